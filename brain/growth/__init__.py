@@ -1,0 +1,1 @@
+"""Neurogenesis: when to grow, and how, without losing what is known."""

@@ -1,0 +1,1 @@
+"""The SYNAPSE brain: continuous learner, the default."""

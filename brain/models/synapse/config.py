@@ -1,0 +1,38 @@
+"""Config of the SYNAPSE brain; imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from brain.registry import brains
+
+
+@brains.register("synapse", builds="brain.models.synapse.model:Synapse")
+@dataclass(frozen=True, kw_only=True)
+class SynapseConfig:
+    """Byte-level recurrent learner with world model, self model, workspace and confidence.
+
+    Attributes:
+        hidden_size: width d of the residual stream.
+        layers: mixer of each block: `mingru`, `attention` or `ssd`.
+        num_heads: attention heads.
+        window: attention window in bytes (ring cache).
+        mlp_ratio: hidden units of an MLP per unit of width.
+        bigram_size: width of the exact 65,536-row bigram table; 0 leaves it out.
+        self_model_size: hidden units of the self model.
+        self_model_weight: weight of the self model's loss (behind a stop-gradient, so the trunk is not touched).
+        logit_cap: soft cap of the logits.
+        precision: `bf16` autocasts matrix products, `fp32` does not.
+    """
+
+    hidden_size: int = 192
+    layers: tuple[Literal["mingru", "attention", "ssd"], ...] = ("mingru", "attention", "mingru", "attention")
+    num_heads: int = 4
+    window: int = 256
+    mlp_ratio: int = 4
+    bigram_size: int = 64
+    self_model_size: int = 128
+    self_model_weight: float = 1.0
+    logit_cap: float = 30.0
+    precision: Literal["bf16", "fp32"] = "bf16"

@@ -1,0 +1,1 @@
+"""Optimizers for online learning, with state keyed by parameter name."""

@@ -1,0 +1,1 @@
+"""Checks every brain must pass: causality, gradient coverage, freezing."""

@@ -1,0 +1,105 @@
+"""Names for parts, without importing torch: each name leads to a config class and to the class it builds.
+
+A part registers itself where its config is written::
+
+    @brains.register("synapse", builds="brain.models.synapse.model:Synapse")
+    @dataclass(frozen=True, kw_only=True)
+    class SynapseConfig: ...
+
+Folders are discovered, so a new part is one new file; the class behind a name is imported when it is built.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from brain.errors import DuplicateNameError, UnknownNameError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One registered part: its name, its config class and the dotted path of the class it builds."""
+
+    name: str
+    config: type
+    builds: str
+
+    @property
+    def summary(self) -> str:
+        """First line of the config's docstring, for lists."""
+        return (self.config.__doc__ or "").strip().partition("\n")[0]
+
+    def load(self) -> Any:
+        """Import and return the class behind the name (this may import torch)."""
+        module, _, attribute = self.builds.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+
+@dataclass
+class Registry(Generic[T]):
+    """All parts of one kind, discovered from the packages named in `folders`."""
+
+    kind: str
+    folders: tuple[str, ...]
+    submodule: str | None = None  # discover `<folder>.<part>.<submodule>` instead of `<folder>.<part>`
+    _entries: dict[str, Entry] = field(default_factory=dict)
+    _discovered: bool = False
+
+    def register(self, name: str, *, builds: str) -> Callable[[type[T]], type[T]]:
+        """Class decorator that puts a config class under `name`.
+
+        Raises:
+            DuplicateNameError: if another part has the name already.
+        """
+
+        def add(config: type[T]) -> type[T]:
+            taken = self._entries.get(name)
+            if taken is not None and taken.builds != builds:
+                raise DuplicateNameError(f"two {self.kind}s are called {name!r}: {taken.builds} and {builds}; rename one")
+            self._entries[name] = Entry(name=name, config=config, builds=builds)
+            return config
+
+        return add
+
+    def get(self, name: str) -> Entry:
+        """The part called `name`.
+
+        Raises:
+            UnknownNameError: with the nearest registered name.
+        """
+        self._discover()
+        if name not in self._entries:
+            near = difflib.get_close_matches(name, self._entries, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(self._entries))}"
+            raise UnknownNameError(f"no {self.kind} is called {name!r}{hint}")
+        return self._entries[name]
+
+    def names(self) -> list[str]:
+        """Registered names, sorted."""
+        return sorted(entry.name for entry in self)
+
+    def __iter__(self) -> Iterator[Entry]:
+        self._discover()
+        return iter(sorted(self._entries.values(), key=lambda entry: entry.name))
+
+    def _discover(self) -> None:
+        if self._discovered:
+            return
+        self._discovered = True
+        for folder in self.folders:
+            package = importlib.import_module(folder)
+            for module in pkgutil.iter_modules(package.__path__):
+                if self.submodule is None:
+                    importlib.import_module(f"{folder}.{module.name}")
+                elif module.ispkg:
+                    importlib.import_module(f"{folder}.{module.name}.{self.submodule}")
+
+
+brains: Registry[Any] = Registry("brain", ("brain.models",), submodule="config")

@@ -1,0 +1,1 @@
+"""Vital signs: published estimators with known answers, or not available with the reason."""

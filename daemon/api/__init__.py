@@ -1,0 +1,1 @@
+"""REST, websocket and the page, behind one security layer."""

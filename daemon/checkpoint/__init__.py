@@ -1,0 +1,1 @@
+"""Crash-safe checkpoints: commit order, verification, retention, single-file export."""

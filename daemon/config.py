@@ -1,0 +1,111 @@
+"""The configuration of a run: one tree of frozen dataclasses, stored with the run and in every checkpoint.
+
+Reading and merging (defaults < preset < environment < command line) lives in daemon.config_loading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from brain.growth.config import GrowthConfig
+from brain.memory.config import ReplayConfig
+from brain.optim.config import OptimizerConfig
+from brain.vitals.config import VitalsConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamConfig:
+    """What is read and how.
+
+    Attributes:
+        data: files and folders, each one source; empty means the standard library's sources.
+        mix: how a lane chooses its next source at the end of a stretch.
+        weights: relative weight of a source by its name, for the weighted mix.
+        rows: rows of a batch, replayed ones included.
+        segment_bytes: bytes of a row.
+        stretch_bytes: a lane may change source after this many bytes.
+        held_out_share: share of blocks never trained on.
+        samples_per_pass: end a pass after this many rows (classic epochs); None reads everything.
+    """
+
+    data: tuple[str, ...] = ()
+    mix: Literal["sequential", "round_robin", "weighted"] = "round_robin"
+    weights: dict[str, float] = field(default_factory=dict)
+    rows: int = 32
+    segment_bytes: int = 64
+    stretch_bytes: int = 1024
+    held_out_share: float = 0.01
+    samples_per_pass: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointConfig:
+    """When a checkpoint is committed and which are kept."""
+
+    every_seconds: float = 300.0
+    keep_latest: int = 5
+    keep_hourly: int = 24
+    keep_daily: int = 7
+    max_gib: float = 50.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """Held-out loss by rotating slices, within `budget_share` of the training time."""
+
+    enabled: bool = True
+    every_steps: int = 100
+    slice_rows: int = 16
+    budget_share: float = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryConfig:
+    """What happens when the loss stops being finite."""
+
+    rollback_after_skips: int = 10
+    pause_after_rollbacks: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitsConfig:
+    """Where a run ends by itself; None never."""
+
+    hours: float | None = None
+    steps: int | None = None
+    epochs: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig:
+    """What the brain says now: a short sample drawn every so often for the page."""
+
+    every_seconds: float = 15.0
+    max_bytes: int = 160
+    temperature: float = 0.8
+    top_p: float = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything a run is made of.
+
+    `brain` holds `kind` and that kind's own settings, checked against the registry's config class.
+    """
+
+    preset: str = "default"
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    threads: int = 0
+    brain: dict[str, Any] = field(default_factory=lambda: {"kind": "synapse"})
+    stream: StreamConfig = field(default_factory=StreamConfig)
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    growth: GrowthConfig = field(default_factory=GrowthConfig)
+    vitals: VitalsConfig = field(default_factory=VitalsConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    sample: SampleConfig = field(default_factory=SampleConfig)

@@ -1,0 +1,158 @@
+"""What supervisor and trainer say to each other over their one duplex pipe.
+
+Down: Command. Up: Ready once, Report at most ten times a second, Outcome for every command, Goodbye once.
+A closed pipe means the other side is gone: a trainer that reads it saves and exits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+
+class RunState(StrEnum):
+    """Where a run is in its life; `degraded` is a flag beside it."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    SLEEPING = "sleeping"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+    CRASHED = "crashed"
+
+    @property
+    def ended(self) -> bool:
+        """No trainer belongs to the run any more."""
+        return self in {RunState.STOPPED, RunState.FINISHED, RunState.CRASHED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerOrder:
+    """All a trainer needs to begin: handed over when it is spawned.
+
+    Attributes:
+        home: the home folder.
+        run_id: text id of the run, also the name of its folder under `replay/`.
+        session: number of this life of the trainer within the run, from 1.
+        config: the resolved RunConfig as a JSON-able dict.
+        checkpoint: directory or `.pt` file to resume; None starts anew.
+        fall_back: try older checkpoints of the run when it is damaged.
+        fork_of: run id whose replay segments the checkpoint refers to, for a fork.
+    """
+
+    home: Path
+    run_id: str
+    session: int
+    config: dict[str, Any]
+    checkpoint: Path | None = None
+    fall_back: bool = True
+    fork_of: str | None = None
+
+
+Action = Literal[
+    "stop", "pause", "continue", "checkpoint", "grow", "sleep", "feed", "generate", "evaluate", "set"
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """An order to the trainer, obeyed at a safe point between steps.
+
+    Arguments by action: stop {reason} · checkpoint {reason} · feed {text, origin} · generate {prompt, max_bytes,
+    temperature, top_p} · evaluate {} · grow {site, fraction} · sleep {steps} · set {key, value}.
+    """
+
+    id: str
+    action: Action
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The answer to a command: what came of it, at which step. `error` is one line for a person."""
+
+    id: str
+    ok: bool
+    step: int
+    result: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    conflict: bool = False  # the action does not fit (HTTP 409)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """The trainer has built or loaded its brain and is about to take its first step."""
+
+    pid: int
+    step: int
+    samples: int
+    device: str
+    num_parameters: int
+    num_neurons: int
+    sources: list[dict[str, Any]]
+    module_names: list[str]
+    checkpoint: str | None  # the one really resumed, after any fall-back
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What happened since the last report.
+
+    Attributes:
+        state: RunState value.
+        step: last finished step; also the heartbeat.
+        columns: step-aligned metric columns: `step`, `time` (unix seconds) and every hot metric, equal lengths.
+        points: sparse values as (metric, step, time, value).
+        events: records as Event.record() gives them.
+        readings: newest Reading of each vital sign that was measured, as dicts, with `step` and `time`.
+        sample: what the brain says now, if drawn anew.
+        dropped: metric rows lost to a full queue so far.
+    """
+
+    state: str
+    step: int
+    samples: int
+    training_seconds: float
+    degraded: str | None = None
+    columns: dict[str, list[float]] = field(default_factory=dict)
+    points: list[tuple[str, int, float, float]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    readings: list[dict[str, Any]] = field(default_factory=list)
+    sample: str | None = None
+    dropped: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goodbye:
+    """The trainer's last word.
+
+    Attributes:
+        state: stopped, finished, paused (too many roll-backs leave it alive instead) or crashed.
+        exit_code: of the process.
+        checkpoint: name of the final checkpoint.
+        error: one line, when crashed.
+        restartable: False for a mistake of the user's (wrong config, no checkpoint), where a restart cannot help.
+    """
+
+    state: str
+    step: int
+    samples: int
+    training_seconds: float
+    checkpoint: str | None
+    error: str | None = None
+    restartable: bool = True
+
+
+# Hot metrics: one wide row a step. Everything else travels as sparse points.
+HOT_METRICS = ("bpc", "replay_bpc", "grad_norm", "learning_rate", "step_seconds")
+
+# Sparse metrics the page knows by name; brains and vital signs may add others.
+KNOWN_POINTS = (
+    "phi", "agency", "integration", "confidence", "self_prediction_error", "held_out_bpc", "held_out_coverage",
+    "held_out_age_steps", "steps_per_second", "bytes_per_second", "num_neurons", "num_parameters", "checkpoint_stall_seconds",
+)  # fmt: skip

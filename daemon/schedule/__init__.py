@@ -1,0 +1,1 @@
+"""What a person would put in a diary, run by APScheduler."""

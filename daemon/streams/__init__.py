@@ -1,0 +1,1 @@
+"""Where experience comes from: sources, lanes, mixes and the hold-out."""

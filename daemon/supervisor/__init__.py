@@ -1,0 +1,1 @@
+"""The parent process: runs, trainer life, operations, the lock. Never imports torch."""

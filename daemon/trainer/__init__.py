@@ -1,0 +1,1 @@
+"""The child process that holds torch and runs the learning loop."""

@@ -1,0 +1,1 @@
+"""The live page: HTML, ES modules, CSS and vendored assets. Imports nothing of the project."""
