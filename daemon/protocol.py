@@ -43,6 +43,8 @@ class TrainerOrder:
         checkpoint: directory or `.pt` file to resume; None starts anew.
         fall_back: try older checkpoints of the run when it is damaged.
         fork_of: run id whose replay segments the checkpoint refers to, for a fork.
+        limits_from_checkpoint: go on under the limits the checkpoint was learning under (a restart, or a resume that
+            names none); False lets `config.limits` count from here.
     """
 
     home: Path
@@ -52,6 +54,7 @@ class TrainerOrder:
     checkpoint: Path | None = None
     fall_back: bool = True
     fork_of: str | None = None
+    limits_from_checkpoint: bool = False
 
 
 Action = Literal[
