@@ -52,11 +52,11 @@ class CheckpointConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationConfig:
-    """Held-out loss by rotating slices, within `budget_share` of the training time."""
+    """Held-out loss by rotating slices of `slice_rows` blocks, within `budget_share` of the training time."""
 
     enabled: bool = True
-    every_steps: int = 100
-    slice_rows: int = 16
+    every_steps: int = 10
+    slice_rows: int = 1
     budget_share: float = 0.01
 
 
@@ -81,8 +81,8 @@ class LimitsConfig:
 class SampleConfig:
     """What the brain says now: a short sample drawn every so often for the page."""
 
-    every_seconds: float = 15.0
-    max_bytes: int = 160
+    every_seconds: float = 60.0
+    max_bytes: int = 120
     temperature: float = 0.8
     top_p: float = 0.95
 
