@@ -1,0 +1,385 @@
+"""From presets, environment and command line to one checked RunConfig.
+
+    defaults < preset file < SYNAPSED_* environment < command line
+
+A later layer overrides an earlier one key by key; what a person wrote is checked here, once, and never again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import json
+import os
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from brain.errors import UnknownNameError
+from brain.registry import brains
+from daemon.config import RunConfig
+from daemon.config_ranges import range_of
+from daemon.errors import ConfigError
+
+PREFIX = "SYNAPSED_"
+# Names with the prefix that are no settings of a run.
+RESERVED = frozenset({"HOME", "TOKEN", "DATABASE_URL", "HOST", "PORT"})
+RESERVED_PREFIX = "TEST_"
+
+
+EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "dataclass_type": "a table",
+    "missing": "a value",
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Settings from one place, and how that place is named to a person."""
+
+    origin: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresetInfo:
+    """A ready-made run."""
+
+    name: str
+    summary: str
+    config: RunConfig
+
+
+def resolve_config(
+    *,
+    preset: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> RunConfig:
+    """Merge all layers and check the result.
+
+    Args:
+        preset: name of a shipped preset or path of a TOML file; None takes SYNAPSED_PRESET, else `default`.
+        overrides: from the command line or the API, nested or with dotted keys.
+        environ: where `SYNAPSED_STREAM__ROWS=16` style settings are read.
+
+    Raises:
+        ConfigError: one line that names the setting, where it was set, and the nearest right thing.
+    """
+    from_environment = _environment_layers(environ)
+    if preset is None:
+        preset = environ.get("SYNAPSED_PRESET") or "default"
+    name, layer = _preset_layer(preset)
+    layers = [layer, *from_environment, Layer("command line", unfold(overrides or {}, origin="command line"))]
+    return _check(layers, name)
+
+
+def config_to_dict(config: RunConfig) -> dict[str, Any]:
+    """JSON-able form, complete: what is stored with the run and in every checkpoint."""
+    settings: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return settings
+
+
+def config_from_dict(settings: Mapping[str, Any], *, origin: str = "stored configuration") -> RunConfig:
+    """Take back `config_to_dict`; a setting that is missing has its default.
+
+    Raises:
+        ConfigError: as `resolve_config`.
+    """
+    nested = unfold(settings, origin=origin)
+    return _check([Layer(origin, nested)], str(nested.get("preset", "default")))
+
+
+def override_config(
+    config: RunConfig, overrides: Mapping[str, Any], *, origin: str = "command line"
+) -> RunConfig:
+    """`config` with `overrides` (nested or dotted) on top: what a resumed run goes on with.
+
+    Raises:
+        ConfigError: as `resolve_config`.
+    """
+    layers = [
+        Layer("stored configuration", config_to_dict(config)),
+        Layer(origin, unfold(overrides, origin=origin)),
+    ]
+    return _check(layers, config.preset)
+
+
+def list_presets() -> list[PresetInfo]:
+    """The presets that ship with synapsed, by name; the environment plays no part in them."""
+    infos = []
+    for name in _preset_names():
+        _, layer = _preset_layer(name)
+        summary = tomllib.loads(_shipped(name).read_text(encoding="utf-8")).get("summary", "")
+        infos.append(PresetInfo(name=name, summary=summary, config=_check([layer], name)))
+    return infos
+
+
+def parse_set(assignment: str) -> tuple[str, Any]:
+    """A dotted key and its value from `key=value`: TOML value syntax, and a bare word is text.
+
+    >>> parse_set("stream.rows=16"), parse_set("device=cpu"), parse_set('stream.data=["a", "b"]')
+    (('stream.rows', 16), ('device', 'cpu'), ('stream.data', ['a', 'b']))
+    """
+    key, equals, text = assignment.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set wants key=value, not {assignment!r}; for instance --set stream.rows=16")
+    return key.strip(), parse_value(text.strip())
+
+
+def parse_value(text: str) -> Any:
+    """A TOML value; what is none is text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"] if "\n" not in text else text
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def unfold(settings: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
+    """Nested form of settings whose keys may be dotted; a later key overrides an earlier one.
+
+    >>> unfold({"stream.rows": 16, "stream": {"segment_bytes": 32}}, origin="command line")
+    {'stream': {'rows': 16, 'segment_bytes': 32}}
+    """
+    nested: dict[str, Any] = {}
+    for dotted, value in settings.items():
+        *parents, last = str(dotted).split(".")
+        table = nested
+        for parent in parents:
+            below = table.setdefault(parent, {})
+            if not isinstance(below, dict):
+                raise ConfigError(f"{dotted} cannot be set: {parent} is a value, not a table ({origin})")
+            table = below
+        _merge(table, {last: unfold(value, origin=origin) if isinstance(value, Mapping) else value})
+    return nested
+
+
+def setting_names(kind: str = "synapse") -> list[str]:
+    """Every dotted setting of a run with a brain of `kind`."""
+    return [
+        *(name for name in _names(RunConfig) if name != "brain"),
+        "brain.kind",
+        *_names(brains.get(kind).config, "brain."),
+    ]
+
+
+def _check(layers: list[Layer], preset: str) -> RunConfig:
+    """Merge, validate types and names, check ranges."""
+    settings: dict[str, Any] = {}
+    for layer in layers:
+        kind = _brain_kind(layer.settings)
+        if kind is not None and kind != _brain_kind(settings):
+            settings.pop("brain", None)  # another kind's settings mean nothing to this one
+        _merge(settings, layer.settings)
+    settings["preset"] = preset
+    stream = settings.get("stream")
+    if isinstance(stream, dict) and isinstance(stream.get("data"), str):
+        stream["data"] = [stream["data"]]
+
+    table = settings.pop("brain", {})
+    if not isinstance(table, dict):
+        raise ConfigError(
+            f"brain = {_show(table)}: a table with kind is expected, such as brain.kind=synapse"
+            f"{_origin(layers, ('brain',))}"
+        )
+    kind = table.get("kind", "synapse")
+    try:
+        entry = brains.get(str(kind))
+    except UnknownNameError as error:
+        raise ConfigError(f"{error}{_origin(layers, ('brain', 'kind'))}") from error
+    brain = _validate(
+        entry.config,
+        {key: value for key, value in table.items() if key != "kind"},
+        layers,
+        str(kind),
+        ("brain",),
+    )
+    config = _validate(RunConfig, settings, layers, str(kind))
+    brain_settings = json.loads(json.dumps(dataclasses.asdict(brain)))
+    config = dataclasses.replace(config, brain={"kind": str(kind), **brain_settings})
+    _check_ranges(config, layers)
+    return typing.cast("RunConfig", config)
+
+
+def _validate(
+    config: type, settings: dict[str, Any], layers: list[Layer], kind: str, parents: tuple[str, ...] = ()
+) -> Any:
+    try:
+        # Strict JSON: a list may become a tuple, but never text a number.
+        return _adapter(config).validate_json(json.dumps(settings, default=str), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = (*parents, *(str(part) for part in first["loc"]))
+        name, where = ".".join(path), _origin(layers, path)
+        if first["type"] == "unexpected_keyword_argument":
+            raise ConfigError(
+                f"no setting is called {name}{_nearest(name, setting_names(kind))}{where}"
+            ) from None
+        if first["type"] == "value_error":
+            raise ConfigError(f"{name}: {first['ctx']['error']}{where}") from None
+        if first["type"] == "literal_error":
+            choices = [word.strip("' ") for word in first["ctx"]["expected"].replace(" or ", ",").split(",")]
+            near = difflib.get_close_matches(str(first["input"]), choices, n=1)
+            expected = f"one of {', '.join(choices)} is expected" + (
+                f"; did you mean {near[0]}?" if near else ""
+            )
+        else:
+            expected = f"{EXPECTED.get(first['type'], first['msg'])} is expected"
+        raise ConfigError(f"{name} = {_show(first['input'])}: {expected}{where}") from None
+
+
+@functools.cache
+def _adapter(config: type) -> TypeAdapter[Any]:
+    """Validator of a config class that refuses unknown names at every level."""
+    pending = [config]
+    while pending:
+        current = pending.pop()
+        # The rooms' own classes stay plain dataclasses; strictness is the edge's business.
+        current.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+        hints = typing.get_type_hints(current)
+        pending += [
+            hint for hint in hints.values() if isinstance(hint, type) and dataclasses.is_dataclass(hint)
+        ]
+    return TypeAdapter(config)
+
+
+def _check_ranges(config: RunConfig, layers: list[Layer]) -> None:
+    for path, value in _leaves(config_to_dict(config)):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        name = ".".join(path)
+        allowed = range_of(name)
+        if allowed is not None and value not in allowed:
+            raise ConfigError(
+                f"{name} = {_show(value)}: a number {allowed} is expected{_origin(layers, path)}"
+            )
+
+
+def _preset_layer(preset: str | Path) -> tuple[str, Layer]:
+    """Name and settings of a preset: a shipped name, else a TOML file."""
+    text_name = str(preset)
+    if text_name in _preset_names():
+        origin, text = f"preset {text_name}", _shipped(text_name).read_text(encoding="utf-8")
+    else:
+        path = Path(text_name).expanduser()
+        origin = f"preset {text_name}"
+        if not path.is_file():
+            names = _preset_names()
+            looks_like_path = path.suffix == ".toml" or len(path.parts) > 1
+            hint = _nearest(text_name, names) or f"; known: {', '.join(names)}, or a TOML file"
+            raise ConfigError(
+                f"there is no preset file {text_name}"
+                if looks_like_path
+                else f"no preset is called {text_name}{hint}"
+            )
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read the preset {text_name}: {error}") from error
+    try:
+        settings = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the preset {text_name} is not TOML: {error}") from error
+    settings.pop("summary", None)
+    return text_name, Layer(origin, unfold(settings, origin=origin))
+
+
+def _environment_layers(environ: Mapping[str, str]) -> list[Layer]:
+    """One layer a variable, so that an error can name it."""
+    layers = []
+    for variable in sorted(environ):
+        name = variable.removeprefix(PREFIX)
+        if name in (variable, "PRESET") or name in RESERVED or name.startswith(RESERVED_PREFIX):
+            continue
+        origin = f"environment {variable}"
+        dotted = name.lower().replace("__", ".")
+        layers.append(Layer(origin, unfold({dotted: parse_value(environ[variable])}, origin=origin)))
+    return layers
+
+
+def _preset_names() -> list[str]:
+    return sorted(
+        entry.name.removesuffix(".toml")
+        for entry in resources.files("presets").iterdir()
+        if entry.name.endswith(".toml")
+    )
+
+
+def _shipped(name: str) -> Any:
+    return resources.files("presets") / f"{name}.toml"
+
+
+def _brain_kind(settings: Mapping[str, Any]) -> Any:
+    table = settings.get("brain")
+    return table.get("kind") if isinstance(table, dict) else None
+
+
+def _merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:
+    for key, value in source.items():
+        if isinstance(value, dict) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        else:
+            target[key] = dict(value) if isinstance(value, dict) else value
+
+
+def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every scalar of a nested structure with its path; items of a list are numbered."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield from _leaves(below, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _leaves(below, (*path, str(index)))
+    else:
+        yield path, value
+
+
+def _names(config: type, prefix: str = "") -> Iterator[str]:
+    for name, hint in typing.get_type_hints(config).items():
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            yield from _names(hint, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    if not near and "." not in name:
+        near = [known for known in names if known.rpartition(".")[2] == name][:1]
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _origin(layers: list[Layer], path: tuple[str, ...]) -> str:
+    """Where a setting was last set, in brackets; empty for a default."""
+    for layer in reversed(layers):
+        value: Any = layer.settings
+        for part in path:
+            if isinstance(value, list):
+                return f" ({layer.origin})"  # an item of a list set as a whole
+            if not isinstance(value, dict) or part not in value:
+                break
+            value = value[part]
+        else:
+            return f" ({layer.origin})"
+    return ""
+
+
+def _show(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,84 @@
+"""Which numbers each setting of a run may take, in one table."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Range:
+    """Which numbers a setting may take; the edges belong to it unless `above` or `below` excludes them."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def __contains__(self, value: float) -> bool:
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+    def __str__(self) -> str:
+        words = {
+            "of at least": self.at_least,
+            "above": self.above,
+            "at most": self.at_most,
+            "below": self.below,
+        }
+        return " and ".join(f"{word} {value:g}" for word, value in words.items() if value is not None)
+
+
+COUNT = Range(at_least=1)
+NOT_NEGATIVE = Range(at_least=0)
+POSITIVE = Range(above=0)
+SHARE = Range(at_least=0, at_most=1)
+SOME_LEFT = Range(at_least=0, below=1)
+
+# The first pattern that fits a dotted name holds; other relations a brain's own config class checks itself.
+RANGES: dict[str, Range] = {
+    "seed": NOT_NEGATIVE,
+    "threads": NOT_NEGATIVE,
+    "brain.hidden_size": COUNT,
+    "brain.num_*": COUNT,
+    "brain.window": COUNT,
+    "brain.mlp_ratio": COUNT,
+    "brain.logit_cap": POSITIVE,
+    "brain.*_size": NOT_NEGATIVE,
+    "brain.*_weight": NOT_NEGATIVE,
+    "stream.weights.*": NOT_NEGATIVE,
+    "stream.held_out_share": SOME_LEFT,
+    "stream.*": COUNT,
+    "replay.fraction": SOME_LEFT,
+    "replay.*": COUNT,
+    "optimizer.*learning_rate": POSITIVE,
+    "optimizer.*momentum": SOME_LEFT,
+    "optimizer.betas.*": SOME_LEFT,
+    "optimizer.eps": POSITIVE,
+    "optimizer.clip_norm": POSITIVE,
+    "optimizer.*": NOT_NEGATIVE,
+    "growth.max_neurons": COUNT,
+    "*.budget_share": SHARE,
+    "vitals.*": COUNT,
+    "evaluation.*": COUNT,
+    "checkpoint.keep_latest": COUNT,
+    "checkpoint.every_seconds": POSITIVE,
+    "checkpoint.max_gib": POSITIVE,
+    "checkpoint.*": NOT_NEGATIVE,
+    "recovery.*": COUNT,
+    "limits.hours": POSITIVE,
+    "limits.*": COUNT,
+    "sample.every_seconds": POSITIVE,
+    "sample.max_bytes": NOT_NEGATIVE,
+    "sample.temperature": NOT_NEGATIVE,
+    "sample.top_p": Range(above=0, at_most=1),
+}
+
+
+def range_of(name: str) -> Range | None:
+    """The range of the setting with this dotted name; None when any number will do."""
+    return next((allowed for pattern, allowed in RANGES.items() if fnmatch.fnmatchcase(name, pattern)), None)

@@ -1,0 +1,235 @@
+"""The home folder: where everything of one synapsed lives, who may use it, and who uses it now.
+
+home/
+├── token          who may ask (mode 0600)
+├── LOCK           held by the kernel for the daemon that runs here
+├── daemon.json    where that daemon answers: pid, start time, port, url
+├── synapsed.db    runs, metrics, events
+├── checkpoints/ replay/ logs/ cache/ backups/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import secrets
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import psutil
+
+from daemon.errors import HomeBusyError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+logger = logging.getLogger(__name__)
+
+# A process's start time comes from clock ticks; two readings of it may differ by one.
+START_TIME_TOLERANCE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DaemonFile:
+    """Where the daemon of a home answers. `started_at` is its process's start in unix seconds."""
+
+    pid: int
+    started_at: float
+    port: int
+    url: str
+
+
+@dataclass(frozen=True)
+class Home:
+    """One home folder and the names in it; made with `Home.open`."""
+
+    root: Path
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False, compare=False)
+
+    @classmethod
+    def open(
+        cls, path: Path | None = None, *, environ: Mapping[str, str] = os.environ, create: bool = True
+    ) -> Home:
+        """The home at `path`, else at SYNAPSED_HOME, else in the current folder.
+
+        With `create` it is made if missing and must be writable; without, it must be there.
+
+        Raises:
+            UsageError: when it cannot be made, is no folder, is missing or cannot be written.
+        """
+        origin = "--home" if path is not None else "SYNAPSED_HOME"
+        chosen = path or Path(environ.get("SYNAPSED_HOME") or Path.cwd())
+        root = chosen.expanduser().resolve()
+        if create:
+            try:
+                root.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                what = "it is a file" if root.is_file() else (error.strerror or str(error)).lower()
+                raise UsageError(f"cannot use {root} as home: {what}; choose another with --home") from error
+            if not os.access(root, os.W_OK | os.X_OK):
+                raise UsageError(f"the home {root} is not writable; choose another with --home")
+        elif not root.is_dir():
+            raise UsageError(
+                f"there is no folder {root} ({origin}); start there first: synapsed start --home {root}"
+            )
+        return cls(root, environ)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Committed checkpoints, one directory each."""
+        return self.root / "checkpoints"
+
+    @property
+    def replay(self) -> Path:
+        """Remembered experience, one folder a run."""
+        return self.root / "replay"
+
+    @property
+    def logs(self) -> Path:
+        """Log files."""
+        return self.root / "logs"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made anew: decoded documents."""
+        return self.root / "cache"
+
+    @property
+    def backups(self) -> Path:
+        """Copies of the database."""
+        return self.root / "backups"
+
+    @property
+    def training_log(self) -> Path:
+        """The log a person follows."""
+        return self.logs / "training.log"
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the store: SYNAPSED_DATABASE_URL, else SQLite in the home."""
+        return self.environ.get("SYNAPSED_DATABASE_URL") or f"sqlite:///{self.root / 'synapsed.db'}"
+
+    @property
+    def id(self) -> str:
+        """Short name of this home on this machine; tells a client which home answers."""
+        return hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
+
+    def prepare(self) -> None:
+        """Make the folders of the home."""
+        for folder in (self.checkpoints, self.replay, self.logs, self.cache, self.backups):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def token(self) -> str:
+        """The home's secret: SYNAPSED_TOKEN, else the file `token`, made on first use with mode 0600."""
+        given = self.environ.get("SYNAPSED_TOKEN", "").strip()
+        return given or self._stored_token() or self._make_token()
+
+    def _stored_token(self) -> str | None:
+        path = self.root / "token"
+        try:
+            mode = path.stat().st_mode
+            text = path.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UsageError(
+                f"cannot read the token {path}: {error.strerror}; is it another user's?"
+            ) from error
+        if os.name == "posix" and mode & 0o077:
+            path.chmod(0o600)
+            logger.warning(
+                "others could read %s (mode %o); its mode is 600 now. Delete it for a new token",
+                path,
+                mode & 0o777,
+            )
+        return text or None
+
+    def _make_token(self) -> str:
+        path = self.root / "token"
+        path_new = self.root / f".token.{os.getpid()}.{secrets.token_hex(4)}"
+        token = secrets.token_urlsafe(32)
+        try:
+            with os.fdopen(os.open(path_new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+                file.write(token + "\n")
+            if path.exists() and not path.read_text(encoding="utf-8").strip():
+                path_new.replace(path)
+            else:
+                # A link fails where the name is taken: of two makers at once one wins, both read its token.
+                with contextlib.suppress(FileExistsError):
+                    os.link(path_new, path)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write the token {path}: {error.strerror}; choose another --home"
+            ) from error
+        finally:
+            path_new.unlink(missing_ok=True)
+        return self._stored_token() or token
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the home for this process; the kernel lets go of it when the process dies, however it dies.
+
+        Raises:
+            HomeBusyError: when another daemon holds it; names that daemon's address.
+        """
+        self.prepare()
+        with (self.root / "LOCK").open("a+b") as file:
+            if not _try_lock(file):
+                other = self.read_daemon_file()
+                where = f"{other.url} (pid {other.pid})" if other else "its address is not known yet"
+                raise HomeBusyError(
+                    f"a daemon holds the home {self.root} already: {where}; "
+                    f"stop it first: synapsed stop --home {self.root}"
+                )
+            try:
+                yield
+            finally:
+                self.remove_daemon_file()
+
+    def write_daemon_file(self, *, port: int, url: str) -> DaemonFile:
+        """Say where this process answers."""
+        started_at = psutil.Process().create_time()
+        info = DaemonFile(pid=os.getpid(), started_at=started_at, port=port, url=url)
+        path_new = self.root / f".daemon.json.{os.getpid()}"
+        path_new.write_text(json.dumps(dataclasses.asdict(info), indent=2) + "\n", encoding="utf-8")
+        path_new.replace(self.root / "daemon.json")
+        return info
+
+    def read_daemon_file(self) -> DaemonFile | None:
+        """Where the home's daemon answers; None without a living one: a file left by a dead process is ignored."""
+        try:
+            info = DaemonFile(**json.loads((self.root / "daemon.json").read_text(encoding="utf-8")))
+            born_at = psutil.Process(info.pid).create_time()
+        except (OSError, ValueError, TypeError, psutil.Error):
+            return None
+        # The same pid with another start time is another process: the system reuses pids.
+        return info if abs(born_at - info.started_at) <= START_TIME_TOLERANCE_SECONDS else None
+
+    def remove_daemon_file(self) -> None:
+        """Take back `write_daemon_file`, if the file is this process's or nobody's."""
+        info = self.read_daemon_file()
+        if info is None or info.pid == os.getpid():
+            (self.root / "daemon.json").unlink(missing_ok=True)
+
+
+def _try_lock(file: IO[bytes]) -> bool:
+    """Take an exclusive lock on an open file; False when another process holds it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
