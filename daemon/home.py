@@ -202,7 +202,7 @@ class Home:
         return info
 
     def read_daemon_file(self) -> DaemonFile | None:
-        """Where the home's daemon answers; None without a living one: a file left by a dead process is ignored."""
+        """Where the home's daemon answers; None without a living one (a dead one's file is ignored)."""
         try:
             info = DaemonFile(**json.loads((self.root / "daemon.json").read_text(encoding="utf-8")))
             born_at = psutil.Process(info.pid).create_time()

@@ -1,0 +1,58 @@
+"""What every test shares: one thread, fixed seeds, a clean environment, a home of its own."""
+
+from __future__ import annotations
+
+import os
+
+# Before any import of numpy or torch: their thread pools are sized when they load.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import random
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from daemon.home import Home
+
+NEEDED_IN_CI = ("browser", "postgres")
+
+
+@pytest.fixture(autouse=True)
+def _same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seed every generator that is loaded and hide the machine's own SYNAPSED_* settings."""
+    for variable in list(os.environ):
+        if variable.startswith("SYNAPSED_") and not variable.startswith("SYNAPSED_TEST_"):
+            monkeypatch.delenv(variable)
+    random.seed(0)
+    # Only what is imported already: a test without torch must not pay for it.
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(0)
+    if (torch := sys.modules.get("torch")) and hasattr(torch, "manual_seed"):
+        torch.manual_seed(0)
+        torch.set_num_threads(1)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """An empty home of this test's own, with its folders made."""
+    made = Home.open(tmp_path / "home", environ={})
+    made.prepare()
+    return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a browser or database test that skips has failed: what it needs must be installed there."""
+    report = yield
+    needed = [name for name in NEEDED_IN_CI if item.get_closest_marker(name)]
+    if report.skipped and needed and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"{', '.join(needed)} tests may not be skipped in CI: {reason}"
+    return report
