@@ -11,12 +11,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import random
 import sys
-from collections.abc import Generator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from daemon.home import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
 
 NEEDED_IN_CI = ("browser", "postgres")
 
