@@ -172,11 +172,11 @@ class RolledBack(Event):
 
     severity: ClassVar[Severity] = "error"
     to_step: int
-    rate_scale: float
+    rate_factor: float
 
     @property
     def message(self) -> str:
-        return f"Rolled back to step {self.to_step}; learning rate now × {self.rate_scale:g}"
+        return f"Rolled back to the weights of step {self.to_step}; learning rate × {self.rate_factor:g}"
 
 
 @dataclass(frozen=True, kw_only=True)
