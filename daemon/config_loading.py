@@ -16,7 +16,6 @@ import tomllib
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,9 @@ from brain.errors import UnknownNameError
 from brain.registry import brains
 from daemon.config import RunConfig
 from daemon.config_ranges import range_of
-from daemon.errors import ConfigError
+from daemon.data_paths import locate
+from daemon.errors import ConfigError, UsageError
+from daemon.preset_files import preset_names, read_preset
 
 PREFIX = "SYNAPSED_"
 # Names with the prefix that are no settings of a run.
@@ -85,9 +86,12 @@ def resolve_config(
     from_environment = _environment_layers(environ)
     if preset is None:
         preset = environ.get("SYNAPSED_PRESET") or "default"
-    name, layer = _preset_layer(preset)
-    layers = [layer, *from_environment, Layer("command line", unfold(overrides or {}, origin="command line"))]
-    return _check(layers, name)
+    layers = [
+        _preset_layer(preset),
+        *from_environment,
+        Layer("command line", unfold(overrides or {}, origin="command line")),
+    ]
+    return _with_located_data(_check(layers, str(preset)), layers)
 
 
 def config_to_dict(config: RunConfig) -> dict[str, Any]:
@@ -123,12 +127,10 @@ def override_config(
 
 def list_presets() -> list[PresetInfo]:
     """The presets that ship with synapsed, by name; the environment plays no part in them."""
-    infos = []
-    for name in _preset_names():
-        _, layer = _preset_layer(name)
-        summary = tomllib.loads(_shipped(name).read_text(encoding="utf-8")).get("summary", "")
-        infos.append(PresetInfo(name=name, summary=summary, config=_check([layer], name)))
-    return infos
+    return [
+        PresetInfo(name=name, summary=read_preset(name)[0], config=_check([_preset_layer(name)], name))
+        for name in preset_names()
+    ]
 
 
 def parse_set(assignment: str) -> tuple[str, Any]:
@@ -271,33 +273,10 @@ def _check_ranges(config: RunConfig, layers: list[Layer]) -> None:
             )
 
 
-def _preset_layer(preset: str | Path) -> tuple[str, Layer]:
-    """Name and settings of a preset: a shipped name, else a TOML file."""
-    text_name = str(preset)
-    if text_name in _preset_names():
-        origin, text = f"preset {text_name}", _shipped(text_name).read_text(encoding="utf-8")
-    else:
-        path = Path(text_name).expanduser()
-        origin = f"preset {text_name}"
-        if not path.is_file():
-            names = _preset_names()
-            looks_like_path = path.suffix == ".toml" or len(path.parts) > 1
-            hint = _nearest(text_name, names) or f"; known: {', '.join(names)}, or a TOML file"
-            raise ConfigError(
-                f"there is no preset file {text_name}"
-                if looks_like_path
-                else f"no preset is called {text_name}{hint}"
-            )
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read the preset {text_name}: {error}") from error
-    try:
-        settings = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"the preset {text_name} is not TOML: {error}") from error
-    settings.pop("summary", None)
-    return text_name, Layer(origin, unfold(settings, origin=origin))
+def _preset_layer(preset: str | Path) -> Layer:
+    origin = f"preset {preset}"
+    _, settings = read_preset(preset)
+    return Layer(origin, unfold(settings, origin=origin))
 
 
 def _environment_layers(environ: Mapping[str, str]) -> list[Layer]:
@@ -311,18 +290,6 @@ def _environment_layers(environ: Mapping[str, str]) -> list[Layer]:
         dotted = name.lower().replace("__", ".")
         layers.append(Layer(origin, unfold({dotted: parse_value(environ[variable])}, origin=origin)))
     return layers
-
-
-def _preset_names() -> list[str]:
-    return sorted(
-        entry.name.removesuffix(".toml")
-        for entry in resources.files("presets").iterdir()
-        if entry.name.endswith(".toml")
-    )
-
-
-def _shipped(name: str) -> Any:
-    return resources.files("presets") / f"{name}.toml"
 
 
 def _brain_kind(settings: Mapping[str, Any]) -> Any:

@@ -1,0 +1,51 @@
+"""Presets on disk: those that ship with synapsed, by name, and a person's own TOML files."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from daemon.data_paths import nearest_existing
+from daemon.errors import ConfigError
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship with synapsed."""
+    files = resources.files("presets").iterdir()
+    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+
+
+def read_preset(preset: str | Path) -> tuple[str, dict[str, Any]]:
+    """Summary and settings of a preset: a shipped name, else a TOML file.
+
+    Raises:
+        ConfigError: when there is none, with the nearest; or when it is not TOML.
+    """
+    name = str(preset)
+    try:
+        if name in preset_names():
+            text = (resources.files("presets") / f"{name}.toml").read_text(encoding="utf-8")
+        else:
+            text = _own_file(name).read_text(encoding="utf-8")
+        settings = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the preset {name} is not TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the preset {name}: {error}") from error
+    return str(settings.pop("summary", "")), settings
+
+
+def _own_file(name: str) -> Path:
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    if path.suffix == ".toml" or len(path.parts) > 1:
+        near = nearest_existing(path)
+        raise ConfigError(f"there is no preset file {name}" + (f"; did you mean {near}?" if near else ""))
+    names = preset_names()
+    near_names = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near_names[0]}?" if near_names else f"known: {', '.join(names)}, or a TOML file"
+    raise ConfigError(f"no preset is called {name}; {hint}")
