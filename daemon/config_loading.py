@@ -16,8 +16,7 @@ import tomllib
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -28,6 +27,9 @@ from daemon.config_ranges import range_of
 from daemon.data_paths import locate
 from daemon.errors import ConfigError, UsageError
 from daemon.preset_files import preset_names, read_preset
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PREFIX = "SYNAPSED_"
 # Names with the prefix that are no settings of a run.
@@ -217,6 +219,15 @@ def _check(layers: list[Layer], preset: str) -> RunConfig:
     config = dataclasses.replace(config, brain={"kind": str(kind), **brain_settings})
     _check_ranges(config, layers)
     return typing.cast("RunConfig", config)
+
+
+def _with_located_data(config: RunConfig, layers: list[Layer]) -> RunConfig:
+    """Data paths made absolute and checked at once."""
+    try:
+        data = locate(config.stream.data)
+    except UsageError as error:
+        raise ConfigError(f"{error}{_origin(layers, ('stream', 'data'))}") from None
+    return dataclasses.replace(config, stream=dataclasses.replace(config.stream, data=data))
 
 
 def _validate(

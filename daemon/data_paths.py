@@ -31,7 +31,7 @@ def _locate(path: Path) -> Path:
 
 
 def nearest_existing(path: Path) -> Path | None:
-    """The existing path most like a missing one: its own name's neighbour, else the last folder that is there."""
+    """The path most like a missing one: a neighbour of like name, else the last folder that is there."""
     parent = path.parent
     if not parent.is_dir():
         above = nearest_existing(parent)
