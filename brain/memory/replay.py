@@ -1,0 +1,288 @@
+"""The replay memory: a slot table in memory, records in segments on disk, a policy that rules over the slots.
+
+1. `add` asks the policy which slots the new items take, and writes the accepted ones behind the open segment.
+2. `sample` asks the policy for slots and gathers their records.
+3. `commit` and `slots` are what a checkpoint needs; `restore` takes both back, exactly.
+
+Shapes: n items of one call, T bytes of an item.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from brain.errors import MemoryDamagedError
+from brain.memory.commit import ReplayCommit
+from brain.memory.policies import policies
+from brain.memory.policies.port import ReplayPolicy, SlotTable
+from brain.memory.segments import SegmentLog, unreferenced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from brain.memory.config import ReplayConfig
+
+logger = logging.getLogger(__name__)
+
+FLUSH_ROWS = 1024
+TAIL_BYTES = 8 << 20  # what a full disk may hold back in memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayRows:
+    """Items drawn from the memory.
+
+    Attributes:
+        bytes: uint8 (n, T); zero behind `length`.
+        length: int64 (n,), valid bytes.
+        source: int64 (n,), index of the source it was read from.
+        offset: int64 (n,), where in its document it began.
+        index: int64 (n,), slot it was drawn from; what `update` wants.
+        loss: float32 (n,), newest known loss in nats per byte.
+        step: int64 (n,), step at which it was experienced.
+    """
+
+    bytes: NDArray[np.uint8]
+    length: NDArray[np.int64]
+    source: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    index: NDArray[np.int64]
+    loss: NDArray[np.float32]
+    step: NDArray[np.int64]
+
+
+class ReplayMemory:
+    """Millions of remembered rows at next to no memory: 16 bytes a slot, the records on disk.
+
+    `degraded` is None, or the reason why new items wait in memory (bounded) or pass by unremembered.
+    """
+
+    def __init__(self, folder: Path, config: ReplayConfig, *, item_bytes: int, seed: int) -> None:
+        self.item_bytes = item_bytes
+        self.degraded: str | None = None
+        self._config = config
+        self._record = record_type(item_bytes)
+        self._log = self._new_log(folder, max(1, (config.segment_mib << 20) // self._record.itemsize))
+        self._table = SlotTable.empty(config.capacity)
+        self._policy = cast("ReplayPolicy", policies.get(config.policy).load()(self._table, seed))
+        self._flush_at = FLUSH_ROWS
+
+    @classmethod
+    def create(cls, folder: Path, config: ReplayConfig, *, item_bytes: int, seed: int) -> ReplayMemory:
+        """An empty memory for items of `item_bytes`; segments that lie in `folder` already are left alone."""
+        return cls(folder, config, item_bytes=item_bytes, seed=seed)
+
+    @classmethod
+    def restore(
+        cls,
+        folder: Path,
+        config: ReplayConfig,
+        commit: ReplayCommit,
+        slots: Mapping[str, NDArray[np.generic]],
+        *,
+        parents: Sequence[Path] = (),
+    ) -> ReplayMemory:
+        """The memory as it was at `commit`; rows written later belong to nobody and are left behind.
+
+        Segments of other folders than `folder` are looked for in `parents`, then beside `folder`; new rows only
+        ever go to `folder`. With a smaller capacity an even share of the items is kept.
+
+        Raises:
+            MemoryDamagedError: a committed segment is missing or differs, or the slots do not fit the commit.
+        """
+        memory = cls(folder, config, item_bytes=commit.item_bytes, seed=0)
+        memory._log = memory._new_log(folder, commit.rows_per_segment)
+        memory._log.take_over(commit.segments, parents)
+        memory._take_slots(commit, slots)
+        return memory
+
+    def __len__(self) -> int:
+        return self._table.num_items
+
+    @property
+    def num_seen(self) -> int:
+        """Items offered so far, kept or not."""
+        return self._policy.num_seen
+
+    def add(  # noqa: PLR0917 - the columns of one table, in the order of its record
+        self,
+        rows: NDArray[np.uint8],
+        length: ArrayLike,
+        source: ArrayLike,
+        offset: ArrayLike,
+        loss: ArrayLike,
+        step: int,
+    ) -> None:
+        """Offer rows (n, T) with their valid lengths, sources, offsets and losses, (n,) each, read at `step`.
+
+        Never raises for a full disk: see `degraded`.
+        """
+        if len(rows) > self._log.room and not self._flush():
+            return
+        source = np.asarray(source, np.int64)
+        loss = np.asarray(loss, np.float32)
+        slots = self._policy.place(source=source, loss=loss)
+        kept = np.flatnonzero(slots >= 0)
+        if not len(kept):
+            return
+        records = np.empty(len(kept), self._record)
+        records["bytes"] = rows[kept]
+        records["length"] = np.asarray(length)[kept]
+        records["source"] = source[kept]
+        records["offset"] = np.asarray(offset)[kept]
+        records["step"] = step
+        records["loss"] = loss[kept]
+        addresses = self._log.append(records.view(np.uint8).reshape(len(kept), -1))
+        slots = slots[kept]
+        table = self._table
+        table.row[slots] = addresses
+        table.loss[slots] = loss[kept]
+        table.source[slots] = source[kept]
+        table.num_items = max(table.num_items, int(slots.max()) + 1)
+        if self._log.num_waiting >= self._flush_at:
+            self._flush()
+
+    def sample(self, n: int) -> ReplayRows:
+        """N items by the policy's choice, with replacement; none of an empty memory."""
+        index = self._policy.draw(n) if len(self) else np.empty(0, np.int64)
+        records = self._log.read(self._table.row[index]).view(self._record)[:, 0]
+        return ReplayRows(
+            bytes=np.ascontiguousarray(records["bytes"]),
+            length=records["length"].astype(np.int64),
+            source=records["source"].astype(np.int64),
+            offset=records["offset"].astype(np.int64),
+            index=index,
+            loss=self._table.loss[index],
+            step=records["step"].astype(np.int64),
+        )
+
+    def update(self, index: NDArray[np.int64], loss: ArrayLike) -> None:
+        """Newly measured losses of sampled items; before the next `add`, which may give their slots away."""
+        losses = np.asarray(loss, np.float32)
+        self._table.loss[index] = losses
+        self._policy.update(index, losses)
+
+    def commit(self, *, sync: bool = True) -> ReplayCommit:
+        """Everything added so far, on disk: what a checkpoint's manifest says about replay.
+
+        Call `slots` at the same step. `sync=False` leaves the fsync to `sync`, which a writer thread may call
+        while learning goes on; the checkpoint must not be committed before.
+
+        Raises:
+            OSError: disk full; nothing is lost, try again later.
+        """
+        self._log.flush()
+        self._recover()
+        if sync:
+            self._log.sync()
+        live = self._live_segments()
+        commit = ReplayCommit(
+            item_bytes=self.item_bytes,
+            rows_per_segment=self._log.rows_per_segment,
+            policy=self._config.policy,
+            policy_state=self._policy.state(),
+            num_items=len(self),
+            num_seen=self.num_seen,
+            segments=self._log.commits(live),
+        )
+        self._log.forget(live)
+        return commit
+
+    def sync(self) -> None:
+        """Force committed segments to disk; safe in another thread than the one that adds."""
+        self._log.sync()
+
+    def slots(self) -> dict[str, NDArray[np.generic]]:
+        """The slot table's columns in use, (num_items,) each, copied."""
+        used = slice(0, len(self))
+        table = self._table
+        return {
+            "row": table.row[used].copy(),
+            "loss": table.loss[used].copy(),
+            "source": table.source[used].copy(),
+        }
+
+    def unreferenced(self, commits: Iterable[ReplayCommit]) -> list[Path]:
+        """Sealed segments of this memory's folder that neither the commits nor its own slots refer to."""
+        live = {f"seg-{number:06d}.bin" for number in self._live_segments()}
+        return [path for path in unreferenced(self._log.folder, commits) if path.name not in live]
+
+    def _new_log(self, folder: Path, rows_per_segment: int) -> SegmentLog:
+        record_bytes = self._record.itemsize
+        tail_rows = max(2 * FLUSH_ROWS, TAIL_BYTES // record_bytes)
+        return SegmentLog(
+            folder, record_bytes=record_bytes, rows_per_segment=rows_per_segment, tail_rows=tail_rows
+        )
+
+    def _flush(self) -> bool:
+        """Write what waits. On a full disk learning goes on; the next try comes 1,024 rows later."""
+        try:
+            self._log.flush()
+        except OSError as error:
+            if self.degraded is None:
+                logger.warning("replay cannot be written: %s", error)
+            self.degraded = (
+                f"replay is not written ({error.strerror or error}); free space in {self._log.folder}"
+            )
+            self._flush_at = self._log.num_waiting + FLUSH_ROWS
+            return False
+        self._recover()
+        return True
+
+    def _recover(self) -> None:
+        if self.degraded is not None:
+            logger.info("replay is written again")
+        self.degraded = None
+        self._flush_at = FLUSH_ROWS
+
+    def _live_segments(self) -> list[int]:
+        rows = self._table.row[: len(self)]
+        return (
+            [] if not len(rows) else np.flatnonzero(np.bincount(rows // self._log.rows_per_segment)).tolist()
+        )
+
+    def _take_slots(self, commit: ReplayCommit, slots: Mapping[str, NDArray[np.generic]]) -> None:
+        table = self._table
+        columns: dict[str, NDArray[Any]] = {"row": table.row, "loss": table.loss, "source": table.source}
+        if any(name not in slots or slots[name].shape != (commit.num_items,) for name in columns):
+            raise MemoryDamagedError(
+                f"The slot table does not fit its commit of {commit.num_items} items; "
+                "resume the checkpoint before it."
+            )
+        if commit.policy == self._config.policy:
+            self._policy.load(commit.policy_state)
+        else:
+            self._policy.num_seen = commit.num_seen
+        kept = np.arange(commit.num_items)
+        if commit.num_items > table.capacity:
+            shrink = np.random.default_rng(commit.num_seen)
+            kept = np.sort(shrink.choice(commit.num_items, table.capacity, replace=False))
+        for name, column in columns.items():
+            column[: len(kept)] = slots[name][kept]
+        table.num_items = len(kept)
+        self._policy.resized()
+
+
+def record_type(item_bytes: int) -> np.dtype[np.void]:
+    """One record on disk: packed, little-endian.
+
+    >>> record_type(64).itemsize
+    92
+    """
+    return np.dtype(
+        [
+            ("offset", "<i8"),
+            ("step", "<i8"),
+            ("length", "<i4"),
+            ("source", "<i4"),
+            ("loss", "<f4"),  # when it was experienced
+            ("bytes", "u1", (item_bytes,)),
+        ]
+    )
