@@ -1,0 +1,291 @@
+"""The checkpoints of a folder, without torch: list, verify, set aside, pin, delete, sweep."""
+
+from __future__ import annotations
+
+import errno
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daemon.checkpoint.manifest import (
+    FILES,
+    MANIFEST,
+    DefectError,
+    check_file,
+    check_size,
+    read_manifest,
+    unreadable,
+)
+from daemon.checkpoint.retention import CheckpointInfo, best_of, newest_first
+from daemon.durable import Disk, is_left_over, remove_durably, write_whole
+from daemon.errors import CheckpointError, ConflictError, NotFoundError, TornCheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREFIX = "continuous_"
+DAMAGED_PREFIX = "damaged-"
+PINNED = "PINNED"
+
+# Inside the class `list` is the method.
+Infos = list[CheckpointInfo]
+Paths = list[Path]
+Defects = list[DefectError]
+Names = list[str]
+Look = list[object]
+
+_NAME = re.compile(rf"{PREFIX}\d{{1,20}}(-\d{{1,6}})?", re.ASCII)
+
+
+class Catalogue:
+    """A folder of checkpoints, read anew at each call, so several processes may use it at once.
+
+    Args:
+        folder: where the checkpoint directories lie; it need not exist yet.
+        disk: the layer that changes the disk.
+    """
+
+    def __init__(self, folder: Path, *, disk: Disk | None = None) -> None:
+        self.folder = folder
+        self._disk = disk or Disk()
+        self._verdicts: dict[tuple[object, ...], bool] = {}
+
+    def list(self, run_id: str | None = None) -> Infos:
+        """Checkpoints whose manifest is sound, newest first; of one run in the order they were saved."""
+        infos = [info for path in self._directories() if (info := self._info_or_none(path)) is not None]
+        if run_id is not None:
+            return newest_first(info for info in infos if info.manifest.run_id == run_id)
+        return sorted(infos, key=lambda info: (info.manifest.created, info.age_key), reverse=True)
+
+    def torn(self) -> Defects:
+        """Checkpoints whose manifest is missing or damaged, so that not even their run is known."""
+        defects = []
+        for path in self._directories():
+            try:
+                read_manifest(path)
+            except DefectError as defect:
+                defects.append(defect)
+            except CheckpointError:  # of a newer format, or not ours to read: neither says it is damaged
+                continue
+        return defects
+
+    def info(self, name: str) -> CheckpointInfo:
+        """What is known of the checkpoint called `name`.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            CheckpointError: its manifest is damaged or cannot be read.
+        """
+        return self._info(self.path_of(name))
+
+    def path_of(self, name: str) -> Path:
+        """The directory of the checkpoint called `name`; a name can never lead out of the folder.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        path = self.folder / name
+        if not _NAME.fullmatch(name) or not path.is_dir():
+            raise NotFoundError(
+                f"No checkpoint is called {name!r} in {self.folder}. See them: synapsed checkpoints"
+            )
+        return path
+
+    def runs(self) -> Names:
+        """Runs that have checkpoints, the most recently saved first."""
+        newest: dict[str, float] = {}
+        for info in self.list():
+            newest.setdefault(info.manifest.run_id, info.manifest.created)
+        return [*newest]
+
+    def verify(self, path: Path) -> CheckpointInfo:
+        """Read every file of a checkpoint in full and compare sizes and SHA-256.
+
+        Raises:
+            DefectError: something differs from its manifest.
+            CheckpointError: it cannot be read for another reason.
+        """
+        manifest = read_manifest(path)
+        key = self._look(path)
+        try:
+            for name in FILES:
+                check_file(path, name, manifest.files[name])
+        except DefectError:
+            self._verdicts[key] = False
+            raise
+        self._verdicts[key] = True
+        return self._info(path)
+
+    def trust(self, path: Path) -> None:
+        """Count a checkpoint as verified: its bytes were hashed on their way to the disk just now."""
+        self._verdicts[self._look(path)] = True
+
+    def latest(self, run_id: str | None = None) -> CheckpointInfo | None:
+        """The newest checkpoint of a run (by default the one saved last) that verifies; None without any."""
+        runs = self.runs()
+        chosen = run_id if run_id is not None else next(iter(runs), None)
+        if chosen is None:
+            return None
+        return next(self._verified(self.list(chosen)), None)
+
+    def older(self, info: CheckpointInfo) -> Infos:
+        """The checkpoints of the same run that were saved before `info`, newest first."""
+        return [other for other in self.list(info.manifest.run_id) if other.age_key < info.age_key]
+
+    def best(self, run_id: str) -> CheckpointInfo | None:
+        """The run's checkpoint of lowest BPC."""
+        return best_of(self.list(run_id))
+
+    def set_aside(self, path: Path) -> Path:
+        """Move a damaged checkpoint out of the way, as `damaged-<name>`; nothing is deleted.
+
+        Raises:
+            OSError: it could not be renamed.
+        """
+        for target in _numbered(path.with_name(DAMAGED_PREFIX + path.name)):
+            try:
+                self._disk.rename(path, target)
+            except OSError as error:
+                if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+                    raise
+                continue
+            self._disk.sync_directory(path.parent)
+            return target
+        raise AssertionError("the numbers never end")
+
+    def pin(self, name: str) -> None:
+        """Keep a checkpoint until it is unpinned."""
+        write_whole(self.path_of(name) / PINNED, b"", disk=self._disk)
+
+    def unpin(self, name: str) -> None:
+        """Let the retention rules have a checkpoint again."""
+        path = self.path_of(name)
+        (path / PINNED).unlink(missing_ok=True)
+        self._disk.sync_directory(path)
+
+    def delete(self, name: str) -> None:
+        """Delete a checkpoint on request.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            ConflictError: it is pinned, or the only one of its run that verifies.
+        """
+        info = self.info(name)
+        if info.pinned:
+            raise ConflictError(f"Checkpoint {name} is pinned. Unpin it first")
+        others = [other for other in self.list(info.manifest.run_id) if other.name != name]
+        if next(self._verified(others), None) is None:
+            raise ConflictError(
+                f"Checkpoint {name} is the only sound one of run {info.manifest.run_id}; it stays. "
+                "Save another one first: synapsed checkpoint"
+            )
+        self.remove(name)
+
+    def remove(self, name: str) -> None:
+        """Delete a checkpoint without asking; a crash leaves it whole or gone.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            OSError: it could not be deleted.
+        """
+        remove_durably(self.path_of(name), disk=self._disk)
+
+    def sweep(self) -> Paths:
+        """Delete the temporaries and trash of writers that live no more; done once at start.
+
+        Raises:
+            OSError: one could not be deleted.
+        """
+        left_over = [path for path in self._entries() if is_left_over(path)]
+        for path in left_over:
+            self._disk.remove(path)
+        return left_over
+
+    def record(self, info: CheckpointInfo, *, best: bool = False) -> dict[str, Any]:
+        """The JSON form the API gives, without the manifest."""
+        manifest = info.manifest
+        return {
+            "id": info.name,
+            "name": info.name,
+            "run": manifest.run_id,
+            "session": manifest.session,
+            "step": manifest.step,
+            "samples": manifest.samples,
+            "created_at": manifest.timestamp,
+            "reason": manifest.reason,
+            "size_bytes": info.size_bytes,
+            "bpc": manifest.bpc,
+            "pinned": info.pinned,
+            "verified": info.verified,
+            "best": best,
+            "path": str(info.path),
+        }
+
+    def _verified(self, infos: Infos) -> Iterator[CheckpointInfo]:
+        for info in infos:
+            try:
+                yield self.verify(info.path)
+            except TornCheckpointError:
+                continue
+
+    def _info_or_none(self, path: Path) -> CheckpointInfo | None:
+        try:
+            return self._info(path)
+        except CheckpointError:
+            return None
+
+    def _info(self, path: Path) -> CheckpointInfo:
+        manifest = read_manifest(path)
+        verified = self._verdicts.get(self._look(path))
+        try:
+            for name in FILES:
+                check_size(path, name, manifest.files[name])
+            extra = (path / MANIFEST).stat().st_size
+        except DefectError:
+            verified, extra = False, 0
+        except OSError:
+            verified, extra = False, 0
+        return CheckpointInfo(
+            name=path.name,
+            path=path,
+            manifest=manifest,
+            size_bytes=manifest.size_bytes + extra,
+            pinned=(path / PINNED).exists(),
+            verified=verified,
+        )
+
+    def _look(self, path: Path) -> tuple[object, ...]:
+        """What the files look like from outside; a verdict holds as long as none of it changes."""
+        look: Look = [str(path)]
+        for name in (MANIFEST, *FILES):
+            try:
+                found = (path / name).lstat()
+            except OSError as error:
+                look.append(error.errno)
+            else:
+                look.append((found.st_ino, found.st_size, found.st_mtime_ns))
+        return tuple(look)
+
+    def _directories(self) -> Paths:
+        return [path for path in self._entries() if _NAME.fullmatch(path.name) and path.is_dir()]
+
+    def _entries(self) -> Paths:
+        try:
+            return sorted(self.folder.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise unreadable(self.folder, "the folder", error) from error
+
+
+def free_names(folder: Path, unix_seconds: float) -> Iterator[Path]:
+    """Paths a checkpoint of this second may take: `continuous_<time>`, then with `-2`, `-3` and so on."""
+    return (path for path in _numbered(folder / f"{PREFIX}{int(unix_seconds)}") if not path.exists())
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    yield path
+    number = 2
+    while True:
+        yield path.with_name(f"{path.name}-{number}")
+        number += 1

@@ -1,0 +1,277 @@
+"""MANIFEST.json: what a checkpoint is, and what each of its files must be. Imports no torch.
+
+The manifest carries a checksum of itself and must be, byte for byte, what it would be written as again; so a
+flipped bit in it is found like one in any other file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import hashlib
+import json
+import math
+import stat
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from daemon.durable import CHUNK_BYTES, FileRecord
+from daemon.errors import CheckpointError, TornCheckpointError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT_VERSION = 1
+MANIFEST = "MANIFEST.json"
+MODEL = "model.safetensors"
+LEARNING = "optimizer.safetensors"
+SLOTS = "slots.safetensors"
+STATE = "state.json"
+FILES = (MODEL, LEARNING, SLOTS, STATE)
+MANIFEST_BYTES_MAX = 64 * 1024 * 1024
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+# Defects of the medium or of the files; any other failure to read says nothing about the checkpoint.
+_DAMAGE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO, errno.ELOOP, errno.EINVAL}
+
+
+class DefectError(TornCheckpointError):
+    """A checkpoint is not what was committed; `defect` says what is wrong in a few words."""
+
+    def __init__(self, path: Path, defect: str, advice: str = "") -> None:
+        self.path = path
+        self.defect = defect
+        advice = advice or "Resume the newest sound one: synapsed resume latest"
+        super().__init__(f"Checkpoint {path.name} in {path.parent} is torn ({defect}). {advice}")
+
+
+class NewerFormatError(TornCheckpointError):
+    """A sound checkpoint of a later version of the format: never set aside."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What a resumed run must share with the saved one to be bit-exact.
+
+    Attributes:
+        torch: version.
+        python: version.
+        platform: operating system and machine.
+        threads: intra-op threads of torch.
+        device: kind and name.
+        world_size: processes that learn together.
+    """
+
+    torch: str = ""
+    python: str = ""
+    platform: str = ""
+    threads: Count = 1
+    device: str = "cpu"
+    world_size: Count = 1
+
+    def differences(self, now: Environment) -> tuple[str, ...]:
+        """What is not as it was, one phrase each; empty when a resume can be bit-exact.
+
+        >>> Environment(threads=2).differences(Environment(threads=4))
+        ('threads 2 → 4',)
+        """
+        return tuple(
+            f"{name.replace('_', ' ')} {before} → {after}"
+            for name, before in dataclasses.asdict(self).items()
+            # Python itself computes no weight.
+            if name != "python" and before != (after := getattr(now, name))
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What is known of a checkpoint without reading its tensors.
+
+    Attributes:
+        run_id: the run it belongs to.
+        session: life of the trainer that saved it, from 1.
+        sequence: number of the save within its run; orders a run's checkpoints whatever the clock did.
+        step: finished steps.
+        samples: rows learned from so far.
+        created: unix time in seconds.
+        timestamp: the same moment, ISO 8601, UTC.
+        reason: auto, first, pause, stop, manual, growth, final.
+        spec: the architecture, from which the brain is rebuilt before tensors load.
+        tied: groups of names that share one tensor, stored under the first.
+        environment: where it was saved.
+        replay: committed rows, segment hashes and folder of the replay memory; None without one.
+        journal: number of the last journal entry written before it.
+        metrics: newest finite numbers by name, `bpc` among them.
+        files: size and hash of each file.
+    """
+
+    run_id: Annotated[str, Field(max_length=200)]
+    session: Count
+    sequence: Count
+    step: Count
+    samples: Count
+    created: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+    timestamp: str
+    reason: str
+    spec: Mapping[str, Any]
+    tied: tuple[tuple[str, ...], ...] = ()
+    environment: Environment = field(default_factory=Environment)
+    replay: Mapping[str, Any] | None = None
+    journal: Count = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    files: Mapping[str, FileRecord] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def bpc(self) -> float | None:
+        """Bits per byte when it was saved, if measured."""
+        return self.metrics.get("bpc")
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all its files but the manifest."""
+        return sum(file.size for file in self.files.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """A tree of plain JSON values."""
+        tree = dataclasses.asdict(self)
+        tree["metrics"] = {name: value for name, value in self.metrics.items() if math.isfinite(value)}
+        plain: dict[str, Any] = json.loads(_canonical(tree))
+        return plain
+
+    def to_bytes(self) -> bytes:
+        """The content of MANIFEST.json."""
+        return _sealed(self.to_json())
+
+
+def timestamp_of(unix_seconds: float) -> str:
+    """ISO 8601 in UTC, to the second.
+
+    >>> timestamp_of(1771511456.9)
+    '2026-02-19T14:30:56+00:00'
+    """
+    return datetime.fromtimestamp(int(unix_seconds), UTC).isoformat()
+
+
+def manifest_from_json(tree: Mapping[str, Any]) -> Manifest:
+    """Build a manifest from plain values.
+
+    Raises:
+        ValueError: a field is missing or out of range.
+    """
+    return _ADAPTER.validate_json(_canonical(tree), strict=True)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of the checkpoint directory `path`, checked against its own checksum.
+
+    Raises:
+        DefectError: it is missing, torn or altered.
+        NewerFormatError: it is sound, and of a format this version does not know.
+        CheckpointError: it cannot be read for another reason, such as permissions.
+    """
+    raw = _read_small(path, MANIFEST)
+    try:
+        tree = json.loads(raw)
+        checksum = tree.pop("checksum")
+        sound = checksum == _checksum(tree) and _sealed(tree) == raw
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        raise DefectError(path, f"{MANIFEST} is not readable") from None
+    if not sound:
+        raise DefectError(path, f"{MANIFEST}: checksum differs")
+    version = tree.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise NewerFormatError(
+            f"Checkpoint {path.name} in {path.parent} has format {version}; this synapsed reads up to "
+            f"{FORMAT_VERSION}. Upgrade synapsed, then: synapsed resume {path.name}"
+        )
+    try:
+        manifest = manifest_from_json(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "content"
+        raise DefectError(path, f"{MANIFEST}: {where}: {first['msg']}") from None
+    except (ValueError, RecursionError):
+        raise DefectError(path, f"{MANIFEST} is not readable") from None
+    if manifest.format_version != FORMAT_VERSION or set(manifest.files) != set(FILES):
+        raise DefectError(path, f"{MANIFEST} names another format or other files")
+    return manifest
+
+
+def check_file(path: Path, name: str, record: FileRecord) -> None:
+    """Read one file of the checkpoint `path` to its end and compare it with its record.
+
+    Raises:
+        DefectError: it is missing, of another size, or its SHA-256 differs.
+        CheckpointError: it cannot be read for another reason.
+    """
+    digest = hashlib.sha256()
+    try:
+        check_size(path, name, record)
+        with (path / name).open("rb", buffering=0) as file:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as error:
+        raise unreadable(path, name, error) from error
+    if digest.hexdigest() != record.sha256:
+        raise DefectError(path, f"{name}: checksum differs")
+
+
+def check_size(path: Path, name: str, record: FileRecord) -> None:
+    """The quick look: the file is there, plain, and of the size it had.
+
+    Raises:
+        DefectError: it is not.
+        OSError: it cannot be looked at.
+    """
+    found = (path / name).lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise DefectError(path, f"{name} is not a plain file")
+    if found.st_size != record.size:
+        raise DefectError(path, f"{name} has {found.st_size} bytes, not {record.size}")
+
+
+def unreadable(path: Path, name: str, error: OSError) -> CheckpointError:
+    """The error to raise for a file that would not be read: damage, or a hindrance outside the checkpoint."""
+    if error.errno == errno.ENOENT:
+        return DefectError(path, f"{name} is missing")
+    if error.errno in _DAMAGE:
+        return DefectError(path, f"{name}: {error.strerror}")
+    return CheckpointError(
+        f"Checkpoint {path.name} in {path.parent} cannot be read ({name}: {error.strerror}). "
+        f"Make it readable, then: synapsed resume {path.name}"
+    )
+
+
+def _read_small(path: Path, name: str) -> bytes:
+    try:
+        found = (path / name).lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise DefectError(path, f"{name} is not a plain file")
+        if found.st_size > MANIFEST_BYTES_MAX:
+            raise DefectError(path, f"{name} has {found.st_size} bytes")
+        return (path / name).read_bytes()
+    except OSError as error:
+        raise unreadable(path, name, error) from error
+
+
+def _canonical(tree: Mapping[str, Any]) -> bytes:
+    return json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _checksum(tree: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_canonical(tree)).hexdigest()
+
+
+def _sealed(tree: Mapping[str, Any]) -> bytes:
+    sealed = {**tree, "checksum": _checksum(tree)}
+    return (json.dumps(sealed, indent=1, sort_keys=True, allow_nan=False) + "\n").encode("ascii")
+
+
+_ADAPTER: TypeAdapter[Manifest] = TypeAdapter(Manifest)

@@ -1,0 +1,99 @@
+"""One file of named tensors in the safetensors layout: written in one pass, read by safetensors itself.
+
+Layout: 8 bytes little-endian header length, a JSON header (name → dtype, shape, offsets), the raw tensors.
+Source: https://huggingface.co/docs/safetensors, format section.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint64: "U64",
+    torch.uint32: "U32",
+    torch.uint16: "U16",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+    torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e5m2: "F8_E5M2",
+    torch.complex64: "C64",
+}
+_ODD = "dtypes"  # header entry for what the layout has no name for: stored as its bytes
+
+
+class TensorFileError(Exception):
+    """The content is not a file of tensors."""
+
+
+def chunks(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
+    """The content of a file that holds `tensors` (contiguous, on the CPU), piece by piece, uncopied."""
+    # Widest items first, so that each tensor lies on a multiple of its item size.
+    ordered = sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
+    header: dict[str, Any] = {}
+    odd = {name: str(tensor.dtype) for name, tensor in ordered if tensor.dtype not in _DTYPES}
+    if odd:
+        header["__metadata__"] = {_ODD: json.dumps(odd, sort_keys=True)}
+    offset = 0
+    for name, tensor in ordered:
+        shape = [*tensor.shape, tensor.element_size()] if name in odd else list(tensor.shape)
+        end = offset + tensor.numel() * tensor.element_size()
+        dtype = _DTYPES.get(tensor.dtype, "U8")
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [offset, end]}
+        offset = end
+    raw = json.dumps(header, separators=(",", ":")).encode()
+    raw += b" " * (-len(raw) % 8)
+    yield len(raw).to_bytes(8, "little")
+    yield raw
+    for _, tensor in ordered:
+        if tensor.numel():
+            yield memoryview(as_bytes(tensor).numpy())  # type: ignore[arg-type] # numpy's stubs hide its buffer
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """All tensors of a file, in memory of their own.
+
+    Raises:
+        TensorFileError: the content is not a file of tensors.
+        OSError: it cannot be read.
+    """
+    with path.open("rb"):  # an OSError here keeps its errno, which safetensors would hide
+        pass
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            odd = json.loads((file.metadata() or {}).get(_ODD, "{}"))
+            # Cloned: the mapping would keep the file open, and reading it later could fail.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - no mapping
+        for name, dtype in odd.items():
+            tensors[name] = tensors[name].view(_odd_dtype(dtype)).squeeze(-1)
+    except (SafetensorError, ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
+        raise TensorFileError(str(error).partition("\n")[0]) from error
+    return tensors
+
+
+def as_bytes(tensor: Tensor) -> Tensor:
+    """The memory of a dense contiguous tensor as uint8 (n,), shared with it."""
+    return tensor.detach().reshape(-1).view(torch.uint8)
+
+
+def _odd_dtype(name: str) -> torch.dtype:
+    dtype = getattr(torch, name.removeprefix("torch."))
+    if not isinstance(dtype, torch.dtype):
+        raise TypeError(f"{name} is no dtype")
+    return dtype

@@ -1,0 +1,354 @@
+"""Saving: a copy between two steps, the disk in a thread of its own, a rename as the only commit.
+
+Order: replay synced → temporary folder beside its target → files, each synced → manifest synced → folder
+synced → rename → parent synced → only then pruning. A crash at any point leaves the older ones as they were.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import math
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from daemon.checkpoint import tensor_file
+from daemon.checkpoint.catalogue import Catalogue, free_names
+from daemon.checkpoint.manifest import LEARNING, MANIFEST, MODEL, SLOTS, STATE, Manifest, timestamp_of
+from daemon.checkpoint.retention import decide_pruning
+from daemon.checkpoint.snapshot import Buffers, Snapshot
+from daemon.durable import Disk, FileRecord, temporary_beside
+from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemon.config import CheckpointConfig
+
+logger = logging.getLogger(__name__)
+
+RANDOM_PREFIX = "random|"
+RETRY_SECONDS = 5.0
+RETRY_SECONDS_MAX = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    snapshot: Snapshot
+    state: bytes
+    created: float
+    begun: float  # monotonic
+    stall_seconds: float
+    sync_replay: Callable[[], object] | None
+
+
+class CheckpointWriter:
+    """Saves the checkpoints of one life of a run, one at a time. Its methods belong to the trainer's thread.
+
+    Args:
+        folder: where the checkpoint directories go; made when missing.
+        run_id: the run.
+        session: the life of its trainer.
+        retention: which checkpoints are kept.
+        emit: takes the events, called from `poll`, `wait` and `save_now` only.
+        clock: unix time in seconds, for names and time stamps.
+        monotonic: seconds that never go back, for periods.
+        disk: the layer that changes the disk.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        run_id: str,
+        session: int,
+        retention: CheckpointConfig,
+        emit: Callable[[Event], None],
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        disk: Disk | None = None,
+    ) -> None:
+        self._run_id = run_id
+        self._session = session
+        self._retention = retention
+        self._emit = emit
+        self._clock = clock
+        self._monotonic = monotonic
+        self._disk = disk or Disk()
+        self._catalogue = Catalogue(folder, disk=self._disk)
+        self._buffers = Buffers()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._in_flight: Future[list[Event]] | None = None
+        self._sequence = max((info.manifest.sequence for info in self._catalogue.list(run_id)), default=0)
+        self._last_begun = self._last_commit = monotonic()
+        self._num_failures = 0
+        self._retry_at = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a save is in flight."""
+        return self._in_flight is not None and not self._in_flight.done()
+
+    @property
+    def seconds_since_commit(self) -> float:
+        """How much would be lost now: since the last commit, or since this writer was made."""
+        return self._monotonic() - self._last_commit
+
+    @property
+    def num_failures(self) -> int:
+        """Saves that failed since the last one that was committed; above zero the run is degraded."""
+        return self._num_failures
+
+    def due(self, every_seconds: float) -> bool:
+        """Whether the next periodic save should begin: its period or the back-off after a failure is over."""
+        if self.busy:
+            return False
+        if self._num_failures:
+            return self._monotonic() >= self._retry_at
+        return self._monotonic() - self._last_begun >= every_seconds
+
+    def begin(
+        self,
+        live: Snapshot,
+        *,
+        sync_replay: Callable[[], object] | None = None,
+        wait: bool = False,
+    ) -> float | None:
+        """Copy the live state and leave the rest to the thread.
+
+        Args:
+            live: the state, by reference; it may change again as soon as this returns.
+            sync_replay: called by the thread before it writes anything, to sync what `live.replay` refers to.
+            wait: wait for a save in flight instead of being refused.
+
+        Returns:
+            Seconds the caller was held up by the copy, or None when refused because a save is in flight.
+
+        Raises:
+            ValueError: the state holds something a checkpoint cannot.
+        """
+        if self.busy and not wait:
+            return None
+        self.wait()
+        begun = self._monotonic()
+        state = _state_bytes(live)
+        for name, tensor in live.random.items():
+            if tensor.dtype != torch.uint8:
+                raise ValueError(f"random state {name} is {tensor.dtype}, not uint8")
+        if any(name.startswith(RANDOM_PREFIX) for name in live.learning):
+            raise ValueError(
+                f"learning tensors must not be called {RANDOM_PREFIX}…: that is for random states"
+            )
+        copy = self._buffers.take(live)
+        self._last_begun = self._monotonic()
+        job = _Job(
+            snapshot=copy,
+            state=state,
+            created=self._clock(),
+            begun=begun,
+            stall_seconds=self._last_begun - begun,
+            sync_replay=sync_replay,
+        )
+        self._in_flight = self._thread.submit(self._save, job)
+        return job.stall_seconds
+
+    def poll(self) -> None:
+        """Emit what has happened since; call it at every step, it costs next to nothing."""
+        if self._in_flight is None or not self._in_flight.done():
+            return
+        finished, self._in_flight = self._in_flight, None
+        for event in finished.result():  # a bug in the thread is raised here, not lost
+            self._note(event)
+            self._emit(event)
+
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait for the save in flight and emit its events; False when it is still going on."""
+        if self._in_flight is not None:
+            wait_for([self._in_flight], timeout_seconds)
+        self.poll()
+        return self._in_flight is None
+
+    def save_now(
+        self, live: Snapshot, *, sync_replay: Callable[[], object] | None = None
+    ) -> CheckpointSaved | CheckpointFailed:
+        """Save and wait until it is committed or has failed: the first, the last, and those before growth."""
+        self.wait()
+        outcome: list[CheckpointSaved | CheckpointFailed] = []
+        emit = self._emit
+
+        def watch(event: Event) -> None:
+            if isinstance(event, CheckpointSaved | CheckpointFailed):
+                outcome.append(event)
+            emit(event)
+
+        self._emit = watch
+        try:
+            self.begin(live, sync_replay=sync_replay)
+            self.wait()
+        finally:
+            self._emit = emit
+        return outcome[0]
+
+    def close(self) -> None:
+        """Wait for the save in flight and end the thread."""
+        self.wait()
+        self._thread.shutdown()
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case CheckpointSaved():
+                self._num_failures = 0
+            case CheckpointFailed(retry_seconds=seconds):
+                self._num_failures += 1
+                self._retry_at = self._monotonic() + seconds
+            case _:
+                pass
+
+    # Everything below runs in the thread.
+
+    def _save(self, job: _Job) -> list[Event]:
+        try:
+            path, manifest = self._commit(job)
+        except OSError as error:
+            retry_seconds = min(RETRY_SECONDS * 2**self._num_failures, RETRY_SECONDS_MAX)
+            where = f" in {self._catalogue.folder}" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
+            return [
+                CheckpointFailed(
+                    step=job.snapshot.step,
+                    reason=job.snapshot.reason,
+                    error=f"{error.strerror or error}{where}",
+                    retry_seconds=retry_seconds,
+                )
+            ]
+        self._last_commit = self._monotonic()
+        saved = CheckpointSaved(
+            step=manifest.step,
+            checkpoint=path.name,
+            path=_shown(path),
+            reason=manifest.reason,
+            size_bytes=manifest.size_bytes,
+            stall_seconds=job.stall_seconds,
+            seconds=self._last_commit - job.begun,
+            metrics=dict(manifest.metrics),
+            timestamp=manifest.created,
+        )
+        return [saved, *self._prune(manifest)]
+
+    def _commit(self, job: _Job) -> tuple[Path, Manifest]:
+        self._sequence += 1  # also when it fails: a number is never given twice
+        if job.sync_replay is not None:
+            job.sync_replay()
+        folder, disk = self._catalogue.folder, self._disk
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            disk.sync_directory(folder.parent)
+        target = next(free_names(folder, job.created))
+        temporary = temporary_beside(target)
+        try:
+            disk.make_directory(temporary)
+            files = self._write_files(temporary, job)
+            manifest = self._manifest(job, files)
+            disk.write(temporary / MANIFEST, [manifest.to_bytes()])
+            disk.sync_directory(temporary)
+            path = self._publish(temporary, job.created)
+        except OSError:
+            self._clear(temporary)
+            raise
+        # Renamed, but maybe not on the medium: to fail from here on is a failure, yet the checkpoint stays.
+        disk.sync_directory(folder)
+        self._catalogue.trust(path)
+        return path, manifest
+
+    def _write_files(self, temporary: Path, job: _Job) -> dict[str, FileRecord]:
+        snapshot = job.snapshot
+        random = {RANDOM_PREFIX + name: tensor for name, tensor in snapshot.random.items()}
+        arrays = {name: torch.from_numpy(array) for name, array in snapshot.arrays.items()}
+        contents = {
+            MODEL: tensor_file.chunks(snapshot.model),
+            LEARNING: tensor_file.chunks({**snapshot.learning, **random}),
+            SLOTS: tensor_file.chunks(arrays),
+            STATE: iter([self._stamped(job)]),
+        }
+        return {name: self._disk.write(temporary / name, content) for name, content in contents.items()}
+
+    def _manifest(self, job: _Job, files: dict[str, FileRecord]) -> Manifest:
+        snapshot = job.snapshot
+        return Manifest(
+            run_id=self._run_id,
+            session=self._session,
+            sequence=self._sequence,
+            step=snapshot.step,
+            samples=snapshot.samples,
+            created=job.created,
+            timestamp=timestamp_of(job.created),
+            reason=snapshot.reason,
+            spec=snapshot.spec,
+            tied=snapshot.tied,
+            environment=snapshot.environment,
+            replay=snapshot.replay,
+            journal=snapshot.journal,
+            metrics={name: value for name, value in snapshot.metrics.items() if math.isfinite(value)},
+            files=files,
+        )
+
+    def _stamped(self, job: _Job) -> bytes:
+        stamp: dict[str, Any] = {
+            "run_id": self._run_id,
+            "session": self._session,
+            "step": job.snapshot.step,
+            "samples": job.snapshot.samples,
+            "reason": job.snapshot.reason,
+            "timestamp": timestamp_of(job.created),
+        }
+        return json.dumps({**json.loads(job.state), **stamp}, indent=1).encode("ascii")
+
+    def _publish(self, temporary: Path, created: float) -> Path:
+        for target in free_names(self._catalogue.folder, created):
+            try:
+                self._disk.rename(temporary, target)
+            except OSError as error:
+                if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+                    raise
+                continue  # another process took the name in between
+            return target
+        raise AssertionError("the numbers never end")
+
+    def _clear(self, temporary: Path) -> None:
+        try:
+            self._disk.remove(temporary)
+        except OSError as error:  # the next start sweeps it
+            logger.warning("could not remove %s: %s", temporary, error)
+
+    def _prune(self, newest: Manifest) -> list[Event]:
+        events: list[Event] = []
+        try:
+            for name in decide_pruning(self._catalogue.list(), self._retention, self._clock()):
+                self._catalogue.remove(name)
+                events.append(CheckpointPruned(step=newest.step, checkpoint=name))
+        except OSError as error:
+            logger.warning("pruning stopped: %s", error)
+        return events
+
+
+def _state_bytes(live: Snapshot) -> bytes:
+    """The state as JSON, now. It may hold NaN; what goes into the manifest may not."""
+    try:
+        json.dumps([live.spec, live.replay], allow_nan=False)
+        return json.dumps(live.state).encode("ascii")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"state, spec and replay must be JSON: {error}") from error
+
+
+def _shown(path: Path) -> str:
+    """The path as a person would type it: relative where it lies below the current folder."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

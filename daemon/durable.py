@@ -1,0 +1,187 @@
+"""What it takes for bytes to outlive a power cut: synced files, synced folders, renames as the only commit.
+
+`Disk` is the one layer through which checkpoints touch the disk, so a test can make any of its calls fail.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+# Large enough that hashing and writing release the interpreter for long stretches.
+CHUNK_BYTES = 4 * 1024 * 1024
+
+TEMPORARY_PREFIX = ".saving-"
+TRASH_PREFIX = ".trash-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRecord:
+    """What a file must be to be the one that was written.
+
+    Attributes:
+        size: bytes.
+        sha256: of the whole file, lower-case hex.
+    """
+
+    size: int
+    sha256: str
+
+
+class Disk:
+    """The calls that change the disk, each durable when it returns."""
+
+    def make_directory(self, path: Path) -> None:
+        """Make one directory; its parent must be there."""
+        path.mkdir()
+
+    def write(self, path: Path, chunks: Iterable[bytes | memoryview]) -> FileRecord:
+        """Write a new file, sync it, and say what was written.
+
+        The hash is taken from memory on the way out, so what the disk later gives back is checked against
+        what was meant.
+
+        Raises:
+            OSError: the disk is full, gone or broken; the file may be there in part.
+        """
+        digest = hashlib.sha256()
+        size = 0
+        with path.open("xb", buffering=0) as file:
+            for chunk in chunks:
+                view = memoryview(chunk).cast("B")
+                for begin in range(0, len(view), CHUNK_BYTES):
+                    part = view[begin : begin + CHUNK_BYTES]
+                    digest.update(part)
+                    self.write_part(file, part)
+                    size += len(part)
+            self.sync(file)
+        return FileRecord(size=size, sha256=digest.hexdigest())
+
+    def write_part(self, file: BinaryIO, part: memoryview) -> None:
+        """Hand all of `part` to the system; a short write is carried on until it is done or fails."""
+        while part:
+            written = file.write(part)
+            part = part[written:]
+
+    def sync(self, file: BinaryIO) -> None:
+        """Have the file's bytes reach the medium."""
+        sync_file(file.fileno())
+
+    def sync_directory(self, path: Path) -> None:
+        """Have the names in a folder reach the medium."""
+        sync_directory(path)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Give a file or folder its new name, at once or not at all.
+
+        Raises:
+            FileExistsError: something is called `target` already.
+        """
+        if target.exists():  # POSIX would replace an empty folder without a word
+            raise FileExistsError(errno.EEXIST, "already there", str(target))
+        source.rename(target)
+
+    def remove(self, path: Path) -> None:
+        """Delete a file or a whole folder; gone already is as good."""
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def sync_file(descriptor: int) -> None:
+    """Sync an open file; on macOS through the drive's own cache too, where plain fsync stops short."""
+    if sys.platform == "darwin":
+        import fcntl  # noqa: PLC0415 - POSIX only
+
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Sync a folder's entries; Windows has no such call and orders its metadata itself."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
+    """Replace a small file so that a reader sees the old content or the new, never a part.
+
+    Raises:
+        OSError: it could not be written; the old content stands.
+    """
+    disk = disk or Disk()
+    temporary = temporary_beside(path)
+    try:
+        disk.write(temporary, [data])
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    disk.sync_directory(path.parent)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A fresh hidden name in the folder of `path` that tells which process it belongs to."""
+    return path.parent / f"{TEMPORARY_PREFIX}{path.name}.{_writer_mark()}.{secrets.token_hex(4)}"
+
+
+def trash_beside(path: Path) -> Path:
+    """A fresh hidden name for what is about to be deleted, marked like a temporary."""
+    return path.parent / f"{TRASH_PREFIX}{path.name}.{_writer_mark()}.{secrets.token_hex(4)}"
+
+
+def is_left_over(path: Path) -> bool:
+    """Whether `path` is a temporary or trash whose process lives no more."""
+    if not path.name.startswith((TEMPORARY_PREFIX, TRASH_PREFIX)):
+        return False
+    mark = path.name.split(".")[-2] if path.name.count(".") >= 3 else ""
+    pid, _, started = mark.partition("_")
+    if not (pid.isdecimal() and started.isdecimal() and len(mark) < 40):
+        return True
+    try:
+        return _start_time_ms(int(pid)) != int(started)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False
+
+
+def remove_durably(path: Path, *, disk: Disk | None = None) -> None:
+    """Delete a folder so that a crash leaves it whole or gone, never a part under its own name.
+
+    Raises:
+        OSError: it could not be renamed or deleted.
+    """
+    disk = disk or Disk()
+    trash = trash_beside(path)
+    disk.rename(path, trash)
+    disk.sync_directory(path.parent)  # else the files could go before the rename is on the medium
+    disk.remove(trash)
+
+
+def _writer_mark() -> str:
+    # A process id alone comes back after a restart; with its start time it does not.
+    return f"{os.getpid()}_{_start_time_ms(os.getpid())}"
+
+
+def _start_time_ms(pid: int) -> int:
+    return round(psutil.Process(pid).create_time() * 1000)

@@ -1,0 +1,312 @@
+"""The journal: everything from outside that touches learning, with the step at which it takes effect.
+
+An entry is on the medium before it is acknowledged. One line an entry, JSON, closed by a CRC over what stands
+before it. After a crash learning goes on from an older checkpoint, and the entries behind it take effect at the
+very same steps again; so a life after a crash equals the life without one.
+
+When entries count, and for whom:
+
+- *The same run goes on* (restart, resume of its newest checkpoint, fall-back after damage): every entry behind
+  the checkpoint counts (`replay_from`).
+- *A fork* (an older checkpoint resumed on purpose) is a new run with a journal of its own: what the parent heard
+  after that checkpoint is not its past (`fork` takes over only what was heard before and is still to come).
+- *Truncation* (`truncate_after`) makes what was to come void, by a record; nothing is rewritten.
+
+Segments are closed when they are large, and dropped from the front once no kept checkpoint needs them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from daemon.durable import sync_directory, sync_file, write_whole
+from daemon.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+SEGMENT_BYTES = 1024 * 1024
+_CRC_MARK = b',"crc":"'
+_CRC_TAIL = len(_CRC_MARK) + 8 + len(b'"}')
+_TRUNCATED = "journal_truncated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One thing from outside.
+
+    Attributes:
+        sequence: its number in the run, from 1; never given twice.
+        step: steps that are finished when it takes effect.
+        kind: feed, set, grow, sleep, roll_back …
+        payload: JSON values.
+    """
+
+    sequence: int
+    step: int
+    kind: str
+    payload: Mapping[str, Any]
+
+
+class Journal:
+    """The journal of one run. One process writes it; it must hold the run's lock.
+
+    Args:
+        folder: the run's folder; made when missing.
+        segment_bytes: a segment is closed once it is larger.
+
+    Raises:
+        CheckpointError: it cannot be read or written.
+
+    `defects` says what opening it found damaged and left out; a torn last line is none, for it was never
+    acknowledged.
+    """
+
+    def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self.folder = folder
+        self.defects: tuple[str, ...] = ()
+        self._segment_bytes = segment_bytes
+        self._entries: list[Entry] = []
+        self._segments: dict[Path, list[Entry]] = {}
+        self._good_bytes = 0
+        self._next = 1
+        try:
+            self._open()
+        except OSError as error:
+            raise self._failed("read", error) from error
+
+    @property
+    def last_sequence(self) -> int:
+        """Number of the newest entry, dropped ones included; 0 before the first."""
+        return self._next - 1
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Entries that are still on disk and count, in the order they were written."""
+        return tuple(self._entries)
+
+    def append(self, kind: str, step: int, payload: Mapping[str, Any]) -> Entry:
+        """Write one entry through to the medium; only then may it be acknowledged and take effect.
+
+        Args:
+            kind: what it is.
+            step: steps that are finished when it takes effect.
+            payload: JSON values.
+
+        Raises:
+            ValueError: the payload is not JSON.
+            CheckpointError: it could not be written (disk full); nothing of it remains.
+        """
+        if kind == _TRUNCATED:
+            raise ValueError(f"{kind} is the journal's own; call truncate_after")
+        return self._write(kind, step, payload)
+
+    def replay_from(self, step: int, sequence: int) -> Iterator[Entry]:
+        """Entries that a checkpoint's state does not contain, in the order they take effect.
+
+        Args:
+            step: finished steps of the checkpoint.
+            sequence: number of the last entry that had taken effect in it; 0 for none.
+        """
+        # Entries take effect in the order of step, then number; a number alone would miss one of a later step
+        # that was journaled in a life before a crash.
+        last = next(
+            ((entry.step, entry.sequence) for entry in self._entries if entry.sequence == sequence), (-1, 0)
+        )
+        due = [entry for entry in self._entries if entry.step >= step and _order(entry) > last]
+        yield from sorted(due, key=_order)
+
+    def fork(self, folder: Path, step: int, sequence: int, *, heard: int) -> Journal:
+        """A new run's journal that begins with what this one had heard by a checkpoint and was still to come.
+
+        Args:
+            folder: the new run's folder.
+            step: finished steps of the checkpoint.
+            sequence: number of the last entry that had taken effect in it.
+            heard: number of the newest entry when the checkpoint was saved.
+        """
+        fork = Journal(folder, segment_bytes=self._segment_bytes)
+        for entry in self.replay_from(step, sequence):
+            if entry.sequence <= heard:
+                fork.append(entry.kind, entry.step, entry.payload)
+        return fork
+
+    def truncate_after(self, step: int) -> None:
+        """Make void every entry that takes effect behind `step`; a record says so, nothing is rewritten.
+
+        Raises:
+            CheckpointError: the record could not be written; all entries still count.
+        """
+        self._write(_TRUNCATED, step, {})
+        self._entries = _counting(self._segments)
+
+    def drop_before(self, step: int) -> list[Path]:
+        """Delete closed segments from the front as long as all their entries take effect before `step`.
+
+        Args:
+            step: finished steps of the oldest kept checkpoint of the run.
+
+        Returns:
+            The deleted files.
+        """
+        dropped = []
+        for path in list(self._segments)[:-1]:  # the last one is open
+            if any(entry.step >= step for entry in self._segments[path]):
+                break
+            path.unlink(missing_ok=True)
+            del self._segments[path]
+            dropped.append(path)
+        if dropped:
+            sync_directory(self.folder)
+            self._entries = _counting(self._segments)
+        return dropped
+
+    def _write(self, kind: str, step: int, payload: Mapping[str, Any]) -> Entry:
+        entry = Entry(sequence=self._next, step=step, kind=kind, payload=payload)
+        try:
+            line = _line(entry)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the payload of a journal entry must be JSON: {error}") from error
+        try:
+            self._put(self._open_segment(), line)
+        except OSError as error:
+            raise self._failed("written; nothing was taken in", error) from error
+        self._next += 1
+        self._segments[self._last_path()].append(entry)
+        if kind != _TRUNCATED:
+            self._entries.append(entry)
+        return entry
+
+    def _put(self, path: Path, line: bytes) -> None:
+        with path.open("r+b", buffering=0) as file:
+            # A failed write may have left a part: cut it, so no half line ever stands before a whole one.
+            file.truncate(self._good_bytes)
+            file.seek(self._good_bytes)
+            try:
+                rest = memoryview(line)
+                while rest:
+                    rest = rest[file.write(rest) :]
+                sync_file(file.fileno())
+            except OSError:
+                file.truncate(self._good_bytes)
+                raise
+        self._good_bytes += len(line)
+
+    def _open_segment(self) -> Path:
+        """The segment to write to; a new one when there is none or the last is large."""
+        if self._segments and self._good_bytes < self._segment_bytes:
+            return self._last_path()
+        path = self.folder / f"journal-{self._next:012d}.jsonl"
+        write_whole(path, b"")
+        self._segments[path] = []
+        self._good_bytes = 0
+        return path
+
+    def _last_path(self) -> Path:
+        return next(reversed(self._segments))
+
+    def _open(self) -> None:
+        if not self.folder.is_dir():
+            self.folder.mkdir(parents=True)
+            sync_directory(self.folder.parent)
+        paths = sorted(self.folder.glob("journal-*.jsonl"))
+        defects: list[str] = []
+        for path in paths:
+            raw = path.read_bytes()
+            entries, kept, bad = _parse(raw, tail_may_tear=path == paths[-1])
+            if bad:
+                defects.append(
+                    f"{path.name}: {bad} damaged line(s) left out; the file as it was is {path.name}.damaged"
+                )
+                logger.warning("journal %s: %d damaged lines", path, bad)
+                write_whole(path.with_name(f"{path.name}.damaged"), raw)
+            if kept != raw:
+                write_whole(path, kept)
+            self._segments[path] = entries
+            self._good_bytes = len(kept)
+            # The name of a segment keeps the count where all its lines, or all before it, are gone.
+            self._next = max(self._next, _first_of(path), *(entry.sequence + 1 for entry in entries))
+        self.defects = tuple(defects)
+        self._entries = _counting(self._segments)
+
+    def _failed(self, what: str, error: OSError) -> CheckpointError:
+        return CheckpointError(
+            f"The journal in {self.folder} could not be {what} ({error.strerror or error}). "
+            "Free space or make the folder writable, then try again"
+        )
+
+
+def _order(entry: Entry) -> tuple[int, int]:
+    return (entry.step, entry.sequence)
+
+
+def _counting(segments: Mapping[Path, list[Entry]]) -> list[Entry]:
+    """Entries that count, as they were written: a truncation voids what was to come when it was made."""
+    counting: list[Entry] = []
+    for entries in segments.values():
+        for entry in entries:
+            if entry.kind == _TRUNCATED:
+                counting = [earlier for earlier in counting if earlier.step <= entry.step]
+            else:
+                counting.append(entry)
+    return counting
+
+
+def _line(entry: Entry) -> bytes:
+    tree = {
+        "sequence": entry.sequence,
+        "step": entry.step,
+        "kind": entry.kind,
+        "payload": dict(entry.payload),
+    }
+    body = json.dumps(tree, separators=(",", ":"), allow_nan=False).encode("ascii")[:-1]
+    return body + _CRC_MARK + f"{zlib.crc32(body):08x}".encode() + b'"}\n'
+
+
+def _parse(raw: bytes, *, tail_may_tear: bool) -> tuple[list[Entry], bytes, int]:
+    """Sound entries of a segment, the bytes they stand in, and how many damaged lines stood among them.
+
+    What follows the last sound line of the last segment is a write that was cut short, not damage.
+    """
+    entries: list[Entry] = []
+    kept: list[bytes] = []
+    bad = waiting = 0
+    for line in raw.splitlines(keepends=True):
+        entry = _entry(line)
+        if entry is None:
+            waiting += 1
+            continue
+        bad, waiting = bad + waiting, 0
+        entries.append(entry)
+        kept.append(line)
+    if not tail_may_tear:
+        bad += waiting
+    return entries, b"".join(kept), bad
+
+
+def _entry(line: bytes) -> Entry | None:
+    body, rest = line[: -_CRC_TAIL - 1], line[-_CRC_TAIL - 1 :]
+    if rest != _CRC_MARK + f"{zlib.crc32(body):08x}".encode() + b'"}\n':
+        return None
+    try:
+        tree = json.loads(body + b"}")
+        return Entry(
+            sequence=int(tree["sequence"]),
+            step=int(tree["step"]),
+            kind=str(tree["kind"]),
+            payload=dict(tree["payload"]),
+        )
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+
+
+def _first_of(path: Path) -> int:
+    digits = path.stem.removeprefix("journal-")
+    return int(digits) if digits.isdecimal() else 1
