@@ -4,6 +4,7 @@ SynapsedError
 ├── BrainError
 │   ├── UnknownNameError        a registry has no such name
 │   ├── DuplicateNameError      two parts claim one name
+│   ├── SettingsError           a brain's own setting is unknown or out of range
 │   ├── NonFiniteLossError      a loss or gradient is NaN or infinite
 │   └── SpecMismatchError       tensors do not fit the architecture that should hold them
 ├── MemoryDamagedError          replay on disk is not what was committed
@@ -27,6 +28,10 @@ class UnknownNameError(BrainError):
 
 class DuplicateNameError(BrainError):
     """Two parts were registered under one name."""
+
+
+class SettingsError(BrainError):
+    """A brain's own setting is unknown or cannot be; the message names it."""
 
 
 class NonFiniteLossError(BrainError):

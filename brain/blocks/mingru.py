@@ -1,0 +1,61 @@
+"""minGRU mixer: causal convolution, a gated linear recurrence of H hidden units, an out-projection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from brain.blocks.convolution import WIDTH, CausalConv
+from brain.blocks.linear import Linear
+from brain.blocks.mixer import Mixer, State
+from brain.blocks.scan import linear_scan
+from brain.blocks.span import Span
+
+
+def positive(x: Tensor) -> Tensor:
+    """g(x) = x + ½ for x ≥ 0, else σ(x): continuous, positive, unbounded above.
+
+    >>> positive(torch.tensor([0.0, 2.0])).tolist()
+    [0.5, 2.5]
+    """
+    # One expression for both branches; its gradient at 0 is ¼, never 0, so a unit born at nought can learn.
+    return torch.sigmoid(x.clamp(max=0.0)) + functional.relu(x)
+
+
+class MinGRU(Mixer):
+    """h_t = (1 − z_t) h_{t−1} + z_t g(h̃_t) with z = σ(W_z u), h̃ = W_h u, u = conv4(x); y = W_o h.
+
+    `hidden` units H are a growth site: rows of gate and candidate, columns of out.
+    State: hidden (R, H), tail (R, 3, d), in float32. Source: Feng et al. 2024, "Were RNNs all we needed?".
+    """
+
+    def __init__(self, size: int, *, hidden: int) -> None:
+        super().__init__()
+        self.size, self.hidden = size, hidden
+        self.conv = CausalConv(size)
+        self.gate = Linear(size, hidden)
+        self.candidate = Linear(size, hidden)
+        self.out = Linear(hidden, size, zero=True)
+
+    def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> State:
+        """Nought everywhere."""
+        wide = torch.promote_types(dtype, torch.float32)
+        return {
+            "hidden": torch.zeros(rows, self.hidden, device=device, dtype=wide),
+            "tail": torch.zeros(rows, WIDTH - 1, self.size, device=device, dtype=wide),
+        }
+
+    def forward(self, x: Tensor, span: Span, state: Mapping[str, Tensor] | None) -> tuple[Tensor, State]:
+        """Run the recurrence over the span; the scan itself is in at least float32."""
+        wide = torch.promote_types(x.dtype, torch.float32)
+        if state is None:
+            tail, hidden = None, x.new_zeros(x.shape[0], self.hidden, dtype=wide)
+        else:
+            tail, hidden = span.keep(state["tail"]), span.keep(state["hidden"]).to(wide)
+        u, tail = self.conv(x, tail)
+        z = torch.sigmoid(self.gate(u).to(wide))
+        states = linear_scan(1.0 - z, z * positive(self.candidate(u).to(wide)), hidden)
+        return self.out(states.to(x.dtype)), {"hidden": states[:, -1], "tail": tail}

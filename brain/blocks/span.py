@@ -1,0 +1,59 @@
+"""A span: the stretch of a stream that one forward pass covers, and what all mixers share about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Where B rows stand in their streams, and how many bytes of each are read now.
+
+    Attributes:
+        position: int64 (B,), bytes read since the last reset; 0 marks a fresh row, whose state is not looked at.
+        length: T, positions of the span.
+        fresh_only: True when every row is fresh, so that no state need be gathered or attended to.
+        dtype: precision of matrix products.
+    """
+
+    position: Tensor
+    length: int
+    fresh_only: bool = False
+    dtype: torch.dtype = torch.float32
+    _biases: dict[int, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def beginning(cls, rows: int, length: int, *, device: torch.device, dtype: torch.dtype) -> Span:
+        """A span at the start of fresh streams."""
+        position = torch.zeros(rows, dtype=torch.int64, device=device)
+        return cls(position=position, length=length, fresh_only=True, dtype=dtype)
+
+    def keep(self, carried: Tensor) -> Tensor:
+        """The carried state (B, …) with nought in place of what a fresh row would find there."""
+        fresh = (self.position == 0).view(-1, *[1] * (carried.dim() - 1))
+        return carried.masked_fill(fresh, 0.0)
+
+    def window_bias(self, window: int) -> Tensor:
+        """Additive attention bias: 0 where a query may look, −inf elsewhere. Built once for all layers.
+
+        Shapes: (1, 1, T, T) for fresh rows, else (B, 1, T, W + T): the W slots of the ring, then the span itself.
+        A query sees itself and the `window` − 1 bytes before it, none of them from before a reset.
+        """
+        if window not in self._biases:
+            device = self.position.device
+            time = torch.arange(self.length, device=device)
+            distance = time[:, None] - time[None, :]
+            visible = ((distance >= 0) & (distance < window))[None]
+            if not self.fresh_only:
+                slot = torch.arange(window, device=device)
+                last = self.position[:, None] - 1
+                held = last - (last - slot).remainder(window)  # position of the byte that each slot holds
+                age = self.position[:, None, None] + time[:, None] - held[:, None, :]
+                ring = (held[:, None, :] >= 0) & (age < window)
+                visible = torch.cat([ring, visible.expand(len(ring), -1, -1)], dim=-1)
+            bias = torch.zeros(visible.shape, dtype=self.dtype, device=device)
+            self._biases[window] = bias.masked_fill_(~visible, float("-inf"))[:, None]
+        return self._biases[window]

@@ -1,0 +1,117 @@
+"""Selective state space mixer in its dual, chunked form (Mamba-2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from brain.blocks.convolution import WIDTH, CausalConv
+from brain.blocks.linear import Linear
+from brain.blocks.mixer import Mixer, State
+from brain.blocks.norm import rms_norm
+from brain.blocks.span import Span
+
+CHUNK = 64
+
+
+def naive_ssd(
+    log_decay: Tensor, x: Tensor, into: Tensor, outof: Tensor, initial: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The recurrence as it is written; the reference of the tests. Shapes as in `ssd_scan`."""
+    hidden, reads = initial, []
+    for t in range(x.shape[1]):
+        write = torch.einsum("bhp,bn->bhpn", x[:, t], into[:, t])
+        hidden = log_decay[:, t].exp()[:, :, None, None] * hidden + write
+        reads.append(torch.einsum("bhpn,bn->bhp", hidden, outof[:, t]))
+    return torch.stack(reads, dim=1), hidden
+
+
+def ssd_scan(
+    log_decay: Tensor, x: Tensor, into: Tensor, outof: Tensor, initial: Tensor, *, chunk: int = CHUNK
+) -> tuple[Tensor, Tensor]:
+    """H_t = e^{a_t} H_{t−1} + x_t B_tᵀ, y_t = H_t C_t, as matrix products within chunks and a carry between them.
+
+    Shapes: log_decay a (B, T, H), x (B, T, H, P), into B and outof C (B, T, N), initial (B, H, P, N);
+    result y (B, T, H, P) and the last state. Source: Dao & Gu 2024, section 6.
+    """
+    hidden, reads = initial, []
+    for begin in range(0, x.shape[1], chunk):
+        part = slice(begin, begin + chunk)
+        total = log_decay[:, part].cumsum(dim=1).transpose(1, 2)  # (B, H, Q), log decay since the chunk began
+        values, keys, queries = x[:, part].transpose(1, 2), into[:, part], outof[:, part]
+        length = values.shape[2]
+        above = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
+        # −inf goes in before the exponential: above the diagonal the difference is positive and could overflow.
+        fade = (total[..., :, None] - total[..., None, :]).masked_fill(above, -math.inf).exp()
+        within = (queries @ keys.transpose(1, 2))[:, None] * fade @ values  # (B, H, Q, P)
+        before = (queries[:, None] @ hidden.transpose(2, 3)) * total.exp().unsqueeze(-1)
+        reads.append((within + before).transpose(1, 2))
+        rest = (total[..., -1:] - total).exp().unsqueeze(-1)  # decay from each position to the chunk's end
+        carried = total[..., -1].exp()[..., None, None] * hidden
+        hidden = carried + (values * rest).transpose(2, 3) @ keys[:, None]
+    return torch.cat(reads, dim=1), hidden
+
+
+class SSD(Mixer):
+    """Mamba-2 mixer: expansion 2, one group, convolution over x, B and C, gated norm, out-projection.
+
+    a_t = −exp(A_log)·softplus(dt_t + bias), written x·dt, y += D·x. The scan runs in at least float32.
+    State: hidden (R, heads, P, N) and tail (R, 3, 2d + 2N), in float32.
+    """
+
+    def __init__(self, size: int, *, head_size: int = 64, state_size: int = 64) -> None:
+        super().__init__()
+        self.size, self.inner, self.state_size = size, 2 * size, state_size
+        self.head_size = math.gcd(head_size, self.inner)
+        self.num_heads = self.inner // self.head_size
+        self.mixed = self.inner + 2 * state_size
+        self.into = Linear(size, self.inner + self.mixed + self.num_heads)
+        self.conv = CausalConv(self.mixed)
+        self.log_rate = nn.Parameter(torch.empty(self.num_heads))
+        self.dt_bias = nn.Parameter(torch.empty(self.num_heads))
+        self.skip = nn.Parameter(torch.empty(self.num_heads))
+        self.out = Linear(self.inner, size, zero=True)
+
+    @torch.no_grad()
+    def initialize(self, generator: torch.Generator) -> None:
+        """Rates 1 … 16 and time steps 1e-3 … 1e-1 spread evenly in the logarithm, as in the source; skip 1."""
+        del generator  # spread, not drawn
+        even = torch.linspace(0.0, 1.0, self.num_heads)
+        self.log_rate.copy_(math.log(16.0) * even.flip(0))
+        dt = torch.exp(math.log(1e-3) + even * math.log(1e-1 / 1e-3))
+        self.dt_bias.copy_(dt + torch.log(-torch.expm1(-dt)))  # the inverse of softplus
+        self.skip.fill_(1.0)
+
+    def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> State:
+        """Nought everywhere."""
+        wide = torch.promote_types(dtype, torch.float32)
+        shape = (rows, self.num_heads, self.head_size, self.state_size)
+        return {
+            "hidden": torch.zeros(shape, device=device, dtype=wide),
+            "tail": torch.zeros(rows, WIDTH - 1, self.mixed, device=device, dtype=wide),
+        }
+
+    def forward(self, x: Tensor, span: Span, state: Mapping[str, Tensor] | None) -> tuple[Tensor, State]:
+        """Run the chunked scan over the span."""
+        rows, length, _ = x.shape
+        wide = torch.promote_types(x.dtype, torch.float32)
+        if state is None:
+            shape = (rows, self.num_heads, self.head_size, self.state_size)
+            tail, hidden = None, x.new_zeros(shape, dtype=wide)
+        else:
+            tail, hidden = span.keep(state["tail"]), span.keep(state["hidden"]).to(wide)
+        gate, mixed, dt = self.into(x).split([self.inner, self.mixed, self.num_heads], dim=-1)
+        mixed, tail = self.conv(mixed, tail)
+        mixed = functional.silu(mixed).to(wide)
+        values, into, outof = mixed.split([self.inner, self.state_size, self.state_size], dim=-1)
+        values = values.view(rows, length, self.num_heads, self.head_size)
+        dt = functional.softplus(dt.to(wide) + self.dt_bias)
+        log_decay = -self.log_rate.exp() * dt
+        y, hidden = ssd_scan(log_decay, values * dt.unsqueeze(-1), into, outof, hidden)
+        y = (y + self.skip[:, None] * values).reshape(rows, length, self.inner)
+        y = rms_norm(y * functional.silu(gate.to(wide)), x.dtype)
+        return self.out(y), {"hidden": hidden, "tail": tail}

@@ -1,0 +1,88 @@
+"""Build a brain by name, from settings or from the architecture spec of a stored one."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from brain.errors import SettingsError, SpecMismatchError
+from brain.registry import Entry, brains
+
+if TYPE_CHECKING:
+    import torch
+
+    from brain.optim.config import OptimizerConfig
+    from brain.ports import Brain
+
+
+def build_brain(
+    kind: str,
+    settings: Mapping[str, Any],
+    *,
+    optimizer: OptimizerConfig,
+    lanes: int,
+    device: torch.device,
+    seed: int,
+) -> Brain:
+    """A newborn brain of the registered `kind`.
+
+    Args:
+        kind: a name of `brain.registry.brains`.
+        settings: that kind's own settings; an unknown key is an error.
+        optimizer: how it learns.
+        lanes: how many streams it carries a state for.
+        device: where its tensors live.
+        seed: of its first weights.
+
+    Raises:
+        UnknownNameError: when no brain is called `kind`.
+        SettingsError: when a setting is unknown or out of range.
+    """
+    entry = brains.get(kind)
+    config = parse_settings(entry, settings)
+    return cast(
+        "Brain", entry.load().build(config, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+    )
+
+
+def brain_from_spec(
+    spec: Mapping[str, Any], *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
+) -> Brain:
+    """A brain of the architecture that `BrainState.spec` describes, growth included, with first weights of `seed`.
+
+    Raises:
+        UnknownNameError: when the spec's kind is not registered.
+        SpecMismatchError: when the spec cannot be read.
+    """
+    if not isinstance(spec.get("kind"), str):
+        raise SpecMismatchError(
+            "the architecture spec names no kind of brain; the checkpoint's manifest is damaged"
+        )
+    entry = brains.get(spec["kind"])
+    return cast(
+        "Brain", entry.load().from_spec(spec, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+    )
+
+
+def parse_settings(entry: Entry, settings: Mapping[str, Any]) -> Any:
+    """The config of a registered brain from plain values, each checked.
+
+    Raises:
+        SettingsError: naming the setting and, for an unknown one, the nearest that exists.
+    """
+    known = [f.name for f in dataclasses.fields(entry.config)]
+    for name in settings:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean brain.{near[0]}?" if near else f"known: {', '.join(known)}"
+            raise SettingsError(f"brain.{name} is no setting of brain {entry.name!r}; {hint}")
+    try:
+        return TypeAdapter(entry.config).validate_python(dict(settings))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"brain.{where} = {first['input']!r}: {first['msg']}") from None

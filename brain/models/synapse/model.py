@@ -1,0 +1,216 @@
+"""The SYNAPSE brain: scores what it reads, learns from it, carries its state on, speaks, and can be watched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from brain.blocks.linear import initialize
+from brain.blocks.span import Span
+from brain.models.synapse.config import SynapseConfig
+from brain.models.synapse.evidence import gather_evidence
+from brain.models.synapse.generation import Reader, continue_bytes, score_rows
+from brain.models.synapse.lanes import Lanes
+from brain.models.synapse.network import SynapseNetwork
+from brain.models.synapse.spec import SynapseSpec
+from brain.models.tensors import copy_named
+from brain.optim.config import OptimizerConfig
+from brain.optim.online import OnlineOptimizer
+from brain.ports import Batch, BrainState, StepReport
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+class Synapse:
+    """A byte-level learner without end. It is a `Brain` and `Observable`; see `brain.ports`.
+
+    World model: the next byte. Self model: its own next state, behind a stop-gradient. Workspace: the mixer and the MLP
+    of each block. Confidence: the probability of its best guess.
+    """
+
+    def __init__(
+        self, spec: SynapseSpec, *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
+    ) -> None:
+        self.spec, self.device = spec, device
+        self.dtype = PRECISIONS[spec.config.precision]
+        self.network = SynapseNetwork(spec)
+        initialize(self.network, torch.Generator().manual_seed(seed))
+        self.network.to(device)
+        self.module_names = self.network.module_names
+        self.optimizer = OnlineOptimizer(self.network, optimizer, self.network.hidden_matrices())
+        self.lanes = Lanes(self.network, lanes, device=device, dtype=self.dtype)
+        self.counters: dict[str, Any] = {"step": 0, "skipped": 0, "rate_scale": 1.0}
+
+    @classmethod
+    def build(
+        cls, config: SynapseConfig, *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
+    ) -> Synapse:
+        """A newborn of `config`."""
+        return cls(SynapseSpec.newborn(config), optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+
+    @classmethod
+    def from_spec(
+        cls,
+        spec: Mapping[str, Any],
+        *,
+        optimizer: OptimizerConfig,
+        lanes: int,
+        device: torch.device,
+        seed: int,
+    ) -> Synapse:
+        """A brain of a stored architecture, its tensors still to be loaded."""
+        return cls(SynapseSpec.from_json(spec), optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+
+    # ------------------------------------------------------------------------------------------------- learning
+
+    def learn(self, batch: Batch) -> StepReport:
+        """Score the batch, then learn from it; on a non-finite loss or gradient nothing but `skipped` changes."""
+        rows, mask, lane = (t.to(self.device) for t in (batch.bytes, batch.mask, batch.lane))
+        taken = self.lanes.take(lane, batch.reset.to(self.device), rows.shape[1])
+        done = self.network(rows, taken.span, taken.state, valid=mask)
+        log_chance = done.logits.log_softmax(dim=-1)
+        nats = -log_chance.gather(-1, rows.long().unsqueeze(-1)).squeeze(-1).masked_fill(~mask, 0.0)
+        loss = nats.sum() / mask.sum().clamp(min=1)
+        predicted, self_loss = self._predict_self(done.states.detach(), mask)
+        (loss + self.spec.config.self_model_weight * self_loss).backward()  # type: ignore[no-untyped-call]
+        norm = self.optimizer.gather()
+        applied = math.isfinite(loss.item()) and math.isfinite(norm.item())
+        rate = self.optimizer.rate(self.counters["step"], self.counters["rate_scale"])
+        if applied:
+            self.optimizer.step(norm, self.counters["step"], self.counters["rate_scale"])
+            self.lanes.put(lane, mask, done.update)
+            self.counters["step"] += 1
+        else:
+            self.optimizer.clear()
+            self.counters["skipped"] += 1
+        with torch.no_grad():
+            per_row, live = nats.detach().sum(dim=1).cpu(), batch.lane.cpu() >= 0
+            count = batch.mask.cpu().sum(dim=1)
+            evidence = gather_evidence(
+                rows,
+                mask & (lane >= 0)[:, None],
+                log_chance.detach(),
+                done.states.detach(),
+                predicted.detach(),
+            )
+        return StepReport(
+            loss=_mean(per_row[live], count[live]),
+            replay_loss=None if bool(live.all()) else _mean(per_row[~live], count[~live]),
+            num_bytes=int(count[live].sum()),
+            row_loss=per_row / count.masked_fill(count == 0, 1).where(count > 0, torch.nan),
+            grad_norm=norm.item(),
+            learning_rate=rate,
+            applied=applied,
+            metrics={"self_model_loss": self_loss.item()},
+            evidence=evidence,
+        )
+
+    def _predict_self(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Predicted next states (B, T − 1, d), and their mean squared error against states that cannot be moved."""
+        predicted = self.network.self_model(states[:, :-1].to(self.dtype)).to(states.dtype)
+        both = (mask[:, 1:] & mask[:, :-1]).unsqueeze(-1)
+        error = (predicted - states[:, 1:]).square().masked_fill(~both, 0.0)
+        return predicted, error.sum() / (both.sum() * states.shape[-1]).clamp(min=1)
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply every rate from the next step on."""
+        if not (math.isfinite(factor) and factor > 0):
+            raise ValueError(f"a learning rate is scaled by a positive finite factor, not {factor}")
+        self.counters["rate_scale"] *= factor
+
+    def freeze(self, prefix: str, *, frozen: bool = True) -> tuple[str, ...]:
+        """Stop (or go on) learning every weight whose name begins with `prefix`; returns their names."""
+        names = []
+        for name, weight in self.network.named_parameters():
+            if name.startswith(prefix):
+                weight.requires_grad_(not frozen)
+                names.append(name)
+        return tuple(names)
+
+    # ------------------------------------------------------------------------------- reading without learning
+
+    def score(self, rows: Tensor, mask: Tensor) -> Tensor:
+        """Summed nats of each row (B,), float64 on the CPU, read from a reset state; changes nothing."""
+        rows, mask = rows.to(self.device), mask.to(self.device)
+        return score_rows(self._reader(len(rows)), rows, mask).cpu()
+
+    def generate(
+        self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
+    ) -> Iterator[int]:
+        """Continue `prompt` byte by byte in constant memory; changes nothing, draws only from `generator`."""
+        if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0:
+            raise ValueError("generate needs temperature >= 0, 0 < top_p <= 1 and max_bytes >= 0")
+        return continue_bytes(
+            self._reader(1),
+            prompt,
+            max_bytes=max_bytes,
+            temperature=temperature,
+            top_p=top_p,
+            generator=generator,
+        )
+
+    @torch.no_grad()
+    def observe(self, rows: Tensor, *, inject: Mapping[str, Tensor] | None = None) -> Mapping[str, Tensor]:
+        """Activity of each module over uint8 rows (B, T) from a reset state, float32 (B, T, d), nudges included.
+
+        Runs in float32 whatever the precision of learning, so that small perturbations are not lost in rounding.
+        """
+        nudges = inject or {}
+        unknown = set(nudges) - set(self.module_names)
+        if unknown:
+            raise ValueError(
+                f"no module is called {sorted(unknown)[0]!r}; there are {', '.join(self.module_names)}"
+            )
+        activity: dict[str, Tensor] = {}
+
+        def watch(name: str, output: Tensor) -> Tensor:
+            nudge = nudges.get(name)
+            output = output if nudge is None else output + nudge.to(output)
+            activity[name] = output
+            return output
+
+        rows = rows.to(self.device)
+        span = Span.beginning(*rows.shape, device=self.device, dtype=torch.float32)
+        self.network(rows, span, None, watch=watch)
+        return activity
+
+    def _reader(self, rows: int) -> Reader:
+        return Reader(self.network, rows, device=self.device, dtype=self.dtype)
+
+    # ---------------------------------------------------------------------------------- what survives a restart
+
+    def state(self) -> BrainState:
+        """References to weights, moments and carried state, no copies."""
+        return BrainState(
+            model={name: p.detach() for name, p in self.network.state_dict().items()},
+            learning=self.optimizer.tensors() | self.lanes.tensors(),
+            counters=dict(self.counters),
+            spec=self.spec.to_json(),
+        )
+
+    def load(self, state: BrainState) -> None:
+        """Take over a state of this architecture, into the tensors that are already here.
+
+        Raises:
+            SpecMismatchError: naming the first tensor that is missing, superfluous or of another shape; then nothing
+                was changed.
+        """
+        own = self.state()
+        copy_named([("model", state.model, own.model), ("learning", state.learning, own.learning)])
+        self.counters.update(state.counters)
+
+    def num_parameters(self) -> int:
+        """Trainable scalars."""
+        return sum(p.numel() for p in self.network.parameters() if p.requires_grad)
+
+    def num_neurons(self) -> int:
+        """Hidden units of the growth sites."""
+        return sum(self.spec.sites.values())
+
+
+def _mean(nats: Tensor, count: Tensor) -> float:
+    return (nats.sum() / count.sum()).item() if bool(count.any()) else math.nan

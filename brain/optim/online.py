@@ -1,0 +1,113 @@
+"""The optimizer of an endless learner: warm-up, then a constant rate, with state keyed by parameter name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from brain.blocks.table import RowTable, TouchedRows
+from brain.optim.config import OptimizerConfig
+from brain.optim.row_adam import RowAdam
+
+
+class OnlineOptimizer:
+    """AdamW over a network, or Muon for its hidden matrices and AdamW for the rest; row tables take RowAdam.
+
+    Args:
+        network: every parameter that requires a gradient is learned.
+        config: rates and moments.
+        hidden_matrices: names of the matrices Muon may take.
+
+    `tensors` names every moment `<parameter>|<moment>`; all exist from the start, so the set of names is constant.
+    """
+
+    def __init__(self, network: nn.Module, config: OptimizerConfig, hidden_matrices: frozenset[str]) -> None:
+        self.config = config
+        self.tables = {
+            f"{name}.weight": module
+            for name, module in network.named_modules()
+            if isinstance(module, RowTable)
+        }
+        self.rows = {name: RowAdam(table.weight.data, config) for name, table in self.tables.items()}
+        self.dense = {name: p for name, p in network.named_parameters() if name not in self.tables}
+        self._touched: dict[str, TouchedRows] = {}
+        chosen = hidden_matrices if config.kind == "muon" else frozenset[str]()
+        matrices = {name: p for name, p in self.dense.items() if name in chosen}
+        vectors = {name: p for name, p in self.dense.items() if name not in chosen}
+        self.parts = [self._adamw(vectors)]
+        if matrices:
+            self.parts.append(self._muon(matrices))
+
+    def _adamw(self, parameters: Mapping[str, nn.Parameter]) -> torch.optim.Optimizer:
+        config = self.config
+        adamw = torch.optim.AdamW(
+            parameters.values(), lr=config.learning_rate, betas=config.betas, eps=config.eps,
+            weight_decay=config.weight_decay, fused=all(p.is_floating_point() for p in parameters.values()),
+        )  # fmt: skip
+        for p in parameters.values():
+            step = torch.zeros((), dtype=torch.float32, device=p.device)
+            adamw.state[p] = {"step": step, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+        return adamw
+
+    def _muon(self, parameters: Mapping[str, nn.Parameter]) -> torch.optim.Optimizer:
+        muon = torch.optim.Muon(
+            parameters.values(), lr=self.config.muon_learning_rate, momentum=self.config.muon_momentum,
+            weight_decay=self.config.weight_decay,
+        )  # fmt: skip
+        for p in parameters.values():
+            muon.state[p] = {"momentum_buffer": torch.zeros_like(p)}
+        return muon
+
+    def rate(self, step: int, scale: float) -> float:
+        """AdamW's rate at optimizer step `step` (from 0): linear warm-up to a constant that never ends."""
+        warmth = min(1.0, (step + 1) / max(self.config.warmup_steps, 1))
+        return self.config.learning_rate * warmth * scale
+
+    def gather(self) -> Tensor:
+        """Collect the gradients of the last backward; returns their total norm before clipping, a scalar."""
+        taken = {name: table.take_touched() for name, table in self.tables.items()}
+        self._touched = {name: touched for name, touched in taken.items() if touched is not None}
+        return get_total_norm([leaf.grad for leaf in self._leaves() if leaf.grad is not None])
+
+    def step(self, norm: Tensor, step: int, scale: float) -> float:
+        """Clip to `clip_norm` and update every weight that has a gradient; returns AdamW's rate."""
+        clip_grads_with_norm_(self._leaves(), self.config.clip_norm, norm)
+        rate = self.rate(step, scale)
+        share = rate / self.config.learning_rate if self.config.learning_rate else 0.0
+        for part in self.parts:
+            base = (
+                self.config.muon_learning_rate
+                if isinstance(part, torch.optim.Muon)
+                else self.config.learning_rate
+            )
+            for group in part.param_groups:
+                group["lr"] = base * share
+            part.step()
+        for name, touched in self._touched.items():
+            self.rows[name].step(touched, rate)
+        self.clear()
+        return rate
+
+    def clear(self) -> None:
+        """Drop all gradients."""
+        self._touched = {}
+        for p in self.dense.values():
+            p.grad = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """References to every moment, as `<parameter name>|<moment>`."""
+        named = {
+            f"{name}|{key}": value for name, rows in self.rows.items() for key, value in rows.state.items()
+        }
+        names = {p: name for name, p in self.dense.items()}
+        for part in self.parts:
+            for p, moments in part.state.items():
+                named |= {f"{names[p]}|{key}": value for key, value in moments.items()}
+        return named
+
+    def _leaves(self) -> list[Any]:
+        return [*self.dense.values(), *(touched.leaf for touched in self._touched.values())]

@@ -1,0 +1,49 @@
+"""Adam for an embedding table of which each step touches few rows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from brain.blocks.table import TouchedRows
+from brain.optim.config import OptimizerConfig
+
+
+class RowAdam:
+    """Each row is a parameter of its own that lives through the steps that read it, and through no others.
+
+    A row's moments decay and its step counts only when it is read, so its update is exactly Adam's over its own
+    sequence of gradients. Dense Adam would go on moving a row by its stale momentum after it was last read, at the
+    price of passing over the whole table (65,536 × 64) each step. No weight decay.
+
+    Shapes: weight (R, D), exp_avg and exp_avg_sq (R, D), step (R,) float32.
+    """
+
+    def __init__(self, weight: Tensor, config: OptimizerConfig) -> None:
+        self.weight, self.config = weight, config
+        self.state = {
+            "exp_avg": torch.zeros_like(weight, requires_grad=False),
+            "exp_avg_sq": torch.zeros_like(weight, requires_grad=False),
+            "step": torch.zeros(len(weight), device=weight.device),
+        }
+
+    @torch.no_grad()
+    def step(self, touched: TouchedRows, learning_rate: float) -> None:
+        """Update the touched rows from the gradient of their leaf."""
+        if touched.leaf.grad is None:
+            return
+        # Sorted ids: only the first can be −1, the row that stands for "no row".
+        first = int(touched.ids[0] < 0)
+        ids, gradient = touched.ids[first:], touched.leaf.grad[first:]
+        if not len(ids):
+            return
+        beta1, beta2 = self.config.betas
+        step = self.state["step"].index_select(0, ids) + 1.0
+        average = self.state["exp_avg"].index_select(0, ids).lerp_(gradient, 1.0 - beta1)
+        square = self.state["exp_avg_sq"].index_select(0, ids).mul_(beta2)
+        square.addcmul_(gradient, gradient, value=1.0 - beta2)
+        size = (learning_rate / (1.0 - beta1**step)).unsqueeze(1)
+        scale = (square / (1.0 - beta2**step).unsqueeze(1)).sqrt_().add_(self.config.eps)
+        self.weight.index_copy_(0, ids, touched.leaf[first:] - size * average / scale)
+        for name, value in (("step", step), ("exp_avg", average), ("exp_avg_sq", square)):
+            self.state[name].index_copy_(0, ids, value)
