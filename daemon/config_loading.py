@@ -135,6 +135,14 @@ def list_presets() -> list[PresetInfo]:
     ]
 
 
+def list_brains() -> list[dict[str, Any]]:
+    """Every kind of brain as the API lists it: kind, summary, JSON schema of its settings."""
+    return [
+        {"kind": entry.name, "summary": entry.summary, "settings": _adapter(entry.config).json_schema()}
+        for entry in brains
+    ]
+
+
 def parse_set(assignment: str) -> tuple[str, Any]:
     """A dotted key and its value from `key=value`: TOML value syntax, and a bare word is text.
 

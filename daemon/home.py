@@ -17,6 +17,7 @@ import json
 import logging
 import os
 import secrets
+import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,8 +65,7 @@ class Home:
             UsageError: when it cannot be made, is no folder, is missing or cannot be written.
         """
         origin = "--home" if path is not None else "SYNAPSED_HOME"
-        chosen = path or Path(environ.get("SYNAPSED_HOME") or Path.cwd())
-        root = chosen.expanduser().resolve()
+        root = path.expanduser().resolve() if path is not None else usual_root(environ)
         if create:
             try:
                 root.mkdir(parents=True, exist_ok=True)
@@ -119,6 +119,11 @@ class Home:
     def id(self) -> str:
         """Short name of this home on this machine; tells a client which home answers."""
         return hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
+
+    @property
+    def flag(self) -> str:
+        """` --home X`, to put into a command line a person can paste here; empty where X is taken anyway."""
+        return "" if self.root == usual_root(self.environ) else f" --home {shlex.quote(str(self.root))}"
 
     def prepare(self) -> None:
         """Make the folders of the home."""
@@ -185,7 +190,7 @@ class Home:
                 where = f"{other.url} (pid {other.pid})" if other else "its address is not known yet"
                 raise HomeBusyError(
                     f"a daemon holds the home {self.root} already: {where}; "
-                    f"stop it first: synapsed stop --home {self.root}"
+                    f"stop it first: synapsed stop{self.flag}"
                 )
             try:
                 yield
@@ -216,6 +221,11 @@ class Home:
         info = self.read_daemon_file()
         if info is None or info.pid == os.getpid():
             (self.root / "daemon.json").unlink(missing_ok=True)
+
+
+def usual_root(environ: Mapping[str, str]) -> Path:
+    """The home that is taken when none is named: SYNAPSED_HOME, else the current folder."""
+    return Path(environ.get("SYNAPSED_HOME") or Path.cwd()).expanduser().resolve()
 
 
 def _try_lock(file: IO[bytes]) -> bool:

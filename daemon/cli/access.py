@@ -1,0 +1,48 @@
+"""Commands that let someone in: token, open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from daemon.cli.options import HomeOption, JsonOption
+
+if TYPE_CHECKING:
+    from daemon.home import Home
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    panel = "Access"
+    app.command("open", rich_help_panel=panel)(open_page)
+    app.command(rich_help_panel=panel)(token)
+
+
+def token(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Print the home's token, for curl: -H "Authorization: Bearer $(synapsed token)"."""
+    from daemon.cli.output import print_json
+    from daemon.home import Home
+
+    secret = Home.open(home, create=False).token()
+    print_json({"token": secret}) if as_json else print(secret)
+
+
+def open_page(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Open the page of the running daemon in a browser; prints its one-time address."""
+    import webbrowser
+
+    from daemon.cli.output import print_json
+    from daemon.home import Home
+
+    url = one_time_url(Home.open(home, create=False))
+    opened = webbrowser.open(url)
+    print_json({"url": url, "opened": opened}) if as_json else print(url)
+
+
+def one_time_url(home: Home) -> str:
+    """The page's address with a code that lets one browser in."""
+    from daemon.cli.client import DaemonClient
+
+    with DaemonClient.connect(home) as daemon:
+        return str(daemon.post("/one-time-urls")["url"])

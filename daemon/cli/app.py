@@ -1,0 +1,70 @@
+"""The command line, `synapsed COMMAND`: a module a kind of command; each imports when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from brain.errors import SynapsedError
+from daemon.cli import access, checkpoints, doctor, following, listing, running, steering
+
+PROGRAM = "synapsed"
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="Keeps a brain learning without end on your own machine, with a live page to watch and steer it.",
+    epilog="Start with: synapsed start   ·   then: synapsed status, synapsed open, synapsed ask 'hello'",
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (running, steering, listing, following, checkpoints, access, doctor):
+    module.add_to(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"{PROGRAM} {version(PROGRAM)}")
+        raise typer.Exit
+
+
+@app.callback()
+def synapsed(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Keeps a brain learning without end on your own machine, with a live page to watch and steer it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. A person's mistake is one line on standard error."""
+    arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    try:
+        return int(app(arguments, prog_name=PROGRAM, standalone_mode=False, obj=arguments) or 0)
+    except TyperException as error:
+        return _fail(" ".join(error.format_message().split()), error.exit_code)
+    except SynapsedError as error:
+        return _fail(str(error), getattr(error, "exit_code", 1))
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:
+        # Whoever read us is gone (`synapsed logs | head`); flushing at exit must not fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _fail(message: str, exit_code: int) -> int:
+    print(f"{PROGRAM}: {message}", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Commands on a checkpoint, daemon or not: export, evaluate. They load torch, when they run."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from daemon.cli.options import HomeOption, JsonOption
+
+if TYPE_CHECKING:
+    from daemon.home import Home
+
+CheckpointArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="CKPT", help="latest, a checkpoint's name, or the path of a directory or .pt file."
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    panel = "Checkpoints"
+    app.command(rich_help_panel=panel)(export)
+    app.command(rich_help_panel=panel)(evaluate)
+
+
+def export(
+    checkpoint: CheckpointArgument = "latest",
+    *,
+    file_format: Annotated[
+        Literal["pt"], typer.Option("--format", help="pt: one file for torch.load.")
+    ] = "pt",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; else here, by its name.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a checkpoint as a single file that resumes exactly."""
+    from daemon.cli.output import print_json, size
+    from daemon.errors import UsageError
+    from daemon.home import Home
+
+    opened = Home.open(home, create=False)
+    if output is not None and output.exists() and not output.is_dir() and not force:
+        raise UsageError(f"{output} is there already; replace it with --force, or name another with --output")
+    written = Path(offline("export", opened, checkpoint, file_format=file_format, output=output, force=force))
+    if as_json:
+        print_json({"path": str(written), "size_bytes": written.stat().st_size, "format": file_format})
+    else:
+        print(
+            f"Wrote {written} ({size(written.stat().st_size)}); carry on from it: synapsed resume {written}"
+        )
+
+
+def evaluate(
+    checkpoint: CheckpointArgument = "latest", home: HomeOption = None, as_json: JsonOption = False
+) -> None:
+    """Score a checkpoint on the whole held-out set of its sources."""
+    from daemon.cli.output import print_json, print_table
+    from daemon.home import Home
+
+    result = offline("evaluate", Home.open(home, create=False), checkpoint)
+    if as_json:
+        print_json(result)
+        return
+    print(f"Held-out BPC {result['bpc']:.4f} over {result['num_bytes']:,} bytes ({checkpoint})")
+    rows = [{"source": source, "bpc": bpc} for source, bpc in result["by_source"].items()]
+    print_table(rows, ("source", "bpc"), empty="")
+
+
+def offline(function: str, home: Home, checkpoint: str, *arguments: Any, **settings: Any) -> Any:
+    """Call `daemon.trainer.offline.<function>(home, checkpoint, …)`; torch comes in here and nowhere else.
+
+    By name, because nothing of the command line may import torch.
+    """
+    module = importlib.import_module("daemon.trainer.offline")
+    return getattr(module, function)(home, checkpoint, *arguments, **settings)

@@ -1,0 +1,201 @@
+"""Commands that list: runs, checkpoints, events, schedule, presets, brains."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from daemon.cli.options import HomeOption, JsonOption
+from daemon.cli.steering import connect
+
+if TYPE_CHECKING:
+    from daemon.home import Home
+
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    panel = "Look"
+    app.command(rich_help_panel=panel)(runs)
+    app.command(rich_help_panel=panel)(checkpoints)
+    app.command(rich_help_panel=panel)(events)
+    app.command(rich_help_panel=panel)(schedule)
+    app.command(rich_help_panel=panel)(presets)
+    app.command(rich_help_panel=panel)(brains)
+
+
+def runs(limit: LimitOption = 20, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """List the runs of this home."""
+    from daemon.cli.output import duration, local_time, print_json, print_table
+
+    with connect(home) as daemon:
+        items = list(daemon.items("/runs", limit=limit))
+    if as_json:
+        print_json(items)
+        return
+    rows = [
+        {
+            **run,
+            "bpc": (run.get("latest") or {}).get("bpc"),
+            "learned_for": duration(run["training_seconds"]),
+            "started": local_time(run["started_at"]),
+        }
+        for run in items
+    ]
+    columns = ("id", "name", "state", "step", "bpc", "learned_for", "started", "checkpoint")
+    print_table(rows, columns, empty="No run has been started here yet: synapsed start")
+
+
+def checkpoints(
+    run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Of this run alone.")] = None,
+    limit: LimitOption = 50,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the checkpoints, newest first; works with nothing running, too."""
+    from daemon.cli.client import DaemonClient
+    from daemon.cli.output import local_time, print_json, print_table, size
+    from daemon.home import Home
+
+    opened = Home.open(home, create=False)
+    if opened.read_daemon_file() is not None:
+        with DaemonClient.connect(opened) as daemon:
+            items = list(daemon.items("/checkpoints", limit=limit, run=run_id))
+    else:
+        items = _checkpoints_on_disk(opened, run_id)[:limit]
+    if as_json:
+        print_json(items)
+        return
+    rows = [
+        {**item, "size": size(item["size_bytes"]), "saved": local_time(item["created_at"])} for item in items
+    ]
+    columns = ("id", "run", "step", "bpc", "reason", "size", "saved", "pinned", "best")
+    print_table(rows, columns, empty=f"There is no checkpoint in {opened.checkpoints}")
+
+
+def events(
+    run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Of this run alone.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="Of this kind, such as checkpoint_saved.")
+    ] = None,
+    limit: LimitOption = 30,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what happened, the newest last."""
+    from daemon.cli.output import local_time, print_json
+
+    path = f"/runs/{run_id}/events" if run_id else "/events"
+    with connect(home) as daemon:
+        items = list(daemon.items(path, limit=limit, kind=kind))
+    if as_json:
+        print_json(items)
+        return
+    for event in reversed(items):
+        mark = {"warning": "! ", "error": "!! "}.get(event["severity"], "")
+        print(f"{local_time(event['time'])}  {event['kind']:<22}  {mark}{event['message']}")
+    if not items:
+        print("Nothing has happened yet.")
+
+
+def schedule(
+    job: Annotated[str | None, typer.Argument(help="A job to change or run; all without.")] = None,
+    pause: Annotated[
+        bool | None, typer.Option("--pause/--continue", help="Pause it or let it go on.")
+    ] = None,
+    every_seconds: Annotated[float | None, typer.Option("--every-seconds", min=1, help="New period.")] = None,
+    cron: Annotated[str | None, typer.Option("--cron", help="New times, such as '0 3 * * *'.")] = None,
+    run_now: Annotated[bool, typer.Option("--run", help="Run it now and wait for it.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the scheduled jobs; pause, move or run one."""
+    from daemon.cli.output import local_time, print_json, print_table
+    from daemon.errors import UsageError
+
+    change = {"paused": pause, "every_seconds": every_seconds, "cron": cron}
+    change = {key: value for key, value in change.items() if value is not None}
+    if job is None and (change or run_now):
+        raise UsageError("name the job to change: synapsed schedule JOB …; list them: synapsed schedule")
+    result: dict[str, Any] | list[dict[str, Any]]
+    with connect(home) as daemon:
+        if job is not None and change:
+            result = daemon.patch(f"/schedule/{job}", change)
+        elif job is not None and run_now:
+            result = daemon.finished(daemon.post(f"/schedule/{job}/run"))
+        else:
+            listed = daemon.get("/schedule")
+            jobs = listed["items"] if isinstance(listed, dict) else listed
+            result = [entry for entry in jobs if job in (None, entry["id"])]
+            if not result:
+                names = ", ".join(entry["id"] for entry in jobs)
+                raise UsageError(f"no job is called {job}; there are {names}")
+    if as_json:
+        print_json(result)
+    elif run_now and isinstance(result, dict):
+        print(f"{job}: done")
+    else:
+        rows = [
+            {**entry, "next": local_time(entry["next_run"]), "last": local_time(entry["last_run"])}
+            for entry in (result if isinstance(result, list) else [result])
+        ]
+        columns = ("id", "summary", "trigger", "next", "paused", "last", "last_outcome")
+        print_table(rows, columns, empty="No job is scheduled.")
+
+
+def presets(as_json: JsonOption = False) -> None:
+    """List the ready-made runs."""
+    from daemon.cli.output import print_json, print_table
+    from daemon.config_loading import config_to_dict, list_presets
+
+    rows = [
+        {"name": preset.name, "summary": preset.summary, "config": config_to_dict(preset.config)}
+        for preset in list_presets()
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ("name", "summary"), empty="No preset is installed.")
+
+
+def brains(as_json: JsonOption = False) -> None:
+    """List the kinds of brain and their settings."""
+    from daemon.cli.output import print_json
+    from daemon.config_loading import list_brains
+
+    kinds = list_brains()
+    if as_json:
+        print_json(kinds)
+        return
+    for kind in kinds:
+        print(f"{kind['kind']}: {kind['summary']}")
+        for name, setting in kind["settings"]["properties"].items():
+            print(f"  brain.{name} = {json.dumps(setting.get('default'))}")
+
+
+def _checkpoints_on_disk(home: Home, run_id: str | None) -> list[dict[str, Any]]:
+    """The checkpoints of a home in the API's form, read from their manifests."""
+    from datetime import UTC, datetime
+
+    from daemon.checkpoint.catalogue import Catalogue
+
+    return [
+        {
+            "id": info.name,
+            "name": info.name,
+            "run": info.manifest.run_id,
+            "session": info.manifest.session,
+            "step": info.manifest.step,
+            "samples": info.manifest.samples,
+            "created_at": datetime.fromtimestamp(info.manifest.created, UTC).isoformat(),
+            "reason": info.manifest.reason,
+            "size_bytes": info.size_bytes,
+            "bpc": info.manifest.bpc,
+            "pinned": info.pinned,
+            "path": str(info.path),
+        }
+        for info in Catalogue(home.checkpoints).list(run_id)
+    ]

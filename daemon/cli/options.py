@@ -1,0 +1,128 @@
+"""Options that several commands share, and what they mean for a run's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8765
+
+RUN = "The run"
+AS = "Where the daemon answers"
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", metavar="FOLDER", help="Home folder; else SYNAPSED_HOME, else the current folder."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+RunOption = Annotated[
+    str | None,
+    typer.Option("--run", metavar="ID", help="Which run; else the one that learns, else the newest."),
+]
+HostOption = Annotated[
+    str, typer.Option("--host", envvar="SYNAPSED_HOST", help="Address to listen on.", rich_help_panel=AS)
+]
+PortOption = Annotated[
+    int,
+    typer.Option(
+        "--port",
+        envvar="SYNAPSED_PORT",
+        min=0,
+        max=65535,
+        help="Port to listen on; 0 takes a free one.",
+        rich_help_panel=AS,
+    ),
+]
+AllowRemoteOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-remote",
+        help="Needed with a --host that other machines reach: with the token they can steer it.",
+        rich_help_panel=AS,
+    ),
+]
+OpenOption = Annotated[
+    bool, typer.Option("--open/--no-open", help="Open the page in a browser.", rich_help_panel=AS)
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", help="Leave it running in the background and return.", rich_help_panel=AS)
+]
+
+PresetOption = Annotated[
+    str | None,
+    typer.Option("--preset", metavar="NAME|FILE", help="Ready-made run or a TOML file.", rich_help_panel=RUN),
+]
+BrainOption = Annotated[
+    str | None, typer.Option("--brain", metavar="KIND", help="Kind of brain.", rich_help_panel=RUN)
+]
+DataOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--data", metavar="PATH", help="File or folder to learn from; repeatable.", rich_help_panel=RUN
+    ),
+]
+HoursOption = Annotated[
+    float | None, typer.Option("--hours", help="End after so many hours.", rich_help_panel=RUN)
+]
+StepsOption = Annotated[
+    int | None, typer.Option("--steps", help="End after so many steps.", rich_help_panel=RUN)
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device", metavar="auto|cpu|cuda|mps", help="Where the brain computes.", rich_help_panel=RUN
+    ),
+]
+NeurogenesisOption = Annotated[
+    bool | None,
+    typer.Option("--neurogenesis/--no-neurogenesis", help="Whether the brain may grow.", rich_help_panel=RUN),
+]
+MaxNeuronsOption = Annotated[
+    int | None, typer.Option("--max-neurons", help="Hard limit of growth.", rich_help_panel=RUN)
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Any setting by its dotted name; repeatable.", rich_help_panel=RUN
+    ),
+]
+NameOption = Annotated[
+    str | None, typer.Option("--name", help="Name of the run, for people.", rich_help_panel=RUN)
+]
+
+
+def overrides_from(
+    *,
+    brain: str | None = None,
+    data: list[Path] | None = None,
+    hours: float | None = None,
+    steps: int | None = None,
+    device: str | None = None,
+    neurogenesis: bool | None = None,
+    max_neurons: int | None = None,
+    assignments: list[str] | None = None,
+) -> dict[str, Any]:
+    """Dotted settings for what was given on the command line; `--set` has the last word.
+
+    Raises:
+        ConfigError: when a `--set` is not key=value.
+    """
+    from daemon.config_loading import parse_set
+
+    named: dict[str, Any] = {
+        "brain.kind": brain,
+        "stream.data": [str(path) for path in data] if data else None,
+        "limits.hours": hours,
+        "limits.steps": steps,
+        "device": device,
+        "growth.enabled": neurogenesis,
+        "growth.max_neurons": max_neurons,
+    }
+    overrides = {key: value for key, value in named.items() if value is not None}
+    overrides.update(parse_set(assignment) for assignment in assignments or [])
+    return overrides

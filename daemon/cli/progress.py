@@ -1,0 +1,119 @@
+"""Where a run stands, gathered from the daemon's live feed, and how that reads in a line."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from daemon.cli.output import duration, number
+
+# Facts a person at the terminal does not want one line each for.
+QUIET_KINDS = frozenset({"checkpoint_pruned", "job_finished"})
+
+
+@dataclass
+class Progress:
+    """The newest numbers of one run; `home` shortens paths, `flag` completes command lines."""
+
+    home: Path
+    flag: str = ""
+    run: str | None = None
+    name: str = ""
+    state: str = ""
+    degraded: str | None = None
+    reason: str | None = None
+    step: int = 0
+    samples: int = 0
+    training_seconds: float = 0.0
+    checkpoint: str | None = None
+    sample: str | None = None
+    device: str | None = None
+    values: dict[str, float | None] = field(default_factory=dict)
+
+    def take_run(self, run: dict[str, Any]) -> None:
+        """Take over a Run of the API."""
+        self.run, self.name, self.state = run["id"], run.get("name") or run["id"], run["state"]
+        self.degraded, self.reason = run.get("degraded"), run.get("reason")
+        self.step, self.samples = run["step"], run["samples"]
+        self.training_seconds = run["training_seconds"]
+        self.device = run.get("device") or self.device
+        self.checkpoint = run.get("checkpoint") or self.checkpoint
+        self.sample = run.get("sample") or self.sample
+        self.values.update(run.get("latest") or {})
+
+    def take_delta(self, delta: dict[str, Any]) -> None:
+        """Take over a `delta` of the live feed."""
+        self.state, self.degraded = delta["state"], delta.get("degraded")
+        self.step, self.samples = delta["step"], delta["samples"]
+        self.training_seconds = delta["training_seconds"]
+        self.sample = delta.get("sample") or self.sample
+        for name, column in (delta.get("columns") or {}).items():
+            if column:
+                self.values[name] = column[-1]
+        for metric, _step, _time, value in delta.get("points") or []:
+            self.values[metric] = value
+        for reading in delta.get("readings") or []:
+            self.values[reading["name"]] = reading["value"]
+
+    def take_event(self, event: dict[str, Any]) -> None:
+        """Take over an Event of the API."""
+        if event["kind"] == "checkpoint_saved":
+            self.checkpoint = event["data"]["checkpoint"]
+
+    def line(self) -> str:
+        """`Step    1234 | Φ=0.452 | Agency=0.723 | BPC=2.91 | Time: 2m 34s`."""
+        return (
+            f"Step {self.step:>7} | Φ={self.value('phi', 3)} | Agency={self.value('agency', 3)} | "
+            f"BPC={self.value('bpc', 2)} | Time: {duration(self.training_seconds)}"
+        )
+
+    def value(self, metric: str, digits: int) -> str:
+        """Newest value of a metric, or a dash."""
+        value = self.values.get(metric)
+        return number(value if value is None or math.isfinite(value) else None, digits)
+
+    def told(self, event: dict[str, Any]) -> str | None:
+        """An event as one line; None for one that is not worth it."""
+        if event["kind"] in QUIET_KINDS:
+            return None
+        if event["kind"] == "checkpoint_saved":
+            return f"[Checkpoint] Saved to {self.short(event['data']['path'])} ({event['data']['reason']})"
+        prefix = {"warning": "Warning: ", "error": "Error: "}.get(event["severity"], "")
+        return prefix + str(event["message"])
+
+    def short(self, path: str) -> str:
+        """A path from the home on."""
+        inside = Path(path)
+        return str(inside.relative_to(self.home)) if inside.is_relative_to(self.home) else path
+
+    def totals(self) -> dict[str, Any]:
+        """The summary's numbers by name."""
+        return {
+            "run": self.run,
+            "state": self.state,
+            "steps": self.step,
+            "samples": self.samples,
+            "training_seconds": self.training_seconds,
+            "checkpoint": f"checkpoints/{self.checkpoint}" if self.checkpoint else None,
+            "resume": self.resume_command(),
+        }
+
+    def resume_command(self) -> str | None:
+        """The command line that carries on."""
+        return f"synapsed resume {self.checkpoint}{self.flag}" if self.checkpoint else None
+
+    def summary(self) -> str:
+        """The last words of a run."""
+        lines = [
+            "",
+            "TRAINING SUMMARY",
+            f"Total steps: {self.step:,}",
+            f"Total samples: {self.samples:,}",
+            f"Training time: {duration(self.training_seconds)}",
+            f"Final checkpoint: {f'checkpoints/{self.checkpoint}' if self.checkpoint else 'none'}",
+        ]
+        if self.checkpoint:
+            lines += ["", "To resume:", f"  {self.resume_command()}"]
+        return "\n".join(lines)

@@ -1,0 +1,270 @@
+"""Commands that begin something: start, resume, train, serve."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from daemon.cli.options import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    AllowRemoteOption,
+    BrainOption,
+    DataOption,
+    DetachOption,
+    DeviceOption,
+    HomeOption,
+    HostOption,
+    HoursOption,
+    JsonOption,
+    MaxNeuronsOption,
+    NameOption,
+    NeurogenesisOption,
+    OpenOption,
+    PortOption,
+    PresetOption,
+    SetOption,
+    StepsOption,
+    overrides_from,
+)
+
+if TYPE_CHECKING:
+    from daemon.supervisor.requests import ResumeRequest, StartRequest
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    panel = "Begin"
+    app.command(rich_help_panel=panel)(start)
+    app.command(rich_help_panel=panel)(resume)
+    app.command(rich_help_panel=panel)(train)
+    app.command(rich_help_panel=panel)(serve)
+
+
+def start(
+    context: typer.Context,
+    *,
+    preset: PresetOption = None,
+    brain: BrainOption = None,
+    data: DataOption = None,
+    hours: HoursOption = None,
+    steps: StepsOption = None,
+    device: DeviceOption = None,
+    neurogenesis: NeurogenesisOption = None,
+    max_neurons: MaxNeuronsOption = None,
+    assignments: SetOption = None,
+    name: NameOption = None,
+    home: HomeOption = None,
+    host: HostOption = DEFAULT_HOST,
+    port: PortOption = DEFAULT_PORT,
+    allow_remote: AllowRemoteOption = False,
+    detach: DetachOption = False,
+    open_browser: OpenOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Start a new run and learn at once, without end or until a limit; Ctrl+C saves and ends."""
+    overrides = overrides_from(
+        brain=brain,
+        data=data,
+        hours=hours,
+        steps=steps,
+        device=device,
+        neurogenesis=neurogenesis,
+        max_neurons=max_neurons,
+        assignments=assignments,
+    )
+    request = _start_request(preset, overrides, name)
+    _run(
+        context,
+        request,
+        home_path=home,
+        host=host,
+        port=port,
+        allow_remote=allow_remote,
+        detach=detach,
+        open_browser=open_browser,
+        as_json=as_json,
+    )
+
+
+def resume(
+    context: typer.Context,
+    checkpoint: Annotated[
+        str, typer.Argument(help="latest, a checkpoint's name, or the path of a directory or .pt file.")
+    ] = "latest",
+    *,
+    preset: PresetOption = None,
+    brain: BrainOption = None,
+    data: DataOption = None,
+    hours: HoursOption = None,
+    steps: StepsOption = None,
+    device: DeviceOption = None,
+    neurogenesis: NeurogenesisOption = None,
+    max_neurons: MaxNeuronsOption = None,
+    assignments: SetOption = None,
+    name: NameOption = None,
+    home: HomeOption = None,
+    host: HostOption = DEFAULT_HOST,
+    port: PortOption = DEFAULT_PORT,
+    allow_remote: AllowRemoteOption = False,
+    detach: DetachOption = False,
+    open_browser: OpenOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Carry on from a checkpoint, bit-exactly; limits count from here, settings lie over the stored ones."""
+    from daemon.config_loading import override_config, resolve_config
+    from daemon.preset_files import read_preset
+    from daemon.supervisor.requests import ResumeRequest
+
+    overrides = overrides_from(
+        brain=brain,
+        data=data,
+        device=device,
+        neurogenesis=neurogenesis,
+        max_neurons=max_neurons,
+        assignments=assignments,
+    )
+    if preset is not None:
+        overrides = {**read_preset(preset)[1], **overrides}
+    # A wrong setting is named now, before anything starts; the stored configuration joins in the daemon.
+    limits = overrides_from(hours=hours, steps=steps)
+    checked = override_config(resolve_config(environ={}), {**overrides, **limits})
+    if data:
+        overrides["stream.data"] = list(checked.stream.data)
+    request = ResumeRequest(checkpoint=checkpoint, overrides=overrides, hours=hours, steps=steps, name=name)
+    _run(
+        context,
+        request,
+        home_path=home,
+        host=host,
+        port=port,
+        allow_remote=allow_remote,
+        detach=detach,
+        open_browser=open_browser,
+        as_json=as_json,
+    )
+
+
+def train(
+    context: typer.Context,
+    *,
+    config: Annotated[
+        Literal["fast", "full"],
+        typer.Option("--config", help="fast: 10 K samples × 10 epochs; full: 10 M × 200."),
+    ] = "fast",
+    data: DataOption = None,
+    device: DeviceOption = None,
+    assignments: SetOption = None,
+    name: NameOption = None,
+    home: HomeOption = None,
+    host: HostOption = DEFAULT_HOST,
+    port: PortOption = DEFAULT_PORT,
+    allow_remote: AllowRemoteOption = False,
+    detach: DetachOption = False,
+    open_browser: OpenOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the classic, finite way: so many samples, so many epochs; ends by itself."""
+    request = _start_request(config, overrides_from(data=data, device=device, assignments=assignments), name)
+    _run(
+        context,
+        request,
+        home_path=home,
+        host=host,
+        port=port,
+        allow_remote=allow_remote,
+        detach=detach,
+        open_browser=open_browser,
+        as_json=as_json,
+    )
+
+
+def serve(
+    context: typer.Context,
+    *,
+    home: HomeOption = None,
+    host: HostOption = DEFAULT_HOST,
+    port: PortOption = DEFAULT_PORT,
+    allow_remote: AllowRemoteOption = False,
+    detach: DetachOption = False,
+    open_browser: OpenOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the daemon with nothing learning: start, resume and look from the page or over HTTP."""
+    _run(
+        context,
+        None,
+        home_path=home,
+        host=host,
+        port=port,
+        allow_remote=allow_remote,
+        detach=detach,
+        open_browser=open_browser,
+        as_json=as_json,
+    )
+
+
+def _start_request(preset: str | None, overrides: dict[str, Any], name: str | None) -> StartRequest:
+    from daemon.config_loading import resolve_config
+    from daemon.supervisor.requests import StartRequest
+
+    return StartRequest(config=resolve_config(preset=preset, overrides=overrides), name=name)
+
+
+def _run(
+    context: typer.Context,
+    request: StartRequest | ResumeRequest | None,
+    *,
+    home_path: Path | None,
+    host: str,
+    port: int,
+    allow_remote: bool,
+    detach: bool,
+    open_browser: bool,
+    as_json: bool,
+) -> None:
+    """Be the daemon, here or in the background, until it ends; then leave with its exit code."""
+    from daemon.home import Home
+
+    check_host(host, allow_remote=allow_remote)
+    home = Home.open(home_path)
+    if detach:
+        from daemon.cli.detaching import detach as go_to_background
+
+        go_to_background(home, list(context.obj), open_browser=open_browser, as_json=as_json)
+        return
+
+    from daemon.cli.views import make_view
+    from daemon.supervisor.daemon import Daemon
+
+    view = make_view(home, as_json=as_json, open_browser=open_browser)
+    with view:
+        daemon = Daemon(home, host=host, port=port, listener=view)
+        exit_code = daemon.run(request, exit_when_finished=request is not None)
+    view.show_summary()
+    if exit_code and view.progress.reason:
+        print(f"synapsed: {view.progress.reason}", file=sys.stderr)
+    raise typer.Exit(exit_code)
+
+
+def check_host(host: str, *, allow_remote: bool) -> None:
+    """Refuse an address other machines reach, unless that is meant.
+
+    Raises:
+        UsageError: with what it would mean.
+    """
+    from daemon.errors import UsageError
+
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback and not allow_remote:
+        raise UsageError(
+            f"--host {host} lets other machines in: whoever has the token can steer the daemon and read what "
+            "it learns, and the connection is not encrypted; say --allow-remote if that is meant"
+        )

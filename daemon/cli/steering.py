@@ -1,0 +1,296 @@
+"""Commands to a running daemon: status, stop, pause, continue, checkpoint, feed, ask."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from daemon.cli.options import HomeOption, JsonOption, RunOption
+
+if TYPE_CHECKING:
+    from daemon.cli.client import DaemonClient
+    from daemon.home import Home
+
+SHUTDOWN_TIMEOUT_SECONDS = 330.0
+POLL_SECONDS = 0.1
+FEED_CHUNK_CHARACTERS = 200_000  # at most 4 bytes each: below the daemon's 1 MiB
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    panel = "Steer"
+    app.command(rich_help_panel=panel)(status)
+    app.command(rich_help_panel=panel)(pause)
+    app.command("continue", rich_help_panel=panel)(continue_)
+    app.command(rich_help_panel=panel)(checkpoint)
+    app.command(rich_help_panel=panel)(stop)
+    app.command(rich_help_panel=panel)(feed)
+    app.command(rich_help_panel=panel)(ask)
+
+
+def connect(home_path: Path | None) -> DaemonClient:
+    """A client for the daemon of a home that is there."""
+    from daemon.cli.client import DaemonClient
+    from daemon.home import Home
+
+    return DaemonClient.connect(Home.open(home_path, create=False))
+
+
+def status(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Show the daemon and the run: state, step, speed, vital signs."""
+    from daemon.cli.output import print_json
+    from daemon.cli.progress import Progress
+    from daemon.errors import NotFoundError
+
+    with connect(home) as daemon:
+        try:
+            run = daemon.run(run_id)
+        except NotFoundError:
+            if run_id is not None:
+                raise
+            run = None
+        if as_json:
+            print_json({"url": daemon.url, "run": run})
+            return
+        print(f"synapsed answers at {daemon.url}")
+        if run is None:
+            print("Nothing has been started here yet: synapsed start")
+            return
+        progress = Progress(home=Path())
+        progress.take_run(run)
+        print(
+            f"{run['name']} ({run['id']}) is {run['state']}"
+            + (f": {run['reason']}" if run.get("reason") else "")
+        )
+        if progress.degraded:
+            print(f"Degraded: {progress.degraded}")
+        print(progress.line())
+        print(
+            f"Integration={progress.value('integration', 3)} | Confidence={progress.value('confidence', 3)} | "
+            f"Self-prediction error={progress.value('self_prediction_error', 3)} | "
+            f"Held-out BPC={progress.value('held_out_bpc', 3)} | Steps/s={progress.value('steps_per_second', 1)}"
+        )
+        print(f"Newest checkpoint: {run.get('checkpoint') or 'none'}")
+
+
+def pause(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Pause learning with a checkpoint; the daemon goes on answering."""
+    _act("pause", run_id, home, as_json)
+
+
+def continue_(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Learn on after a pause."""
+    _act("continue", run_id, home, as_json)
+
+
+def checkpoint(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Save a checkpoint now."""
+    _act("checkpoint", run_id, home, as_json)
+
+
+def stop(
+    run_id: RunOption = None,
+    keep_serving: Annotated[
+        bool, typer.Option("--keep-serving", help="Stop learning only; the daemon goes on answering.")
+    ] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop learning with a final checkpoint, then the daemon."""
+    from daemon.cli.output import print_json
+    from daemon.errors import NotFoundError
+    from daemon.home import Home
+    from daemon.protocol import RunState
+
+    opened = Home.open(home, create=False)
+    with connect(home) as daemon:
+        try:
+            run: dict[str, Any] | None = daemon.run(run_id)
+        except NotFoundError:
+            if run_id is not None or keep_serving:
+                raise
+            run = None
+        if run is not None and not RunState(run["state"]).ended:
+            if not as_json:
+                print("Saving final checkpoint...", flush=True)
+            if run["state"] != RunState.STOPPING:
+                daemon.act(run["id"], "stop")
+            run = _ended(daemon, run["id"])
+        elif keep_serving:
+            print_json({"run": run, "daemon": "serving"}) if as_json else print("Nothing is learning.")
+            return
+        if not keep_serving:
+            _shut_down(daemon, opened)
+    if as_json:
+        print_json({"run": run, "daemon": "serving" if keep_serving else "stopped"})
+        return
+    if run is not None:
+        _print_summary(run, opened)
+    if not keep_serving:
+        print("The daemon has stopped.")
+
+
+def feed(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Text files; - reads standard input.")],
+    run_id: RunOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Push text into the experience of the run that learns; journaled before it is acknowledged."""
+    from daemon.cli.output import print_json, size
+
+    texts = {name: read_text(name) for name in files}  # all are readable before any is sent
+    results = []
+    with connect(home) as daemon:
+        run = daemon.run(run_id)
+        for name, text in texts.items():
+            for begin in range(0, len(text), FEED_CHUNK_CHARACTERS):
+                chunk = {"text": text[begin : begin + FEED_CHUNK_CHARACTERS]}
+                operation = daemon.finished(daemon.post(f"/runs/{run['id']}/experience", chunk))
+            num_bytes = len(text.encode())
+            results.append({"file": name, "num_bytes": num_bytes, "operation": operation["id"]})
+            if not as_json:
+                print(f"{size(num_bytes)} of {name} are journaled and will be read")
+    if as_json:
+        print_json({"run": run["id"], "fed": results})
+
+
+def ask(
+    text: Annotated[str, typer.Argument(help="What the brain goes on from.")],
+    *,
+    max_bytes: Annotated[int, typer.Option(min=1, max=100_000, help="How much it says.")] = 200,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 always takes the likeliest byte.")] = 0.8,
+    top_p: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of likelihood to choose from.")
+    ] = 0.95,
+    checkpoint_name: Annotated[
+        str | None,
+        typer.Option("--checkpoint", metavar="CKPT", help="Ask this checkpoint, not the live brain."),
+    ] = None,
+    run_id: RunOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let the brain go on from a text; with nothing running, from the newest checkpoint."""
+    from daemon.cli.output import print_json
+    from daemon.home import Home
+
+    settings = {"max_bytes": max_bytes, "temperature": temperature, "top_p": top_p}
+    opened = Home.open(home, create=False)
+    live = None if checkpoint_name else _live_run(opened, run_id)
+    if live is not None:
+        daemon, run = live
+        with daemon:
+            answer = daemon.post(f"/runs/{run}/generate", {"prompt": text, **settings})
+    else:
+        from daemon.cli.checkpoints import offline
+
+        answer = offline("generate", opened, checkpoint_name or "latest", text, **settings)
+    if as_json:
+        print_json(answer)
+    else:
+        print(text + answer["text"])
+
+
+def read_text(name: str) -> str:
+    """A file's text, or standard input's for `-`, in any encoding that can be told.
+
+    Raises:
+        UsageError: when it is missing, empty, or no text.
+    """
+    from daemon.data_paths import nearest_existing
+    from daemon.errors import UsageError
+
+    if name == "-":
+        content, name = sys.stdin.buffer.read(), "standard input"
+    else:
+        path = Path(name).expanduser()
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            near = nearest_existing(path)
+            raise UsageError(
+                f"there is no file {name}" + (f"; did you mean {near}?" if near else "")
+            ) from None
+        except OSError as error:
+            raise UsageError(f"cannot read {name}: {error.strerror}") from error
+    if not content:
+        raise UsageError(f"{name} is empty")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(content).best() if b"\0" not in content[:8192] else None
+        if best is None:
+            raise UsageError(f"{name} is no text in any encoding that can be told") from None
+        return str(best)
+
+
+def _act(action: str, run_id: str | None, home: Path | None, as_json: bool) -> None:
+    from daemon.cli.output import print_json
+
+    with connect(home) as daemon:
+        run = daemon.run(run_id)
+        operation = daemon.act(run["id"], action)
+    if as_json:
+        print_json(operation)
+        return
+    saved = (operation.get("result") or {}).get("checkpoint")
+    print(f"{action}: done" + (f"; saved {saved}" if saved else ""))
+
+
+def _ended(daemon: DaemonClient, run_id: str) -> dict[str, Any]:
+    """The run once no trainer belongs to it any more."""
+    from daemon.errors import DaemonError
+    from daemon.protocol import RunState
+
+    deadline = time.monotonic() + SHUTDOWN_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        run = daemon.run(run_id)
+        if RunState(run["state"]).ended:
+            return run
+        time.sleep(POLL_SECONDS)
+    raise DaemonError(f"{run_id} is still saving; see synapsed status and synapsed logs")
+
+
+def _shut_down(daemon: DaemonClient, home: Home) -> None:
+    """End the daemon and wait until its process is gone."""
+    from daemon.errors import DaemonError
+
+    daemon.post("/shutdown")
+    deadline = time.monotonic() + SHUTDOWN_TIMEOUT_SECONDS
+    while home.read_daemon_file() is not None:
+        if time.monotonic() > deadline:
+            raise DaemonError(f"the daemon at {daemon.url} does not end; see {home.training_log}")
+        time.sleep(POLL_SECONDS)
+
+
+def _print_summary(run: dict[str, Any], home: Home) -> None:
+    from daemon.cli.progress import Progress
+
+    progress = Progress(home=home.root, flag=home.flag)
+    progress.take_run(run)
+    print(progress.summary())
+
+
+def _live_run(home: Home, run_id: str | None) -> tuple[DaemonClient, str] | None:
+    """The daemon and the run that can answer now, if there is one."""
+    from daemon.cli.client import DaemonClient
+    from daemon.errors import NotFoundError, NotRunningError
+    from daemon.protocol import RunState
+
+    try:
+        daemon = DaemonClient.connect(home)
+        run = daemon.run(run_id)
+    except NotRunningError:
+        return None
+    except NotFoundError:
+        if run_id is not None:
+            raise
+        return None
+    return None if RunState(run["state"]).ended else (daemon, run["id"])

@@ -1,0 +1,159 @@
+"""What a terminal shows while a daemon runs: plain lines, JSON lines, or a live panel.
+
+All three take the same calls: from the daemon in this process (daemon.supervisor.audience.Listener), or from
+the live feed of another (`show_frame`).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import webbrowser
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from daemon.cli.output import print_json
+from daemon.cli.progress import Progress
+from daemon.home import Home
+from daemon.protocol import RunState
+
+LINE_EVERY_SECONDS = 3.0
+
+
+class PlainView:
+    """A line every few seconds, and one for each event."""
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        open_browser: bool = False,
+        write: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.progress = Progress(home=home.root, flag=home.flag)
+        self._open_browser = open_browser
+        self._write = write or _print_line
+        self._clock = clock
+        self._next_line_at = 0.0
+        self._stopping = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def on_listening(self, url: str, one_time_url: str) -> None:
+        """The daemon answers; its page opens if that was asked for."""
+        self._write(f"synapsed answers at {url}")
+        self._write(f"Page: {one_time_url}")
+        if self._open_browser:
+            # A browser may take its time, or run in the foreground of a terminal.
+            threading.Thread(target=webbrowser.open, args=(one_time_url,), daemon=True).start()
+
+    def on_run(self, run: dict[str, Any]) -> None:
+        """A run was created or changed; one that waits does not push the learning one aside."""
+        if run["state"] != RunState.QUEUED or self.progress.run in (None, run["id"]):
+            self.progress.take_run(run)
+
+    def on_delta(self, delta: dict[str, Any]) -> None:
+        """It learned."""
+        self.progress.take_delta(delta)
+        now = self._clock()
+        if now >= self._next_line_at:
+            self._next_line_at = now + LINE_EVERY_SECONDS
+            self._write(self.progress.line())
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """A fact."""
+        self.progress.take_event(event)
+        if told := self.progress.told(event):
+            self._write(told)
+
+    def on_stopping(self) -> None:
+        """The end begins."""
+        if not self._stopping:
+            self._stopping = True
+            self._write("Saving final checkpoint..." if self.progress.run else "Stopping...")
+
+    def show_summary(self) -> None:
+        """Totals and how to go on, if anything was learned here."""
+        if self.progress.run:
+            self._write(self.progress.summary())
+
+    def show_frame(self, frame: dict[str, Any]) -> None:
+        """One frame of the live feed (docs/reference/api.md)."""
+        kind = frame["type"]
+        if kind == "snapshot":
+            runs = {run["id"]: run for run in frame["runs"]}
+            if frame.get("run") in runs:
+                self.on_run(runs[frame["run"]])
+                self._write(self.progress.line())
+        elif kind == "delta":
+            self.on_delta(frame)
+        elif kind == "event":
+            self.on_event(frame)
+        elif kind == "run":
+            self.on_run(frame["run"] if isinstance(frame.get("run"), dict) else frame)
+        elif kind == "bye":
+            self._write(f"The daemon says good-bye: {frame['reason']}")
+
+
+class JsonView(PlainView):
+    """Every call as one JSON object a line."""
+
+    def on_listening(self, url: str, one_time_url: str) -> None:
+        """The daemon answers."""
+        super().on_listening(url, one_time_url)
+        self._line("listening", {"url": url, "one_time_url": one_time_url})
+
+    def on_run(self, run: dict[str, Any]) -> None:
+        """A run was created or changed."""
+        super().on_run(run)
+        self._line("run", run)
+
+    def on_delta(self, delta: dict[str, Any]) -> None:
+        """It learned."""
+        self.progress.take_delta(delta)
+        self._line("delta", delta)
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """A fact."""
+        self.progress.take_event(event)
+        self._line("event", event)
+
+    def on_stopping(self) -> None:
+        """The end begins."""
+        self._line("stopping", {})
+
+    def show_summary(self) -> None:
+        """Totals."""
+        if self.progress.run:
+            self._line("summary", self.progress.totals())
+
+    def show_frame(self, frame: dict[str, Any]) -> None:
+        """A frame as it came."""
+        print_json(frame, indent=None)
+
+    def _line(self, kind: str, value: dict[str, Any]) -> None:
+        print_json({**value, "type": kind}, indent=None)
+
+
+def make_view(home: Home, *, as_json: bool = False, open_browser: bool = False) -> PlainView:
+    """The view that suits where standard output goes."""
+    if as_json:
+        return JsonView(home, open_browser=open_browser, write=lambda _line: None)
+    if sys.stdout.isatty():
+        from daemon.cli.live_view import LiveView
+
+        return LiveView(home, open_browser=open_browser)
+    return PlainView(home, open_browser=open_browser)
+
+
+def _print_line(line: str) -> None:
+    print(line, flush=True)
