@@ -1,15 +1,15 @@
 """The journal: everything from outside that touches learning, with the step at which it takes effect.
 
-An entry is on the medium before it is acknowledged. One line an entry, JSON, closed by a CRC over what stands
-before it. After a crash learning goes on from an older checkpoint, and the entries behind it take effect at the
-very same steps again; so a life after a crash equals the life without one.
+An entry is on the medium before it is acknowledged. A line an entry, JSON, closed by a CRC over what
+before it. After a crash learning goes on from an older checkpoint, and the entries behind it take effect at
+the very same steps again; so a life after a crash equals the life without one.
 
 When entries count, and for whom:
 
-- *The same run goes on* (restart, resume of its newest checkpoint, fall-back after damage): every entry behind
-  the checkpoint counts (`replay_from`).
-- *A fork* (an older checkpoint resumed on purpose) is a new run with a journal of its own: what the parent heard
-  after that checkpoint is not its past (`fork` takes over only what was heard before and is still to come).
+- *The same run goes on* (restart, resume of its newest checkpoint, fall-back after damage): every entry
+  behind the checkpoint counts (`replay_from`).
+- *A fork* (an older checkpoint resumed on purpose) is a new run with a journal of its own: what the parent
+  heard after that checkpoint is not its past (`fork` takes over what was heard before and is still to come).
 - *Truncation* (`truncate_after`) makes what was to come void, by a record; nothing is rewritten.
 
 Segments are closed when they are large, and dropped from the front once no kept checkpoint needs them.

@@ -63,7 +63,7 @@ def chunks(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
     yield raw
     for _, tensor in ordered:
         if tensor.numel():
-            yield memoryview(as_bytes(tensor).numpy())  # type: ignore[arg-type] # numpy's stubs hide its buffer
+            yield memory_of(tensor)
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -87,9 +87,10 @@ def read(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def as_bytes(tensor: Tensor) -> Tensor:
-    """The memory of a dense contiguous tensor as uint8 (n,), shared with it."""
-    return tensor.detach().reshape(-1).view(torch.uint8)
+def memory_of(tensor: Tensor) -> memoryview:
+    """The bytes of a contiguous tensor on the CPU, shared with it."""
+    flat = tensor.detach().reshape(-1).view(torch.uint8)
+    return memoryview(flat.numpy())  # type: ignore[arg-type] # numpy's stubs hide its buffer
 
 
 def _odd_dtype(name: str) -> torch.dtype:
