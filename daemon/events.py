@@ -223,6 +223,20 @@ class SourceChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DocumentSkipped(Event):
+    """A document could not be read on, or only in part; its lanes moved on."""
+
+    severity: ClassVar[Severity] = "warning"
+    source: str
+    document: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"{self.document} of source {self.source}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class PassFinished(Event):
     """A source was read to its end; another pass begins."""
 

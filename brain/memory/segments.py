@@ -71,7 +71,7 @@ class SegmentFile:
         Raises:
             OSError: disk full, no permission.
         """
-        data = memoryview(np.ascontiguousarray(rows)).cast("B")
+        data = memoryview(rows.tobytes())
         # Unbuffered and at a known place: what a torn write left is overwritten by the next try.
         with self.path.open("r+b" if self.path.exists() else "xb", buffering=0) as file:
             file.seek(self.rows * self._record_bytes)

@@ -1,0 +1,112 @@
+"""Gzip and other encodings than UTF-8 become a UTF-8 file in the cache, once, so they can be read at any offset."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import os
+import zlib
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from daemon.streams.encodings import GZIP_WBITS, HEAD_BYTES, Verdict, detect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAX_DECODED_BYTES = 1 << 30
+_CHUNK_BYTES = 1 << 20
+_CUT_SUFFIX = ".cut.txt"
+
+
+class UndecodableError(Exception):
+    """A document cannot be decoded; the text says why. Never leaves the streams."""
+
+
+class Decoded(NamedTuple):
+    """A document in the cache; `cut` when it was longer than the cache takes."""
+
+    path: Path
+    size: int
+    cut: bool
+
+
+class DecodedCache:
+    """The folder of decoded documents, keyed by path, size and modification time of the original."""
+
+    def __init__(self, folder: Path, *, max_bytes: int = MAX_DECODED_BYTES) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+
+    def get(self, path: Path, size: int, mtime_ns: int, verdict: Verdict) -> Decoded:
+        """The decoded form of a document, made now if it is not there.
+
+        Raises:
+            UndecodableError: damaged gzip, or an encoding that cannot be told.
+            OSError: the original cannot be read or the cache not be written.
+        """
+        key = f"{path}\0{size}\0{mtime_ns}\0{self._max_bytes}".encode("utf-8", "surrogateescape")
+        stem = hashlib.blake2b(key, digest_size=16).hexdigest()
+        for cut, suffix in ((False, ".txt"), (True, _CUT_SUFFIX)):
+            target = self._folder / (stem + suffix)
+            if target.exists():
+                return Decoded(target, target.stat().st_size, cut)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = self._folder / f"{stem}.{os.getpid()}.partial"
+        try:
+            cut = self._decode(path, verdict, partial)
+            target = self._folder / (stem + (_CUT_SUFFIX if cut else ".txt"))
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        return Decoded(target, target.stat().st_size, cut)
+
+    def _decode(self, path: Path, verdict: Verdict, target: Path) -> bool:
+        """Write the UTF-8 form; returns whether it had to be cut."""
+        written = 0
+        with path.open("rb") as original, target.open("wb") as file:
+            decoder = codecs.getincrementaldecoder(_encoding(original, verdict))(errors="replace")
+            for chunk in _inflated(original) if verdict.gzip else _chunks(original):
+                text = decoder.decode(chunk).encode("utf-8", "replace")
+                if written + len(text) > self._max_bytes:
+                    file.write(text[: self._max_bytes - written])
+                    return True
+                written += file.write(text)
+            file.write(decoder.decode(b"", final=True).encode("utf-8", "replace"))
+        return False
+
+
+def _encoding(original: BinaryIO, verdict: Verdict) -> str:
+    if verdict.encoding is None:
+        return "utf-8-sig"
+    if verdict.encoding != "?":
+        return verdict.encoding
+    found = detect(original.read(HEAD_BYTES), gzip=verdict.gzip)
+    original.seek(0)
+    if found is None:
+        raise UndecodableError("its encoding cannot be told")
+    return found
+
+
+def _chunks(original: BinaryIO) -> Iterator[bytes]:
+    while chunk := original.read(_CHUNK_BYTES):
+        yield chunk
+
+
+def _inflated(original: BinaryIO) -> Iterator[bytes]:
+    """Bytes of all members of a gzip file, in bounded pieces."""
+    inflate = zlib.decompressobj(GZIP_WBITS)
+    try:
+        for chunk in _chunks(original):
+            waiting = chunk
+            while waiting:
+                if inflate.eof:
+                    if not waiting.strip(b"\0"):  # padding behind the last member
+                        break
+                    inflate = zlib.decompressobj(GZIP_WBITS)
+                yield inflate.decompress(waiting, _CHUNK_BYTES)
+                waiting = inflate.unconsumed_tail or inflate.unused_data
+    except zlib.error as error:
+        raise UndecodableError(f"its gzip data is damaged ({error})") from error
+    if not inflate.eof:
+        raise UndecodableError("its gzip data ends too early")

@@ -1,0 +1,51 @@
+"""What a mix is asked: which source a lane reads next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from brain.ports import Choice
+
+
+class Candidate(NamedTuple):
+    """A source a lane may read next.
+
+    Attributes:
+        source: its index in the stream.
+        unfinished: the lane holds text there that it has not read to its end.
+        number: the pass being handed out there, from 1.
+    """
+
+    source: int
+    unfinished: bool
+    number: int
+
+
+class Mix(Protocol):
+    """Chooses a source for a lane at the end of each stretch; built with (names, lanes, weights).
+
+    Every random draw comes from the generator it is given, whose state is part of the cursor; whatever else a mix
+    remembers between choices is in `state`.
+    """
+
+    def __init__(self, names: tuple[str, ...], *, lanes: int, weights: Mapping[str, float]) -> None: ...
+
+    def choose(self, lane: int, candidates: Sequence[Candidate], rng: np.random.Generator) -> int:
+        """Position of the chosen one among the candidates (at least one, in the order of the sources)."""
+
+    def learned(self, source: int, loss: float) -> None:
+        """A row of `source` was learned from, at `loss` nats per byte before the update."""
+
+    def choices(self) -> tuple[Choice, ...]:
+        """Decisions since the last call that agency may be scored on; () for a mix that does not act."""
+
+    def state(self) -> Any:
+        """JSON-able and immutable until replaced: a cursor keeps a reference to it."""
+
+    def load(self, state: Any) -> None:
+        """Go on exactly where `state` was taken."""

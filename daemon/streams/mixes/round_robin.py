@@ -1,0 +1,49 @@
+"""Round robin: every lane goes round the sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from daemon.streams.mixes import mixes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from brain.ports import Choice
+    from daemon.streams.mixes.port import Candidate
+
+
+@mixes.register("round_robin", builds="daemon.streams.mixes.round_robin:RoundRobin")
+class RoundRobin:
+    """Gives every source the same bytes: each lane goes round, the lanes staggered, so each batch is near uniform."""
+
+    def __init__(self, names: tuple[str, ...], *, lanes: int, weights: Mapping[str, float]) -> None:
+        self._num_sources = len(names)
+        self._last = tuple(lane - 1 for lane in range(lanes))  # so lane k begins at source k
+
+    def choose(self, lane: int, candidates: Sequence[Candidate], rng: np.random.Generator) -> int:
+        """The first candidate behind the lane's last source, going round."""
+        last = self._last[lane]
+        chosen = min(
+            range(len(candidates)), key=lambda i: (candidates[i].source - last - 1) % self._num_sources
+        )
+        self._last = (*self._last[:lane], candidates[chosen].source, *self._last[lane + 1 :])
+        return chosen
+
+    def learned(self, source: int, loss: float) -> None:
+        """Does not look at losses."""
+
+    def choices(self) -> tuple[Choice, ...]:
+        """Does not act."""
+        return ()
+
+    def state(self) -> Any:
+        """Last source of each lane."""
+        return self._last
+
+    def load(self, state: Any) -> None:
+        """Lanes that the state does not know begin anew."""
+        known = tuple(int(last) for last in state)[: len(self._last)]
+        self._last = known + self._last[len(known) :]

@@ -1,0 +1,98 @@
+"""Pushed experience: texts from outside, each read once, waiting in memory and in the cursor until they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.errors import StreamError
+from daemon.streams.cursor import Extent, PushedText
+from daemon.streams.sources import PUSHED, SourceInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_PENDING_BYTES = 16 << 20
+EXTENT_BYTES = 64 << 10
+
+
+class PushedQueue:
+    """Texts in the order they came; lanes take them by runs of 64 KiB, so a long one is read by several."""
+
+    def __init__(self) -> None:
+        self.texts: tuple[PushedText, ...] = ()
+        self.sequence = 0
+        self.num_texts = 0
+        self.num_bytes = 0
+
+    def load(self, texts: Iterable[PushedText], *, sequence: int, num_texts: int, num_bytes: int) -> None:
+        """Take over what a cursor holds."""
+        self.texts = tuple(texts)
+        self.sequence, self.num_texts, self.num_bytes = sequence, num_texts, num_bytes
+
+    def push(self, text: bytes, *, sequence: int, origin: str) -> bool:
+        """Append a text; False when this sequence number was accepted before or the text is empty.
+
+        Raises:
+            StreamError: more than 16 MiB would be waiting.
+        """
+        if sequence <= self.sequence:
+            return False
+        waiting = sum(len(pending.text) for pending in self.texts)
+        if waiting + len(text) > MAX_PENDING_BYTES:
+            raise StreamError(
+                f"{len(text)} bytes from {origin} are too much: {waiting} bytes wait to be read and at most "
+                f"{MAX_PENDING_BYTES >> 20} MiB may; push it again later, or give a large text with --data."
+            )
+        self.sequence = sequence
+        if not text:
+            return False
+        self.texts = (*self.texts, PushedText(sequence, origin, text))
+        self.num_texts += 1
+        self.num_bytes += len(text)
+        return True
+
+    @property
+    def waiting(self) -> bool:
+        """Something is not handed to a lane yet."""
+        return any(text.offset < len(text.text) for text in self.texts)
+
+    def dispatch(self) -> Extent | None:
+        """The next run for a lane; None when all is handed out."""
+        for place, text in enumerate(self.texts):
+            if text.offset < len(text.text):
+                end = min(len(text.text), text.offset + EXTENT_BYTES)
+                moved = text._replace(offset=end)
+                self.texts = (*self.texts[:place], moved, *self.texts[place + 1 :])
+                return Extent(document_name(text), text.offset, end, 1)
+        return None
+
+    def read(self, document: str, offset: int, length: int) -> bytes:
+        """Bytes of a pending text."""
+        for text in self.texts:
+            if document_name(text) == document:
+                return text.text[offset : offset + length]
+        return b""
+
+    def release(self, held: Iterable[Extent | None]) -> None:
+        """Let go of texts that are handed out and that no lane holds any more."""
+        needed = {extent.document for extent in held if extent is not None}
+        self.texts = tuple(
+            text for text in self.texts if text.offset < len(text.text) or document_name(text) in needed
+        )
+
+    @property
+    def info(self) -> SourceInfo:
+        """Texts accepted so far."""
+        return SourceInfo(
+            name=PUSHED,
+            path="",
+            num_documents=self.num_texts,
+            num_bytes=self.num_bytes,
+            num_skipped=0,
+            skipped={},
+        )
+
+
+def document_name(text: PushedText) -> str:
+    """Name of a pushed text as a document."""
+    return f"{PUSHED}/{text.sequence}"

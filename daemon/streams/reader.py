@@ -1,0 +1,197 @@
+"""One source being read: its listing, the head that hands out extents in order, and the bytes of its documents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.errors import StreamError
+from daemon.events import DocumentSkipped, Event, SourceChanged, SourceOpened
+from daemon.streams.cursor import Extent, SourceState
+from daemon.streams.decoding import Decoded, DecodedCache, UndecodableError
+from daemon.streams.encodings import Verdict
+from daemon.streams.holdout import BLOCK_BYTES, HeldDocument, HeldOutSet, HoldOut
+from daemon.streams.sources import Document, SourceInfo, SourcePath, list_documents, sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MAX_EXTENT_BYTES = 64 << 10
+ASLEEP_ROWS = 10_000  # an emptied source is listed again after this many rows of the stream
+
+
+class SourceReader:
+    """Walks the documents of a source, pass after pass.
+
+    The head hands a lane an extent: a run of one document up to the next held-out block, at most 64 KiB, less for a
+    small source so that all lanes get a share of a pass. Extents end at block ends or the document's.
+    """
+
+    def __init__(
+        self,
+        source: SourcePath,
+        *,
+        split: HoldOut,
+        cache: DecodedCache,
+        emit: Callable[[Event], None],
+        lanes: int,
+    ) -> None:
+        self.source = source
+        self._split = split
+        self._cache = cache
+        self._emit = emit
+        self._lanes = lanes
+        self._listing = list_documents(source)
+        self._decoded: dict[str, Decoded] = {}
+        self._held_out: HeldOutSet | None = None
+        self._stale = False  # the files are to be listed again before the next extent
+        self.state = SourceState(source.name, self._listing.fingerprint, extent_bytes=self._extent_bytes())
+        info = self.info
+        emit(
+            SourceOpened(
+                source=info.name,
+                num_documents=info.num_documents,
+                num_bytes=info.num_bytes,
+                num_skipped=info.num_skipped,
+                skipped=info.skipped,
+            )
+        )
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the source holds, as listed."""
+        return self._listing.info(self.source)
+
+    def require_documents(self) -> None:
+        """Refuse a source without anything to read.
+
+        Raises:
+            StreamError: says what was found instead.
+        """
+        info = self.info
+        if info.num_documents:
+            return
+        found = ", ".join(f"{count} {reason}" for reason, count in info.skipped.items()) or "it is empty"
+        kind = "folder" if self.source.path.is_dir() else "file"
+        raise StreamError(f"nothing to read in {kind} {self.source.path}: {found}; name one that holds text")
+
+    def resume(self, state: SourceState) -> None:
+        """Go on where `state` stands; files that differ from then are an event."""
+        if state.fingerprint != self._listing.fingerprint:
+            gone = state.document is not None and self._listing.find(state.document) is None
+            where = f"; {state.document}, which was being read, is gone" if gone else ""
+            self._emit(
+                SourceChanged(source=self.source.name, what=f"its files differ from the checkpoint's{where}")
+            )
+        self.state = state._replace(fingerprint=self._listing.fingerprint)
+        # At the beginning of a pass the files are listed once more, as they were in the run without the break.
+        self._stale = state.document is None and state.number > 1
+
+    def dispatch(self, rows: int) -> Extent | None:
+        """The next extent; None at the end of a pass, or when there is nothing to read (then it sleeps a while)."""
+        if self._stale:
+            self._list_again()
+        documents = self._listing.documents
+        place, offset = 0, 0
+        if self.state.document is not None:
+            place, found = self._listing.place_of(self.state.document)
+            offset = self.state.offset if found else 0
+        while place < len(documents):
+            name = documents[place].name
+            size = self._size(documents[place])
+            begin, end = self._split.run(name, offset, size, self.state.extent_bytes)
+            if begin < size:
+                self.state = self.state._replace(document=name, offset=end, asleep_until=0)
+                return Extent(name, begin, end, self.state.number)
+            place, offset = place + 1, 0
+        if self.state.document is None:
+            self.state = self.state._replace(asleep_until=rows + ASLEEP_ROWS)
+            self._stale = True
+        else:
+            self.begin_pass()
+        return None
+
+    def begin_pass(self) -> None:
+        """Put the head back to the beginning; the files are listed again when it moves."""
+        self.state = self.state._replace(document=None, offset=0, number=self.state.number + 1)
+        self._stale = True
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        """Bytes of a document, fewer where the file has shrunk, none where it is gone."""
+        document = self._listing.find(name)
+        if document is None or not self._size(document):
+            return b""
+        verdict = sniff(document)
+        if verdict.plain:
+            return _read(document.path, verdict.start + offset, length)
+        data = _read(self._decoded[name].path, offset, length)
+        if (
+            not data and self._decoded.pop(name) and self._size(document)
+        ):  # the cache was emptied: decode again
+            data = _read(self._decoded[name].path, offset, length)
+        return data
+
+    def held_out(self) -> HeldOutSet:
+        """The held-out blocks as listed now. The first call decodes documents that are not plain text."""
+        if self._held_out is None or self._held_out.fingerprint != self._listing.fingerprint:
+            documents = [
+                HeldDocument(document.name, self._size(document)) for document in self._listing.documents
+            ]
+            self._held_out = HeldOutSet(
+                self._split, documents, self.read, fingerprint=self._listing.fingerprint
+            )
+        return self._held_out
+
+    def skip(self, document: str, reason: str) -> None:
+        """Tell that a document, or the rest of it, is passed over."""
+        self._emit(DocumentSkipped(source=self.source.name, document=document, reason=reason))
+
+    def _size(self, document: Document) -> int:
+        """Readable bytes of a document, 0 for a skipped one; decodes it when it must."""
+        verdict = sniff(document)
+        if verdict.skip:
+            return 0
+        if verdict.plain:
+            return document.size - verdict.start
+        decoded = self._decoded.get(document.name)
+        if decoded is None:
+            try:
+                decoded = self._cache.get(document.path, document.size, document.mtime_ns, verdict)
+            except UndecodableError as error:
+                document.verdict = Verdict(skip="undecodable")
+                self.skip(document.name, f"skipped: {error}")
+                return 0
+            except OSError as error:
+                document.verdict = Verdict(skip="unreadable")
+                self.skip(document.name, f"skipped: {error.strerror or error}")
+                return 0
+            self._decoded[document.name] = decoded
+            if decoded.cut:
+                self.skip(document.name, f"only its first {decoded.size} bytes of text are read")
+        return decoded.size
+
+    def _list_again(self) -> None:
+        before, self._listing = self._listing, list_documents(self.source, known=self._listing)
+        self._stale = False
+        self._decoded = {
+            name: decoded for name, decoded in self._decoded.items() if before.same(self._listing, name)
+        }
+        if self._listing.fingerprint != before.fingerprint:
+            self._emit(SourceChanged(source=self.source.name, what=before.difference(self._listing)))
+        self.state = self.state._replace(
+            fingerprint=self._listing.fingerprint, extent_bytes=self._extent_bytes()
+        )
+
+    def _extent_bytes(self) -> int:
+        # Of all files, skipped or not, so that it does not depend on what this process has looked at already.
+        share = self._listing.num_raw_bytes // (4 * self._lanes)
+        return min(max(share // BLOCK_BYTES, 1) * BLOCK_BYTES, MAX_EXTENT_BYTES)
+
+
+def _read(path: Path, offset: int, length: int) -> bytes:
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            return file.read(length) or b""
+    except OSError:
+        return b""

@@ -1,0 +1,291 @@
+"""Sources: what a path holds, listed and sniffed without reading it.
+
+1. `resolve` turns the configured paths into sources with short unique names.
+2. `list_documents` walks one source in sorted order and looks at heads.
+3. `Listing` is the result: documents by name and place, a fingerprint, what was skipped and why.
+"""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+import hashlib
+import os
+import stat
+import sysconfig
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daemon.errors import StreamError
+from daemon.streams.encodings import HEAD_BYTES, Verdict, classify, detect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+PUSHED = "pushed"
+STDLIB = "stdlib"
+
+SNIFFED_FILES = 20_000  # of a larger folder only these are looked at before they are read
+DETECTED_FILES = 64  # encodings guessed at opening, some milliseconds each; the rest when first read
+_SKIPPED_FOLDERS = frozenset({"__pycache__", "CVS"})  # hidden ones are skipped by their dot
+_NO_STDLIB_FOLDERS = frozenset({"site-packages", "dist-packages"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceInfo:
+    """What a source holds, for reports.
+
+    Attributes:
+        name: short and unique.
+        path: where it lies; empty for pushed experience.
+        num_documents: readable ones.
+        num_bytes: their bytes on disk.
+        num_skipped: files left out.
+        skipped: reason (`binary`, `empty`, `unreadable`, `undecodable`) → files.
+    """
+
+    name: str
+    path: str
+    num_documents: int
+    num_bytes: int
+    num_skipped: int
+    skipped: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourcePath:
+    """A source before it is listed."""
+
+    name: str
+    path: Path
+    suffix: str = ""  # only files that end so
+    skipped_folders: frozenset[str] = frozenset()
+
+
+@dataclass
+class Document:
+    """One file of a source; `name` is its path within it, with slashes."""
+
+    name: str
+    path: Path
+    size: int
+    mtime_ns: int
+    verdict: Verdict | None = None  # None: not looked at yet
+
+
+@dataclass
+class Listing:
+    """The files of a source in reading order, skipped ones included."""
+
+    documents: list[Document]
+    fingerprint: str
+    num_raw_bytes: int
+    unreadable: int = 0  # broken links, devices, folders without permission
+    _keys: list[tuple[str, ...]] = field(default_factory=list)
+
+    @cached_property
+    def by_name(self) -> dict[str, int]:
+        """Place of each document."""
+        return {document.name: place for place, document in enumerate(self.documents)}
+
+    def find(self, name: str) -> Document | None:
+        """The document of that name."""
+        place = self.by_name.get(name)
+        return None if place is None else self.documents[place]
+
+    def place_of(self, name: str) -> tuple[int, bool]:
+        """Place of a document, or of the first behind where it would stand; and whether it is there."""
+        if name in self.by_name:
+            return self.by_name[name], True
+        if len(self._keys) != len(self.documents):
+            self._keys = [sort_key(document.name) for document in self.documents]
+        return bisect.bisect_left(self._keys, sort_key(name)), False
+
+    def info(self, source: SourcePath) -> SourceInfo:
+        """Counts as far as heads have been looked at."""
+        skipped: Counter[str] = Counter()
+        num_documents = num_bytes = 0
+        for document in self.documents:
+            if document.verdict is not None and document.verdict.skip:
+                skipped[document.verdict.skip] += 1
+            else:
+                num_documents += 1
+                num_bytes += document.size
+        if self.unreadable:
+            skipped["unreadable"] += self.unreadable
+        return SourceInfo(
+            name=source.name,
+            path=str(source.path),
+            num_documents=num_documents,
+            num_bytes=num_bytes,
+            num_skipped=skipped.total(),
+            skipped=dict(sorted(skipped.items())),
+        )
+
+    def same(self, newer: Listing, name: str) -> bool:
+        """Whether a document is in both listings, unchanged."""
+        before, after = self.find(name), newer.find(name)
+        if before is None or after is None:
+            return False
+        return (before.size, before.mtime_ns) == (after.size, after.mtime_ns)
+
+    def difference(self, newer: Listing) -> str:
+        """What changed, in words: `2 new, 1 changed, 1 gone`."""
+        new = sum(name not in self.by_name for name in newer.by_name)
+        gone = sum(name not in newer.by_name for name in self.by_name)
+        changed = sum(name in self.by_name and not self.same(newer, name) for name in newer.by_name)
+        counts = {"new": new, "changed": changed, "gone": gone}
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def sort_key(name: str) -> tuple[str, ...]:
+    """Reading order: folder by folder, as a tree is read.
+
+    >>> sorted(["b", "a-b/c", "a/z"], key=sort_key)
+    ['a/z', 'a-b/c', 'b']
+    """
+    return tuple(name.split("/"))
+
+
+def check_data(data: Sequence[str]) -> None:
+    """Cheap check of the configured paths, before any process is started.
+
+    Raises:
+        StreamError: a path does not exist; names the nearest that does.
+    """
+    for given in data:
+        path = Path(given).expanduser()
+        if not path.exists():
+            raise StreamError(f"data path {given} does not exist{_nearest(path)}")
+
+
+def resolve(data: Sequence[str]) -> tuple[SourcePath, ...]:
+    """Sources for the configured paths; the standard library's when there are none.
+
+    Raises:
+        StreamError: a path does not exist.
+    """
+    check_data(data)
+    if not data:
+        library = Path(sysconfig.get_paths()["stdlib"])
+        return (SourcePath(name=STDLIB, path=library, suffix=".py", skipped_folders=_NO_STDLIB_FOLDERS),)
+    sources: list[SourcePath] = []
+    taken = {PUSHED}
+    for given in data:
+        path = Path(given).expanduser().resolve()
+        base = path.name or "root"
+        name, number = base, 2
+        while name in taken:
+            name, number = f"{base}-{number}", number + 1
+        taken.add(name)
+        sources.append(SourcePath(name=name, path=path))
+    return tuple(sources)
+
+
+def list_documents(source: SourcePath, *, known: Listing | None = None) -> Listing:
+    """The files of a source as they are now; verdicts of files that did not change are taken from `known`."""
+    digest = hashlib.blake2b(digest_size=16)
+    documents: list[Document] = []
+    unreadable = total = 0
+    for path, name in sorted(_files(source), key=lambda found: sort_key(found[1])):
+        status = None if path is None else _regular(path)
+        if path is None or status is None:
+            unreadable += 1
+            continue
+        document = Document(name, path, status.st_size, status.st_mtime_ns)
+        before = known.find(name) if known is not None else None
+        if before is not None and (before.size, before.mtime_ns) == (document.size, document.mtime_ns):
+            document.verdict = before.verdict
+        documents.append(document)
+        total += document.size
+        digest.update(f"{name}\0{document.size}\0{document.mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    listing = Listing(documents, digest.hexdigest(), total, unreadable)
+    _sniff(documents)
+    return listing
+
+
+def sniff(document: Document, *, detecting: bool = False) -> Verdict:
+    """Look at a document's head, once; `detecting` also tells legacy text that cannot be decoded."""
+    if document.verdict is None:
+        try:
+            with document.path.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+        except OSError:
+            document.verdict = Verdict(skip="unreadable")
+            return document.verdict
+        verdict = classify(head)
+        if detecting and verdict.encoding == "?":
+            encoding = detect(head, gzip=verdict.gzip)
+            verdict = verdict._replace(encoding=encoding) if encoding else Verdict(skip="undecodable")
+        document.verdict = verdict
+    return document.verdict
+
+
+def _sniff(documents: list[Document]) -> None:
+    detected = 0
+    for document in documents[:SNIFFED_FILES]:
+        if document.verdict is None:
+            verdict = sniff(document, detecting=detected < DETECTED_FILES)
+            detected += verdict.encoding is not None or verdict.skip == "undecodable"
+
+
+def _files(source: SourcePath) -> Iterator[tuple[Path | None, str]]:
+    """Files of a source with their names; None for a folder that cannot be entered."""
+    if not source.path.is_dir():
+        yield source.path, source.path.name
+        return
+    failed: list[OSError] = []
+    seen: set[tuple[int, int]] = set()
+    for root, folders, files in os.walk(source.path, followlinks=True, onerror=failed.append):
+        folder = Path(root)
+        identity = _identity(folder)
+        if identity is None or identity in seen:  # a link back up, or to a folder read already
+            folders.clear()
+            continue
+        seen.add(identity)
+        skipped = _SKIPPED_FOLDERS | source.skipped_folders
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in skipped)
+        for name in files:
+            if not name.startswith(".") and name.endswith(source.suffix):
+                path = folder / name
+                yield path, _display(path.relative_to(source.path))
+    for error in failed:
+        yield None, str(error.filename)
+
+
+def _display(relative: Path) -> str:
+    """A name that is valid text whatever bytes the file system holds."""
+    return os.fsencode(relative.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _regular(path: Path) -> os.stat_result | None:
+    """Status of a regular file; None for what must not be opened (a pipe would block) or cannot be."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK) else None
+
+
+def _nearest(path: Path) -> str:
+    """`; the nearest is …`: a name like the missing one, else the folder that does exist."""
+    missing = path.absolute()
+    while not missing.parent.exists():
+        missing = missing.parent
+    try:
+        siblings = sorted(os.listdir(missing.parent))  # noqa: PTH208 - names alone are compared
+    except OSError:
+        siblings = []
+    near = difflib.get_close_matches(missing.name, siblings, n=1)
+    return f"; the nearest is {missing.parent / near[0] if near else missing.parent}"

@@ -1,0 +1,356 @@
+"""The stream of experience: lanes that read on in parallel, through sources that never end.
+
+1. At the end of a stretch a lane takes up pushed experience, or asks the mix for a source.
+2. In a source it goes on in the extent it holds there, or is handed the next one.
+3. It reads a row, at most T bytes; the row is marked `reset` when it does not follow on the lane's last one.
+4. With the rows comes a cursor: taken up again, it gives the same rows that would have followed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import numpy as np
+
+from daemon.errors import StreamError
+from daemon.events import Event, PassFinished, SettingRestored, SourceChanged
+from daemon.streams.cursor import Cursor, Extent, LaneState, Tail
+from daemon.streams.decoding import DecodedCache
+from daemon.streams.experience import Experience
+from daemon.streams.holdout import HeldOutSet, HoldOut
+from daemon.streams.mixes import mixes
+from daemon.streams.mixes.port import Candidate, Mix
+from daemon.streams.pushed import PushedQueue
+from daemon.streams.reader import SourceReader
+from daemon.streams.sources import SourceInfo, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from brain.ports import Choice
+    from daemon.config import StreamConfig
+
+_READ_BYTES = 4096  # read ahead within an extent: one system call serves some rows
+
+
+class _Row(NamedTuple):
+    data: bytes
+    source: int
+    document: str
+    offset: int
+    reset: bool
+
+
+class _Buffer(NamedTuple):
+    """Bytes of an extent read ahead for a lane."""
+
+    source: int
+    document: str
+    number: int
+    start: int
+    data: bytes
+
+
+class ExperienceStream:
+    """Endless experience for a number of lanes; see `open`."""
+
+    def __init__(
+        self, config: StreamConfig, *, lanes: int, seed: int, cache: Path, emit: Callable[[Event], None]
+    ) -> None:
+        split = HoldOut.of(config.held_out_share)
+        paths = resolve(config.data)
+        self._config = config
+        self._emit = emit
+        self._mix = cast(
+            "Mix",
+            mixes.get(config.mix).load()(
+                tuple(path.name for path in paths), lanes=lanes, weights=config.weights
+            ),
+        )
+        decoded = DecodedCache(cache)
+        self._readers = [
+            SourceReader(path, split=split, cache=decoded, emit=emit, lanes=lanes) for path in paths
+        ]
+        self._pushed = PushedQueue()
+        self._width = len(paths) + 1  # places a lane may hold an extent in; the last is pushed experience
+        self._lanes = [LaneState() for _ in range(lanes)]
+        self._held: list[Extent | None] = [None] * (lanes * self._width)
+        self._buffers: list[_Buffer | None] = [None] * lanes
+        self._rows = self._pass_rows = self._passes = 0
+        self._generator = np.random.Generator(np.random.PCG64(seed))
+        self._generator_state: dict[str, Any] = dict(self._generator.bit_generator.state)
+
+    @classmethod
+    def open(
+        cls,
+        config: StreamConfig,
+        *,
+        lanes: int,
+        seed: int,
+        cache: Path,
+        emit: Callable[[Event], None],
+        cursor: Cursor | None = None,
+    ) -> ExperienceStream:
+        """List the sources and stand at the beginning, or where `cursor` was taken. Reads heads, no bodies.
+
+        Raises:
+            StreamError: a path does not exist, or there is nothing readable in it.
+            ConfigError: the mix's weights or the held-out share are wrong.
+        """
+        stream = cls(config, lanes=lanes, seed=seed, cache=cache, emit=emit)
+        if cursor is None:
+            for reader in stream._readers:
+                reader.require_documents()
+        else:
+            stream._resume(cursor)
+        return stream
+
+    def next(self, lanes: Sequence[int]) -> tuple[Experience, Cursor]:
+        """One row for each of the lanes named, and the cursor behind them.
+
+        Raises:
+            StreamError: every source has become empty.
+        """
+        width = self._config.segment_bytes
+        data = bytearray(len(lanes) * width)
+        rows: list[_Row] = []
+        for place, lane in enumerate(lanes):
+            row = self._row(lane)
+            data[place * width : place * width + len(row.data)] = row.data
+            rows.append(row)
+        experience = Experience(
+            bytes=np.frombuffer(data, np.uint8).reshape(len(lanes), width),
+            length=np.array([len(row.data) for row in rows], np.int64),
+            lane=np.array(lanes, np.int64),
+            reset=np.array([row.reset for row in rows], np.bool_),
+            source=np.array([row.source for row in rows], np.int64),
+            offset=np.array([row.offset for row in rows], np.int64),
+            document=tuple(row.document for row in rows),
+        )
+        return experience, self.cursor()
+
+    def cursor(self) -> Cursor:
+        """Where the stream stands now: what `next` returned last, and what was pushed and learned since."""
+        return Cursor(
+            rows=self._rows,
+            pass_rows=self._pass_rows,
+            passes=self._passes,
+            held_out_share=self._config.held_out_share,
+            generator=self._generator_state,
+            mix=self._config.mix,
+            mix_state=self._mix.state(),
+            sources=tuple(reader.state for reader in self._readers),
+            lanes=tuple(self._lanes),
+            held=tuple(self._held),
+            sequence=self._pushed.sequence,
+            pushed_texts=self._pushed.num_texts,
+            pushed_bytes=self._pushed.num_bytes,
+            pushed=self._pushed.texts,
+        )
+
+    def push(self, text: bytes, *, sequence: int, origin: str) -> bool:
+        """Let a text in at the next stretch end of any lane; False when that sequence number is in already.
+
+        Sequence numbers start at 1 and grow, so a journal can be replayed over a cursor that holds part of it.
+
+        Raises:
+            StreamError: more than 16 MiB would be waiting.
+        """
+        return self._pushed.push(text, sequence=sequence, origin=origin)
+
+    def learned(self, source: int, loss: float) -> None:
+        """Tell the mix the loss (nats per byte, before the update) of a row of `source`."""
+        if source != self._width - 1:
+            self._mix.learned(source, loss)
+
+    def choices(self) -> tuple[Choice, ...]:
+        """What the mix decided since the last call, if it is one that acts."""
+        return self._mix.choices()
+
+    @property
+    def sources(self) -> tuple[SourceInfo, ...]:
+        """What is read, by index; the last is pushed experience."""
+        return (*(reader.info for reader in self._readers), self._pushed.info)
+
+    @property
+    def passes_finished(self) -> int:
+        """Passes ended by `samples_per_pass` where that is set, else those that every source has been read."""
+        if self._config.samples_per_pass is not None:
+            return self._passes
+        return min(reader.state.finished for reader in self._readers)
+
+    def held_out(self, source: int) -> HeldOutSet:
+        """The blocks of a source that are never learned from; pushed experience has none."""
+        if source == self._width - 1:
+            return HeldOutSet(HoldOut.of(0), (), self._pushed.read, fingerprint="")
+        return self._readers[source].held_out()
+
+    def _row(self, lane: int) -> _Row:
+        if self._config.samples_per_pass is not None and self._pass_rows >= self._config.samples_per_pass:
+            self._end_pass()
+        while True:
+            source, extent = self._settle(lane)
+            wanted = min(self._config.segment_bytes, extent.end - extent.offset)
+            data = self._read(lane, source, extent, wanted)
+            if len(data) < wanted and source < self._width - 1:
+                self._readers[source].skip(
+                    extent.document, "it shrank or vanished while it was read; its lane moved on"
+                )
+            if data:
+                break
+            self._let_go(lane, source)
+        before = self._lanes[lane]
+        end = extent.offset + len(data)
+        full = len(data) == self._config.segment_bytes
+        tail = Tail(source, extent.document, end) if full else None
+        self._lanes[lane] = LaneState(source, before.stretch + len(data), tail)
+        self._rows += 1
+        self._pass_rows += 1
+        if end == extent.end or len(data) < wanted:
+            self._let_go(lane, source)
+        else:
+            self._held[lane * self._width + source] = Extent(extent.document, end, extent.end, extent.number)
+        reset = before.tail != (source, extent.document, extent.offset)
+        return _Row(data, source, extent.document, extent.offset, reset)
+
+    def _settle(self, lane: int) -> tuple[int, Extent]:
+        """The source a lane reads now and the extent it holds there."""
+        source, stretch, tail = self._lanes[lane]
+        vain = 0
+        while True:
+            if source < 0 or stretch >= self._config.stretch_bytes:
+                source, stretch = self._choose(lane), 0
+            place = lane * self._width + source
+            extent = self._held[place] or self._dispatch(source)
+            if extent is not None:
+                self._held[place] = extent
+                self._lanes[lane] = LaneState(source, stretch, tail)
+                return source, extent
+            source = -1  # a pass has ended there: choose anew
+            vain += 1
+            if vain > 4 * self._width:
+                paths = ", ".join(str(reader.source.path) for reader in self._readers)
+                raise StreamError(f"nothing readable is left in {paths}; put text there and resume")
+
+    def _choose(self, lane: int) -> int:
+        if self._pushed.waiting or self._held[lane * self._width + self._width - 1] is not None:
+            return self._width - 1
+        candidates = [
+            Candidate(source, self._held[lane * self._width + source] is not None, reader.state.number)
+            for source, reader in enumerate(self._readers)
+        ]
+        awake = [
+            candidate
+            for candidate in candidates
+            if self._readers[candidate.source].state.asleep_until <= self._rows
+        ]
+        offered = awake or candidates
+        chosen = offered[self._mix.choose(lane, offered, self._generator)].source
+        self._generator_state = dict(self._generator.bit_generator.state)
+        return chosen
+
+    def _dispatch(self, source: int) -> Extent | None:
+        if source == self._width - 1:
+            return self._pushed.dispatch()
+        extent = self._readers[source].dispatch(self._rows)
+        if extent is None:
+            self._count_passes(source)
+        return extent
+
+    def _read(self, lane: int, source: int, extent: Extent, wanted: int) -> bytes:
+        buffer = self._buffers[lane]
+        begin = extent.offset
+        if buffer is not None and buffer[:3] == (source, extent.document, extent.number):
+            skip = begin - buffer.start
+            if skip >= 0 and skip + wanted <= len(buffer.data):
+                return buffer.data[skip : skip + wanted]
+        reader = self._pushed if source == self._width - 1 else self._readers[source]
+        data = reader.read(extent.document, begin, min(extent.end - begin, max(_READ_BYTES, wanted)))
+        self._buffers[lane] = _Buffer(source, extent.document, extent.number, begin, data)
+        return data[:wanted]
+
+    def _let_go(self, lane: int, source: int) -> None:
+        """A lane is through with the extent it holds in a source."""
+        self._held[lane * self._width + source] = None
+        if source == self._width - 1:
+            self._pushed.release(self._held[source :: self._width])
+        else:
+            self._count_passes(source)
+
+    def _count_passes(self, source: int) -> None:
+        """A pass is finished when the head has left it and no lane holds any of it."""
+        if self._config.samples_per_pass is not None:
+            return
+        state = self._readers[source].state
+        held = self._held[source :: self._width]
+        finished = min([state.number, *(extent.number for extent in held if extent is not None)]) - 1
+        for number in range(state.finished + 1, finished + 1):
+            self._emit(PassFinished(source=state.name, number=number))
+        if finished > state.finished:
+            self._readers[source].state = state._replace(finished=finished)
+
+    def _end_pass(self) -> None:
+        """A classic epoch is over: every source begins again."""
+        self._passes += 1
+        self._pass_rows = 0
+        for lane in range(len(self._lanes)):
+            pushed = self._held[lane * self._width + self._width - 1]
+            self._held[lane * self._width : (lane + 1) * self._width] = [None] * (self._width - 1) + [pushed]
+            if pushed is None:
+                self._lanes[lane] = LaneState()
+        for reader in self._readers:
+            reader.begin_pass()
+            self._emit(PassFinished(source=reader.source.name, number=self._passes))
+
+    def _resume(self, cursor: Cursor) -> None:
+        self._rows, self._pass_rows, self._passes = cursor.rows, cursor.pass_rows, cursor.passes
+        self._generator.bit_generator.state = dict(cursor.generator)
+        self._generator_state = dict(cursor.generator)
+        if cursor.mix == self._config.mix:
+            self._mix.load(cursor.mix_state)
+        self._pushed.load(
+            cursor.pushed,
+            sequence=cursor.sequence,
+            num_texts=cursor.pushed_texts,
+            num_bytes=cursor.pushed_bytes,
+        )
+        places = self._resume_sources(cursor)
+        self._resume_lanes(cursor, places)
+
+    def _resume_sources(self, cursor: Cursor) -> dict[int, int]:
+        """Heads of the sources known to the cursor; returns old index → new index."""
+        index = {reader.source.name: source for source, reader in enumerate(self._readers)}
+        places = {len(cursor.sources): self._width - 1}
+        for source, state in enumerate(cursor.sources):
+            if state.name in index:
+                places[source] = index[state.name]
+                self._readers[index[state.name]].resume(state)
+            else:
+                self._emit(SourceChanged(source=state.name, what="it is no longer read"))
+        for name in index.keys() - {state.name for state in cursor.sources}:
+            self._readers[index[name]].require_documents()
+            self._emit(SourceChanged(source=name, what="it was not read before; it begins at its beginning"))
+        return places
+
+    def _resume_lanes(self, cursor: Cursor, places: dict[int, int]) -> None:
+        width = len(cursor.sources) + 1
+        cut_anew = cursor.held_out_share != self._config.held_out_share
+        if len(cursor.lanes) != len(self._lanes) or cut_anew:
+            self._emit(
+                SettingRestored(
+                    what=f"The stream had {len(cursor.lanes)} lanes and a held-out share of {cursor.held_out_share:g}; "
+                    f"with {len(self._lanes)} and {self._config.held_out_share:g} some lanes begin anew"
+                )
+            )
+        for lane, state in enumerate(cursor.lanes[: len(self._lanes)]):
+            for source, place in places.items():
+                if (
+                    not cut_anew or source == width - 1
+                ):  # an old extent may cross a block that is held out now
+                    self._held[lane * self._width + place] = cursor.held[lane * width + source]
+            tail = state.tail
+            if tail is not None:
+                tail = tail._replace(source=places[tail.source]) if tail.source in places else None
+            self._lanes[lane] = LaneState(places.get(state.source, -1), state.stretch, tail)
