@@ -1,0 +1,158 @@
+"""Opening a database: made when there is none, brought up to date, and moved aside when it is damaged.
+
+A damaged file is never deleted and never stops the daemon: checkpoints are the truth, the database is the history.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+
+from daemon.errors import DaemonError
+from daemon.store import schema
+from daemon.store.engine import database_file, reason_of, write_engine
+from daemon.store.tables import counters
+
+# After an unclean end the file is checked as long as that takes no longer than a moment.
+CHECK_UP_TO_BYTES = 128 * 2**20
+
+DAMAGE = ("malformed", "not a database", "disk image", "unsupported file format")
+
+
+def open_engine(url: URL, *, clock: Callable[[], float]) -> tuple[Engine, list[str]]:
+    """The write engine of a database that is whole and up to date, and what a person should know about it.
+
+    Raises:
+        DaemonError: when it cannot be opened, or is newer than this program.
+    """
+    file = database_file(url)
+    if file is None:
+        return _prepared(url), []
+    file.parent.mkdir(parents=True, exist_ok=True)
+    notices = []
+    if defect := _defect(file):
+        notices.append(_set_aside(file, defect, int(clock())))
+    try:
+        return _prepared(url), notices
+    except DamagedDatabaseError as error:
+        notices.append(_set_aside(file, str(error), int(clock())))
+        return _prepared(url), notices
+
+
+class DamagedDatabaseError(DaemonError):
+    """A database file is not what a database wrote."""
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error speaks of a broken file, not of a full disk or a lock."""
+    return isinstance(error, DatabaseError | sqlite3.DatabaseError) and any(
+        sign in reason_of(error).lower() for sign in DAMAGE
+    )
+
+
+def mark_suspect(file: Path) -> None:
+    """Have the file checked in full at the next opening; the writer met damage in it."""
+    file.with_name(f"{file.name}-suspect").touch()
+
+
+def _prepared(url: URL) -> Engine:
+    engine = write_engine(url)
+    try:
+        with engine.connect() as connection:
+            _keep_copy_before_upgrade(connection, url)
+            schema.upgrade(connection)
+            connection.commit()
+    except SQLAlchemyError as error:
+        engine.dispose()
+        if is_damage(error):
+            raise DamagedDatabaseError(reason_of(error)) from error
+        where = url.render_as_string(hide_password=True)
+        raise DaemonError(
+            f"The database {where} cannot be opened: {reason_of(error)}. Check that it is there, writable and not in use "
+            "by another program: synapsed doctor"
+        ) from error
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _keep_copy_before_upgrade(connection: Connection, url: URL) -> None:
+    """A changed schema can be undone by hand: the file as it was stays beside it."""
+    file = database_file(url)
+    found = schema.revision_of(connection)
+    if file is None or found is None or found == schema.HEAD or found not in schema.revisions():
+        return
+    copy = file.with_name(f"{file.name}.before-{schema.HEAD}")
+    connection.rollback()
+    if not copy.exists():
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+
+
+def _defect(file: Path) -> str | None:
+    """What is wrong with an existing file; None for a sound one, or one that need not be checked."""
+    if not file.exists() or file.stat().st_size == 0:
+        return None
+    suspect = file.with_name(f"{file.name}-suspect")
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            if not suspect.exists() and (
+                _ended_cleanly(connection) or file.stat().st_size > CHECK_UP_TO_BYTES
+            ):
+                return None
+            verdict = quick_check(connection)
+    except sqlite3.DatabaseError as error:
+        # A lock or a missing right is no damage; opening it in earnest will say so.
+        return reason_of(error) if is_damage(error) else None
+    suspect.unlink(missing_ok=True)
+    return None if verdict == "ok" else verdict
+
+
+def _ended_cleanly(connection: sqlite3.Connection) -> bool:
+    known = connection.execute(
+        "SELECT count(*) FROM sqlite_master WHERE name = ?", (counters.name,)
+    ).fetchone()[0]
+    if not known:
+        return False
+    row = connection.execute(f"SELECT value FROM {counters.name} WHERE name = 'clean'").fetchone()  # noqa: S608
+    return row is not None and bool(row[0])
+
+
+def quick_check(connection: sqlite3.Connection) -> str:
+    """`ok`, or the first thing that is wrong with a SQLite file."""
+    found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    return found.replace("\n", " ").strip()
+
+
+def _set_aside(file: Path, defect: str, now: int) -> str:
+    """Move the file and what belongs to it away; a line for a person."""
+    aside = file.with_name(f"{file.name}.damaged-{now}")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = file.with_name(f"{file.name}.damaged-{now}-{number}")
+    file.rename(aside)
+    for tail in ("-wal", "-shm"):
+        beside = file.with_name(file.name + tail)
+        if beside.exists():
+            beside.rename(aside.with_name(aside.name + tail))
+    file.with_name(f"{file.name}-suspect").unlink(missing_ok=True)
+    return (
+        f"The database {file} was damaged ({defect}) and is kept as {aside.name}; a new one was begun. "
+        "Checkpoints are whole: the runs go on, only their older history is missing."
+    )
+
+
+def set_counter(connection: Connection, name: str, value: int) -> None:
+    """Write one of the counters."""
+    changed = connection.execute(sa.update(counters).where(counters.c.name == name).values(value=value))
+    if not changed.rowcount:
+        connection.execute(sa.insert(counters).values(name=name, value=value))

@@ -1,0 +1,330 @@
+"""Carries out a batch of orders in one transaction; the writer's thread is its only caller.
+
+What it remembers between batches (keys, newest steps, how far rollups are whole) is a cache: after a failure it is
+forgotten and read again, so memory and database cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from operator import ge
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, Table
+
+from daemon.store.rollups import FINE, Rollups, RunFacts, SessionFacts
+from daemon.store.tables import (
+    HOT_METRICS,
+    metric_names,
+    metrics,
+    points,
+    runs,
+    sessions,
+)
+from daemon.store.writes import Columns, Insert, Points, Put, Remove, Rewind, StartSession, Write
+
+PLACEHOLDERS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
+
+
+class UnknownRunError(LookupError):
+    """Metrics came for a run the database does not know."""
+
+
+class SqlRecorder:
+    """The write side of the store over one SQLAlchemy connection."""
+
+    def __init__(self, engine: Engine, *, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._connection: Connection = engine.connect()
+        mark = PLACEHOLDERS[engine.dialect.paramstyle]
+        self._insert_row = f"INSERT INTO metrics (session, step, time, {', '.join(HOT_METRICS)}) VALUES " + (
+            f"({', '.join([mark] * (3 + len(HOT_METRICS)))})"
+        )
+        self._insert_point = (
+            f"INSERT INTO points (session, metric, step, time, value) VALUES ({', '.join([mark] * 5)})"
+        )
+        self._delete_row = f"DELETE FROM metrics WHERE session = {mark} AND step = {mark}"
+        self._delete_point = (
+            f"DELETE FROM points WHERE session = {mark} AND metric = {mark} AND step = {mark}"
+        )
+        self._mark_last = f"UPDATE sessions SET last_step = {mark} WHERE run = {mark} AND number = {mark}"
+        self._rollups = Rollups(self._connection, mark)
+        self._forget()
+
+    def apply(self, batch: list[Write]) -> None:
+        """Commit the whole batch, or raise and leave nothing of it."""
+        try:
+            with self._connection.begin():
+                for write in _coalesced(batch):
+                    self._carry_out(write)
+                self._close_buckets()
+        except BaseException:
+            self._forget()
+            raise
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+    def _forget(self) -> None:
+        self._runs: dict[str, RunFacts] = {}
+        self._metric_ids: dict[str, int] = {}
+        self._late: dict[str, set[int]] = {}  # run → starts of closed buckets that changed
+
+    def _carry_out(self, write: Write) -> None:
+        match write:
+            case Columns():
+                self._add_columns(write)
+            case Points():
+                self._add_points(write.run, write.session, write.points)
+            case Insert():
+                self._connection.execute(sa.insert(write.table), list(write.rows))
+            case Put():
+                self._put(write.table, write.key, write.values, write.fresh)
+            case Remove():
+                self._connection.execute(
+                    sa.delete(write.table).where(write.table.c[write.column] < write.below)
+                )
+            case StartSession():
+                self._start_session(write)
+            case Rewind():
+                self._rewind(write)
+
+    # ── metrics ──────────────────────────────────────────────────────────────────────────────────
+
+    def _add_columns(self, write: Columns) -> None:
+        steps = list(map(int, write.columns.get("step", ())))
+        if not steps:
+            return
+        times = write.columns["time"]
+        run, session = self._session(write.run, write.session)
+        self._touch(run, session, min(steps), max(steps), steps)
+        hot = [
+            _finite(write.columns[name]) if name in write.columns else [None] * len(steps)
+            for name in HOT_METRICS
+        ]
+        rows = list(zip([session.key] * len(steps), steps, times, *hot, strict=True))
+        newest = -1 if session.last_row is None else session.last_row
+        if steps[0] <= newest or any(map(ge, steps, steps[1:])):
+            # Steps seen before: the newest word counts.
+            rows = list({row[1]: row for row in rows}.values())
+            self._connection.exec_driver_sql(self._delete_row, [row[:2] for row in rows])
+        self._connection.exec_driver_sql(self._insert_row, rows)
+        session.last_row = max(newest, max(steps))
+        for name in write.columns.keys() - {"step", "time", *HOT_METRICS}:
+            values = _finite(write.columns[name])
+            self._add_points(
+                write.run, write.session, list(zip([name] * len(steps), steps, times, values, strict=True))
+            )
+
+    def _add_points(
+        self, run_id: str, number: int, values: Sequence[tuple[str, int, float, float | None]]
+    ) -> None:
+        if not values:
+            return
+        run, session = self._session(run_id, number)
+        steps = [int(step) for _, step, _, _ in values]
+        self._touch(run, session, min(steps), max(steps), steps)
+        finite = _finite([value for _, _, _, value in values])
+        rows: dict[tuple[int, int, int], tuple[float, float | None]] = {}
+        seen_before = []
+        newest = session.last_points
+        assert newest is not None  # loaded by _session
+        for (name, _, time, _), step, value in zip(values, steps, finite, strict=True):
+            metric = self._metric_id(name)
+            place = (session.key, metric, step)
+            if step <= newest.get(metric, -1):
+                seen_before.append(place)
+            else:
+                newest[metric] = step
+            rows[place] = (time, value)
+        if seen_before:
+            self._connection.exec_driver_sql(self._delete_point, seen_before)
+        self._connection.exec_driver_sql(
+            self._insert_point, [(*place, *rest) for place, rest in rows.items()]
+        )
+
+    def _touch(self, run: RunFacts, session: SessionFacts, low: int, high: int, steps: list[int]) -> None:
+        """Note what rows at `steps` change: where the session begins and ends, which closed buckets are no longer true."""
+        if session.first_step is None or low < session.first_step:
+            session.first_step = low
+            self._put(sessions, {"key": session.key}, {"first_step": low}, None)
+            self._rollups.supersede(run, low, self._ids())
+        if session.last_step is None or high > session.last_step:
+            session.last_step = high
+            self._connection.exec_driver_sql(self._mark_last, (high, run.id, session.number))
+        late = self._late.setdefault(run.id, set())
+        if low < run.rolled_to:
+            late.update(step // FINE * FINE for step in steps if step < run.rolled_to)
+
+    def _close_buckets(self) -> None:
+        for run_id, late in self._late.items():
+            run = self._runs[run_id]
+            if late or run.newest_step() + 1 >= run.rolled_to + FINE:
+                # A bucket may have been superseded after it was touched.
+                self._rollups.close(run, {start for start in late if start < run.rolled_to}, self._ids())
+        self._late = {}
+
+    # ── sessions ─────────────────────────────────────────────────────────────────────────────────
+
+    def _start_session(self, write: StartSession) -> None:
+        run = self._run(write.run)
+        values = {"started_at": self._clock(), **write.values}
+        self._put(sessions, {"run": write.run, "number": write.number}, values, {})
+        self._put(runs, {"id": write.run}, {"session": write.number}, None)
+        run.sessions = self._load_sessions(write.run)
+        first_step = write.values.get("first_step")
+        if first_step is not None:
+            self._rollups.supersede(run, first_step, self._ids())
+
+    def _rewind(self, write: Rewind) -> None:
+        run, session = self._session(write.run, write.session)
+        key = session.key
+        self._connection.execute(
+            sa.delete(metrics).where(metrics.c.session == key, metrics.c.step > write.step)
+        )
+        of_session = points.c.session == key, points.c.metric.in_(self._ids().values())
+        self._connection.execute(sa.delete(points).where(*of_session, points.c.step > write.step))
+        first = write.step + 1 if session.first_step is None else min(session.first_step, write.step + 1)
+        last = write.step if session.last_step is None else min(session.last_step, write.step)
+        self._put(sessions, {"key": key}, {"first_step": first, "last_step": last}, None)
+        run.sessions = self._load_sessions(write.run)
+        self._rollups.supersede(run, write.step + 1, self._ids())
+
+    def _session(self, run_id: str, number: int) -> tuple[RunFacts, SessionFacts]:
+        run = self._run(run_id)
+        if number not in run.sessions:
+            # Rows came before their session was announced: it begins with them.
+            self._start_session(StartSession(run=run_id, number=number))
+        session = run.sessions[number]
+        if session.last_points is None:
+            self._load_newest(session)
+        return run, session
+
+    def _run(self, run_id: str) -> RunFacts:
+        if run_id not in self._runs:
+            row = self._connection.execute(
+                sa.select(runs.c.key, runs.c.rolled_to).where(runs.c.id == run_id)
+            ).one_or_none()
+            if row is None:
+                raise UnknownRunError(f"no run {run_id} to write metrics for")
+            self._runs[run_id] = RunFacts(run_id, row.key, row.rolled_to, self._load_sessions(run_id))
+        return self._runs[run_id]
+
+    def _load_sessions(self, run_id: str) -> dict[int, SessionFacts]:
+        chosen = sa.select(sessions).where(sessions.c.run == run_id).order_by(sessions.c.number)
+        return {
+            row.number: SessionFacts(row.key, row.number, row.first_step, row.last_step)
+            for row in self._connection.execute(chosen).all()
+        }
+
+    def _load_newest(self, session: SessionFacts) -> None:
+        """How far each kind of row of a session has come, so that a row seen before is told from a new one."""
+        last = sa.select(sa.func.max(metrics.c.step)).where(metrics.c.session == session.key)
+        session.last_row = self._connection.execute(last).scalar()
+        session.last_points = {}
+        for metric in self._ids().values():
+            of_metric = points.c.session == session.key, points.c.metric == metric
+            step = self._connection.execute(sa.select(sa.func.max(points.c.step)).where(*of_metric)).scalar()
+            if step is not None:
+                session.last_points[metric] = step
+
+    def _ids(self) -> dict[str, int]:
+        """Ids of all metrics; the hot ones have theirs from the first time on."""
+        if not self._metric_ids:
+            ids = {row.name: row.id for row in self._connection.execute(sa.select(metric_names))}
+            for name in HOT_METRICS:
+                ids[name] = ids.get(name) or self._new_metric(name)
+            self._metric_ids = ids
+        return self._metric_ids
+
+    def _metric_id(self, name: str) -> int:
+        ids = self._ids()
+        if name not in ids:
+            ids[name] = self._new_metric(name)
+        return ids[name]
+
+    def _new_metric(self, name: str) -> int:
+        key = self._connection.execute(sa.insert(metric_names).values(name=name)).inserted_primary_key
+        assert key is not None
+        return int(key[0])
+
+    # ── everything else ──────────────────────────────────────────────────────────────────────────
+
+    def _put(
+        self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any], fresh: Mapping[str, Any] | None
+    ) -> None:
+        here = sa.and_(*(table.c[name] == value for name, value in key.items()))
+        if values:
+            found = self._connection.execute(sa.update(table).where(here).values(**values)).rowcount
+        else:
+            found = len(
+                self._connection.execute(sa.select(sa.literal(1)).select_from(table).where(here)).all()
+            )
+        if not found and fresh is not None:
+            self._connection.execute(sa.insert(table).values({**fresh, **key, **values}))
+
+
+def _coalesced(batch: list[Write]) -> list[Write]:
+    """The batch with inserts of one table, columns of one session and repeated puts of one row drawn together.
+
+    Order is kept where it matters: nothing is moved across the start or the rewinding of a session.
+    """
+    kept: list[Write] = []
+    groups: dict[tuple[Any, ...], list[Any]] = {}
+    for write in batch:
+        match write:
+            case Put(table=table, key=key):
+                place: tuple[Any, ...] = ("put", table.name, *key.items())
+            case Insert(table=table):
+                place = ("insert", table.name)
+            case Columns(run=run, session=session, columns=columns):
+                place = ("columns", run, session, *columns)
+            case Points(run=run, session=session):
+                place = ("points", run, session)
+            case _:
+                kept += map(_join, groups.values())
+                kept.append(write)
+                groups = {}
+                continue
+        groups.setdefault(place, []).append(write)
+    return kept + [_join(group) for group in groups.values()]
+
+
+def _join(group: list[Any]) -> Write:
+    """One order of several of the same kind and place."""
+    first = group[0]
+    if len(group) == 1:
+        return cast("Write", first)
+    match first:
+        case Put():
+            values = {name: value for put in group for name, value in put.values.items()}
+            fresh = next((put.fresh for put in group if put.fresh is not None), None)
+            return replace(first, values=values, fresh=fresh)
+        case Insert():
+            return replace(first, rows=[row for insert in group for row in insert.rows])
+        case Columns():
+            return replace(first, columns={name: _chained(group, name) for name in first.columns})
+        case _:
+            return Points(
+                run=first.run,
+                session=first.session,
+                points=[point for item in group for point in item.points],
+            )
+
+
+def _chained(group: list[Columns], name: str) -> list[float | None]:
+    return [value for columns in group for value in columns.columns[name]]
+
+
+def _finite(values: Sequence[float | None]) -> Sequence[float | None]:
+    """The values with null for what is not a number; usually they are all finite and come back as they are."""
+    try:
+        if math.isfinite(sum(values)):  # type: ignore[arg-type]  # None raises, which is the point
+            return values
+    except TypeError:
+        pass
+    return [value if value is not None and math.isfinite(value) else None for value in values]

@@ -1,0 +1,76 @@
+"""Bringing a database to the tables of this program, up or down, by the revisions in migrations/versions.
+
+Alembic is imported only when there is something to do, so a start with a database that is up to date stays quick.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+import migrations
+from daemon.errors import DaemonError
+from daemon.store.tables import HEAD
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+SCRIPTS = Path(migrations.__file__).parent
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision a database is at, None when it was never migrated."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def upgrade(connection: Connection, *, scripts: Path = SCRIPTS, to: str = "head") -> None:
+    """Run the revisions that are missing; the caller commits.
+
+    Raises:
+        DaemonError: when the database is newer than this program.
+    """
+    found = revision_of(connection)
+    if found == HEAD and to == "head" and scripts == SCRIPTS:
+        return
+    known = revisions(scripts)
+    if found is not None and found not in known:
+        raise DaemonError(
+            f"The database {_place(connection)} is at revision {found}, newer than this synapsed, which knows revisions up to "
+            f"{known[-1]}. Install the newer synapsed again, or start with another --home."
+        )
+    from alembic import command  # noqa: PLC0415 - slow to import, seldom needed
+
+    command.upgrade(_config(connection, scripts), to)
+
+
+def downgrade(connection: Connection, to: str, *, scripts: Path = SCRIPTS) -> None:
+    """Run revisions backwards, to `to` or "base"; the caller commits."""
+    from alembic import command  # noqa: PLC0415
+
+    command.downgrade(_config(connection, scripts), to)
+
+
+def revisions(scripts: Path = SCRIPTS) -> list[str]:
+    """Every revision, oldest first."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    walked = ScriptDirectory(str(scripts)).walk_revisions()
+    return [script.revision for script in walked][::-1]
+
+
+def _config(connection: Connection, scripts: Path) -> Config:
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _place(connection: Connection) -> str:
+    return connection.engine.url.render_as_string(hide_password=True).removeprefix("sqlite:///")

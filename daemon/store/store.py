@@ -1,0 +1,426 @@
+"""The store: one door to the database for the supervisor. Writes are queued and never wait; reads answer at once.
+
+A read sees what has been committed, at most a quarter of a second ago; call `flush` between a write and a read that must
+see it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+
+from daemon.errors import DaemonError
+from daemon.store import queries, upkeep
+from daemon.store.engine import database_file, parse_url, read_engine, reason_of
+from daemon.store.opening import is_damage, mark_suspect, open_engine
+from daemon.store.paging import DEFAULT_LIMIT, Page
+from daemon.store.recorder import SqlRecorder
+from daemon.store.sequence import EventNumbers
+from daemon.store.series import Touched, read_series
+from daemon.store.tables import (
+    alarms,
+    answers,
+    checkpoints,
+    evaluations,
+    events,
+    jobs,
+    operations,
+    readings,
+    runs,
+)
+from daemon.store.writer import Writer
+from daemon.store.writes import Columns, Insert, Points, Put, Remove, Rewind, StartSession
+
+log = logging.getLogger(__name__)
+
+FRESH_RUN: Mapping[str, Any] = {
+    "config": {}, "state": "queued", "degraded": False, "session": 0, "step": 0, "samples": 0, "training_seconds": 0.0,
+    "latest": {}, "readings": {}, "sources": [], "rolled_to": 0,
+}  # fmt: skip
+FRESH_CHECKPOINT: Mapping[str, Any] = {"pinned": False, "verified": True, "best": False}
+
+Moment = str | float | datetime
+
+
+class Store:
+    """Everything the daemon remembers beside checkpoints. Made by `Store.open`; every method may be called by any thread.
+
+    Attributes:
+        notices: what a person should know about the opening (a damaged file was moved aside).
+    """
+
+    def __init__(self, url: URL, engine: Engine, notices: list[str], clock: Callable[[], float]) -> None:
+        self.url = url
+        self.notices = notices
+        self._clock = clock
+        self._write_engine = engine
+        self._read_engine = read_engine(url)
+        self._numbers = EventNumbers(engine)
+        self._recorder = SqlRecorder(engine, clock=clock)
+        self._writer = Writer(self._recorder, on_trouble=self._note_trouble)
+        self._order = threading.Lock()  # event numbers are queued in their order
+        self._answers: dict[tuple[str, str], dict[str, Any]] = {}  # not yet surely committed
+        self._closed = False
+
+    @classmethod
+    def open(cls, url: str, *, clock: Callable[[], float] = time.time) -> Self:
+        """Open a database, making or migrating it first.
+
+        Args:
+            url: any SQLAlchemy URL, `sqlite:///path/to/synapsed.db` at home.
+            clock: unix seconds, for rows that bring no time of their own.
+
+        Raises:
+            UsageError: when the URL is none.
+            DaemonError: when the database cannot be opened or is newer than this program.
+        """
+        parsed = parse_url(url)
+        engine, notices = open_engine(parsed, clock=clock)
+        for notice in notices:
+            log.warning("%s", notice)
+        return cls(parsed, engine, notices, clock)
+
+    # ── state of the store ───────────────────────────────────────────────────────────────────────
+
+    @property
+    def file(self) -> Path | None:
+        """The database file; None for a server."""
+        return database_file(self.url)
+
+    @property
+    def dropped(self) -> int:
+        """Metric rows dropped so far because the database could not keep up."""
+        return self._writer.dropped
+
+    @property
+    def degraded(self) -> str | None:
+        """Why the database cannot be written just now; None when it can."""
+        return self._writer.degraded
+
+    @property
+    def newest_seq(self) -> int:
+        """Number of the newest event."""
+        return self._numbers.newest
+
+    def flush(self, timeout_seconds: float = 10.0) -> bool:
+        """Wait until everything written before is on disk; False when it is not in time."""
+        return self._writer.flush(timeout_seconds)
+
+    def close(self, timeout_seconds: float = 10.0) -> None:
+        """Write what waits, then let go of the database. Closing twice is fine."""
+        if self._closed:
+            return
+        self._closed = True
+        written = self._writer.close(timeout_seconds)
+        try:
+            if written:
+                self._recorder.close()
+                self._numbers.finish()
+        except SQLAlchemyError as error:
+            log.warning("The database was not closed in order: %s", reason_of(error))
+        finally:
+            self._read_engine.dispose()
+            self._write_engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────
+
+    def create_run(self, run: str, **values: Any) -> None:
+        """Add a run; values are columns of `runs` (name, preset, brain, config, parent_run, parent_step, state …)."""
+        self._put(runs, {"id": run}, values, {"created_at": self._clock(), **FRESH_RUN})
+
+    def update_run(self, run: str, **values: Any) -> None:
+        """Change columns of a run; changes between two commits are drawn together."""
+        self._put(runs, {"id": run}, values, None)
+
+    def start_session(self, run: str, number: int, *, first_step: int | None = None, **values: Any) -> None:
+        """A new life of a run's trainer begins.
+
+        Args:
+            first_step: rows of earlier sessions from this step on are superseded; None: the session's first row says.
+            values: resumed_from, started_at.
+        """
+        known = {} if first_step is None else {"first_step": first_step}
+        self._writer.put(StartSession(run=run, number=number, values={**values, **known}))
+
+    def end_session(self, run: str, number: int, *, end_state: str, reason: str | None = None) -> None:
+        """A life of a run's trainer ended."""
+        from_here = {"ended_at": self._clock(), "end_state": end_state, "reason": reason}
+        self._put(_table("sessions"), {"run": run, "number": number}, from_here, None)
+
+    def rewind(self, run: str, session: int, step: int) -> None:
+        """The trainer rolled back to `step` within its session: its rows after it never happened."""
+        self._writer.put(Rewind(run=run, session=session, step=step))
+
+    def add_columns(self, run: str, session: int, columns: Mapping[str, Sequence[float | None]]) -> None:
+        """Step-aligned metrics: `step`, `time` (unix seconds) and hot metrics; other names are kept as points."""
+        if columns.get("step"):
+            self._writer.put(Columns(run=run, session=session, columns=columns))
+
+    def add_points(
+        self, run: str, session: int, points: Sequence[tuple[str, int, float, float | None]]
+    ) -> None:
+        """Sparse values as (metric, step, time in unix seconds, value)."""
+        if points:
+            self._writer.put(Points(run=run, session=session, points=points))
+
+    def add_readings(self, run: str, session: int, found: Iterable[Mapping[str, Any]]) -> None:
+        """Measurements of vital signs: `brain.ports.Reading` as dicts with `step` and, when they have one, `time`."""
+        fresh = {"value": None, "raw": None, "uncertainty": None, "samples": 0, "version": "1", "cost_ms": 0.0,
+                 "reason": None, "detail": {}, "time": self._clock()}  # fmt: skip
+        rows = [_row(readings, {**fresh, **reading, "run": run, "session": session}) for reading in found]
+        self._insert(readings, rows)
+
+    def add_evaluations(self, run: str, session: int, found: Iterable[Mapping[str, Any]]) -> None:
+        """Held-out losses: source, bpc, coverage, age_steps, step and, when they have one, time."""
+        fresh = {"bpc": None, "coverage": None, "age_steps": None, "time": self._clock()}
+        rows = [_row(evaluations, {**fresh, **item, "run": run, "session": session}) for item in found]
+        self._insert(evaluations, rows)
+
+    def add_event(
+        self, record: Mapping[str, Any], *, run: str | None = None, session: int | None = None
+    ) -> int:
+        """Keep an event (`Event.record()`), never dropped.
+
+        Returns:
+            Its number, larger than any given before, in this life of the daemon and in earlier ones.
+        """
+        fresh = {"run": run, "session": session, "severity": "info", "step": None, "time": self._clock(),
+                 "message": "", "data": {}}  # fmt: skip
+        with self._order:
+            seq, renewal = self._numbers.take()
+            if renewal is not None:
+                self._writer.put(renewal)
+            self._insert(events, [_row(events, {**fresh, **record, "seq": seq})])
+        return seq
+
+    def put_checkpoint(self, name: str, **values: Any) -> None:
+        """Add a checkpoint or change columns of one (pinned, verified, best, bpc, path …)."""
+        self._put(checkpoints, {"name": name}, values, {"created_at": self._clock(), **FRESH_CHECKPOINT})
+
+    def mark_deleted(self, name: str, *, at: Moment | None = None) -> None:
+        """A checkpoint's files are gone; its row stays as history."""
+        self._put(checkpoints, {"name": name}, {"deleted_at": self._clock() if at is None else at}, None)
+
+    def put_operation(self, operation: str, **values: Any) -> None:
+        """Add an operation or change it (run, action, state, result, error, finished_at)."""
+        fresh = {"created_at": self._clock(), "state": "pending", "action": ""}
+        self._put(operations, {"id": operation}, values, fresh)
+
+    def put_alarm(self, alarm: str, **values: Any) -> None:
+        """Raise an alarm or change it (cleared_at, acknowledged_at)."""
+        fresh = {"raised_at": self._clock(), "kind": "", "severity": "warning", "message": "", "data": {}}
+        self._put(alarms, {"id": alarm}, values, fresh)
+
+    def put_job(self, job: str, **values: Any) -> None:
+        """Keep what a person changed of a job (paused, trigger), or how it went (last_run, last_outcome)."""
+        self._put(jobs, {"job": job}, values, {"paused": False})
+
+    def remember_answer(self, key: str, endpoint: str, *, body_hash: str, status: int, response: Any) -> None:
+        """Keep what a POST with an Idempotency-Key was answered; `recall_answer` knows it from now on."""
+        answer = {"body_hash": body_hash, "status": status, "response": response, "created_at": self._clock()}
+        self._answers[key, endpoint] = {"key": key, "endpoint": endpoint, **answer}
+        self._put(answers, {"key": key, "endpoint": endpoint}, answer, {})
+
+    def forget_answers(self, *, older_than_seconds: float) -> None:
+        """Let go of answers given longer ago than that."""
+        below = self._clock() - older_than_seconds
+        for place, answer in list(self._answers.items()):
+            if answer["created_at"] < below:
+                self._answers.pop(place, None)
+        self._writer.put(Remove(table=answers, column="created_at", below=below))
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────
+
+    def runs(
+        self, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT, states: Collection[str] | None = None
+    ) -> Page:
+        """Runs, newest first, without config and sources; of these states only, when given."""
+        with self._reading() as connection:
+            return queries.read_runs(connection, cursor=cursor, limit=limit, states=states)
+
+    def run(self, run: str) -> dict[str, Any] | None:
+        """One run in the API's form; None when there is none."""
+        with self._reading() as connection:
+            return queries.read_run(connection, run)
+
+    def sessions(self, run: str) -> list[dict[str, Any]]:
+        """The lives of a run's trainer, oldest first."""
+        with self._reading() as connection:
+            return queries.read_sessions(connection, run)
+
+    def series(
+        self,
+        run: str,
+        metrics: Sequence[str],
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        points: int = 1000,
+        touched: Touched | None = None,
+    ) -> dict[str, Any] | None:
+        """Curves in the API's form over steps start … end, both included; None when there is no such run."""
+        with self._reading() as connection:
+            return read_series(connection, run, metrics, start, end, points, touched or Touched())
+
+    def events(
+        self,
+        run: str | None = None,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        kind: str | Collection[str] | None = None,
+        cursor: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> Page:
+        """Events of a run or of all, newest first; with `after`, oldest first. Bounds are exclusive."""
+        kinds = [kind] if isinstance(kind, str) else kind
+        with self._reading() as connection:
+            return queries.read_events(
+                connection, run=run, after=after, before=before, kinds=kinds, cursor=cursor, limit=limit
+            )
+
+    def checkpoints(
+        self,
+        run: str | None = None,
+        *,
+        cursor: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        deleted: bool = False,
+    ) -> Page:
+        """Checkpoints, newest first; deleted ones only when asked for."""
+        with self._reading() as connection:
+            return queries.read_checkpoints(connection, run=run, cursor=cursor, limit=limit, deleted=deleted)
+
+    def checkpoint(self, name: str) -> dict[str, Any] | None:
+        """One checkpoint, deleted or not."""
+        with self._reading() as connection:
+            return queries.read_checkpoint(connection, name)
+
+    def operations(
+        self, run: str | None = None, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
+    ) -> Page:
+        """Operations, newest first."""
+        with self._reading() as connection:
+            return queries.read_operations(connection, run=run, cursor=cursor, limit=limit)
+
+    def operation(self, operation: str) -> dict[str, Any] | None:
+        """One operation."""
+        with self._reading() as connection:
+            return queries.read_operation(connection, operation)
+
+    def alarms(
+        self,
+        run: str | None = None,
+        *,
+        active: bool = False,
+        cursor: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> Page:
+        """Alarms, newest first; `active` leaves out those that cleared."""
+        with self._reading() as connection:
+            return queries.read_alarms(connection, run=run, active=active, cursor=cursor, limit=limit)
+
+    def readings(
+        self, run: str, *, name: str | None = None, cursor: str | None = None, limit: int = DEFAULT_LIMIT
+    ) -> Page:
+        """Measurements of vital signs, newest first."""
+        with self._reading() as connection:
+            return queries.read_readings(connection, run, name=name, cursor=cursor, limit=limit)
+
+    def evaluations(
+        self, run: str, *, source: str | None = None, cursor: str | None = None, limit: int = DEFAULT_LIMIT
+    ) -> Page:
+        """Held-out losses, newest first."""
+        with self._reading() as connection:
+            return queries.read_evaluations(connection, run, source=source, cursor=cursor, limit=limit)
+
+    def newest_evaluations(self, run: str) -> list[dict[str, Any]]:
+        """The newest held-out loss of each source."""
+        with self._reading() as connection:
+            return queries.read_newest_evaluations(connection, run)
+
+    def recall_answer(self, key: str, endpoint: str) -> dict[str, Any] | None:
+        """What a POST with this Idempotency-Key was answered: body_hash, status, response; None when it is new."""
+        known = self._answers.get((key, endpoint))
+        if known is not None:
+            return known
+        with self._reading() as connection:
+            return queries.read_answer(connection, key, endpoint)
+
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        """What is kept of each job of the schedule, by its name."""
+        with self._reading() as connection:
+            return queries.read_jobs(connection)
+
+    # ── keeping it well ──────────────────────────────────────────────────────────────────────────
+
+    def backup(self, path: Path) -> int:
+        """Copy the database, as of now, to a file that appears whole or not at all.
+
+        Returns:
+            Bytes of the copy.
+
+        Raises:
+            DaemonError: for a server, which has better means of its own, or when it cannot be written.
+        """
+        self.flush()
+        return upkeep.backup(self.url, path)
+
+    def upkeep(self) -> str:
+        """Fold the log in, give freed pages back, refresh statistics, check the file; `ok` or what is wrong with it."""
+        self.flush()
+        return upkeep.tidy(self._read_engine.url)
+
+    # ── within ───────────────────────────────────────────────────────────────────────────────────
+
+    def _put(
+        self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any], fresh: Mapping[str, Any] | None
+    ) -> None:
+        for name in values:
+            if name not in table.c:
+                raise TypeError(f"table {table.name} has no column {name}")
+        self._writer.put(Put(table=table, key=key, values=values, fresh=fresh))
+
+    def _insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            self._writer.put(Insert(table=table, rows=rows))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._read_engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            self._note_trouble(error)
+            raise DaemonError(
+                f"The database could not be read: {reason_of(error)}. Look closer: synapsed doctor"
+            ) from error
+
+    def _note_trouble(self, error: Exception) -> None:
+        if self.file is not None and is_damage(error):
+            mark_suspect(self.file)
+
+
+def _table(name: str) -> Table:
+    return runs.metadata.tables[name]
+
+
+def _row(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are columns of the table; what else a newer trainer may send is left out."""
+    return {name: value for name, value in values.items() if name in table.c}

@@ -1,0 +1,82 @@
+"""What can be asked of the writer: small frozen orders, queued by any thread and carried out by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Step-aligned metrics of a session: `step`, `time` and further columns of equal length."""
+
+    run: str
+    session: int
+    columns: Mapping[str, Sequence[float | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points:
+    """Sparse values of a session as (metric, step, time, value)."""
+
+    run: str
+    session: int
+    points: Sequence[tuple[str, int, float, float | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Insert:
+    """New rows of a table."""
+
+    table: Table
+    rows: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """Change the row with this key; where there is none, make it of `fresh` and `values`, unless `fresh` is None."""
+
+    table: Table
+    key: Mapping[str, Any]
+    values: Mapping[str, Any]
+    fresh: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """Delete the rows of a table whose `column` is below `below`."""
+
+    table: Table
+    column: str
+    below: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartSession:
+    """A new life of a run's trainer; from `first_step` on its rows supersede those of earlier ones."""
+
+    run: str
+    number: int
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewind:
+    """The session went back: what it wrote after `step` never happened."""
+
+    run: str
+    session: int
+    step: int
+
+
+Write = Columns | Points | Insert | Put | Remove | StartSession | Rewind
+
+
+def rows_of(write: Write) -> int:
+    """Metric rows in an order; only these are bounded in the queue."""
+    if isinstance(write, Columns):
+        return len(write.columns.get("step", ()))
+    return len(write.points) if isinstance(write, Points) else 0
