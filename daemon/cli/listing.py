@@ -103,6 +103,7 @@ def events(
 
 def schedule(
     job: Annotated[str | None, typer.Argument(help="A job to change or run; all without.")] = None,
+    *,
     pause: Annotated[
         bool | None, typer.Option("--pause/--continue", help="Pause it or let it go on.")
     ] = None,

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 SHUTDOWN_TIMEOUT_SECONDS = 330.0
 POLL_SECONDS = 0.1
+FURTHER_METRICS = (
+    ("Integration", "integration"),
+    ("Confidence", "confidence"),
+    ("Self-prediction error", "self_prediction_error"),
+    ("Held-out BPC", "held_out_bpc"),
+    ("Steps/s", "steps_per_second"),
+)
 FEED_CHUNK_CHARACTERS = 200_000  # at most 4 bytes each: below the daemon's 1 MiB
 
 
@@ -69,11 +76,7 @@ def status(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOptio
         if progress.degraded:
             print(f"Degraded: {progress.degraded}")
         print(progress.line())
-        print(
-            f"Integration={progress.value('integration', 3)} | Confidence={progress.value('confidence', 3)} | "
-            f"Self-prediction error={progress.value('self_prediction_error', 3)} | "
-            f"Held-out BPC={progress.value('held_out_bpc', 3)} | Steps/s={progress.value('steps_per_second', 1)}"
-        )
+        print(" | ".join(f"{label}={progress.value(metric, 3)}" for label, metric in FURTHER_METRICS))
         print(f"Newest checkpoint: {run.get('checkpoint') or 'none'}")
 
 
