@@ -63,7 +63,10 @@ RANGES: dict[str, Range] = {
     "optimizer.*": NOT_NEGATIVE,
     "growth.max_neurons": COUNT,
     "*.budget_share": SHARE,
-    "vitals.*": COUNT,
+    "vitals.bands.*": SHARE,
+    "vitals.every_steps": COUNT,
+    "vitals.probe.*": COUNT,
+    "vitals.*": NOT_NEGATIVE,  # each sign checks its own
     "evaluation.*": COUNT,
     "checkpoint.keep_latest": COUNT,
     "checkpoint.every_seconds": POSITIVE,

@@ -1,0 +1,64 @@
+"""How a batch is put together: which lanes read on, how many rows replay, and the tensors they become."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from brain.memory import ReplayRows
+from brain.ports import Batch
+from daemon.streams import Experience
+
+NO_LANE = -1
+
+
+def num_lanes(rows: int, replay_fraction: float) -> int:
+    """Lanes that read on beside the replayed rows.
+
+    >>> num_lanes(32, 0.2), num_lanes(32, 0.0)
+    (26, 32)
+    """
+    return rows - int(rows * replay_fraction + 1e-9)
+
+
+def num_replayed(step: int, rows: int, replay_fraction: float) -> int:
+    """Rows of this step that replay; follows from the step alone, and the fraction holds on average.
+
+    >>> [num_replayed(step, 32, 0.2) for step in range(5)]
+    [6, 6, 7, 6, 7]
+    """
+    due = rows * replay_fraction
+    return int((step + 1) * due + 1e-9) - int(step * due + 1e-9)
+
+
+def reading_lanes(step: int, rows: int, replay_fraction: float) -> list[int]:
+    """Lanes that read in this step: all, or all but one that sits out in turn for one more replayed row.
+
+    >>> len(reading_lanes(0, 32, 0.2)), len(reading_lanes(2, 32, 0.2))
+    (26, 25)
+    """
+    lanes = num_lanes(rows, replay_fraction)
+    idle = lanes - (rows - num_replayed(step, rows, replay_fraction))
+    resting = {(step + offset) % lanes for offset in range(idle)}
+    return [lane for lane in range(lanes) if lane not in resting]
+
+
+def assemble(experience: Experience, replayed: ReplayRows | None, device: torch.device) -> Batch:
+    """One batch: the live rows first, the replayed ones behind them."""
+    rows, length, lane, source = experience.bytes, experience.length, experience.lane, experience.source
+    reset = experience.reset
+    if replayed is not None:
+        count = len(replayed.length)
+        rows = np.concatenate([rows, replayed.bytes])
+        length = np.concatenate([length, replayed.length])
+        lane = np.concatenate([lane, np.full(count, NO_LANE)])
+        reset = np.concatenate([reset, np.ones(count, dtype=bool)])
+        source = np.concatenate([source, replayed.source])
+    mask = np.arange(rows.shape[1])[None, :] < length[:, None]
+    return Batch(
+        bytes=torch.from_numpy(rows).to(device),
+        mask=torch.from_numpy(mask).to(device),
+        lane=torch.from_numpy(lane.astype(np.int64)).to(device),
+        reset=torch.from_numpy(reset).to(device),
+        source=torch.from_numpy(source.astype(np.int64)).to(device),
+    )

@@ -1,0 +1,122 @@
+"""Orders from outside, obeyed at a safe point between two steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from brain.errors import SynapsedError
+from daemon.protocol import Command, Outcome, RunState
+from daemon.trainer.loop import Ending, Loop
+from daemon.trainer.pipe import Pipe
+
+HEARTBEAT_SECONDS = 1.0
+MAX_PROMPT_BYTES = 64 * 1024
+
+
+class Refusal(Exception):
+    """The action does not fit the run as it is; the message says why (HTTP 409)."""
+
+
+class Control:
+    """Takes commands off the pipe, answers each with an Outcome, and tells the loop when to end.
+
+    A stop, once ordered, is answered after the final checkpoint, so that its Outcome can name it.
+    """
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._terminated = threading.Event()
+        self._stop: Command | None = None
+        self._handlers: dict[str, Callable[[Loop, dict[str, Any]], dict[str, Any]]] = {
+            "pause": self._pause,
+            "continue": self._continue,
+            "checkpoint": self._checkpoint,
+            "feed": self._feed,
+            "generate": self._generate,
+            "evaluate": self._evaluate,
+            "grow": self._not_available,
+            "sleep": self._not_available,
+            "set": self._not_available,
+        }
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, lambda *_: self._terminated.set())
+
+    def __call__(self, loop: Loop) -> Ending | None:
+        """Obey all that waits; while the run is paused, stay here."""
+        while True:
+            if (ending := self._obey_waiting(loop)) is not None:
+                return ending
+            if loop.run_state is not RunState.PAUSED:
+                return None
+            loop.alive()
+            loop.parts.saver.collect(loop)
+            self._pipe.wait_for_news(HEARTBEAT_SECONDS)
+
+    def answer_stop(self, checkpoint: str | None, step: int, error: str | None) -> None:
+        """Answer the order to stop, if there was one."""
+        if self._stop is not None:
+            result = {"checkpoint": checkpoint}
+            self._pipe.say(Outcome(id=self._stop.id, ok=error is None, step=step, result=result, error=error))
+
+    def _obey_waiting(self, loop: Loop) -> Ending | None:
+        while (command := self._pipe.next_command()) is not None:
+            if command.action == "stop":
+                self._stop = command
+                return Ending(state=RunState.STOPPED, reason=command.arguments.get("reason", "stopped by hand"))
+            self._pipe.say(self._obey(loop, command))
+        if self._pipe.orphaned.is_set():
+            return Ending(state=RunState.STOPPED, reason="the supervisor is gone")
+        if self._terminated.is_set():
+            return Ending(state=RunState.STOPPED, reason="terminated by a signal")
+        return None
+
+    def _obey(self, loop: Loop, command: Command) -> Outcome:
+        try:
+            result = self._handlers[command.action](loop, command.arguments)
+        except Refusal as refusal:
+            return Outcome(id=command.id, ok=False, step=loop.step, error=str(refusal), conflict=True)
+        except (SynapsedError, OSError) as error:
+            return Outcome(id=command.id, ok=False, step=loop.step, error=str(error))
+        return Outcome(id=command.id, ok=True, step=loop.step, result=result)
+
+    def _pause(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+        if loop.run_state is RunState.PAUSED:
+            raise Refusal("the run is paused already")
+        loop.pause(arguments.get("reason", "paused by hand"))
+        return {"checkpoint": loop.parts.saver.newest()}
+
+    def _continue(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+        if loop.run_state is not RunState.PAUSED:
+            raise Refusal(f"the run is {loop.run_state.value}, not paused")
+        loop.enter(RunState.RUNNING, arguments.get("reason", "continued by hand"))
+        return {}
+
+    def _checkpoint(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"checkpoint": loop.parts.saver.save(loop, arguments.get("reason", "manual"))}
+
+    def _feed(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+        entry = loop.feed(arguments["text"], arguments.get("origin", "api"))
+        return {"sequence": entry.sequence, "effective_step": entry.step}
+
+    def _generate(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+        prompt = arguments["prompt"].encode()[-MAX_PROMPT_BYTES:]
+        text = loop.parts.voice.answer(
+            loop.parts.brain,
+            prompt,
+            max_bytes=arguments["max_bytes"],
+            temperature=arguments["temperature"],
+            top_p=arguments["top_p"],
+        )
+        return {"text": text, "bytes_generated": len(text.encode())}
+
+    def _evaluate(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+        bpc = loop.evaluate()
+        if not bpc:
+            raise Refusal("there is no held-out text to score: the sources are too small or the hold-out is off")
+        return {"bpc": bpc}
+
+    def _not_available(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+        raise Refusal("not available for this brain")

@@ -1,0 +1,333 @@
+"""The learning loop: take an experience, predict, score, remember, learn, watch, report, save, obey.
+
+Everything that may influence weights follows from the step or from the journal; what follows from the clock
+(saving, reporting, samples, measuring) draws from random generators of its own and never touches them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from brain.memory import ReplayMemory
+from brain.ports import Batch, Brain, Moment, StepReport
+from daemon.config import RunConfig
+from daemon.errors import CheckpointError
+from daemon.events import (
+    DegradedChanged,
+    EvaluationFinished,
+    ExperiencePushed,
+    LimitReached,
+    NonFiniteStepSkipped,
+    RolledBack,
+    StateChanged,
+)
+from daemon.journal import Entry, Journal
+from daemon.protocol import Goodbye, RunState
+from daemon.streams import Experience, ExperienceStream
+from daemon.trainer.batching import NO_LANE, assemble, num_replayed, reading_lanes
+from daemon.trainer.evaluation import HeldOutEvaluation, HeldOutLoss, combine
+from daemon.trainer.pipe import Pipe
+from daemon.trainer.recovery import RATE_AFTER_ROLLBACK, Verdict, judge_step
+from daemon.trainer.reporting import Reporter
+from daemon.trainer.saving import Saver
+from daemon.trainer.state import LoopState
+from daemon.trainer.voice import Voice
+from daemon.trainer.watching import Watch
+
+RATE_POINT_SECONDS = 1.0
+METRICS_HISTORY_STEPS = 100
+EXCERPT_CHARS = 60
+
+
+@dataclass(kw_only=True)
+class Parts:
+    """What the loop works with, built by daemon.trainer.session."""
+
+    config: RunConfig
+    device: torch.device
+    brain: Brain
+    stream: ExperienceStream
+    replay: ReplayMemory
+    journal: Journal
+    watch: Watch
+    evaluation: HeldOutEvaluation
+    saver: Saver
+    voice: Voice
+    reporter: Reporter
+    pipe: Pipe
+    state: LoopState
+    pending: list[Entry]  # journaled before a crash, to take effect again at their steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """Why the loop ends."""
+
+    state: RunState
+    reason: str
+
+
+class Loop:
+    """One life of a run's learning."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.run_state = RunState.STARTING
+        self._session_seconds = 0.0
+        self._rate_since = (time.monotonic(), parts.state.step, 0)
+        self._num_bytes = 0
+        self._context = b""
+
+    @property
+    def step(self) -> int:
+        """Finished steps."""
+        return self.parts.state.step
+
+    def run(self, obey: Callable[[Loop], Ending | None]) -> Goodbye:
+        """Learn until told to end, by a person, a limit or the loss of the supervisor."""
+        self.enter(RunState.RUNNING)
+        while (ending := obey(self)) is None and (ending := self.limit_reached()) is None:
+            started = time.perf_counter()
+            self.apply_journal()
+            experience = self.read()
+            batch = self.assemble(experience)
+            # ------------------------------------------------------------------
+            report = self.parts.brain.learn(batch)
+            # ------------------------------------------------------------------
+            self.remember(experience, report)
+            self.count(experience, report, time.perf_counter() - started)
+            self.recover(report)
+            self.measure(batch, report)
+            self.parts.saver.tick(self)
+        return self.close(ending)
+
+    def cursor_record(self) -> dict[str, Any]:
+        """Position of the stream, JSON-able."""
+        return self.parts.stream.cursor().to_json()
+
+    def read(self) -> Experience:
+        """The next segment of every lane that reads in this step."""
+        config, state = self.parts.config, self.parts.state
+        lanes = reading_lanes(state.step, config.stream.rows, config.replay.fraction)
+        experience, _ = self.parts.stream.next(lanes)
+        self._context = experience.bytes[0, : experience.length[0]].tobytes()
+        return experience
+
+    def assemble(self, experience: Experience) -> Batch:
+        """Live rows and replayed rows as one batch."""
+        config, replay = self.parts.config, self.parts.replay
+        count = min(num_replayed(self.step, config.stream.rows, config.replay.fraction), len(replay))
+        replayed = replay.sample(count) if count else None
+        return assemble(experience, replayed, self.parts.device)
+
+    def remember(self, experience: Experience, report: StepReport) -> None:
+        """Tell the stream how well each row was predicted, and offer the live rows to the replay memory."""
+        losses = report.row_loss[: len(experience.length)].numpy()
+        for source, loss in zip(experience.source.tolist(), losses.tolist(), strict=True):
+            self.parts.stream.learned(source, loss)
+        if self.parts.config.replay.fraction > 0:
+            self.parts.replay.add(
+                experience.bytes, experience.length, experience.source, experience.offset, losses, self.step
+            )
+
+    def count(self, experience: Experience, report: StepReport, seconds: float) -> None:
+        """The step is finished: totals, and its row of hot metrics."""
+        state = self.parts.state
+        state.step += 1
+        state.samples += len(experience.length)
+        state.training_seconds += seconds
+        self._session_seconds += seconds
+        self._num_bytes += report.num_bytes
+        bpc = report.loss / math.log(2)
+        replay_bpc = math.nan if report.replay_loss is None else report.replay_loss / math.log(2)
+        self.parts.reporter.row(
+            step=state.step,
+            time=time.time(),
+            bpc=bpc,
+            replay_bpc=replay_bpc,
+            grad_norm=report.grad_norm,
+            learning_rate=report.learning_rate,
+            step_seconds=seconds,
+        )
+        state.follow_loss(bpc)
+        if state.step % METRICS_HISTORY_STEPS == 0:
+            state.remember_metrics({"step": state.step, "bpc": bpc, "seconds": state.training_seconds})
+        self.alive()
+
+    def recover(self, report: StepReport) -> None:
+        """Skip, roll back or pause when the loss was not finite."""
+        parts = self.parts
+        verdict = judge_step(report.applied, parts.state, parts.config.recovery)
+        if verdict is Verdict.GO_ON:
+            return
+        parts.reporter.event(NonFiniteStepSkipped(step=self.step, in_a_row=parts.state.skips))
+        if verdict is Verdict.ROLL_BACK:
+            # Journaled first: a crash from here on repeats the roll-back at the same step, from the same checkpoint.
+            repeated = bool(parts.pending) and parts.pending[0].kind == "roll_back"
+            self.apply(
+                parts.pending.pop(0)
+                if repeated
+                else parts.journal.append("roll_back", self.step, {"checkpoint": parts.saver.newest()})
+            )
+        elif verdict is Verdict.PAUSE:
+            self.stand_still("the loss stays non-finite after repeated roll-backs")
+
+    def measure(self, batch: Batch, report: StepReport) -> None:
+        """Vital signs, held-out loss, what the brain says and the pace, each within its own budget."""
+        parts, step = self.parts, self.step
+        moment = Moment(
+            step=step, brain=parts.brain, batch=batch, report=report, choices=parts.stream.choices()
+        )
+        for reading in parts.watch.look(moment, self._session_seconds):
+            parts.reporter.reading(reading, step)
+        if parts.evaluation.due(step, self._session_seconds):
+            self.report_held_out([parts.evaluation.score_slice(parts.brain, step)])
+        if parts.voice.due():
+            parts.reporter.sample(parts.voice.sample(parts.brain, self._context))
+        self.report_pace()
+
+    def report_pace(self) -> None:
+        """Steps and bytes a second, about once a second."""
+        now = time.monotonic()
+        since, step, num_bytes = self._rate_since
+        if now - since >= RATE_POINT_SECONDS:
+            self.parts.reporter.point("steps_per_second", self.step, (self.step - step) / (now - since))
+            self.parts.reporter.point("bytes_per_second", self.step, (self._num_bytes - num_bytes) / (now - since))
+            self._rate_since = (now, self.step, self._num_bytes)
+
+    def report_held_out(self, losses: list[HeldOutLoss]) -> float | None:
+        """Held-out loss by source and over all sources; the latter is returned in BPC."""
+        reporter, step = self.parts.reporter, self.step
+        for loss in losses:
+            reporter.point(f"held_out_bpc/{loss.source}", step, loss.bpc)
+            reporter.point(f"held_out_coverage/{loss.source}", step, loss.coverage)
+            reporter.point(f"held_out_age_steps/{loss.source}", step, loss.age_steps)
+        total = combine(self.parts.evaluation.summaries(step))
+        if total is not None:
+            reporter.point("held_out_bpc", step, total)
+        return total
+
+    def evaluate(self) -> dict[str, float]:
+        """Score the whole held-out set on demand; BPC by source, and `total`."""
+        losses = self.parts.evaluation.score_all(self.parts.brain, self.step, self.alive)
+        total = self.report_held_out(losses)
+        by_source = {loss.source: loss.bpc for loss in losses}
+        if total is None:
+            return {}
+        num_bytes = sum(loss.num_bytes for loss in losses)
+        self.parts.reporter.event(
+            EvaluationFinished(step=self.step, bpc=total, by_source=by_source, num_bytes=num_bytes)
+        )
+        return {**by_source, "total": total}
+
+    def feed(self, text: str, origin: str) -> Entry:
+        """Journal text from outside, then let it take effect before the next step."""
+        entry = self.parts.journal.append("feed", self.step, {"text": text, "origin": origin})
+        self.apply(entry)
+        return entry
+
+    def apply_journal(self) -> None:
+        """Let journaled entries of a life before a crash take effect at their steps again."""
+        pending = self.parts.pending
+        while pending and pending[0].step <= self.step:
+            self.apply(pending.pop(0))
+
+    def apply(self, entry: Entry) -> None:
+        """Let one journaled entry take effect."""
+        match entry.kind:
+            case "feed":
+                data = entry.payload["text"].encode()
+                if self.parts.stream.push(data, sequence=entry.sequence, origin=entry.payload["origin"]):
+                    self.parts.reporter.event(
+                        ExperiencePushed(
+                            step=self.step,
+                            num_bytes=len(data),
+                            origin=entry.payload["origin"],
+                            excerpt=entry.payload["text"][:EXCERPT_CHARS],
+                        )
+                    )
+            case "roll_back":
+                self._roll_back(entry.payload["checkpoint"])
+            case _:
+                raise AssertionError(f"no journal entry is of kind {entry.kind!r}")
+        self.parts.state.journal_sequence = entry.sequence
+
+    def limit_reached(self) -> Ending | None:
+        """Whether the run ends by itself now."""
+        state = self.parts.state
+        reached = None
+        if state.target_step is not None and state.step >= state.target_step:
+            reached = f"{state.target_step:,} steps"
+        elif state.target_seconds is not None and state.training_seconds >= state.target_seconds:
+            reached = f"{state.target_seconds / 3600:g} hours of learning"
+        elif state.target_epochs is not None and self.parts.stream.passes_finished >= state.target_epochs:
+            reached = f"{state.target_epochs} epochs"
+        if reached is None:
+            return None
+        self.parts.reporter.event(LimitReached(step=state.step, limit=reached))
+        return Ending(state=RunState.FINISHED, reason=f"limit reached: {reached}")
+
+    def pause(self, reason: str) -> None:
+        """Save and stand still until told to go on."""
+        self.parts.saver.save(self, "pause")
+        self.enter(RunState.PAUSED, reason)
+
+    def stand_still(self, reason: str) -> None:
+        """Pause because something is wrong; a checkpoint is tried, but its failure must not keep the run going."""
+        with suppress(CheckpointError):
+            self.parts.saver.save(self, "pause")
+        self.enter(RunState.PAUSED, reason)
+
+    def enter(self, state: RunState, reason: str = "") -> None:
+        """Change the run's state, as an event."""
+        before, self.run_state = self.run_state, state
+        self._rate_since = (time.monotonic(), self.step, self._num_bytes)
+        self.parts.reporter.event(
+            StateChanged(step=self.step, before=before.value, after=state.value, reason=reason)
+        )
+        self.alive()
+
+    def set_degraded(self, cause: str, reason: str | None) -> None:
+        """Raise or clear one cause of the `degraded` flag, as an event when that changes anything."""
+        if self.parts.reporter.set_degraded(cause, reason):
+            self.parts.reporter.event(
+                DegradedChanged(step=self.step, degraded=reason is not None, reason=reason or cause)
+            )
+
+    def alive(self) -> None:
+        """Show a sign of life, with the totals."""
+        state = self.parts.state
+        self.parts.reporter.alive(
+            self.run_state, step=state.step, samples=state.samples, training_seconds=state.training_seconds
+        )
+
+    def close(self, ending: Ending) -> Goodbye:
+        """Save for the last time and say goodbye."""
+        self.enter(RunState.STOPPING, ending.reason)
+        checkpoint, error = self.parts.saver.save_final(self)
+        self.enter(ending.state, ending.reason)
+        state = self.parts.state
+        return Goodbye(
+            state=ending.state.value,
+            step=state.step,
+            samples=state.samples,
+            training_seconds=state.training_seconds,
+            checkpoint=checkpoint,
+            error=error,
+        )
+
+    def _roll_back(self, checkpoint: str) -> None:
+        to_step = self.parts.saver.restore_brain(self.parts.brain, checkpoint)
+        self.parts.brain.scale_learning_rate(RATE_AFTER_ROLLBACK)
+        self.parts.reporter.event(
+            RolledBack(step=self.step, to_step=to_step, rate_factor=RATE_AFTER_ROLLBACK)
+        )
+        # Committed at once, so that the halved rate and the way back are part of the newest checkpoint.
+        self.parts.saver.save(self, "rollback")

@@ -1,0 +1,37 @@
+"""Entry of the trainer process. Imports no torch, so the supervisor can name it as the target of a spawn."""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import os
+import signal
+import sys
+from contextlib import suppress
+from multiprocessing.connection import Connection
+
+from daemon.protocol import TrainerOrder
+
+NICENESS = 10
+
+
+def trainer_main(order: TrainerOrder, connection: Connection) -> None:
+    """Live one session: settle the process, learn until told to end, leave with an exit code."""
+    settle_process()
+    session = importlib.import_module("daemon.trainer.session")  # the one place where torch comes in
+    sys.exit(session.live(order, connection))
+
+
+def settle_process() -> None:
+    """Be polite to the machine and deaf to the terminal: the supervisor alone decides when to end."""
+    faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGBREAK"):
+        signal.signal(signal.SIGBREAK, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        with suppress(OSError):
+            os.nice(NICENESS)
+    if sys.stdin is not None:
+        sys.stdin.close()
+    # Spinning workers would steal the core that the supervisor answers from; read by OpenMP when torch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

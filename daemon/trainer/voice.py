@@ -1,0 +1,48 @@
+"""What the brain says: a sample for the page every so often, and answers to prompts.
+
+Both draw from random generators of their own, so talking never changes what is learned.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from brain.ports import Brain
+from daemon.config import SampleConfig
+
+
+class Voice:
+    """Speaks on the wall clock, because nothing it does reaches the weights."""
+
+    def __init__(
+        self, config: SampleConfig, *, device: torch.device, seed: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._generator = torch.Generator(device=device).manual_seed(seed)
+        self._next = clock() + min(5.0, config.every_seconds)
+
+    def due(self) -> bool:
+        """Whether it is time for another sample."""
+        return self._config.max_bytes > 0 and self._clock() >= self._next
+
+    def sample(self, brain: Brain, context: bytes) -> str:
+        """A short continuation of what was just read."""
+        self._next = self._clock() + self._config.every_seconds
+        return self.answer(
+            brain,
+            context,
+            max_bytes=self._config.max_bytes,
+            temperature=self._config.temperature,
+            top_p=self._config.top_p,
+        )
+
+    def answer(self, brain: Brain, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float) -> str:
+        """Continue `prompt`; bytes that are no UTF-8 show as the replacement character."""
+        said = brain.generate(
+            prompt, max_bytes=max_bytes, temperature=temperature, top_p=top_p, generator=self._generator
+        )
+        return bytes(said).decode("utf-8", errors="replace")

@@ -1,0 +1,92 @@
+"""Learning interrupted and resumed ends with the very same weights as learning straight through."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from daemon.home import Home
+from tests.trainer_process import newest, spawn, tiny_order
+
+STEPS = 60
+
+
+def weights_hash(checkpoint: Path) -> str:
+    return hashlib.sha256((checkpoint / "model.safetensors").read_bytes()).hexdigest()
+
+
+def learn(home: Home, **settings: object) -> Path:
+    """One session to its end; the final checkpoint."""
+    goodbye = spawn(tiny_order(home, **settings)).finish()
+    assert goodbye.state == "finished", goodbye.error
+    assert goodbye.checkpoint is not None
+    return home.checkpoints / goodbye.checkpoint
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The uninterrupted run: STEPS steps in one life."""
+    home = Home.open(tmp_path_factory.mktemp("straight"), environ={})
+    home.prepare()
+    return learn(home, limits__steps=STEPS)
+
+
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_half_and_half_equals_the_whole(home: Home, tmp_path: Path, kind: str, straight: Path) -> None:
+    settings = {"optimizer__kind": kind}
+    if kind == "adamw":
+        whole = straight
+    else:
+        other = Home.open(tmp_path / "other", environ={})
+        other.prepare()
+        whole = learn(other, limits__steps=STEPS, **settings)
+    middle = learn(home, limits__steps=STEPS // 2, **settings)
+    end = learn(home, limits__steps=STEPS // 2, session=2, checkpoint=middle, **settings)
+    assert weights_hash(end) == weights_hash(whole)
+    assert weights_hash(middle) != weights_hash(whole)
+
+
+def test_after_kill_9_the_same_weights_come_out(home: Home, straight: Path) -> None:
+    trainer = spawn(tiny_order(home, limits__steps=STEPS))
+    trainer.hear_until(lambda heard: heard.ready is not None)
+    trainer.order("checkpoint")
+    trainer.hear_until(lambda heard: heard.step >= 10)
+    trainer.kill()
+    resumed = learn(home, session=2, checkpoint=newest(home.checkpoints), limits_from_checkpoint=True)
+    assert weights_hash(resumed) == weights_hash(straight)
+
+
+def test_text_pushed_before_a_crash_takes_effect_at_the_same_step_again(home: Home, tmp_path: Path) -> None:
+    settings = {"limits__steps": 150}
+    trainer = spawn(tiny_order(home, **settings))
+    trainer.hear_until(lambda heard: heard.step >= 3)
+    fed = trainer.order("feed", text="the brain reads what it is told " * 40)
+    assert fed.ok
+    assert fed.result["effective_step"] >= 3
+    whole = trainer.finish()
+    assert whole.state == "finished"
+    assert whole.checkpoint is not None
+    # The same journal, from the checkpoint of step 0: as if everything after it had been lost.
+    first = min(home.checkpoints.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    again = spawn(tiny_order(home, session=2, checkpoint=first, limits_from_checkpoint=True))
+    replayed = again.finish()
+    assert "experience_pushed" in again.kinds()
+    assert replayed.checkpoint is not None
+    assert weights_hash(home.checkpoints / replayed.checkpoint) == weights_hash(
+        home.checkpoints / whole.checkpoint
+    )
+
+
+def test_pausing_changes_nothing(home: Home, straight: Path) -> None:
+    trainer = spawn(tiny_order(home, limits__steps=STEPS))
+    trainer.hear_until(lambda heard: heard.ready is not None)
+    assert trainer.order("pause").ok
+    assert trainer.order("generate", prompt="def ", max_bytes=20, temperature=1.0, top_p=0.9).ok
+    assert trainer.order("evaluate").ok
+    assert trainer.order("continue").ok
+    goodbye = trainer.finish()
+    assert goodbye.checkpoint is not None
+    assert weights_hash(home.checkpoints / goodbye.checkpoint) == weights_hash(straight)
+

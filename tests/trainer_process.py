@@ -1,0 +1,124 @@
+"""A trainer process under test, driven over its real pipe."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from daemon.config_loading import config_to_dict, resolve_config
+from daemon.home import Home
+from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
+from daemon.trainer.process import trainer_main
+
+TIMEOUT_SECONDS = 120.0
+
+
+@dataclass
+class TrainerProcess:
+    """Spawns, commands and hears out one trainer; everything it said is kept."""
+
+    process: BaseProcess
+    connection: Connection
+    ready: Ready | None = None
+    goodbye: Goodbye | None = None
+    step: int = 0
+    events: list[dict[str, Any]] = field(default_factory=list)
+    columns: dict[str, list[float]] = field(default_factory=dict)
+    points: list[tuple[str, int, float, float]] = field(default_factory=list)
+    readings: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    samples: list[str] = field(default_factory=list)
+
+    def hear(self, timeout: float = TIMEOUT_SECONDS) -> Any:
+        """Take one message."""
+        if not self.connection.poll(timeout):
+            raise TimeoutError(f"the trainer said nothing for {timeout} s")
+        message = self.connection.recv()
+        match message:
+            case Ready():
+                self.ready = message
+            case Goodbye():
+                self.goodbye = message
+            case Outcome():
+                self.outcomes[message.id] = message
+            case Report():
+                self.step = message.step
+                self.events += message.events
+                self.points += message.points
+                self.readings += message.readings
+                if message.sample is not None:
+                    self.samples.append(message.sample)
+                for name, values in message.columns.items():
+                    self.columns.setdefault(name, []).extend(values)
+        return message
+
+    def hear_until(self, condition: Any, timeout: float = TIMEOUT_SECONDS) -> None:
+        """Hear messages until `condition(self)` holds."""
+        deadline = time.monotonic() + timeout
+        while not condition(self):
+            if self.goodbye is not None:
+                raise AssertionError(f"the trainer ended before: {self.goodbye}")
+            self.hear(max(0.1, deadline - time.monotonic()))
+
+    def order(self, action: Any, **arguments: Any) -> Outcome:
+        """Give a command and wait for its outcome."""
+        identity = f"c{len(self.outcomes)}-{action}"
+        self.connection.send(Command(id=identity, action=action, arguments=arguments))
+        self.hear_until(lambda trainer: identity in trainer.outcomes)
+        return self.outcomes[identity]
+
+    def finish(self, timeout: float = TIMEOUT_SECONDS) -> Goodbye:
+        """Hear it out to its goodbye and its end."""
+        deadline = time.monotonic() + timeout
+        while self.goodbye is None:
+            self.hear(max(0.1, deadline - time.monotonic()))
+        self.process.join(timeout=timeout)
+        assert not self.process.is_alive()
+        return self.goodbye
+
+    def kinds(self) -> list[str]:
+        """Kinds of the events heard so far."""
+        return [event["kind"] for event in self.events]
+
+    def kill(self) -> None:
+        """End it the hard way."""
+        self.process.kill()
+        self.process.join(timeout=10.0)
+        self.connection.close()
+
+
+def tiny_order(home: Home, *, run_id: str = "r-test", session: int = 1, **settings: Any) -> TrainerOrder:
+    """An order for the tiny preset; `settings` are TrainerOrder fields or dotted config keys with `__` for dots."""
+    fields = {
+        key: settings.pop(key) for key in list(settings) if key in TrainerOrder.__dataclass_fields__
+    }
+    overrides = {key.replace("__", "."): value for key, value in settings.items()}
+    config = resolve_config(preset="tiny", overrides={"threads": 1, **overrides}, environ={})
+    return TrainerOrder(
+        home=home.root, run_id=run_id, session=session, config=config_to_dict(config), **fields
+    )
+
+
+def spawn(order: TrainerOrder) -> TrainerProcess:
+    """Start a trainer on `order`."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=trainer_main, args=(order, theirs))
+    process.start()
+    theirs.close()
+    return TrainerProcess(process=process, connection=ours)
+
+
+def newest(folder: Path) -> Path:
+    """The checkpoint of the highest step in a folder."""
+    import json
+
+    return max(
+        (path for path in folder.iterdir() if path.name.startswith("continuous_")),
+        key=lambda path: (json.loads((path / "state.json").read_text())["step"], path.name),
+    )
