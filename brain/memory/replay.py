@@ -91,8 +91,8 @@ class ReplayMemory:
     ) -> ReplayMemory:
         """The memory as it was at `commit`; rows written later belong to nobody and are left behind.
 
-        Segments of other folders than `folder` are looked for in `parents`, then beside `folder`; new rows only
-        ever go to `folder`. With a smaller capacity an even share of the items is kept.
+        Segments of other folders than `folder` are looked for in `parents`, then beside `folder`; new rows
+        only ever go to `folder`. With a smaller capacity an even share of the items is kept.
 
         Raises:
             MemoryDamagedError: a committed segment is missing or differs, or the slots do not fit the commit.

@@ -35,7 +35,7 @@ class Tail(NamedTuple):
 
 
 class LaneState(NamedTuple):
-    """What a lane is reading: its source (-1 before the first), bytes of its stretch so far, end of its last row."""
+    """What a lane reads: source (-1 before the first), bytes of its stretch so far, end of its last row."""
 
     source: int = -1
     stretch: int = 0

@@ -1,4 +1,4 @@
-"""Gzip and other encodings than UTF-8 become a UTF-8 file in the cache, once, so they can be read at any offset."""
+"""Gzip and other encodings than UTF-8 become a UTF-8 file in the cache, once, to be read at any offset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kind of document a file is, told from its head: byte order mark, UTF-8 validity, else charset-normalizer."""
+"""What kind of document a file is, told from its head: byte order mark, UTF-8, else charset-normalizer."""
 
 from __future__ import annotations
 
@@ -46,38 +46,44 @@ class Verdict(NamedTuple):
 def classify(head: bytes) -> Verdict:
     r"""Verdict over the first 64 KiB of a file; cheap, so the encoding of legacy text stays open ("?").
 
-    >>> classify("naïve".encode()).plain, classify(b"\\x7fELF\\0\\0").skip, classify("naïve".encode("latin-1")).encoding
-    (True, 'binary', '?')
+    >>> classify("naïve".encode()).plain, classify("naïve".encode("cp1252")).encoding, classify(b"\\0").skip
+    (True, '?', 'binary')
     """
-    if not head:
-        return Verdict(skip="empty")
     if head.startswith(GZIP_MAGIC):
-        inner = _gunzipped_head(head)
-        if inner is None or inner.startswith(GZIP_MAGIC):
-            return Verdict(skip="undecodable" if inner is None else "binary")
-        verdict = classify(inner)
-        return verdict if verdict.skip else verdict._replace(gzip=True)
+        return _classify_gzip(head)
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return Verdict(encoding=encoding)
     if b"\0" in head[:_NUL_HEAD_BYTES]:
         return Verdict(skip="binary")
     start = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+    if start == len(head):
+        return Verdict(skip="empty")
     try:
         # Not final: the head may end inside a character.
         codecs.getincrementaldecoder("utf-8")().decode(head, final=False)
     except UnicodeDecodeError:
         controls = len(head) - len(head.translate(None, _CONTROLS))
         return Verdict(skip="binary") if controls > _MAX_CONTROL_SHARE * len(head) else Verdict(encoding="?")
-    return Verdict(skip="empty") if start == len(head) else Verdict(start=start)
+    return Verdict(start=start)
 
 
 def detect(head: bytes, *, gzip: bool = False) -> str | None:
-    """The codec of legacy text, from its (perhaps compressed) head; None when it cannot be told. Costs milliseconds."""
+    """The codec of legacy text, from its (perhaps compressed) head; None when it cannot be told."""
     from charset_normalizer import from_bytes  # noqa: PLC0415 - 50 ms that most runs never need
 
     best = from_bytes((_gunzipped_head(head) or b"") if gzip else head).best()
     return None if best is None else best.encoding
+
+
+def _classify_gzip(head: bytes) -> Verdict:
+    inner = _gunzipped_head(head)
+    if inner is None:
+        return Verdict(skip="undecodable")
+    if inner.startswith(GZIP_MAGIC):
+        return Verdict(skip="binary")
+    verdict = classify(inner)
+    return verdict if verdict.skip else verdict._replace(gzip=True)
 
 
 def _gunzipped_head(head: bytes) -> bytes | None:

@@ -16,8 +16,8 @@ class Experience:
 
     Attributes:
         bytes: uint8 (n, T), zero behind `length`.
-        length: int64 (n,), valid bytes, at least 1; below T only where a document, an extent or the text before a
-            held-out block ends, and the lane's next row is then reset.
+        length: int64 (n,), valid bytes, at least 1; below T only where a document, an extent or the text
+            before a held-out block ends, and the lane's next row is then reset.
         lane: int64 (n,), the lane each row continues.
         reset: bool (n,), True where the row does not follow on the lane's last one.
         source: int64 (n,), index into the stream's sources.

@@ -1,7 +1,7 @@
 """The hold-out: which 4 KiB blocks of a document are never learned from, decided by position alone.
 
-Of every 100 consecutive blocks of a document a hash of (document name, group) picks one (at a share of 1 %), so the
-choice needs no reading, stays when a file grows or moves, and is counted in O(1) a document.
+Of every 100 consecutive blocks of a document a hash of (document name, group) picks one (at a share of 1 %):
+the choice needs no reading, stays when a file grows or moves, and is counted in O(1) a document.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class HeldDocument:
 
 
 class HeldOutSet:
-    """The held-out blocks of a source as it was listed; block i is found in O(log documents), nothing is kept of it.
+    """The held-out blocks of a source as it was listed; block i is found in O(log documents).
 
     `fingerprint` tells whether two sets are of the same files.
     """

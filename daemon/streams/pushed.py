@@ -1,4 +1,4 @@
-"""Pushed experience: texts from outside, each read once, waiting in memory and in the cursor until they are."""
+"""Pushed experience: texts from outside, each read once, kept in memory and in the cursor until it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One source being read: its listing, the head that hands out extents in order, and the bytes of its documents."""
+"""One source being read: its listing, the head that hands out extents in order, its documents' bytes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ ASLEEP_ROWS = 10_000  # an emptied source is listed again after this many rows o
 class SourceReader:
     """Walks the documents of a source, pass after pass.
 
-    The head hands a lane an extent: a run of one document up to the next held-out block, at most 64 KiB, less for a
-    small source so that all lanes get a share of a pass. Extents end at block ends or the document's.
+    The head hands a lane an extent: a run of one document up to the next held-out block, at most 64 KiB, less
+    for a small source so that all lanes get a share of a pass. Extents end at block ends or the document's.
     """
 
     def __init__(
@@ -84,11 +84,11 @@ class SourceReader:
                 SourceChanged(source=self.source.name, what=f"its files differ from the checkpoint's{where}")
             )
         self.state = state._replace(fingerprint=self._listing.fingerprint)
-        # At the beginning of a pass the files are listed once more, as they were in the run without the break.
+        # At a pass's beginning the files are listed once more, as they were in the run without the break.
         self._stale = state.document is None and state.number > 1
 
     def dispatch(self, rows: int) -> Extent | None:
-        """The next extent; None at the end of a pass, or when there is nothing to read (then it sleeps a while)."""
+        """The next extent; None at the end of a pass, or when there is nothing to read (then it sleeps)."""
         if self._stale:
             self._list_again()
         documents = self._listing.documents
@@ -125,10 +125,10 @@ class SourceReader:
         if verdict.plain:
             return _read(document.path, verdict.start + offset, length)
         data = _read(self._decoded[name].path, offset, length)
-        if (
-            not data and self._decoded.pop(name) and self._size(document)
-        ):  # the cache was emptied: decode again
-            data = _read(self._decoded[name].path, offset, length)
+        if not data:  # the cache may have been emptied: decode again
+            del self._decoded[name]
+            if self._size(document):
+                data = _read(self._decoded[name].path, offset, length)
         return data
 
     def held_out(self) -> HeldOutSet:

@@ -29,8 +29,8 @@ class Candidate(NamedTuple):
 class Mix(Protocol):
     """Chooses a source for a lane at the end of each stretch; built with (names, lanes, weights).
 
-    Every random draw comes from the generator it is given, whose state is part of the cursor; whatever else a mix
-    remembers between choices is in `state`.
+    Every random draw comes from the generator it is given, whose state is part of the cursor; whatever else a
+    mix remembers between choices is in `state`. Only `__init__` and `choose` must be written.
     """
 
     def __init__(self, names: tuple[str, ...], *, lanes: int, weights: Mapping[str, float]) -> None: ...
@@ -43,9 +43,11 @@ class Mix(Protocol):
 
     def choices(self) -> tuple[Choice, ...]:
         """Decisions since the last call that agency may be scored on; () for a mix that does not act."""
+        return ()
 
     def state(self) -> Any:
-        """JSON-able and immutable until replaced: a cursor keeps a reference to it."""
+        """JSON-able of tuples, not lists: a cursor keeps a reference to it."""
+        return None
 
     def load(self, state: Any) -> None:
         """Go on exactly where `state` was taken."""

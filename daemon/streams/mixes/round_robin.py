@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from daemon.streams.mixes import mixes
+from daemon.streams.mixes.port import Mix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
 
-    from brain.ports import Choice
     from daemon.streams.mixes.port import Candidate
 
 
 @mixes.register("round_robin", builds="daemon.streams.mixes.round_robin:RoundRobin")
-class RoundRobin:
-    """Gives every source the same bytes: each lane goes round, the lanes staggered, so each batch is near uniform."""
+class RoundRobin(Mix):
+    """Gives every source the same bytes: lanes go round, staggered, so that each batch is near uniform."""
 
-    def __init__(self, names: tuple[str, ...], *, lanes: int, weights: Mapping[str, float]) -> None:
+    def __init__(self, names: tuple[str, ...], *, lanes: int, weights: Mapping[str, float]) -> None:  # noqa: ARG002
         self._num_sources = len(names)
         self._last = tuple(lane - 1 for lane in range(lanes))  # so lane k begins at source k
 
-    def choose(self, lane: int, candidates: Sequence[Candidate], rng: np.random.Generator) -> int:
+    def choose(self, lane: int, candidates: Sequence[Candidate], rng: np.random.Generator) -> int:  # noqa: ARG002
         """The first candidate behind the lane's last source, going round."""
         last = self._last[lane]
         chosen = min(
@@ -31,13 +31,6 @@ class RoundRobin:
         )
         self._last = (*self._last[:lane], candidates[chosen].source, *self._last[lane + 1 :])
         return chosen
-
-    def learned(self, source: int, loss: float) -> None:
-        """Does not look at losses."""
-
-    def choices(self) -> tuple[Choice, ...]:
-        """Does not act."""
-        return ()
 
     def state(self) -> Any:
         """Last source of each lane."""

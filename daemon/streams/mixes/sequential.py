@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from daemon.streams.mixes import mixes
+from daemon.streams.mixes.port import Mix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
 
-    from brain.ports import Choice
     from daemon.streams.mixes.port import Candidate
 
 
 @mixes.register("sequential", builds="daemon.streams.mixes.sequential:Sequential")
-class Sequential:
+class Sequential(Mix):
     """Reads a whole pass of each source in turn, all lanes together.
 
     A lane first finishes what it holds, then goes to the first source with the fewest passes.
@@ -30,17 +30,3 @@ class Sequential:
         return min(
             range(len(candidates)), key=lambda i: (not candidates[i].unfinished, candidates[i].number, i)
         )
-
-    def learned(self, source: int, loss: float) -> None:
-        """Does not look at losses."""
-
-    def choices(self) -> tuple[Choice, ...]:
-        """Does not act."""
-        return ()
-
-    def state(self) -> Any:
-        """Nothing to remember."""
-        return None
-
-    def load(self, state: Any) -> None:
-        """Nothing to remember."""

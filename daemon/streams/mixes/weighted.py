@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import difflib
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from daemon.errors import ConfigError
 from daemon.streams.mixes import mixes
+from daemon.streams.mixes.port import Mix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
 
-    from brain.ports import Choice
     from daemon.streams.mixes.port import Candidate
 
 
 @mixes.register("weighted", builds="daemon.streams.mixes.weighted:Weighted")
-class Weighted:
-    """Draws a source for each stretch by the weights of `stream.weights`; a source not named there weighs 1."""
+class Weighted(Mix):
+    """Draws a source for each stretch by `stream.weights`; a source not named there weighs 1."""
 
-    def __init__(self, names: tuple[str, ...], *, lanes: int, weights: Mapping[str, float]) -> None:
+    def __init__(self, names: tuple[str, ...], *, lanes: int, weights: Mapping[str, float]) -> None:  # noqa: ARG002
         for name, weight in weights.items():
             if name not in names:
                 near = difflib.get_close_matches(name, names, n=1)
@@ -34,7 +34,7 @@ class Weighted:
         if not sum(self._weights):
             raise ConfigError("stream.weights are all 0; give at least one source a weight above 0")
 
-    def choose(self, lane: int, candidates: Sequence[Candidate], rng: np.random.Generator) -> int:
+    def choose(self, lane: int, candidates: Sequence[Candidate], rng: np.random.Generator) -> int:  # noqa: ARG002
         """One of the candidates with chances in proportion to their weights."""
         mark = rng.random() * sum(self._weights[candidate.source] for candidate in candidates)
         positive = [i for i, candidate in enumerate(candidates) if self._weights[candidate.source] > 0]
@@ -44,17 +44,3 @@ class Weighted:
                 return i
         # Rounding left a sliver; or only weightless sources have anything to read just now.
         return positive[-1] if positive else 0
-
-    def learned(self, source: int, loss: float) -> None:
-        """Does not look at losses."""
-
-    def choices(self) -> tuple[Choice, ...]:
-        """Does not act."""
-        return ()
-
-    def state(self) -> Any:
-        """Nothing to remember: all chance is the generator's."""
-        return None
-
-    def load(self, state: Any) -> None:
-        """Nothing to remember."""
