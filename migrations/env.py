@@ -1,4 +1,4 @@
-"""Alembic's way in, for the daemon (which hands over its connection) and for the `alembic` command (which has a URL)."""
+"""Alembic's way in: for the daemon, which hands over its connection, and for the `alembic` command."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Engines: one for the writer, one for readers, tuned the same way; and JSON that every database takes.
 
-SQLite runs in WAL, so readers never wait for the writer. `synchronous=NORMAL` may lose the last commits to a power cut
-(never to a crash of the program); checkpoints, which do not live here, are the truth.
+SQLite runs in WAL, so readers never wait for the writer. `synchronous=NORMAL` may lose the last commits to a
+power cut (never to a crash of the program); checkpoints, which do not live here, are the truth.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def _engine(url: URL, *, read_only: bool) -> Engine:
         ) from error
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"the driver {error.name} for {url.get_backend_name()} is not installed; try: pip install 'synapsed[postgres]'"
+            f"the driver {error.name} for {url.get_backend_name()} is not installed; "
+            "try: pip install 'synapsed[postgres]'"
         ) from error
     if is_sqlite(url):
         event.listen(engine, "connect", _tune_reader if read_only else _tune_writer)

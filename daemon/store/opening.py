@@ -1,24 +1,29 @@
 """Opening a database: made when there is none, brought up to date, and moved aside when it is damaged.
 
-A damaged file is never deleted and never stops the daemon: checkpoints are the truth, the database is the history.
+A damaged file is never deleted and never stops the daemon: checkpoints are the truth, the database is the
+history.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
-from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from daemon.errors import DaemonError
 from daemon.store import schema
 from daemon.store.engine import database_file, reason_of, write_engine
-from daemon.store.tables import counters
+from daemon.store.tables import HEAD, counters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL
 
 # After an unclean end the file is checked as long as that takes no longer than a moment.
 CHECK_UP_TO_BYTES = 128 * 2**20
@@ -75,8 +80,8 @@ def _prepared(url: URL) -> Engine:
             raise DamagedDatabaseError(reason_of(error)) from error
         where = url.render_as_string(hide_password=True)
         raise DaemonError(
-            f"The database {where} cannot be opened: {reason_of(error)}. Check that it is there, writable and not in use "
-            "by another program: synapsed doctor"
+            f"The database {where} cannot be opened: {reason_of(error)}. Check that it is there, writable "
+            "and not in use by another program: synapsed doctor"
         ) from error
     except BaseException:
         engine.dispose()
@@ -88,9 +93,9 @@ def _keep_copy_before_upgrade(connection: Connection, url: URL) -> None:
     """A changed schema can be undone by hand: the file as it was stays beside it."""
     file = database_file(url)
     found = schema.revision_of(connection)
-    if file is None or found is None or found == schema.HEAD or found not in schema.revisions():
+    if file is None or found is None or found == HEAD or found not in schema.revisions():
         return
-    copy = file.with_name(f"{file.name}.before-{schema.HEAD}")
+    copy = file.with_name(f"{file.name}.before-{HEAD}")
     connection.rollback()
     if not copy.exists():
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:

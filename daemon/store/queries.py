@@ -1,13 +1,12 @@
 """Questions to the database, each answered on a read connection with plain dicts in the shapes of the API.
 
-Rows of vital signs and evaluations that a later session superseded are left out; events, checkpoints and operations are
-facts that happened, and stay.
+Rows of vital signs and evaluations that a later session superseded are left out; events, checkpoints and
+operations are facts that happened, and stay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row, Select, Table
@@ -25,6 +24,9 @@ from daemon.store.tables import (
     runs,
     sessions,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 NOT_IN_LISTS = ("config", "sources")
 
@@ -112,7 +114,7 @@ def read_checkpoint(connection: Connection, name: str) -> dict[str, Any] | None:
 
 def read_operations(connection: Connection, *, run: str | None, cursor: str | None, limit: int) -> Page:
     """Operations, newest first."""
-    return _by_time(connection, operations, operations.c.created_at, run, cursor, limit)
+    return _by_time(connection, operations, operations.c.created_at, run=run, cursor=cursor, limit=limit)
 
 
 def read_operation(connection: Connection, operation: str) -> dict[str, Any] | None:
@@ -125,14 +127,9 @@ def read_alarms(
     connection: Connection, *, run: str | None, active: bool, cursor: str | None, limit: int
 ) -> Page:
     """Alarms, newest first; `active` leaves out those that cleared."""
+    still = alarms.c.cleared_at.is_(None) if active else None
     return _by_time(
-        connection,
-        alarms,
-        alarms.c.raised_at,
-        run,
-        cursor,
-        limit,
-        alarms.c.cleared_at.is_(None) if active else None,
+        connection, alarms, alarms.c.raised_at, run=run, cursor=cursor, limit=limit, condition=still
     )
 
 
@@ -226,6 +223,7 @@ def _by_time(
     connection: Connection,
     table: Table,
     moment: sa.Column[Any],
+    *,
     run: str | None,
     cursor: str | None,
     limit: int,

@@ -1,23 +1,23 @@
 """Carries out a batch of orders in one transaction; the writer's thread is its only caller.
 
-What it remembers between batches (keys, newest steps, how far rollups are whole) is a cache: after a failure it is
-forgotten and read again, so memory and database cannot drift apart.
+What it remembers between batches (keys, newest steps, how far rollups are whole) is a cache: after a
+failure it is forgotten and read again, so memory and database cannot drift apart.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from operator import ge
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, Table
 
+from daemon.protocol import HOT_METRICS
 from daemon.store.rollups import FINE, Rollups, RunFacts, SessionFacts
+from daemon.store.statements import driver_text
 from daemon.store.tables import (
-    HOT_METRICS,
     metric_names,
     metrics,
     points,
@@ -26,7 +26,8 @@ from daemon.store.tables import (
 )
 from daemon.store.writes import Columns, Insert, Points, Put, Remove, Rewind, StartSession, Write
 
-PLACEHOLDERS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class UnknownRunError(LookupError):
@@ -39,19 +40,15 @@ class SqlRecorder:
     def __init__(self, engine: Engine, *, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._connection: Connection = engine.connect()
-        mark = PLACEHOLDERS[engine.dialect.paramstyle]
-        self._insert_row = f"INSERT INTO metrics (session, step, time, {', '.join(HOT_METRICS)}) VALUES " + (
-            f"({', '.join([mark] * (3 + len(HOT_METRICS)))})"
-        )
-        self._insert_point = (
-            f"INSERT INTO points (session, metric, step, time, value) VALUES ({', '.join([mark] * 5)})"
-        )
-        self._delete_row = f"DELETE FROM metrics WHERE session = {mark} AND step = {mark}"
-        self._delete_point = (
-            f"DELETE FROM points WHERE session = {mark} AND metric = {mark} AND step = {mark}"
-        )
-        self._mark_last = f"UPDATE sessions SET last_step = {mark} WHERE run = {mark} AND number = {mark}"
-        self._rollups = Rollups(self._connection, mark)
+        here = metrics.c.session == 0, metrics.c.step == 0
+        there = points.c.session == 0, points.c.metric == 0, points.c.step == 0
+        of_session = sessions.c.run == "", sessions.c.number == 0
+        self._insert_row = driver_text(sa.insert(metrics).inline(), engine, metrics.c.keys())
+        self._insert_point = driver_text(sa.insert(points).inline(), engine, points.c.keys())
+        self._delete_row = driver_text(sa.delete(metrics).where(*here), engine)
+        self._delete_point = driver_text(sa.delete(points).where(*there), engine)
+        self._mark_last = driver_text(sa.update(sessions).where(*of_session).values(last_step=0), engine)
+        self._rollups = Rollups(self._connection, engine)
         self._forget()
 
     def apply(self, batch: list[Write]) -> None:
@@ -96,10 +93,8 @@ class SqlRecorder:
     # ── metrics ──────────────────────────────────────────────────────────────────────────────────
 
     def _add_columns(self, write: Columns) -> None:
-        steps = list(map(int, write.columns.get("step", ())))
-        if not steps:
-            return
-        times = write.columns["time"]
+        steps = [int(step) for step in write.columns["step"] if step is not None]
+        times: list[Any] = list(write.columns["time"])
         run, session = self._session(write.run, write.session)
         self._touch(run, session, min(steps), max(steps), steps)
         hot = [
@@ -113,7 +108,7 @@ class SqlRecorder:
             rows = list({row[1]: row for row in rows}.values())
             self._connection.exec_driver_sql(self._delete_row, [row[:2] for row in rows])
         self._connection.exec_driver_sql(self._insert_row, rows)
-        session.last_row = max(newest, max(steps))
+        session.last_row = max(newest, *steps)
         for name in write.columns.keys() - {"step", "time", *HOT_METRICS}:
             values = _finite(write.columns[name])
             self._add_points(
@@ -148,7 +143,7 @@ class SqlRecorder:
         )
 
     def _touch(self, run: RunFacts, session: SessionFacts, low: int, high: int, steps: list[int]) -> None:
-        """Note what rows at `steps` change: where the session begins and ends, which closed buckets are no longer true."""
+        """Note what rows at `steps` change: the session's ends, and which closed buckets are true no more."""
         if session.first_step is None or low < session.first_step:
             session.first_step = low
             self._put(sessions, {"key": session.key}, {"first_step": low}, None)
@@ -222,7 +217,7 @@ class SqlRecorder:
         }
 
     def _load_newest(self, session: SessionFacts) -> None:
-        """How far each kind of row of a session has come, so that a row seen before is told from a new one."""
+        """How far each kind of row of a session has come; a row at or before it was seen before."""
         last = sa.select(sa.func.max(metrics.c.step)).where(metrics.c.session == session.key)
         session.last_row = self._connection.execute(last).scalar()
         session.last_points = {}
@@ -269,7 +264,7 @@ class SqlRecorder:
 
 
 def _coalesced(batch: list[Write]) -> list[Write]:
-    """The batch with inserts of one table, columns of one session and repeated puts of one row drawn together.
+    """The batch with inserts of one table, columns of one session and puts of one row drawn together.
 
     Order is kept where it matters: nothing is moved across the start or the rewinding of a session.
     """
@@ -321,7 +316,7 @@ def _chained(group: list[Columns], name: str) -> list[float | None]:
 
 
 def _finite(values: Sequence[float | None]) -> Sequence[float | None]:
-    """The values with null for what is not a number; usually they are all finite and come back as they are."""
+    """The values with null for what is not a number; usually all are finite and come back as they are."""
     try:
         if math.isfinite(sum(values)):  # type: ignore[arg-type]  # None raises, which is the point
             return values

@@ -1,22 +1,27 @@
 """Rollups: closed buckets of 100 and 10 000 steps, so that a million steps draw in milliseconds.
 
-A bucket is written once, when the run has passed its end, from the valid raw rows themselves; what is not closed yet is
-read raw (at most a bucket's worth). So rollups are exact by construction: whatever batches, restarts or late rows did
-before, `close` reads the truth. When the past changes (a new session supersedes steps, a late row arrives) the buckets
-concerned are written anew.
+A bucket is written once, when the run has passed its end, from the valid raw rows themselves; what is not
+closed yet is read raw (at most a bucket's worth). So rollups are exact by construction: whatever batches,
+restarts or late rows did before, `close` reads the truth. When the past changes (a new session supersedes
+steps, a late row arrives) the buckets concerned are written anew.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Connection
+import sqlalchemy as sa
 
 from daemon.protocol import HOT_METRICS
-from daemon.store.tables import LEVELS
+from daemon.store.statements import driver_text
+from daemon.store.tables import LEVELS, metrics, points, rollups, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection, Engine
 
 FINE, COARSE = LEVELS
 
@@ -32,9 +37,6 @@ class Bucket(NamedTuple):
     mean: float
     last: float
     n: int
-
-
-BUCKET = ", ".join(Bucket._fields)
 
 
 class Span(NamedTuple):
@@ -84,8 +86,7 @@ class RunFacts:
 def valid_spans(sessions: Sequence[tuple[int, int | None]], start: int, end: int) -> list[Span]:
     """Which session counts for which steps of [start, end): a later one wins from its first step on.
 
-    Args:
-        sessions: (key, first step) in order of their numbers; a session without a first step wrote nothing.
+    `sessions` are (key, first step) in order of their numbers; one without a first step wrote nothing.
 
     >>> valid_spans([(1, 0), (2, 50), (3, 40)], 0, 100)
     [Span(session=1, start=0, end=40), Span(session=3, start=40, end=100)]
@@ -160,30 +161,40 @@ def _join(one: Bucket, other: Bucket) -> Bucket:
 
 
 class Rollups:
-    """Keeps the rollups of runs whole below `rolled_to`; works on the writer's connection and within its transaction.
+    """Keeps the rollups of runs whole below `rolled_to`, on the writer's connection and in its transaction.
 
-    Statements go to the driver as text: they run for every hundred steps, and building them would cost more than they do.
+    Statements go to the driver as text: they run for every hundred steps.
     """
 
-    def __init__(self, connection: Connection, placeholder: str) -> None:
+    def __init__(self, connection: Connection, engine: Engine) -> None:
         self._connection = connection
-        hot = ", ".join(HOT_METRICS)
-        mark = placeholder
-        self._read_rows = f"SELECT step, time, {hot} FROM metrics WHERE session = {mark} AND step >= {mark} AND step < {mark} ORDER BY step"
-        self._read_points = (
-            "SELECT metric, step, time, value FROM points "
-            f"WHERE session = {mark} AND metric IN ({{ids}}) AND step >= {mark} AND step < {mark} ORDER BY metric, step"
+        row, point, bucket = metrics.c, points.c, rollups.c
+        self._read_rows = driver_text(
+            sa.select(row.step, row.time, *(row[name] for name in HOT_METRICS))
+            .where(row.session == 0, row.step >= 0, row.step < 0)
+            .order_by(row.step),
+            engine,
         )
-        self._read_buckets = (
-            f"SELECT metric, {BUCKET} FROM rollups WHERE run = {mark} AND metric IN ({{ids}}) "
-            f"AND level = {FINE} AND start >= {mark} AND start < {mark} ORDER BY metric, start"
+        self._read_points = driver_text(
+            sa.select(point.metric, point.step, point.time, point.value)
+            .where(point.session == 0, point.step >= 0, point.step < 0, sa.text("metric IN ({ids})"))
+            .order_by(point.metric, point.step),
+            engine,
         )
-        self._insert = f"INSERT INTO rollups (run, metric, level, {BUCKET}) VALUES ({', '.join([mark] * 11)})"
-        self._delete = f"DELETE FROM rollups WHERE run = {mark} AND metric = {mark} AND level = {mark} AND start >= {mark} AND start < {mark}"
-        self._advance = f"UPDATE runs SET rolled_to = {mark} WHERE id = {mark}"
+        self._read_buckets = driver_text(
+            sa.select(bucket.metric, *(bucket[name] for name in Bucket._fields))
+            .where(bucket.run == 0, bucket.level == 0, bucket.start >= 0, bucket.start < 0)
+            .where(sa.text("metric IN ({ids})"))
+            .order_by(bucket.metric, bucket.start),
+            engine,
+        )
+        self._insert = driver_text(sa.insert(rollups).inline(), engine, rollups.c.keys())
+        passage = bucket.run == 0, bucket.metric == 0, bucket.level == 0, bucket.start >= 0, bucket.start < 0
+        self._delete = driver_text(sa.delete(rollups).where(*passage), engine)
+        self._advance = driver_text(sa.update(runs).where(runs.c.id == "").values(rolled_to=0), engine)
 
     def close(self, run: RunFacts, late: set[int], metric_ids: dict[str, int]) -> None:
-        """Write the buckets that the run has passed, and anew those in `late` (their starts) that it had passed before."""
+        """Write the buckets that the run has passed, and anew those in `late` (their starts)."""
         rolled_to = run.rolled_to
         passed = (run.newest_step() + 1) // FINE * FINE
         ids = sorted(metric_ids.values())
@@ -241,7 +252,9 @@ class Rollups:
             if start < passed_before:
                 self._clear(run, ids, COARSE, start, start + COARSE)
             statement = self._read_buckets.format(ids=_listed(ids))
-            rows = self._connection.exec_driver_sql(statement, (run.key, start, start + COARSE)).fetchall()
+            rows = self._connection.exec_driver_sql(
+                statement, (run.key, FINE, start, start + COARSE)
+            ).fetchall()
             found: dict[int, list[Bucket]] = {}
             for metric, *bucket in rows:
                 found.setdefault(metric, []).append(Bucket(*bucket))

@@ -1,6 +1,7 @@
 """Bringing a database to the tables of this program, up or down, by the revisions in migrations/versions.
 
-Alembic is imported only when there is something to do, so a start with a database that is up to date stays quick.
+Alembic is imported only when there is something to do, so a start with a database that is up to date stays
+quick.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def upgrade(connection: Connection, *, scripts: Path = SCRIPTS, to: str = "head"
     known = revisions(scripts)
     if found is not None and found not in known:
         raise DaemonError(
-            f"The database {_place(connection)} is at revision {found}, newer than this synapsed, which knows revisions up to "
-            f"{known[-1]}. Install the newer synapsed again, or start with another --home."
+            f"The database {_place(connection)} is at revision {found}, newer than this synapsed, which "
+            f"knows revisions up to {known[-1]}. Install the newer synapsed again, or start with another --home."
         )
     from alembic import command  # noqa: PLC0415 - slow to import, seldom needed
 

@@ -1,7 +1,7 @@
 """Numbers of events: given out at once, never twice, not even after a crash that lost the newest events.
 
-The database keeps the first number not yet set aside; numbers are set aside in blocks before any of them is given out.
-An orderly close returns what is left of the block, a crash leaves a gap.
+The database keeps the first number not yet set aside; numbers are set aside in blocks before any of them is
+given out. An orderly close returns what is left of the block, a crash leaves a gap.
 """
 
 from __future__ import annotations

@@ -1,23 +1,26 @@
 """Curves: metrics of a run over steps, in at most as many buckets as asked for.
 
-The bucket width follows from the steps asked for. Wide buckets are merged from rollups, their ragged ends and whatever
-is not rolled up yet from finer levels, so every bucket is exact in what it says: a spike of one step among millions is in
-some bucket's min or max. Rows touched: at most about 100 for each bucket given, whatever the length of the run (beyond
-10 000 × 100 steps a bucket nothing coarser is kept).
+The bucket width follows from the steps asked for. Wide buckets are merged from rollups, their ragged ends
+and whatever is not rolled up yet from finer levels, so every bucket is exact in what it says: a spike of
+one step among millions is in some bucket's min or max. Rows touched: at most about 100 for each bucket
+given, whatever the length of the run (beyond 10 000 × 100 steps a bucket nothing coarser is kept).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from daemon.errors import UsageError
+from daemon.protocol import HOT_METRICS
 from daemon.store.rollups import COARSE, FINE, Bucket, Span, merge, summarise, valid_spans
-from daemon.store.tables import HOT_METRICS, metric_names, metrics, points, rollups, runs, sessions
+from daemon.store.tables import metric_names, metrics, points, rollups, runs, sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_POINTS = 20_000
 
@@ -27,6 +30,21 @@ class Touched:
     """How many rows a question read; what a test bounds instead of the time."""
 
     rows: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """Which part of a curve, and how fine.
+
+    Attributes:
+        start: first step wanted; None from the beginning.
+        end: last step wanted; None up to the newest.
+        num_points: most buckets of a metric.
+    """
+
+    start: int | None = None
+    end: int | None = None
+    num_points: int = 1000
 
 
 @dataclass(frozen=True)
@@ -47,20 +65,14 @@ def read_series(
     connection: Connection,
     run: str,
     names: Sequence[str],
-    start: int | None,
-    end: int | None,
-    num_points: int,
+    window: Window,
     touched: Touched,
 ) -> dict[str, Any] | None:
     """A Series as the API describes it; None when there is no such run.
 
-    Args:
-        names: metrics; one that was never written has empty columns.
-        start: first step wanted, None from the beginning.
-        end: last step wanted, None up to the newest.
-        num_points: most buckets of a metric.
-        touched: counts the rows read.
+    A metric that was never written has empty columns. `touched` counts the rows read.
     """
+    start, end, num_points = window.start, window.end, window.num_points
     if not 1 <= num_points <= MAX_POINTS:
         raise UsageError(f"points is {num_points}; it must be between 1 and {MAX_POINTS}")
     source = _source(connection, run)
@@ -88,7 +100,7 @@ def read_series(
 
 
 def bucket_width(start: int, end: int, num_points: int) -> int:
-    """Steps of a bucket so that [start, end) touches at most `num_points` of them; a multiple of the level it is read from.
+    """Steps of a bucket so that [start, end) touches at most `num_points`; a multiple of its level.
 
     >>> bucket_width(0, 1000, 1000), bucket_width(1, 1_000_001, 1000), bucket_width(0, 150, 100)
     (1, 1100, 2)

@@ -1,7 +1,7 @@
-"""The store: one door to the database for the supervisor. Writes are queued and never wait; reads answer at once.
+"""The store: one door to the database for the supervisor. Writes are queued and never wait, reads answer.
 
-A read sees what has been committed, at most a quarter of a second ago; call `flush` between a write and a read that must
-see it.
+A read sees what has been committed, at most a quarter of a second ago; call `flush` between a write and a
+read that must see it.
 """
 
 from __future__ import annotations
@@ -9,24 +9,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import Connection, Engine, Table
-from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from daemon.errors import DaemonError
 from daemon.store import queries, upkeep
 from daemon.store.engine import database_file, parse_url, read_engine, reason_of
 from daemon.store.opening import is_damage, mark_suspect, open_engine
-from daemon.store.paging import DEFAULT_LIMIT, Page
+from daemon.store.reader import Reader
 from daemon.store.recorder import SqlRecorder
 from daemon.store.sequence import EventNumbers
-from daemon.store.series import Touched, read_series
 from daemon.store.tables import (
     alarms,
     answers,
@@ -41,19 +34,31 @@ from daemon.store.tables import (
 from daemon.store.writer import Writer
 from daemon.store.writes import Columns, Insert, Points, Put, Remove, Rewind, StartSession
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Engine, Table
+    from sqlalchemy.engine import URL
+
 log = logging.getLogger(__name__)
 
 FRESH_RUN: Mapping[str, Any] = {
-    "config": {}, "state": "queued", "degraded": False, "session": 0, "step": 0, "samples": 0, "training_seconds": 0.0,
-    "latest": {}, "readings": {}, "sources": [], "rolled_to": 0,
+    "config": {}, "state": "queued", "degraded": False, "session": 0, "step": 0, "samples": 0,
+    "training_seconds": 0.0, "latest": {}, "readings": {}, "sources": [], "rolled_to": 0,
 }  # fmt: skip
+FRESH_READING: Mapping[str, Any] = {
+    "value": None, "raw": None, "uncertainty": None, "samples": 0, "version": "1", "cost_ms": 0.0, "reason": None,
+    "detail": {},
+}  # fmt: skip
+FRESH_EVENT: Mapping[str, Any] = {"severity": "info", "step": None, "message": "", "data": {}}
 FRESH_CHECKPOINT: Mapping[str, Any] = {"pinned": False, "verified": True, "best": False}
 
 Moment = str | float | datetime
 
 
-class Store:
-    """Everything the daemon remembers beside checkpoints. Made by `Store.open`; every method may be called by any thread.
+class Store(Reader):
+    """Everything the daemon remembers beside checkpoints. Made by `Store.open`; any thread may call any method.
 
     Attributes:
         notices: what a person should know about the opening (a damaged file was moved aside).
@@ -64,10 +69,10 @@ class Store:
         self.notices = notices
         self._clock = clock
         self._write_engine = engine
-        self._read_engine = read_engine(url)
+        super().__init__(read_engine(url))
         self._numbers = EventNumbers(engine)
         self._recorder = SqlRecorder(engine, clock=clock)
-        self._writer = Writer(self._recorder, on_trouble=self._note_trouble)
+        self._writer = Writer(self._recorder, on_trouble=self.note_trouble)
         self._order = threading.Lock()  # event numbers are queued in their order
         self._answers: dict[tuple[str, str], dict[str, Any]] = {}  # not yet surely committed
         self._closed = False
@@ -141,7 +146,7 @@ class Store:
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
     def create_run(self, run: str, **values: Any) -> None:
-        """Add a run; values are columns of `runs` (name, preset, brain, config, parent_run, parent_step, state …)."""
+        """Add a run; values are columns of `runs`: name, preset, brain, config, state, parent_run, parent_step …"""
         self._put(runs, {"id": run}, values, {"created_at": self._clock(), **FRESH_RUN})
 
     def update_run(self, run: str, **values: Any) -> None:
@@ -149,11 +154,9 @@ class Store:
         self._put(runs, {"id": run}, values, None)
 
     def start_session(self, run: str, number: int, *, first_step: int | None = None, **values: Any) -> None:
-        """A new life of a run's trainer begins.
+        """A new life of a run's trainer begins; further values: resumed_from, started_at.
 
-        Args:
-            first_step: rows of earlier sessions from this step on are superseded; None: the session's first row says.
-            values: resumed_from, started_at.
+        Rows of earlier sessions from `first_step` on are superseded; without it, the session's first row says.
         """
         known = {} if first_step is None else {"first_step": first_step}
         self._writer.put(StartSession(run=run, number=number, values={**values, **known}))
@@ -168,7 +171,7 @@ class Store:
         self._writer.put(Rewind(run=run, session=session, step=step))
 
     def add_columns(self, run: str, session: int, columns: Mapping[str, Sequence[float | None]]) -> None:
-        """Step-aligned metrics: `step`, `time` (unix seconds) and hot metrics; other names are kept as points."""
+        """Step-aligned metrics: `step`, `time` (unix seconds), hot metrics; others are kept as points."""
         if columns.get("step"):
             self._writer.put(Columns(run=run, session=session, columns=columns))
 
@@ -180,9 +183,8 @@ class Store:
             self._writer.put(Points(run=run, session=session, points=points))
 
     def add_readings(self, run: str, session: int, found: Iterable[Mapping[str, Any]]) -> None:
-        """Measurements of vital signs: `brain.ports.Reading` as dicts with `step` and, when they have one, `time`."""
-        fresh = {"value": None, "raw": None, "uncertainty": None, "samples": 0, "version": "1", "cost_ms": 0.0,
-                 "reason": None, "detail": {}, "time": self._clock()}  # fmt: skip
+        """Measurements of vital signs: `brain.ports.Reading` as dicts with `step` and, if known, `time`."""
+        fresh = {**FRESH_READING, "time": self._clock()}
         rows = [_row(readings, {**fresh, **reading, "run": run, "session": session}) for reading in found]
         self._insert(readings, rows)
 
@@ -200,8 +202,7 @@ class Store:
         Returns:
             Its number, larger than any given before, in this life of the daemon and in earlier ones.
         """
-        fresh = {"run": run, "session": session, "severity": "info", "step": None, "time": self._clock(),
-                 "message": "", "data": {}}  # fmt: skip
+        fresh = {**FRESH_EVENT, "run": run, "session": session, "time": self._clock()}
         with self._order:
             seq, renewal = self._numbers.take()
             if renewal is not None:
@@ -245,128 +246,13 @@ class Store:
                 self._answers.pop(place, None)
         self._writer.put(Remove(table=answers, column="created_at", below=below))
 
-    # ── reading ──────────────────────────────────────────────────────────────────────────────────
-
-    def runs(
-        self, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT, states: Collection[str] | None = None
-    ) -> Page:
-        """Runs, newest first, without config and sources; of these states only, when given."""
-        with self._reading() as connection:
-            return queries.read_runs(connection, cursor=cursor, limit=limit, states=states)
-
-    def run(self, run: str) -> dict[str, Any] | None:
-        """One run in the API's form; None when there is none."""
-        with self._reading() as connection:
-            return queries.read_run(connection, run)
-
-    def sessions(self, run: str) -> list[dict[str, Any]]:
-        """The lives of a run's trainer, oldest first."""
-        with self._reading() as connection:
-            return queries.read_sessions(connection, run)
-
-    def series(
-        self,
-        run: str,
-        metrics: Sequence[str],
-        *,
-        start: int | None = None,
-        end: int | None = None,
-        points: int = 1000,
-        touched: Touched | None = None,
-    ) -> dict[str, Any] | None:
-        """Curves in the API's form over steps start … end, both included; None when there is no such run."""
-        with self._reading() as connection:
-            return read_series(connection, run, metrics, start, end, points, touched or Touched())
-
-    def events(
-        self,
-        run: str | None = None,
-        *,
-        after: int | None = None,
-        before: int | None = None,
-        kind: str | Collection[str] | None = None,
-        cursor: str | None = None,
-        limit: int = DEFAULT_LIMIT,
-    ) -> Page:
-        """Events of a run or of all, newest first; with `after`, oldest first. Bounds are exclusive."""
-        kinds = [kind] if isinstance(kind, str) else kind
-        with self._reading() as connection:
-            return queries.read_events(
-                connection, run=run, after=after, before=before, kinds=kinds, cursor=cursor, limit=limit
-            )
-
-    def checkpoints(
-        self,
-        run: str | None = None,
-        *,
-        cursor: str | None = None,
-        limit: int = DEFAULT_LIMIT,
-        deleted: bool = False,
-    ) -> Page:
-        """Checkpoints, newest first; deleted ones only when asked for."""
-        with self._reading() as connection:
-            return queries.read_checkpoints(connection, run=run, cursor=cursor, limit=limit, deleted=deleted)
-
-    def checkpoint(self, name: str) -> dict[str, Any] | None:
-        """One checkpoint, deleted or not."""
-        with self._reading() as connection:
-            return queries.read_checkpoint(connection, name)
-
-    def operations(
-        self, run: str | None = None, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
-    ) -> Page:
-        """Operations, newest first."""
-        with self._reading() as connection:
-            return queries.read_operations(connection, run=run, cursor=cursor, limit=limit)
-
-    def operation(self, operation: str) -> dict[str, Any] | None:
-        """One operation."""
-        with self._reading() as connection:
-            return queries.read_operation(connection, operation)
-
-    def alarms(
-        self,
-        run: str | None = None,
-        *,
-        active: bool = False,
-        cursor: str | None = None,
-        limit: int = DEFAULT_LIMIT,
-    ) -> Page:
-        """Alarms, newest first; `active` leaves out those that cleared."""
-        with self._reading() as connection:
-            return queries.read_alarms(connection, run=run, active=active, cursor=cursor, limit=limit)
-
-    def readings(
-        self, run: str, *, name: str | None = None, cursor: str | None = None, limit: int = DEFAULT_LIMIT
-    ) -> Page:
-        """Measurements of vital signs, newest first."""
-        with self._reading() as connection:
-            return queries.read_readings(connection, run, name=name, cursor=cursor, limit=limit)
-
-    def evaluations(
-        self, run: str, *, source: str | None = None, cursor: str | None = None, limit: int = DEFAULT_LIMIT
-    ) -> Page:
-        """Held-out losses, newest first."""
-        with self._reading() as connection:
-            return queries.read_evaluations(connection, run, source=source, cursor=cursor, limit=limit)
-
-    def newest_evaluations(self, run: str) -> list[dict[str, Any]]:
-        """The newest held-out loss of each source."""
-        with self._reading() as connection:
-            return queries.read_newest_evaluations(connection, run)
-
     def recall_answer(self, key: str, endpoint: str) -> dict[str, Any] | None:
-        """What a POST with this Idempotency-Key was answered: body_hash, status, response; None when it is new."""
+        """What a POST with this Idempotency-Key was answered: body_hash, status, response; None if new."""
         known = self._answers.get((key, endpoint))
         if known is not None:
             return known
         with self._reading() as connection:
             return queries.read_answer(connection, key, endpoint)
-
-    def jobs(self) -> dict[str, dict[str, Any]]:
-        """What is kept of each job of the schedule, by its name."""
-        with self._reading() as connection:
-            return queries.read_jobs(connection)
 
     # ── keeping it well ──────────────────────────────────────────────────────────────────────────
 
@@ -383,7 +269,7 @@ class Store:
         return upkeep.backup(self.url, path)
 
     def upkeep(self) -> str:
-        """Fold the log in, give freed pages back, refresh statistics, check the file; `ok` or what is wrong with it."""
+        """Fold the log in, give freed pages back, refresh statistics, check the file: `ok` or the defect."""
         self.flush()
         return upkeep.tidy(self._read_engine.url)
 
@@ -401,18 +287,8 @@ class Store:
         if rows:
             self._writer.put(Insert(table=table, rows=rows))
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        try:
-            with self._read_engine.connect() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            self._note_trouble(error)
-            raise DaemonError(
-                f"The database could not be read: {reason_of(error)}. Look closer: synapsed doctor"
-            ) from error
-
-    def _note_trouble(self, error: Exception) -> None:
+    def note_trouble(self, error: Exception) -> None:
+        """Have a file that turned out to be damaged checked in full at the next opening."""
         if self.file is not None and is_damage(error):
             mark_suspect(self.file)
 

@@ -1,4 +1,4 @@
-"""Every table of the database, as SQLAlchemy Core. Migrations bring a database here; a test holds the two equal.
+"""Every table of the database, as SQLAlchemy Core. Migrations lead here; a test holds the two equal.
 
 runs ─┬─ sessions ─┬─ metrics    one wide row a step: the hot metrics
       │            └─ points     one narrow row a value: everything else
@@ -6,7 +6,8 @@ runs ─┬─ sessions ─┬─ metrics    one wide row a step: the hot metric
       ├─ readings, evaluations, events, checkpoints, operations, alarms
       └─ metric_names, answers, jobs, counters stand beside
 
-Times are unix seconds in the database and ISO 8601 UTC outside of it, except in series, where they stay seconds.
+Times are unix seconds in the database and ISO 8601 UTC outside of it, except in series: there they stay
+seconds.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from sqlalchemy.types import TypeDecorator
 
 from daemon.protocol import HOT_METRICS
 
-# The newest revision under migrations/versions; a database that is there already starts without importing Alembic.
+# The newest revision under migrations/versions; a database that has it starts without importing Alembic.
 HEAD = "0001"
 
 # Steps of a rollup bucket, finest first; each level is summed from the one before it.
@@ -59,11 +60,11 @@ class UnixTime(TypeDecorator[str]):
     impl = Double
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> float | None:
+    def process_bind_param(self, value: Any, dialect: Dialect) -> float | None:  # noqa: ARG002
         """What the database keeps."""
         return None if value is None else unix_seconds(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
         """What a person or a page reads."""
         return None if value is None else datetime.fromtimestamp(value, UTC).isoformat()
 
@@ -142,7 +143,7 @@ metric_names = Table(
 metrics = Table(
     "metrics",
     metadata,
-    # No foreign keys here and in points: the writer looks the session up itself, and a check a row would cost.
+    # No foreign keys here and in points: the writer looks the session up, and a check a row would cost.
     Column("session", BigInteger, primary_key=True, autoincrement=False),
     Column("step", BigInteger, primary_key=True, autoincrement=False),
     Column("time", Double, nullable=False),

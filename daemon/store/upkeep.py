@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL
 
 from daemon.errors import DaemonError
 from daemon.store.engine import BUSY_TIMEOUT_MS, database_file
 from daemon.store.opening import quick_check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL
 
 # Pages given back at a time, so that the writer waits no longer than a moment.
 VACUUM_PAGES = 2_000
@@ -24,7 +28,8 @@ def backup(url: URL, path: Path) -> int:
     file = database_file(url)
     if file is None:
         raise DaemonError(
-            f"A {url.get_backend_name()} database is not copied to a file by synapsed; use its own means, such as pg_dump"
+            f"A {url.get_backend_name()} database is not copied to a file by synapsed; use its own means, "
+            "such as pg_dump"
         )
     temporary = path.with_name(f".{path.name}.partial")
     try:

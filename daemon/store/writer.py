@@ -1,8 +1,8 @@
 """The one writer: a thread fed by a queue, which commits what gathered in at most a quarter of a second.
 
-Nothing here ever waits for it and nothing it meets reaches a caller. When the database cannot be written (disk full,
-locked, server gone) the batch is kept and tried again, later and later; meanwhile metric rows gather up to a bound,
-beyond which they are dropped and counted. Events and all else are kept without bound.
+Nothing ever waits for it and nothing it meets reaches a caller. When the database cannot be written (disk
+full, locked, server gone) the batch is kept and tried again, later and later; meanwhile metric rows gather
+up to a bound, beyond which they are dropped and counted. Events and all else are kept without bound.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.exc import (
     DatabaseError,
@@ -25,6 +24,9 @@ from sqlalchemy.exc import (
 
 from daemon.store.engine import reason_of
 from daemon.store.writes import Write, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 

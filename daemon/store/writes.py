@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class Insert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Put:
-    """Change the row with this key; where there is none, make it of `fresh` and `values`, unless `fresh` is None."""
+    """Change the row with this key; where there is none, make it of `fresh` and `values`, if `fresh` is given."""
 
     table: Table
     key: Mapping[str, Any]

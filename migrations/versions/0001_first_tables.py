@@ -1,4 +1,4 @@
-"""The first tables: runs and their sessions, metrics with rollups, vital signs, events, checkpoints, the schedule."""
+"""The first tables: runs, sessions, metrics with rollups, vital signs, events, checkpoints, the schedule."""
 
 from __future__ import annotations
 
