@@ -49,7 +49,7 @@ def export(
     opened = Home.open(home, create=False)
     if output is not None and output.exists() and not output.is_dir() and not force:
         raise UsageError(f"{output} is there already; replace it with --force, or name another with --output")
-    written = Path(offline("export", opened, checkpoint, file_format=file_format, output=output, force=force))
+    written = Path(offline("export", opened, checkpoint, output or Path.cwd()))
     if as_json:
         print_json({"path": str(written), "size_bytes": written.stat().st_size, "format": file_format})
     else:

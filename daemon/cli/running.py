@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -258,12 +257,9 @@ def check_host(host: str, *, allow_remote: bool) -> None:
         UsageError: with what it would mean.
     """
     from daemon.errors import UsageError
+    from daemon.supervisor.listening import is_loopback
 
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback and not allow_remote:
+    if not is_loopback(host) and not allow_remote:
         raise UsageError(
             f"--host {host} lets other machines in: whoever has the token can steer the daemon and read what "
             "it learns, and the connection is not encrypted; say --allow-remote if that is meant"

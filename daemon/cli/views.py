@@ -99,7 +99,7 @@ class PlainView:
         elif kind == "event":
             self.on_event(frame)
         elif kind == "run":
-            self.on_run(frame["run"] if isinstance(frame.get("run"), dict) else frame)
+            self.on_run(frame["run"])
         elif kind == "bye":
             self._write(f"The daemon says good-bye: {frame['reason']}")
 

@@ -1,0 +1,281 @@
+"""One checked configuration from four layers, and one clear line for every mistake."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brain.registry import brains
+from daemon.config_loading import (
+    config_from_dict,
+    config_to_dict,
+    list_brains,
+    list_presets,
+    override_config,
+    parse_set,
+    resolve_config,
+    setting_names,
+)
+from daemon.config_ranges import range_of
+from daemon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.config import RunConfig
+
+
+def resolve(
+    overrides: dict[str, Any] | None = None,
+    *,
+    preset: str | Path | None = None,
+    environ: dict[str, str] | None = None,
+) -> RunConfig:
+    return resolve_config(preset=preset, overrides=overrides or {}, environ=environ or {})
+
+
+def complaint(overrides: dict[str, Any] | None = None, **where: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        resolve(overrides, **where)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_each_layer_overrides_the_one_before(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        'summary = "mine"\nseed = 1\n[stream]\nrows = 2\nsegment_bytes = 16\nstretch_bytes = 128\n'
+    )
+    environ = {"SYNAPSED_STREAM__SEGMENT_BYTES": "17", "SYNAPSED_STREAM__STRETCH_BYTES": "129"}
+    config = resolve({"stream.stretch_bytes": 130}, preset=mine, environ=environ)
+    assert config.seed == 1
+    assert (config.stream.rows, config.stream.segment_bytes, config.stream.stretch_bytes) == (2, 17, 130)
+    assert config.stream.mix == "round_robin"
+    assert config.preset == str(mine)
+
+
+def test_overrides_may_be_nested_or_dotted() -> None:
+    nested = resolve({"stream": {"rows": 4}, "replay": {"fraction": 0}})
+    assert nested == resolve({"stream.rows": 4, "replay.fraction": 0})
+    assert nested.replay.fraction == 0.0
+
+
+def test_the_environment_chooses_the_preset_and_ignores_what_is_no_setting() -> None:
+    environ = {
+        "SYNAPSED_PRESET": "tiny",
+        "SYNAPSED_HOME": "/x",
+        "SYNAPSED_TOKEN": "t",
+        "SYNAPSED_TEST_URL": "u",
+        "HOME": "h",
+    }
+    assert resolve(environ=environ) == resolve(preset="tiny")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (
+            {"replay.capcity": 3},
+            "no setting is called replay.capcity; did you mean replay.capacity? (command line)",
+        ),
+        ({"rows": 3}, "no setting is called rows; did you mean stream.rows? (command line)"),
+        (
+            {"brain.hiden_size": 3},
+            "no setting is called brain.hiden_size; did you mean brain.hidden_size? (command line)",
+        ),
+        ({"stream.rows": "many"}, 'stream.rows = "many": a whole number is expected (command line)'),
+        ({"stream.rows": True}, "stream.rows = true: a whole number is expected (command line)"),
+        ({"stream.rows": 1.5}, "stream.rows = 1.5: a whole number is expected (command line)"),
+        ({"stream.rows": 0}, "stream.rows = 0: a number of at least 1 is expected (command line)"),
+        (
+            {"replay.fraction": 1.2},
+            "replay.fraction = 1.2: a number of at least 0 and below 1 is expected (command line)",
+        ),
+        ({"limits.hours": -1.0}, "limits.hours = -1.0: a number above 0 is expected (command line)"),
+        ({"limits.hours": float("nan")}, "limits.hours = NaN: a number above 0 is expected (command line)"),
+        ({"growth.enabled": "yes"}, 'growth.enabled = "yes": true or false is expected (command line)'),
+        (
+            {"device": "gpu"},
+            'device = "gpu": one of auto, cpu, cuda, mps is expected; did you mean cpu? (command line)',
+        ),
+        ({"brain.kind": "synaps"}, "no brain is called 'synaps'; did you mean 'synapse'? (command line)"),
+        (
+            {"brain": "synapse"},
+            'brain = "synapse": a table with kind is expected, such as brain.kind=synapse (command line)',
+        ),
+        ({"stream": 3}, "stream = 3: a table is expected (command line)"),
+        ({"seed": 1, "seed.x": 2}, "seed.x cannot be set: seed is a value, not a table (command line)"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_setting_place_and_right_thing(
+    overrides: dict[str, Any], says: str
+) -> None:
+    assert complaint(overrides) == says
+
+
+def test_a_mistake_names_the_preset_or_the_variable_it_is_in(tmp_path: Path) -> None:
+    mine = tmp_path / "my.toml"
+    mine.write_text("[replay]\ncapcity = 1\n")
+    assert complaint(preset=mine).endswith(f"did you mean replay.capacity? (preset {mine})")
+    assert complaint(environ={"SYNAPSED_STREAM__ROWS": "x"}).endswith("(environment SYNAPSED_STREAM__ROWS)")
+    assert "(environment SYNAPSED_STREM__ROWS)" in complaint(environ={"SYNAPSED_STREM__ROWS": "1"})
+
+
+def test_an_unknown_or_broken_preset_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("[stream\n")
+    assert complaint(preset="tinny") == "no preset is called tinny; did you mean tiny?"
+    assert complaint(preset="zzzz").startswith("no preset is called zzzz; known: default, ")
+    assert complaint(preset=tmp_path / "mime.toml").endswith(f"did you mean {tmp_path / 'mine.toml'}?")
+    assert "is not TOML" in complaint(preset=tmp_path / "mine.toml")
+
+
+def test_data_is_made_absolute_and_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    books = tmp_path / "books"
+    books.mkdir()
+    assert "is empty" in complaint({"stream.data": ["books"]})
+    (books / "one.txt").write_text("text")
+    assert resolve({"stream.data": ["books"]}).stream.data == (str(books),)
+    assert resolve({"stream.data": "books/one.txt"}).stream.data == (str(books / "one.txt"),)
+    says = complaint({"stream.data": [str(tmp_path / "boks" / "one.txt")]})
+    assert says.endswith(f"did you mean {books / 'one.txt'}? (command line)")
+
+
+def test_another_kind_of_brain_drops_the_settings_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class StoneConfig:
+        """Learns nothing."""
+
+        weight: int = 7
+
+    brains.names()
+    monkeypatch.setattr(brains, "_entries", dict(brains._entries))
+    brains.register("stone", builds="tests:nothing")(StoneConfig)
+    assert resolve({"brain.kind": "stone"}, preset="tiny").brain == {"kind": "stone", "weight": 7}
+    assert "brain.hidden_size" in complaint({"brain.kind": "stone", "brain.hidden_size": 4})
+
+
+def test_a_brain_s_own_check_reads_as_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class PairConfig:
+        """Wants an even size."""
+
+        size: int = 2
+
+        def __post_init__(self) -> None:
+            if self.size % 2:
+                raise ValueError(f"size must be even, not {self.size}")
+
+    brains.names()
+    monkeypatch.setattr(brains, "_entries", dict(brains._entries))
+    brains.register("pair", builds="tests:nothing")(PairConfig)
+    assert (
+        complaint({"brain": {"kind": "pair", "size": 3}}) == "brain: size must be even, not 3 (command line)"
+    )
+
+
+def test_the_resolved_configuration_is_complete_json_and_comes_back_equal() -> None:
+    for preset in list_presets():
+        stored = json.loads(json.dumps(config_to_dict(preset.config)))
+        assert config_from_dict(stored) == preset.config
+        assert set(stored["brain"]) > {"kind", "hidden_size", "precision"}
+
+
+def test_a_stored_configuration_without_a_newer_setting_takes_its_default() -> None:
+    stored = config_to_dict(resolve())
+    del stored["sample"]
+    assert config_from_dict(stored) == resolve()
+
+
+def test_overrides_lie_over_a_stored_configuration(tmp_path: Path) -> None:
+    stored = resolve({"stream.rows": 3})
+    gone = dataclasses.replace(
+        stored, stream=dataclasses.replace(stored.stream, data=(str(tmp_path / "gone"),))
+    )
+    changed = override_config(gone, {"optimizer.learning_rate": 0.5})
+    assert (changed.stream.rows, changed.optimizer.learning_rate) == (3, 0.5)
+    assert changed.stream.data == gone.stream.data  # looked for by the stream, when it is opened
+    with pytest.raises(ConfigError, match="did you mean"):
+        override_config(gone, {"optimizer.learning_rat": 1})
+
+
+def test_presets_are_listed_with_a_summary_and_the_classic_ones_end_by_themselves() -> None:
+    presets = {preset.name: preset for preset in list_presets()}
+    assert {"default", "quality", "tiny", "fast", "full"} <= set(presets)
+    assert all(preset.summary for preset in presets.values())
+    assert (presets["fast"].config.stream.samples_per_pass, presets["fast"].config.limits.epochs) == (
+        10_000,
+        10,
+    )
+    assert (presets["full"].config.stream.samples_per_pass, presets["full"].config.limits.epochs) == (
+        10_000_000,
+        200,
+    )
+    assert presets["default"].config.limits.hours is None
+
+
+def test_brains_are_listed_with_the_schema_of_their_settings() -> None:
+    synapse = next(brain for brain in list_brains() if brain["kind"] == "synapse")
+    assert synapse["summary"].startswith("Byte-level")
+    assert synapse["settings"]["properties"]["hidden_size"]["default"] > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        ("0.5", 0.5),
+        ("true", True),
+        ("cpu", "cpu"),
+        ('"3"', "3"),
+        ('["a", "b"]', ["a", "b"]),
+        ("", ""),
+        ("/a b", "/a b"),
+    ],
+)
+def test_set_reads_toml_values_and_bare_words(text: str, value: object) -> None:
+    assert parse_set(f"a.b = {text}") == ("a.b", value)
+
+
+@pytest.mark.parametrize("text", ["rows", "=3", ""])
+def test_set_wants_a_key_and_a_value(text: str) -> None:
+    with pytest.raises(ConfigError, match="key=value"):
+        parse_set(text)
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_whatever_is_set_ends_in_a_config_or_a_config_error(key: str, value: str) -> None:
+    with suppress(ConfigError):
+        name, parsed = parse_set(f"{key}={value}")
+        resolve({name: parsed})
+
+
+@given(
+    st.sampled_from(setting_names()),
+    st.one_of(st.integers(-5, 5), st.floats(), st.booleans(), st.none(), st.text(max_size=5)),
+)
+def test_whatever_a_setting_is_given_ends_in_a_config_or_a_config_error(name: str, value: object) -> None:
+    with suppress(ConfigError):
+        config = resolve({name: value})
+        assert config_from_dict(config_to_dict(config)) == config
+
+
+def test_every_number_of_the_core_configuration_has_a_range() -> None:
+    def numbers(settings: dict[str, Any], prefix: str = "") -> list[str]:
+        names = []
+        for key, value in settings.items():
+            if isinstance(value, dict) and key != "brain":
+                names += numbers(value, f"{prefix}{key}.")
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                names.append(prefix + key)
+        return names
+
+    unbounded = [name for name in numbers(config_to_dict(resolve())) if range_of(name) is None]
+    assert unbounded == []

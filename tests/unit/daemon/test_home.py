@@ -1,0 +1,161 @@
+"""The home folder: where it is, who may ask, and that one daemon holds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from daemon.errors import HomeBusyError, UsageError
+from daemon.home import Home
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_a_named_home_comes_before_the_environment_and_that_before_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    environ = {"SYNAPSED_HOME": str(tmp_path / "from-environment")}
+    assert Home.open(tmp_path / "named", environ=environ).root == tmp_path / "named"
+    assert Home.open(None, environ=environ).root == tmp_path / "from-environment"
+    assert Home.open(None, environ={}).root == tmp_path
+    assert (tmp_path / "named").is_dir()
+
+
+def test_the_flag_names_the_home_only_where_it_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Home.open(None, environ={}).flag == ""
+    assert Home.open(tmp_path / "my home", environ={}).flag == f" --home '{tmp_path / 'my home'}'"
+    assert Home.open(tmp_path / "b", environ={"SYNAPSED_HOME": str(tmp_path / "b")}).flag == ""
+
+
+def test_a_file_is_no_home(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="it is a file; choose another with --home"):
+        Home.open(tmp_path / "file", environ={})
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root writes everywhere")
+def test_a_home_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(UsageError, match="not writable"):
+            Home.open(tmp_path, environ={})
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_only_looking_makes_no_home(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no folder"):
+        Home.open(tmp_path / "nowhere", environ={}, create=False)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_token_is_made_once_for_its_owner_alone(home: Home) -> None:
+    token = home.token()
+    assert len(token) >= 32
+    assert home.token() == token
+    assert mode(home.root / "token") == 0o600
+    assert [path.name for path in home.root.iterdir() if "token" in path.name] == ["token"]
+
+
+def test_makers_at_the_same_moment_agree_on_one_token(home: Home) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        tokens = set(pool.map(lambda _: home.token(), range(16)))
+    assert len(tokens) == 1
+
+
+def test_the_environment_overrides_the_token_and_writes_nothing(tmp_path: Path) -> None:
+    home = Home.open(tmp_path, environ={"SYNAPSED_TOKEN": "given"})
+    assert home.token() == "given"
+    assert not (tmp_path / "token").exists()
+
+
+def test_a_token_others_can_read_is_shut_and_said(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    token = home.token()
+    (home.root / "token").chmod(0o644)
+    assert home.token() == token
+    assert mode(home.root / "token") == 0o600
+    assert "others could read" in caplog.text
+
+
+def test_an_empty_token_file_is_replaced(home: Home) -> None:
+    (home.root / "token").write_text("\n")
+    (home.root / "token").chmod(0o600)
+    token = home.token()
+    assert len(token) >= 32
+    assert home.token() == token
+
+
+def test_the_database_is_in_the_home_unless_the_environment_says_otherwise(tmp_path: Path) -> None:
+    assert Home.open(tmp_path, environ={}).database_url == f"sqlite:///{tmp_path / 'synapsed.db'}"
+    environ = {"SYNAPSED_DATABASE_URL": "postgresql+psycopg://localhost/brain"}
+    assert Home.open(tmp_path, environ=environ).database_url == environ["SYNAPSED_DATABASE_URL"]
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from daemon.home import Home
+home = Home.open(Path(sys.argv[1]))
+with home.lock():
+    home.write_daemon_file(port=4711, url="http://127.0.0.1:4711")
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_holder_is_told_the_address_and_a_killed_one_lets_go(home: Home) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(home.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        other = home.read_daemon_file()
+        assert other is not None
+        assert (other.pid, other.port) == (holder.pid, 4711)
+        with pytest.raises(HomeBusyError, match=r"http://127\.0\.0\.1:4711 \(pid \d+\)"), home.lock():
+            pass
+        holder.kill()
+        holder.wait(timeout=10)
+        with home.lock():  # the kernel let go of it
+            assert home.read_daemon_file() is None  # and its file counts for nothing
+
+
+def test_the_lock_takes_the_daemon_file_away_when_it_ends(home: Home) -> None:
+    with home.lock():
+        written = home.write_daemon_file(port=1, url="http://127.0.0.1:1")
+        assert home.read_daemon_file() == written
+    assert not (home.root / "daemon.json").exists()
+
+
+def test_a_pid_used_again_is_another_process(home: Home) -> None:
+    home.write_daemon_file(port=1, url="http://127.0.0.1:1")
+    path = home.root / "daemon.json"
+    path.write_text(
+        json.dumps({**json.loads(path.read_text()), "started_at": psutil.Process().create_time() - 60})
+    )
+    assert home.read_daemon_file() is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "started_at": 0, "port": 1, "url": ""}']
+)
+def test_a_damaged_daemon_file_is_ignored(home: Home, content: str) -> None:
+    (home.root / "daemon.json").write_text(content)
+    assert home.read_daemon_file() is None
