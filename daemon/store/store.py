@@ -48,8 +48,8 @@ FRESH_RUN: Mapping[str, Any] = {
     "training_seconds": 0.0, "latest": {}, "readings": {}, "sources": [], "rolled_to": 0,
 }  # fmt: skip
 FRESH_READING: Mapping[str, Any] = {
-    "value": None, "raw": None, "uncertainty": None, "samples": 0, "version": "1", "cost_ms": 0.0, "reason": None,
-    "detail": {},
+    "value": None, "raw": None, "uncertainty": None, "samples": 0, "version": "1", "cost_ms": 0.0,
+    "reason": None, "detail": {},
 }  # fmt: skip
 FRESH_EVENT: Mapping[str, Any] = {"severity": "info", "step": None, "message": "", "data": {}}
 FRESH_CHECKPOINT: Mapping[str, Any] = {"pinned": False, "verified": True, "best": False}
@@ -58,7 +58,7 @@ Moment = str | float | datetime
 
 
 class Store(Reader):
-    """Everything the daemon remembers beside checkpoints. Made by `Store.open`; any thread may call any method.
+    """Everything the daemon remembers beside checkpoints. Made by `Store.open`; any thread may use it.
 
     Attributes:
         notices: what a person should know about the opening (a damaged file was moved aside).
@@ -146,7 +146,7 @@ class Store(Reader):
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
     def create_run(self, run: str, **values: Any) -> None:
-        """Add a run; values are columns of `runs`: name, preset, brain, config, state, parent_run, parent_step …"""
+        """Add a run; values are columns of `runs`: name, preset, brain, config, state, parent_run …"""
         self._put(runs, {"id": run}, values, {"created_at": self._clock(), **FRESH_RUN})
 
     def update_run(self, run: str, **values: Any) -> None:
@@ -154,9 +154,9 @@ class Store(Reader):
         self._put(runs, {"id": run}, values, None)
 
     def start_session(self, run: str, number: int, *, first_step: int | None = None, **values: Any) -> None:
-        """A new life of a run's trainer begins; further values: resumed_from, started_at.
+        """Begin a new life of a run's trainer; further values: resumed_from, started_at.
 
-        Rows of earlier sessions from `first_step` on are superseded; without it, the session's first row says.
+        Rows of earlier sessions from `first_step` on are superseded; without it, its first row says.
         """
         known = {} if first_step is None else {"first_step": first_step}
         self._writer.put(StartSession(run=run, number=number, values={**values, **known}))

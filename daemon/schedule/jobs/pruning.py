@@ -1,0 +1,15 @@
+"""Letting go of what nobody needs, every hour."""
+
+from __future__ import annotations
+
+from daemon.schedule.registry import JobContext, job
+
+
+@job(
+    "pruning",
+    summary="Delete checkpoints beyond the rules, old answers and unused caches",
+    every_seconds=3600.0,
+)
+async def prune(context: JobContext) -> str:
+    """Ask the daemon, which knows what is in use."""
+    return await context.work.prune()

@@ -1,0 +1,11 @@
+"""Tidying and checking the database, once a day."""
+
+from __future__ import annotations
+
+from daemon.schedule.registry import JobContext, job
+
+
+@job("upkeep", summary="Tidy the database and check that it is whole", cron="0 4 * * *")
+async def tidy(context: JobContext) -> str:
+    """Ask the daemon, which holds the database."""
+    return await context.work.upkeep()
