@@ -1,0 +1,89 @@
+"""The ASGI application: guard → body → idempotency → routes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+
+from daemon.api import problems
+from daemon.api.body import BodyLimit
+from daemon.api.guard import Guard
+from daemon.api.idempotency import Idempotency
+from daemon.api.routes import (
+    checkpoints,
+    events,
+    health,
+    metrics,
+    operations,
+    page,
+    presets,
+    runs,
+    schedule,
+    series,
+    stream,
+)
+from daemon.api.shapes import ProblemBody
+from daemon.api.telemetry import registry_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from daemon.api.context import Context
+
+PREFIX = "/api/v1"
+NOUNS = (health, presets, runs, operations, series, events, checkpoints, schedule, stream)
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemBody, "description": description}
+    for status, description in (
+        (401, "The token is missing or wrong"),
+        (404, "There is none of that id"),
+        (409, "It does not fit the state of things"),
+        (422, "Something in the request is wrong"),
+    )
+}
+
+
+def create_app(context: Context, *, hosts: Iterable[str]) -> Guard:
+    """The whole application, ready to serve.
+
+    Args:
+        context: the rooms behind it.
+        hosts: exact Host headers it answers for, as `127.0.0.1:8765`.
+    """
+    app = FastAPI(
+        title="synapsed",
+        version=context.version,
+        summary="Steer and watch a brain that learns without end.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        generate_unique_id_function=lambda route: f"{route.tags[0] if route.tags else 'page'}_{route.name}",
+    )
+    app.state.context = context
+    problems.install(app)
+    for noun in NOUNS:
+        app.include_router(noun.router, prefix=PREFIX, responses=PROBLEMS)
+    app.include_router(page.router)
+    app.mount("/static", page.static_files())
+    app.state.registry = registry_of(context.supervisor, context.hub, context.version)
+    app.include_router(metrics.router)
+    inner = BodyLimit(Idempotency(app, answers=context.supervisor.ledger))
+    return Guard(inner, access=context.access, hosts=hosts)
+
+
+def allowed_hosts(host: str, port: int, *, more: Iterable[str] = ()) -> frozenset[str]:
+    """Host headers a daemon bound to `host` answers for.
+
+    >>> sorted(allowed_hosts("127.0.0.1", 8765))
+    ['127.0.0.1:8765', '[::1]:8765', 'localhost:8765']
+    """
+    names = {"127.0.0.1", "localhost", "[::1]", bracketed(host), *(bracketed(name) for name in more)}
+    names -= {"0.0.0.0", "[::]", ""}  # noqa: S104 - not bound here: these are no names a client uses
+    hosts = {f"{name.lower()}:{port}" for name in names}
+    return frozenset(hosts | ({name.lower() for name in names} if port == 80 else set()))
+
+
+def bracketed(host: str) -> str:
+    """An address as it stands in a URL: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

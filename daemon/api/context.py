@@ -1,0 +1,45 @@
+"""What every route may use, carried by the app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from daemon.api.access import Access
+from daemon.api.feed import Hub
+from daemon.home import Home
+from daemon.supervisor.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from daemon.schedule.diary import Diary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The rooms behind the API.
+
+    Attributes:
+        shutdown: asks the daemon to save, stop and exit.
+        url: where the daemon answers, without a slash at the end.
+    """
+
+    home: Home
+    supervisor: Supervisor
+    hub: Hub
+    access: Access
+    diary: Diary | None
+    shutdown: Callable[[], None]
+    url: str
+    version: str
+
+
+def context_of(connection: HTTPConnection) -> Context:
+    """The context of the app that serves this connection."""
+    return cast("Context", connection.app.state.context)
+
+
+ContextOf = Annotated[Context, Depends(context_of)]

@@ -1,0 +1,168 @@
+"""The outermost layer, pure ASGI: request ids, Host, Origin, token, security headers, and a net under everything.
+
+Order: Host, Origin (websocket and unsafe methods), token. Nothing of the body is read before all three have passed.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from daemon.api.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from daemon.api.access import Access
+
+logger = logging.getLogger(__name__)
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+OPEN_TO_ALL = frozenset({("GET", "/api/v1/health"), ("HEAD", "/api/v1/health")})
+# These look at the cookie themselves: without one they show the way in.
+DOORS = frozenset({("GET", "/"), ("HEAD", "/"), ("POST", "/login")})
+REQUEST_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}", re.ASCII)
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; connect-src 'self' {sockets}; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request does not come in."""
+
+    status: int
+    detail: str
+
+
+class Guard:
+    """Wraps an ASGI app; what it lets through is from an allowed host, of an allowed origin, and knows the token.
+
+    Args:
+        app: what is guarded.
+        access: who may come in.
+        hosts: exact values of the Host header, lower case, port included.
+    """
+
+    def __init__(self, app: ASGIApp, *, access: Access, hosts: Iterable[str]) -> None:
+        self.app = app
+        self._access = access
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._origins = frozenset(f"http://{host}" for host in self._hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        headers = _headers(scope)
+        asked_id = headers.get("x-request-id", [""])[0]
+        request_id = asked_id if REQUEST_ID.fullmatch(asked_id) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                started = True
+                message["headers"] = self._with_headers(
+                    scope, headers, message.get("headers", []), request_id
+                )
+            elif message["type"] == "websocket.accept":
+                started = True
+            await send(message)
+
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            await self._refuse(refusal, scope, request_id, receive, send_guarded)
+            return
+        try:
+            await self.app(scope, receive, send_guarded)
+        except Exception:  # the net: nothing falls through to the server
+            logger.exception("request %s: %s %s failed", request_id, scope.get("method", "WS"), scope["path"])
+            if not started:
+                failure = Refusal(
+                    500, "something went wrong inside; the daemon's log has it under this request_id"
+                )
+                await self._refuse(failure, scope, request_id, receive, send_guarded)
+
+    def _refusal(self, scope: Scope, headers: dict[str, list[str]]) -> Refusal | None:
+        hosts = headers.get("host", [])
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+            return Refusal(400, "this daemon does not answer for that Host")
+        websocket = scope["type"] == "websocket"
+        if websocket or scope["method"] not in SAFE_METHODS:
+            origins = headers.get("origin", [])
+            if len(origins) > 1 or (origins and origins[0].lower() not in self._origins):
+                return Refusal(403, "requests from another origin are refused")
+            if headers.get("sec-fetch-site", [""])[0].lower() == "cross-site":
+                return Refusal(403, "requests from another site are refused")
+        place = ("GET" if websocket else scope["method"], scope["path"])
+        if not websocket and (place in OPEN_TO_ALL or place in DOORS):
+            return None
+        authorization, cookies = headers.get("authorization", []), headers.get("cookie", [])
+        if len(authorization) > 1 or not self._access.admits(
+            authorization=authorization[0] if authorization else None, cookies="; ".join(cookies)
+        ):
+            return Refusal(
+                401,
+                "the home's token is needed: Authorization: Bearer <token>, or open the address synapsed printed",
+            )
+        return None
+
+    async def _refuse(
+        self, refusal: Refusal, scope: Scope, request_id: str, receive: Receive, send: Send
+    ) -> None:
+        headers = {"WWW-Authenticate": 'Bearer realm="synapsed"'} if refusal.status == 401 else {}
+        problem = Problem(
+            refusal.status, refusal.detail, instance=scope["path"], request_id=request_id, headers=headers
+        )
+        if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close", "code": 1008, "reason": refusal.detail})
+            return
+        await problem(scope, receive, send)
+
+    def _with_headers(
+        self,
+        scope: Scope,
+        asked: dict[str, list[str]],
+        answered: Iterable[tuple[bytes, bytes]],
+        request_id: str,
+    ) -> list[tuple[bytes, bytes]]:
+        headers = list(answered)
+        present = {name.lower() for name, _ in headers}
+        host = asked.get("host", [""])[0].lower()
+        # Older browsers do not count a websocket of the same origin as 'self'.
+        sockets = f"ws://{host}" if host in self._hosts else ""
+        policy = CONTENT_SECURITY_POLICY.format(sockets=sockets).encode("latin-1")
+        defaults: list[tuple[bytes, bytes]] = [
+            *HEADERS,
+            (b"content-security-policy", policy),
+            (b"x-request-id", request_id.encode()),
+        ]
+        if scope["path"].startswith("/api/") or scope["path"] == "/metrics":
+            defaults.append((b"cache-control", b"no-store"))
+        headers.extend((name, value) for name, value in defaults if name not in present)
+        return headers
+
+
+def _headers(scope: Scope) -> dict[str, list[str]]:
+    headers: dict[str, list[str]] = {}
+    pairs: Any = scope.get("headers", [])
+    for name, value in pairs:
+        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return headers

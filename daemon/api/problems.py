@@ -1,0 +1,116 @@
+"""Every error as RFC 9457 `application/problem+json`, with the id of the request it answers.
+
+What went wrong inside stays inside: an unexpected exception is logged with the request's id and answered without detail.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from brain.errors import SynapsedError, UnknownNameError
+from daemon.api.wire import Json
+from daemon.errors import (
+    ConflictError,
+    NoCheckpointError,
+    NotFoundError,
+    TornCheckpointError,
+    TrainerLostError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fastapi import FastAPI, Request
+
+logger = logging.getLogger(__name__)
+
+STATUS_OF: tuple[tuple[type[SynapsedError], int], ...] = (
+    (NotFoundError, 404),
+    (NoCheckpointError, 404),
+    (UnknownNameError, 422),
+    (UsageError, 422),
+    (ConflictError, 409),
+    (TornCheckpointError, 409),
+    (TrainerLostError, 503),
+)
+
+
+class Problem(Json):
+    """One problem, ready to send."""
+
+    media_type = "application/problem+json"
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        instance: str,
+        request_id: str,
+        errors: Sequence[Mapping[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        title = HTTPStatus(status).phrase
+        content: dict[str, Any] = {
+            "type": f"urn:synapsed:problem:{title.lower().replace(' ', '-')}",
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "instance": instance,
+            "request_id": request_id,
+        }
+        if errors is not None:
+            content["errors"] = list(errors)
+        super().__init__(content, status_code=status, headers=dict(headers or {}))
+
+
+def answer(request: Request, status: int, detail: str, **more: Any) -> Problem:
+    """A problem for this request."""
+    request_id = str(request.scope.get("state", {}).get("request_id", ""))
+    return Problem(status, detail, instance=request.url.path, request_id=request_id, **more)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem."""
+
+    @app.exception_handler(HTTPException)
+    async def of_http(request: Request, error: HTTPException) -> Problem:
+        detail = str(error.detail)
+        if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
+            detail = f"there is nothing at {request.url.path}; the API is described at /docs"
+        elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = (error.headers or {}).get("Allow", "another method")
+            detail = f"{request.url.path} does not take {request.method}; it takes {allowed}"
+        return answer(request, error.status_code, detail, headers=error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def of_validation(request: Request, error: RequestValidationError) -> Problem:
+        errors = [
+            {
+                "path": ".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0]),
+                "message": str(one["msg"]),
+            }
+            for one in error.errors()
+        ]
+        first = errors[0]
+        return answer(request, 422, f"{first['path']}: {first['message']}", errors=errors)
+
+    @app.exception_handler(SynapsedError)
+    async def of_project(request: Request, error: SynapsedError) -> Problem:
+        status = next((status for kind, status in STATUS_OF if isinstance(error, kind)), 500)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.warning("%s %s: %s", request.method, request.url.path, error)
+        errors = [{"path": "", "message": str(error)}] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
+        return answer(request, status, str(error), errors=errors)
+
+    @app.exception_handler(Exception)
+    async def of_anything(request: Request, error: Exception) -> Problem:
+        return answer(
+            request, 500, "something went wrong inside; the daemon's log has it under this request_id"
+        )

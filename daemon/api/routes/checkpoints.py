@@ -1,0 +1,81 @@
+"""Checkpoints: what can be resumed. Named by id only; an id can never lead out of their folder."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from daemon.api.context import ContextOf
+from daemon.api.paging import Cursor, Limit, page_of
+from daemon.api.shapes import Checkpoint, FullCheckpoint, FullRun, Hours, Name, Page, Request, Settings, Steps
+from daemon.supervisor.requests import ResumeRequest
+
+router = APIRouter(prefix="/checkpoints", tags=["checkpoints"])
+
+
+class Resumption(Request):
+    """How to go on; everything left out is as it was."""
+
+    hours: Hours | None = None
+    steps: Steps | None = None
+    config: Settings | None = None
+    name: Name | None = None
+    queue: bool = False
+
+
+@router.get("", response_model=Page[Checkpoint])
+async def checkpoints(
+    context: ContextOf,
+    run: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Any:
+    """Checkpoints on disk, newest first."""
+    return page_of(await asyncio.to_thread(context.supervisor.ledger.checkpoints, run), cursor, limit)
+
+
+@router.get("/{checkpoint_id}", response_model=FullCheckpoint)
+async def checkpoint(context: ContextOf, checkpoint_id: str) -> Any:
+    """A checkpoint with its manifest."""
+    return await asyncio.to_thread(context.supervisor.ledger.checkpoint, checkpoint_id)
+
+
+@router.delete("/{checkpoint_id}", status_code=204)
+async def delete(context: ContextOf, checkpoint_id: str) -> Response:
+    """Delete a checkpoint; 409 for pinned ones and the only verified one."""
+    await asyncio.to_thread(context.supervisor.ledger.delete_checkpoint, checkpoint_id)
+    return Response(status_code=204)
+
+
+@router.post("/{checkpoint_id}/pin", response_model=Checkpoint)
+async def pin(context: ContextOf, checkpoint_id: str) -> Any:
+    """Keep a checkpoint until it is unpinned."""
+    return await asyncio.to_thread(context.supervisor.ledger.pin_checkpoint, checkpoint_id, pinned=True)
+
+
+@router.post("/{checkpoint_id}/unpin", response_model=Checkpoint)
+async def unpin(context: ContextOf, checkpoint_id: str) -> Any:
+    """Let the retention rules have a checkpoint again."""
+    return await asyncio.to_thread(context.supervisor.ledger.pin_checkpoint, checkpoint_id, pinned=False)
+
+
+@router.post("/{checkpoint_id}/resume", status_code=201, response_model=FullRun)
+async def resume(
+    context: ContextOf, checkpoint_id: str, response: Response, how: Resumption | None = None
+) -> Any:
+    """Go on from a checkpoint: the newest of a run continues it, an older one forks a new run."""
+    how = how or Resumption()
+    request = ResumeRequest(
+        checkpoint=checkpoint_id,
+        overrides=how.config or {},
+        hours=how.hours,
+        steps=how.steps,
+        name=how.name,
+        by_id_only=True,
+        queue=how.queue,
+    )
+    run = await context.supervisor.resume(request)
+    response.headers["Location"] = f"/api/v1/runs/{run.id}"
+    return run.view()

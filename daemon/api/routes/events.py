@@ -1,0 +1,49 @@
+"""Events: what happened, of one run or of all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from daemon.api.context import Context, ContextOf
+from daemon.api.paging import Cursor, Limit
+from daemon.api.shapes import Event, Page
+from daemon.api.wire import Json
+
+router = APIRouter(tags=["events"])
+
+After = Annotated[int | None, Query(ge=0, lt=2**63, description="Only later events, oldest first.")]
+Kind = Annotated[str | None, Query(max_length=80, description="Only events of this kind.")]
+
+
+@router.get("/runs/{run_id}/events", response_model=Page[Event])
+async def of_run(
+    context: ContextOf,
+    run_id: str,
+    after: After = None,
+    kind: Kind = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Any:
+    """Events of a run, newest first; with `after`, oldest first."""
+    await context.supervisor.run(run_id)
+    return await _page(context, run_id, after, kind, cursor, limit)
+
+
+@router.get("/events", response_model=Page[Event])
+async def of_all(
+    context: ContextOf, after: After = None, kind: Kind = None, cursor: Cursor = None, limit: Limit = 50
+) -> Any:
+    """Events of all runs, newest first; with `after`, oldest first."""
+    return await _page(context, None, after, kind, cursor, limit)
+
+
+async def _page(
+    context: Context, run_id: str | None, after: int | None, kind: str | None, cursor: str | None, limit: int
+) -> Json:
+    items, following = await asyncio.to_thread(
+        context.supervisor.ledger.events, run_id, after=after, kind=kind, cursor=cursor, limit=limit
+    )
+    return Json({"items": items, "next": following})

@@ -1,0 +1,165 @@
+"""The page: the door, index.html, its files, Plotly, and the API's own documentation; all served from this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import hashlib
+import importlib.util
+import urllib.parse
+from html import escape
+from pathlib import Path
+from typing import cast
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from daemon.api.body import BODY
+from daemon.api.context import Context
+
+router = APIRouter(include_in_schema=False)
+
+# Asked again each time, answered 304 while nothing changed: an upgrade shows at once.
+REVALIDATE = {"Cache-Control": "no-cache"}
+
+DOOR_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;background:#10141a;"
+    "color:#e6e9ee}code{background:#1d2430;padding:.1em .4em;border-radius:4px}input,button{font:inherit;padding:.4em "
+    ".6em;border-radius:6px;border:1px solid #3a4556;background:#1d2430;color:inherit}.wrong{color:#ff9b8a}"
+)
+DOOR = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>synapsed: let me in</title>
+<meta name="viewport" content="width=device-width"><style>{style}</style></head><body><h1>synapsed</h1>{note}
+<p>This page is for the person at this machine. To get in, either</p>
+<ul><li>open the address that <code>synapsed</code> printed when it started (it works once), or</li>
+<li>paste the token from the file <code>token</code> in the home <code>{home}</code>:</li></ul>
+<form method="post" action="/login"><label>Token <input type="password" name="token" autocomplete="off" autofocus
+required></label> <button>Let me in</button></form></body></html>"""
+DOOR_POLICY = "default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+DOCS = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>synapsed API</title>
+<link rel="stylesheet" href="/vendor/swagger-ui.css"></head><body><div id="swagger-ui"></div>
+<script src="/vendor/swagger-ui-bundle.js"></script><script src="/vendor/docs.js"></script></body></html>"""
+DOCS_SCRIPT = """SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true,
+  presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset].filter(Boolean)});
+"""
+VENDORED = {
+    "plotly.min.js": ("plotly", "package_data/plotly.min.js", "text/javascript"),
+    "swagger-ui.css": ("fastapi_offline", "static/swagger-ui.css", "text/css"),
+    "swagger-ui-bundle.js": ("fastapi_offline", "static/swagger-ui-bundle.js", "text/javascript"),
+}
+
+
+@router.api_route("/", methods=["GET", "HEAD"])
+async def index(request: Request) -> Response:
+    """The page; with a one-time code the cookie first, and without either the door."""
+    context = _context(request)
+    code = request.query_params.get("token")
+    inside = context.access.has_cookie(request.headers.get("cookie"))
+    if code is not None and request.method == "GET":
+        if inside or context.access.redeem_code(code) or context.access.knows_token(code):
+            return _welcome(context)
+        return _door(context, "<p class=wrong>This address was used already, or has expired.</p>")
+    if not inside:
+        return _door(context, "")
+    return FileResponse(dashboard_folder() / "index.html", media_type="text/html", headers=REVALIDATE)
+
+
+@router.post("/login")
+async def login(request: Request) -> Response:
+    """The door's form: the token becomes the cookie."""
+    context = _context(request)
+    form = urllib.parse.parse_qs(request.scope[BODY].decode("utf-8", "replace"), max_num_fields=4)
+    if context.access.knows_token(form.get("token", [""])[0].strip()):
+        return _welcome(context)
+    return _door(context, "<p class=wrong>That is not the token of this home.</p>")
+
+
+@router.get("/docs")
+async def docs() -> Response:
+    """The API, to read and to try."""
+    return HTMLResponse(DOCS)
+
+
+@router.get("/vendor/docs.js")
+async def docs_script() -> Response:
+    """What starts Swagger UI; inline scripts are forbidden here."""
+    return Response(DOCS_SCRIPT, media_type="text/javascript")
+
+
+@router.api_route("/vendor/{name}", methods=["GET", "HEAD"])
+async def vendored(request: Request, name: str) -> Response:
+    """A file of an installed package, compressed once."""
+    if name not in VENDORED:
+        raise HTTPException(404)
+    package, inside, media_type = VENDORED[name]
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise HTTPException(404, f"the Python package {package} is not installed; run pip install {package}")
+    path = Path(spec.origin).parent / inside
+    headers = {**REVALIDATE, "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        path = await asyncio.to_thread(compressed, path, _context(request).home.cache)
+        headers["Content-Encoding"] = "gzip"
+    known = request.headers.get("if-none-match")
+    response = FileResponse(path, media_type=media_type, headers=headers, stat_result=path.stat())
+    if known is not None and known == response.headers.get("etag"):
+        return Response(status_code=304, headers={"ETag": known, **headers})
+    return response
+
+
+def static_files() -> StaticFiles:
+    """The page's own files."""
+    return RevalidatedFiles(directory=dashboard_folder() / "static", check_dir=False)
+
+
+class RevalidatedFiles(StaticFiles):
+    """Static files that a browser asks for again, and gets only when they changed."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        """As StaticFiles, with the header that says so."""
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers.update(REVALIDATE)
+        return response
+
+
+def dashboard_folder() -> Path:
+    """Where the page lies."""
+    spec = importlib.util.find_spec("dashboard")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def compressed(path: Path, cache: Path) -> Path:
+    """The gzip twin of a file, made anew when the file changed."""
+    stat = path.stat()
+    identity = hashlib.sha256(f"{path}|{stat.st_size}|{stat.st_mtime_ns}".encode()).hexdigest()[:16]
+    twin = cache / f"{path.name}.{identity}.gz"
+    if not twin.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        draft = twin.with_suffix(f".{id(twin):x}.part")
+        draft.write_bytes(gzip.compress(path.read_bytes(), 6, mtime=0))
+        draft.replace(twin)
+    return twin
+
+
+def _welcome(context: Context) -> Response:
+    response = RedirectResponse("/", status_code=303, headers={"Cache-Control": "no-store"})
+    response.headers["Set-Cookie"] = context.access.set_cookie()
+    return response
+
+
+def _door(context: Context, note: str) -> Response:
+    digest = base64.b64encode(hashlib.sha256(DOOR_STYLE.encode()).digest()).decode()
+    return HTMLResponse(
+        DOOR.format(style=DOOR_STYLE, note=note, home=escape(str(context.home.root))),
+        status_code=401,
+        headers={"Content-Security-Policy": DOOR_POLICY.format(digest=digest), "Cache-Control": "no-store"},
+    )
+
+
+def _context(request: Request) -> Context:
+    return cast("Context", request.app.state.context)

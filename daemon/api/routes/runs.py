@@ -1,0 +1,137 @@
+"""Runs: list, start, look at, steer, feed, ask."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from daemon.api.context import ContextOf
+from daemon.api.paging import Cursor, Limit
+from daemon.api.shapes import FullRun, Hours, Name, Operation, Page, Request, Run, Settings, Steps
+from daemon.config_loading import list_presets, resolve_config, unfold
+from daemon.errors import ConfigError, UsageError
+from daemon.supervisor.requests import StartRequest
+from daemon.supervisor.supervisor import PUSH_LIMIT_BYTES
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+
+class NewRun(Request):
+    """What to start; everything left out is the preset's."""
+
+    preset: Annotated[str, Field(max_length=100)] | None = None
+    config: Settings | None = None
+    hours: Hours | None = None
+    steps: Steps | None = None
+    name: Name | None = None
+    queue: bool = Field(default=False, description="Wait for the learning run to end instead of a 409.")
+
+
+class Action(Request):
+    """What a run should do."""
+
+    action: Literal["stop", "pause", "continue", "checkpoint", "grow", "sleep", "evaluate"]
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class Experience(Request):
+    """Text that enters the stream."""
+
+    text: Annotated[str, Field(min_length=1, max_length=PUSH_LIMIT_BYTES)]
+
+
+class Prompt(Request):
+    """What to say to the brain."""
+
+    prompt: Annotated[str, Field(max_length=65536)] = ""
+    max_bytes: Annotated[int, Field(ge=1, le=65536)] = 200
+    temperature: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.8
+    top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.95
+
+
+class Said(Request):
+    """What the brain answered."""
+
+    text: str
+    bytes_generated: int
+    step: int
+
+
+@router.get("", response_model=Page[Run])
+async def runs(context: ContextOf, cursor: Cursor = None, limit: Limit = 50) -> Any:
+    """Runs, newest first, without their configuration."""
+    supervisor = context.supervisor
+    stored, following = await asyncio.to_thread(supervisor.ledger.run_views, cursor, limit)
+    live = {run.id: run.view(full=False) for run in supervisor.known()}
+    items = [live.pop(run["id"], run) for run in stored]
+    if cursor is None:  # a run of this instant may not be written yet
+        fresh = [run for run in live.values() if not items or run["created_at"] >= items[0]["created_at"]]
+        items = sorted([*fresh, *items], key=lambda run: str(run["created_at"]), reverse=True)
+    return {"items": items, "next": following}
+
+
+@router.post("", status_code=201, response_model=FullRun)
+async def start(context: ContextOf, new: NewRun, response: Response) -> Any:
+    """Start a run; 409 when one is learning already."""
+    request = await asyncio.to_thread(_start_request, new)
+    run = await context.supervisor.start(request)
+    response.headers["Location"] = f"/api/v1/runs/{run.id}"
+    return run.view()
+
+
+@router.get("/{run_id}", response_model=FullRun)
+async def run(context: ContextOf, run_id: str) -> Any:
+    """A run, with its configuration and sources."""
+    return (await context.supervisor.run(run_id)).view()
+
+
+@router.post("/{run_id}/actions", status_code=202, response_model=Operation)
+async def act(context: ContextOf, run_id: str, action: Action, response: Response) -> Any:
+    """Ask a run to do something between two steps."""
+    operation = await context.supervisor.act(run_id, action.action, action.arguments)
+    response.headers["Location"] = f"/api/v1/operations/{operation.id}"
+    return operation.view()
+
+
+@router.post("/{run_id}/experience", status_code=202, response_model=Operation)
+async def feed(context: ContextOf, run_id: str, experience: Experience, response: Response) -> Any:
+    """Push text into a run's experience; the operation is done once it is journaled."""
+    if len(experience.text.encode()) > PUSH_LIMIT_BYTES:
+        raise UsageError(f"text: more than {PUSH_LIMIT_BYTES // 1024} KiB; send it in parts")
+    operation = await context.supervisor.feed(run_id, experience.text)
+    response.headers["Location"] = f"/api/v1/operations/{operation.id}"
+    return operation.view()
+
+
+@router.post("/{run_id}/generate", response_model=Said)
+async def generate(context: ContextOf, run_id: str, prompt: Prompt) -> Any:
+    """What the brain says next."""
+    result = await context.supervisor.generate(
+        run_id,
+        prompt=prompt.prompt,
+        max_bytes=prompt.max_bytes,
+        temperature=prompt.temperature,
+        top_p=prompt.top_p,
+    )
+    return {name: result.get(name) for name in ("text", "bytes_generated", "step")}
+
+
+def _start_request(new: NewRun) -> StartRequest:
+    """Resolve the configuration as the command line would; a preset is named, never a path."""
+    if new.preset is not None and new.preset not in {info.name for info in list_presets()}:
+        names = ", ".join(info.name for info in list_presets())
+        raise ConfigError(f"no preset is called {new.preset!r}; known: {names}")
+    overrides = unfold(new.config or {}, origin="config")
+    limits = {
+        name: value for name, value in (("hours", new.hours), ("steps", new.steps)) if value is not None
+    }
+    if limits:
+        overrides = unfold(
+            {**overrides, **{f"limits.{name}": value for name, value in limits.items()}}, origin="config"
+        )
+    return StartRequest(
+        config=resolve_config(preset=new.preset, overrides=overrides), name=new.name, queue=new.queue
+    )

@@ -1,0 +1,47 @@
+"""Series and evaluations: the numbers of a run over its steps."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from daemon.api.context import ContextOf
+from daemon.api.paging import Cursor, Limit
+from daemon.api.shapes import Evaluation, Page, Series
+from daemon.api.wire import Json
+from daemon.errors import UsageError
+
+router = APIRouter(prefix="/runs", tags=["numbers"])
+
+Step = Annotated[int | None, Query(ge=0, lt=2**53)]
+MAX_METRICS = 50
+
+
+@router.get("/{run_id}/series", response_model=Series)
+async def series(
+    context: ContextOf,
+    run_id: str,
+    metrics: Annotated[str, Query(max_length=2000, description="Names with commas between.")] = "bpc",
+    start: Annotated[Step, Query(alias="from", description="First step.")] = None,
+    end: Annotated[Step, Query(alias="to", description="Last step.")] = None,
+    points: Annotated[int, Query(ge=1, le=10_000, description="At most so many buckets.")] = 1000,
+) -> Any:
+    """Metrics over steps: min, max, mean, last and n of each bucket."""
+    await context.supervisor.run(run_id)
+    names = list(dict.fromkeys(name.strip() for name in metrics.split(",") if name.strip()))
+    if not names or len(names) > MAX_METRICS:
+        raise UsageError(f"metrics: 1 to {MAX_METRICS} names with commas between, such as metrics=bpc,phi")
+    if start is not None and end is not None and end < start:
+        raise UsageError(f"to = {end}: a step from {start} (from) on is expected")
+    ledger = context.supervisor.ledger
+    return Json(await asyncio.to_thread(ledger.series, run_id, names, start=start, end=end, points=points))
+
+
+@router.get("/{run_id}/evaluations", response_model=Page[Evaluation])
+async def evaluations(context: ContextOf, run_id: str, cursor: Cursor = None, limit: Limit = 50) -> Any:
+    """Held-out loss by source, newest first."""
+    await context.supervisor.run(run_id)
+    items, following = await asyncio.to_thread(context.supervisor.ledger.evaluations, run_id, cursor, limit)
+    return Json({"items": items, "next": following})

@@ -1,0 +1,224 @@
+"""The shapes of what goes over the wire, for checking requests and for OpenAPI."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+Hours = Annotated[
+    float, Field(gt=0, le=1e6, allow_inf_nan=False, description="Ends the run after so many hours.")
+]
+Steps = Annotated[int, Field(gt=0, lt=2**53, description="Ends the run after so many steps.")]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Settings = Annotated[
+    dict[str, Any], Field(description="Settings as dotted keys (`stream.rows`) or nested objects.")
+]
+
+
+class Request(BaseModel):
+    """Base of request bodies: an unknown key is an error, and a number is never text."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Page(BaseModel, Generic[T]):
+    """A part of a list; ask on with `?cursor=` what `next` says, until it is null."""
+
+    items: list[T]
+    next: str | None = None
+
+
+class Health(BaseModel):
+    """That the daemon answers, and whose it is."""
+
+    status: Literal["ok"]
+    version: str
+    home_id: str
+
+
+class Parent(BaseModel):
+    """Where a run was forked from."""
+
+    run: str
+    step: int | None
+
+
+class Limits(BaseModel):
+    """Where a run ends by itself; null: never."""
+
+    hours: float | None = None
+    steps: int | None = None
+    epochs: int | None = None
+
+
+class Reading(BaseModel):
+    """One measurement of a vital sign; `value` null means not available, and `reason` says why."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+    value: float | None
+
+
+class Run(BaseModel):
+    """One line of learning."""
+
+    id: str
+    name: str
+    preset: str | None
+    brain: str | None
+    device: str | None
+    state: Literal[
+        "queued", "starting", "running", "paused", "sleeping", "stopping", "stopped", "finished", "crashed"
+    ]
+    degraded: str | None
+    reason: str | None
+    step: int
+    samples: int
+    training_seconds: float
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    session: int
+    parent: Parent | None
+    limits: Limits
+    latest: dict[str, float | None]
+    readings: dict[str, Reading]
+    sample: str | None
+    checkpoint: str | None
+    num_parameters: int | None
+    num_neurons: int | None
+
+
+class FullRun(Run):
+    """A run with what it was made of."""
+
+    sources: list[dict[str, Any]]
+    config: dict[str, Any]
+
+
+class Operation(BaseModel):
+    """A command on its way, or its outcome."""
+
+    id: str
+    run: str | None
+    action: str
+    state: Literal["pending", "done", "failed"]
+    result: dict[str, Any] | None
+    error: str | None
+    created_at: str
+    finished_at: str | None
+
+
+class Event(BaseModel):
+    """A fact; `seq` grows over all runs."""
+
+    seq: int
+    run: str | None
+    session: int | None
+    kind: str
+    severity: Literal["info", "warning", "error"]
+    step: int | None
+    time: str
+    message: str
+    data: dict[str, Any]
+
+
+class MetricSeries(BaseModel):
+    """Columns of equal length, one row a bucket."""
+
+    step: list[int]
+    time: list[float]
+    min: list[float | None]
+    max: list[float | None]
+    mean: list[float | None]
+    last: list[float | None]
+    n: list[int]
+
+
+class Series(BaseModel):
+    """Metrics over steps; `exact` when every bucket is one step."""
+
+    run: str
+    exact: bool
+    resolution: int
+    metrics: dict[str, MetricSeries]
+
+
+class Checkpoint(BaseModel):
+    """A committed state of a run; `id` is its directory's name."""
+
+    id: str
+    name: str
+    run: str | None
+    session: int | None
+    step: int | None
+    samples: int | None
+    created_at: str
+    reason: str | None
+    size_bytes: int | None
+    bpc: float | None
+    pinned: bool
+    verified: bool | None
+    best: bool
+    path: str | None
+
+
+class FullCheckpoint(Checkpoint):
+    """A checkpoint with its manifest."""
+
+    manifest: dict[str, Any]
+
+
+class Evaluation(BaseModel):
+    """Held-out loss of one source; `coverage` is the share of its held-out set behind it."""
+
+    source: str
+    bpc: float | None
+    coverage: float | None
+    age_steps: float | None
+    step: int
+    time: str
+
+
+class Job(BaseModel):
+    """A line of the diary."""
+
+    model_config = ConfigDict(extra="allow")
+    id: str
+    summary: str
+    trigger: Any
+    next_run: str | None
+    paused: bool
+    last_run: str | None
+    last_outcome: str | None
+
+
+class PresetItem(BaseModel):
+    """A ready-made run."""
+
+    name: str
+    summary: str
+    config: dict[str, Any]
+
+
+class BrainItem(BaseModel):
+    """A brain that can be built, and its settings as JSON schema."""
+
+    kind: str
+    summary: str
+    settings: dict[str, Any]
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[dict[str, str]] | None = None

@@ -1,0 +1,40 @@
+"""Who hears what happens: the live feed, the log, the view in a terminal."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Audience(Protocol):
+    """Told in the event loop, at once and in order; must return at once."""
+
+    def on_run(self, run: dict[str, Any]) -> None:
+        """A run was created, or its state or totals changed (the Run of the API, without config)."""
+
+    def on_delta(self, delta: dict[str, Any]) -> None:
+        """Metrics of the last tenth of a second, columnar."""
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """A fact, numbered: the Event of the API."""
+
+    def on_operation(self, operation: dict[str, Any]) -> None:
+        """An operation changed its state."""
+
+
+class Listener(Protocol):
+    """The foreground view of a daemon; called in the event loop, must return at once."""
+
+    def on_listening(self, url: str, one_time_url: str) -> None:
+        """The daemon answers at `url`; `one_time_url` lets one browser in."""
+
+    def on_run(self, run: dict[str, Any]) -> None:
+        """As Audience.on_run."""
+
+    def on_delta(self, delta: dict[str, Any]) -> None:
+        """As Audience.on_delta."""
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """As Audience.on_event."""
+
+    def on_stopping(self) -> None:
+        """The daemon was asked to end and saves a last checkpoint."""

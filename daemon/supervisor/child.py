@@ -1,0 +1,40 @@
+"""First steps of the spawned process, before the trainer's own code is imported. Imports no torch."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+    from daemon.protocol import TrainerOrder
+
+TRAINER = "daemon.trainer.process:trainer_main"
+
+
+def enter(entry: str, order: TrainerOrder, connection: Connection, log_path: Path) -> None:
+    """Send all output to `log_path`, go deaf to the terminal, then call `module:function` named by `entry`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        # A closed terminal must not kill a trainer that is about to save.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    redirect_output(log_path)
+    module, _, function = entry.partition(":")
+    getattr(importlib.import_module(module), function)(order, connection)
+
+
+def redirect_output(log_path: Path) -> None:
+    """Put standard output and error, of native code too, at the end of a file."""
+    descriptor = os.open(log_path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=True)

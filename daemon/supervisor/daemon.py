@@ -1,0 +1,292 @@
+"""The daemon: lock, port, store, supervisor, API and signals, from the first moment to the last."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+import logging.handlers
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from daemon.checkpoint.catalogue import Catalogue
+from daemon.errors import TrainerLostError, UsageError
+from daemon.protocol import RunState
+from daemon.supervisor.clock import Clock, SystemClock
+from daemon.supervisor.ledger import Ledger
+from daemon.supervisor.life import LifeSettings
+from daemon.supervisor.listening import bind, is_loopback
+from daemon.supervisor.recovery import recover
+from daemon.supervisor.requests import ResumeRequest, StartRequest
+from daemon.supervisor.signals import ending
+from daemon.supervisor.supervisor import Supervisor
+from daemon.supervisor.training_log import TrainingLog
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from daemon.api.access import Access
+    from daemon.home import Home
+    from daemon.supervisor.audience import Listener
+
+GRACE_SECONDS = 120.0
+EXIT_SECOND_SIGNAL = 130
+LEAVE_WITHIN_SECONDS = 3.0
+LOG_LIMIT_BYTES = 4 * 1024 * 1024
+
+
+class Daemon:
+    """One daemon on one home.
+
+    Args:
+        home: where everything is kept; held by this daemon alone while it runs.
+        host: address to listen on.
+        port: port to listen on; 0 takes a free one.
+        allow_remote: whether an address that other machines reach is meant.
+        listener: the foreground view.
+        allowed_hosts: further names clients call this machine by, for the Host allow-list.
+        life: how trainers are kept alive.
+        grace_seconds: time for the last checkpoint before a trainer is killed.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8765,
+        allow_remote: bool = False,
+        listener: Listener | None = None,
+        allowed_hosts: tuple[str, ...] = (),
+        life: LifeSettings | None = None,
+        grace_seconds: float = GRACE_SECONDS,
+        clock: Clock | None = None,
+    ) -> None:
+        self._home = home
+        self._host = host
+        self._port = port
+        self._allow_remote = allow_remote
+        self._listener = listener
+        self._allowed_hosts = allowed_hosts
+        self._life = life or LifeSettings()
+        self._grace_seconds = grace_seconds
+        self._clock = clock or SystemClock()
+
+    def run(
+        self, first: StartRequest | ResumeRequest | None = None, *, exit_when_finished: bool = False
+    ) -> int:
+        """Serve until told to end; the exit code.
+
+        Args:
+            first: begin with this run.
+            exit_when_finished: end when that run has finished by its limits or crashed.
+
+        Raises:
+            HomeBusyError: another daemon holds the home.
+            PortTakenError: something else listens on the port.
+            UsageError: the host cannot be listened on, or lets other machines in unasked.
+            ConflictError, CheckpointError, NotFoundError: `first` cannot be begun.
+        """
+        if not is_loopback(self._host) and not self._allow_remote:
+            raise UsageError(
+                f"--host {self._host} lets other machines in: whoever has the token can steer the daemon, and the "
+                "connection is not encrypted; say --allow-remote if that is meant"
+            )
+        with self._home.lock(), contextlib.closing(bind(self._host, self._port)) as sock, self._daemon_log():
+            return asyncio.run(_Life(self, sock, first, exit_when_finished=exit_when_finished).live())
+
+    @contextlib.contextmanager
+    def _daemon_log(self) -> Iterator[None]:
+        """Warnings of the daemon's own go to logs/problems.log; what a person follows is training.log."""
+        handler = logging.handlers.RotatingFileHandler(
+            self._home.logs / "problems.log",
+            maxBytes=LOG_LIMIT_BYTES,
+            backupCount=2,
+            encoding="utf-8",
+            delay=True,
+        )
+        handler.setLevel(logging.WARNING)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        # `synapsed` prints what a person needs; without this, the last-resort handler would print all of it again.
+        roots = [logging.getLogger(name) for name in ("daemon", "brain", "uvicorn", "apscheduler", "asyncio")]
+        for root in roots:
+            root.addHandler(handler)
+        try:
+            yield
+        finally:
+            for root in roots:
+                root.removeHandler(handler)
+            handler.close()
+
+
+class _Life:
+    """One life of a daemon, within its event loop."""
+
+    def __init__(
+        self,
+        daemon: Daemon,
+        sock: socket.socket,
+        first: StartRequest | ResumeRequest | None,
+        *,
+        exit_when_finished: bool,
+    ) -> None:
+        self._of = daemon
+        self._sock = sock
+        self._first = first
+        self._exit_when_finished = exit_when_finished
+        self._stop = asyncio.Event()
+        self._stop_reason = "the daemon stops"
+        self._leave_now = asyncio.Event()
+        self._supervisor: Supervisor | None = None
+
+    async def live(self) -> int:
+        """From the open store to the closed one."""
+        of = self._of
+        with ending(self._on_first_signal, self._on_second_signal):
+            from daemon.store.store import Store  # noqa: PLC0415 - a second of imports, after the port is ours
+
+            store = await asyncio.to_thread(Store.open, of._home.database_url)
+            log = TrainingLog(of._home.training_log, of._clock)
+            try:
+                catalogue = Catalogue(of._home.checkpoints)
+                ledger = Ledger(store, catalogue, monotonic=of._clock.monotonic)
+                supervisor = self._supervisor = Supervisor(of._home, ledger, clock=of._clock, life=of._life)
+                supervisor.add_audience(log)
+                if of._listener is not None:
+                    supervisor.add_audience(ListenerAudience(of._listener))
+                async with self._serving(supervisor):
+                    return await self._conduct(supervisor)
+            finally:
+                log.close()
+                quickly = self._leave_now.is_set()
+                await asyncio.to_thread(store.close, 1.0 if quickly else 10.0)
+
+    async def _conduct(self, supervisor: Supervisor) -> int:
+        """Recover, begin what was asked for, wait for the end, stop everything."""
+        conduct = asyncio.ensure_future(self._until_end(supervisor))
+        leave = asyncio.ensure_future(self._leave_now.wait())
+        await asyncio.wait((conduct, leave), return_when=asyncio.FIRST_COMPLETED)
+        if leave.done():
+            conduct.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await conduct
+            return EXIT_SECOND_SIGNAL
+        leave.cancel()
+        return conduct.result()
+
+    async def _until_end(self, supervisor: Supervisor) -> int:
+        exit_code = 0
+        stop = asyncio.ensure_future(self._stop.wait())
+        try:
+            await recover(supervisor, grace_seconds=self._of._life.linger_seconds)
+            await asyncio.to_thread(supervisor.ledger.catalogue.sweep)
+            if self._first is not None and not self._stop.is_set():
+                begin = supervisor.start if isinstance(self._first, StartRequest) else supervisor.resume
+                run = await begin(self._first)  # type: ignore[arg-type]
+                if self._exit_when_finished:
+                    ended = asyncio.ensure_future(self._ended_by_itself(supervisor, run.id))
+                    await asyncio.wait((ended, stop), return_when=asyncio.FIRST_COMPLETED)
+                    if ended.done():
+                        exit_code = ended.result()
+                        self._stop.set()
+                    else:
+                        ended.cancel()
+            await stop
+        finally:
+            stop.cancel()
+            if self._of._listener is not None:
+                self._of._listener.on_stopping()
+            await supervisor.close(grace_seconds=self._of._grace_seconds, reason=self._stop_reason)
+        return exit_code
+
+    async def _ended_by_itself(self, supervisor: Supervisor, run_id: str) -> int:
+        """The exit code, once the run has finished by its limits or crashed; one stopped by hand may be resumed."""
+        while True:
+            run = await supervisor.wait_ended(run_id)
+            if run.state is RunState.FINISHED:
+                return 0
+            if run.state is RunState.CRASHED:
+                return TrainerLostError.exit_code
+            await supervisor.wait_begun(run_id)
+
+    @contextlib.asynccontextmanager
+    async def _serving(self, supervisor: Supervisor) -> AsyncIterator[None]:
+        """Answer HTTP within."""
+        from daemon.api.access import Access  # noqa: PLC0415 - FastAPI is loaded once the port is ours
+        from daemon.api.app import allowed_hosts, bracketed, create_app  # noqa: PLC0415
+        from daemon.api.context import Context  # noqa: PLC0415
+        from daemon.api.feed import Hub  # noqa: PLC0415
+        from daemon.api.server import QuietServer  # noqa: PLC0415
+
+        of = self._of
+        port = self._sock.getsockname()[1]
+        shown = "127.0.0.1" if of._host in ("0.0.0.0", "::") else of._host  # noqa: S104
+        url = f"http://{bracketed(shown)}:{port}"
+        access = Access(of._home.token(), port=port)
+        names = (*of._allowed_hosts, *(machine_names() if not is_loopback(of._host) else ()))
+        context = Context(
+            home=of._home,
+            supervisor=supervisor,
+            hub=Hub(supervisor, clock=of._clock),
+            access=access,
+            diary=None,
+            shutdown=self._shutdown,
+            url=url,
+            version=importlib.metadata.version("synapsed"),
+        )
+        server = QuietServer(create_app(context, hosts=allowed_hosts(of._host, port, more=names)))
+        async with server.answering(self._sock):
+            of._home.write_daemon_file(port=port, url=url)
+            self._announce(url, access)
+            yield
+            await context.hub.close(self._stop_reason)
+
+    def _announce(self, url: str, access: Access) -> None:
+        if self._of._listener is not None:
+            self._of._listener.on_listening(url, f"{url}/?token={access.issue_code()}")
+
+    def _shutdown(self) -> None:
+        self._stop_reason = "asked to over the API"
+        self._stop.set()
+
+    def _on_first_signal(self, name: str) -> None:
+        self._stop_reason = "Ctrl+C" if name == "SIGINT" else name
+        self._stop.set()
+
+    def _on_second_signal(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.kill()
+        self._leave_now.set()
+        # Whatever hangs: the person has asked twice.
+        timer = threading.Timer(LEAVE_WITHIN_SECONDS, os._exit, (EXIT_SECOND_SIGNAL,))
+        timer.daemon = True
+        timer.start()
+
+
+class ListenerAudience:
+    """Passes what happens to the foreground view, which does not care for operations."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.on_run = listener.on_run
+        self.on_delta = listener.on_delta
+        self.on_event = listener.on_event
+
+    def on_operation(self, operation: dict[str, Any]) -> None:
+        """Not shown."""
+
+
+def machine_names() -> set[str]:
+    """Names and addresses other machines may call this one by."""
+    import psutil  # noqa: PLC0415
+
+    names = {socket.gethostname(), socket.getfqdn()}
+    for addresses in psutil.net_if_addrs().values():
+        names |= {
+            one.address.partition("%")[0]
+            for one in addresses
+            if one.family in (socket.AF_INET, socket.AF_INET6)
+        }
+    return names

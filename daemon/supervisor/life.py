@@ -1,0 +1,198 @@
+"""The lives of one run's trainers: spawn, listen, notice silence and death, start again from the last good checkpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from daemon.events import TrainerLost
+from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
+from daemon.supervisor.child import TRAINER
+from daemon.supervisor.restart import RestartPolicy
+from daemon.supervisor.trainer import Death, TrainerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from daemon.supervisor.clock import Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifeSettings:
+    """How patient the supervisor is.
+
+    Attributes:
+        entry: `module:function` a trainer begins with.
+        silence_seconds: a trainer that says nothing for so long is killed; counts as death.
+        linger_seconds: time to end in, after the last word.
+        restart: a new policy for each run.
+    """
+
+    entry: str = TRAINER
+    silence_seconds: float = 120.0
+    linger_seconds: float = 60.0
+    restart: Callable[[], RestartPolicy] = field(default=RestartPolicy)
+
+
+class LifeObserver(Protocol):
+    """Told what a run's trainers do, in the event loop."""
+
+    def on_session(self, run: str, session: int, pid: int | None) -> None:
+        """A trainer was spawned."""
+
+    def on_ready(self, run: str, ready: Ready) -> None:
+        """It is about to learn."""
+
+    def on_report(self, run: str, report: Report) -> None:
+        """It learned."""
+
+    def on_outcome(self, run: str, outcome: Outcome) -> None:
+        """It obeyed or refused a command."""
+
+    def on_lost(self, run: str, event: TrainerLost) -> None:
+        """It died; `restart_seconds` says whether another follows."""
+
+    def on_end(self, run: str, goodbye: Goodbye | None, reason: str) -> None:
+        """No further trainer will be started; without a goodbye the run has crashed."""
+
+    def newest_checkpoint(self, run: str) -> Path | None:
+        """The last good checkpoint of the run, to start again from."""
+
+
+class TrainerLife:
+    """Keeps a run learning through the deaths of its trainers."""
+
+    def __init__(
+        self,
+        order: TrainerOrder,
+        *,
+        observer: LifeObserver,
+        settings: LifeSettings,
+        clock: Clock,
+        log_path: Path,
+    ) -> None:
+        self.run = order.run_id
+        self._order = order
+        self._observer = observer
+        self._settings = settings
+        self._clock = clock
+        self._log_path = log_path
+        self._policy = settings.restart()
+        self._trainer: TrainerProcess | None = None
+        self._goodbye: Goodbye | None = None
+        self._heard_at = 0.0
+        self._silent_for: float | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._waiting: asyncio.TimerHandle | None = None
+        self._giving_up = False
+        self.ended = asyncio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the trainer that lives now."""
+        return self._trainer.pid if self._trainer else None
+
+    @property
+    def between_lives(self) -> bool:
+        """The trainer is dead and the next one is not started yet."""
+        return self._waiting is not None
+
+    def begin(self) -> None:
+        """Spawn a trainer for the order as it stands."""
+        self._waiting = None
+        self._goodbye, self._silent_for = None, None
+        trainer = TrainerProcess(
+            self._order,
+            entry=self._settings.entry,
+            log_path=self._log_path,
+            on_message=self._on_message,
+            on_death=self._on_death,
+            linger_seconds=self._settings.linger_seconds,
+        )
+        self._trainer = trainer
+        self._heard_at = self._clock.monotonic()
+        trainer.start()
+        self._watch = asyncio.get_running_loop().create_task(self._watch_silence(trainer))
+        self._observer.on_session(self.run, self._order.session, trainer.pid)
+
+    def send(self, command: Command) -> None:
+        """Pass a command down the pipe of the living trainer."""
+        assert self._trainer is not None
+        self._trainer.send(command)
+
+    def give_up(self, reason: str) -> None:
+        """Start no further trainer; between two lives this ends the run at once."""
+        self._giving_up = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+            self._end(None, reason)
+
+    def kill(self) -> None:
+        """End it all now; the last good checkpoint stays."""
+        self.give_up("killed")
+        if self._trainer is not None:
+            self._trainer.kill()
+
+    def _on_message(self, message: Any) -> None:
+        self._heard_at = self._clock.monotonic()
+        if isinstance(message, Report):
+            self._observer.on_report(self.run, message)
+        elif isinstance(message, Outcome):
+            self._observer.on_outcome(self.run, message)
+        elif isinstance(message, Ready):
+            self._observer.on_ready(self.run, message)
+        elif isinstance(message, Goodbye):
+            self._goodbye = message
+
+    def _on_death(self, death: Death) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        self._trainer = None
+        goodbye = self._goodbye
+        if goodbye is not None and (goodbye.state != "crashed" or not goodbye.restartable):
+            self._end(goodbye, goodbye.error or "")
+            return
+        if self._silent_for is not None:
+            reason = f"silent for {self._silent_for:.0f} s"
+        else:
+            reason = (goodbye.error if goodbye else None) or death.reason
+        wait_seconds = None if self._giving_up else self._policy.after_death(self._clock.monotonic())
+        self._observer.on_lost(self.run, TrainerLost(reason=reason, restart_seconds=wait_seconds))
+        if wait_seconds is None:
+            self._end(None, reason if self._giving_up else f"trainer died too often; last: {reason}")
+            return
+        self._order = self._next_order()
+        self._waiting = asyncio.get_running_loop().call_later(wait_seconds, self.begin)
+
+    def _next_order(self) -> TrainerOrder:
+        """The same run, a new session, from the newest checkpoint it has committed itself."""
+        checkpoint = self._observer.newest_checkpoint(self.run)
+        if checkpoint is None:  # nothing of its own yet: begin as the first time
+            return replace(self._order, session=self._order.session + 1)
+        return replace(
+            self._order,
+            session=self._order.session + 1,
+            checkpoint=checkpoint,
+            fork_of=None,
+            fall_back=True,
+            limits_from_checkpoint=True,
+        )
+
+    def _end(self, goodbye: Goodbye | None, reason: str) -> None:
+        self._observer.on_end(self.run, goodbye, reason)
+        self.ended.set()
+
+    async def _watch_silence(self, trainer: TrainerProcess) -> None:
+        limit = self._settings.silence_seconds
+        with contextlib.suppress(asyncio.CancelledError):
+            while True:
+                silent_for = self._clock.monotonic() - self._heard_at
+                if silent_for >= limit:
+                    self._silent_for = silent_for
+                    trainer.kill()
+                    return
+                await asyncio.sleep(min(limit - silent_for, 1.0) + 0.01)

@@ -1,0 +1,66 @@
+"""The port: taken by ourselves before anything else, so that a taken one is a clear line and not a traceback."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+import sys
+
+from daemon.errors import PortTakenError, UsageError
+
+TAKEN = frozenset({errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)})
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket on the port; port 0 takes a free one.
+
+    Raises:
+        PortTakenError: something else listens there.
+        UsageError: the host is no address of this machine, or the port cannot be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError, OverflowError) as error:
+        raise UsageError(
+            f"cannot listen on {host}: {getattr(error, 'strerror', None) or error}; try --host 127.0.0.1"
+        ) from error
+    sock = socket.socket(family, kind, protocol)
+    try:
+        if sys.platform == "win32":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            # A port in TIME_WAIT is free; one that is listened on stays taken.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(256)
+    except OSError as error:
+        sock.close()
+        if error.errno in TAKEN:
+            raise PortTakenError(
+                f"port {port} on {host} is in use; choose another with --port, or take a free one with --port 0"
+            ) from error
+        raise UsageError(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another --host or --port"
+        ) from error
+    except OverflowError as error:
+        sock.close()
+        raise UsageError(f"port {port}: a number from 0 to 65535 is expected") from error
+    sock.setblocking(False)
+    return sock
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

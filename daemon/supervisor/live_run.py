@@ -1,0 +1,125 @@
+"""A run as it is now: its row in the store, joined with what its trainer said last."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from daemon.protocol import Ready, Report, RunState
+
+
+@dataclass(kw_only=True)
+class LiveRun:
+    """State of one run in memory; `view` is its form on the wire (Run in docs/reference/api.md)."""
+
+    id: str
+    name: str
+    config: dict[str, Any]
+    created_at: datetime
+    state: RunState = RunState.QUEUED
+    parent: dict[str, Any] | None = None
+    degraded: str | None = None
+    reason: str | None = None
+    step: int = 0
+    samples: int = 0
+    training_seconds: float = 0.0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    session: int = 0
+    device: str | None = None
+    num_parameters: int | None = None
+    num_neurons: int | None = None
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    latest: dict[str, float | None] = field(default_factory=dict)
+    readings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sample: str | None = None
+    checkpoint: str | None = None
+
+    def apply_ready(self, ready: Ready) -> None:
+        """Take over what a trainer says when it is about to learn."""
+        self.step, self.samples = ready.step, ready.samples
+        self.device = ready.device
+        self.num_parameters, self.num_neurons = ready.num_parameters, ready.num_neurons
+        self.sources = ready.sources
+        if ready.checkpoint is not None:
+            self.checkpoint = ready.checkpoint
+
+    def apply_report(self, report: Report) -> None:
+        """Take over the newest numbers of a report; the state is the supervisor's to change."""
+        self.step, self.samples = report.step, report.samples
+        self.training_seconds = report.training_seconds
+        self.degraded = report.degraded
+        for metric, values in report.columns.items():
+            if values and metric not in ("step", "time"):
+                self.latest[metric] = finite(values[-1])
+        for metric, _step, _time, value in report.points:
+            self.latest[metric] = finite(value)
+            if metric == "num_neurons":
+                self.num_neurons = int(value)
+            elif metric == "num_parameters":
+                self.num_parameters = int(value)
+        for reading in report.readings:
+            self.readings[str(reading["name"])] = reading
+            self.latest[str(reading["name"])] = finite(reading.get("value"))
+        if report.sample is not None:
+            self.sample = report.sample
+
+    def view(self, *, full: bool = True) -> dict[str, Any]:
+        """The Run of the API; lists and the feed leave out `config` and `sources`."""
+        limits = self.config.get("limits", {})
+        view: dict[str, Any] = {
+            "id": self.id,
+            "name": self.name,
+            "preset": self.config.get("preset"),
+            "brain": self.config.get("brain", {}).get("kind"),
+            "device": self.device,
+            "state": str(self.state),
+            "degraded": self.degraded,
+            "reason": self.reason,
+            "step": self.step,
+            "samples": self.samples,
+            "training_seconds": self.training_seconds,
+            "created_at": iso(self.created_at),
+            "started_at": iso(self.started_at),
+            "ended_at": iso(self.ended_at),
+            "session": self.session,
+            "parent": self.parent,
+            "limits": {key: limits.get(key) for key in ("hours", "steps", "epochs")},
+            "latest": dict(self.latest),
+            "readings": dict(self.readings),
+            "sample": self.sample,
+            "checkpoint": self.checkpoint,
+            "num_parameters": self.num_parameters,
+            "num_neurons": self.num_neurons,
+        }
+        if full:
+            view["sources"] = list(self.sources)
+            view["config"] = self.config
+        return view
+
+
+def finite(value: Any) -> float | None:
+    """A number as JSON can carry it: NaN and infinity are not available."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def iso(time: datetime | None) -> str | None:
+    """ISO 8601 in UTC."""
+    return time.astimezone(UTC).isoformat() if time is not None else None
+
+
+def held_out_losses(points: list[tuple[str, int, float, float]]) -> list[dict[str, Any]]:
+    """Rows of `evaluations` from points such as `held_out_bpc/stdlib`, one for each source and step.
+
+    >>> held_out_losses([("held_out_bpc/a", 5, 0.0, 2.5), ("held_out_coverage/a", 5, 0.0, 0.1)])
+    [{'source': 'a', 'step': 5, 'time': 0.0, 'bpc': 2.5, 'coverage': 0.1}]
+    """
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for metric, step, time, value in points:
+        name, slash, source = metric.partition("/")
+        if slash and name.startswith("held_out_"):
+            row = rows.setdefault((source, step), {"source": source, "step": step, "time": time})
+            row[name.removeprefix("held_out_")] = finite(value)
+    return [row for row in rows.values() if "bpc" in row]

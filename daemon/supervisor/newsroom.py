@@ -1,0 +1,199 @@
+"""What trainers say, turned into rows, live state and news for whoever listens."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from daemon.events import Event, StateChanged, TrainerLost
+from daemon.protocol import Goodbye, Outcome, Ready, Report, RunState
+from daemon.supervisor.live_run import LiveRun, finite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from daemon.home import Home
+    from daemon.supervisor.audience import Audience
+    from daemon.supervisor.clock import Clock
+    from daemon.supervisor.ledger import Ledger
+    from daemon.supervisor.life import TrainerLife
+    from daemon.supervisor.operations import Operation, Operations
+
+logger = logging.getLogger(__name__)
+
+
+class Newsroom:
+    """Observer of every trainer's life. `runs` are those in memory, `lives` those with a trainer."""
+
+    def __init__(
+        self,
+        home: Home,
+        ledger: Ledger,
+        operations: Operations,
+        clock: Clock,
+        *,
+        on_ended: Callable[[LiveRun], None],
+    ) -> None:
+        self.runs: dict[str, LiveRun] = {}
+        self.lives: dict[str, TrainerLife] = {}
+        self.audiences: list[Audience] = []
+        self._home = home
+        self._ledger = ledger
+        self._operations = operations
+        self._clock = clock
+        self._on_ended = on_ended
+
+    # -- LifeObserver ----------------------------------------------------------------------------------------
+
+    def on_session(self, run: str, session: int, pid: int | None) -> None:
+        """A trainer was spawned."""
+        live = self.runs[run]
+        live.session = session
+        live.started_at = live.started_at or self._clock.now()
+        self._ledger.save(live)
+        self._tell_run(live)
+
+    def on_ready(self, run: str, ready: Ready) -> None:
+        """A trainer is about to learn."""
+        live = self.runs[run]
+        live.apply_ready(ready)
+        self._ledger.begin_session(live)
+        self._ledger.save(live)
+        self._tell_run(live)
+
+    def on_report(self, run: str, report: Report) -> None:
+        """A trainer learned: store it, remember the newest, tell everybody."""
+        live = self.runs[run]
+        degraded_before = live.degraded
+        live.apply_report(report)
+        self._ledger.add_report(live, report)
+        for record in report.events:
+            if record["kind"] == StateChanged.kind():
+                self._follow_state(live, record)
+            else:
+                self._add_record(live, record)
+        if degraded_before != live.degraded:
+            self._ledger.save(live)
+            self._tell_run(live)
+        delta = delta_of(live, report)
+        for audience in self.audiences:
+            audience.on_delta(delta)
+
+    def on_outcome(self, run: str, outcome: Outcome) -> None:
+        """A trainer obeyed or refused."""
+        self._operations.settle(outcome)
+
+    def on_lost(self, run: str, event: TrainerLost) -> None:
+        """A trainer died."""
+        live = self.runs[run]
+        self._ledger.end_session(live, "lost", event.reason)
+        self.add_event(live, event)
+        self._operations.fail_pending(run, f"the trainer was lost ({event.reason})")
+        if event.restart_seconds is not None and live.state is not RunState.STOPPING:
+            self.change_state(live, RunState.STARTING, event.message)
+
+    def on_end(self, run: str, goodbye: Goodbye | None, reason: str) -> None:
+        """The run has no trainer any more."""
+        live = self.runs[run]
+        del self.lives[run]
+        asked_to_stop = live.state is RunState.STOPPING
+        if goodbye is not None:
+            state = RunState(goodbye.state)
+            if state is not RunState.CRASHED:
+                live.step, live.samples = goodbye.step, goodbye.samples
+                live.training_seconds = goodbye.training_seconds
+                live.checkpoint = goodbye.checkpoint or live.checkpoint
+        else:
+            state = RunState.STOPPED if asked_to_stop else RunState.CRASHED
+        if not state.ended:  # a trainer that says paused and leaves has stopped
+            state = RunState.STOPPED
+        live.ended_at = self._clock.now()
+        live.degraded = None
+        if state is not RunState.CRASHED and not reason:
+            reason = live.reason or ""
+        self.change_state(live, state, reason)
+        if goodbye is not None:
+            self._ledger.end_session(live, str(state), reason)
+        for operation in self._operations.pending(run):
+            if operation.action == "stop":
+                self._operations.finish(operation, {"step": live.step, "checkpoint": live.checkpoint})
+        self._operations.fail_pending(run, f"the run ended first ({state})")
+        self._on_ended(live)
+
+    def newest_checkpoint(self, run: str) -> Path | None:
+        """Where a restart goes on."""
+        return self._ledger.newest_checkpoint_path(run)
+
+    # -- news ------------------------------------------------------------------------------------------------
+
+    def change_state(self, run: LiveRun, state: RunState, reason: str, *, announce: bool = False) -> None:
+        """Move a run to a state, as an event; `announce` tells of the run even when it is there already."""
+        before = run.state
+        if before is state and not announce:
+            return
+        run.state, run.reason = state, reason or None
+        self._ledger.save(run)
+        if before is not state:
+            self.add_event(
+                run, StateChanged(before=str(before), after=str(state), reason=reason, step=run.step)
+            )
+        self._tell_run(run)
+
+    def add_event(self, run: LiveRun | None, event: Event) -> None:
+        """Store a fact of the supervisor's own and tell it."""
+        self._add_record(run, event.record(now=self._clock.now()))
+
+    def tell_operation(self, operation: Operation) -> None:
+        """An operation began or ended."""
+        view = operation.view()
+        for audience in self.audiences:
+            audience.on_operation(view)
+
+    def _follow_state(self, run: LiveRun, record: dict[str, Any]) -> None:
+        """A trainer went from one state to another.
+
+        An ended state counts once the process has ended: until then another run could not begin, and stopping is
+        announced the moment it is asked for.
+        """
+        state, reason = RunState(record["data"]["after"]), str(record["data"]["reason"])
+        if state.ended:
+            run.reason = reason or run.reason
+        elif state is not run.state and run.state is not RunState.STOPPING:
+            run.state, run.reason = state, reason or None
+            self._ledger.save(run)
+            self._add_record(run, record)
+            self._tell_run(run)
+
+    def _add_record(self, run: LiveRun | None, record: dict[str, Any]) -> None:
+        stored = self._ledger.add_event(run, record)
+        if run is not None and record["kind"] == "checkpoint_saved":
+            run.checkpoint = record["data"]["checkpoint"]
+            self._ledger.put_checkpoint(run, record)
+        elif record["kind"] in ("checkpoint_pruned", "checkpoint_set_aside"):
+            self._ledger.forget_checkpoint(record["data"]["checkpoint"])
+        for audience in self.audiences:
+            audience.on_event(stored)
+
+    def _tell_run(self, run: LiveRun) -> None:
+        view = run.view(full=False)
+        for audience in self.audiences:
+            audience.on_run(view)
+
+
+def delta_of(run: LiveRun, report: Report) -> dict[str, Any]:
+    """The `delta` frame of the live feed."""
+    delta: dict[str, Any] = {
+        "run": run.id,
+        "state": str(run.state),
+        "degraded": run.degraded,
+        "step": report.step,
+        "samples": report.samples,
+        "training_seconds": report.training_seconds,
+        "columns": {name: [finite(value) for value in values] for name, values in report.columns.items()},
+        "points": [[metric, step, time, finite(value)] for metric, step, time, value in report.points],
+        "readings": report.readings,
+    }
+    if report.sample is not None:
+        delta["sample"] = report.sample
+    return delta

@@ -1,0 +1,47 @@
+"""What a person can ask the supervisor to begin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from daemon.config import RunConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartRequest:
+    """A new run.
+
+    Attributes:
+        config: the resolved configuration, limits included.
+        name: for people; None makes one of the preset and the id.
+        queue: wait for the learning run to end instead of answering with a conflict.
+    """
+
+    config: RunConfig
+    name: str | None = None
+    queue: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeRequest:
+    """Go on from a checkpoint.
+
+    Attributes:
+        checkpoint: `latest`, an id such as `continuous_1706123456`, or a path (from the command line only).
+        overrides: settings on top of the stored ones, nested or dotted.
+        hours: limit counted from here; None keeps the checkpoint's own limits.
+        steps: as `hours`.
+        name: of the run, when it forks.
+        by_id_only: refuse paths: what comes over HTTP names checkpoints by id.
+        queue: as in StartRequest.
+    """
+
+    checkpoint: str
+    overrides: dict[str, Any] = field(default_factory=dict)
+    hours: float | None = None
+    steps: int | None = None
+    name: str | None = None
+    by_id_only: bool = False
+    queue: bool = False

@@ -1,0 +1,367 @@
+"""Runs from their first step to their last: starts, resumes, steers and ends them; the only writer of the store."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daemon.config_loading import config_from_dict, config_to_dict, override_config
+from daemon.errors import ConflictError, NotFoundError, TrainerLostError, UsageError
+from daemon.protocol import Command, RunState, TrainerOrder
+from daemon.supervisor.clock import Clock, SystemClock
+from daemon.supervisor.life import LifeSettings, TrainerLife
+from daemon.supervisor.live_run import LiveRun
+from daemon.supervisor.newsroom import Newsroom
+from daemon.supervisor.operations import Operation, Operations
+
+if TYPE_CHECKING:
+    from daemon.config import RunConfig
+    from daemon.home import Home
+    from daemon.supervisor.audience import Audience
+    from daemon.supervisor.ledger import Ledger
+    from daemon.supervisor.requests import ResumeRequest, StartRequest
+
+# Actions whose answer depends on the brain: it is waited for, so that a refusal is a 409 and not a failed operation.
+ASKED_FIRST = frozenset({"grow", "sleep", "evaluate"})
+ASKED_FIRST_SECONDS = 10.0
+ACTIONS = ("stop", "pause", "continue", "checkpoint", "grow", "sleep", "evaluate")
+PUSH_LIMIT_BYTES = 1024 * 1024
+
+
+class Supervisor:
+    """Everything asked of runs comes through here, in one event loop.
+
+    Every method that names a run raises NotFoundError when there is none of that id.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        ledger: Ledger,
+        *,
+        clock: Clock | None = None,
+        life: LifeSettings | None = None,
+        max_active_runs: int = 1,
+    ) -> None:
+        self.home = home
+        self.ledger = ledger
+        self.clock = clock or SystemClock()
+        self.operations = Operations(self.clock, self._on_operation)
+        self.newsroom = Newsroom(home, ledger, self.operations, self.clock, on_ended=self._on_ended)
+        self._life_settings = life or LifeSettings()
+        self._max_active_runs = max_active_runs
+        self._queue: deque[TrainerOrder] = deque()
+        self._closing = False
+        self._begun = asyncio.Event()
+
+    # -- looking ---------------------------------------------------------------------------------------------
+
+    def add_audience(self, audience: Audience) -> None:
+        """From now on `audience` hears what happens."""
+        self.newsroom.audiences.append(audience)
+
+    def active(self) -> list[LiveRun]:
+        """Runs that have a trainer, or will have one again in a moment."""
+        return [self.newsroom.runs[run] for run in self.newsroom.lives]
+
+    def known(self) -> list[LiveRun]:
+        """Runs this life of the daemon has in memory."""
+        return list(self.newsroom.runs.values())
+
+    async def run(self, run_id: str) -> LiveRun:
+        """The run of that id, from memory or from the store."""
+        run = self.newsroom.runs.get(run_id)
+        if run is None:
+            run = await asyncio.to_thread(self.ledger.load, run_id)
+        if run is None:
+            raise NotFoundError(f"there is no run {run_id}; list them: synapsed runs")
+        return run
+
+    async def current(self) -> LiveRun | None:
+        """The run a person means who names none: the learning one, else the newest."""
+        active = self.active()
+        if active:
+            return active[0]
+        newest = await asyncio.to_thread(self.ledger.newest_run_id)
+        return await self.run(newest) if newest else None
+
+    # -- beginning -------------------------------------------------------------------------------------------
+
+    async def start(self, request: StartRequest) -> LiveRun:
+        """Begin a new run.
+
+        Raises:
+            ConflictError: when as many runs learn as may, and `queue` is not asked for.
+            UsageError: when its data is not there.
+        """
+        self._check_room(queue=request.queue)
+        check_data(request.config)
+        run = self._new_run(request.config, request.name)
+        self._launch(run, TrainerOrder(home=self.home.root, run_id=run.id, session=1, config=run.config))
+        return run
+
+    async def resume(self, request: ResumeRequest) -> LiveRun:
+        """Go on from a checkpoint: the newest of a run continues that run, an older one forks a new run.
+
+        Raises:
+            NotFoundError: no such checkpoint.
+            CheckpointError: it is damaged, or there is none.
+            ConflictError: as `start`.
+        """
+        self._check_room(queue=request.queue)
+        found = await asyncio.to_thread(
+            self.ledger.find_checkpoint, request.checkpoint, by_id_only=request.by_id_only
+        )
+        overrides = dict(request.overrides)
+        limits = {"hours": request.hours, "steps": request.steps}
+        own_limits = any(value is not None for value in limits.values()) or any(
+            key == "limits" or key.startswith("limits.") for key in overrides
+        )
+        config = config_from_dict(found.config, origin=f"checkpoint {found.name}")
+        if overrides:
+            config = override_config(config, overrides, origin="request")
+        if any(value is not None for value in limits.values()):
+            config = override_config(config, {"limits": {**limits, "epochs": None}}, origin="request")
+        check_data(config)
+        self._check_room(queue=request.queue)  # the world went on while the checkpoint was read
+        source = None
+        if found.run is not None:
+            source = self.newsroom.runs.get(found.run) or await asyncio.to_thread(self.ledger.load, found.run)
+        if found.run is not None and found.newest and found.run not in self.newsroom.lives:
+            run = source or self._new_run(config, request.name, run_id=found.run)
+            run.config = config_to_dict(config)
+            fork_of = None
+        else:
+            run = self._new_run(config, request.name)
+            run.parent = {"run": found.run, "step": found.step} if found.run else None
+            fork_of = found.run
+        run.step, run.samples, run.checkpoint = found.step, found.samples, found.name
+        self.newsroom.runs[run.id] = run
+        order = TrainerOrder(
+            home=self.home.root,
+            run_id=run.id,
+            session=run.session + 1,
+            config=run.config,
+            checkpoint=found.path,
+            fall_back=fork_of is None,
+            fork_of=fork_of,
+            limits_from_checkpoint=not own_limits,
+        )
+        self._launch(run, order)
+        return run
+
+    def _new_run(self, config: RunConfig, name: str | None, *, run_id: str | None = None) -> LiveRun:
+        now = self.clock.now()
+        run_id = run_id or f"r-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        preset = Path(config.preset).stem
+        run = LiveRun(
+            id=run_id,
+            name=name or f"{preset} {now:%Y-%m-%d %H:%M}",
+            config=config_to_dict(config),
+            created_at=now,
+        )
+        self.newsroom.runs[run_id] = run
+        self.ledger.create(run)
+        return run
+
+    def _check_room(self, *, queue: bool) -> None:
+        if self._closing:
+            raise ConflictError("the daemon is stopping; start it again first")
+        if not queue and not self._has_room():
+            busy = self.active()[0]
+            raise ConflictError(
+                f"{busy.id} ({busy.name}) is {busy.state}; one run learns at a time: stop it first, or queue this one"
+            )
+
+    def _has_room(self) -> bool:
+        return len(self.newsroom.lives) < self._max_active_runs
+
+    def _launch(self, run: LiveRun, order: TrainerOrder) -> None:
+        if not self._has_room():
+            self._queue.append(order)
+            self.newsroom.change_state(
+                run, RunState.QUEUED, "waits for the learning run to end", announce=True
+            )
+            return
+        life = TrainerLife(
+            order,
+            observer=self.newsroom,
+            settings=self._life_settings,
+            clock=self.clock,
+            log_path=self.home.logs / "trainer.log",
+        )
+        self.newsroom.lives[run.id] = life
+        self._begun.set()
+        run.ended_at, run.degraded = None, None
+        self.newsroom.change_state(run, RunState.STARTING, "", announce=True)
+        life.begin()
+
+    # -- steering --------------------------------------------------------------------------------------------
+
+    async def act(self, run_id: str, action: str, arguments: dict[str, Any] | None = None) -> Operation:
+        """Ask a run's trainer for something; the operation ends when the trainer has answered.
+
+        Raises:
+            ConflictError: when the action does not fit the run's state or its brain.
+        """
+        run = await self.run(run_id)
+        if action == "stop" and run.state is RunState.QUEUED:
+            return self._leave_queue(run)
+        life = self._life_for(run, action)
+        operation = self.operations.open(run.id, action)
+        if action == "stop":
+            run.reason = str((arguments or {}).get("reason", "asked to"))
+            self.newsroom.change_state(run, RunState.STOPPING, run.reason)
+            if life.between_lives:
+                life.give_up("stopped before the next trainer was started")
+                return operation
+        life.send(Command(id=operation.id, action=action, arguments=arguments or {}))  # type: ignore[arg-type]
+        if action in ASKED_FIRST:
+            await wait_for(operation, ASKED_FIRST_SECONDS)
+            if operation.conflict:
+                raise ConflictError(operation.error or f"{action} is not available for this brain")
+        return operation
+
+    async def feed(self, run_id: str, text: str, *, origin: str = "api") -> Operation:
+        """Push text into a run's experience; done once it is journaled."""
+        return await self.act_checked(run_id, "feed", {"text": text, "origin": origin})
+
+    async def generate(
+        self, run_id: str, *, prompt: str, max_bytes: int, temperature: float, top_p: float
+    ) -> dict[str, Any]:
+        """What the brain says after `prompt`.
+
+        Raises:
+            ConflictError: no trainer of the run could say anything.
+            TrainerLostError: it did not answer in time.
+        """
+        arguments = {"prompt": prompt, "max_bytes": max_bytes, "temperature": temperature, "top_p": top_p}
+        operation = await self.act_checked(run_id, "generate", arguments)
+        await operation.finished.wait()
+        if operation.conflict:
+            raise ConflictError(operation.error or "the brain cannot speak now")
+        if operation.state == "failed":
+            raise TrainerLostError(operation.error or "the trainer did not answer")
+        return operation.result
+
+    async def act_checked(self, run_id: str, action: str, arguments: dict[str, Any]) -> Operation:
+        """As `act`, for actions that only a trainer with a brain can do."""
+        run = await self.run(run_id)
+        life = self._life_for(run, action)
+        if life.between_lives:
+            raise ConflictError(
+                f"{run.id} has no trainer at this moment ({run.reason}); try again in a minute"
+            )
+        operation = self.operations.open(run.id, action)
+        life.send(Command(id=operation.id, action=action, arguments=arguments))  # type: ignore[arg-type]
+        return operation
+
+    async def operation(self, operation_id: str, *, wait_seconds: float = 0.0) -> dict[str, Any]:
+        """An operation as it is now, or once it has ended, within `wait_seconds`."""
+        operation = self.operations.get(operation_id)
+        if operation is None:
+            stored = await asyncio.to_thread(self.ledger.load_operation, operation_id)
+            if stored is None:
+                raise NotFoundError(f"there is no operation {operation_id}")
+            return stored
+        await wait_for(operation, wait_seconds)
+        return operation.view()
+
+    def _life_for(self, run: LiveRun, action: str) -> TrainerLife:
+        life = self.newsroom.lives.get(run.id)
+        if life is None:
+            hint = "; resume it first: synapsed resume latest" if run.state.ended else ""
+            raise ConflictError(f"cannot {action}: {run.id} is {run.state}{hint}")
+        if run.state is RunState.STOPPING:
+            raise ConflictError(f"cannot {action}: {run.id} is stopping already")
+        if action == "pause" and run.state is RunState.PAUSED:
+            raise ConflictError(f"cannot pause: {run.id} is paused already")
+        if action == "continue" and run.state is not RunState.PAUSED:
+            raise ConflictError(f"cannot continue: {run.id} is {run.state}, not paused")
+        return life
+
+    def _leave_queue(self, run: LiveRun) -> Operation:
+        self._queue = deque(order for order in self._queue if order.run_id != run.id)
+        operation = self.operations.open(run.id, "stop")
+        self.newsroom.change_state(run, RunState.STOPPED, "left the queue")
+        self.operations.finish(operation, {"step": run.step})
+        return operation
+
+    # -- ending ----------------------------------------------------------------------------------------------
+
+    async def wait_ended(self, run_id: str) -> LiveRun:
+        """Return once the run has no trainer any more and will get none."""
+        life = self.newsroom.lives.get(run_id)
+        if life is not None:
+            await life.ended.wait()
+        return await self.run(run_id)
+
+    async def wait_begun(self, run_id: str) -> None:
+        """Return once a trainer is started for the run again."""
+        while run_id not in self.newsroom.lives:
+            self._begun.clear()
+            await self._begun.wait()
+
+    async def close(self, *, grace_seconds: float, reason: str = "the daemon stops") -> None:
+        """Stop every run with a last checkpoint; kill what has not ended within the grace time."""
+        self._closing = True
+        self._queue.clear()
+        lives = list(self.newsroom.lives.values())
+        for life in lives:
+            with contextlib.suppress(ConflictError):  # stopping already
+                await self.act(life.run, "stop", {"reason": reason})
+        if lives:
+            waits = [asyncio.ensure_future(life.ended.wait()) for life in lives]
+            await asyncio.wait(waits, timeout=grace_seconds)
+            for wait in waits:
+                wait.cancel()
+        for life in lives:
+            if not life.ended.is_set():
+                life.kill()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(life.ended.wait(), 10.0)
+        self.operations.close()
+
+    def kill(self) -> None:
+        """End every trainer at once; the last good checkpoints stay."""
+        self._closing = True
+        for life in list(self.newsroom.lives.values()):
+            life.kill()
+
+    # -- what happened ---------------------------------------------------------------------------------------
+
+    def _on_ended(self, run: LiveRun) -> None:
+        while self._queue and self._has_room() and not self._closing:
+            order = self._queue.popleft()
+            self._launch(self.newsroom.runs[order.run_id], order)
+
+    def _on_operation(self, operation: Operation) -> None:
+        if operation.action == "generate":
+            return  # a question and its answer: nobody's history
+        self.ledger.put_operation(operation)
+        self.newsroom.tell_operation(operation)
+
+
+async def wait_for(operation: Operation, seconds: float) -> None:
+    """Return when the operation has ended or the time is over."""
+    if seconds > 0 and operation.state == "pending":
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(operation.finished.wait(), seconds)
+
+
+def check_data(config: RunConfig) -> None:
+    """Name a source that is not there before a trainer is started for it.
+
+    Raises:
+        UsageError: with the path.
+    """
+    for text in config.stream.data:
+        if not Path(text).expanduser().exists():
+            raise UsageError(f"there is no file or folder {text} to learn from; check --data (stream.data)")
+
+
+__all__ = ["ACTIONS", "PUSH_LIMIT_BYTES", "Supervisor", "check_data"]

@@ -1,0 +1,191 @@
+"""One trainer process seen from outside: spawn it, talk to it, learn how it died."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import queue
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from daemon.supervisor import child
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from multiprocessing.process import BaseProcess
+    from pathlib import Path
+
+    from daemon.protocol import Command, TrainerOrder
+
+LOG_LIMIT_BYTES = 8 * 1024 * 1024
+LAST_WORDS_BYTES = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Death:
+    """How a trainer process ended.
+
+    Attributes:
+        exit_code: of the process; negative is a signal's number.
+        last_words: last line it wrote to its log in this life.
+    """
+
+    exit_code: int | None
+    last_words: str
+
+    @property
+    def reason(self) -> str:
+        """One line for a person."""
+        if self.exit_code is None:
+            cause = "it did not end"
+        elif self.exit_code < 0:
+            name = signal_name(-self.exit_code)
+            cause = f"killed by {name}" + (", perhaps out of memory" if name == "SIGKILL" else "")
+        else:
+            cause = f"exit code {self.exit_code}"
+        return f"{cause}: {self.last_words}" if self.last_words else cause
+
+
+def signal_name(number: int) -> str:
+    """`SIGSEGV` for 11."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+class TrainerProcess:
+    """A spawned trainer. All callbacks come in the event loop that was running at `start`."""
+
+    def __init__(
+        self,
+        order: TrainerOrder,
+        *,
+        entry: str,
+        log_path: Path,
+        on_message: Callable[[Any], None],
+        on_death: Callable[[Death], None],
+        linger_seconds: float = 60.0,
+    ) -> None:
+        """`linger_seconds` is the time between a closed pipe and a kill."""
+        self.order = order
+        self._entry = entry
+        self._log_path = log_path
+        self._log_offset = 0
+        self._on_message = on_message
+        self._on_death = on_death
+        self._linger_seconds = linger_seconds
+        self._process: BaseProcess | None = None
+        self._connection: multiprocessing.connection.Connection | None = None
+        self._outbox: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, once started."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Spawn the process and the two threads that serve its pipe."""
+        self._loop = asyncio.get_running_loop()
+        self._log_offset = rotate(self._log_path)
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe(duplex=True)
+        process = context.Process(
+            target=child.enter,
+            args=(self._entry, self.order, theirs, self._log_path),
+            name=f"synapsed-trainer-{self.order.run_id}",
+            daemon=False,
+        )
+        with interrupts_held_back():
+            process.start()
+        theirs.close()  # or the end of the pipe would never be seen
+        self._process, self._connection = process, ours
+        threading.Thread(target=self._listen, name="trainer-reader", daemon=True).start()
+        threading.Thread(target=self._speak, name="trainer-writer", daemon=True).start()
+
+    def send(self, command: Command) -> None:
+        """Hand a command over; never waits, even when the trainer does not read."""
+        self._outbox.put(command)
+
+    def kill(self) -> None:
+        """End the process at once; its death is reported as any other."""
+        if self._process is not None and self._process.is_alive():
+            self._process.kill()
+
+    def _listen(self) -> None:
+        process, connection = self._process, self._connection
+        assert process is not None
+        assert connection is not None
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                ready = multiprocessing.connection.wait([connection, process.sentinel])
+                if connection not in ready:
+                    break  # dead, and nothing left to read
+                self._post(self._on_message, connection.recv())
+        process.join(self._linger_seconds)
+        if process.is_alive():
+            process.kill()
+            process.join(10.0)
+        self._outbox.put(None)
+        self._post(
+            self._on_death,
+            Death(exit_code=process.exitcode, last_words=last_words(self._log_path, self._log_offset)),
+        )
+
+    def _speak(self) -> None:
+        connection = self._connection
+        assert connection is not None
+        with contextlib.suppress(OSError, ValueError):
+            while (command := self._outbox.get()) is not None:
+                connection.send(command)
+        if self._process is not None and not self._process.is_alive():
+            with contextlib.suppress(OSError):
+                connection.close()  # the reader is done with it: it is what sent the None
+
+    def _post(self, callback: Callable[[Any], None], value: Any) -> None:
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+            self._loop.call_soon_threadsafe(callback, value)
+
+
+@contextlib.contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """Ctrl+C reaches the whole process group; a child that is still booting must not die of it."""
+    if sys.platform == "win32":
+        yield
+        return
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+def rotate(log_path: Path) -> int:
+    """Make room when the log is large; returns the size it starts from."""
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    size = log_path.stat().st_size if log_path.exists() else 0
+    if size > LOG_LIMIT_BYTES:
+        log_path.replace(log_path.with_suffix(".log.1"))
+        return 0
+    return size
+
+
+def last_words(log_path: Path, offset: int) -> str:
+    """The line written behind `offset` that says most: a fatal error, else the last one."""
+    try:
+        with log_path.open("rb") as file:
+            end = file.seek(0, 2)
+            file.seek(max(offset, end - LAST_WORDS_BYTES))
+            tail = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    fatal = [line for line in lines if line.startswith("Fatal Python error")]
+    return (fatal or lines)[-1][:300] if lines else ""

@@ -1,0 +1,101 @@
+"""logs/training.log: what a person follows with `synapsed logs -f`: status lines and events, rotated."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.supervisor.clock import Clock
+
+STATUS_EVERY_SECONDS = 5.0
+LIMIT_BYTES = 8 * 1024 * 1024
+KEPT_FILES = 5
+LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class TrainingLog:
+    """An Audience that writes lines for people."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._clock = clock
+        self._spoke_at: dict[str, float] = {}
+        self._latest: dict[str, dict[str, float | None]] = {}
+        self._handler = logging.handlers.RotatingFileHandler(
+            path, maxBytes=LIMIT_BYTES, backupCount=KEPT_FILES, encoding="utf-8"
+        )
+        self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+        # A logger of its own, outside the tree: nobody else's lines get in, and these go nowhere else.
+        self._logger = logging.Logger("synapsed.training", logging.INFO)  # noqa: LOG001
+        self._logger.addHandler(self._handler)
+
+    def on_run(self, run: dict[str, Any]) -> None:
+        """Remember the newest metrics; a change of state comes as an event."""
+        self._latest.setdefault(run["id"], {}).update(run["latest"])
+
+    def on_delta(self, delta: dict[str, Any]) -> None:
+        """A status line every few seconds."""
+        latest = self._latest.setdefault(delta["run"], {})
+        for metric, values in delta["columns"].items():
+            if values:
+                latest[metric] = values[-1]
+        for metric, _step, _time, value in delta["points"]:
+            latest[metric] = value
+        for reading in delta["readings"]:
+            latest[reading["name"]] = reading["value"]
+        now = self._clock.monotonic()
+        if (
+            delta["columns"]
+            and now - self._spoke_at.get(delta["run"], -STATUS_EVERY_SECONDS) >= STATUS_EVERY_SECONDS
+        ):
+            self._spoke_at[delta["run"]] = now
+            self._logger.info("%s", status_line(delta["step"], latest, delta["training_seconds"]))
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """One line an event."""
+        message = " ".join(str(event["message"]).splitlines())
+        self._logger.log(LEVELS.get(event["severity"], logging.INFO), "%s", message)
+
+    def on_operation(self, operation: dict[str, Any]) -> None:
+        """Failures only; the rest shows in events."""
+        if operation["state"] == "failed":
+            self._logger.warning("%s failed: %s", operation["action"], operation["error"])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._handler.close()
+
+
+def status_line(step: int, latest: dict[str, float | None], seconds: float) -> str:
+    """How training stands, in one line; what is not available is a dash.
+
+    >>> status_line(1234, {"phi": 0.452, "bpc": 2.914}, 154.0)
+    'Step    1234 | Φ=0.452 | Agency=– | BPC=2.91 | Time: 2m 34s'
+    """
+    return (
+        f"Step {step:7d} | Φ={number(latest.get('phi'), 3)} | Agency={number(latest.get('agency'), 3)} | "
+        f"BPC={number(latest.get('bpc'), 2)} | Time: {duration(seconds)}"
+    )
+
+
+def number(value: float | None, digits: int) -> str:
+    """A number, or a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def duration(seconds: float) -> str:
+    """Time as people say it.
+
+    >>> duration(34.2), duration(154), duration(93784)
+    ('34s', '2m 34s', '26h 3m')
+    """
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60}s"
+    return f"{whole // 3600}h {whole % 3600 // 60}m"
