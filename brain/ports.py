@@ -130,6 +130,30 @@ class Observable(Protocol):
         """
 
 
+class RowReader(Protocol):
+    """R rows read side by side, each from a state of its own; the brain itself is only looked at."""
+
+    def read(self, rows: Tensor) -> Tensor:
+        """Go on with uint8 rows (R, T); the logits (R, T, 256) are those before each byte was seen."""
+
+    def predict(self) -> Tensor:
+        """Logits (R, 256) of the byte to come; `accept` follows."""
+
+    def accept(self, byte: Tensor) -> None:
+        """Go on with int64 bytes (R,) after `predict`."""
+
+    def fork(self, rows: Tensor) -> RowReader:
+        """A reader of its own whose row i goes on from row rows[i] of this one; rows is int64 (R′,)."""
+
+
+@runtime_checkable
+class Steerable(Protocol):
+    """A brain that can be made to hear one own byte or another and go on from there; `agency_self` needs it."""
+
+    def reader(self, rows: int) -> RowReader:
+        """A reader of R rows, all in the reset state."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """One decision of an acting brain: which candidate it read next.

@@ -1,17 +1,50 @@
-"""Settings of the vital signs."""
+"""Settings of the vital signs; imports no torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from brain.vitals.signs.agency.config import AgencyConfig
+from brain.vitals.signs.confidence.config import ConfidenceConfig
+from brain.vitals.signs.integration.config import IntegrationConfig
+from brain.vitals.signs.phi.config import PhiConfig
+from brain.vitals.signs.self_prediction_error.config import SelfPredictionErrorConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeConfig:
+    """How the modules of a brain are watched.
+
+    Attributes:
+        rows: rows of recent experience a tick.
+        length: bytes of each.
+        modules: architectural modules are joined, in order, to this many.
+        components: leading principal components of each module.
+        refresh_every_ticks: the components are found anew after this many ticks, and when the brain grew.
+    """
+
+    rows: int = 16
+    length: int = 48
+    modules: int = 8
+    components: int = 4
+    refresh_every_ticks: int = 40
 
 
 @dataclass(frozen=True, kw_only=True)
 class VitalsConfig:
     """How often vital signs are measured and what they may cost.
 
-    A tick every `every_steps` steps, stretched by the governor so that probes stay within `budget_share` of the time.
+    A tick every `every_steps` steps, stretched by the governor so that probes stay within `budget_share` of the
+    time. `bands` overrides the healthy band of a vital sign by its name; bands are this project's convention.
     """
 
     enabled: bool = True
     every_steps: int = 50
     budget_share: float = 0.01
+    bands: dict[str, tuple[float, float]] = field(default_factory=dict)
+    probe: ProbeConfig = field(default_factory=ProbeConfig)
+    phi: PhiConfig = field(default_factory=PhiConfig)
+    agency: AgencyConfig = field(default_factory=AgencyConfig)
+    integration: IntegrationConfig = field(default_factory=IntegrationConfig)
+    confidence: ConfidenceConfig = field(default_factory=ConfidenceConfig)
+    self_prediction_error: SelfPredictionErrorConfig = field(default_factory=SelfPredictionErrorConfig)

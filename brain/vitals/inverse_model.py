@@ -23,6 +23,7 @@ class InverseModel:
         num_actions: most actions there can be; fewer may be open at a time.
         num_hidden: hidden units.
         learning_rate: Adam's rate.
+        weight_decay: decoupled decay of matrices, per unit of rate.
         seed: of the initial weights.
     """
 
@@ -33,10 +34,11 @@ class InverseModel:
         num_actions: int,
         num_hidden: int = 64,
         learning_rate: float = 0.01,
+        weight_decay: float = 0.0,
         seed: int = 0,
     ) -> None:
         generator = np.random.default_rng(seed)
-        self._rate = learning_rate
+        self._rate, self._decay = learning_rate, weight_decay
         self._weights: dict[str, Array] = {
             "in": generator.normal(size=(num_features, num_hidden)) / np.sqrt(num_features),
             "in_bias": np.zeros(num_hidden),
@@ -75,6 +77,8 @@ class InverseModel:
             second += 0.001 * (gradient**2 - second)
             unbiased = first / (1.0 - 0.9**self._updates)
             scale = np.sqrt(second / (1.0 - 0.999**self._updates)) + 1e-8
+            if gradient.ndim == 2:
+                self._weights[name] *= 1.0 - self._rate * self._decay
             self._weights[name] -= self._rate * unbiased / scale
 
     def state(self) -> Mapping[str, Array]:

@@ -1,0 +1,88 @@
+"""What every live vital sign shares: a timed measurement that either yields a Reading or says why there is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from brain.errors import BrainError
+from brain.ports import Moment, Reading
+
+Clock = Callable[[], float]
+
+
+class NotMeasurableError(BrainError):
+    """A vital sign cannot be measured now; the message is the reason shown, `detail` goes with it."""
+
+    def __init__(self, reason: str, detail: Mapping[str, float] | None = None) -> None:
+        super().__init__(reason)
+        self.detail = dict(detail or {})
+
+
+class LiveSign(ABC):
+    """A vital sign over a live brain; subclasses gather in `observe` and estimate in `_estimate`."""
+
+    name: ClassVar[str]
+    version: str
+
+    def __init__(self, *, clock: Clock = time.perf_counter) -> None:
+        self._clock = clock
+
+    @abstractmethod
+    def observe(self, moment: Moment) -> None:
+        """Gather evidence; must cost next to nothing."""
+
+    @abstractmethod
+    def _estimate(self, moment: Moment) -> Reading:
+        """A reading without its cost.
+
+        Raises:
+            NotMeasurableError: with the reason to show.
+        """
+
+    @abstractmethod
+    def state_tensors(self) -> Mapping[str, Tensor]:
+        """Windows and accumulators, to survive a restart."""
+
+    @abstractmethod
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take the windows back."""
+
+    def measure(self, moment: Moment) -> Reading:
+        """Estimate from the evidence so far, or say why that cannot be done; a value that is not finite is none."""
+        began = self._clock()
+        try:
+            reading = self._estimate(moment)
+        except NotMeasurableError as problem:
+            reading = Reading(
+                name=self.name, value=None, version=self.version, reason=str(problem), detail=problem.detail
+            )
+        if reading.value is not None and not math.isfinite(reading.value):
+            reading = dataclasses.replace(reading, value=None, reason="the estimate is not finite")
+        return dataclasses.replace(reading, cost_ms=(self._clock() - began) * 1e3)
+
+    def _reading(
+        self,
+        raw: float,
+        *,
+        uncertainty: float,
+        samples: float,
+        detail: Mapping[str, float],
+        value: float | None = None,
+    ) -> Reading:
+        """A reading whose value is `raw` clipped to [0, 1] unless given; an undefined uncertainty is left out."""
+        return Reading(
+            name=self.name,
+            value=min(1.0, max(0.0, raw)) if value is None else value,
+            raw=raw,
+            uncertainty=uncertainty if math.isfinite(uncertainty) else None,
+            samples=int(samples),
+            version=self.version,
+            detail={name: number for name, number in detail.items() if math.isfinite(number)},
+        )

@@ -1,0 +1,245 @@
+"""Watching the modules of a brain: recent experience, activity, and principal components as coordinates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from brain.ports import Moment, Observable
+from brain.vitals.config import ProbeConfig
+from brain.vitals.gaussian import Matrix
+from brain.vitals.live import NotMeasurableError
+from brain.vitals.perturbation import SKIPPED_STEPS
+
+MAX_DROPPED_SHARE = 0.01
+_CONSTANT_SHARE = 0.999  # of one byte value among all: no experience to speak of
+_VARIANCE_FLOOR = 1e-10  # of a unit, relative to its mean square: below, it is constant up to float32 rounding
+_COMPONENT_FLOOR = 1e-4  # of a component's deviation, relative to its module's: a nudge would drown in rounding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Basis:
+    """Coordinates of one module: some components of the joined activity of one or more architectural modules.
+
+    Attributes:
+        names: architectural modules, in order.
+        mean: (d,).
+        components: (d, k), orthonormal.
+        deviation: natural standard deviation along each, (k,).
+    """
+
+    names: tuple[str, ...]
+    mean: Matrix
+    components: Matrix
+    deviation: Matrix
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activity:
+    """One clean pass over recent experience.
+
+    Attributes:
+        rows: uint8 (B, T), what was read; only rows of finite activity.
+        clean: activity by architectural module, (B, T, d) float64.
+        coverage: share of units that vary.
+        dropped_share: share of rows dropped because their activity is not finite.
+    """
+
+    rows: Tensor
+    clean: Mapping[str, Matrix]
+    coverage: float
+    dropped_share: float
+
+
+class ModuleWatch:
+    """Shared by the vital signs that look into modules, so that a tick reads its experience once.
+
+    Args:
+        config: what is read and how coarsely it is seen.
+        seed: of the generator that picks rows.
+    """
+
+    def __init__(self, config: ProbeConfig, *, seed: int) -> None:
+        self.config = config
+        self.generation = 0  # grows whenever the coordinates change
+        self.bases: tuple[Basis, ...] = ()
+        self._generator = torch.Generator().manual_seed(seed)
+        self._ticks_since_refresh = 0
+        self._neurons = -1
+        self._widths: dict[str, int] = {}
+        self._seen: tuple[int, Activity] | None = None
+
+    def look(self, moment: Moment) -> Activity:
+        """The clean pass of this moment; who asks second in a step gets the first one's.
+
+        Raises:
+            NotMeasurableError: when the brain has no modules to watch, or there is no life in input or activity.
+        """
+        if self._seen is not None and self._seen[0] == moment.step:
+            return self._seen[1]
+        rows = self._recent_rows(moment)
+        activity = self._finite_activity(rows, observe(moment.brain, rows))
+        self._update_bases(activity, moment.brain.num_neurons())
+        self._seen = (moment.step, activity)
+        return activity
+
+    def coordinates(self, activity: Mapping[str, Matrix]) -> list[Matrix]:
+        """Activity along each module's components, mean removed, (B, T, k) each."""
+        return [(_joined(activity, basis.names) - basis.mean) @ basis.components for basis in self.bases]
+
+    def modules(self) -> list[list[int]]:
+        """Which of all coordinates, in order, belong to each module."""
+        bounds = np.cumsum([0, *(len(basis.deviation) for basis in self.bases)])
+        return [list(range(int(a), int(b))) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+
+    def nudges(self, noise: Matrix, strength: float) -> dict[str, Tensor]:
+        """What to inject so that coordinate j moves by strength · deviation_j · noise_j; noise is (B, T, Σk)."""
+        injected: dict[str, Tensor] = {}
+        for basis, own in zip(self.bases, self.modules(), strict=True):
+            push = (noise[:, :, own] * (strength * basis.deviation)) @ basis.components.T
+            offset = 0
+            for name in basis.names:
+                width = self._widths[name]
+                injected[name] = torch.from_numpy(push[:, :, offset : offset + width]).float()
+                offset += width
+        return injected
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Coordinates and random state, to survive a restart."""
+        layout = {
+            "generation": self.generation,
+            "ticks": self._ticks_since_refresh,
+            "neurons": self._neurons,
+            "widths": self._widths,
+            "names": [basis.names for basis in self.bases],
+        }
+        own = {"watch.random": self._generator.get_state(), "watch.layout": _as_tensor(layout)}
+        for index, basis in enumerate(self.bases):
+            own[f"watch.{index}.mean"] = torch.from_numpy(basis.mean)
+            own[f"watch.{index}.components"] = torch.from_numpy(basis.components)
+            own[f"watch.{index}.deviation"] = torch.from_numpy(basis.deviation)
+        return own
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what `tensors` gave."""
+        if "watch.layout" not in tensors:
+            return
+        layout = json.loads(bytes(tensors["watch.layout"].cpu().tolist()))
+        self.generation, self._ticks_since_refresh = layout["generation"], layout["ticks"]
+        self._neurons, self._widths = layout["neurons"], dict(layout["widths"])
+        self._generator.set_state(tensors["watch.random"].cpu())
+        self.bases = tuple(
+            Basis(
+                names=tuple(names),
+                **{
+                    part: tensors[f"watch.{index}.{part}"].cpu().double().numpy().copy()
+                    for part in ("mean", "components", "deviation")
+                },
+            )
+            for index, names in enumerate(layout["names"])
+        )
+        self._seen = None
+
+    def _recent_rows(self, moment: Moment) -> Tensor:
+        """Whole live rows of this step's batch, picked with the watch's own generator, uint8 (≤ rows, ≤ length)."""
+        batch = moment.batch
+        length = min(self.config.length, batch.bytes.shape[1])
+        whole = (batch.lane >= 0) & batch.mask[:, :length].all(dim=1)
+        usable = whole.cpu().nonzero().squeeze(1)
+        if len(usable) == 0 or length < SKIPPED_STEPS + 2:
+            raise NotMeasurableError(f"no live row of at least {SKIPPED_STEPS + 2} bytes in this batch")
+        order = torch.randperm(len(usable), generator=self._generator)[: self.config.rows]
+        rows = batch.bytes[usable[order].to(batch.bytes.device), :length]
+        counts = torch.bincount(rows.flatten().long(), minlength=256)
+        if float(counts.max()) >= _CONSTANT_SHARE * rows.numel():
+            raise NotMeasurableError("the input is constant: without experience there is nothing to integrate")
+        return rows
+
+    def _finite_activity(self, rows: Tensor, clean: Mapping[str, Matrix]) -> Activity:
+        """Rows of finite activity, with what was dropped and how many units vary."""
+        finite = np.logical_and.reduce([np.isfinite(values).all((1, 2)) for values in clean.values()])
+        dropped = float(1.0 - finite.mean())
+        if dropped > MAX_DROPPED_SHARE:
+            raise NotMeasurableError(
+                f"{dropped:.0%} of the states are not finite", {"dropped_share": dropped, "coverage": 0.0}
+            )
+        kept = {name: values[finite] for name, values in clean.items()}
+        varying = [_varies(values) for values in kept.values()]
+        coverage = float(np.concatenate(varying).mean())
+        if coverage == 0.0:
+            raise NotMeasurableError("every unit is constant", {"collapsed": 1.0, "coverage": 0.0})
+        return Activity(rows=rows[torch.from_numpy(finite)], clean=kept, coverage=coverage, dropped_share=dropped)
+
+    def _update_bases(self, activity: Activity, neurons: int) -> None:
+        """Find the coordinates anew when they are old or the brain grew."""
+        widths = {name: values.shape[-1] for name, values in activity.clean.items()}
+        self._ticks_since_refresh += 1
+        fresh = widths == self._widths and neurons == self._neurons and len(self.bases) >= 2
+        if fresh and self._ticks_since_refresh <= self.config.refresh_every_ticks:
+            return
+        names = list(widths)
+        parts = np.array_split(np.arange(len(names)), min(self.config.modules, len(names)))
+        groups = [tuple(names[index] for index in part) for part in parts]
+        found = [
+            principal_components(_joined(activity.clean, group), group, self.config.components) for group in groups
+        ]
+        bases = tuple(basis for basis in found if basis is not None)
+        if len(bases) < 2:
+            raise NotMeasurableError(
+                f"{len(bases)} of {len(groups)} modules vary; at least two are needed",
+                {"coverage": activity.coverage},
+            )
+        self.bases, self._widths, self._neurons = bases, widths, neurons
+        self._ticks_since_refresh = 0
+        self.generation += 1
+
+
+def observe(brain: object, rows: Tensor, inject: Mapping[str, Tensor] | None = None) -> Mapping[str, Matrix]:
+    """Activity of each module, (B, T, d) float64 on the CPU.
+
+    Raises:
+        NotMeasurableError: when the brain cannot be watched.
+    """
+    if not isinstance(brain, Observable):
+        raise NotMeasurableError("this brain has no modules that can be watched")
+    activity = brain.observe(rows, inject=inject)
+    return {name: activity[name].detach().cpu().double().numpy() for name in brain.module_names}
+
+
+def principal_components(values: Matrix, names: tuple[str, ...], num_components: int) -> Basis | None:
+    """Leading components of (B, T, d) after the first steps, by subspace iteration; None for a constant module."""
+    flat = values[:, SKIPPED_STEPS:].reshape(-1, values.shape[-1])
+    mean = flat.mean(0)
+    centred = np.where(_varies(values), flat - mean, 0.0)
+    total = float(np.sqrt((centred**2).sum(1).mean()))
+    if total == 0.0:
+        return None
+    width = centred.shape[1]
+    guess = np.random.default_rng(0).normal(size=(width, min(width, num_components + 8)))
+    for _ in range(6):
+        guess = np.linalg.qr(centred.T @ (centred @ guess))[0]
+    _, _, rotation = np.linalg.svd(centred @ guess, full_matrices=False)
+    components = (guess @ rotation.T)[:, :num_components]
+    deviation = (centred @ components).std(0)
+    kept = deviation > _COMPONENT_FLOOR * total
+    return Basis(names=names, mean=mean, components=components[:, kept], deviation=deviation[kept])
+
+
+def _varies(values: Matrix) -> NDArray[np.bool_]:
+    """Which units of (B, T, d) vary after the first steps."""
+    flat = values[:, SKIPPED_STEPS:].reshape(-1, values.shape[-1])
+    return np.asarray(flat.var(0) > _VARIANCE_FLOOR * np.maximum((flat**2).mean(0), 1e-30))
+
+
+def _joined(activity: Mapping[str, Matrix], names: tuple[str, ...]) -> Matrix:
+    return activity[names[0]] if len(names) == 1 else np.concatenate([activity[name] for name in names], axis=-1)
+
+
+def _as_tensor(value: object) -> Tensor:
+    return torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8)

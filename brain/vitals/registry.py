@@ -1,0 +1,27 @@
+"""Names, labels and healthy bands of the vital signs, without torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from brain.registry import Registry
+
+if TYPE_CHECKING:
+    from brain.vitals.config import VitalsConfig
+
+vitals: Registry[Any] = Registry("vital sign", ("brain.vitals.signs",), submodule="config")
+
+
+def describe_vitals(config: VitalsConfig | None = None) -> list[dict[str, Any]]:
+    """What a list or a tile needs of each vital sign: name, label, summary, band and what the band is."""
+    bands = {} if config is None else config.bands
+    return [
+        {
+            "name": entry.name,
+            "label": entry.config.label,
+            "summary": entry.summary,
+            "band": list(bands.get(entry.name, entry.config.band)),
+            "band_is": "project convention",
+        }
+        for entry in vitals
+    ]

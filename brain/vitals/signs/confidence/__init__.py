@@ -1,0 +1,1 @@
+"""Confidence: does the brain know when it is right."""

@@ -1,0 +1,1 @@
+"""Integration: how much of what the modules do is shared."""

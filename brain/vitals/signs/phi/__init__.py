@@ -1,0 +1,1 @@
+"""Φ: how much the modules of a brain act on each other."""

@@ -1,0 +1,159 @@
+"""Φ of a live brain by randomised perturbation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from brain.ports import Moment, Reading
+from brain.vitals.gaussian import Matrix
+from brain.vitals.live import Clock, LiveSign, NotMeasurableError
+from brain.vitals.modules import MAX_DROPPED_SHARE, Activity, ModuleWatch, observe
+from brain.vitals.perturbation import (
+    TRUSTED_SAMPLES,
+    Moments,
+    perturbational_phi,
+    phi_at_cut,
+    transition_moments,
+)
+from brain.vitals.signs.phi.config import PhiConfig
+
+
+@dataclass(frozen=True)
+class _Accumulated:
+    """Moments gathered in one set of coordinates, and which coordinates belong to which module."""
+
+    moments: Moments
+    modules: list[list[int]]
+
+
+class PhiSign(LiveSign):
+    """Perturbational Φ_G over modules, the smallest balanced cut, on the scale √(1 − e^(−2Φ))."""
+
+    name = "phi"
+
+    def __init__(
+        self, config: PhiConfig, *, watch: ModuleWatch, seed: int, clock: Clock = time.perf_counter
+    ) -> None:
+        super().__init__(clock=clock)
+        self.config, self.watch = config, watch
+        probe = watch.config
+        self.version = f"1 M={probe.modules} k={probe.components} alpha={config.nudge:g}"
+        self._decay = 0.5 ** (1.0 / config.half_life_ticks)
+        self._generator = torch.Generator().manual_seed(seed)
+        self._current: _Accumulated | None = None
+        self._former: _Accumulated | None = None  # serves while the current one is too young
+        self._generation = -1
+
+    def observe(self, moment: Moment) -> None:
+        """Nothing to gather between ticks: a tick reads that step's batch."""
+
+    def _estimate(self, moment: Moment) -> Reading:
+        activity = self.watch.look(moment)
+        tick, dropped = self._nudged_pass(moment, activity)
+        self._accumulate(tick)
+        serving = self._serving()
+        size = serving.moments.gram.shape[1] // 3
+        if serving.moments.samples < 10 * size:
+            raise NotMeasurableError(
+                f"insufficient samples: {serving.moments.samples:.0f} of {10 * size}",
+                {"coverage": activity.coverage},
+            )
+        found = perturbational_phi(serving.moments, serving.modules)
+        detail = {
+            "nats": found.nats,
+            "bias": found.bias,
+            "tdmi": found.tdmi,
+            "modules": float(len(serving.modules)),
+            "coordinates": float(size),
+            "nudge": self.config.nudge,
+            "coverage": activity.coverage,
+            "dropped_share": max(dropped, activity.dropped_share),
+        }
+        if serving is self._current:
+            nodes = [[node for module in part for node in serving.modules[module]] for part in found.cut]
+            detail["tick"] = phi_at_cut(tick, nodes)
+        detail |= {f"cut.{module}": float(half) for half, part in enumerate(found.cut) for module in part}
+        return self._reading(
+            found.raw, value=found.phi, uncertainty=found.standard_error, samples=found.samples, detail=detail
+        )
+
+    def state_tensors(self) -> Mapping[str, Tensor]:
+        """Accumulators, coordinates and random state."""
+        own = {"random": self._generator.get_state(), "generation": torch.tensor([self._generation])}
+        for name, kept in (("current", self._current), ("former", self._former)):
+            if kept is not None:
+                own[f"{name}.gram"] = torch.from_numpy(kept.moments.gram)
+                own[f"{name}.weights"] = torch.tensor(
+                    [kept.moments.weight, kept.moments.weight_squared], dtype=torch.float64
+                )
+                own[f"{name}.sizes"] = torch.tensor([len(part) for part in kept.modules])
+        return own | self.watch.tensors()
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take the accumulators back; without them Φ starts to gather anew."""
+        if "random" not in tensors:
+            return
+        self.watch.load(tensors)
+        self._generator.set_state(tensors["random"].cpu())
+        self._generation = int(tensors["generation"][0])
+        self._current, self._former = _restored(tensors, "current"), _restored(tensors, "former")
+
+    def _nudged_pass(self, moment: Moment, activity: Activity) -> tuple[Moments, float]:
+        """Moments of one nudged pass over the rows of the clean one, and the share of rows that broke."""
+        shape = (*activity.rows.shape, sum(len(part) for part in self.watch.modules()))
+        noise = torch.randn(shape, generator=self._generator, dtype=torch.float64).numpy()
+        injected = self.watch.nudges(noise, self.config.nudge)
+        nudged = self.watch.coordinates(observe(moment.brain, activity.rows, injected))
+        clean = self.watch.coordinates(activity.clean)
+        deviation = np.concatenate(
+            [
+                (after - before) / (self.config.nudge * basis.deviation)
+                for after, before, basis in zip(nudged, clean, self.watch.bases, strict=True)
+            ],
+            axis=-1,
+        )
+        finite = np.isfinite(deviation).all((1, 2))
+        dropped = float(1.0 - finite.mean())
+        if dropped > MAX_DROPPED_SHARE:
+            raise NotMeasurableError(f"{dropped:.0%} of the states are not finite", {"dropped_share": dropped})
+        return transition_moments(deviation[finite], noise[finite]), dropped
+
+    def _accumulate(self, tick: Moments) -> None:
+        if self._generation != self.watch.generation:
+            if self._current is not None and self._enough(self._current):
+                self._former = self._current
+            self._current, self._generation = None, self.watch.generation
+        if self._current is None:
+            self._current = _Accumulated(tick, self.watch.modules())
+        else:
+            merged = self._current.moments.followed_by(tick, decay=self._decay)
+            self._current = _Accumulated(merged, self._current.modules)
+        if self._enough(self._current):
+            self._former = None
+
+    def _serving(self) -> _Accumulated:
+        """The newest accumulator that holds enough, else the one before, else the newest."""
+        assert self._current is not None
+        return self._current if self._former is None else self._former
+
+    @staticmethod
+    def _enough(kept: _Accumulated) -> bool:
+        return kept.moments.samples >= TRUSTED_SAMPLES
+
+
+def _restored(tensors: Mapping[str, Tensor], name: str) -> _Accumulated | None:
+    if f"{name}.gram" not in tensors:
+        return None
+    gram: Matrix = tensors[f"{name}.gram"].cpu().double().numpy().copy()
+    weight, weight_squared = tensors[f"{name}.weights"].tolist()
+    modules, start = [], 0
+    for size in tensors[f"{name}.sizes"].tolist():
+        modules.append(list(range(start, start + size)))
+        start += size
+    return _Accumulated(Moments(gram=gram, weight=weight, weight_squared=weight_squared), modules)
