@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import time
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daemon.config_loading import config_to_dict, resolve_config
-from daemon.home import Home
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 from daemon.trainer.process import trainer_main
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+    from pathlib import Path
+
+    from daemon.home import Home
 
 TIMEOUT_SECONDS = 120.0
 
@@ -93,10 +97,8 @@ class TrainerProcess:
 
 
 def tiny_order(home: Home, *, run_id: str = "r-test", session: int = 1, **settings: Any) -> TrainerOrder:
-    """An order for the tiny preset; `settings` are TrainerOrder fields or dotted config keys with `__` for dots."""
-    fields = {
-        key: settings.pop(key) for key in list(settings) if key in TrainerOrder.__dataclass_fields__
-    }
+    """An order for the tiny preset; `settings` are TrainerOrder fields or config keys, `__` for dots."""
+    fields = {key: settings.pop(key) for key in list(settings) if key in TrainerOrder.__dataclass_fields__}
     overrides = {key.replace("__", "."): value for key, value in settings.items()}
     config = resolve_config(preset="tiny", overrides={"threads": 1, **overrides}, environ={})
     return TrainerOrder(
@@ -116,8 +118,6 @@ def spawn(order: TrainerOrder) -> TrainerProcess:
 
 def newest(folder: Path) -> Path:
     """The checkpoint of the highest step in a folder."""
-    import json
-
     return max(
         (path for path in folder.iterdir() if path.name.startswith("continuous_")),
         key=lambda path: (json.loads((path / "state.json").read_text())["step"], path.name),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
-from brain.memory import ReplayRows
 from brain.ports import Batch
-from daemon.streams import Experience
+
+if TYPE_CHECKING:
+    from brain.memory import ReplayRows
+    from daemon.streams import Experience
 
 NO_LANE = -1
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brain.errors import SynapsedError
 from daemon.protocol import Command, Outcome, RunState
 from daemon.trainer.loop import Ending, Loop
-from daemon.trainer.pipe import Pipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemon.trainer.pipe import Pipe
 
 HEARTBEAT_SECONDS = 1.0
 MAX_PROMPT_BYTES = 64 * 1024
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """The action does not fit the run as it is; the message says why (HTTP 409)."""
 
 
@@ -65,7 +68,9 @@ class Control:
         while (command := self._pipe.next_command()) is not None:
             if command.action == "stop":
                 self._stop = command
-                return Ending(state=RunState.STOPPED, reason=command.arguments.get("reason", "stopped by hand"))
+                return Ending(
+                    state=RunState.STOPPED, reason=command.arguments.get("reason", "stopped by hand")
+                )
             self._pipe.say(self._obey(loop, command))
         if self._pipe.orphaned.is_set():
             return Ending(state=RunState.STOPPED, reason="the supervisor is gone")
@@ -76,7 +81,7 @@ class Control:
     def _obey(self, loop: Loop, command: Command) -> Outcome:
         try:
             result = self._handlers[command.action](loop, command.arguments)
-        except Refusal as refusal:
+        except RefusalError as refusal:
             return Outcome(id=command.id, ok=False, step=loop.step, error=str(refusal), conflict=True)
         except (SynapsedError, OSError) as error:
             return Outcome(id=command.id, ok=False, step=loop.step, error=str(error))
@@ -84,13 +89,13 @@ class Control:
 
     def _pause(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
         if loop.run_state is RunState.PAUSED:
-            raise Refusal("the run is paused already")
+            raise RefusalError("the run is paused already")
         loop.pause(arguments.get("reason", "paused by hand"))
         return {"checkpoint": loop.parts.saver.newest()}
 
     def _continue(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
         if loop.run_state is not RunState.PAUSED:
-            raise Refusal(f"the run is {loop.run_state.value}, not paused")
+            raise RefusalError(f"the run is {loop.run_state.value}, not paused")
         loop.enter(RunState.RUNNING, arguments.get("reason", "continued by hand"))
         return {}
 
@@ -112,11 +117,13 @@ class Control:
         )
         return {"text": text, "bytes_generated": len(text.encode())}
 
-    def _evaluate(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _evaluate(self, loop: Loop, _arguments: dict[str, Any]) -> dict[str, Any]:
         bpc = loop.evaluate()
         if not bpc:
-            raise Refusal("there is no held-out text to score: the sources are too small or the hold-out is off")
+            raise RefusalError(
+                "there is no held-out text to score: the sources are too small or the hold-out is off"
+            )
         return {"bpc": bpc}
 
-    def _not_available(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
-        raise Refusal("not available for this brain")
+    def _not_available(self, _loop: Loop, _arguments: dict[str, Any]) -> dict[str, Any]:
+        raise RefusalError("not available for this brain")

@@ -1,22 +1,25 @@
 """Held-out loss: a few blocks at a time, in turn, combined over the whole held-out set of each source.
 
-A block is read from a reset state, by the weights as they are; nothing of learning is touched. Beside the BPC stand
-its coverage (share of the set scored at all) and its age (mean steps since a block was scored).
+A block is read from a reset state, by the weights as they are; nothing of learning is touched. Beside the BPC
+stand its coverage (share of the set scored at all) and its age (mean steps since a block was scored).
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from brain.ports import Brain
-from daemon.config import EvaluationConfig
-from daemon.streams import ExperienceStream
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from brain.ports import Brain
+    from daemon.config import EvaluationConfig
+    from daemon.streams import ExperienceStream
 
 MAX_BLOCKS = 4096  # a fixed evenly spaced subset stands for a larger set
 NATS, BYTES, STEP = range(3)
@@ -78,13 +81,19 @@ class HeldOutEvaluation:
         """Score every block of every source once, on demand."""
         for name, table in self._tables.items():
             for first in range(0, len(table), self._config.slice_rows):
-                self._score(brain, name, list(range(first, min(first + self._config.slice_rows, len(table)))), step)
+                self._score(
+                    brain, name, list(range(first, min(first + self._config.slice_rows, len(table)))), step
+                )
                 on_progress()
         return self.summaries(step)
 
     def summaries(self, step: int) -> list[HeldOutLoss]:
         """Every source of which anything was scored."""
-        return [self.summary(name, step) for name, table in self._tables.items() if not np.isnan(table[:, NATS]).all()]
+        return [
+            self.summary(name, step)
+            for name, table in self._tables.items()
+            if not np.isnan(table[:, NATS]).all()
+        ]
 
     def summary(self, name: str, step: int) -> HeldOutLoss:
         """One source's loss over the blocks scored so far."""
@@ -115,7 +124,7 @@ class HeldOutEvaluation:
     def _score(self, brain: Brain, name: str, rows: list[int], step: int) -> None:
         held_out, table = self._sets[name], self._tables[name]
         blocks = [held_out.read(row * len(held_out) // len(table))[0] for row in rows]
-        width = max(1, max(len(block) for block in blocks))
+        width = max(1, *(len(block) for block in blocks))
         padded = np.zeros((len(blocks), width), dtype=np.uint8)
         for row, block in enumerate(blocks):
             padded[row, : len(block)] = np.frombuffer(block, dtype=np.uint8)

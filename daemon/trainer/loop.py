@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from brain.memory import ReplayMemory
 from brain.ports import Batch, Brain, Moment, StepReport
-from daemon.config import RunConfig
 from daemon.errors import CheckpointError
 from daemon.events import (
     DegradedChanged,
@@ -28,18 +23,26 @@ from daemon.events import (
     RolledBack,
     StateChanged,
 )
-from daemon.journal import Entry, Journal
 from daemon.protocol import Goodbye, RunState
-from daemon.streams import Experience, ExperienceStream
-from daemon.trainer.batching import NO_LANE, assemble, num_replayed, reading_lanes
+from daemon.trainer.batching import assemble, num_replayed, reading_lanes
 from daemon.trainer.evaluation import HeldOutEvaluation, HeldOutLoss, combine
-from daemon.trainer.pipe import Pipe
 from daemon.trainer.recovery import RATE_AFTER_ROLLBACK, Verdict, judge_step
-from daemon.trainer.reporting import Reporter
-from daemon.trainer.saving import Saver
-from daemon.trainer.state import LoopState
-from daemon.trainer.voice import Voice
-from daemon.trainer.watching import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from brain.memory import ReplayMemory
+    from daemon.config import RunConfig
+    from daemon.journal import Entry, Journal
+    from daemon.streams import Experience, ExperienceStream
+    from daemon.trainer.pipe import Pipe
+    from daemon.trainer.reporting import Reporter
+    from daemon.trainer.saving import Saver
+    from daemon.trainer.state import LoopState
+    from daemon.trainer.voice import Voice
+    from daemon.trainer.watching import Watch
 
 RATE_POINT_SECONDS = 1.0
 METRICS_HISTORY_STEPS = 100
@@ -169,7 +172,7 @@ class Loop:
             return
         parts.reporter.event(NonFiniteStepSkipped(step=self.step, in_a_row=parts.state.skips))
         if verdict is Verdict.ROLL_BACK:
-            # Journaled first: a crash from here on repeats the roll-back at the same step, from the same checkpoint.
+            # Journaled first: a crash from here on repeats the roll-back, at the same step from the same place.
             repeated = bool(parts.pending) and parts.pending[0].kind == "roll_back"
             self.apply(
                 parts.pending.pop(0)
@@ -199,7 +202,9 @@ class Loop:
         since, step, num_bytes = self._rate_since
         if now - since >= RATE_POINT_SECONDS:
             self.parts.reporter.point("steps_per_second", self.step, (self.step - step) / (now - since))
-            self.parts.reporter.point("bytes_per_second", self.step, (self._num_bytes - num_bytes) / (now - since))
+            self.parts.reporter.point(
+                "bytes_per_second", self.step, (self._num_bytes - num_bytes) / (now - since)
+            )
             self._rate_since = (now, self.step, self._num_bytes)
 
     def report_held_out(self, losses: list[HeldOutLoss]) -> float | None:
@@ -280,7 +285,7 @@ class Loop:
         self.enter(RunState.PAUSED, reason)
 
     def stand_still(self, reason: str) -> None:
-        """Pause because something is wrong; a checkpoint is tried, but its failure must not keep the run going."""
+        """Pause because something is wrong; a save is tried, but its failure must not keep the run going."""
         with suppress(CheckpointError):
             self.parts.saver.save(self, "pause")
         self.enter(RunState.PAUSED, reason)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from daemon.protocol import Command
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from daemon.protocol import Command
 
 
 class Pipe:

@@ -8,9 +8,12 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
-from daemon.protocol import TrainerOrder
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from daemon.protocol import TrainerOrder
 
 NICENESS = 10
 

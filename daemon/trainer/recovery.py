@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
-from daemon.config import RecoveryConfig
-from daemon.trainer.state import LoopState
+if TYPE_CHECKING:
+    from daemon.config import RecoveryConfig
+    from daemon.trainer.state import LoopState
 
 # Steadily finite for so long, earlier roll-backs no longer count against the run.
 FORGIVEN_AFTER_STEPS = 1000
@@ -24,8 +26,8 @@ class Verdict(Enum):
 def judge_step(applied: bool, state: LoopState, config: RecoveryConfig) -> Verdict:
     """Count a step's outcome into `state` and decide.
 
-    A non-finite step has changed nothing (`StepReport.applied` is False). After `rollback_after_skips` in a row the
-    weights go back to the newest checkpoint while the stream goes on, so the window is skipped; after
+    A non-finite step has changed nothing (`StepReport.applied` is False). After `rollback_after_skips` in a row
+    the weights go back to the newest checkpoint while the stream goes on, so the window is skipped; after
     `pause_after_rollbacks` such roll-backs the run pauses instead.
 
     >>> state = LoopState()

@@ -8,12 +8,14 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from brain.ports import Reading
-from daemon.events import Event
 from daemon.protocol import HOT_METRICS, Report, RunState
-from daemon.trainer.pipe import Pipe
+
+if TYPE_CHECKING:
+    from brain.ports import Reading
+    from daemon.events import Event
+    from daemon.trainer.pipe import Pipe
 
 INTERVAL_SECONDS = 0.1
 MAX_BUFFERED_ROWS = 20_000
@@ -23,8 +25,8 @@ COLUMNS = ("step", "time", *HOT_METRICS)
 class Reporter:
     """Gathers between reports and sends on a thread of its own.
 
-    A report is sent only if the loop has shown a sign of life since the last one: the report is the heartbeat, and a
-    hanging loop must not look alive.
+    A report is sent only if the loop has shown a sign of life since the last one: the report is the heartbeat, and
+    a hanging loop must not look alive.
     """
 
     def __init__(self, pipe: Pipe) -> None:

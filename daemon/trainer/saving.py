@@ -5,40 +5,35 @@ Saving goes by the clock: it draws nothing and changes nothing that learning see
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-import torch
+from typing import TYPE_CHECKING
 
 from brain.memory import ReplayCommit
-from brain.ports import Brain, BrainState
 from daemon.checkpoint.catalogue import Catalogue
-from daemon.checkpoint.reader import LoadedCheckpoint, load
+from daemon.checkpoint.reader import load
 from daemon.checkpoint.snapshot import Snapshot, current_environment
 from daemon.checkpoint.writer import CheckpointWriter
 from daemon.errors import CheckpointError
 from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved, Event
-from daemon.protocol import TrainerOrder
+from daemon.trainer.restoring import HELD_OUT_PREFIX, SLOTS_PREFIX, VITALS_PREFIX, brain_state, random_states
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from brain.ports import Brain
     from daemon.config import CheckpointConfig
+    from daemon.protocol import TrainerOrder
     from daemon.trainer.loop import Loop
     from daemon.trainer.reporting import Reporter
 
 INTERVALS_BEFORE_PAUSE = 3
-VITALS_PREFIX = "vitals|"
-HELD_OUT_PREFIX = "held_out|"
-SLOTS_PREFIX = "replay|"
-TORCH_RANDOM = "torch"
-CUDA_RANDOM = "cuda"
 
 
 class Saver:
-    """Saves a loop: every so often, on order, at its end; knows the newest checkpoint and when the disk fails."""
+    """Saves a loop: every so often, on order, at its end; knows the newest checkpoint and a failing disk."""
 
-    def __init__(self, folder: Path, order: TrainerOrder, config: CheckpointConfig, reporter: Reporter) -> None:
+    def __init__(
+        self, folder: Path, order: TrainerOrder, config: CheckpointConfig, reporter: Reporter
+    ) -> None:
         self._folder = folder
         self._order = order
         self._config = config
@@ -64,7 +59,9 @@ class Saver:
         if self._writer.due(self._config.every_seconds):
             self._begin(loop)
         if self._writer.num_failures and self._writer.seconds_since_commit > self._pause_seconds:
-            loop.stand_still(f"nothing could be saved for {self._writer.seconds_since_commit / 60:.0f} minutes")
+            loop.stand_still(
+                f"nothing could be saved for {self._writer.seconds_since_commit / 60:.0f} minutes"
+            )
 
     def collect(self, loop: Loop) -> None:
         """Events of a save that has ended, and the `degraded` flag that follows from it."""
@@ -103,7 +100,7 @@ class Saver:
             self._writer.close()
 
     def restore_brain(self, brain: Brain, checkpoint: str) -> int:
-        """Give a brain back the weights, moments and carried state of a checkpoint; the step it was saved at."""
+        """Give a brain back the weights, moments and carried state of a checkpoint; its step."""
         loaded = load(self._folder / checkpoint)
         brain.load(brain_state(loaded))
         return loaded.manifest.step
@@ -127,14 +124,18 @@ class Saver:
         self._writer.begin(snapshot, sync_replay=loop.parts.replay.sync)
 
     def _failed(self, why: str) -> CheckpointError:
-        return CheckpointError(f"The checkpoint could not be saved ({why}). Free space or check {self._folder}, then try again")
+        return CheckpointError(
+            f"The checkpoint could not be saved ({why}). Free space or check {self._folder}, then try again"
+        )
 
     def _snapshot(self, loop: Loop, reason: str) -> Snapshot:
         parts, brain = loop.parts, loop.parts.brain.state()
         replay = parts.replay.commit(sync=False)
         vitals = {f"{VITALS_PREFIX}{name}": tensor for name, tensor in parts.watch.state_tensors().items()}
         slots = {f"{SLOTS_PREFIX}{name}": column for name, column in parts.replay.slots().items()}
-        held_out = {f"{HELD_OUT_PREFIX}{name}": table for name, table in parts.evaluation.state_arrays().items()}
+        held_out = {
+            f"{HELD_OUT_PREFIX}{name}": table for name, table in parts.evaluation.state_arrays().items()
+        }
         return Snapshot(
             step=parts.state.step,
             samples=parts.state.samples,
@@ -166,39 +167,3 @@ class Saver:
         commits = [ReplayCommit.from_json(info.manifest.replay) for info in infos if info.manifest.replay]
         for path in loop.parts.replay.unreferenced(commits):
             path.unlink(missing_ok=True)
-
-
-def brain_state(loaded: LoadedCheckpoint) -> BrainState:
-    """The brain's part of a checkpoint."""
-    return BrainState(
-        model=loaded.model,
-        learning={name: t for name, t in loaded.learning.items() if not name.startswith(VITALS_PREFIX)},
-        counters=loaded.state.get("brain", {}),
-        spec=loaded.manifest.spec,
-        tied=loaded.manifest.tied,
-    )
-
-
-def parts_of(mapping: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Entries whose name begins with `prefix`, without it.
-
-    >>> parts_of({"a|x": 1, "b|y": 2}, "a|")
-    {'x': 1}
-    """
-    return {name.removeprefix(prefix): value for name, value in mapping.items() if name.startswith(prefix)}
-
-
-def random_states(device: torch.device) -> dict[str, torch.Tensor]:
-    """States of torch's global generators."""
-    states = {TORCH_RANDOM: torch.get_rng_state()}
-    if device.type == "cuda":
-        states[CUDA_RANDOM] = torch.cuda.get_rng_state(device)
-    return states
-
-
-def restore_random(states: Mapping[str, torch.Tensor], device: torch.device) -> None:
-    """Give torch's global generators their states back."""
-    if TORCH_RANDOM in states:
-        torch.set_rng_state(states[TORCH_RANDOM])
-    if CUDA_RANDOM in states and device.type == "cuda":
-        torch.cuda.set_rng_state(states[CUDA_RANDOM], device)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from multiprocessing.connection import Connection
+import dataclasses
+from typing import TYPE_CHECKING
 
 from brain.errors import SynapsedError
 from daemon.checkpoint.run_lock import RunLock
@@ -16,6 +17,9 @@ from daemon.trainer.loop import Loop
 from daemon.trainer.pipe import Pipe
 from daemon.trainer.reporting import Reporter
 
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
 LOCK_TIMEOUT_SECONDS = 60.0
 EXIT_FAILED = 2
 
@@ -23,8 +27,8 @@ EXIT_FAILED = 2
 def live(order: TrainerOrder, connection: Connection) -> int:
     """Live one session; the exit code of the process.
 
-    A mistake that a restart cannot cure (wrong setting, nothing to read, no sound checkpoint) is said in the goodbye;
-    anything unforeseen ends the process, and the supervisor tries again.
+    A mistake that a restart cannot cure (wrong setting, nothing to read, no sound checkpoint) is said in the
+    goodbye; anything unforeseen ends the process, and the supervisor tries again.
     """
     pipe = Pipe(connection)
     reporter = Reporter(pipe)
@@ -60,7 +64,7 @@ def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib
             device=str(parts.device),
             num_parameters=parts.brain.num_parameters(),
             num_neurons=parts.brain.num_neurons(),
-            sources=[source.to_json() for source in parts.stream.sources],
+            sources=[dataclasses.asdict(source) for source in parts.stream.sources],
             module_names=list(getattr(parts.brain, "module_names", ())),
             checkpoint=origin.checkpoint,
         )

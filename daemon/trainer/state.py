@@ -15,8 +15,8 @@ class LoopState:
     """The loop's own part of a checkpoint; a JSON document. Tensors come from the parts that own them.
 
     What a checkpoint holds, and where: weights, moments, carried state and windows of the vital signs
-    (`Brain.state`, `VitalSign.state_tensors`), random states (torch), the reservoir's slot table and the held-out
-    tables (arrays), the stream's cursor (`loop.cursor` in `state.json`), and this.
+    (`Brain.state`, `VitalSign.state_tensors`), random states (torch), the reservoir's slot table and the
+    held-out tables (arrays), the stream's cursor (`loop.cursor` in `state.json`), and this.
 
     Attributes:
         step: finished steps; the clock of everything that may influence weights.

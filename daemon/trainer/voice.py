@@ -6,19 +6,27 @@ Both draw from random generators of their own, so talking never changes what is 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 
-from brain.ports import Brain
-from daemon.config import SampleConfig
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from brain.ports import Brain
+    from daemon.config import SampleConfig
 
 
 class Voice:
     """Speaks on the wall clock, because nothing it does reaches the weights."""
 
     def __init__(
-        self, config: SampleConfig, *, device: torch.device, seed: int, clock: Callable[[], float] = time.monotonic
+        self,
+        config: SampleConfig,
+        *,
+        device: torch.device,
+        seed: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
         self._clock = clock

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-from brain.ports import Moment, Reading
-from brain.vitals.config import VitalsConfig
+    from torch import Tensor
+
+    from brain.ports import Moment, Reading
+    from brain.vitals.config import VitalsConfig
 
 
 class Watch:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from daemon.home import Home
 from tests.trainer_process import newest, spawn, tiny_order
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STEPS = 60
 
@@ -17,7 +20,7 @@ def weights_hash(checkpoint: Path) -> str:
     return hashlib.sha256((checkpoint / "model.safetensors").read_bytes()).hexdigest()
 
 
-def learn(home: Home, **settings: object) -> Path:
+def learn(home: Home, **settings: Any) -> Path:
     """One session to its end; the final checkpoint."""
     goodbye = spawn(tiny_order(home, **settings)).finish()
     assert goodbye.state == "finished", goodbye.error
@@ -59,8 +62,7 @@ def test_after_kill_9_the_same_weights_come_out(home: Home, straight: Path) -> N
 
 
 def test_text_pushed_before_a_crash_takes_effect_at_the_same_step_again(home: Home, tmp_path: Path) -> None:
-    settings = {"limits__steps": 150}
-    trainer = spawn(tiny_order(home, **settings))
+    trainer = spawn(tiny_order(home, limits__steps=150))
     trainer.hear_until(lambda heard: heard.step >= 3)
     fed = trainer.order("feed", text="the brain reads what it is told " * 40)
     assert fed.ok
@@ -89,4 +91,3 @@ def test_pausing_changes_nothing(home: Home, straight: Path) -> None:
     goodbye = trainer.finish()
     assert goodbye.checkpoint is not None
     assert weights_hash(home.checkpoints / goodbye.checkpoint) == weights_hash(straight)
-

@@ -20,7 +20,9 @@ def test_six_rows_replay_and_a_seventh_in_two_steps_of_five() -> None:
 
 
 @given(
-    step=st.integers(0, 10**9), rows=st.integers(1, 128), fraction=st.sampled_from([0.0, 0.1, 0.2, 1 / 3, 0.5])
+    step=st.integers(0, 10**9),
+    rows=st.integers(1, 128),
+    fraction=st.sampled_from([0.0, 0.1, 0.2, 1 / 3, 0.5]),
 )
 def test_a_batch_always_has_the_same_number_of_rows(step: int, rows: int, fraction: float) -> None:
     lanes = reading_lanes(step, rows, fraction)
@@ -39,7 +41,9 @@ def test_lanes_rest_in_turn() -> None:
 
 @pytest.mark.parametrize("fraction", [0.2, 0.5])
 def test_over_many_steps_the_fraction_holds(fraction: float) -> None:
-    assert sum(num_replayed(step, 32, fraction) for step in range(1000)) == pytest.approx(32_000 * fraction, abs=1)
+    assert sum(num_replayed(step, 32, fraction) for step in range(1000)) == pytest.approx(
+        32_000 * fraction, abs=1
+    )
 
 
 def test_replayed_rows_come_last_without_a_lane_and_from_a_reset_state() -> None:
@@ -56,6 +60,7 @@ def test_replayed_rows_come_last_without_a_lane_and_from_a_reset_state() -> None
         bytes=np.full((1, 4), 9, dtype=np.uint8),
         length=np.array([2]),
         source=np.array([1]),
+        offset=np.array([0]),
         index=np.array([0]),
         loss=np.array([1.0], dtype=np.float32),
         step=np.array([0]),

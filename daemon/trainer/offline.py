@@ -1,0 +1,122 @@
+"""What can be asked of a checkpoint with nothing running: continue a text, score it, write it as one file."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from brain.build import brain_from_spec
+from brain.memory import ReplayCommit, ReplayMemory
+from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.portable import export_pt, load_pt
+from daemon.checkpoint.reader import LoadedCheckpoint, load
+from daemon.checkpoint.resolve import PORTABLE, resolve
+from daemon.config_loading import config_from_dict
+from daemon.streams import ExperienceStream
+from daemon.trainer.batching import num_lanes
+from daemon.trainer.evaluation import HeldOutEvaluation, combine
+from daemon.trainer.restoring import SLOTS_PREFIX, brain_state, parts_of
+from daemon.trainer.voice import Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from brain.ports import Brain
+    from daemon.config import RunConfig
+    from daemon.home import Home
+
+EXPORT_BLOCK_ROWS = 65_536
+
+
+def generate(
+    home: Home, checkpoint: str, prompt: str, *, max_bytes: int, temperature: float, top_p: float
+) -> dict[str, Any]:
+    """Let the brain of a checkpoint continue `prompt`.
+
+    Raises:
+        SynapsedError: there is no such checkpoint, or it is damaged.
+    """
+    loaded = open_checkpoint(home, checkpoint)
+    config, brain = revive(loaded)
+    voice = Voice(config.sample, device=torch.device("cpu"), seed=torch.seed() % 2**63)
+    text = voice.answer(brain, prompt.encode(), max_bytes=max_bytes, temperature=temperature, top_p=top_p)
+    return {
+        "text": text,
+        "bytes_generated": len(text.encode()),
+        "step": loaded.manifest.step,
+        "checkpoint": loaded.path.name,
+    }
+
+
+def evaluate(home: Home, checkpoint: str) -> dict[str, Any]:
+    """Score every held-out byte of the checkpoint's sources once; BPC over all and by source.
+
+    Raises:
+        SynapsedError: there is no such checkpoint, it is damaged, or its sources are gone.
+    """
+    loaded = open_checkpoint(home, checkpoint)
+    config, brain = revive(loaded)
+    stream = ExperienceStream.open(
+        config.stream,
+        lanes=num_lanes(config.stream.rows, config.replay.fraction),
+        seed=config.seed,
+        cache=home.cache,
+        emit=lambda _: None,
+    )
+    settings = dataclasses.replace(config.evaluation, enabled=True)
+    evaluation = HeldOutEvaluation(settings, stream, device=torch.device("cpu"))
+    losses = evaluation.score_all(brain, loaded.manifest.step, on_progress=lambda: None)
+    return {
+        "checkpoint": loaded.path.name,
+        "step": loaded.manifest.step,
+        "bpc": combine(losses),
+        "num_bytes": sum(loss.num_bytes for loss in losses),
+        "by_source": {loss.source: loss.bpc for loss in losses},
+    }
+
+
+def export(home: Home, checkpoint: str, target: Path) -> Path:
+    """Write a checkpoint, its replayed items included, as one `.pt`; the file written.
+
+    Raises:
+        SynapsedError: no such checkpoint, it or its replay is damaged, or the file cannot be written.
+    """
+    loaded = open_checkpoint(home, checkpoint)
+    return export_pt(loaded, target, replay_rows=replay_blocks(home, loaded))
+
+
+def open_checkpoint(home: Home, text: str) -> LoadedCheckpoint:
+    """The checkpoint a person named, verified."""
+    path = resolve(Catalogue(home.checkpoints), text)
+    return load_pt(path) if path.suffix == PORTABLE else load(path)
+
+
+def revive(loaded: LoadedCheckpoint) -> tuple[RunConfig, Brain]:
+    """The config and the brain of a checkpoint, on the CPU, to ask things of; it does not learn on."""
+    config = config_from_dict(loaded.state.get("config", {}), origin=loaded.path.name)
+    brain = brain_from_spec(
+        loaded.manifest.spec,
+        optimizer=config.optimizer,
+        lanes=1,
+        device=torch.device("cpu"),
+        seed=config.seed,
+    )
+    stored = brain_state(loaded)
+    brain.load(dataclasses.replace(stored, learning=brain.state().learning))
+    return config, brain
+
+
+def replay_blocks(home: Home, loaded: LoadedCheckpoint) -> Iterator[dict[str, torch.Tensor]]:
+    """The items of the replay memory in the order of its slots, a block of columns at a time."""
+    if loaded.manifest.replay is None:
+        return
+    config = config_from_dict(loaded.state.get("config", {}), origin=loaded.path.name)
+    commit = ReplayCommit.from_json(loaded.manifest.replay)
+    folder = home.replay / loaded.manifest.run_id
+    memory = ReplayMemory.restore(folder, config.replay, commit, parts_of(loaded.arrays, SLOTS_PREFIX))
+    for rows in memory.items(EXPORT_BLOCK_ROWS):
+        columns = {field.name: getattr(rows, field.name) for field in dataclasses.fields(rows)}
+        yield {name: torch.from_numpy(column) for name, column in columns.items()}

@@ -1,0 +1,190 @@
+"""From a checkpoint back to living parts; what it lacks, or what no longer fits, starts anew and is said.
+
+Tensors of a checkpoint's `learning` and `arrays` are told apart by prefix: windows of vital signs, held-out
+tables, the slot table of the replay memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from brain.build import brain_from_spec, build_brain
+from brain.errors import MemoryDamagedError
+from brain.memory import ReplayCommit, ReplayMemory
+from brain.ports import Brain, BrainState
+from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.portable import load_pt
+from daemon.checkpoint.reader import LoadedCheckpoint, load, load_newest
+from daemon.checkpoint.resolve import PORTABLE
+from daemon.errors import ConfigError
+from daemon.events import Event, SettingRestored
+from daemon.streams import Cursor, ExperienceStream
+from daemon.trainer.batching import num_lanes
+from daemon.trainer.state import LoopState
+
+if TYPE_CHECKING:
+    from daemon.config import RunConfig
+    from daemon.home import Home
+    from daemon.protocol import TrainerOrder
+
+VITALS_PREFIX = "vitals|"
+HELD_OUT_PREFIX = "held_out|"
+SLOTS_PREFIX = "replay|"
+TORCH_RANDOM = "torch"
+CUDA_RANDOM = "cuda"
+
+Emit = Callable[[Event], None]
+
+
+def load_checkpoint(order: TrainerOrder, home: Home, emit: Emit) -> LoadedCheckpoint | None:
+    """The checkpoint the order names or, when it is damaged and that is allowed, the next older sound one."""
+    if order.checkpoint is None:
+        return None
+    if order.checkpoint.suffix == PORTABLE:
+        loaded = load_pt(order.checkpoint)
+        for phrase in loaded.missing:
+            emit(SettingRestored(what=f"{order.checkpoint.name} is not complete: {phrase}"))
+        return loaded
+    if not order.fall_back or order.checkpoint.parent.resolve() != home.checkpoints.resolve():
+        return load(order.checkpoint)
+    run_id = order.fork_of or order.run_id
+    return load_newest(Catalogue(home.checkpoints), run_id, start=order.checkpoint, emit=emit)
+
+
+def restore_brain(
+    config: RunConfig, device: torch.device, loaded: LoadedCheckpoint | None, emit: Emit
+) -> Brain:
+    """A newborn of the config, or the brain of the checkpoint.
+
+    Raises:
+        ConfigError: the checkpoint holds a brain of another kind than the config asks for.
+    """
+    settings = dict(config.brain)
+    kind = settings.pop("kind")
+    optimizer, seed = config.optimizer, config.seed
+    lanes = num_lanes(config.stream.rows, config.replay.fraction)
+    if loaded is None:
+        return build_brain(kind, settings, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+    spec = loaded.manifest.spec
+    if spec.get("kind") != kind:
+        raise ConfigError(
+            f"{loaded.path.name} holds a brain of kind {spec.get('kind')}, not {kind}; leave --brain out, "
+            "or start anew"
+        )
+    brain = brain_from_spec(spec, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+    stored = brain_state(loaded)
+    brain.load(dataclasses.replace(stored, learning=fit_learning(stored, brain.state(), emit)))
+    return brain
+
+
+def fit_learning(stored: BrainState, own: BrainState, emit: Emit) -> dict[str, torch.Tensor]:
+    """Moments and carried state of the checkpoint as far as they fit the brain; the rest starts anew, with an event.
+
+    They differ where a resume changes the optimizer or the number of rows, or where a `.pt` lacks them.
+    """
+
+    def fits(name: str) -> bool:
+        return name in stored.learning and stored.learning[name].shape == own.learning[name].shape
+
+    anew = [name for name in own.learning if not fits(name)]
+    for what, names in (
+        ("the carried state of the lanes", [name for name in anew if name.startswith("carried|")]),
+        ("optimizer state", [name for name in anew if not name.startswith("carried|")]),
+    ):
+        if names:
+            emit(
+                SettingRestored(
+                    what=f"{what} does not fit the checkpoint and starts anew ({len(names)} tensors)"
+                )
+            )
+    return {name: stored.learning[name] if fits(name) else tensor for name, tensor in own.learning.items()}
+
+
+def open_stream(
+    config: RunConfig, home: Home, loaded: LoadedCheckpoint | None, emit: Emit
+) -> ExperienceStream:
+    """The stream from its beginning, or from the checkpoint's cursor."""
+    record = loaded.state.get("loop", {}).get("cursor") if loaded is not None else None
+    return ExperienceStream.open(
+        config.stream,
+        lanes=num_lanes(config.stream.rows, config.replay.fraction),
+        seed=config.seed,
+        cache=home.cache,
+        emit=emit,
+        cursor=Cursor.from_json(record) if record else None,
+    )
+
+
+def open_replay(
+    config: RunConfig, home: Home, order: TrainerOrder, loaded: LoadedCheckpoint | None, emit: Emit
+) -> ReplayMemory:
+    """An empty replay memory, or the checkpoint's; damage to it costs the memories, not the brain."""
+    folder = home.replay / order.run_id
+    item_bytes = config.stream.segment_bytes
+    record = loaded.manifest.replay if loaded is not None else None
+    if loaded is not None and record is not None:
+        parents = () if order.fork_of is None else (home.replay / order.fork_of,)
+        try:
+            commit = ReplayCommit.from_json(record)
+            if commit.item_bytes == item_bytes:
+                slots = parts_of(loaded.arrays, SLOTS_PREFIX)
+                return ReplayMemory.restore(folder, config.replay, commit, slots, parents=parents)
+            emit(
+                SettingRestored(
+                    what=f"replayed rows had {commit.item_bytes} bytes, now {item_bytes}; replay starts anew"
+                )
+            )
+        except MemoryDamagedError as error:
+            emit(SettingRestored(what=f"{error} Replay starts anew."))
+    return ReplayMemory.create(folder, config.replay, item_bytes=item_bytes, seed=config.seed)
+
+
+def restore_state(loaded: LoadedCheckpoint) -> LoopState:
+    """The loop's own state from a checkpoint; what an older or foreign one lacks has its default."""
+    stored: dict[str, Any] = dict(loaded.state.get("loop", {}))
+    stored.pop("cursor", None)
+    stored.setdefault("step", loaded.manifest.step)
+    stored.setdefault("samples", loaded.manifest.samples)
+    known = {field.name for field in fields(LoopState)}
+    return LoopState(**{name: value for name, value in stored.items() if name in known})
+
+
+def brain_state(loaded: LoadedCheckpoint) -> BrainState:
+    """The brain's part of a checkpoint."""
+    return BrainState(
+        model=loaded.model,
+        learning={name: t for name, t in loaded.learning.items() if not name.startswith(VITALS_PREFIX)},
+        counters=loaded.state.get("brain", {}),
+        spec=loaded.manifest.spec,
+        tied=loaded.manifest.tied,
+    )
+
+
+def parts_of(mapping: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Entries whose name begins with `prefix`, without it.
+
+    >>> parts_of({"a|x": 1, "b|y": 2}, "a|")
+    {'x': 1}
+    """
+    return {name.removeprefix(prefix): value for name, value in mapping.items() if name.startswith(prefix)}
+
+
+def random_states(device: torch.device) -> dict[str, torch.Tensor]:
+    """States of torch's global generators."""
+    states = {TORCH_RANDOM: torch.get_rng_state()}
+    if device.type == "cuda":
+        states[CUDA_RANDOM] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_random(states: Mapping[str, torch.Tensor], device: torch.device) -> None:
+    """Give torch's global generators their states back."""
+    if TORCH_RANDOM in states:
+        torch.set_rng_state(states[TORCH_RANDOM])
+    if CUDA_RANDOM in states and device.type == "cuda":
+        torch.cuda.set_rng_state(states[CUDA_RANDOM], device)
