@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(app(arguments, prog_name=PROGRAM, standalone_mode=False, obj=arguments) or 0)
     except TyperException as error:
-        return _fail(" ".join(error.format_message().split()), error.exit_code)
+        return _fail(_one_line(error, arguments), error.exit_code)
     except SynapsedError as error:
         return _fail(str(error), getattr(error, "exit_code", 1))
     except (KeyboardInterrupt, typer.Abort):
@@ -59,6 +59,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read us is gone (`synapsed logs | head`); flushing at exit must not fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _one_line(error: TyperException, arguments: list[str]) -> str:
+    """What was wrong with the arguments, with the value that was given."""
+    options = getattr(getattr(error, "param", None), "opts", ())
+    for option in options:
+        for argument, value in zip(arguments, [*arguments[1:], ""], strict=True):
+            if argument.startswith(f"{option}=") or (argument == option and value):
+                given = argument if argument != option else f"{option} {value}"
+                return f"{given}: {' '.join(error.message.split())}"
+    return " ".join(error.format_message().split())
 
 
 def _fail(message: str, exit_code: int) -> int:

@@ -1,0 +1,144 @@
+"""The command line as a whole: its commands, and how it takes mistakes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import typer.main
+
+from daemon.cli.app import app
+
+if TYPE_CHECKING:
+    from tests.unit.daemon.cli.conftest import Call
+
+COMMANDS = [
+    "start",
+    "resume",
+    "train",
+    "serve",
+    "status",
+    "stop",
+    "pause",
+    "continue",
+    "checkpoint",
+    "runs",
+    "checkpoints",
+    "events",
+    "logs",
+    "watch",
+    "ask",
+    "feed",
+    "presets",
+    "brains",
+    "doctor",
+    "export",
+    "evaluate",
+    "schedule",
+    "token",
+    "open",
+]
+
+
+def test_every_command_is_there_and_has_json() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert sorted(commands) == sorted(COMMANDS)
+    without = [
+        name for name, command in commands.items() if not any("--json" in p.opts for p in command.params)
+    ]
+    assert without == []
+    assert [name for name, command in commands.items() if not command.help] == []
+
+
+@pytest.mark.parametrize("command", ["start", "resume"])
+def test_start_and_resume_take_the_same_options(command: str) -> None:
+    params = typer.main.get_command(app).commands[command].params  # type: ignore[attr-defined]
+    options = {option for param in params for option in (*param.opts, *param.secondary_opts)}
+    wanted = [
+        "--preset",
+        "--brain",
+        "--data",
+        "--hours",
+        "--steps",
+        "--device",
+        "--neurogenesis",
+        "--no-neurogenesis",
+        "--max-neurons",
+        "--set",
+        "--name",
+        "--home",
+        "--host",
+        "--port",
+        "--detach",
+        "--open",
+        "--no-open",
+        "--json",
+    ]
+    assert set(wanted) <= options
+
+
+def test_help_comes_without_arguments_and_ends_well(call: Call) -> None:
+    for arguments in ((), ("--help",), ("-h",)):
+        called = call(*arguments)
+        assert called.code == 0
+        assert "start" in called.out
+        assert called.err == ""
+
+
+def test_the_version_is_one_line(call: Call) -> None:
+    assert call("--version").out.startswith("synapsed 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["strat"], "start"),
+        (["start", "--hourz", "3"], "--hours"),
+        (["start", "--hours", "many"], "many"),
+        (["start", "--hours", "-1"], "limits.hours = -1.0: a number above 0 is expected"),
+        (["start", "--steps", "0"], "limits.steps = 0"),
+        (["start", "--set", "replay.capcity=3"], "did you mean replay.capacity?"),
+        (["start", "--set", "rows"], "key=value"),
+        (["start", "--preset", "tinny"], "did you mean tiny?"),
+        (["start", "--brain", "synaps"], "did you mean 'synapse'?"),
+        (["start", "--device", "gpu"], "one of auto, cpu, cuda, mps is expected"),
+        (["start", "--data", "/nowhere/at/all"], "there is no file or folder /nowhere/at/all"),
+        (["start", "--port", "70000"], "70000"),
+        (["start", "--host", "0.0.0.0"], "--allow-remote"),
+        (["resume", "latest", "--set", "replay.capcity=3"], "did you mean replay.capacity?"),
+        (["train", "--config", "faste"], "faste"),
+        (["export", "--format", "zip"], "zip"),
+        (["feed"], "FILE"),
+        (["schedule", "--pause"], "name the job"),
+        (["status", "--home", "/nowhere/at/all"], "there is no folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(call: Call, arguments: list[str], says: str) -> None:
+    called = call(*arguments)
+    assert called.code == 2
+    assert called.out == ""
+    assert called.err.startswith("synapsed: ")
+    assert called.err.count("\n") == 1
+    assert says in called.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status"],
+        ["stop"],
+        ["pause"],
+        ["continue"],
+        ["checkpoint"],
+        ["runs"],
+        ["events"],
+        ["watch"],
+        ["schedule"],
+        ["open"],
+    ],
+)
+def test_without_a_daemon_the_way_to_one_is_told(call: Call, arguments: list[str]) -> None:
+    called = call(*arguments)
+    assert called.code == 4
+    assert called.err.count("\n") == 1
+    assert "start one: synapsed start" in called.err

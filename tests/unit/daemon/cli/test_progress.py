@@ -1,0 +1,73 @@
+"""The lines a person reads while a run learns, letter by letter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from daemon.cli.progress import Progress
+from tests.unit.daemon.cli.fake_daemon import EVENT, RUN
+
+HOME = Path("/somewhere/home")
+
+
+def delta(**changes: Any) -> dict[str, Any]:
+    return {
+        "run": "r-1",
+        "state": "running",
+        "degraded": None,
+        "step": 1234,
+        "samples": 1,
+        "training_seconds": 154.9,
+        **changes,
+    }
+
+
+def test_the_line_shows_what_is_measured_and_a_dash_for_what_is_not() -> None:
+    progress = Progress(home=HOME)
+    progress.take_delta(delta(columns={"step": [1233, 1234], "bpc": [3.5, 2.9149]}))
+    assert progress.line() == "Step    1234 | Φ=– | Agency=– | BPC=2.91 | Time: 2m 34s"
+    progress.take_delta(
+        delta(points=[["phi", 1234, 0.0, 0.4521]], readings=[{"name": "agency", "value": 0.723}])
+    )
+    assert progress.line() == "Step    1234 | Φ=0.452 | Agency=0.723 | BPC=2.91 | Time: 2m 34s"
+    progress.take_delta(delta(readings=[{"name": "phi", "value": None}], columns={"bpc": [float("nan")]}))
+    assert progress.line() == "Step    1234 | Φ=– | Agency=0.723 | BPC=– | Time: 2m 34s"
+
+
+def test_a_saved_checkpoint_is_told_from_the_home_on() -> None:
+    progress = Progress(home=HOME)
+    event = {**EVENT, "data": {**EVENT["data"], "path": str(HOME / "checkpoints" / "continuous_1706123456")}}  # type: ignore[dict-item]
+    progress.take_event(event)
+    assert progress.told(event) == "[Checkpoint] Saved to checkpoints/continuous_1706123456 (auto)"
+    assert progress.checkpoint == "continuous_1706123456"
+
+
+def test_events_are_told_by_their_weight() -> None:
+    progress = Progress(home=HOME)
+    event = {"kind": "rolled_back", "severity": "error", "message": "Rolled back to step 3", "data": {}}
+    assert progress.told(event) == "Error: Rolled back to step 3"
+    assert progress.told({**event, "kind": "checkpoint_pruned"}) is None
+
+
+def test_the_summary_reads_as_the_seed_document_has_it() -> None:
+    progress = Progress(home=HOME, flag=" --home /somewhere/home")
+    progress.take_run({**RUN, "step": 15234, "samples": 487488, "training_seconds": 9252.0})
+    assert progress.summary().splitlines() == [
+        "",
+        "TRAINING SUMMARY",
+        "Total steps: 15,234",
+        "Total samples: 487,488",
+        "Training time: 2h 34m 12s",
+        "Final checkpoint: checkpoints/continuous_1706123456",
+        "",
+        "To resume:",
+        "  synapsed resume continuous_1706123456 --home /somewhere/home",
+    ]
+
+
+def test_a_run_without_a_checkpoint_promises_nothing() -> None:
+    progress = Progress(home=HOME)
+    progress.take_run({**RUN, "checkpoint": None})
+    assert "Final checkpoint: none" in progress.summary()
+    assert "resume" not in progress.summary()
