@@ -1,0 +1,140 @@
+// The checkpoints of the run shown: resume, pin, delete, and how to export.
+
+import { allow, perform, refusal, say } from "./acts.js";
+import { confirm } from "./confirm.js";
+import { byId, element, setText, timeElement } from "./dom.js";
+import { bytes, count, fixed } from "./format.js";
+import { availability } from "./state.js";
+import { rowButton, table } from "./table.js";
+
+const COLUMNS = [
+  ["Checkpoint", "name"],
+  ["Step", "number"],
+  ["Saved", ""],
+  ["Why", ""],
+  ["BPC", "number"],
+  ["Size", "number"],
+  ["", ""],
+  ["", "actions"],
+];
+const RELOAD_ON = new Set(["checkpoint_saved", "checkpoint_pruned", "checkpoint_set_aside"]);
+
+export function mountCheckpoints(page) {
+  const view = table("Checkpoints of this run", COLUMNS, "No checkpoint yet: the first is saved before the first step.");
+  const holder = byId("checkpoints");
+  const status = element("p", { class: "status", role: "status" });
+  const more = element("button", { type: "button", class: "quiet", text: "Load older", hidden: true, on: { click: () => load(false) } });
+  holder.append(view.node, view.empty, more);
+  holder.after(status);
+  let items = [];
+  let next = null;
+  let opened = null; // id of the checkpoint whose export command is shown
+  let request = 0;
+
+  async function load(anew = true) {
+    const run = page.shown();
+    request += 1;
+    const mine = request;
+    if (!run) return render([]);
+    try {
+      const answer = await page.api.get("/checkpoints", { run: run.id, limit: 50, cursor: anew ? null : next });
+      if (mine !== request) return undefined;
+      next = answer.next;
+      return render(anew ? answer.items : [...items, ...answer.items]);
+    } catch (error) {
+      return say(status, refusal(error), "bad");
+    }
+  }
+
+  function render(list) {
+    items = list;
+    view.empty.hidden = items.length > 0;
+    view.node.hidden = items.length === 0;
+    more.hidden = !next;
+    view.body.replaceChildren(...items.flatMap((item) => (item.id === opened ? [row(item), exportRow(item)] : [row(item)])));
+    const total = items.reduce((sum, item) => sum + item.size_bytes, 0);
+    setText(byId("checkpoints-note"), items.length ? `${count(items.length)}${next ? "+" : ""} kept, ${bytes(total)}` : "");
+    renderAllowed();
+  }
+
+  function row(item) {
+    const flags = [
+      item.best && flag("best", "good"),
+      item.pinned && flag("pinned"),
+      item.verified === false && flag("not verified", "bad"),
+    ];
+    return element(
+      "tr",
+      { data: { checkpoint: item.id } },
+      element("td", { class: "name" }, element("code", { text: item.id, title: item.path })),
+      element("td", { class: "number", text: count(item.step) }),
+      element("td", { class: "nowrap" }, timeElement(item.created_at)),
+      element("td", { text: item.reason }),
+      element("td", { class: "number", text: fixed(item.bpc) }),
+      element("td", { class: "number", text: bytes(item.size_bytes) }),
+      element("td", {}, ...flags),
+      element("td", { class: "actions" }, ...actions(item)),
+    );
+  }
+
+  function actions(item) {
+    const path = `/checkpoints/${encodeURIComponent(item.id)}`;
+    const on = (pending, task) => (click) => perform(click.currentTarget, status, pending, task);
+    const pin = item.pinned ? "unpin" : "pin";
+    return [
+      rowButton("Resume", "resume", on(`Resuming ${item.id} …`, async () => {
+        const run = await page.api.post(`${path}/resume`, {});
+        page.dispatch({ type: "runs", items: [run] });
+        page.choose(run.id);
+        return run.id === item.run ? `Learning on from ${item.id}.` : `Forked as ${run.name || run.id} from ${item.id}.`;
+      }), `Resume ${item.id}`),
+      rowButton(item.pinned ? "Unpin" : "Pin", pin, on("…", async () => {
+        await page.api.post(`${path}/${pin}`);
+        await load();
+        return item.pinned ? `${item.id} is no longer pinned.` : `${item.id} is pinned: it is never pruned.`;
+      }), `${pin} ${item.id}`),
+      rowButton("Export", "export", () => {
+        opened = opened === item.id ? null : item.id;
+        render(items);
+      }, `Export ${item.id}`),
+      rowButton("Delete", "delete", (click) => remove(item, path, click.currentTarget), `Delete ${item.id}`),
+    ];
+  }
+
+  async function remove(item, path, button) {
+    const lost = `${item.id} (step ${count(item.step)}, ${bytes(item.size_bytes)}) will be deleted for good.`;
+    if (!(await confirm("Delete this checkpoint?", lost, "Delete"))) return;
+    await perform(button, status, `Deleting ${item.id} …`, async () => {
+      await page.api.delete(path);
+      await load();
+      return `${item.id} deleted.`;
+    });
+  }
+
+  function exportRow(item) {
+    const command = `synapsed export ${item.id} --format pt`;
+    const copy = rowButton("Copy", "copy", async () => {
+      await navigator.clipboard.writeText(command);
+      say(status, "Command copied.", "good");
+    });
+    return element("tr", { class: "detail" }, element("td", { colspan: COLUMNS.length }, "In a terminal: ", element("code", { class: "command", text: command }), " ", copy));
+  }
+
+  function renderAllowed() {
+    const can = availability(page.state);
+    const reason = can.start; // resuming needs what starting needs: no other run that learns
+    for (const button of view.body.querySelectorAll('[data-act="resume"]')) allow(button, reason);
+  }
+
+  page.onRun.push(() => {
+    opened = null;
+    load();
+  });
+  page.onFrame.push((frame) => {
+    if (frame.type === "snapshot" || (frame.type === "event" && RELOAD_ON.has(frame.kind))) load();
+  });
+  return renderAllowed;
+}
+
+const flag = (text, tone = "") => element("span", { class: `flag ${tone}`, text });
+

@@ -1,0 +1,135 @@
+// The live feed: one websocket that comes back by itself, resumes at {epoch, seq} and knows when it has gone stale.
+
+export const PROTOCOL = "synapsed.v1";
+export const STALE_AFTER_MS = 12_000;
+export const DROP_AFTER_MS = 25_000;
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 15_000;
+
+/** Back-off before the `attempt`th try (from 1): doubling, capped, the upper half of it at random. */
+export function retryDelay(attempt, random = Math.random) {
+  const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
+  return ceiling / 2 + (random() * ceiling) / 2;
+}
+
+const systemTimers = {
+  now: () => Date.now(),
+  set: (task, ms) => setTimeout(task, ms),
+  clear: (handle) => clearTimeout(handle),
+};
+
+/**
+ * Client of `/api/v1/stream`.
+ *
+ * `onFrame(frame)` gets every frame; `onPhase({phase, retryAt?, attempt?, reason?})` tells where the connection is:
+ * connecting, live, stale (silent for 12 s) or reconnecting. `open`, `timers` and `random` are injected in tests.
+ */
+export class Feed {
+  constructor({ url, onFrame, onPhase, run = () => null, open = null, timers = systemTimers, random = Math.random }) {
+    this.url = url;
+    this.onFrame = onFrame;
+    this.onPhase = onPhase;
+    this.run = run;
+    this.open = open ?? ((address, protocol) => new WebSocket(address, protocol));
+    this.timers = timers;
+    this.random = random;
+    this.epoch = null;
+    this.seq = null;
+    this.attempt = 0;
+    this.socket = null;
+    this.retryTimer = null;
+    this.silenceTimer = null;
+    this.goodbye = null;
+    this.pendingWelcome = null;
+    this.phase = null;
+  }
+
+  start() {
+    this.#connect();
+  }
+
+  stop() {
+    this.timers.clear(this.retryTimer);
+    this.timers.clear(this.silenceTimer);
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close(1000);
+  }
+
+  /** Try at once instead of waiting the countdown out (a click, the network back, the tab shown again). */
+  retryNow() {
+    if (this.socket) return;
+    this.timers.clear(this.retryTimer);
+    this.#connect();
+  }
+
+  #tell(phase) {
+    this.phase = phase.phase;
+    this.onPhase(phase);
+  }
+
+  #connect() {
+    this.#tell({ phase: "connecting", attempt: this.attempt });
+    this.goodbye = null;
+    this.pendingWelcome = null;
+    const socket = this.open(this.url, PROTOCOL);
+    this.socket = socket;
+    socket.onopen = () => {
+      const hello = { type: "hello" };
+      if (this.epoch !== null && this.seq !== null) Object.assign(hello, { epoch: this.epoch, seq: this.seq });
+      const run = this.run();
+      if (run) hello.run = run;
+      socket.send(JSON.stringify(hello));
+    };
+    socket.onmessage = (message) => socket === this.socket && this.#receive(message.data);
+    socket.onclose = (close) => socket === this.socket && this.#lost(close);
+    this.#watchSilence();
+  }
+
+  #receive(data) {
+    this.#watchSilence();
+    const frame = JSON.parse(data);
+    if (frame.type === "welcome") {
+      this.attempt = 0;
+      // Without resumption the position counts only from the snapshot on: a break between the two must not skip it.
+      if (frame.resumed) this.epoch = frame.epoch;
+      else this.pendingWelcome = frame;
+    } else if (frame.type === "snapshot" && this.pendingWelcome) {
+      this.epoch = this.pendingWelcome.epoch;
+      this.seq = this.pendingWelcome.seq;
+      this.pendingWelcome = null;
+    } else if (frame.type === "event") {
+      this.seq = Math.max(this.seq ?? 0, frame.seq);
+    } else if (frame.type === "bye") {
+      this.goodbye = frame.reason ?? null;
+    }
+    if (this.phase !== "live") this.#tell({ phase: "live" });
+    this.onFrame(frame);
+  }
+
+  #watchSilence() {
+    this.timers.clear(this.silenceTimer);
+    this.silenceTimer = this.timers.set(() => {
+      if (this.phase === "live") this.#tell({ phase: "stale", since: this.timers.now() - STALE_AFTER_MS });
+      this.silenceTimer = this.timers.set(() => this.#drop(), DROP_AFTER_MS - STALE_AFTER_MS);
+    }, STALE_AFTER_MS);
+  }
+
+  /** A socket that stays silent is dead even when TCP has not noticed (a suspended laptop, a stopped process). */
+  #drop() {
+    const socket = this.socket;
+    if (!socket) return;
+    this.#lost({ code: 4000, reason: "no heartbeat" });
+    socket.close();
+  }
+
+  #lost(close) {
+    this.socket = null;
+    this.timers.clear(this.silenceTimer);
+    this.attempt += 1;
+    const delay = retryDelay(this.attempt, this.random);
+    this.retryTimer = this.timers.set(() => this.#connect(), delay);
+    const reason = this.goodbye ?? (close.reason || null);
+    this.#tell({ phase: "reconnecting", attempt: this.attempt, retryAt: this.timers.now() + delay, reason });
+  }
+}

@@ -1,0 +1,83 @@
+// Held-out loss of each source, with how much of the held-out set is behind it and how old it is.
+
+import { allow, perform, refusal } from "./acts.js";
+import { byId, element, timeElement } from "./dom.js";
+import { count, fixed, NONE, percent } from "./format.js";
+import { availability } from "./state.js";
+import { table } from "./table.js";
+
+const COLUMNS = [
+  ["Source", "name"],
+  ["BPC", "number"],
+  ["Coverage", "number"],
+  ["Age, steps", "number"],
+  ["Measured", ""],
+];
+const RELOAD_AT_MOST_EVERY_MS = 10_000;
+
+export function mountHeldOut(page) {
+  const view = table("Held-out loss by source", COLUMNS, "Not measured yet: a slice is scored every hundred steps or so.");
+  const status = element("p", { class: "status", role: "status" });
+  const whole = element("button", { type: "button", class: "quiet", text: "Score the whole set", on: { click: evaluate } });
+  byId("held-out").append(view.node, view.empty);
+  byId("held-out").after(status);
+  byId("held-out-actions").append(whole);
+  let timer = null;
+  let request = 0;
+
+  function evaluate() {
+    perform(whole, status, "Scoring the whole held-out set; learning waits …", async () => {
+      const done = await page.api.act(page.shown().id, "evaluate");
+      await load();
+      return `Held-out BPC ${fixed(done.result?.bpc)} over the whole set.`;
+    });
+  }
+
+  async function load() {
+    const run = page.shown();
+    request += 1;
+    const mine = request;
+    try {
+      const items = run ? (await page.api.get(`/runs/${encodeURIComponent(run.id)}/evaluations`)).items : [];
+      if (mine === request) render(items);
+    } catch (error) {
+      if (mine === request) {
+        view.empty.hidden = false;
+        view.empty.textContent = refusal(error);
+      }
+    }
+  }
+
+  function render(items) {
+    // Newest first: the first of each source is what holds now.
+    const newest = [...new Map([...items].reverse().map((item) => [item.source, item])).values()];
+    newest.sort((a, b) => String(a.source).localeCompare(String(b.source)));
+    view.empty.hidden = newest.length > 0;
+    view.node.hidden = newest.length === 0;
+    view.body.replaceChildren(...newest.map(row));
+  }
+
+  page.onRun.push(load);
+  page.onFrame.push((frame) => {
+    if (frame.type === "event" && frame.kind === "evaluation_finished") load();
+    const measured = frame.type === "delta" && frame.points?.some(([name]) => name.startsWith("held_out"));
+    if (!measured || timer) return;
+    timer = setTimeout(() => {
+      timer = null;
+      load();
+    }, RELOAD_AT_MOST_EVERY_MS);
+  });
+  return (state) => allow(whole, availability(state).evaluate);
+}
+
+function row(item) {
+  return element(
+    "tr",
+    {},
+    element("td", { class: "name", text: item.source || NONE }),
+    element("td", { class: "number", text: fixed(item.bpc) }),
+    element("td", { class: "number", text: percent(item.coverage) }),
+    element("td", { class: "number", text: count(item.age_steps) }),
+    element("td", { class: "nowrap" }, timeElement(item.time)),
+  );
+}

@@ -1,0 +1,158 @@
+// The page's main program: store, live feed, panels; what comes in goes one way, feed → state → panels.
+
+import { Api, ApiError } from "./api.js";
+import { byId } from "./dom.js";
+import { Feed } from "./feed.js";
+import { History } from "./history.js";
+import { initialState, reduce, shownRun } from "./state.js";
+import { mountCharts } from "./charts.js";
+import { mountCheckpoints } from "./checkpoints.js";
+import { mountControls } from "./controls.js";
+import { mountEvents } from "./events.js";
+import { mountHeader } from "./header.js";
+import { mountHeldOut } from "./heldout.js";
+import { mountRuns } from "./runs.js";
+import { mountSchedule } from "./schedule.js";
+import { mountTiles } from "./tiles.js";
+import { mountVoice } from "./voice.js";
+import { METRICS } from "./plots.js";
+
+const RENDER_EVERY_MS = 200;
+const SERIES_POINTS = 1000;
+
+const page = {
+  api: new Api(),
+  state: initialState(),
+  history: new History(),
+  dispatch,
+  choose,
+  shown: () => shownRun(page.state),
+  onFrame: [], // panels that want frames as they come: (frame) => void
+  onRun: [], // panels that load something when another run, or another session of it, is shown: (run) => void
+  feed: null,
+};
+
+let renderTimer = null;
+let shownKey = null;
+let loadedGaps = 0;
+let seriesRequest = 0;
+
+const panels = [
+  mountHeader(page),
+  mountControls(page),
+  mountTiles(page),
+  mountCharts(page),
+  mountVoice(page),
+  mountEvents(page),
+  mountHeldOut(page),
+  mountCheckpoints(page),
+  mountRuns(page),
+  mountSchedule(page),
+];
+
+function dispatch(action) {
+  const before = page.state;
+  page.state = reduce(before, action);
+  if (page.state === before) return;
+  if (action.type === "delta") renderTimer ??= setTimeout(render, RENDER_EVERY_MS);
+  else render();
+}
+
+function render() {
+  clearTimeout(renderTimer);
+  renderTimer = null;
+  const run = page.shown();
+  const key = run ? `${run.id}/${run.session ?? 0}` : null;
+  if (key !== shownKey) {
+    shownKey = key;
+    page.history.clear();
+    loadedGaps = page.state.gaps;
+    if (run) loadSeries(run.id);
+    for (const listener of page.onRun) listener(run);
+  } else if (run && page.state.gaps !== loadedGaps) {
+    loadedGaps = page.state.gaps;
+    loadSeries(run.id);
+  }
+  for (const panel of panels) panel(page.state, run);
+}
+
+async function loadSeries(run) {
+  seriesRequest += 1;
+  const mine = seriesRequest;
+  const path = `/runs/${encodeURIComponent(run)}/series`;
+  try {
+    const series = await page.api.get(path, { metrics: METRICS.join(","), points: SERIES_POINTS });
+    if (mine !== seriesRequest) return;
+    page.history.load(series);
+    for (const listener of page.onFrame) listener({ type: "series", run });
+    render();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    notice(error);
+  }
+}
+
+function choose(run) {
+  history.replaceState(null, "", run ? `#run=${encodeURIComponent(run)}` : location.pathname);
+  dispatch({ type: "choose", run });
+}
+
+function onFrame(frame) {
+  const run = page.shown();
+  if (frame.type === "delta" && run && frame.run === run.id) page.history.append(frame);
+  dispatch(frame);
+  for (const listener of page.onFrame) listener(frame);
+  if (page.state.missingAfter !== null) fillMissing(page.state.missingAfter);
+}
+
+/** After a life of the daemon ended, the snapshot may begin later than what is known: fetch what lies between. */
+async function fillMissing(after) {
+  dispatch({ type: "filled" });
+  let position = after;
+  for (;;) {
+    const answer = await page.api.get("/events", { after: position, limit: 500 }).catch(notice);
+    if (!answer || answer.items.length === 0) return;
+    dispatch({ type: "events", items: answer.items });
+    if (!answer.next) return;
+    position = answer.items.at(-1).seq;
+  }
+}
+
+function onPhase(connection) {
+  dispatch({ type: "connection", connection });
+  document.body.dataset.phase = connection.phase;
+  // A refused handshake looks like any lost socket to a page; REST says whether the session is the reason.
+  if (connection.phase === "reconnecting" && connection.attempt >= 2) page.api.get("/runs", { limit: 1 }).catch(notice);
+  if (connection.phase === "live") byId("notice").hidden = true;
+}
+
+function notice(error) {
+  if (!(error instanceof ApiError)) throw error;
+  const signedOut = error.status === 401 || error.status === 403;
+  if (!signedOut && error.status === 0) return; // the connection badge tells it already
+  const box = byId("notice");
+  box.textContent = signedOut
+    ? "This browser is not signed in to the daemon. Open the address that synapsed printed at start (it ends in ?token=…), or run: synapsed status"
+    : error.message;
+  box.hidden = false;
+}
+
+function begin() {
+  const wanted = new URLSearchParams(location.hash.slice(1)).get("run");
+  if (wanted) page.state = { ...page.state, chosen: wanted };
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  page.feed = new Feed({
+    url: `${scheme}://${location.host}/api/v1/stream`,
+    onFrame,
+    onPhase,
+    run: () => page.state.chosen,
+  });
+  page.feed.start();
+  addEventListener("online", () => page.feed.retryNow());
+  addEventListener("pagehide", () => page.feed.stop());
+  addEventListener("pageshow", (shown) => shown.persisted && page.feed.start());
+  document.addEventListener("visibilitychange", () => !document.hidden && page.feed.retryNow());
+  render();
+}
+
+begin();

@@ -1,0 +1,188 @@
+// What Plotly is told to draw: pure functions from curves, view and colours to traces and layout.
+
+import { count, metricValue, words } from "./format.js";
+
+/** The plots, in order. `band` draws the spread of each bucket behind the mean. */
+export const PLOTS = [
+  {
+    id: "loss",
+    title: "Loss, bits per byte",
+    size: "wide",
+    marks: true,
+    series: [
+      { metric: "bpc", color: "--curve-1", band: true },
+      { metric: "replay_bpc", color: "--curve-2" },
+      { metric: "held_out_bpc", color: "--curve-3", dots: true },
+    ],
+  },
+  {
+    id: "vitals",
+    title: "Vital signs",
+    size: "wide vitals",
+    range: [0, 1.02],
+    series: [
+      { metric: "phi", color: "--curve-1", band: true },
+      { metric: "agency", color: "--curve-2", dash: "dash" },
+      { metric: "integration", color: "--curve-3", dash: "dot" },
+      { metric: "confidence", color: "--curve-4", dash: "dashdot" },
+      { metric: "self_prediction_error", color: "--curve-5" },
+    ],
+  },
+  { id: "rate", title: "Learning rate", size: "", series: [{ metric: "learning_rate", color: "--curve-4" }] },
+  { id: "gradient", title: "Gradient norm", size: "", series: [{ metric: "grad_norm", color: "--curve-2", band: true }] },
+  { id: "time", title: "Step time, seconds", size: "", series: [{ metric: "step_seconds", color: "--curve-3", band: true }] },
+];
+
+/** Every metric the plots draw: what is asked of the series API. */
+export const METRICS = [...new Set(PLOTS.flatMap((plot) => plot.series.map((one) => one.metric)))];
+
+/** Events drawn over the loss, with the sign each gets. */
+export const MARKS = {
+  checkpoint_saved: { symbol: "triangle-up", color: "--muted", label: "checkpoint" },
+  state_changed: { symbol: "line-ns-open", color: "--warn", label: "state" },
+  run_resumed: { symbol: "triangle-right", color: "--good", label: "resumed" },
+  rolled_back: { symbol: "x", color: "--bad", label: "rolled back" },
+  trainer_lost: { symbol: "x", color: "--bad", label: "trainer lost" },
+  experience_pushed: { symbol: "diamond", color: "--curve-4", label: "experience" },
+};
+
+/** Steps the reader looks at: [from, to], or null for all. A view is null, {from, to} or {last}. */
+export function viewRange(view, lastStep) {
+  if (!view) return null;
+  if (view.last) return [Math.max(0, lastStep - view.last), Math.max(view.last, lastStep)];
+  return [view.from, view.to];
+}
+
+/** Translate the x range of a Plotly relayout into a view; null resets, undefined is no zoom at all. */
+export function viewFromRelayout(change, logarithmic) {
+  if (change["xaxis.autorange"]) return null;
+  let range = change["xaxis.range"] ?? [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+  if (range[0] === undefined || range[1] === undefined) return undefined;
+  range = range.map(Number);
+  if (logarithmic) range = range.map((value) => 10 ** value);
+  return { from: Math.max(0, range[0]), to: Math.max(range[0] + 1, range[1]) };
+}
+
+/** Traces of one plot. `curveOf(metric)` gives its Curve, `hidden` the metrics switched off. */
+export function traces(plot, { curveOf, range, logarithmic, colors, hidden, points }) {
+  const drawn = [];
+  for (const series of plot.series) {
+    if (hidden.has(series.metric)) continue;
+    let buckets = curveOf(series.metric).view(range?.[0] ?? null, range?.[1] ?? null, points);
+    if (logarithmic) buckets = positive(buckets);
+    const color = colors(series.color);
+    if (series.band && buckets.n.some((n) => n > 1)) drawn.push(...spread(buckets, color));
+    drawn.push(line(series, buckets, color));
+  }
+  return drawn;
+}
+
+function positive(buckets) {
+  const first = buckets.step.findIndex((step) => step > 0);
+  if (first < 0) return Object.fromEntries(Object.keys(buckets).map((name) => [name, []]));
+  return Object.fromEntries(Object.entries(buckets).map(([name, column]) => [name, column.slice(first)]));
+}
+
+function line(series, buckets, color) {
+  return {
+    type: "scatter",
+    mode: series.dots && buckets.step.length < 200 ? "lines+markers" : "lines",
+    x: buckets.step,
+    y: buckets.mean,
+    line: { color, width: 1.6, dash: series.dash ?? "solid" },
+    marker: { color, size: 4 },
+    name: "",
+    showlegend: false,
+    customdata: buckets.step.map((_, index) => hover(series.metric, buckets, index)),
+    hovertemplate: "%{customdata}",
+  };
+}
+
+function hover(metric, buckets, index) {
+  const mean = metricValue(metric, buckets.mean[index]);
+  const label = words(metric);
+  if (buckets.n[index] <= 1) return `${label} ${mean}`;
+  const least = metricValue(metric, buckets.min[index]);
+  const most = metricValue(metric, buckets.max[index]);
+  return `${label} ${mean} (${least} to ${most} in ${count(buckets.n[index])})`;
+}
+
+/** Minimum and maximum of each bucket as a shaded band, so a spike is seen at any zoom. */
+function spread(buckets, color) {
+  const edge = { type: "scatter", mode: "lines", x: buckets.step, line: { width: 0, color }, hoverinfo: "skip", showlegend: false };
+  return [
+    { ...edge, y: buckets.min },
+    { ...edge, y: buckets.max, fill: "tonexty", fillcolor: faded(color) },
+  ];
+}
+
+/** A colour `#rrggbb` at a fifth of its strength. */
+export function faded(color) {
+  const parts = [1, 3, 5].map((start) => Number.parseInt(color.slice(start, start + 2), 16));
+  return `rgba(${parts.join(",")},0.2)`;
+}
+
+/** Events as signs along the foot of a plot. Only words of our own reach Plotly, which would read markup in a text. */
+export function markTrace(events, { colors, range, logarithmic }) {
+  const shown = events.filter((event) => {
+    if (!MARKS[event.kind] || event.step === null || (logarithmic && event.step <= 0)) return false;
+    return !range || (event.step >= range[0] && event.step <= range[1]);
+  });
+  const label = (event) => {
+    const what = event.kind === "state_changed" ? words(event.data?.after) : MARKS[event.kind].label;
+    return `${what.replace(/[^\p{L}\p{N} -]/gu, "")} at ${count(event.step)}`;
+  };
+  return {
+    type: "scatter",
+    mode: "markers",
+    x: shown.map((event) => event.step),
+    y: shown.map(() => 0.03),
+    yaxis: "y2",
+    marker: {
+      symbol: shown.map((event) => MARKS[event.kind].symbol),
+      color: shown.map((event) => colors(MARKS[event.kind].color)),
+      size: 8,
+      line: { width: 1.5, color: shown.map((event) => colors(MARKS[event.kind].color)) },
+    },
+    name: "",
+    showlegend: false,
+    customdata: shown.map(label),
+    hovertemplate: "%{customdata}",
+  };
+}
+
+/** Layout of one plot. The reader's range is set every time, so live data never moves it. */
+export function layout(plot, { range, logarithmic, colors, lastStep, font }) {
+  const axis = { gridcolor: colors("--grid"), zeroline: false, linecolor: colors("--line"), color: colors("--muted") };
+  const whole = [logarithmic ? 1 : 0, Math.max(10, lastStep)];
+  const steps = (range ?? whole).map((step) => (logarithmic ? Math.log10(Math.max(1, step)) : step));
+  return {
+    margin: { l: 46, r: 8, t: 4, b: 22 },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: font, size: 11, color: colors("--muted") },
+    hovermode: "x unified",
+    hoverlabel: { bgcolor: colors("--surface"), bordercolor: colors("--muted"), font: { color: colors("--ink"), size: 11 } },
+    dragmode: "zoom",
+    showlegend: false,
+    xaxis: {
+      ...axis,
+      type: logarithmic ? "log" : "linear",
+      range: steps,
+      autorange: false,
+      separatethousands: true,
+      exponentformat: "none",
+      nticks: plot.size ? 9 : 4,
+      dtick: logarithmic && steps[1] - steps[0] > 1 ? 1 : undefined,
+      unifiedhovertitle: { text: "step %{x:,d}" },
+    },
+    yaxis: {
+      ...axis,
+      fixedrange: true,
+      nticks: 5,
+      exponentformat: "power",
+      ...(plot.range ? { range: plot.range, autorange: false } : { autorange: true, rangemode: "normal" }),
+    },
+    yaxis2: { overlaying: "y", range: [0, 1], fixedrange: true, visible: false },
+  };
+}

@@ -1,0 +1,19 @@
+// A plain table: head once, rows kept by key so that focus and selection outlive an update.
+
+import { element } from "./dom.js";
+
+/** Columns are [label, class]; `label` may be empty for a column of actions. Returns {node, body, empty}. */
+export function table(caption, columns, emptyText) {
+  const head = columns.map(([label, kind]) =>
+    label ? element("th", { scope: "col", class: kind, text: label }) : element("td", { class: kind }, element("span", { class: "skip", text: "actions" })),
+  );
+  const body = element("tbody");
+  const node = element("table", { "aria-label": caption }, element("thead", {}, element("tr", {}, ...head)), body);
+  const empty = element("p", { class: "empty", text: emptyText });
+  return { node, body, empty };
+}
+
+/** A small button for a row. */
+export function rowButton(text, act, listener, label = null) {
+  return element("button", { type: "button", class: "quiet", text, data: { act }, "aria-label": label, on: { click: listener } });
+}

@@ -1,0 +1,159 @@
+// The tiles: each vital sign now, its uncertainty, its last stretch, and whether it lies in the healthy band.
+
+import { byId, element, setAttribute, setText, svg } from "./dom.js";
+import { clock, count, fixed, NONE, significant, uncertainty, utc, words } from "./format.js";
+
+const RECENT_STEPS = 100;
+const SPARK_POINTS = 80;
+const REDRAW_EVERY_MS = 1000;
+
+/** Healthy bands are a convention of this project, not a finding. */
+const TILES = [
+  { name: "bpc", title: "BPC", note: "bits per byte, before learning" },
+  { name: "phi", title: "Φ", band: [0.4, 0.8] },
+  { name: "agency", title: "Agency", band: [0.6, 0.9], or: "agency_self" },
+  { name: "integration", title: "Integration", band: [0.5, 0.9] },
+  { name: "confidence", title: "Confidence", band: [0.5, 0.9] },
+  { name: "self_prediction_error", title: "Self-prediction error" },
+];
+
+export function mountTiles(page) {
+  const tiles = TILES.map(build);
+  byId("tiles").append(...tiles.map((tile) => tile.node));
+  let drawn = 0;
+  return (state, run) => {
+    const now = performance.now();
+    const redraw = now - drawn >= REDRAW_EVERY_MS || page.history.lastStep === 0;
+    if (redraw) drawn = now;
+    for (const tile of tiles) {
+      const shown = tile.name === "bpc" ? lossNow(run, page.history) : readingNow(run, tile);
+      renderTile(tile, shown);
+      if (redraw) drawSpark(tile.path, page.history.curve(shown.metric));
+    }
+  };
+}
+
+function build({ name, title, band = null, or = null, note = "" }) {
+  const parts = {
+    title: element("span", { class: "tile-name", text: title }),
+    value: element("span", { text: NONE, data: { value: name } }),
+    error: element("span", { class: "tile-error" }),
+    note: element("span", { class: "tile-note", text: note }),
+    path: svg("path"),
+    detail: element("dl", { class: "tile-detail", id: `detail-${name}`, role: "tooltip" }),
+    verdict: element("b"),
+  };
+  const spark = svg("svg", { class: "spark", viewBox: "0 0 100 30", preserveAspectRatio: "none", "aria-hidden": "true" }, parts.path);
+  const foot = element("div", { class: "band-row" });
+  if (band) {
+    parts.needle = svg("line", { class: "needle", y1: 0, y2: 12 });
+    const [low, high] = band.map((edge) => edge * 100);
+    foot.append(
+      svg(
+        "svg",
+        { class: "band", viewBox: "0 0 100 12", preserveAspectRatio: "none", "aria-hidden": "true" },
+        svg("rect", { class: "rail", x: 0, y: 3, width: 100, height: 6 }),
+        svg("rect", { class: "healthy", x: low, y: 3, width: high - low, height: 6 }),
+        ...[low, high].map((edge) => svg("line", { class: "edge", x1: edge, x2: edge, y1: 1, y2: 11 })),
+        parts.needle,
+      ),
+      element("span", { class: "band-label", title: "The healthy band is a project convention, not a finding" },
+        parts.verdict, ` ${band[0]}–${band[1]}, project convention`),
+    );
+  }
+  const node = element(
+    "article",
+    { class: "tile", tabindex: 0, "aria-describedby": parts.detail.id, data: { tile: name } },
+    parts.title,
+    element("span", { class: "tile-value" }, parts.value, " ", parts.error),
+    parts.note,
+    spark,
+    foot,
+    parts.detail,
+  );
+  return { node, name, heading: title, band, or, fallback: note, ...parts };
+}
+
+/** The prequential loss: mean of the newest steps with its standard error; the last value where no steps are at hand. */
+function lossNow(run, history) {
+  const recent = history.curve("bpc").recent(RECENT_STEPS);
+  const last = run?.latest?.bpc ?? null;
+  const value = recent?.mean ?? last;
+  const detail = [["last step", fixed(last)]];
+  if (recent) detail.push(["mean of", `${count(recent.count)} steps`], ["standard error", uncertainty(recent.error)]);
+  detail.push(["held-out", fixed(run?.latest?.held_out_bpc)]);
+  const note = recent ? `mean of the last ${count(recent.count)} steps` : "";
+  const reason = run ? "no step has been scored yet" : "no run yet";
+  return { metric: "bpc", value, error: recent?.error ?? null, note, reason, detail };
+}
+
+function readingNow(run, tile) {
+  const readings = run?.readings ?? {};
+  const own = readings[tile.name];
+  // A brain that cannot act on the world is shown with the agency over its own words, under that name.
+  const other = tile.or && own?.value == null && readings[tile.or]?.value != null ? readings[tile.or] : null;
+  const reading = other ?? own;
+  const reason = reading?.reason ?? (run ? "not measured yet" : "no run yet");
+  return {
+    metric: other ? tile.or : tile.name,
+    heading: other ? words(tile.or) : tile.heading,
+    value: reading?.value ?? null,
+    error: reading?.uncertainty ?? null,
+    note: reading?.samples ? `${count(reading.samples)} samples` : "",
+    reason,
+    detail: reading ? readingDetail(reading) : [],
+  };
+}
+
+function readingDetail(reading) {
+  const rows = [
+    ["raw estimate", fixed(reading.raw)],
+    ["samples", count(reading.samples)],
+    ["cost", reading.cost_ms === undefined ? NONE : `${fixed(reading.cost_ms, 1)} ms`],
+    ["definition", `version ${reading.version ?? NONE}`],
+  ];
+  if (reading.step !== undefined) rows.push(["measured at step", count(reading.step)]);
+  if (reading.time !== undefined) rows.push(["measured", clock(reading.time), utc(reading.time)]);
+  for (const [name, value] of Object.entries(reading.detail ?? {})) rows.push([words(name), significant(value)]);
+  return rows;
+}
+
+function renderTile(tile, shown) {
+  const available = shown.value !== null && shown.value !== undefined;
+  setAttribute(tile.node, "data-available", String(available));
+  setText(tile.title, shown.heading ?? tile.heading);
+  setText(tile.value, available ? fixed(shown.value) : NONE);
+  setText(tile.error, available && shown.error !== null ? `± ${uncertainty(shown.error)}` : "");
+  setText(tile.note, available ? shown.note || tile.fallback : `not available: ${shown.reason}`);
+  renderDetail(tile.detail, shown.detail);
+  if (!tile.band) return;
+  const inside = available && shown.value >= tile.band[0] && shown.value <= tile.band[1];
+  setAttribute(tile.node, "data-band", available ? (inside ? "inside" : "outside") : null);
+  setText(tile.verdict, !available ? "" : inside ? "within" : shown.value < tile.band[0] ? "below" : "above");
+  const place = available ? Math.min(99, Math.max(1, shown.value * 100)) : -10;
+  setAttribute(tile.needle, "x1", place);
+  setAttribute(tile.needle, "x2", place);
+}
+
+function renderDetail(list, rows) {
+  const key = JSON.stringify(rows);
+  if (list.dataset.rows === key) return;
+  list.dataset.rows = key;
+  list.replaceChildren(...rows.flatMap(([label, value, title]) => [element("dt", { text: label }), element("dd", { text: value, title })]));
+}
+
+function drawSpark(path, curve) {
+  setAttribute(path, "d", sparkPath(curve.view(null, null, SPARK_POINTS).mean));
+}
+
+/** Path of a sparkline over a 100 × 30 box, 2 of margin above and below; empty for fewer than two values. */
+export function sparkPath(values) {
+  if (values.length < 2) return "";
+  const least = Math.min(...values);
+  const span = Math.max(...values) - least || 1;
+  const points = values.map((value, index) => {
+    const x = (index / (values.length - 1)) * 100;
+    return `${x.toFixed(1)} ${(28 - ((value - least) / span) * 26).toFixed(1)}`;
+  });
+  return `M${points.join("L")}`;
+}

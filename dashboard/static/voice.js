@@ -1,0 +1,107 @@
+// What the brain says, a box to ask it, a box to give it experience.
+
+import { allow, perform, say } from "./acts.js";
+import { byId, element, setText, timeElement } from "./dom.js";
+import { bytes, count } from "./format.js";
+import { availability } from "./state.js";
+
+const LARGEST_TEXT_BYTES = 1024 * 1024;
+
+export function mountVoice(page) {
+  const ask = mountAsk(page);
+  const feed = mountFeed(page);
+  let sampleKey = null;
+  return (state, run) => {
+    setText(byId("sample"), run?.sample ?? "nothing yet");
+    const key = `${run?.id}/${run?.sample_step}`;
+    if (key !== sampleKey) {
+      sampleKey = key;
+      const when = byId("sample-when");
+      if (run?.sample_time) when.replaceChildren(`step ${count(run.sample_step)}, `, timeElement(run.sample_time));
+      else when.replaceChildren();
+    }
+    const reason = availability(state).talk;
+    allow(ask, reason);
+    allow(feed, reason);
+  };
+}
+
+function slider(label, name, { min, max, step, value }) {
+  const output = element("output", { text: value });
+  const input = element("input", { type: "range", name, min, max, step, value, on: { input: () => setText(output, input.value) } });
+  return element("label", {}, element("span", { class: "with-value" }, label, output), input);
+}
+
+function mountAsk(page) {
+  const form = byId("ask");
+  const prompt = element("textarea", { name: "prompt", rows: 2, "aria-label": "Prompt", placeholder: "def fibonacci(n):" });
+  const answer = element("pre", { class: "speech answer", id: "answer", tabindex: 0, hidden: true });
+  const status = element("p", { class: "status", id: "ask-status", role: "status" });
+  const button = element("button", { type: "submit", class: "primary", text: "Ask" });
+  form.append(
+    prompt,
+    element(
+      "div",
+      { class: "row" },
+      slider("temperature", "temperature", { min: 0.1, max: 1.5, step: 0.05, value: 0.8 }),
+      slider("top-p", "top_p", { min: 0.1, max: 1, step: 0.05, value: 0.95 }),
+      element("label", {}, "bytes", element("input", { type: "number", name: "max_bytes", min: 1, max: 4000, value: 200 })),
+      button,
+    ),
+    status,
+    answer,
+  );
+  submitOnKey(form, prompt);
+  form.addEventListener("submit", (submission) => {
+    submission.preventDefault();
+    perform(button, status, "Thinking …", async () => {
+      const body = { prompt: prompt.value };
+      for (const name of ["temperature", "top_p", "max_bytes"]) body[name] = Number(form.elements[name].value);
+      const said = await page.api.post(`/runs/${encodeURIComponent(page.shown().id)}/generate`, body);
+      answer.hidden = false;
+      answer.replaceChildren(element("span", { class: "prompt", text: body.prompt }), said.text);
+      return `${count(said.bytes_generated)} bytes, at step ${count(said.step)}`;
+    });
+  });
+  return button;
+}
+
+function mountFeed(page) {
+  const form = byId("feed");
+  const text = element("textarea", { name: "text", rows: 3, "aria-label": "Text to learn from", placeholder: "Text it should learn from" });
+  const size = element("span", { class: "aside" });
+  const status = element("p", { class: "status", id: "feed-status", role: "status" });
+  const button = element("button", { type: "submit", class: "primary", text: "Give" });
+  const length = () => new TextEncoder().encode(text.value).length;
+  text.addEventListener("input", () => setText(size, text.value ? `${bytes(length())} of 1 MiB` : ""));
+  form.append(text, element("div", { class: "row" }, size, button), status);
+  submitOnKey(form, text);
+  form.addEventListener("submit", (submission) => {
+    submission.preventDefault();
+    const refused = !text.value ? "Write something first." : length() > LARGEST_TEXT_BYTES ? "More than 1 MiB: give it in parts." : null;
+    if (refused) {
+      say(status, refused, "bad");
+      return;
+    }
+    perform(button, status, "Writing it to the journal …", async () => {
+      const path = `/runs/${encodeURIComponent(page.shown().id)}/experience`;
+      const done = await page.api.settle(await page.api.post(path, { text: text.value }));
+      text.value = "";
+      setText(size, "");
+      const step = done.result?.enters_at_step ?? done.result?.step;
+      return step === undefined ? "Journaled." : `Journaled, enters at step ${count(step)}.`;
+    });
+  });
+  return button;
+}
+
+/** Ctrl+Enter (or Cmd+Enter) in a text box sends its form. */
+function submitOnKey(form, box) {
+  box.addEventListener("keydown", (key) => {
+    if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) {
+      key.preventDefault();
+      form.requestSubmit();
+    }
+  });
+}
+
