@@ -78,7 +78,7 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
     state = LoopState()
     if loaded is not None:
         state = restore_state(loaded)
-        watch.load_tensors(parts_of(loaded.learning, VITALS_PREFIX), state.governor)
+        watch.load(parts_of(loaded.learning, VITALS_PREFIX), state.governor)
         evaluation.load_arrays(parts_of(loaded.arrays, HELD_OUT_PREFIX))
         restore_random(loaded.random, device)
     apply_limits(state, order, config.limits, emit)

@@ -172,7 +172,7 @@ class Loop:
             return
         parts.reporter.event(NonFiniteStepSkipped(step=self.step, in_a_row=parts.state.skips))
         if verdict is Verdict.ROLL_BACK:
-            # Journaled first: a crash from here on repeats the roll-back, at the same step from the same place.
+            # Journaled first: a crash from here on repeats the roll-back, at the same step.
             repeated = bool(parts.pending) and parts.pending[0].kind == "roll_back"
             self.apply(
                 parts.pending.pop(0)
@@ -188,8 +188,11 @@ class Loop:
         moment = Moment(
             step=step, brain=parts.brain, batch=batch, report=report, choices=parts.stream.choices()
         )
-        for reading in parts.watch.look(moment, self._session_seconds):
-            parts.reporter.reading(reading, step)
+        if readings := parts.watch.look(moment, parts.state.training_seconds):
+            for reading in readings:
+                parts.reporter.reading(reading, step)
+            for name, value in parts.watch.points().items():
+                parts.reporter.point(name, step, value)
         if parts.evaluation.due(step, self._session_seconds):
             self.report_held_out([parts.evaluation.score_slice(parts.brain, step)])
         if parts.voice.due():

@@ -26,8 +26,8 @@ class Verdict(Enum):
 def judge_step(applied: bool, state: LoopState, config: RecoveryConfig) -> Verdict:
     """Count a step's outcome into `state` and decide.
 
-    A non-finite step has changed nothing (`StepReport.applied` is False). After `rollback_after_skips` in a row
-    the weights go back to the newest checkpoint while the stream goes on, so the window is skipped; after
+    A non-finite step has changed nothing (`StepReport.applied` is False). After `rollback_after_skips` in a
+    row the weights go back to the newest checkpoint while the stream goes on, so the window is skipped; after
     `pause_after_rollbacks` such roll-backs the run pauses instead.
 
     >>> state = LoopState()

@@ -25,8 +25,8 @@ COLUMNS = ("step", "time", *HOT_METRICS)
 class Reporter:
     """Gathers between reports and sends on a thread of its own.
 
-    A report is sent only if the loop has shown a sign of life since the last one: the report is the heartbeat, and
-    a hanging loop must not look alive.
+    A report is sent only if the loop has shown a sign of life since the last one: it is the heartbeat, and a
+    hanging loop must not look alive.
     """
 
     def __init__(self, pipe: Pipe) -> None:

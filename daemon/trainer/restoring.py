@@ -83,7 +83,7 @@ def restore_brain(
 
 
 def fit_learning(stored: BrainState, own: BrainState, emit: Emit) -> dict[str, torch.Tensor]:
-    """Moments and carried state of the checkpoint as far as they fit the brain; the rest starts anew, with an event.
+    """Moments and carried state of the checkpoint as far as they fit the brain; the rest starts anew.
 
     They differ where a resume changes the optimizer or the number of rows, or where a `.pt` lacks them.
     """

@@ -145,7 +145,11 @@ class Saver:
             random=random_states(parts.device),
             arrays={**slots, **held_out},
             state={
-                "loop": {**vars(parts.state), "cursor": loop.cursor_record()},
+                "loop": {
+                    **vars(parts.state),
+                    "cursor": loop.cursor_record(),
+                    "governor": parts.watch.governor_state(),
+                },
                 "brain": dict(brain.counters),
                 "config": self._order.config,
                 "growth_history": parts.state.growth_history,
