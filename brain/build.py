@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,6 +12,7 @@ from brain.errors import SettingsError, SpecMismatchError
 from brain.registry import Entry, brains
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     import torch
 
     from brain.optim.config import OptimizerConfig
@@ -52,7 +52,7 @@ def build_brain(
 def brain_from_spec(
     spec: Mapping[str, Any], *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
 ) -> Brain:
-    """A brain of the architecture that `BrainState.spec` describes, growth included, with first weights of `seed`.
+    """A brain of the architecture in `BrainState.spec`, growth included, with first weights of `seed`.
 
     Raises:
         UnknownNameError: when the spec's kind is not registered.

@@ -1,11 +1,38 @@
-"""Causal depthwise convolution over the last four positions, with a carried tail."""
+"""Causal depthwise convolution over the last four positions, with a carried tail and its own backward."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 WIDTH = 4
+
+
+class _CausalConv(torch.autograd.Function):
+    """Four multiply-adds over shifted views, both ways, where autograd would pad each slice anew."""
+
+    @staticmethod
+    def forward(ctx: Any, reach: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(reach, weight)
+        length = reach.shape[1] - WIDTH + 1
+        y = reach[:, :length] * weight[0]
+        for offset in range(1, WIDTH):
+            y.addcmul_(reach[:, offset : offset + length], weight[offset])
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        reach, weight = ctx.saved_tensors
+        gradient = gradients[0]
+        length = gradient.shape[1]
+        d_reach = torch.zeros_like(reach)
+        d_weight = []
+        for offset in range(WIDTH):
+            d_reach[:, offset : offset + length].addcmul_(gradient, weight[offset])
+            d_weight.append((gradient * reach[:, offset : offset + length]).sum(dim=(0, 1)))
+        return d_reach, torch.stack(d_weight)
 
 
 class CausalConv(nn.Module):
@@ -23,13 +50,9 @@ class CausalConv(nn.Module):
         """Convolve, and return the tail for the next span."""
         if tail is None:
             tail = x.new_zeros(x.shape[0], WIDTH - 1, x.shape[2])
-        length = x.shape[1]
         reach = torch.cat([tail.to(x.dtype), x], dim=1)
-        weight = self.weight.to(x.dtype)
-        y = reach[:, :length] * weight[0]
-        for offset in range(1, WIDTH):
-            y = torch.addcmul(y, reach[:, offset : offset + length], weight[offset])
-        return y, reach[:, length:]
+        y: Tensor = _CausalConv.apply(reach, self.weight.to(x.dtype))  # type: ignore[no-untyped-call]
+        return y, reach[:, x.shape[1] :]
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:

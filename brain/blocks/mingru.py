@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -12,7 +11,11 @@ from brain.blocks.convolution import WIDTH, CausalConv
 from brain.blocks.linear import Linear
 from brain.blocks.mixer import Mixer, State
 from brain.blocks.scan import linear_scan
-from brain.blocks.span import Span
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brain.blocks.span import Span
+    from collections.abc import Mapping
 
 
 def positive(x: Tensor) -> Tensor:

@@ -1,13 +1,16 @@
-"""What every sequence mixer offers: parallel over a span, step by step in constant memory, state in and out."""
+"""What every sequence mixer offers: a span at once or a byte at a time, constant memory, state in and out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from brain.blocks.span import Span
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brain.blocks.span import Span
+    from collections.abc import Mapping
 
 State = dict[str, Tensor]
 
@@ -15,8 +18,8 @@ State = dict[str, Tensor]
 class Mixer(nn.Module):
     """Mixes positions of a row causally. A span of length one is a step; there is no second code path.
 
-    The state of R rows is a dict of tensors with R first, of constant size whatever has been read. `forward` reads the
-    state of its rows and returns what changed; `commit` writes that into a state in place.
+    The state of R rows is a dict of tensors with R first, of constant size whatever has been read. `forward`
+    reads the state of its rows and returns what changed; `commit` writes that into a state in place.
     """
 
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> State:
@@ -29,7 +32,7 @@ class Mixer(nn.Module):
 
     @torch.no_grad()
     def commit(self, state: State, rows: Tensor, update: Mapping[str, Tensor], end: Tensor) -> None:
-        """Write the changes of len(rows) rows into rows `rows` of `state`; `end` is their position after the span."""
+        """Write the changes of len(rows) rows into rows `rows` of `state`; `end` is where they stand then."""
         del end
         for name, value in update.items():
             state[name].index_copy_(0, rows, value.to(state[name].dtype))

@@ -18,7 +18,7 @@ class _RMSNorm(torch.autograd.Function):
         wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
         scale = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_()
         scale.div_(wide.shape[-1]).add_(EPSILON).rsqrt_()
-        normed = wide * scale
+        normed: Tensor = wide * scale
         ctx.save_for_backward(normed, scale)
         ctx.source_dtype = x.dtype
         return normed.to(dtype)
@@ -33,7 +33,7 @@ class _RMSNorm(torch.autograd.Function):
 
 
 def rms_norm(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """x / √(mean x² + ε) over the last dimension, computed in at least float32 and returned in `dtype` (that of x).
+    """Divide x by √(mean x² + ε) over the last dimension, in at least float32; result in `dtype` (that of x).
 
     Source: Zhang & Sennrich 2019, without the gain, as matrices follow it everywhere.
 

@@ -33,8 +33,8 @@ def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class Rope(nn.Module):
     """Rotates queries and keys by their position (Su et al. 2021) with frequencies 2πk/8192, k whole.
 
-    Every wavelength divides 8,192 positions, so the position modulo 8,192 turns exactly as the position itself would:
-    angles stay bounded and a cached key needs no second turn, after 10 bytes or 10¹².
+    Every wavelength divides 8,192 positions, so the position modulo 8,192 turns exactly as the position
+    itself would: angles stay bounded and a cached key needs no second turn, after 10 bytes or 10¹².
     """
 
     def __init__(self, head_size: int, *, longest: int) -> None:

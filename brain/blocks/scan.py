@@ -1,7 +1,8 @@
 """The diagonal linear recurrence h_t = a_t h_{t−1} + b_t, in linear space and with its own backward.
 
-Three forms that agree: `naive_scan` (the definition), sequential (one fused multiply-add a position, the fastest on a
-CPU) and doubling (log₂ T passes over everything, for an accelerator, where a launch costs more than the work).
+Three forms that agree: `naive_scan` (the definition), sequential (one fused multiply-add a position, the
+fastest on a CPU) and doubling (log₂ T passes over everything, for an accelerator, where a launch costs more
+than the work).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def doubling_scan(decay: Tensor, write: Tensor, initial: Tensor, *, reverse: boo
     states[:, 0] += decays[:, 0] * initial
     stride, length = 1, decay.shape[1]
     while stride < length:
-        # Right-hand sides are built whole before they are stored, so no position reads a half-updated neighbour.
+        # The right side is whole before it is stored, so no position reads a half-updated neighbour.
         states[:, stride:] = torch.addcmul(states[:, stride:], decays[:, stride:], states[:, :-stride])
         decays[:, stride:] = decays[:, stride:] * decays[:, :-stride]
         stride *= 2

@@ -13,8 +13,8 @@ class Span:
     """Where B rows stand in their streams, and how many bytes of each are read now.
 
     Attributes:
-        position: int64 (B,), bytes read since the last reset; 0 marks a fresh row, whose state is not looked at.
-        length: T, positions of the span.
+        position: int64 (B,), bytes read since the last reset; 0 marks a fresh row, whose state is not looked
+        at. length: T, positions of the span.
         fresh_only: True when every row is fresh, so that no state need be gathered or attended to.
         dtype: precision of matrix products.
     """
@@ -39,8 +39,8 @@ class Span:
     def window_bias(self, window: int) -> Tensor:
         """Additive attention bias: 0 where a query may look, −inf elsewhere. Built once for all layers.
 
-        Shapes: (1, 1, T, T) for fresh rows, else (B, 1, T, W + T): the W slots of the ring, then the span itself.
-        A query sees itself and the `window` − 1 bytes before it, none of them from before a reset.
+        Shapes: (1, 1, T, T) for fresh rows, else (B, 1, T, W + T): the W slots of the ring, then the span
+        itself. A query sees itself and the `window` − 1 bytes before it, none of them from before a reset.
         """
         if window not in self._biases:
             device = self.position.device
@@ -54,6 +54,7 @@ class Span:
                 age = self.position[:, None, None] + time[:, None] - held[:, None, :]
                 ring = (held[:, None, :] >= 0) & (age < window)
                 visible = torch.cat([ring, visible.expand(len(ring), -1, -1)], dim=-1)
-            bias = torch.zeros(visible.shape, dtype=self.dtype, device=device)
+            wide = torch.promote_types(self.dtype, torch.float32)
+            bias = torch.zeros(visible.shape, dtype=wide, device=device)
             self._biases[window] = bias.masked_fill_(~visible, float("-inf"))[:, None]
         return self._biases[window]

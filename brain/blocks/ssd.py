@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +12,11 @@ from brain.blocks.convolution import WIDTH, CausalConv
 from brain.blocks.linear import Linear
 from brain.blocks.mixer import Mixer, State
 from brain.blocks.norm import rms_norm
-from brain.blocks.span import Span
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brain.blocks.span import Span
+    from collections.abc import Mapping
 
 CHUNK = 64
 
@@ -33,7 +36,7 @@ def naive_ssd(
 def ssd_scan(
     log_decay: Tensor, x: Tensor, into: Tensor, outof: Tensor, initial: Tensor, *, chunk: int = CHUNK
 ) -> tuple[Tensor, Tensor]:
-    """H_t = e^{a_t} H_{t−1} + x_t B_tᵀ, y_t = H_t C_t, as matrix products within chunks and a carry between them.
+    """H_t = e^{a_t} H_{t−1} + x_t B_tᵀ, y_t = H_t C_t: matrix products in chunks, a carry between them.
 
     Shapes: log_decay a (B, T, H), x (B, T, H, P), into B and outof C (B, T, N), initial (B, H, P, N);
     result y (B, T, H, P) and the last state. Source: Dao & Gu 2024, section 6.
@@ -45,7 +48,7 @@ def ssd_scan(
         values, keys, queries = x[:, part].transpose(1, 2), into[:, part], outof[:, part]
         length = values.shape[2]
         above = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
-        # −inf goes in before the exponential: above the diagonal the difference is positive and could overflow.
+        # −inf goes in before the exponential: above the diagonal the difference could overflow it.
         fade = (total[..., :, None] - total[..., None, :]).masked_fill(above, -math.inf).exp()
         within = (queries @ keys.transpose(1, 2))[:, None] * fade @ values  # (B, H, Q, P)
         before = (queries[:, None] @ hidden.transpose(2, 3)) * total.exp().unsqueeze(-1)
@@ -78,7 +81,7 @@ class SSD(Mixer):
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:
-        """Rates 1 … 16 and time steps 1e-3 … 1e-1 spread evenly in the logarithm, as in the source; skip 1."""
+        """Rates 1 … 16 and time steps 1e-3 … 1e-1 even in the logarithm, as in the source; skip 1."""
         del generator  # spread, not drawn
         even = torch.linspace(0.0, 1.0, self.num_heads)
         self.log_rate.copy_(math.log(16.0) * even.flip(0))
@@ -104,10 +107,10 @@ class SSD(Mixer):
             tail, hidden = None, x.new_zeros(shape, dtype=wide)
         else:
             tail, hidden = span.keep(state["tail"]), span.keep(state["hidden"]).to(wide)
-        gate, mixed, dt = self.into(x).split([self.inner, self.mixed, self.num_heads], dim=-1)
+        gate, mixed, dt = torch.split(self.into(x), [self.inner, self.mixed, self.num_heads], dim=-1)
         mixed, tail = self.conv(mixed, tail)
         mixed = functional.silu(mixed).to(wide)
-        values, into, outof = mixed.split([self.inner, self.state_size, self.state_size], dim=-1)
+        values, into, outof = torch.split(mixed, [self.inner, self.state_size, self.state_size], dim=-1)
         values = values.view(rows, length, self.num_heads, self.head_size)
         dt = functional.softplus(dt.to(wide) + self.dt_bias)
         log_decay = -self.log_rate.exp() * dt

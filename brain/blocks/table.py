@@ -11,7 +11,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class TouchedRows:
-    """Rows that one forward pass read: their ids (U,), sorted and distinct, and a leaf (U, D) that gathers gradient."""
+    """Rows one forward pass read: ids (U,), sorted and distinct, and a leaf (U, D) that gathers gradient."""
 
     ids: Tensor
     leaf: Tensor
@@ -20,8 +20,9 @@ class TouchedRows:
 class RowTable(nn.Module):
     """Embedding (rows, size) whose gradient exists only for the rows read, so a step costs what it touches.
 
-    While gradients are on, `forward` reads from a gathered leaf and leaves it in `touched`; the optimizer takes it with
-    `take_touched` and updates those rows only. Index −1 reads nought and touches nothing. Begins at nought.
+    While gradients are on, `forward` reads from a gathered leaf and leaves it in `touched`; the optimizer
+    takes it with `take_touched` and updates those rows only. Index −1 reads nought and touches nothing.
+    Begins at nought.
     """
 
     def __init__(self, rows: int, size: int) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
 from brain.errors import SpecMismatchError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 @torch.no_grad()
 def copy_named(groups: Iterable[tuple[str, Mapping[str, Tensor], Mapping[str, Tensor]]]) -> None:
-    """Copy (group, stored, own) tensors by name into the own ones; all are checked before the first is touched.
+    """Copy (group, stored, own) tensors by name into the own ones; all are checked before one is touched.
 
     Raises:
         SpecMismatchError: naming the tensor that is missing, superfluous or of another shape or type.

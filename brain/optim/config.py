@@ -10,7 +10,8 @@ from typing import Literal
 class OptimizerConfig:
     """Warm-up, then a constant rate for ever: a learner without end has no schedule to finish.
 
-    `learning_rate` is AdamW's; with kind "muon" hidden matrices take `muon_learning_rate` and the rest stays AdamW.
+    `learning_rate` is AdamW's; with kind "muon" hidden matrices take `muon_learning_rate` and the rest stays
+    AdamW.
     """
 
     kind: Literal["adamw", "muon"] = "adamw"

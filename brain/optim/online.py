@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from brain.blocks.table import RowTable, TouchedRows
-from brain.optim.config import OptimizerConfig
 from brain.optim.row_adam import RowAdam
+
+if TYPE_CHECKING:
+    from brain.optim.config import OptimizerConfig
+    from collections.abc import Mapping
 
 
 class OnlineOptimizer:
@@ -22,7 +24,8 @@ class OnlineOptimizer:
         config: rates and moments.
         hidden_matrices: names of the matrices Muon may take.
 
-    `tensors` names every moment `<parameter>|<moment>`; all exist from the start, so the set of names is constant.
+    `tensors` names every moment `<parameter>|<moment>`; all exist from the start, so the set of names is
+    constant.
     """
 
     def __init__(self, network: nn.Module, config: OptimizerConfig, hidden_matrices: frozenset[str]) -> None:
@@ -38,9 +41,9 @@ class OnlineOptimizer:
         chosen = hidden_matrices if config.kind == "muon" else frozenset[str]()
         matrices = {name: p for name, p in self.dense.items() if name in chosen}
         vectors = {name: p for name, p in self.dense.items() if name not in chosen}
-        self.parts = [self._adamw(vectors)]
+        self.bases = {self._adamw(vectors): config.learning_rate}
         if matrices:
-            self.parts.append(self._muon(matrices))
+            self.bases[self._muon(matrices)] = config.muon_learning_rate
 
     def _adamw(self, parameters: Mapping[str, nn.Parameter]) -> torch.optim.Optimizer:
         config = self.config
@@ -64,8 +67,10 @@ class OnlineOptimizer:
 
     def rate(self, step: int, scale: float) -> float:
         """AdamW's rate at optimizer step `step` (from 0): linear warm-up to a constant that never ends."""
-        warmth = min(1.0, (step + 1) / max(self.config.warmup_steps, 1))
-        return self.config.learning_rate * warmth * scale
+        return self.config.learning_rate * self._warmth(step) * scale
+
+    def _warmth(self, step: int) -> float:
+        return min(1.0, (step + 1) / max(self.config.warmup_steps, 1))
 
     def gather(self) -> Tensor:
         """Collect the gradients of the last backward; returns their total norm before clipping, a scalar."""
@@ -76,16 +81,10 @@ class OnlineOptimizer:
     def step(self, norm: Tensor, step: int, scale: float) -> float:
         """Clip to `clip_norm` and update every weight that has a gradient; returns AdamW's rate."""
         clip_grads_with_norm_(self._leaves(), self.config.clip_norm, norm)
-        rate = self.rate(step, scale)
-        share = rate / self.config.learning_rate if self.config.learning_rate else 0.0
-        for part in self.parts:
-            base = (
-                self.config.muon_learning_rate
-                if isinstance(part, torch.optim.Muon)
-                else self.config.learning_rate
-            )
+        warmth, rate = self._warmth(step) * scale, self.rate(step, scale)
+        for part in self.bases:
             for group in part.param_groups:
-                group["lr"] = base * share
+                group["lr"] = self.bases[part] * warmth
             part.step()
         for name, touched in self._touched.items():
             self.rows[name].step(touched, rate)
@@ -103,8 +102,8 @@ class OnlineOptimizer:
         named = {
             f"{name}|{key}": value for name, rows in self.rows.items() for key, value in rows.state.items()
         }
-        names = {p: name for name, p in self.dense.items()}
-        for part in self.parts:
+        names: dict[Tensor, str] = {p: name for name, p in self.dense.items()}
+        for part in self.bases:
             for p, moments in part.state.items():
                 named |= {f"{names[p]}|{key}": value for key, value in moments.items()}
         return named

@@ -16,19 +16,19 @@ class SynapseConfig:
     Attributes:
         hidden_size: width d of the residual stream.
         layers: mixer of each block: `mingru`, `attention` or `ssd`.
-        num_heads: attention heads.
+        num_heads: attention heads; None takes heads of 64 channels, which are the fastest on a CPU.
         window: attention window in bytes (ring cache).
         mlp_ratio: hidden units of an MLP per unit of width.
         bigram_size: width of the exact 65,536-row bigram table; 0 leaves it out.
         self_model_size: hidden units of the self model.
-        self_model_weight: weight of the self model's loss (behind a stop-gradient, so the trunk is not touched).
-        logit_cap: soft cap of the logits.
+        self_model_weight: weight of the self model's loss (behind a stop-gradient, so the trunk is not
+        touched). logit_cap: soft cap of the logits.
         precision: `bf16` autocasts matrix products, `fp32` does not.
     """
 
     hidden_size: int = 192
     layers: tuple[Literal["mingru", "attention", "ssd"], ...] = ("mingru", "attention", "mingru", "attention")
-    num_heads: int = 4
+    num_heads: int | None = None
     window: int = 256
     mlp_ratio: int = 4
     bigram_size: int = 64

@@ -1,4 +1,4 @@
-"""What a step leaves behind for vital signs: bounded, detached, and chosen without chance."""
+"""What a step leaves behind for the self-prediction error: bounded, detached, and chosen without chance."""
 
 from __future__ import annotations
 
@@ -8,22 +8,17 @@ from torch import Tensor
 NUM_STATES = 256
 
 
-def gather_evidence(
-    rows: Tensor, live: Tensor, log_chance: Tensor, states: Tensor, predicted: Tensor
-) -> dict[str, Tensor]:
-    """Confidence of every live byte, and the self model's predictions at up to 256 evenly spaced live positions.
+def gather_states(live: Tensor, states: Tensor, predicted: Tensor) -> dict[str, Tensor]:
+    """State, next state and the self model's prediction of it at up to 256 evenly spaced live positions.
 
-    Shapes: rows and live (B, T), log_chance (B, T, 256), states (B, T, d), predicted (B, T − 1, d).
+    Shapes: live (B, T) bool, states (B, T, d), predicted (B, T − 1, d); results (N, d), N ≤ 256.
     """
-    best, guess = log_chance.max(dim=-1)
     both = (live[:, 1:] & live[:, :-1]).flatten().nonzero().squeeze(1)
     if len(both) > NUM_STATES:
         both = both[torch.arange(NUM_STATES, device=both.device) * len(both) // NUM_STATES]
-    size = states.shape[-1]
+    row, time = both // (live.shape[1] - 1), both % (live.shape[1] - 1)
     return {
-        "confidence": best[live].exp(),
-        "correct": (guess == rows)[live],
-        "state": states[:, :-1].reshape(-1, size)[both],
-        "next_state": states[:, 1:].reshape(-1, size)[both],
-        "predicted_state": predicted.reshape(-1, size)[both],
+        "state": states[row, time],
+        "next_state": states[row, time + 1],
+        "predicted_state": predicted[row, time],
     }

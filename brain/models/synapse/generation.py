@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
-from brain.blocks.mixer import State
+from brain.blocks.byte_loss import cap_logits
 from brain.blocks.span import Span
-from brain.models.synapse.network import NetworkState, SynapseNetwork
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brain.models.synapse.network import NetworkState, SynapseNetwork
+    from brain.blocks.mixer import State
+    from collections.abc import Iterator, Mapping
 
 SPAN_BYTES = 256
 
 
 class Reader:
-    """R rows read from a reset state of their own. Weights and lanes are only looked at; no gradient is kept."""
+    """R rows read from a reset state of their own; weights are only looked at and no gradient is kept."""
 
     def __init__(
         self, network: SynapseNetwork, rows: int, *, device: torch.device, dtype: torch.dtype
@@ -50,8 +54,7 @@ class Reader:
         span = Span(position=position, length=rows.shape[1], fresh_only=not self._begun, dtype=self.dtype)
         done = self.network(rows, span, self.state if self._begun else None)
         self._pending = done.update
-        logits: Tensor = done.logits
-        return logits
+        return cap_logits(done.logits, self.network.config.logit_cap)
 
     def _commit(self) -> None:
         self.network.commit(self.state, self._rows, self._pending)
@@ -61,7 +64,9 @@ class Reader:
 def score_rows(reader: Reader, rows: Tensor, mask: Tensor) -> Tensor:
     """Summed nats (R,) of the valid bytes of uint8 rows (R, T), read in spans of at most 256 bytes."""
     total = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
-    for part, valid in zip(rows.split(SPAN_BYTES, dim=1), mask.split(SPAN_BYTES, dim=1), strict=True):
+    for part, valid in zip(
+        torch.split(rows, SPAN_BYTES, dim=1), torch.split(mask, SPAN_BYTES, dim=1), strict=True
+    ):
         chosen = reader.read(part).log_softmax(dim=-1).gather(-1, part.long().unsqueeze(-1)).squeeze(-1)
         total -= chosen.masked_fill(~valid, 0.0).sum(dim=1, dtype=torch.float64)
     return total
@@ -82,7 +87,7 @@ def continue_bytes(
         if prompt
         else torch.empty(0, dtype=torch.uint8)
     )
-    for part in heard.to(reader.device)[None].split(SPAN_BYTES, dim=1):
+    for part in torch.split(heard.to(reader.device)[None], SPAN_BYTES, dim=1):
         if part.shape[1]:
             reader.read(part)
     for _ in range(max_bytes):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
 
-from brain.blocks.mixer import State
 from brain.blocks.span import Span
-from brain.models.synapse.network import NetworkState, SynapseNetwork
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brain.models.synapse.network import NetworkState, SynapseNetwork
+    from brain.blocks.mixer import State
+    from torch import Tensor
+    import torch
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Taken:
 
 
 class Lanes:
-    """One carried state a lane. Tensors are allocated once and written in place, so references to them stay good."""
+    """One carried state a lane, allocated once and written in place, so references to it stay good."""
 
     def __init__(
         self, network: SynapseNetwork, lanes: int, *, device: torch.device, dtype: torch.dtype
@@ -45,8 +48,8 @@ class Lanes:
     def put(self, lane: Tensor, mask: Tensor, update: Mapping[str, State]) -> None:
         """Keep what rows of a lane ended with.
 
-        A row that ends in padding leaves its lane fresh: a document ended there, and the stream resets the lane next.
-        A row of padding alone leaves its lane as it was.
+        A row that ends in padding leaves its lane fresh: a document ended there, and the stream resets the
+        lane next. A row of padding alone leaves its lane as it was.
         """
         kept = (lane >= 0) & mask.any(dim=1)
         row = kept.nonzero().squeeze(1)

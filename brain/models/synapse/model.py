@@ -1,26 +1,29 @@
-"""The SYNAPSE brain: scores what it reads, learns from it, carries its state on, speaks, and can be watched."""
+"""The SYNAPSE brain: scores what it reads, learns from it, carries its state on, speaks, can be watched."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from brain.blocks.byte_loss import byte_nats
 from brain.blocks.linear import initialize
 from brain.blocks.span import Span
-from brain.models.synapse.config import SynapseConfig
-from brain.models.synapse.evidence import gather_evidence
+from brain.models.synapse.evidence import gather_states
 from brain.models.synapse.generation import Reader, continue_bytes, score_rows
 from brain.models.synapse.lanes import Lanes
 from brain.models.synapse.network import SynapseNetwork
 from brain.models.synapse.spec import SynapseSpec
 from brain.models.tensors import copy_named
-from brain.optim.config import OptimizerConfig
 from brain.optim.online import OnlineOptimizer
 from brain.ports import Batch, BrainState, StepReport
+
+if TYPE_CHECKING:
+    from brain.optim.config import OptimizerConfig
+    from brain.models.synapse.config import SynapseConfig
+    from collections.abc import Iterator, Mapping
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
@@ -28,8 +31,8 @@ PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 class Synapse:
     """A byte-level learner without end. It is a `Brain` and `Observable`; see `brain.ports`.
 
-    World model: the next byte. Self model: its own next state, behind a stop-gradient. Workspace: the mixer and the MLP
-    of each block. Confidence: the probability of its best guess.
+    World model: the next byte. Self model: its own next state, behind a stop-gradient. Workspace: the mixer
+    and the MLP of each block. Confidence: the probability of its best guess.
     """
 
     def __init__(
@@ -65,15 +68,15 @@ class Synapse:
         """A brain of a stored architecture, its tensors still to be loaded."""
         return cls(SynapseSpec.from_json(spec), optimizer=optimizer, lanes=lanes, device=device, seed=seed)
 
-    # ------------------------------------------------------------------------------------------------- learning
+    # Learning.
 
     def learn(self, batch: Batch) -> StepReport:
-        """Score the batch, then learn from it; on a non-finite loss or gradient nothing but `skipped` changes."""
+        """Score the batch, then learn from it; if loss or gradient is not finite only `skipped` changes."""
         rows, mask, lane = (t.to(self.device) for t in (batch.bytes, batch.mask, batch.lane))
         taken = self.lanes.take(lane, batch.reset.to(self.device), rows.shape[1])
         done = self.network(rows, taken.span, taken.state, valid=mask)
-        log_chance = done.logits.log_softmax(dim=-1)
-        nats = -log_chance.gather(-1, rows.long().unsqueeze(-1)).squeeze(-1).masked_fill(~mask, 0.0)
+        nats, best, guess = byte_nats(done.logits, rows, self.spec.config.logit_cap)
+        nats = nats.masked_fill(~mask, 0.0)
         loss = nats.sum() / mask.sum().clamp(min=1)
         predicted, self_loss = self._predict_self(done.states.detach(), mask)
         (loss + self.spec.config.self_model_weight * self_loss).backward()  # type: ignore[no-untyped-call]
@@ -90,13 +93,11 @@ class Synapse:
         with torch.no_grad():
             per_row, live = nats.detach().sum(dim=1).cpu(), batch.lane.cpu() >= 0
             count = batch.mask.cpu().sum(dim=1)
-            evidence = gather_evidence(
-                rows,
-                mask & (lane >= 0)[:, None],
-                log_chance.detach(),
-                done.states.detach(),
-                predicted.detach(),
-            )
+            live_bytes = mask & (lane >= 0)[:, None]
+            evidence = gather_states(live_bytes, done.states.detach(), predicted.detach()) | {
+                "confidence": best[live_bytes],
+                "correct": (guess == rows)[live_bytes],
+            }
         return StepReport(
             loss=_mean(per_row[live], count[live]),
             replay_loss=None if bool(live.all()) else _mean(per_row[~live], count[~live]),
@@ -110,7 +111,7 @@ class Synapse:
         )
 
     def _predict_self(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Predicted next states (B, T − 1, d), and their mean squared error against states that cannot be moved."""
+        """Predicted next states (B, T − 1, d), and their mean squared error; the states cannot be moved."""
         predicted = self.network.self_model(states[:, :-1].to(self.dtype)).to(states.dtype)
         both = (mask[:, 1:] & mask[:, :-1]).unsqueeze(-1)
         error = (predicted - states[:, 1:]).square().masked_fill(~both, 0.0)
@@ -131,7 +132,7 @@ class Synapse:
                 names.append(name)
         return tuple(names)
 
-    # ------------------------------------------------------------------------------- reading without learning
+    # Reading without learning.
 
     def score(self, rows: Tensor, mask: Tensor) -> Tensor:
         """Summed nats of each row (B,), float64 on the CPU, read from a reset state; changes nothing."""
@@ -155,15 +156,16 @@ class Synapse:
 
     @torch.no_grad()
     def observe(self, rows: Tensor, *, inject: Mapping[str, Tensor] | None = None) -> Mapping[str, Tensor]:
-        """Activity of each module over uint8 rows (B, T) from a reset state, float32 (B, T, d), nudges included.
+        """Activity of each module over uint8 rows (B, T) from a reset state, nudges included.
 
-        Runs in float32 whatever the precision of learning, so that small perturbations are not lost in rounding.
+        Shapes: float32 (B, T, d) each. Runs in float32 whatever the precision of learning, so that small
+        perturbations are not lost in rounding.
         """
         nudges = inject or {}
         unknown = set(nudges) - set(self.module_names)
         if unknown:
             raise ValueError(
-                f"no module is called {sorted(unknown)[0]!r}; there are {', '.join(self.module_names)}"
+                f"no module is called {min(unknown)!r}; there are {', '.join(self.module_names)}"
             )
         activity: dict[str, Tensor] = {}
 
@@ -181,7 +183,7 @@ class Synapse:
     def _reader(self, rows: int) -> Reader:
         return Reader(self.network, rows, device=self.device, dtype=self.dtype)
 
-    # ---------------------------------------------------------------------------------- what survives a restart
+    # What survives a restart.
 
     def state(self) -> BrainState:
         """References to weights, moments and carried state, no copies."""
@@ -196,8 +198,8 @@ class Synapse:
         """Take over a state of this architecture, into the tensors that are already here.
 
         Raises:
-            SpecMismatchError: naming the first tensor that is missing, superfluous or of another shape; then nothing
-                was changed.
+            SpecMismatchError: naming the first tensor that is missing, superfluous or of another shape; then
+                nothing was changed.
         """
         own = self.state()
         copy_named([("model", state.model, own.model), ("learning", state.learning, own.learning)])

@@ -19,9 +19,12 @@ from brain.blocks.mingru import MinGRU
 from brain.blocks.mixer import Mixer, State
 from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
-from brain.blocks.span import Span
 from brain.blocks.ssd import SSD
-from brain.models.synapse.spec import SynapseSpec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brain.models.synapse.spec import SynapseSpec
+    from brain.blocks.span import Span
 
 Watch = Callable[[str, Tensor], Tensor]
 """Called with a module's name and its output (B, T, d); what it returns is read by everything downstream."""
@@ -32,7 +35,7 @@ NetworkState = dict[str, State]
 
 @dataclass(frozen=True)
 class Pass:
-    """What one forward pass gives: normed states (B, T, d), logits (B, T, 256) in float32, changes of carried state."""
+    """What a pass gives: normed states (B, T, d), logits (B, T, 256) before the cap, changes of state."""
 
     states: Tensor
     logits: Tensor
@@ -70,7 +73,8 @@ class SynapseNetwork(nn.Module):
         if kind == "mingru":
             return MinGRU(config.hidden_size, hidden=spec.sites[f"blocks.{index}.mixer"])
         if kind == "attention":
-            return WindowAttention(config.hidden_size, num_heads=config.num_heads, window=config.window)
+            heads = config.num_heads or max(1, config.hidden_size // 64)
+            return WindowAttention(config.hidden_size, num_heads=heads, window=config.window)
         return SSD(config.hidden_size)
 
     @property
@@ -81,7 +85,7 @@ class SynapseNetwork(nn.Module):
         )
 
     def hidden_matrices(self) -> frozenset[str]:
-        """Names of the matrices between hidden layers; embeddings, tables and the byte head are not among them."""
+        """Names of the matrices between hidden layers; not embeddings, tables or the byte head."""
         return frozenset(
             f"{name}.weight"
             for name, module in self.named_modules()
@@ -100,7 +104,8 @@ class SynapseNetwork(nn.Module):
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> NetworkState:
         """Carried state of fresh rows, constant in size: by part, then by tensor, rows first.
 
-        Part `reader` holds `bytes` (rows, 2), the last two read, NO_BYTE where there is none, and `position` (rows,).
+        Part `reader` holds `bytes` (rows, 2), the last two read, NO_BYTE where there is none, and `position`
+        (rows,).
         """
         reader = {
             "bytes": torch.full((rows, 2), NO_BYTE, device=device, dtype=torch.int64),
@@ -135,9 +140,7 @@ class SynapseNetwork(nn.Module):
             y = block.mlp(rms_norm(x, span.dtype))
             x = x + (y if watch is None else watch(f"blocks.{index}.mlp", y))
         states = rms_norm(x)
-        logits = self.head(states.to(span.dtype)).to(x.dtype)
-        cap = self.config.logit_cap
-        return Pass(states=states, logits=torch.tanh(logits / cap) * cap, update=update)
+        return Pass(states=states, logits=self.head(states.to(span.dtype)), update=update)
 
     def commit(self, state: NetworkState, rows: Tensor, update: Mapping[str, State]) -> None:
         """Write the changes of a pass, already narrowed to len(rows) rows, into rows `rows` of `state`."""
@@ -149,7 +152,7 @@ class SynapseNetwork(nn.Module):
     def _read(
         self, rows: Tensor, span: Span, reader: State | None, valid: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Embed what stands before each position: x (B, T, d), and the last two bytes after the span (B, 2)."""
+        """Embed what stands before each position: x (B, T, d), and the last two bytes read (B, 2)."""
         if reader is None:
             before = torch.full((len(rows), 2), NO_BYTE, device=rows.device, dtype=torch.int64)
         else:

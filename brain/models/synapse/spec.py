@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from brain.errors import SpecMismatchError
 from brain.models.synapse.config import SynapseConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KIND = "synapse"
 
