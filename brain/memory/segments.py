@@ -1,6 +1,6 @@
 """Append-only segment files of fixed-size records, written with write(), read through read-only memory maps.
 
-A file only ever grows: after a crash or a fall-back, rows that no checkpoint committed stay where they are and
+A file only ever grows: after a crash or a fall-back, rows that no checkpoint committed stay there, and
 a new segment begins behind them, so forks and older checkpoints can rely on the heads they refer to.
 
 Address of a row = number of its segment × rows_per_segment + its place there.

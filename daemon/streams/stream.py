@@ -218,6 +218,8 @@ class ExperienceStream:
     def _settle(self, lane: int) -> tuple[int, Extent]:
         """The source a lane reads now and the extent it holds there."""
         source, stretch, tail = self._lanes[lane]
+        if self._is_over(lane, source):
+            source = -1
         vain = 0
         while True:
             if source < 0 or stretch >= self._config.stretch_bytes:
@@ -233,6 +235,12 @@ class ExperienceStream:
             if vain > 4 * self._width:
                 paths = ", ".join(str(reader.source.path) for reader in self._readers)
                 raise StreamError(f"nothing readable is left in {paths}; put text there and resume")
+
+    def _is_over(self, lane: int, source: int) -> bool:
+        """The lane is through with its extent, and so is the source with its pass: a time to choose anew."""
+        if not 0 <= source < self._width - 1 or self._held[lane * self._width + source] is not None:
+            return False
+        return self._readers[source].state.document is None
 
     def _choose(self, lane: int) -> int:
         if self._pushed.waiting or self._held[lane * self._width + self._width - 1] is not None:

@@ -25,7 +25,7 @@ class Sequential(Mix):
     def __init__(self, names: tuple[str, ...], *, lanes: int, weights: Mapping[str, float]) -> None:
         """A mix without settings."""
 
-    def choose(self, lane: int, candidates: Sequence[Candidate], rng: np.random.Generator) -> int:
+    def choose(self, lane: int, candidates: Sequence[Candidate], rng: np.random.Generator) -> int:  # noqa: ARG002
         """The candidate held unfinished, else the first with the fewest passes."""
         return min(
             range(len(candidates)), key=lambda i: (not candidates[i].unfinished, candidates[i].number, i)
