@@ -308,3 +308,49 @@ class JobFailed(Event):
     @property
     def message(self) -> str:
         return f"{self.job} failed: {self.error}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmRaised(Event):
+    """A vital sign is alarming; `level` is the alarm's own severity and becomes the event's."""
+
+    severity: ClassVar[Severity] = "warning"
+    alarm: str  # phi_falling, agency_low, …
+    level: Severity
+    sign: str
+    cause: str
+    remedy: str
+    value: float | None
+
+    @property
+    def message(self) -> str:
+        shown = "" if self.value is None else f" ({self.sign} {self.value:.3f})"
+        return f"{self.cause}{shown} → {self.remedy}"
+
+    def record(self, *, now: datetime | None = None) -> dict[str, Any]:
+        return {**super().record(now=now), "severity": self.level}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmCleared(Event):
+    """An alarm no longer holds."""
+
+    alarm: str
+    sign: str
+    raised_step: int
+
+    @property
+    def message(self) -> str:
+        return f"Alarm {self.alarm} cleared (raised at step {self.raised_step})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopHinted(Event):
+    """All stop rules have held for an hour; nothing is stopped by itself."""
+
+    cause: str
+    remedy: str
+
+    @property
+    def message(self) -> str:
+        return f"{self.cause} → {self.remedy}"
