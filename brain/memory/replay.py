@@ -22,7 +22,7 @@ from brain.memory.policies.port import ReplayPolicy, SlotTable
 from brain.memory.segments import SegmentLog, unreferenced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
@@ -151,7 +151,14 @@ class ReplayMemory:
 
     def sample(self, n: int) -> ReplayRows:
         """N items by the policy's choice, with replacement; none of an empty memory."""
-        index = self._policy.draw(n) if len(self) else np.empty(0, np.int64)
+        return self._rows(self._policy.draw(n) if len(self) else np.empty(0, np.int64))
+
+    def items(self, block_rows: int) -> Iterator[ReplayRows]:
+        """Every item in the order of its slot, at most `block_rows` at a time; draws nothing."""
+        for first in range(0, len(self), block_rows):
+            yield self._rows(np.arange(first, min(first + block_rows, len(self))))
+
+    def _rows(self, index: NDArray[np.int64]) -> ReplayRows:
         records = self._log.read(self._table.row[index]).view(self._record)[:, 0]
         return ReplayRows(
             bytes=np.ascontiguousarray(records["bytes"]),

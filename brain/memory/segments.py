@@ -183,6 +183,7 @@ class SegmentLog:
                     segment.sync()
             if segments:
                 _sync_folder(self.folder)
+                _sync_folder(self.folder.parent)  # which may have got this folder only now
         except OSError:
             with self._unsynced_lock:
                 self._unsynced |= segments

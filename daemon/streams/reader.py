@@ -10,13 +10,14 @@ from daemon.streams.cursor import Extent, SourceState
 from daemon.streams.decoding import Decoded, DecodedCache, UndecodableError
 from daemon.streams.encodings import Verdict
 from daemon.streams.holdout import BLOCK_BYTES, HeldDocument, HeldOutSet, HoldOut
-from daemon.streams.sources import Document, SourceInfo, SourcePath, list_documents, sniff
+from daemon.streams.sources import SNIFFED_FILES, Document, SourceInfo, SourcePath, list_documents, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 MAX_EXTENT_BYTES = 64 << 10
+HELD_OUT_DECODING_BYTES = 64 << 20
 ASLEEP_ROWS = 10_000  # an emptied source is listed again after this many rows of the stream
 
 
@@ -132,14 +133,21 @@ class SourceReader:
         return data
 
     def held_out(self) -> HeldOutSet:
-        """The held-out blocks as listed now. The first call decodes documents that are not plain text."""
-        if self._held_out is None or self._held_out.fingerprint != self._listing.fingerprint:
-            documents = [
-                HeldDocument(document.name, self._size(document)) for document in self._listing.documents
-            ]
-            self._held_out = HeldOutSet(
-                self._split, documents, self.read, fingerprint=self._listing.fingerprint
-            )
+        """The held-out blocks as listed now, the same for the same files.
+
+        Counting blocks needs the text's length, so packed and other-encoded documents are decoded for it: those
+        within the first 64 MiB of such files. Blocks of the rest are never learned either, only not in the set.
+        """
+        fingerprint = self._listing.fingerprint
+        if self._held_out is None or self._held_out.fingerprint != fingerprint:
+            documents: list[HeldDocument] = []
+            decoding_bytes = 0
+            for document in self._listing.documents[:SNIFFED_FILES]:
+                verdict = sniff(document)
+                decoding_bytes += 0 if verdict.plain else document.size
+                if verdict.plain or decoding_bytes <= HELD_OUT_DECODING_BYTES:
+                    documents.append(HeldDocument(document.name, self._size(document)))
+            self._held_out = HeldOutSet(self._split, documents, self.read, fingerprint=fingerprint)
         return self._held_out
 
     def skip(self, document: str, reason: str) -> None:

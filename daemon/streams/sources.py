@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import difflib
+import fnmatch
 import hashlib
 import os
 import stat
@@ -31,6 +32,17 @@ STDLIB = "stdlib"
 SNIFFED_FILES = 20_000  # of a larger folder only these are looked at before they are read
 DETECTED_FILES = 64  # encodings guessed at opening, some milliseconds each; the rest when first read
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "CVS"})  # hidden ones are skipped by their dot
+_HOME_NAMES = (
+    "token",
+    "daemon.json",
+    "LOCK",
+    "synapsed.db*",
+    "checkpoints",
+    "replay",
+    "logs",
+    "cache",
+    "backups",
+)
 _NO_STDLIB_FOLDERS = frozenset({"site-packages", "dist-packages"})
 
 
@@ -57,11 +69,20 @@ class SourceInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class SourcePath:
-    """A source before it is listed."""
+    """A source before it is listed.
+
+    Attributes:
+        name: short and unique.
+        path: file or folder.
+        home: folder whose own things (token, database, replay …) are nothing to learn, if it lies within.
+        suffix: only files that end so.
+        skipped_folders: names of folders left out beside the usual ones.
+    """
 
     name: str
     path: Path
-    suffix: str = ""  # only files that end so
+    home: Path | None = None
+    suffix: str = ""
     skipped_folders: frozenset[str] = frozenset()
 
 
@@ -162,8 +183,10 @@ def check_data(data: Sequence[str]) -> None:
             raise StreamError(f"data path {given} does not exist{_nearest(path)}")
 
 
-def resolve(data: Sequence[str]) -> tuple[SourcePath, ...]:
+def resolve(data: Sequence[str], *, home: Path | None = None) -> tuple[SourcePath, ...]:
     """Sources for the configured paths; the standard library's when there are none.
+
+    Of a path that holds `home` itself, what synapsed keeps there (the token above all) is left out.
 
     Raises:
         StreamError: a path does not exist.
@@ -181,7 +204,7 @@ def resolve(data: Sequence[str]) -> tuple[SourcePath, ...]:
         while name in taken:
             name, number = f"{base}-{number}", number + 1
         taken.add(name)
-        sources.append(SourcePath(name=name, path=path))
+        sources.append(SourcePath(name=name, path=path, home=home and home.resolve()))
     return tuple(sources)
 
 
@@ -247,13 +270,19 @@ def _files(source: SourcePath) -> Iterator[tuple[Path | None, str]]:
             continue
         seen.add(identity)
         skipped = _SKIPPED_FOLDERS | source.skipped_folders
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in skipped)
+        own = _HOME_NAMES if folder == source.home else ()
+        folders[:] = sorted(name for name in folders if name not in skipped and _is_public(name, own))
         for name in files:
-            if not name.startswith(".") and name.endswith(source.suffix):
+            if name.endswith(source.suffix) and _is_public(name, own):
                 path = folder / name
                 yield path, _display(path.relative_to(source.path))
     for error in failed:
         yield None, str(error.filename)
+
+
+def _is_public(name: str, own: tuple[str, ...]) -> bool:
+    """Neither hidden nor a thing of the home's own."""
+    return not name.startswith(".") and not any(fnmatch.fnmatchcase(name, pattern) for pattern in own)
 
 
 def _display(relative: Path) -> str:

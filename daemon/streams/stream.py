@@ -60,7 +60,7 @@ class ExperienceStream:
         self, config: StreamConfig, *, lanes: int, seed: int, cache: Path, emit: Callable[[Event], None]
     ) -> None:
         split = HoldOut.of(config.held_out_share)
-        paths = resolve(config.data)
+        paths = resolve(config.data, home=cache.parent)
         self._config = config
         self._emit = emit
         self._mix = cast(
@@ -94,6 +94,8 @@ class ExperienceStream:
         cursor: Cursor | None = None,
     ) -> ExperienceStream:
         """List the sources and stand at the beginning, or where `cursor` was taken. Reads heads, no bodies.
+
+        `cache` is the home's folder for decoded documents; what lies beside it in the home is never read.
 
         Raises:
             StreamError: a path does not exist, or there is nothing readable in it.

@@ -77,6 +77,14 @@ def test_an_empty_memory_gives_no_rows(tmp_path: Path) -> None:
     assert memory.commit().segments == ()
 
 
+def test_items_are_walked_in_the_order_of_their_slots(tmp_path: Path) -> None:
+    memory = ReplayMemory.create(tmp_path / "r", small(), item_bytes=T, seed=1)
+    feed(memory, 0, 130)
+    blocks = list(memory.items(50))
+    assert [len(block.index) for block in blocks] == [50, 50, 30]
+    assert np.concatenate([numbers_of(block) for block in blocks]).tolist() == list(range(130))
+
+
 def test_a_new_loss_is_drawn_with_the_item(tmp_path: Path) -> None:
     memory = ReplayMemory.create(tmp_path / "r", small(capacity=1), item_bytes=T, seed=1)
     feed(memory, 0, 1)

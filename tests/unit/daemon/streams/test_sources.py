@@ -41,6 +41,32 @@ def test_hidden_and_cache_folders_are_left_out(tmp_path: Path) -> None:
     assert names(write_tree(tmp_path / "d", files)) == ["a", "e/h"]
 
 
+def test_the_homes_own_things_are_never_read(tmp_path: Path, opener: Opener) -> None:
+    own: list[str] = [
+        "token",
+        "synapsed.db-wal",
+        "daemon.json",
+        "replay/r/seg",
+        "logs/training.log",
+        "cache/x.txt",
+        "checkpoints/c/s",
+    ]
+    write_tree(tmp_path, {name: "text" for name in [*own, "essay.txt", "notes/token"]})  # noqa: C420 - typed
+    stream = opener(tmp_path, lanes=1)
+    assert {stream.next([0])[0].document[0] for _ in range(6)} == {"essay.txt", "notes/token"}
+
+
+def test_a_folder_of_very_many_files_is_looked_at_lazily(
+    tmp_path: Path, opener: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.streams.sources.SNIFFED_FILES", 2)
+    files: dict[str, bytes | str] = {"a": "a", "b": b"\0", "c": b"\0", "d": "d", "e": FRENCH.encode("cp1252")}
+    stream = opener(write_tree(tmp_path / "d", files), lanes=1)
+    assert stream.sources[0].skipped == {"binary": 1}
+    assert [stream.next([0])[0].document[0] for _ in range(3)] == ["a", "d", "e"]
+    assert stream.sources[0].skipped == {"binary": 2}
+
+
 def test_link_loops_broken_links_and_pipes_do_no_harm(tmp_path: Path) -> None:
     folder = write_tree(tmp_path / "d", {"a/b": "text"})
     (folder / "a" / "loop").symlink_to(folder, target_is_directory=True)
@@ -169,6 +195,22 @@ def test_a_decoded_document_is_bounded(tmp_path: Path) -> None:
     for _ in range(2):
         decoded = cache.get(path, status.st_size, status.st_mtime_ns, Verdict(gzip=True))
         assert (decoded.size, decoded.cut) == (1_000_000, True)
+
+
+def test_the_held_out_set_decodes_only_so_much(
+    tmp_path: Path, opener: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [os.urandom(400_000).hex().encode() for _ in range(3)]
+    files = {f"{i}.gz": gzip.compress(text) for i, text in enumerate(texts)}
+    folder = write_tree(tmp_path / "d", files)
+    held = opener(folder, held_out_share=0.1).held_out(0)
+    blocks = [held.read(index) for index in range(len(held))]
+    assert {document for _, document, _ in blocks} == {"0.gz", "1.gz", "2.gz"}
+    for data, document, offset in blocks:
+        assert data == texts[int(document[0])][offset : offset + 4096]
+    monkeypatch.setattr("daemon.streams.reader.HELD_OUT_DECODING_BYTES", len(files["0.gz"]) + 1)
+    fewer = opener(folder, held_out_share=0.1).held_out(0)
+    assert {fewer.read(index)[1] for index in range(len(fewer))} == {"0.gz"}
 
 
 def test_text_that_cannot_be_told_is_undecodable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
