@@ -13,6 +13,7 @@ from brain.registry import Entry, brains
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     import torch
 
     from brain.optim.config import OptimizerConfig

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,8 +13,9 @@ from brain.blocks.norm import rms_norm
 from brain.blocks.rope import Rope
 
 if TYPE_CHECKING:
-    from brain.blocks.span import Span
     from collections.abc import Mapping
+
+    from brain.blocks.span import Span
 
 
 class _RingAttention(torch.autograd.Function):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,11 +12,11 @@ from brain.blocks.convolution import WIDTH, CausalConv
 from brain.blocks.linear import Linear
 from brain.blocks.mixer import Mixer, State
 from brain.blocks.scan import linear_scan
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from brain.blocks.span import Span
     from collections.abc import Mapping
+
+    from brain.blocks.span import Span
 
 
 def positive(x: Tensor) -> Tensor:

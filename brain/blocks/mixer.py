@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from typing import TYPE_CHECKING
-
 if TYPE_CHECKING:
-    from brain.blocks.span import Span
     from collections.abc import Mapping
+
+    from brain.blocks.span import Span
 
 State = dict[str, Tensor]
 

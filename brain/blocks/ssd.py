@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +13,11 @@ from brain.blocks.convolution import WIDTH, CausalConv
 from brain.blocks.linear import Linear
 from brain.blocks.mixer import Mixer, State
 from brain.blocks.norm import rms_norm
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from brain.blocks.span import Span
     from collections.abc import Mapping
+
+    from brain.blocks.span import Span
 
 CHUNK = 64
 

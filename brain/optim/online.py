@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,9 @@ from brain.blocks.table import RowTable, TouchedRows
 from brain.optim.row_adam import RowAdam
 
 if TYPE_CHECKING:
-    from brain.optim.config import OptimizerConfig
     from collections.abc import Mapping
+
+    from brain.optim.config import OptimizerConfig
 
 
 class OnlineOptimizer:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-from typing import TYPE_CHECKING
-
 if TYPE_CHECKING:
-    from brain.optim.config import OptimizerConfig
     from brain.blocks.table import TouchedRows
+    from brain.optim.config import OptimizerConfig
 
 
 class RowAdam:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from brain.blocks.byte_loss import cap_logits
 from brain.blocks.span import Span
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from brain.models.synapse.network import NetworkState, SynapseNetwork
-    from brain.blocks.mixer import State
     from collections.abc import Iterator, Mapping
+
+    from brain.blocks.mixer import State
+    from brain.models.synapse.network import NetworkState, SynapseNetwork
 
 SPAN_BYTES = 256
 

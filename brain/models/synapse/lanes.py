@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-
-from brain.blocks.span import Span
 from typing import TYPE_CHECKING
 
+from brain.blocks.span import Span
+
 if TYPE_CHECKING:
-    from brain.models.synapse.network import NetworkState, SynapseNetwork
-    from brain.blocks.mixer import State
-    from torch import Tensor
-    import torch
     from collections.abc import Mapping
+
+    import torch
+    from torch import Tensor
+
+    from brain.blocks.mixer import State
+    from brain.models.synapse.network import NetworkState, SynapseNetwork
 
 
 @dataclass(frozen=True)

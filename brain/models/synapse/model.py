@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -21,9 +21,10 @@ from brain.optim.online import OnlineOptimizer
 from brain.ports import Batch, BrainState, StepReport
 
 if TYPE_CHECKING:
-    from brain.optim.config import OptimizerConfig
-    from brain.models.synapse.config import SynapseConfig
     from collections.abc import Iterator, Mapping
+
+    from brain.models.synapse.config import SynapseConfig
+    from brain.optim.config import OptimizerConfig
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -20,11 +21,10 @@ from brain.blocks.mixer import Mixer, State
 from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
 from brain.blocks.ssd import SSD
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from brain.models.synapse.spec import SynapseSpec
     from brain.blocks.span import Span
+    from brain.models.synapse.spec import SynapseSpec
 
 Watch = Callable[[str, Tensor], Tensor]
 """Called with a module's name and its output (B, T, d); what it returns is read by everything downstream."""

@@ -1,0 +1,411 @@
+"""Every registered brain keeps the contract of brain/ports.py: no brain is exempt."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from brain.build import brain_from_spec, build_brain
+from brain.errors import SpecMismatchError
+from brain.optim.config import OptimizerConfig
+from brain.ports import Batch, Brain, BrainState, Observable
+from brain.probes.causality import brain_leak
+from brain.probes.coverage import share_learned
+from brain.probes.freezing import changed_by
+from brain.registry import brains
+
+TINY: dict[str, list[dict[str, Any]]] = {
+    "synapse": [
+        {
+            "hidden_size": 16,
+            "layers": ["mingru", "attention", "ssd"],
+            "num_heads": 2,
+            "window": 24,
+            "mlp_ratio": 2,
+            "bigram_size": 4,
+            "self_model_size": 8,
+            "precision": precision,
+        }
+        for precision in ("fp32", "bf16")
+    ],
+}
+CASES = [(kind, settings) for kind, cases in TINY.items() for settings in cases]
+LANES, ROWS, LENGTH = 4, 6, 20
+CPU = torch.device("cpu")
+
+
+def make(kind: str, settings: dict[str, Any], *, optimizer: str = "adamw", seed: int = 0) -> Brain:
+    config = OptimizerConfig(kind="muon" if optimizer == "muon" else "adamw", warmup_steps=2)
+    return build_brain(kind, settings, optimizer=config, lanes=LANES, device=CPU, seed=seed)
+
+
+def batches(count: int, *, seed: int = 7, ragged: bool = True) -> list[Batch]:
+    """Readable bytes in four lanes and two replayed rows; now and then a document ends inside a row."""
+    generator = torch.Generator().manual_seed(seed)
+    made = []
+    reset = torch.ones(LANES, dtype=torch.bool)
+    for _ in range(count):
+        rows = torch.randint(97, 105, (ROWS, LENGTH), generator=generator, dtype=torch.uint8)
+        rows[:, 1::2] = rows[:, ::2] + 1  # something to learn: every odd byte follows from the one before
+        mask = torch.ones(ROWS, LENGTH, dtype=torch.bool)
+        ends = torch.zeros(LANES, dtype=torch.bool)
+        if ragged:
+            ends = torch.rand(LANES, generator=generator) < 0.25
+            for lane in ends.nonzero().flatten().tolist():
+                mask[lane, int(torch.randint(1, LENGTH, (), generator=generator)) :] = False
+        made.append(
+            Batch(
+                bytes=rows,
+                mask=mask,
+                lane=torch.tensor([*range(LANES), -1, -1]),
+                reset=torch.cat([reset, torch.ones(2, dtype=torch.bool)]),
+                source=torch.zeros(ROWS, dtype=torch.int64),
+            )
+        )
+        reset = ends
+    return made
+
+
+def copied(state: BrainState) -> BrainState:
+    return BrainState(
+        model={name: t.clone() for name, t in state.model.items()},
+        learning={name: t.clone() for name, t in state.learning.items()},
+        counters=json.loads(json.dumps(dict(state.counters))),
+        spec=json.loads(json.dumps(dict(state.spec))),
+        tied=state.tied,
+    )
+
+
+def everything(brain: Brain) -> dict[str, torch.Tensor]:
+    state = brain.state()
+    return {name: t.clone() for name, t in {**state.model, **state.learning}.items()}
+
+
+def assert_same(one: Brain, other: Brain) -> None:
+    first, second = everything(one), everything(other)
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+    assert one.state().counters == other.state().counters
+
+
+def test_every_registered_brain_has_a_tiny_form_here() -> None:
+    assert set(brains.names()) == set(TINY)
+
+
+def test_every_registered_brain_explains_itself() -> None:
+    for entry in brains:
+        assert entry.summary
+        assert entry.load().__doc__
+
+
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1].get('precision', '')}")
+def case(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    found: tuple[str, dict[str, Any]] = request.param
+    return found
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_same_seed_and_batches_give_the_same_bits(case: tuple[str, dict[str, Any]], optimizer: str) -> None:
+    one, other = make(*case, optimizer=optimizer), make(*case, optimizer=optimizer)
+    torch.rand(3)  # the global random state has no say
+    for batch in batches(4):
+        first, second = one.learn(batch), other.learn(batch)
+        assert (first.loss, first.grad_norm) == (second.loss, second.grad_norm)
+    assert_same(one, other)
+
+
+def test_another_seed_gives_another_brain(case: tuple[str, dict[str, Any]]) -> None:
+    one, other = make(*case).state().model, make(*case, seed=1).state().model
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_loaded_brain_goes_on_bit_for_bit(case: tuple[str, dict[str, Any]], optimizer: str) -> None:
+    straight = make(*case, optimizer=optimizer)
+    series = batches(6)
+    for batch in series[:3]:
+        straight.learn(batch)
+    straight.scale_learning_rate(0.5)
+    stored = copied(straight.state())
+    config = OptimizerConfig(kind="muon" if optimizer == "muon" else "adamw", warmup_steps=2)
+    resumed = brain_from_spec(stored.spec, optimizer=config, lanes=LANES, device=CPU, seed=99)
+    resumed.load(stored)
+    for batch in series[3:]:
+        assert straight.learn(batch).loss == resumed.learn(batch).loss
+    assert_same(straight, resumed)
+
+
+def test_state_refers_to_the_live_tensors(case: tuple[str, dict[str, Any]]) -> None:
+    brain = make(*case)
+    before = {name: t.data_ptr() for name, t in {**brain.state().model, **brain.state().learning}.items()}
+    for batch in batches(3):
+        brain.learn(batch)
+    after = {name: t.data_ptr() for name, t in {**brain.state().model, **brain.state().learning}.items()}
+    assert before == after
+
+
+def test_state_is_constant_in_size_and_names(case: tuple[str, dict[str, Any]]) -> None:
+    brain = make(*case)
+    form = {name: (t.shape, t.dtype) for name, t in everything(brain).items()}
+    for batch in batches(5):
+        brain.learn(batch)
+    assert form == {name: (t.shape, t.dtype) for name, t in everything(brain).items()}
+    json.dumps([dict(brain.state().counters), dict(brain.state().spec)])
+
+
+def test_moments_and_carried_state_are_keyed_by_name(case: tuple[str, dict[str, Any]]) -> None:
+    state = make(*case).state()
+    owners = {name.rpartition("|")[0] for name in state.learning}
+    assert owners <= {*state.model, "carried"}
+    assert owners >= {"carried"}
+
+
+@pytest.mark.parametrize("damage", ["missing", "superfluous", "shape"])
+def test_a_tensor_that_does_not_fit_is_named_and_nothing_is_loaded(
+    case: tuple[str, dict[str, Any]], damage: str
+) -> None:
+    brain, stored = make(*case), copied(make(*case, seed=1).state())
+    model = dict(stored.model)
+    name = sorted(model)[0]
+    if damage == "missing":
+        del model[name]
+    elif damage == "superfluous":
+        name = "no.such.weight"
+        model[name] = torch.zeros(2)
+    else:
+        model[name] = torch.zeros(3, 5, 7)
+    bad = BrainState(model=model, learning=stored.learning, counters=stored.counters, spec=stored.spec)
+
+    def load() -> None:
+        with pytest.raises(SpecMismatchError, match=name):
+            brain.load(bad)
+
+    assert changed_by(brain, load) == []
+
+
+def test_learning_lowers_the_loss(case: tuple[str, dict[str, Any]]) -> None:
+    brain = make(*case)
+    losses = [brain.learn(batch).loss for batch in batches(60)]
+    assert losses[0] == pytest.approx(math.log(256), rel=0.05)
+    assert sum(losses[-5:]) / 5 < 0.5 * losses[0]
+
+
+def test_every_weight_learns(case: tuple[str, dict[str, Any]]) -> None:
+    shares = share_learned(make(*case), batches(4))
+    assert [name for name, share in shares.items() if share == 0.0] == []
+
+
+def test_the_report_says_what_was_seen(case: tuple[str, dict[str, Any]]) -> None:
+    brain = make(*case)
+    batch = batches(1)[0]
+    batch.mask[0, 5:] = False
+    batch.mask[1] = False
+    rows, mask = batch.bytes.clone(), batch.mask.clone()
+    scored = brain.score(rows, mask)
+    report = brain.learn(batch)
+    live, count = batch.lane >= 0, mask.sum(1)
+    assert report.applied
+    assert report.num_bytes == int(count[live].sum())
+    assert report.loss == pytest.approx(float(scored[live].sum() / count[live].sum()), rel=1e-3)
+    assert report.replay_loss == pytest.approx(float(scored[~live].sum() / count[~live].sum()), rel=1e-3)
+    assert report.row_loss.device.type == "cpu"
+    assert not report.row_loss.requires_grad
+    assert report.row_loss.isnan().tolist() == [False, True, False, False, False, False]
+    seen = count > 0
+    torch.testing.assert_close(report.row_loss[seen].double(), scored[seen] / count[seen], rtol=1e-3, atol=1e-3)
+    assert all(not t.requires_grad for t in report.evidence.values())
+    if "confidence" in report.evidence:
+        assert report.evidence["confidence"].shape == report.evidence["correct"].shape
+        assert bool(report.evidence["confidence"].isfinite().all())
+    if "state" in report.evidence:
+        shapes = {report.evidence[name].shape for name in ("state", "next_state", "predicted_state")}
+        assert len(shapes) == 1
+
+
+def test_without_replayed_rows_there_is_no_replay_loss(case: tuple[str, dict[str, Any]]) -> None:
+    batch = batches(1, ragged=False)[0]
+    live = Batch(**{name: getattr(batch, name)[:LANES] for name in ("bytes", "mask", "lane", "reset", "source")})
+    assert make(*case).learn(live).replay_loss is None
+
+
+def test_the_loss_is_taken_before_the_update(case: tuple[str, dict[str, Any]]) -> None:
+    brain = make(*case)
+    batch = batches(1, ragged=False)[0]
+    first = brain.learn(batch).loss
+    again = brain.learn(batch).loss  # every row is reset, so only the update lies between
+    assert first == pytest.approx(math.log(256), rel=0.05)
+    assert again < first
+
+
+@pytest.mark.parametrize("part", ["weight", "loss"])
+def test_a_step_that_is_not_finite_changes_nothing(case: tuple[str, dict[str, Any]], part: str) -> None:
+    brain = make(*case)
+    series = batches(3)
+    brain.learn(series[0])
+    weights = brain.state().model
+    name = "head.weight" if part == "loss" and "head.weight" in weights else sorted(weights)[-1]
+    kept = weights[name].clone()
+    weights[name].view(-1)[0] = math.nan
+    changed = changed_by(brain, lambda: _expect_skip(brain, series[1]))
+    assert changed == ["skipped"]
+    weights[name].copy_(kept)
+    assert brain.learn(series[2]).applied
+
+
+def _expect_skip(brain: Brain, batch: Batch) -> None:
+    assert not brain.learn(batch).applied
+
+
+def test_carried_state_is_what_was_read_before(case: tuple[str, dict[str, Any]]) -> None:
+    """A row read on in a lane costs what it costs as the second half of one long row."""
+    brain = make(*case)
+    for batch in batches(20):
+        brain.learn(batch)
+    long = torch.cat([b.bytes for b in batches(3, seed=11, ragged=False)], dim=1)[:LANES]
+    parts = [torch.zeros_like(long, dtype=torch.bool) for _ in range(3)]
+    for index, part in enumerate(parts):
+        part[:, index * LENGTH : (index + 1) * LENGTH] = True
+    brain.scale_learning_rate(1e-12)  # read on without moving the weights
+    for index, part in enumerate(parts):
+        expected = brain.score(long, part) / LENGTH
+        row = Batch(
+            bytes=long[:, index * LENGTH : (index + 1) * LENGTH],
+            mask=torch.ones(LANES, LENGTH, dtype=torch.bool),
+            lane=torch.arange(LANES),
+            reset=torch.full((LANES,), index == 0),
+            source=torch.zeros(LANES, dtype=torch.int64),
+        )
+        tolerance = 2e-2 if case[1].get("precision") == "bf16" else 1e-4
+        torch.testing.assert_close(brain.learn(row).row_loss.double(), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_what_lies_behind_a_documents_end_is_never_read(case: tuple[str, dict[str, Any]]) -> None:
+    one, other = make(*case), make(*case)
+    first, second = batches(2, ragged=False)
+    first.mask[0, 9:] = False
+    twin = Batch(
+        bytes=first.bytes.clone(), mask=first.mask, lane=first.lane, reset=first.reset, source=first.source
+    )
+    twin.bytes[0, 9:] = 0
+    second.reset[0] = True
+    for brain, start in ((one, first), (other, twin)):
+        brain.learn(start)
+        brain.learn(second)
+    model, twin_model = one.state().model, other.state().model
+    assert [name for name in model if not torch.equal(model[name], twin_model[name])] == []
+
+
+def test_replayed_rows_leave_no_state_behind(case: tuple[str, dict[str, Any]]) -> None:
+    brain = make(*case)
+    batch = batches(1)[0]
+    replayed = Batch(
+        bytes=batch.bytes, mask=batch.mask, lane=torch.full((ROWS,), -1),
+        reset=torch.ones(ROWS, dtype=torch.bool), source=batch.source,
+    )  # fmt: skip
+    changed = changed_by(brain, lambda: brain.learn(replayed))
+    assert [name for name in changed if name.startswith("carried|")] == []
+    assert math.isnan(brain.learn(replayed).loss)
+
+
+def test_no_future_leaks_into_the_score(case: tuple[str, dict[str, Any]]) -> None:
+    brain = make(*case)
+    for batch in batches(20):
+        brain.learn(batch)
+    rows = batches(1, seed=3)[0].bytes
+    for position in (1, 7, 19):
+        assert brain_leak(brain, rows, position) == 0.0
+
+
+def test_scoring_and_speaking_change_nothing(case: tuple[str, dict[str, Any]]) -> None:
+    brain = make(*case)
+    for batch in batches(3):
+        brain.learn(batch)
+    rows = batches(1, seed=3)[0].bytes
+    before = torch.get_rng_state()
+    assert changed_by(brain, lambda: brain.score(rows, torch.ones_like(rows, dtype=torch.bool))) == []
+    assert changed_by(brain, lambda: list(_speak(brain, 5))) == []
+    if isinstance(brain, Observable):
+        observable: Observable = brain
+        assert changed_by(brain, lambda: observable.observe(rows)) == []
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def _speak(brain: Brain, seed: int, **options: Any) -> list[int]:
+    chosen = {"max_bytes": 12, "temperature": 1.0, "top_p": 0.9} | options
+    prompt = chosen.pop("prompt", b"abab")
+    return list(brain.generate(prompt, **chosen, generator=torch.Generator().manual_seed(seed)))
+
+
+def test_speech_depends_on_its_generator_alone(case: tuple[str, dict[str, Any]]) -> None:
+    brain = make(*case)
+    first = _speak(brain, 1)
+    torch.rand(5)
+    assert _speak(brain, 1) == first
+    assert _speak(brain, 2) != first
+    assert len(first) == 12
+    assert all(0 <= byte < 256 for byte in first)
+
+
+def test_speech_without_heat_takes_the_most_probable_byte(case: tuple[str, dict[str, Any]]) -> None:
+    brain = make(*case)
+    for batch in batches(40):
+        brain.learn(batch)
+    said = _speak(brain, 0, temperature=0.0, max_bytes=4, prompt=b"a")
+    heard = torch.tensor([*b"a", *said], dtype=torch.uint8)
+    mask = torch.zeros(1, len(heard), dtype=torch.bool)
+    for index in range(1, len(heard)):
+        mask.zero_()
+        mask[0, index] = True
+        candidates = heard.repeat(256, 1)
+        candidates[:, index] = torch.arange(256, dtype=torch.uint8)
+        nats = brain.score(candidates, mask.expand(256, -1))
+        assert nats[int(heard[index])] <= nats.min() + 0.05
+
+
+def test_speech_leaves_gradients_on_for_the_listener(case: tuple[str, dict[str, Any]]) -> None:
+    stream = make(*case).generate(
+        b"", max_bytes=3, temperature=1.0, top_p=1.0, generator=torch.Generator().manual_seed(0)
+    )
+    for _ in stream:
+        assert torch.is_grad_enabled()
+
+
+def test_a_nudge_moves_only_what_comes_after(case: tuple[str, dict[str, Any]]) -> None:
+    brain = make(*case)
+    if not isinstance(brain, Observable):
+        pytest.skip("this brain cannot be watched")
+    for batch in batches(20):
+        brain.learn(batch)
+    rows = batches(1, seed=3)[0].bytes
+    clean = brain.observe(rows)
+    assert tuple(clean) == brain.module_names
+    middle = brain.module_names[len(brain.module_names) // 2]
+    nudge = torch.zeros_like(clean[middle])
+    nudge[:, 10] = 0.5
+    moved = brain.observe(rows, inject={middle: nudge})
+    torch.testing.assert_close(moved[middle][:, 10], clean[middle][:, 10] + 0.5)
+    for index, name in enumerate(brain.module_names):
+        assert clean[name].dtype == torch.float32
+        assert clean[name].shape[:2] == rows.shape
+        assert torch.equal(moved[name][:, :10], clean[name][:, :10])
+        if index < brain.module_names.index(middle):
+            assert torch.equal(moved[name], clean[name])
+    assert not torch.equal(moved[brain.module_names[-1]], clean[brain.module_names[-1]])
+
+
+def test_warm_up_then_a_constant_rate_and_scaling(case: tuple[str, dict[str, Any]]) -> None:
+    brain = make(*case)
+    rates = [brain.learn(batch).learning_rate for batch in batches(4)]
+    assert rates == pytest.approx([1.5e-3, 3e-3, 3e-3, 3e-3])
+    brain.scale_learning_rate(0.5)
+    assert brain.learn(batches(1)[0]).learning_rate == pytest.approx(1.5e-3)
+
+
+def test_counts(case: tuple[str, dict[str, Any]]) -> None:
+    brain = make(*case)
+    assert brain.num_parameters() == sum(t.numel() for t in brain.state().model.values())
+    assert brain.num_neurons() > 0
