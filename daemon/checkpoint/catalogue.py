@@ -33,6 +33,7 @@ Paths = list[Path]
 Defects = list[DefectError]
 Names = list[str]
 Look = list[object]
+Refusals = list[tuple[Path, CheckpointError]]
 
 _NAME = re.compile(rf"{PREFIX}\d{{1,20}}(-\d{{1,6}})?", re.ASCII)
 
@@ -59,15 +60,20 @@ class Catalogue:
 
     def torn(self) -> Defects:
         """Checkpoints whose manifest is missing or damaged, so that not even their run is known."""
-        defects = []
-        for path in self._directories():
-            try:
-                read_manifest(path)
-            except DefectError as defect:
-                defects.append(defect)
-            except CheckpointError:  # of a newer format, or not ours to read: neither says it is damaged
-                continue
-        return defects
+        return [error for _, error in self._refused() if isinstance(error, DefectError)]
+
+    def hindered(self, since: float) -> CheckpointError | None:
+        """Why the newest checkpoint cannot be looked at, be it of a later format or not ours to read.
+
+        Args:
+            since: unix time; one that is older than that hides nothing newer, and does not count.
+        """
+        errors = [
+            error
+            for path, error in self._refused()
+            if not isinstance(error, DefectError) and time_of(path) >= int(since)
+        ]
+        return errors[-1] if errors else None
 
     def info(self, name: str) -> CheckpointInfo:
         """What is known of the checkpoint called `name`.
@@ -228,6 +234,16 @@ class Catalogue:
             except TornCheckpointError:
                 continue
 
+    def _refused(self) -> Refusals:
+        """Directories whose manifest would not be read, with the reason, oldest first."""
+        refused: Refusals = []
+        for path in sorted(self._directories(), key=time_of):
+            try:
+                read_manifest(path)
+            except CheckpointError as error:
+                refused.append((path, error))
+        return refused
+
     def _info_or_none(self, path: Path) -> CheckpointInfo | None:
         try:
             return self._info(path)
@@ -281,6 +297,15 @@ class Catalogue:
 def free_names(folder: Path, unix_seconds: float) -> Iterator[Path]:
     """Paths a checkpoint of this second may take: `continuous_<time>`, then with `-2`, `-3` and so on."""
     return (path for path in _numbered(folder / f"{PREFIX}{int(unix_seconds)}") if not path.exists())
+
+
+def time_of(path: Path) -> int:
+    """Unix time in the name of a checkpoint directory.
+
+    >>> time_of(Path("continuous_1706123456-2"))
+    1706123456
+    """
+    return int(path.name.removeprefix(PREFIX).partition("-")[0])
 
 
 def _numbered(path: Path) -> Iterator[Path]:

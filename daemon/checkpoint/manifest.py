@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import math
+import re
 import stat
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import dataclass, field
@@ -35,7 +36,6 @@ FILES = (MODEL, LEARNING, SLOTS, STATE)
 MANIFEST_BYTES_MAX = 64 * 1024 * 1024
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 # Defects of the medium or of the files; any other failure to read says nothing about the checkpoint.
 _DAMAGE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO, errno.ELOOP, errno.EINVAL}
@@ -199,7 +199,8 @@ def read_manifest(path: Path) -> Manifest:
         raise DefectError(path, f"{MANIFEST}: {where}: {first['msg']}") from None
     except (ValueError, RecursionError):
         raise DefectError(path, f"{MANIFEST} is not readable") from None
-    if manifest.format_version != FORMAT_VERSION or set(manifest.files) != set(FILES):
+    sound = set(manifest.files) == set(FILES) and all(map(_is_sound, manifest.files.values()))
+    if manifest.format_version != FORMAT_VERSION or not sound:
         raise DefectError(path, f"{MANIFEST} names another format or other files")
     return manifest
 
@@ -259,6 +260,10 @@ def _read_small(path: Path, name: str) -> bytes:
         return (path / name).read_bytes()
     except OSError as error:
         raise unreadable(path, name, error) from error
+
+
+def _is_sound(record: FileRecord) -> bool:
+    return 0 <= record.size < 2**63 and re.fullmatch("[0-9a-f]{64}", record.sha256) is not None
 
 
 def _canonical(tree: Mapping[str, Any]) -> bytes:

@@ -114,11 +114,11 @@ def load_pt(path: Path) -> LoadedCheckpoint:
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise DefectError(path, "not a checkpoint: it holds no named parts")
     checksum = content.pop("sha256", None)
-    if content.get("format") == FORMAT and checksum != _digest(content):
-        raise DefectError(path, "checksum differs")
     try:
+        if content.get("format") == FORMAT and checksum != _digest(content):
+            raise DefectError(path, "checksum differs")
         return _checkpoint(path, content)
-    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise DefectError(path, f"not a checkpoint: {error}") from None
 
 
@@ -171,8 +171,8 @@ def _checkpoint(path: Path, content: dict[str, Any]) -> LoadedCheckpoint:
     blocks = content.get("replay_buffer") or []
     rows = [_tensors(block) for block in blocks] if all(isinstance(block, dict) for block in blocks) else []
     state = dict(content.get("state") or {})
-    for key in ("metrics_history", "growth_history"):
-        state.setdefault(key, list(content.get(key) or []))
+    if not state:
+        state = {key: list(content.get(key) or []) for key in ("metrics_history", "growth_history")}
     return LoadedCheckpoint(
         path=path,
         manifest=_manifest(content),

@@ -91,7 +91,7 @@ def load_newest(
 
     Raises:
         NoCheckpointError: the run has no sound checkpoint (any more); nothing was deleted.
-        CheckpointError: one could not be read, and not because it is damaged.
+        CheckpointError: the newest could not be read, and not because it is damaged.
     """
     set_aside: list[str] = []
 
@@ -124,7 +124,11 @@ def _candidates(
         first = known[start.name]
         return [first, *catalogue.older(first)]
     chosen = run_id if run_id is not None else next(iter(catalogue.runs()), None)
-    return catalogue.list(chosen) if chosen is not None else []
+    found = catalogue.list(chosen) if chosen is not None else []
+    hindrance = catalogue.hindered(since=found[0].manifest.created if found else 0.0)
+    if hindrance is not None:  # else learning would go back in silence
+        raise hindrance
+    return found
 
 
 def _load(path: Path) -> LoadedCheckpoint:
