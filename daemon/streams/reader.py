@@ -135,8 +135,8 @@ class SourceReader:
     def held_out(self) -> HeldOutSet:
         """The held-out blocks as listed now, the same for the same files.
 
-        Counting blocks needs the text's length, so packed and other-encoded documents are decoded for it: those
-        within the first 64 MiB of such files. Blocks of the rest are never learned either, only not in the set.
+        Counting blocks needs the text's length, so packed and other-encoded documents are decoded for it, but
+        only within the first 64 MiB of such files. Blocks of the rest are not in the set, and never learned.
         """
         fingerprint = self._listing.fingerprint
         if self._held_out is None or self._held_out.fingerprint != fingerprint:
