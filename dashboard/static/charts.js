@@ -229,7 +229,7 @@ class Board {
     const node = element(
       "div",
       { class: `plot ${spec.size}` },
-      element("div", { class: "plot-head" }, element("h3", { text: spec.title }), element("div", { class: "legend" }, ...keys.map((key) => key.node))),
+      element("div", { class: "plot-head" }, element("h3", { text: spec.title, class: spec.series.length === 1 ? "only-read" : null }), element("div", { class: "legend" }, ...keys.map((key) => key.node))),
       element("div", { class: "canvas-holder" }, canvas, note),
     );
     return { spec, node, canvas, note, keys, visible: true, listening: false };

@@ -3,7 +3,7 @@
 import { allow, perform, refusal, say } from "./acts.js";
 import { confirm } from "./confirm.js";
 import { byId, element, setText, timeElement } from "./dom.js";
-import { bytes, count, fixed } from "./format.js";
+import { bytes, count, fixed, NONE } from "./format.js";
 import { availability } from "./state.js";
 import { rowButton, table } from "./table.js";
 
@@ -52,7 +52,7 @@ export function mountCheckpoints(page) {
     view.node.hidden = items.length === 0;
     more.hidden = !next;
     view.body.replaceChildren(...items.flatMap((item) => (item.id === opened ? [row(item), exportRow(item)] : [row(item)])));
-    const total = items.reduce((sum, item) => sum + item.size_bytes, 0);
+    const total = items.reduce((sum, item) => sum + (item.size_bytes ?? 0), 0);
     setText(byId("checkpoints-note"), items.length ? `${count(items.length)}${next ? "+" : ""} kept, ${bytes(total)}` : "");
     renderAllowed();
   }
@@ -69,7 +69,7 @@ export function mountCheckpoints(page) {
       element("td", { class: "name" }, element("code", { text: item.id, title: item.path })),
       element("td", { class: "number", text: count(item.step) }),
       element("td", { class: "nowrap" }, timeElement(item.created_at)),
-      element("td", { text: item.reason }),
+      element("td", { text: item.reason ?? NONE }),
       element("td", { class: "number", text: fixed(item.bpc) }),
       element("td", { class: "number", text: bytes(item.size_bytes) }),
       element("td", {}, ...flags),

@@ -49,11 +49,11 @@ export function setAttribute(node, name, value) {
   }
 }
 
-/** A moment in local time with UTC on hover. */
-export function timeElement(value) {
+/** A moment in local time with UTC on hover; `short` for narrow columns. */
+export function timeElement(value, { short = false } = {}) {
   const date = moment(value);
   if (!date) return element("span", { text: clock(value) });
-  return element("time", { datetime: date.toISOString(), title: utc(value), text: clock(value) });
+  return element("time", { datetime: date.toISOString(), title: utc(value), text: clock(value, { short }) });
 }
 
 /** Element by id; a missing one is a fault of the page itself. */

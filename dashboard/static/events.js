@@ -97,7 +97,9 @@ export function mountEvents(page) {
     root: byId("event-scroll"),
   }).observe(older);
   page.onFrame.push((frame) => {
-    if (frame.type === "snapshot") cursors = {};
+    if (frame.type !== "snapshot") return;
+    cursors = {};
+    loadOlder();
   });
 
   let last = null;
@@ -114,7 +116,7 @@ function build(event) {
   return element(
     "li",
     { data: { severity: event.severity, kind: event.kind, seq: event.seq } },
-    timeElement(event.time),
+    timeElement(event.time, { short: true }),
     element("span", { class: "sign", text: SIGNS[event.severity] ?? "·", title: event.severity, "aria-label": event.severity, role: "img" }),
     element("span", { class: "kind", text: words(event.kind), title: event.kind }),
     element("span", { class: "message", text: event.message }),

@@ -25,11 +25,10 @@ const systemTimers = {
  * connecting, live, stale (silent for 12 s) or reconnecting. `open`, `timers` and `random` are injected in tests.
  */
 export class Feed {
-  constructor({ url, onFrame, onPhase, run = () => null, open = null, timers = systemTimers, random = Math.random }) {
+  constructor({ url, onFrame, onPhase, open = null, timers = systemTimers, random = Math.random }) {
     this.url = url;
     this.onFrame = onFrame;
     this.onPhase = onPhase;
-    this.run = run;
     this.open = open ?? ((address, protocol) => new WebSocket(address, protocol));
     this.timers = timers;
     this.random = random;
@@ -77,8 +76,6 @@ export class Feed {
     socket.onopen = () => {
       const hello = { type: "hello" };
       if (this.epoch !== null && this.seq !== null) Object.assign(hello, { epoch: this.epoch, seq: this.seq });
-      const run = this.run();
-      if (run) hello.run = run;
       socket.send(JSON.stringify(hello));
     };
     socket.onmessage = (message) => socket === this.socket && this.#receive(message.data);

@@ -74,14 +74,15 @@ export function moment(value) {
   return Number.isNaN(date.getTime()) ? null : date;
 }
 
-/** Local wall-clock time, with the date when it is another day than `now`. */
-export function clock(value, now = new Date()) {
+/** Local wall-clock time, with the date when it is another day than `now`; `short` leaves out year and seconds then. */
+export function clock(value, { now = new Date(), short = false } = {}) {
   const date = moment(value);
   if (!date) return NONE;
   const two = (part) => String(part).padStart(2, "0");
   const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
   if (date.toDateString() === now.toDateString()) return time;
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
+  const day = `${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return short ? `${day} ${time.slice(0, 5)}` : `${date.getFullYear()}-${day} ${time}`;
 }
 
 /** The same moment in UTC, for the hover. */

@@ -29,7 +29,7 @@ export function mountHeldOut(page) {
     perform(whole, status, "Scoring the whole held-out set; learning waits …", async () => {
       const done = await page.api.act(page.shown().id, "evaluate");
       await load();
-      return `Held-out BPC ${fixed(done.result?.bpc)} over the whole set.`;
+      return `Held-out BPC ${fixed(done.result?.bpc?.total)} over the whole set.`;
     });
   }
 

@@ -45,17 +45,24 @@ export class Curve {
     return this.step.slice(start).map((_, offset) => COLUMNS.map((name) => this[name][start + offset]));
   }
 
-  /** Buckets that touch [from, to] (null: open), one more on each side so lines reach the edge, merged to `points`. */
+  /**
+   * Buckets that touch [from, to] (null: open), one more on each side so lines reach the edge. What lies within one
+   * cell of a grid of `points` cells is merged, so old and new stretches are drawn equally fine.
+   */
   view(from = null, to = null, points = 600) {
     let start = from === null ? 0 : lowerBound(this.step, from);
     let end = to === null ? this.length : lowerBound(this.step, to + 1e-9);
     start = Math.max(0, start - 1);
     end = Math.min(this.length, end + 1);
-    const size = Math.max(1, Math.ceil((end - start) / points));
     const picked = Object.fromEntries(COLUMNS.map((name) => [name, []]));
-    for (let index = start; index < end; index += size) {
-      const bucket = this.#merge(index, Math.min(end, index + size));
+    const width = end - start > points ? (this.step[end - 1] - this.step[start]) / points : 0;
+    const cell = (index) => Math.floor((this.step[index] - this.step[start]) / width);
+    for (let index = start; index < end; ) {
+      let next = index + 1;
+      if (width > 0) while (next < end && cell(next) === cell(index)) next += 1;
+      const bucket = this.#merge(index, next);
       COLUMNS.forEach((name, column) => picked[name].push(bucket[column]));
+      index = next;
     }
     return picked;
   }

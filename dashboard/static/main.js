@@ -19,6 +19,7 @@ import { METRICS } from "./plots.js";
 
 const RENDER_EVERY_MS = 200;
 const SERIES_POINTS = 1000;
+const GAP_SETTLE_MS = 50;
 
 const page = {
   api: new Api(),
@@ -36,6 +37,7 @@ let renderTimer = null;
 let shownKey = null;
 let loadedGaps = 0;
 let seriesRequest = 0;
+let gapTimer = null;
 
 const panels = [
   mountHeader(page),
@@ -67,11 +69,14 @@ function render() {
     shownKey = key;
     page.history.clear();
     loadedGaps = page.state.gaps;
+    clearTimeout(gapTimer);
     if (run) loadSeries(run.id);
     for (const listener of page.onRun) listener(run);
   } else if (run && page.state.gaps !== loadedGaps) {
     loadedGaps = page.state.gaps;
-    loadSeries(run.id);
+    // A resumed feed says so twice, in its welcome and by a gap: one answer is enough.
+    clearTimeout(gapTimer);
+    gapTimer = setTimeout(() => loadSeries(run.id), GAP_SETTLE_MS);
   }
   for (const panel of panels) panel(page.state, run);
 }
@@ -126,13 +131,14 @@ function onPhase(connection) {
   if (connection.phase === "live") byId("notice").hidden = true;
 }
 
+/** Words for what went wrong where no button was pressed. */
 function notice(error) {
   if (!(error instanceof ApiError)) throw error;
   const signedOut = error.status === 401 || error.status === 403;
   if (!signedOut && error.status === 0) return; // the connection badge tells it already
   const box = byId("notice");
   box.textContent = signedOut
-    ? "This browser is not signed in to the daemon. Open the address that synapsed printed at start (it ends in ?token=…), or run: synapsed status"
+    ? "This browser is not signed in to the daemon. Open the address that synapsed printed at start (it ends in ?token=…), or run: synapsed open"
     : error.message;
   box.hidden = false;
 }
@@ -145,7 +151,6 @@ function begin() {
     url: `${scheme}://${location.host}/api/v1/stream`,
     onFrame,
     onPhase,
-    run: () => page.state.chosen,
   });
   page.feed.start();
   addEventListener("online", () => page.feed.retryNow());

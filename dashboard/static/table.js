@@ -5,7 +5,7 @@ import { element } from "./dom.js";
 /** Columns are [label, class]; `label` may be empty for a column of actions. Returns {node, body, empty}. */
 export function table(caption, columns, emptyText) {
   const head = columns.map(([label, kind]) =>
-    label ? element("th", { scope: "col", class: kind, text: label }) : element("td", { class: kind }, element("span", { class: "skip", text: "actions" })),
+    label ? element("th", { scope: "col", class: kind, text: label }) : element("td", { class: kind }, element("span", { class: "only-read", text: "actions" })),
   );
   const body = element("tbody");
   const node = element("table", { "aria-label": caption }, element("thead", {}, element("tr", {}, ...head)), body);

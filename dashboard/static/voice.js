@@ -88,7 +88,7 @@ function mountFeed(page) {
       const done = await page.api.settle(await page.api.post(path, { text: text.value }));
       text.value = "";
       setText(size, "");
-      const step = done.result?.enters_at_step ?? done.result?.step;
+      const step = done.result?.effective_step ?? done.result?.step;
       return step === undefined ? "Journaled." : `Journaled, enters at step ${count(step)}.`;
     });
   });

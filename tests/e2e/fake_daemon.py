@@ -211,7 +211,7 @@ class FakeDaemon:
             self.set_state(run, "stopped")
             return self.operation(run, action, checkpoint=name)
         elif action == "evaluate":
-            return self.operation(run, action, bpc=2.2)
+            return self.operation(run, action, bpc={"stdlib": 2.2, "total": 2.2})
         return self.operation(run, action)
 
     async def get_series(self, request: Request) -> Response:
@@ -234,7 +234,7 @@ class FakeDaemon:
         run, text = self.runs[request.path_params["run"]], (await request.json())["text"]
         self.note(run, "experience_pushed", f"{len(text.encode())} bytes of experience from api: {text[:80]!r}")
         run.sample = text
-        return self.operation(run, "feed", enters_at_step=run.step + 1)
+        return self.operation(run, "feed", effective_step=run.step + 1, sequence=1)
 
     async def post_generate(self, request: Request) -> Response:
         run, body = self.runs[request.path_params["run"]], await request.json()

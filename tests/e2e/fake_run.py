@@ -11,7 +11,7 @@ from typing import Any
 METRICS = ("bpc", "replay_bpc", "grad_norm", "learning_rate", "step_seconds")
 VITALS = ("phi", "agency", "integration", "confidence", "self_prediction_error")
 SPIKE_STEP = 3333
-START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+START = datetime.now(UTC) - timedelta(minutes=20)
 
 
 def hot(step: int) -> dict[str, float]:
