@@ -146,7 +146,7 @@ class Store(Reader):
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
     def create_run(self, run: str, **values: Any) -> None:
-        """Add a run; values are columns of `runs`: name, preset, brain, config, state, parent_run …"""
+        """Add a run; values are columns of `runs`: name, preset, brain, config, state, parent_run and so on."""
         self._put(runs, {"id": run}, values, {"created_at": self._clock(), **FRESH_RUN})
 
     def update_run(self, run: str, **values: Any) -> None:
@@ -158,8 +158,8 @@ class Store(Reader):
 
         Rows of earlier sessions from `first_step` on are superseded; without it, its first row says.
         """
-        known = {} if first_step is None else {"first_step": first_step}
-        self._writer.put(StartSession(run=run, number=number, values={**values, **known}))
+        begun = {"started_at": self._clock(), **({} if first_step is None else {"first_step": first_step})}
+        self._writer.put(StartSession(run=run, number=number, values={**begun, **values}))
 
     def end_session(self, run: str, number: int, *, end_state: str, reason: str | None = None) -> None:
         """A life of a run's trainer ended."""
