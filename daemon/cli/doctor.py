@@ -181,10 +181,12 @@ def check_database(url: str) -> Finding:
         shown = parsed.render_as_string(hide_password=True)
         if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
             return Finding("database", "ok", f"{shown} is made at the first start")
+        # SQLite reads nothing of a file for SELECT 1, so a damaged one would pass.
+        probe = "PRAGMA schema_version" if parsed.get_backend_name() == "sqlite" else "SELECT 1"
         engine = create_engine(parsed)
         try:
             with engine.connect() as connection:
-                connection.execute(text("SELECT 1"))
+                connection.execute(text(probe))
         finally:
             engine.dispose()
     except (SQLAlchemyError, ImportError) as error:

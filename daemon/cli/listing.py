@@ -182,7 +182,10 @@ def _checkpoints_on_disk(home: Home, run_id: str | None) -> list[dict[str, Any]]
     from datetime import UTC, datetime
 
     from daemon.checkpoint.catalogue import Catalogue
+    from daemon.checkpoint.retention import best_of, by_run
 
+    infos = Catalogue(home.checkpoints).list(run_id)
+    best = {info.name for own in by_run(infos).values() if (info := best_of(own))}
     return [
         {
             "id": info.name,
@@ -196,7 +199,9 @@ def _checkpoints_on_disk(home: Home, run_id: str | None) -> list[dict[str, Any]]
             "size_bytes": info.size_bytes,
             "bpc": info.manifest.bpc,
             "pinned": info.pinned,
+            "verified": info.verified,
+            "best": info.name in best,
             "path": str(info.path),
         }
-        for info in Catalogue(home.checkpoints).list(run_id)
+        for info in infos
     ]

@@ -231,6 +231,7 @@ def _run(
 
     check_host(host, allow_remote=allow_remote)
     home = Home.open(home_path)
+    home.token()  # made here, so that what it has to say is said in the terminal
     if detach:
         from daemon.cli.detaching import detach as go_to_background
 
@@ -242,7 +243,7 @@ def _run(
 
     view = make_view(home, as_json=as_json, open_browser=open_browser)
     with view:
-        daemon = Daemon(home, host=host, port=port, listener=view)
+        daemon = Daemon(home, host=host, port=port, allow_remote=allow_remote, listener=view)
         exit_code = daemon.run(request, exit_when_finished=request is not None)
     view.show_summary()
     if exit_code and view.progress.reason:

@@ -1,0 +1,75 @@
+"""export and evaluate: what they ask of the offline functions, and what they print."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from daemon.errors import NoCheckpointError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.daemon.cli.conftest import Call
+
+
+class Offline:
+    """Stands for daemon.trainer.offline."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    def export(self, home: object, checkpoint: str, target: Path) -> Path:
+        self.asked.append((checkpoint, target))
+        written = target / f"{checkpoint}.pt" if target.is_dir() else target
+        written.write_bytes(bytes(2048))
+        return written
+
+    def evaluate(self, home: object, checkpoint: str) -> dict[str, Any]:
+        if checkpoint == "latest":
+            raise NoCheckpointError("There is no checkpoint yet. Begin: synapsed start")
+        return {
+            "bpc": 2.5,
+            "num_bytes": 1000,
+            "by_source": {"stdlib": 2.5},
+            "step": 3,
+            "checkpoint": checkpoint,
+        }
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> Offline:
+    offline = Offline()
+    monkeypatch.setitem(sys.modules, "daemon.trainer.offline", offline)
+    return offline
+
+
+def test_export_writes_here_unless_told_where(
+    call: Call, offline: Offline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    called = call("export", "continuous_1", "--format", "pt")
+    assert called.out.startswith(f"Wrote {tmp_path / 'continuous_1.pt'} (2.0 KiB)")
+    document = call("export", "continuous_1", "-o", str(tmp_path / "mine.pt"), "--json").json()
+    assert document == {"path": str(tmp_path / "mine.pt"), "size_bytes": 2048, "format": "pt"}
+
+
+def test_export_replaces_a_file_only_when_told(call: Call, offline: Offline, tmp_path: Path) -> None:
+    (tmp_path / "mine.pt").write_text("dear")
+    assert call("export", "continuous_1", "-o", str(tmp_path / "mine.pt")).code == 2
+    assert (tmp_path / "mine.pt").read_text() == "dear"
+    assert call("export", "continuous_1", "-o", str(tmp_path / "mine.pt"), "--force").code == 0
+
+
+def test_evaluate_shows_the_held_out_loss_of_every_source(call: Call, offline: Offline) -> None:
+    out = call("evaluate", "continuous_1").out
+    assert "Held-out BPC 2.5000 over 1,000 bytes" in out
+    assert "stdlib" in out
+    assert call("evaluate", "continuous_1", "--json").json()["by_source"] == {"stdlib": 2.5}
+
+
+def test_without_a_checkpoint_the_exit_code_is_6(call: Call, offline: Offline) -> None:
+    called = call("evaluate")
+    assert (called.code, called.err.count("\n")) == (6, 1)

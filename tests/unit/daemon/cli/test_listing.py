@@ -1,0 +1,77 @@
+"""Commands that list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.unit.daemon.cli.conftest import Call
+    from tests.unit.daemon.cli.fake_daemon import FakeDaemon
+
+CHECKPOINT = {
+    "id": "continuous_1706123456",
+    "run": "r-1",
+    "step": 1234,
+    "bpc": 2.9,
+    "reason": "auto",
+    "size_bytes": 2048,
+    "created_at": "2026-02-19T14:35:56+00:00",
+    "pinned": False,
+    "best": True,
+}
+
+
+def test_runs_are_a_table_or_json(call: Call, daemon: FakeDaemon) -> None:
+    out = call("runs").out
+    assert "r-1" in out
+    assert "2m 34s" in out
+    assert "\n" in out
+    assert [run["id"] for run in call("runs", "--json").json()] == ["r-1"]
+    daemon.runs.clear()
+    assert "No run has been started" in call("runs").out
+
+
+def test_checkpoints_come_from_the_daemon_when_one_runs(call: Call, daemon: FakeDaemon) -> None:
+    daemon.lists["/checkpoints"] = [CHECKPOINT]
+    assert "2.0 KiB" in call("checkpoints").out
+    assert call("checkpoints", "--run", "r-1", "--json").json() == [CHECKPOINT]
+    assert daemon.asked[-1][2]["run"] == "r-1"
+
+
+def test_checkpoints_come_from_the_disk_when_none_runs(call: Call) -> None:
+    assert "There is no checkpoint" in call("checkpoints").out
+    assert call("checkpoints", "--json").json() == []
+
+
+def test_events_read_downwards(call: Call, daemon: FakeDaemon) -> None:
+    daemon.lists["/events"] = [
+        {**daemon.lists["/events"][0], "message": text} for text in ("newest", "oldest")
+    ]
+    lines = call("events").out.splitlines()
+    assert [line.split()[-1] for line in lines] == ["oldest", "newest"]
+    call("events", "--run", "r-1", "--kind", "checkpoint_saved")
+    assert daemon.asked[-1][1:] == ("/runs/r-1/events", {"limit": "30", "kind": "checkpoint_saved"})
+
+
+def test_the_schedule_is_listed_changed_and_run(call: Call, daemon: FakeDaemon) -> None:
+    assert "Copy the database" in call("schedule").out
+    assert call("schedule", "backup", "--pause", "--json").json()["paused"] is True
+    assert daemon.asked[-1] == ("PATCH", "/schedule/backup", {"paused": True})
+    assert call("schedule", "backup", "--run").out == "backup: done\n"
+    assert "no job is called backap; there are backup" in call("schedule", "backap").err
+
+
+def test_presets_and_brains_need_no_daemon(call: Call) -> None:
+    assert "default" in call("presets").out
+    names = [preset["name"] for preset in call("presets", "--json").json()]
+    assert {"default", "tiny"} <= set(names)
+    assert "brain.hidden_size = " in call("brains").out
+    assert call("brains", "--json").json()[0]["settings"]["type"] == "object"
+
+
+@pytest.mark.parametrize("command", ["runs", "events", "presets"])
+def test_a_table_in_a_pipe_does_not_wrap(call: Call, daemon: FakeDaemon, command: str) -> None:
+    lines = call(command).out.splitlines()
+    assert all(line.strip() for line in lines)

@@ -1,0 +1,150 @@
+"""Commands that steer a running daemon."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from daemon.cli.steering import FEED_CHUNK_CHARACTERS, read_text
+from daemon.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.daemon.cli.conftest import Call
+    from tests.unit.daemon.cli.fake_daemon import FakeDaemon
+
+
+def test_status_shows_the_run_in_the_line_of_the_terminal(call: Call, daemon: FakeDaemon) -> None:
+    called = call("status")
+    assert called.code == 0
+    assert "first (r-1) is running" in called.out
+    assert "Step    1234 | Φ=– | Agency=– | BPC=2.91 | Time: 2m 34s" in called.out
+    assert call("status", "--json").json()["run"]["id"] == "r-1"
+
+
+def test_status_of_a_daemon_without_runs(call: Call, daemon: FakeDaemon) -> None:
+    daemon.runs.clear()
+    assert "Nothing has been started here yet" in call("status").out
+    assert call("status", "--json").json()["run"] is None
+    assert call("status", "--run", "r-9").code == 5
+
+
+@pytest.mark.parametrize("action", ["pause", "continue", "checkpoint"])
+def test_an_action_goes_to_the_learning_run(call: Call, daemon: FakeDaemon, action: str) -> None:
+    assert call(action, "--json").json()["state"] == "done"
+    assert ("POST", "/runs/r-1/actions", {"action": action}) in daemon.asked
+    assert call(action).out.startswith(f"{action}: done")
+
+
+def test_an_action_that_does_not_fit_is_exit_code_5(call: Call, daemon: FakeDaemon) -> None:
+    daemon.problems["POST", "/runs/r-1/actions"] = (409, {"detail": "cannot pause: r-1 is paused already"})
+    called = call("pause")
+    assert (called.code, called.err) == (5, "synapsed: cannot pause: r-1 is paused already\n")
+
+
+def test_stop_ends_the_run_then_the_daemon_and_sums_up(call: Call, daemon: FakeDaemon) -> None:
+    called = call("stop")
+    assert called.code == 0
+    assert called.out.startswith("Saving final checkpoint...\n")
+    assert "Total steps: 1,234" in called.out
+    assert (
+        "synapsed resume continuous_1706123456\n" in called.out
+    )  # the home is SYNAPSED_HOME: no flag needed
+    assert called.out.endswith("The daemon has stopped.\n")
+    posts = [path for method, path, _ in daemon.asked if method == "POST"]
+    assert posts == ["/runs/r-1/actions", "/shutdown"]
+
+
+def test_stop_can_leave_the_daemon_serving(call: Call, daemon: FakeDaemon) -> None:
+    document = call("stop", "--keep-serving", "--json").json()
+    assert (document["run"]["state"], document["daemon"]) == ("stopped", "serving")
+    assert "/shutdown" not in [path for _, path, _ in daemon.asked]
+    assert call("stop", "--keep-serving").out == "Nothing is learning.\n"
+
+
+def test_stop_ends_a_daemon_in_which_nothing_learns(call: Call, daemon: FakeDaemon) -> None:
+    daemon.runs.clear()
+    assert call("stop", "--json").json() == {"run": None, "daemon": "stopped"}
+
+
+def test_feed_sends_files_in_pieces_the_daemon_takes(call: Call, daemon: FakeDaemon, tmp_path: Path) -> None:
+    text = "ж" * (FEED_CHUNK_CHARACTERS + 10)
+    (tmp_path / "long.txt").write_text(text, encoding="utf-8")
+    document = call("feed", str(tmp_path / "long.txt"), "--json").json()
+    assert document["fed"][0]["num_bytes"] == 2 * len(text)
+    pieces = [body["text"] for _, path, body in daemon.asked if path == "/runs/r-1/experience"]
+    assert "".join(pieces) == text
+    assert max(len(piece.encode()) for piece in pieces) <= 1024 * 1024
+
+
+def test_feed_sends_nothing_when_one_file_cannot_be_read(
+    call: Call, daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    (tmp_path / "good.txt").write_text("good")
+    called = call("feed", str(tmp_path / "good.txt"), str(tmp_path / "gud.txt"))
+    assert called.code == 2
+    assert f"did you mean {tmp_path / 'good.txt'}?" in called.err
+    assert daemon.asked == []
+
+
+def test_text_is_read_in_any_encoding_that_can_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    russian = "Мозг не обучается эпохами. Каждый момент уникален, и сон нужен для консолидации. " * 5
+    (tmp_path / "old.txt").write_bytes(russian.encode("cp1251"))
+    assert read_text(str(tmp_path / "old.txt")) == russian
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"from a pipe")))
+    assert read_text("-") == "from a pipe"
+
+
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"text") + bytes(100), b"\x00\x01\x02\xff"])
+def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "odd").write_bytes(content)
+    with pytest.raises(UsageError, match=r"is empty|is no text"):
+        read_text(str(tmp_path / "odd"))
+
+
+def test_ask_lets_the_live_brain_go_on(call: Call, daemon: FakeDaemon) -> None:
+    assert call("ask", "hello", "--max-bytes", "6").out == "hello there\n"
+    _, _, body = daemon.asked[-1]
+    assert body == {"prompt": "hello", "max_bytes": 6, "temperature": 0.8, "top_p": 0.95}
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_ask_takes_the_newest_checkpoint_when_nothing_learns(
+    call: Call, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, running: bool
+) -> None:
+    if running:
+        request.getfixturevalue("daemon").runs[0]["state"] = "stopped"
+    asked: list[Any] = []
+
+    def generate(home: object, checkpoint: str, prompt: str, **settings: float) -> dict[str, Any]:
+        asked.append((checkpoint, prompt, settings))
+        return {"text": " world", "bytes_generated": 6, "step": 3}
+
+    monkeypatch.setitem(sys.modules, "daemon.trainer.offline", SimpleNamespace(generate=generate))
+    assert call("ask", "hello", "--temperature", "0").out == "hello world\n"
+    assert asked == [("latest", "hello", {"max_bytes": 200, "temperature": 0.0, "top_p": 0.95})]
+
+
+def test_the_page_opens_by_a_one_time_address(
+    call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert call("open").out == f"{daemon.url}/?token=once\n"
+    assert opened == [f"{daemon.url}/?token=once"]
+
+
+def test_the_token_is_printed_for_curl(call: Call, tmp_path: Path) -> None:
+    token = (tmp_path / "home" / "token").read_text() if (tmp_path / "home" / "token").exists() else None
+    assert token is None
+    printed = call("token").out
+    assert printed == (tmp_path / "home" / "token").read_text()
+    assert call("token", "--json").json() == {"token": printed.strip()}
