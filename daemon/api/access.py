@@ -1,4 +1,4 @@
-"""Who may come in: the home's token, the page's cookie that follows from it, and one-time codes that become a cookie."""
+"""Who may come in: the home's token, the cookie that follows from it, one-time codes for that cookie."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Access:
     """Checks what a client shows; every comparison takes constant time.
 
     Args:
-        token: the home's secret. The cookie follows from it, so a browser stays in over a restart of the daemon.
+        token: the home's secret. The cookie follows from it, so a browser stays in over a restart.
         port: cookies are shared by all ports of a host, so each port has its own name for its own.
         monotonic: seconds that only grow.
     """
@@ -71,7 +71,8 @@ class Access:
 
     def set_cookie(self) -> str:
         """The Set-Cookie header that lets a browser in from now on."""
-        return f"{self.cookie_name}={self._cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={COOKIE_LIFE_SECONDS}"
+        cookie = f"{self.cookie_name}={self._cookie}"
+        return f"{cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={COOKIE_LIFE_SECONDS}"
 
 
 def _digest(code: str) -> str:

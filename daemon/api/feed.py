@@ -1,6 +1,7 @@
-"""The live feed: what happens, to every client, as fast as each can take it and no faster than training makes it.
+"""The live feed: what happens, to every client, as fast as each can take it; training never waits for one.
 
-One client: hello → welcome → snapshot, or the events it missed → delta, event, run, operation, heartbeat, gap → bye.
+One client: hello → welcome → snapshot, or the events it missed → delta, event, run, operation, heartbeat,
+gap → bye.
 """
 
 from __future__ import annotations
@@ -278,7 +279,7 @@ def parse_hello(text: str) -> Hello:
         raise ValueError('the first frame must be {"type": "hello"}')
     epoch, seq, run = frame.get("epoch"), frame.get("seq"), frame.get("run")
     if not isinstance(epoch, str | None) or not isinstance(run, str | None):
-        raise ValueError("hello: epoch and run are text")
+        raise ValueError("hello: epoch and run are text")  # noqa: TRY004 - what a client sent, not a wrong call
     if seq is not None and (not isinstance(seq, int) or isinstance(seq, bool) or not 0 <= seq < 2**63):
         raise ValueError("hello: seq is a whole number")
     return Hello(epoch=epoch, seq=seq, run=run)

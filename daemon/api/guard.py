@@ -1,6 +1,6 @@
-"""The outermost layer, pure ASGI: request ids, Host, Origin, token, security headers, and a net under everything.
+"""The outermost layer, pure ASGI: request ids, Host, Origin, token, headers, and a net under everything.
 
-Order: Host, Origin (websocket and unsafe methods), token. Nothing of the body is read before all three have passed.
+Order: Host, Origin (websocket and unsafe methods), token. No byte of the body is read before all have passed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Refusal:
 
 
 class Guard:
-    """Wraps an ASGI app; what it lets through is from an allowed host, of an allowed origin, and knows the token.
+    """Wraps an ASGI app; what it lets through asks an allowed host, of an allowed origin, with the token.
 
     Args:
         app: what is guarded.
@@ -120,7 +120,8 @@ class Guard:
         ):
             return Refusal(
                 401,
-                "the home's token is needed: Authorization: Bearer <token>, or open the address synapsed printed",
+                "the home's token is needed: Authorization: Bearer <token>, "
+                "or open the address that synapsed printed",
             )
         return None
 

@@ -23,7 +23,7 @@ class Answers(Protocol):
     """Where answers are kept."""
 
     def answer(self, key: str, endpoint: str) -> tuple[str, int, Any] | None:
-        """Hash of the body, status and response of the first request with the key; None when there was none."""
+        """Hash of the body, status and response of the first request with the key; None without one."""
 
     def put_answer(self, key: str, endpoint: str, body_hash: str, status: int, response: Any) -> None:
         """Keep an answer."""

@@ -1,6 +1,7 @@
 """Every error as RFC 9457 `application/problem+json`, with the id of the request it answers.
 
-What went wrong inside stays inside: an unexpected exception is logged with the request's id and answered without detail.
+What went wrong inside stays inside: an unexpected exception is logged with the request's id, and answered
+without detail.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def install(app: FastAPI) -> None:
         return answer(request, status, str(error), errors=errors)
 
     @app.exception_handler(Exception)
-    async def of_anything(request: Request, error: Exception) -> Problem:
+    async def of_anything(request: Request, _error: Exception) -> Problem:
         return answer(
             request, 500, "something went wrong inside; the daemon's log has it under this request_id"
         )

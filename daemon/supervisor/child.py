@@ -18,7 +18,7 @@ TRAINER = "daemon.trainer.process:trainer_main"
 
 
 def enter(entry: str, order: TrainerOrder, connection: Connection, log_path: Path) -> None:
-    """Send all output to `log_path`, go deaf to the terminal, then call `module:function` named by `entry`."""
+    """Send all output to `log_path`, go deaf to the terminal, then call `entry` (`module:function`)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":
         # A closed terminal must not kill a trainer that is about to save.

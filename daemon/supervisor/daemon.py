@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.errors import TrainerLostError, UsageError
 from daemon.protocol import RunState
+from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import Clock, SystemClock
 from daemon.supervisor.ledger import Ledger
 from daemon.supervisor.life import LifeSettings
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from daemon.api.access import Access
     from daemon.home import Home
+    from daemon.schedule.diary import Diary
     from daemon.supervisor.audience import Listener
 
 GRACE_SECONDS = 120.0
@@ -92,8 +94,8 @@ class Daemon:
         """
         if not is_loopback(self._host) and not self._allow_remote:
             raise UsageError(
-                f"--host {self._host} lets other machines in: whoever has the token can steer the daemon, and the "
-                "connection is not encrypted; say --allow-remote if that is meant"
+                f"--host {self._host} lets other machines in: whoever has the token can steer the daemon, "
+                "and the connection is not encrypted; say --allow-remote if that is meant"
             )
         with self._home.lock(), contextlib.closing(bind(self._host, self._port)) as sock, self._daemon_log():
             return asyncio.run(_Life(self, sock, first, exit_when_finished=exit_when_finished).live())
@@ -110,7 +112,7 @@ class Daemon:
         )
         handler.setLevel(logging.WARNING)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        # `synapsed` prints what a person needs; without this, the last-resort handler would print all of it again.
+        # The foreground view prints what a person needs; without a handler Python would print this as well.
         roots = [logging.getLogger(name) for name in ("daemon", "brain", "uvicorn", "apscheduler", "asyncio")]
         for root in roots:
             root.addHandler(handler)
@@ -157,16 +159,16 @@ class _Life:
                 supervisor.add_audience(log)
                 if of._listener is not None:
                     supervisor.add_audience(ListenerAudience(of._listener))
-                async with self._serving(supervisor):
-                    return await self._conduct(supervisor)
+                async with self._serving(supervisor) as diary:
+                    return await self._conduct(supervisor, diary)
             finally:
                 log.close()
                 quickly = self._leave_now.is_set()
                 await asyncio.to_thread(store.close, 1.0 if quickly else 10.0)
 
-    async def _conduct(self, supervisor: Supervisor) -> int:
+    async def _conduct(self, supervisor: Supervisor, diary: Diary) -> int:
         """Recover, begin what was asked for, wait for the end, stop everything."""
-        conduct = asyncio.ensure_future(self._until_end(supervisor))
+        conduct = asyncio.ensure_future(self._until_end(supervisor, diary))
         leave = asyncio.ensure_future(self._leave_now.wait())
         await asyncio.wait((conduct, leave), return_when=asyncio.FIRST_COMPLETED)
         if leave.done():
@@ -177,12 +179,13 @@ class _Life:
         leave.cancel()
         return conduct.result()
 
-    async def _until_end(self, supervisor: Supervisor) -> int:
+    async def _until_end(self, supervisor: Supervisor, diary: Diary) -> int:
         exit_code = 0
         stop = asyncio.ensure_future(self._stop.wait())
         try:
             await recover(supervisor, grace_seconds=self._of._life.linger_seconds)
             await asyncio.to_thread(supervisor.ledger.catalogue.sweep)
+            diary.start()
             if self._first is not None and not self._stop.is_set():
                 begin = supervisor.start if isinstance(self._first, StartRequest) else supervisor.resume
                 run = await begin(self._first)  # type: ignore[arg-type]
@@ -197,13 +200,14 @@ class _Life:
             await stop
         finally:
             stop.cancel()
+            diary.stop()
             if self._of._listener is not None:
                 self._of._listener.on_stopping()
             await supervisor.close(grace_seconds=self._of._grace_seconds, reason=self._stop_reason)
         return exit_code
 
     async def _ended_by_itself(self, supervisor: Supervisor, run_id: str) -> int:
-        """The exit code, once the run has finished by its limits or crashed; one stopped by hand may be resumed."""
+        """The exit code, once the run has finished or crashed; one stopped by hand may be resumed."""
         while True:
             run = await supervisor.wait_ended(run_id)
             if run.state is RunState.FINISHED:
@@ -213,15 +217,22 @@ class _Life:
             await supervisor.wait_begun(run_id)
 
     @contextlib.asynccontextmanager
-    async def _serving(self, supervisor: Supervisor) -> AsyncIterator[None]:
-        """Answer HTTP within."""
+    async def _serving(self, supervisor: Supervisor) -> AsyncIterator[Diary]:
+        """Answer HTTP within; gives the diary, which does not keep time yet."""
         from daemon.api.access import Access  # noqa: PLC0415 - FastAPI is loaded once the port is ours
         from daemon.api.app import allowed_hosts, bracketed, create_app  # noqa: PLC0415
         from daemon.api.context import Context  # noqa: PLC0415
         from daemon.api.feed import Hub  # noqa: PLC0415
         from daemon.api.server import QuietServer  # noqa: PLC0415
+        from daemon.schedule.diary import Diary  # noqa: PLC0415
 
         of = self._of
+        diary = Diary(
+            work=Chores(supervisor),
+            notebook=supervisor.ledger.store,
+            emit=lambda event: supervisor.newsroom.add_event(None, event),
+            home=of._home.root,
+        )
         port = self._sock.getsockname()[1]
         shown = "127.0.0.1" if of._host in ("0.0.0.0", "::") else of._host  # noqa: S104
         url = f"http://{bracketed(shown)}:{port}"
@@ -230,9 +241,9 @@ class _Life:
         context = Context(
             home=of._home,
             supervisor=supervisor,
-            hub=Hub(supervisor, clock=of._clock),
+            hub=Hub(supervisor, diary=diary, clock=of._clock),
             access=access,
-            diary=None,
+            diary=diary,
             shutdown=self._shutdown,
             url=url,
             version=importlib.metadata.version("synapsed"),
@@ -241,7 +252,7 @@ class _Life:
         async with server.answering(self._sock):
             of._home.write_daemon_file(port=port, url=url)
             self._announce(url, access)
-            yield
+            yield diary
             await context.hub.close(self._stop_reason)
 
     def _announce(self, url: str, access: Access) -> None:

@@ -1,4 +1,4 @@
-"""What the supervisor writes down and looks up: the store for history, the checkpoint folder for what can be resumed.
+"""What the supervisor writes down and looks up: history in the store, what can be resumed among checkpoints.
 
 Writing never waits. Reading touches the disk, so the event loop does it in a thread.
 """

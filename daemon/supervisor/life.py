@@ -1,4 +1,4 @@
-"""The lives of one run's trainers: spawn, listen, notice silence and death, start again from the last good checkpoint."""
+"""The lives of one run's trainers: spawn, listen, notice death, go on from the last good checkpoint."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LifeSettings:
 class LifeObserver(Protocol):
     """Told what a run's trainers do, in the event loop."""
 
-    def on_session(self, run: str, session: int, pid: int | None) -> None:
+    def on_session(self, run: str, session: int) -> None:
         """A trainer was spawned."""
 
     def on_ready(self, run: str, ready: Ready) -> None:
@@ -49,7 +49,7 @@ class LifeObserver(Protocol):
     def on_report(self, run: str, report: Report) -> None:
         """It learned."""
 
-    def on_outcome(self, run: str, outcome: Outcome) -> None:
+    def on_outcome(self, outcome: Outcome) -> None:
         """It obeyed or refused a command."""
 
     def on_lost(self, run: str, event: TrainerLost) -> None:
@@ -116,7 +116,7 @@ class TrainerLife:
         self._heard_at = self._clock.monotonic()
         trainer.start()
         self._watch = asyncio.get_running_loop().create_task(self._watch_silence(trainer))
-        self._observer.on_session(self.run, self._order.session, trainer.pid)
+        self._observer.on_session(self.run, self._order.session)
 
     def send(self, command: Command) -> None:
         """Pass a command down the pipe of the living trainer."""
@@ -142,7 +142,7 @@ class TrainerLife:
         if isinstance(message, Report):
             self._observer.on_report(self.run, message)
         elif isinstance(message, Outcome):
-            self._observer.on_outcome(self.run, message)
+            self._observer.on_outcome(message)
         elif isinstance(message, Ready):
             self._observer.on_ready(self.run, message)
         elif isinstance(message, Goodbye):
@@ -179,7 +179,8 @@ class TrainerLife:
             checkpoint=checkpoint,
             fork_of=None,
             fall_back=True,
-            limits_from_checkpoint=True,
+            # Until it has saved one of its own, the limits it was resumed with are in the order alone.
+            limits_from_checkpoint=self._order.limits_from_checkpoint or checkpoint != self._order.checkpoint,
         )
 
     def _end(self, goodbye: Goodbye | None, reason: str) -> None:

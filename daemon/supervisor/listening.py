@@ -1,4 +1,4 @@
-"""The port: taken by ourselves before anything else, so that a taken one is a clear line and not a traceback."""
+"""The port: taken by ourselves before anything else, so that a taken one is a clear line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def bind(host: str, port: int) -> socket.socket:
         sock.close()
         if error.errno in TAKEN:
             raise PortTakenError(
-                f"port {port} on {host} is in use; choose another with --port, or take a free one with --port 0"
+                f"port {port} on {host} is in use; choose another with --port, "
+                "or take a free one with --port 0"
             ) from error
         raise UsageError(
             f"cannot listen on {host} port {port}: {error.strerror}; choose another --host or --port"

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon.home import Home
     from daemon.supervisor.audience import Audience
     from daemon.supervisor.clock import Clock
     from daemon.supervisor.ledger import Ledger
@@ -28,17 +27,15 @@ class Newsroom:
 
     def __init__(
         self,
-        home: Home,
         ledger: Ledger,
         operations: Operations,
         clock: Clock,
         *,
-        on_ended: Callable[[LiveRun], None],
+        on_ended: Callable[[], None],
     ) -> None:
         self.runs: dict[str, LiveRun] = {}
         self.lives: dict[str, TrainerLife] = {}
         self.audiences: list[Audience] = []
-        self._home = home
         self._ledger = ledger
         self._operations = operations
         self._clock = clock
@@ -46,7 +43,7 @@ class Newsroom:
 
     # -- LifeObserver ----------------------------------------------------------------------------------------
 
-    def on_session(self, run: str, session: int, pid: int | None) -> None:
+    def on_session(self, run: str, session: int) -> None:
         """A trainer was spawned."""
         live = self.runs[run]
         live.session = session
@@ -80,7 +77,7 @@ class Newsroom:
         for audience in self.audiences:
             audience.on_delta(delta)
 
-    def on_outcome(self, run: str, outcome: Outcome) -> None:
+    def on_outcome(self, outcome: Outcome) -> None:
         """A trainer obeyed or refused."""
         self._operations.settle(outcome)
 
@@ -119,7 +116,7 @@ class Newsroom:
             if operation.action == "stop":
                 self._operations.finish(operation, {"step": live.step, "checkpoint": live.checkpoint})
         self._operations.fail_pending(run, f"the run ended first ({state})")
-        self._on_ended(live)
+        self._on_ended()
 
     def newest_checkpoint(self, run: str) -> Path | None:
         """Where a restart goes on."""
@@ -153,7 +150,7 @@ class Newsroom:
     def _follow_state(self, run: LiveRun, record: dict[str, Any]) -> None:
         """A trainer went from one state to another.
 
-        An ended state counts once the process has ended: until then another run could not begin, and stopping is
+        An ended state counts once the process has ended: until then another run could not begin. Stopping is
         announced the moment it is asked for.
         """
         state, reason = RunState(record["data"]["after"]), str(record["data"]["reason"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 @contextlib.contextmanager
 def ending(on_first: Callable[[str], None], on_second: Callable[[], None]) -> Iterator[None]:
-    """Within it the first signal calls `on_first` with its name, every further one `on_second`, both in the loop.
+    """Within it the first signal calls `on_first` with its name, further ones `on_second`, both in the loop.
 
     Outside the main thread no signal arrives, and none is asked for.
     """
@@ -41,14 +42,16 @@ def ending(on_first: Callable[[str], None], on_second: Callable[[], None]) -> It
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
-        if before[number] is not signal.SIG_IGN or number not in (getattr(signal, "SIGHUP", None),):
+        # nohup has SIGHUP ignored, and wants it to stay so.
+        if before[number] is not signal.SIG_IGN or number != getattr(signal, "SIGHUP", None):
             signal.signal(number, hear_later)  # a loop's own handlers do not exist on Windows
+    # Windows does not interrupt a waiting loop for a signal: there the loop must wake up by itself.
+    ticker = asyncio.ensure_future(_tick()) if sys.platform == "win32" else None
     try:
-        # A handler set with signal.signal runs between byte codes; this keeps an idle loop waking up.
-        ticker = asyncio.ensure_future(_tick())
         yield
     finally:
-        ticker.cancel()
+        if ticker is not None:
+            ticker.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
 

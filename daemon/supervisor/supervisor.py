@@ -1,4 +1,4 @@
-"""Runs from their first step to their last: starts, resumes, steers and ends them; the only writer of the store."""
+"""Runs from their first step to their last: the supervisor starts, resumes, steers and ends them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from daemon.supervisor.operations import Operation, Operations
 if TYPE_CHECKING:
     from daemon.config import RunConfig
     from daemon.home import Home
+    from daemon.schedule.diary import Diary
     from daemon.supervisor.audience import Audience
     from daemon.supervisor.ledger import Ledger
     from daemon.supervisor.requests import ResumeRequest, StartRequest
 
-# Actions whose answer depends on the brain: it is waited for, so that a refusal is a 409 and not a failed operation.
+# Their answer depends on the brain: it is waited for, so that a refusal is a 409 and not a failed operation.
 ASKED_FIRST = frozenset({"grow", "sleep", "evaluate"})
 ASKED_FIRST_SECONDS = 10.0
 ACTIONS = ("stop", "pause", "continue", "checkpoint", "grow", "sleep", "evaluate")
+JOB_TIMEOUT_SECONDS = 6 * 3600.0
 PUSH_LIMIT_BYTES = 1024 * 1024
 
 
@@ -51,12 +53,13 @@ class Supervisor:
         self.ledger = ledger
         self.clock = clock or SystemClock()
         self.operations = Operations(self.clock, self._on_operation)
-        self.newsroom = Newsroom(home, ledger, self.operations, self.clock, on_ended=self._on_ended)
+        self.newsroom = Newsroom(ledger, self.operations, self.clock, on_ended=self._begin_queued)
         self._life_settings = life or LifeSettings()
         self._max_active_runs = max_active_runs
         self._queue: deque[TrainerOrder] = deque()
         self._closing = False
         self._begun = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # -- looking ---------------------------------------------------------------------------------------------
 
@@ -174,7 +177,8 @@ class Supervisor:
         if not queue and not self._has_room():
             busy = self.active()[0]
             raise ConflictError(
-                f"{busy.id} ({busy.name}) is {busy.state}; one run learns at a time: stop it first, or queue this one"
+                f"{busy.id} ({busy.name}) is {busy.state}; one run learns at a time: "
+                "stop it first, or queue this one"
             )
 
     def _has_room(self) -> bool:
@@ -271,6 +275,32 @@ class Supervisor:
         await wait_for(operation, wait_seconds)
         return operation.view()
 
+    def run_job(self, diary: Diary, job: str) -> Operation:
+        """Run a job of the diary now, as an operation.
+
+        Raises:
+            NotFoundError: there is no such job.
+            ConflictError: it is running already.
+        """
+        if diary.job(job)["running"]:
+            raise ConflictError(f"job {job} is running already; wait for it to end")
+        operation = self.operations.open(None, f"job {job}", timeout_seconds=JOB_TIMEOUT_SECONDS)
+        task = asyncio.ensure_future(self._run_job(diary, job, operation))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return operation
+
+    async def _run_job(self, diary: Diary, job: str, operation: Operation) -> None:
+        try:
+            outcome = await diary.run_now(job)
+        except ConflictError as error:
+            self.operations.fail(operation, str(error))
+            return
+        if outcome.ok:
+            self.operations.finish(operation, {"outcome": outcome.outcome, "seconds": outcome.seconds})
+        else:
+            self.operations.fail(operation, outcome.outcome)
+
     def _life_for(self, run: LiveRun, action: str) -> TrainerLife:
         life = self.newsroom.lives.get(run.id)
         if life is None:
@@ -334,7 +364,7 @@ class Supervisor:
 
     # -- what happened ---------------------------------------------------------------------------------------
 
-    def _on_ended(self, run: LiveRun) -> None:
+    def _begin_queued(self) -> None:
         while self._queue and self._has_room() and not self._closing:
             order = self._queue.popleft()
             self._launch(self.newsroom.runs[order.run_id], order)

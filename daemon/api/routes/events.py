@@ -22,6 +22,7 @@ Kind = Annotated[str | None, Query(max_length=80, description="Only events of th
 async def of_run(
     context: ContextOf,
     run_id: str,
+    *,
     after: After = None,
     kind: Kind = None,
     cursor: Cursor = None,
@@ -29,19 +30,25 @@ async def of_run(
 ) -> Any:
     """Events of a run, newest first; with `after`, oldest first."""
     await context.supervisor.run(run_id)
-    return await _page(context, run_id, after, kind, cursor, limit)
+    return await _page(context, run_id, after=after, kind=kind, cursor=cursor, limit=limit)
 
 
 @router.get("/events", response_model=Page[Event])
 async def of_all(
-    context: ContextOf, after: After = None, kind: Kind = None, cursor: Cursor = None, limit: Limit = 50
+    context: ContextOf, *, after: After = None, kind: Kind = None, cursor: Cursor = None, limit: Limit = 50
 ) -> Any:
     """Events of all runs, newest first; with `after`, oldest first."""
-    return await _page(context, None, after, kind, cursor, limit)
+    return await _page(context, None, after=after, kind=kind, cursor=cursor, limit=limit)
 
 
 async def _page(
-    context: Context, run_id: str | None, after: int | None, kind: str | None, cursor: str | None, limit: int
+    context: Context,
+    run_id: str | None,
+    *,
+    after: int | None,
+    kind: str | None,
+    cursor: str | None,
+    limit: int,
 ) -> Json:
     items, following = await asyncio.to_thread(
         context.supervisor.ledger.events, run_id, after=after, kind=kind, cursor=cursor, limit=limit

@@ -1,4 +1,4 @@
-"""The page: the door, index.html, its files, Plotly, and the API's own documentation; all served from this machine."""
+"""The page: the door, index.html, its files, Plotly, the API's documentation; all from this machine."""
 
 from __future__ import annotations
 
@@ -26,18 +26,22 @@ router = APIRouter(include_in_schema=False)
 REVALIDATE = {"Cache-Control": "no-cache"}
 
 DOOR_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;background:#10141a;"
-    "color:#e6e9ee}code{background:#1d2430;padding:.1em .4em;border-radius:4px}input,button{font:inherit;padding:.4em "
-    ".6em;border-radius:6px;border:1px solid #3a4556;background:#1d2430;color:inherit}.wrong{color:#ff9b8a}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;"
+    "background:#10141a;color:#e6e9ee}code{background:#1d2430;padding:.1em .4em;border-radius:4px}"
+    "input,button{font:inherit;padding:.4em .6em;border-radius:6px;border:1px solid #3a4556;"
+    "background:#1d2430;color:inherit}.wrong{color:#ff9b8a}"
 )
 DOOR = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>synapsed: let me in</title>
 <meta name="viewport" content="width=device-width"><style>{style}</style></head><body><h1>synapsed</h1>{note}
 <p>This page is for the person at this machine. To get in, either</p>
 <ul><li>open the address that <code>synapsed</code> printed when it started (it works once), or</li>
 <li>paste the token from the file <code>token</code> in the home <code>{home}</code>:</li></ul>
-<form method="post" action="/login"><label>Token <input type="password" name="token" autocomplete="off" autofocus
-required></label> <button>Let me in</button></form></body></html>"""
-DOOR_POLICY = "default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+<form method="post" action="/login"><label>Token <input type="password" name="token" autocomplete="off"
+autofocus required></label> <button>Let me in</button></form></body></html>"""
+DOOR_POLICY = (
+    "default-src 'none'; style-src 'sha256-{digest}'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 
 DOCS = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>synapsed API</title>
 <link rel="stylesheet" href="/vendor/swagger-ui.css"></head><body><div id="swagger-ui"></div>

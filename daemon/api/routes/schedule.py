@@ -43,7 +43,7 @@ async def change(context: ContextOf, job: str, change: JobChange) -> Any:
 @router.post("/{job}/run", status_code=202, response_model=Operation)
 async def run(context: ContextOf, job: str) -> Any:
     """Run a job now."""
-    return await context.supervisor.run_job(_diary(context), job)
+    return context.supervisor.run_job(_diary(context), job).view()
 
 
 def _diary(context: Context) -> Diary:

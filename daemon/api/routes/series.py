@@ -23,6 +23,7 @@ MAX_METRICS = 50
 async def series(
     context: ContextOf,
     run_id: str,
+    *,
     metrics: Annotated[str, Query(max_length=2000, description="Names with commas between.")] = "bpc",
     start: Annotated[Step, Query(alias="from", description="First step.")] = None,
     end: Annotated[Step, Query(alias="to", description="Last step.")] = None,

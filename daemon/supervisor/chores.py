@@ -1,0 +1,86 @@
+"""What the diary asks of the daemon: evaluation, backup, pruning, upkeep."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from daemon.checkpoint.retention import decide_pruning
+from daemon.config import CheckpointConfig
+from daemon.config_loading import config_from_dict
+from daemon.errors import ConflictError, DaemonError
+from daemon.events import CheckpointPruned
+from daemon.protocol import RunState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.supervisor.supervisor import Supervisor
+
+ANSWERS_KEPT_SECONDS = 24 * 3600.0
+CACHE_KEPT_SECONDS = 30 * 24 * 3600.0
+
+
+class Chores:
+    """The ScheduledWork of daemon.schedule, done by the supervisor."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    async def evaluate(self) -> str:
+        """Score the whole held-out set with the brain that is learning; say so when none is."""
+        supervisor = self._supervisor
+        learning = [run for run in supervisor.active() if run.state is RunState.RUNNING]
+        if not learning:
+            return "nothing is learning"
+        try:
+            operation = await supervisor.act(learning[0].id, "evaluate")
+        except ConflictError as conflict:
+            return str(conflict)
+        await operation.finished.wait()
+        if operation.state == "failed":
+            raise DaemonError(operation.error or "the evaluation failed")
+        bpc = operation.result.get("bpc", {})
+        total = bpc.get("total") if isinstance(bpc, dict) else None
+        return f"held-out BPC {total:.3f}" if total is not None else "scored"
+
+    async def backup(self, path: Path) -> int:
+        """Copy the database to `path`; bytes of the copy."""
+        return await asyncio.to_thread(self._supervisor.ledger.store.backup, path)
+
+    async def prune(self) -> str:
+        """Let go of checkpoints beyond the rules, old answers, and decoded texts nobody used for a month."""
+        supervisor = self._supervisor
+        supervisor.ledger.store.forget_answers(older_than_seconds=ANSWERS_KEPT_SECONDS)
+        busy = {run.id for run in supervisor.active()}
+        current = await supervisor.current()
+        policy = config_from_dict(current.config).checkpoint if current else CheckpointConfig()
+        names = await asyncio.to_thread(self._prune_checkpoints, policy, busy)
+        for name in names:
+            supervisor.newsroom.add_event(None, CheckpointPruned(checkpoint=name))
+        files = 0 if busy else await asyncio.to_thread(self._prune_cache)
+        return f"{len(names)} checkpoints and {files} cached files deleted"
+
+    async def upkeep(self) -> str:
+        """Tidy and check the database."""
+        return await asyncio.to_thread(self._supervisor.ledger.store.upkeep)
+
+    def _prune_checkpoints(self, policy: CheckpointConfig, busy: set[str]) -> list[str]:
+        """Delete what the rules give up, but nothing of a run whose trainer prunes for itself."""
+        catalogue = self._supervisor.ledger.catalogue
+        infos = catalogue.list()
+        run_of = {info.name: info.manifest.run_id for info in infos}
+        doomed = [name for name in decide_pruning(infos, policy, time.time()) if run_of[name] not in busy]
+        for name in doomed:
+            catalogue.remove(name)
+        return doomed
+
+    def _prune_cache(self) -> int:
+        oldest = time.time() - CACHE_KEPT_SECONDS
+        count = 0
+        for path in sorted(self._supervisor.home.cache.rglob("*")):
+            if path.is_file() and max(path.stat().st_atime, path.stat().st_mtime) < oldest:
+                path.unlink(missing_ok=True)
+                count += 1
+        return count

@@ -1,0 +1,244 @@
+"""A trainer without torch that does what `script.json` in its home says: learn, crash, hang, be deaf.
+
+Keys of the script: `sessions` (the misdeeds below happen in sessions up to this number only), `crash_at_step`,
+`segfault_at_step`, `hang_at_step`, `finish_at_step`, `refuse` (a goodbye that no restart can help), `deaf` (obeys
+nothing), `conflict` (words for grow and sleep), `step_seconds`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daemon.checkpoint.manifest import FILES, STATE, Environment, Manifest, read_manifest, timestamp_of
+from daemon.checkpoint.run_lock import RunLock
+from daemon.durable import FileRecord
+from daemon.events import CheckpointSaved, ExperiencePushed, StateChanged
+from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+ENTRY = "tests.unit.daemon.supervisor.scripted_trainer:main"
+FIRST_NAME = 1_700_000_000
+
+
+def write_script(home: Path, **script: Any) -> None:
+    (home / "script.json").write_text(json.dumps(script))
+
+
+def save_checkpoint(
+    folder: Path, run_id: str, *, session: int, step: int, reason: str, config: dict[str, Any]
+) -> Path:
+    """A checkpoint that the catalogue takes for sound, with nothing in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sequence = len(list(folder.iterdir())) + 1
+    path = folder / f"continuous_{FIRST_NAME + sequence}"
+    path.mkdir()
+    records = {}
+    for name in FILES:
+        content = json.dumps({"config": config}).encode() if name == STATE else f"{name} {step}".encode()
+        (path / name).write_bytes(content)
+        records[name] = FileRecord(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    created = float(FIRST_NAME + sequence)
+    manifest = Manifest(
+        run_id=run_id,
+        session=session,
+        sequence=sequence,
+        step=step,
+        samples=step * 32,
+        created=created,
+        timestamp=timestamp_of(created),
+        reason=reason,
+        spec={"kind": "synapse"},
+        environment=Environment(),
+        metrics={"bpc": 3.0},
+        files=records,
+    )
+    (path / "MANIFEST.json").write_bytes(manifest.to_bytes())
+    return path
+
+
+class ScriptedTrainer:
+    def __init__(self, order: TrainerOrder, connection: Connection) -> None:
+        self.order = order
+        self.connection = connection
+        script: dict[str, Any] = {}
+        if (order.home / "script.json").exists():
+            script = json.loads((order.home / "script.json").read_text())
+        self.misbehaves = order.session <= script.get("sessions", 10**9)
+        self.script = script
+        self.state = "running"
+        self.step = read_manifest(order.checkpoint).step if order.checkpoint else 0
+        self.checkpoint = order.checkpoint.name if order.checkpoint else None
+        self.events: list[dict[str, Any]] = []
+
+    def live(self) -> None:
+        if "refuse" in self.script:
+            self.say_goodbye("crashed", error=self.script["refuse"], restartable=False)
+            sys.exit(2)
+        self.connection.send(
+            Ready(
+                pid=os.getpid(),
+                step=self.step,
+                samples=self.step * 32,
+                device="cpu",
+                num_parameters=1000,
+                num_neurons=10,
+                sources=[{"name": "stdlib"}],
+                module_names=["a"],
+                checkpoint=self.checkpoint,
+            )
+        )
+        if self.checkpoint is None:
+            self.save("first")
+        self.enter("running", "starting")
+        while True:
+            if self.state == "running":
+                self.learn()
+            else:
+                self.report()
+            self.misbehave()
+            if self.script.get("finish_at_step") == self.step:
+                self.end("finished", None)
+            if self.connection.poll(self.script.get("step_seconds", 0.005)):
+                try:
+                    command = self.connection.recv()
+                except EOFError:
+                    self.end("stopped", None)
+                if not self.script.get("deaf"):
+                    self.obey(command)
+
+    def learn(self) -> None:
+        self.step += 1
+        self.report(
+            columns={
+                "step": [self.step],
+                "time": [time.time()],
+                "bpc": [8.0 / self.step],
+                "replay_bpc": [float("nan")],
+            }
+        )
+
+    def report(self, columns: dict[str, list[float]] | None = None) -> None:
+        events, self.events = self.events, []
+        self.connection.send(
+            Report(
+                state=self.state,
+                step=self.step,
+                samples=self.step * 32,
+                training_seconds=self.step * 0.01,
+                columns=columns or {},
+                points=[("held_out_bpc/stdlib", self.step, time.time(), 3.5)] if self.step % 5 == 0 else [],
+                readings=[{"name": "phi", "value": None, "reason": "not implemented", "step": self.step}],
+                events=events,
+                sample=f"sample {self.step}" if self.step % 10 == 0 else None,
+            )
+        )
+
+    def misbehave(self) -> None:
+        if not self.misbehaves:
+            return
+        if self.step == self.script.get("crash_at_step"):
+            print("RuntimeError: the script says so", file=sys.stderr, flush=True)
+            os._exit(3)
+        if self.step == self.script.get("segfault_at_step"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if self.step == self.script.get("hang_at_step"):
+            while True:
+                time.sleep(60)
+
+    def obey(self, command: Command) -> None:
+        result: dict[str, Any] = {}
+        match command.action:
+            case "stop":
+                self.end("stopped", command)
+            case "pause":
+                self.save("pause")
+                self.enter("paused", "running")
+            case "continue":
+                self.enter("running", "paused")
+            case "checkpoint":
+                result = {"checkpoint": self.save("manual")}
+            case "feed":
+                data = command.arguments["text"].encode()
+                event = ExperiencePushed(step=self.step, num_bytes=len(data), origin="api", excerpt="…")
+                self.events.append(event.record())
+                result = {"sequence": 1, "effective_step": self.step}
+            case "generate":
+                result = {"text": command.arguments["prompt"] + "!", "bytes_generated": 1}
+            case "grow" | "sleep":
+                words = self.script.get("conflict", "not available for this brain")
+                self.answer(Outcome(id=command.id, ok=False, step=self.step, error=words, conflict=True))
+                return
+        self.report()
+        self.answer(Outcome(id=command.id, ok=True, step=self.step, result=result))
+
+    def end(self, state: str, stop: Command | None) -> None:
+        self.enter("stopping", self.state)
+        name = self.save("final")
+        self.enter(state, "stopping")
+        self.report()
+        if stop is not None:
+            self.answer(Outcome(id=stop.id, ok=True, step=self.step, result={"checkpoint": name}))
+        self.say_goodbye(state)
+        sys.exit(0)
+
+    def enter(self, state: str, before: str) -> None:
+        self.state = state
+        self.events.append(StateChanged(step=self.step, before=before, after=state).record())
+
+    def save(self, reason: str) -> str:
+        path = save_checkpoint(
+            self.order.home / "checkpoints",
+            self.order.run_id,
+            session=self.order.session,
+            step=self.step,
+            reason=reason,
+            config=self.order.config,
+        )
+        event = CheckpointSaved(
+            step=self.step,
+            checkpoint=path.name,
+            path=str(path),
+            reason=reason,
+            size_bytes=100,
+            stall_seconds=0.0,
+            seconds=0.0,
+            metrics={"bpc": 3.0},
+            timestamp=float(path.name.removeprefix("continuous_")),
+        )
+        self.events.append(event.record())
+        self.checkpoint = path.name
+        return path.name
+
+    def answer(self, outcome: Outcome) -> None:
+        self.connection.send(outcome)
+
+    def say_goodbye(self, state: str, error: str | None = None, restartable: bool = True) -> None:
+        self.connection.send(
+            Goodbye(
+                state=state,
+                step=self.step,
+                samples=self.step * 32,
+                training_seconds=self.step * 0.01,
+                checkpoint=self.checkpoint,
+                error=error,
+                restartable=restartable,
+            )
+        )
+
+
+def main(order: TrainerOrder, connection: Connection) -> None:
+    assert "torch" not in sys.modules
+    with RunLock(order.home, order.run_id, timeout_seconds=5.0):
+        try:
+            ScriptedTrainer(order, connection).live()
+        except (BrokenPipeError, ConnectionResetError):
+            sys.exit(0)

@@ -1,0 +1,87 @@
+"""A supervisor on a real store and a scripted trainer, and what an audience heard of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from daemon.checkpoint.catalogue import Catalogue
+from daemon.config_loading import resolve_config
+from daemon.store.store import Store
+from daemon.supervisor.ledger import Ledger
+from daemon.supervisor.life import LifeSettings
+from daemon.supervisor.requests import StartRequest
+from daemon.supervisor.restart import RestartPolicy
+from daemon.supervisor.supervisor import Supervisor
+from tests.unit.daemon.supervisor.scripted_trainer import ENTRY, write_script
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from daemon.home import Home
+
+TIMEOUT_SECONDS = 20.0
+
+
+class Heard:
+    """An audience that remembers, and can be waited for."""
+
+    def __init__(self) -> None:
+        self.runs: list[dict[str, Any]] = []
+        self.deltas: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self.operations: list[dict[str, Any]] = []
+        self._news = asyncio.Event()
+
+    def on_run(self, run: dict[str, Any]) -> None:
+        self.runs.append(run)
+        self._news.set()
+
+    def on_delta(self, delta: dict[str, Any]) -> None:
+        self.deltas.append(delta)
+        self._news.set()
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+        self._news.set()
+
+    def on_operation(self, operation: dict[str, Any]) -> None:
+        self.operations.append(operation)
+        self._news.set()
+
+    def kinds(self) -> list[str]:
+        return [event["kind"] for event in self.events]
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
+
+def start_request(**overrides: Any) -> StartRequest:
+    return StartRequest(config=resolve_config(preset="tiny", overrides=overrides, environ={}), name="test")
+
+
+def quick_life(**changes: Any) -> LifeSettings:
+    restart = changes.pop("restart", lambda: RestartPolicy(first_seconds=0.01, longest_seconds=0.02))
+    return LifeSettings(entry=ENTRY, linger_seconds=5.0, restart=restart, **changes)
+
+
+@contextlib.asynccontextmanager
+async def staged(
+    home: Home, *, life: LifeSettings | None = None, script: dict[str, Any] | None = None
+) -> AsyncIterator[tuple[Supervisor, Heard]]:
+    write_script(home.root, **(script or {}))
+    store = Store.open(home.database_url)
+    ledger = Ledger(store, Catalogue(home.checkpoints), monotonic=time.monotonic)
+    supervisor = Supervisor(home, ledger, life=life or quick_life())
+    heard = Heard()
+    supervisor.add_audience(heard)
+    try:
+        yield supervisor, heard
+    finally:
+        await supervisor.close(grace_seconds=5.0)
+        store.close()

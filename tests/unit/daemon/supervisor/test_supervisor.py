@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon.errors import ConflictError, NotFoundError, TornCheckpointError, UsageError
+from daemon.protocol import RunState
+from daemon.supervisor.requests import ResumeRequest, StartRequest
+from daemon.supervisor.restart import RestartPolicy
+from tests.unit.daemon.supervisor.stage import quick_life, staged, start_request
+
+if TYPE_CHECKING:
+    from daemon.home import Home
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def test_a_run_learns_and_stops_with_a_last_checkpoint(home: Home) -> None:
+    async with staged(home) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        await heard.until(lambda: run.step >= 12)
+        operation = await supervisor.act(run.id, "stop")
+        assert run.state is RunState.STOPPING
+        ended = await supervisor.wait_ended(run.id)
+
+        assert ended.state is RunState.STOPPED
+        await heard.until(lambda: operation.state == "done")
+        assert operation.result["checkpoint"] == ended.checkpoint
+        assert (home.checkpoints / str(ended.checkpoint)).is_dir()
+        assert ended.latest["bpc"] == pytest.approx(8.0 / ended.step)
+        assert ended.latest["replay_bpc"] is None, "NaN is not available"
+        assert ended.readings["phi"]["reason"] == "not implemented"
+        states = [event["data"]["after"] for event in heard.events if event["kind"] == "state_changed"]
+        assert states == ["starting", "running", "stopping", "stopped"], "each told once"
+
+        supervisor.ledger.store.flush()
+        stored = supervisor.ledger.load(run.id)
+        assert stored is not None
+        assert stored.view() == ended.view()
+        series = supervisor.ledger.series(run.id, ["bpc"], start=None, end=None, points=1000)
+        assert series["metrics"]["bpc"]["step"][-1] == ended.step
+        assert supervisor.ledger.evaluations(run.id, None, 10)[0][0]["bpc"] == 3.5
+        assert [seq["seq"] for seq in heard.events] == sorted(seq["seq"] for seq in heard.events)
+
+
+async def test_the_run_is_named_by_its_moment_and_keeps_its_configuration(home: Home) -> None:
+    async with staged(home) as (supervisor, _):
+        run = await supervisor.start(start_request(**{"stream.rows": 8}))
+        assert run.id.startswith(f"r-{run.created_at:%Y%m%d-%H%M%S}-")
+        assert run.config["stream"]["rows"] == 8
+        assert (await supervisor.current()) is run
+
+
+async def test_a_second_run_is_a_conflict_unless_it_queues(home: Home) -> None:
+    async with staged(home) as (supervisor, heard):
+        first = await supervisor.start(start_request())
+        with pytest.raises(ConflictError, match=first.id):
+            await supervisor.start(start_request())
+        second = await supervisor.start(StartRequest(config=start_request().config, queue=True))
+        third = await supervisor.start(StartRequest(config=start_request().config, queue=True))
+        assert second.state is RunState.QUEUED
+        await supervisor.act(third.id, "stop")
+        assert third.state is RunState.STOPPED
+        await heard.until(lambda: first.state is RunState.RUNNING)
+        await supervisor.act(first.id, "stop")
+        await heard.until(lambda: second.state is RunState.RUNNING)
+        assert first.state is RunState.STOPPED
+
+
+async def test_pause_and_continue_and_what_does_not_fit(home: Home) -> None:
+    async with staged(home) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        await heard.until(lambda: run.state is RunState.RUNNING)
+        with pytest.raises(ConflictError, match="not paused"):
+            await supervisor.act(run.id, "continue")
+        await supervisor.act(run.id, "pause")
+        await heard.until(lambda: run.state is RunState.PAUSED)
+        with pytest.raises(ConflictError, match="already"):
+            await supervisor.act(run.id, "pause")
+        await supervisor.act(run.id, "continue")
+        await heard.until(lambda: run.state is RunState.RUNNING)
+        with pytest.raises(ConflictError, match="not available for this brain"):
+            await supervisor.act(run.id, "grow")
+        with pytest.raises(NotFoundError, match="r-none"):
+            await supervisor.act("r-none", "pause")
+
+
+async def test_feeding_and_asking(home: Home) -> None:
+    async with staged(home) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        fed = await supervisor.feed(run.id, "hello")
+        said = await supervisor.generate(run.id, prompt="To be", max_bytes=4, temperature=0.5, top_p=1.0)
+        assert said["text"] == "To be!"
+        assert said["step"] >= 0
+        await heard.until(lambda: fed.state == "done")
+        await heard.until(lambda: "experience_pushed" in heard.kinds())
+        assert all(operation["action"] != "generate" for operation in heard.operations)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ({"crash_at_step": 7, "sessions": 1}, "exit code 3: RuntimeError: the script says so"),
+        ({"segfault_at_step": 7, "sessions": 1}, "SIGSEGV"),
+    ],
+)
+async def test_a_dead_trainer_is_followed_by_another_from_the_last_checkpoint(
+    home: Home, script: dict[str, object], words: str
+) -> None:
+    async with staged(home, script=script) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        await heard.until(lambda: "trainer_lost" in heard.kinds())
+        await heard.until(lambda: run.session == 2 and run.state is RunState.RUNNING and run.step >= 7)
+        lost = next(event for event in heard.events if event["kind"] == "trainer_lost")
+        assert words in lost["message"]
+        supervisor.ledger.store.flush()
+        sessions = supervisor.ledger.store.sessions(run.id)
+        assert [one["number"] for one in sessions] == [1, 2]
+        assert sessions[0]["end_state"] == "lost"
+
+
+async def test_a_killed_trainer_fails_its_commands_in_one_line(home: Home) -> None:
+    async with staged(home, script={"deaf": True, "sessions": 1}) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        await heard.until(lambda: run.state is RunState.RUNNING)
+        operation = await supervisor.act(run.id, "checkpoint")
+        pid = supervisor.newsroom.lives[run.id].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await heard.until(lambda: operation.state == "failed")
+        assert operation.error == "the trainer was lost (killed by SIGKILL, perhaps out of memory)"
+        supervisor.kill()
+
+
+async def test_too_many_deaths_end_in_crashed_with_the_reason(home: Home) -> None:
+    life = quick_life(restart=lambda: RestartPolicy(first_seconds=0.01, longest_seconds=0.01, max_restarts=2))
+    async with staged(home, life=life, script={"crash_at_step": 3}) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        ended = await supervisor.wait_ended(run.id)
+        assert ended.state is RunState.CRASHED
+        assert ended.session == 3
+        assert "the script says so" in str(ended.reason)
+        lost = [event for event in heard.events if event["kind"] == "trainer_lost"]
+        assert [event["data"]["restart_seconds"] is None for event in lost] == [False, False, True]
+        with pytest.raises(ConflictError, match="crashed"):
+            await supervisor.act(run.id, "pause")
+
+
+async def test_a_mistake_of_the_users_is_not_tried_again(home: Home) -> None:
+    async with staged(home, script={"refuse": "there is nothing to read"}) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        ended = await supervisor.wait_ended(run.id)
+        assert (ended.state, ended.reason, ended.session) == (RunState.CRASHED, "there is nothing to read", 1)
+        assert "trainer_lost" not in heard.kinds()
+
+
+async def test_a_silent_trainer_is_killed(home: Home) -> None:
+    life = quick_life(silence_seconds=1.0)
+    async with staged(home, life=life, script={"hang_at_step": 3, "sessions": 1}) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        await heard.until(lambda: "trainer_lost" in heard.kinds())
+        assert "silent for" in heard.events[heard.kinds().index("trainer_lost")]["message"]
+        await heard.until(lambda: run.session == 2 and run.step >= 3)
+
+
+async def test_a_run_that_reaches_its_limit_is_finished(home: Home) -> None:
+    async with staged(home, script={"finish_at_step": 5}) as (supervisor, _):
+        run = await supervisor.start(start_request())
+        ended = await supervisor.wait_ended(run.id)
+        assert (ended.state, ended.step) == (RunState.FINISHED, 5)
+
+
+async def test_the_newest_checkpoint_continues_the_run_and_an_older_one_forks(home: Home) -> None:
+    async with staged(home, script={"finish_at_step": 5}) as (supervisor, _):
+        run = await supervisor.start(start_request())
+        await supervisor.wait_ended(run.id)
+        newest, oldest = supervisor.ledger.catalogue.list(run.id)
+        (home.root / "script.json").write_text('{"finish_at_step": 9}')
+
+        again = await supervisor.resume(ResumeRequest(checkpoint="latest", steps=100))
+        assert again.id == run.id
+        assert again.config["limits"]["steps"] == 100
+        ended = await supervisor.wait_ended(run.id)
+        assert (ended.session, ended.step, ended.state) == (2, 9, RunState.FINISHED)
+        assert newest.name != oldest.name
+
+        fork = await supervisor.resume(ResumeRequest(checkpoint=oldest.name, overrides={"stream.rows": 4}))
+        assert fork.id != run.id
+        assert fork.parent == {"run": run.id, "step": 0}
+        assert fork.config["stream"]["rows"] == 4
+        await supervisor.wait_ended(fork.id)
+        supervisor.ledger.store.flush()
+        views, _ = supervisor.ledger.run_views(None, 10)
+        assert [view["id"] for view in views] == [fork.id, run.id]
+
+
+async def test_a_checkpoint_that_is_not_there(home: Home) -> None:
+    async with staged(home) as (supervisor, _):
+        with pytest.raises(NotFoundError):
+            await supervisor.resume(ResumeRequest(checkpoint="../../etc", by_id_only=True))
+        with pytest.raises(UsageError):
+            await supervisor.start(start_request(**{"stream.data": [str(home.root / "nothing")]}))
+
+
+async def test_a_damaged_manifest_is_a_clear_error(home: Home) -> None:
+    async with staged(home, script={"finish_at_step": 5}) as (supervisor, _):
+        run = await supervisor.start(start_request())
+        await supervisor.wait_ended(run.id)
+        info = supervisor.ledger.catalogue.list(run.id)[0]
+        (info.path / "MANIFEST.json").write_text("{}")
+        with pytest.raises(TornCheckpointError, match=info.name):
+            await supervisor.resume(ResumeRequest(checkpoint=info.name))
+
+
+async def test_closing_kills_a_trainer_that_will_not_stop(home: Home) -> None:
+    async with staged(home, script={"deaf": True}) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        await heard.until(lambda: run.state is RunState.RUNNING)
+        pid = supervisor.newsroom.lives[run.id].pid
+        assert pid is not None
+        async with asyncio.timeout(10):
+            await supervisor.close(grace_seconds=0.1)
+        assert run.state is RunState.STOPPED
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+async def test_stopping_between_two_lives_ends_the_run_at_once(home: Home) -> None:
+    life = quick_life(restart=lambda: RestartPolicy(first_seconds=60.0))
+    async with staged(home, life=life, script={"crash_at_step": 3}) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        await heard.until(lambda: "trainer_lost" in heard.kinds())
+        with pytest.raises(ConflictError, match="no trainer at this moment"):
+            await supervisor.feed(run.id, "hello")
+        operation = await supervisor.act(run.id, "stop")
+        assert (run.state, operation.state) == (RunState.STOPPED, "done")
