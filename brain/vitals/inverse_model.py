@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 _LARGE = 1e9
+_RATE_UPDATES = 200  # the rate falls as 1 / (1 + updates / this), so that a settled model adds little noise,
+_RATE_FLOOR = 0.05  # but never below this share: what actions lead to may change
 
 
 class InverseModel:
@@ -22,7 +24,7 @@ class InverseModel:
         num_features: width of the joined features of s and s′.
         num_actions: most actions there can be; fewer may be open at a time.
         num_hidden: hidden units.
-        learning_rate: Adam's rate.
+        learning_rate: Adam's rate at the beginning.
         weight_decay: decoupled decay of matrices, per unit of rate.
         seed: of the initial weights.
     """
@@ -33,7 +35,7 @@ class InverseModel:
         num_features: int,
         num_actions: int,
         num_hidden: int = 64,
-        learning_rate: float = 0.01,
+        learning_rate: float = 0.02,
         weight_decay: float = 0.0,
         seed: int = 0,
     ) -> None:
@@ -71,6 +73,7 @@ class InverseModel:
             "out_bias": error.sum(0),
         }
         self._updates += 1
+        rate = self._rate * max(_RATE_FLOOR, 1.0 / (1.0 + self._updates / _RATE_UPDATES))
         for name, gradient in gradients.items():
             first, second = self._first[name], self._second[name]
             first += 0.1 * (gradient - first)
@@ -78,8 +81,8 @@ class InverseModel:
             unbiased = first / (1.0 - 0.9**self._updates)
             scale = np.sqrt(second / (1.0 - 0.999**self._updates)) + 1e-8
             if gradient.ndim == 2:
-                self._weights[name] *= 1.0 - self._rate * self._decay
-            self._weights[name] -= self._rate * unbiased / scale
+                self._weights[name] *= 1.0 - rate * self._decay
+            self._weights[name] -= rate * unbiased / scale
 
     def state(self) -> Mapping[str, Array]:
         """Weights, moments and the number of updates, to survive a restart."""

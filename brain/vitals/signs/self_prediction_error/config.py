@@ -23,5 +23,5 @@ class SelfPredictionErrorConfig:
     label: ClassVar[str] = "Self-prediction error"
     band: ClassVar[tuple[float, float]] = (0.0, 0.5)
 
-    window_states: int = 4096
+    window_states: int = 2048
     states_per_step: int = 256
