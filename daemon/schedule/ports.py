@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class ScheduledWork(Protocol):
-    """The work behind the jobs. Each answers in a line for a person; an error's message becomes the outcome."""
+    """The work behind the jobs. Each answers in a line; an error's message becomes the outcome."""
 
     async def evaluate(self) -> str:
         """Score the whole held-out set with the brain that is learning; say so when none is."""
@@ -31,7 +31,7 @@ class Notebook(Protocol):
     """Where a job's settings and its last outcome survive a restart; the store is one."""
 
     def jobs(self) -> dict[str, dict[str, Any]]:
-        """By job: paused, trigger (every_seconds or cron in a dict, or None), last_run (ISO 8601), last_outcome."""
+        """By job: paused, trigger (every_seconds or cron in a dict), last_run (ISO 8601), last_outcome."""
 
     def put_job(self, job: str, **values: Any) -> None:
         """Change some of these."""

@@ -42,7 +42,8 @@ def upgrade(connection: Connection, *, scripts: Path = SCRIPTS, to: str = "head"
     if found is not None and found not in known:
         raise DaemonError(
             f"The database {_place(connection)} is at revision {found}, newer than this synapsed, "
-            f"which knows revisions up to {known[-1]}. Install the newer synapsed again, or start with another --home."
+            f"which knows revisions up to {known[-1]}. Install the newer synapsed again, "
+            "or start with another --home."
         )
     from alembic import command  # noqa: PLC0415 - slow to import, seldom needed
 

@@ -146,7 +146,7 @@ class Store(Reader):
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
     def create_run(self, run: str, **values: Any) -> None:
-        """Add a run; values are columns of `runs`: name, preset, brain, config, state, parent_run and so on."""
+        """Add a run; values are columns of `runs`: name, preset, brain, config, parent_run and so on."""
         self._put(runs, {"id": run}, values, {"created_at": self._clock(), **FRESH_RUN})
 
     def update_run(self, run: str, **values: Any) -> None:

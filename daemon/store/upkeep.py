@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -43,7 +43,8 @@ def backup(url: URL, path: Path) -> int:
             os.fsync(copied.fileno())
         temporary.replace(path)
     except (sqlite3.Error, OSError) as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise DaemonError(
             f"The database was not copied to {path}: {error}. Is there room and the right to write?"
         ) from error

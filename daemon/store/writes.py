@@ -39,7 +39,7 @@ class Insert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Put:
-    """Change the row with this key; if there is none, make it of `fresh` and `values`, if `fresh` is given."""
+    """Change the row with this key; if there is none and `fresh` is given, make it of both."""
 
     table: Table
     key: Mapping[str, Any]

@@ -239,7 +239,7 @@ def test_curves_equal_the_model_whatever_was_written(
                 if rest[0] is not None:
                     model.first[session] = rest[0]
             elif what in {"columns", "points"}:
-                write(store, model, what, session, number, *rest)
+                write(store, model, (what, rest[0], rest[1]), session=session, number=number)
             elif what == "flush":
                 assert store.flush()
             else:
@@ -255,13 +255,12 @@ def test_curves_equal_the_model_whatever_was_written(
 def write(
     store: Store,
     model: Model,
-    what: str,
+    order: tuple[str, tuple[int, int, int], list[Value]],
+    *,
     session: int,
     number: int,
-    run: tuple[int, int, int],
-    values: list[Value],
 ) -> None:
-    start, count, stride = run
+    what, (start, count, stride), values = order
     steps = [start + index * stride for index in range(count)]
     row = [values[index % len(values)] for index in range(count)]
     times = [1e9 + number + step / 1e6 for step in steps]
