@@ -233,6 +233,7 @@ class Ledger:
     def put_checkpoint(self, run: LiveRun, record: Record) -> None:
         """A trainer committed a checkpoint; it hashed every byte on the way."""
         data = record["data"]
+        self.catalogue.trust(self.catalogue.folder / data["checkpoint"])
         self.store.put_checkpoint(
             data["checkpoint"],
             run=run.id,

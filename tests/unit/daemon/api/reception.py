@@ -1,0 +1,81 @@
+"""The whole application on a supervisor with a scripted trainer, and a client that may come in."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from daemon.api.access import Access
+from daemon.api.app import allowed_hosts, create_app
+from daemon.api.context import Context
+from daemon.api.feed import FeedTiming, Hub
+from daemon.schedule.diary import Diary
+from daemon.supervisor.chores import Chores
+from tests.unit.daemon.supervisor.stage import Heard, staged
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from daemon.api.guard import Guard
+    from daemon.home import Home
+    from daemon.supervisor.supervisor import Supervisor
+
+TOKEN = "the-token-of-this-home"
+PORT = 8765
+URL = f"http://127.0.0.1:{PORT}"
+
+
+class Reception:
+    """What a test holds: the app, the client, the supervisor behind, and what was asked of the daemon."""
+
+    def __init__(self, app: Guard, context: Context, heard: Heard) -> None:
+        self.app = app
+        self.context = context
+        self.heard = heard
+        self.shutdowns = 0
+
+    @property
+    def supervisor(self) -> Supervisor:
+        return self.context.supervisor
+
+    def client(self, *, url: str = URL, token: str | None = TOKEN, **more: Any) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(base_url=url, transport=transport, headers=headers, timeout=20.0, **more)
+
+
+@contextlib.asynccontextmanager
+async def receiving(
+    home: Home, *, script: dict[str, Any] | None = None, port: int = PORT, timing: FeedTiming | None = None
+) -> AsyncIterator[Reception]:
+    async with staged(home, script=script) as (supervisor, heard):
+        calls: list[Reception] = []
+
+        def shutdown() -> None:
+            calls[0].shutdowns += 1
+
+        diary = Diary(
+            work=Chores(supervisor),
+            notebook=supervisor.ledger.store,
+            emit=lambda event: supervisor.newsroom.add_event(None, event),
+            home=home.root,
+        )
+        context = Context(
+            home=home,
+            supervisor=supervisor,
+            hub=Hub(supervisor, diary=diary, timing=timing),
+            access=Access(TOKEN, port=port),
+            diary=diary,
+            shutdown=shutdown,
+            url=f"http://127.0.0.1:{port}",
+            version="0.0.1",
+        )
+        reception = Reception(create_app(context, hosts=allowed_hosts("127.0.0.1", port)), context, heard)
+        calls.append(reception)
+        diary.start()
+        try:
+            yield reception
+        finally:
+            diary.stop()
