@@ -103,6 +103,32 @@ class ReplayMemory:
         memory._take_slots(commit, slots)
         return memory
 
+    @classmethod
+    def adopt(
+        cls,
+        folder: Path,
+        config: ReplayConfig,
+        commit: ReplayCommit,
+        blocks: Iterable[Mapping[str, NDArray[Any]]],
+    ) -> ReplayMemory:
+        """A memory from elsewhere, as `items` gave it, in segments of its own; draws go on where they stood.
+
+        Raises:
+            MemoryDamagedError: the items do not fit the commit.
+            OSError: they cannot be written.
+        """
+        memory = cls(folder, config, item_bytes=commit.item_bytes, seed=0)
+        slots: dict[str, list[NDArray[Any]]] = {"row": [], "loss": [], "source": []}
+        for block in blocks:
+            for first in range(0, len(block["length"]), FLUSH_ROWS):
+                part = {name: column[first : first + FLUSH_ROWS] for name, column in block.items()}
+                slots["row"].append(memory._append(part))
+                memory._log.flush()
+            slots["loss"].append(block["loss"])
+            slots["source"].append(block["source"])
+        memory._take_slots(commit, {name: np.concatenate(parts) for name, parts in slots.items() if parts})
+        return memory
+
     def __len__(self) -> int:
         return self._table.num_items
 
@@ -132,14 +158,16 @@ class ReplayMemory:
         kept = np.flatnonzero(slots >= 0)
         if not len(kept):
             return
-        records = np.empty(len(kept), self._record)
-        records["bytes"] = rows[kept]
-        records["length"] = np.asarray(length)[kept]
-        records["source"] = source[kept]
-        records["offset"] = np.asarray(offset)[kept]
-        records["step"] = step
-        records["loss"] = loss[kept]
-        addresses = self._log.append(records.view(np.uint8).reshape(len(kept), -1))
+        addresses = self._append(
+            {
+                "bytes": rows[kept],
+                "length": np.asarray(length)[kept],
+                "source": source[kept],
+                "offset": np.asarray(offset)[kept],
+                "loss": loss[kept],
+                "step": np.full(len(kept), step),
+            }
+        )
         slots = slots[kept]
         table = self._table
         table.row[slots] = addresses
@@ -157,6 +185,13 @@ class ReplayMemory:
         """Every item in the order of its slot, at most `block_rows` at a time; draws nothing."""
         for first in range(0, len(self), block_rows):
             yield self._rows(np.arange(first, min(first + block_rows, len(self))))
+
+    def _append(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
+        """Put records of these columns, (n, …) each, behind the log; their addresses, (n,)."""
+        records = np.empty(len(columns["length"]), self._record)
+        for name in self._record.names or ():
+            records[name] = columns[name]
+        return self._log.append(records.view(np.uint8).reshape(len(records), -1))
 
     def _rows(self, index: NDArray[np.int64]) -> ReplayRows:
         records = self._log.read(self._table.row[index]).view(self._record)[:, 0]

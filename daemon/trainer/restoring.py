@@ -131,6 +131,9 @@ def open_replay(
         parents = () if order.fork_of is None else (home.replay / order.fork_of,)
         try:
             commit = ReplayCommit.from_json(record)
+            if commit.item_bytes == item_bytes and loaded.replay_rows:
+                blocks = [{name: column.numpy() for name, column in b.items()} for b in loaded.replay_rows]
+                return ReplayMemory.adopt(folder, config.replay, commit, blocks)
             if commit.item_bytes == item_bytes:
                 slots = parts_of(loaded.arrays, SLOTS_PREFIX)
                 return ReplayMemory.restore(folder, config.replay, commit, slots, parents=parents)
