@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from brain.ports import Batch, Brain
 
 
 def share_learned(brain: Brain, batches: Iterable[Batch]) -> dict[str, float]:
     """Share of the entries of each floating-point weight that moved while the brain learned `batches`.
 
-    Without weight decay an entry moves only if a gradient reached it. The brain goes on from where this leaves it.
+    Without weight decay an entry moves only if a gradient reached it. The brain goes on from there.
     """
     weights = {name: t for name, t in brain.state().model.items() if t.is_floating_point()}
     before = {name: t.clone() for name, t in weights.items()}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from brain.ports import Brain
 
 
@@ -19,7 +20,9 @@ def changed_by(brain: Brain, action: Callable[[], object]) -> list[str]:
     action()
     state = brain.state()
     after = {**state.model, **state.learning}
-    names = [name for name in sorted(before.keys() | after.keys()) if not _same(before.get(name), after.get(name))]
+    names = [
+        name for name in sorted(before.keys() | after.keys()) if not _same(before.get(name), after.get(name))
+    ]
     keys = sorted(counters.keys() | state.counters.keys())
     return names + [key for key in keys if counters.get(key) != state.counters.get(key)]
 

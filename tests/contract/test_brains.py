@@ -170,7 +170,7 @@ def test_a_tensor_that_does_not_fit_is_named_and_nothing_is_loaded(
 ) -> None:
     brain, stored = make(*case), copied(make(*case, seed=1).state())
     model = dict(stored.model)
-    name = sorted(model)[0]
+    name = min(model)
     if damage == "missing":
         del model[name]
     elif damage == "superfluous":
@@ -216,7 +216,9 @@ def test_the_report_says_what_was_seen(case: tuple[str, dict[str, Any]]) -> None
     assert not report.row_loss.requires_grad
     assert report.row_loss.isnan().tolist() == [False, True, False, False, False, False]
     seen = count > 0
-    torch.testing.assert_close(report.row_loss[seen].double(), scored[seen] / count[seen], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        report.row_loss[seen].double(), scored[seen] / count[seen], rtol=1e-3, atol=1e-3
+    )
     assert all(not t.requires_grad for t in report.evidence.values())
     if "confidence" in report.evidence:
         assert report.evidence["confidence"].shape == report.evidence["correct"].shape
@@ -228,7 +230,9 @@ def test_the_report_says_what_was_seen(case: tuple[str, dict[str, Any]]) -> None
 
 def test_without_replayed_rows_there_is_no_replay_loss(case: tuple[str, dict[str, Any]]) -> None:
     batch = batches(1, ragged=False)[0]
-    live = Batch(**{name: getattr(batch, name)[:LANES] for name in ("bytes", "mask", "lane", "reset", "source")})
+    live = Batch(
+        **{name: getattr(batch, name)[:LANES] for name in ("bytes", "mask", "lane", "reset", "source")}
+    )
     assert make(*case).learn(live).replay_loss is None
 
 
@@ -247,7 +251,7 @@ def test_a_step_that_is_not_finite_changes_nothing(case: tuple[str, dict[str, An
     series = batches(3)
     brain.learn(series[0])
     weights = brain.state().model
-    name = "head.weight" if part == "loss" and "head.weight" in weights else sorted(weights)[-1]
+    name = "head.weight" if part == "loss" and "head.weight" in weights else max(weights)
     kept = weights[name].clone()
     weights[name].view(-1)[0] = math.nan
     changed = changed_by(brain, lambda: _expect_skip(brain, series[1]))
@@ -280,7 +284,9 @@ def test_carried_state_is_what_was_read_before(case: tuple[str, dict[str, Any]])
             source=torch.zeros(LANES, dtype=torch.int64),
         )
         tolerance = 2e-2 if case[1].get("precision") == "bf16" else 1e-4
-        torch.testing.assert_close(brain.learn(row).row_loss.double(), expected, rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(
+            brain.learn(row).row_loss.double(), expected, rtol=tolerance, atol=tolerance
+        )
 
 
 def test_what_lies_behind_a_documents_end_is_never_read(case: tuple[str, dict[str, Any]]) -> None:
