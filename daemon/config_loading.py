@@ -337,11 +337,13 @@ def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
 
 
 def _names(config: type, prefix: str = "") -> Iterator[str]:
-    for name, hint in typing.get_type_hints(config).items():
+    hints = typing.get_type_hints(config)
+    for field in dataclasses.fields(config):
+        hint = hints[field.name]
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            yield from _names(hint, f"{prefix}{name}.")
+            yield from _names(hint, f"{prefix}{field.name}.")
         else:
-            yield prefix + name
+            yield prefix + field.name
 
 
 def _nearest(name: str, names: list[str]) -> str:

@@ -96,6 +96,9 @@ def resume(
         str, typer.Argument(help="latest, a checkpoint's name, or the path of a directory or .pt file.")
     ] = "latest",
     *,
+    or_start: Annotated[
+        bool, typer.Option("--or-start", help="Where there is nothing to resume yet, start a new run.")
+    ] = False,
     preset: PresetOption = None,
     brain: BrainOption = None,
     data: DataOption = None,
@@ -117,7 +120,7 @@ def resume(
     """Carry on from a checkpoint, bit-exactly; limits count from here, settings lie over the stored ones."""
     from daemon.config_loading import override_config, resolve_config
     from daemon.preset_files import read_preset
-    from daemon.supervisor.requests import ResumeRequest
+    from daemon.supervisor.requests import ResumeRequest, StartRequest
 
     overrides = overrides_from(
         brain=brain,
@@ -134,7 +137,13 @@ def resume(
     checked = override_config(resolve_config(environ={}), {**overrides, **limits})
     if data:
         overrides["stream.data"] = list(checked.stream.data)
-    request = ResumeRequest(checkpoint=checkpoint, overrides=overrides, hours=hours, steps=steps, name=name)
+    request: StartRequest | ResumeRequest
+    if or_start and _nothing_to_resume(home):
+        request = _start_request(preset, {**overrides, **limits}, name)
+    else:
+        request = ResumeRequest(
+            checkpoint=checkpoint, overrides=overrides, hours=hours, steps=steps, name=name
+        )
     _run(
         context,
         request,
@@ -212,6 +221,15 @@ def _start_request(preset: str | None, overrides: dict[str, Any], name: str | No
     from daemon.supervisor.requests import StartRequest
 
     return StartRequest(config=resolve_config(preset=preset, overrides=overrides), name=name)
+
+
+def _nothing_to_resume(home_path: Path | None) -> bool:
+    """Whether the home never had a checkpoint; damaged ones are no reason to start anew in silence."""
+    from daemon.checkpoint.catalogue import Catalogue
+    from daemon.home import Home
+
+    folder = Home.open(home_path).checkpoints
+    return not Catalogue(folder).list() and not (folder.is_dir() and any(folder.iterdir()))
 
 
 def _run(

@@ -110,6 +110,15 @@ def test_resume_takes_the_newest_checkpoint_and_changes_nothing_unasked(call: Ca
     assert stage.request == ResumeRequest(checkpoint="latest")
 
 
+def test_resume_or_start_begins_where_nothing_was_ever_saved(call: Call, stage: Stage, home: Home) -> None:
+    call("resume", "--or-start", "--preset", "tiny", "--steps", "5")
+    assert isinstance(stage.request, StartRequest)
+    assert (stage.request.config.preset, stage.request.config.limits.steps) == ("tiny", 5)
+    (home.checkpoints / "damaged-continuous_1").mkdir()  # something was: no silent fresh start
+    call("resume", "--or-start")
+    assert isinstance(stage.request, ResumeRequest)
+
+
 def test_train_is_start_with_a_finite_preset(call: Call, stage: Stage) -> None:
     call("train", "--config", "fast")
     assert (stage.request.config.preset, stage.request.config.limits.epochs) == ("fast", 10)

@@ -1,0 +1,93 @@
+"""The house: who may import whom, how large a file may grow, what its files may be called."""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import daemon
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("brain", "daemon", "dashboard", "migrations", "benchmarks")
+LINES_MAX = 400
+HOMELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+# The supervisor's side of the house, all that must start without torch.
+LIGHT = (
+    "daemon.cli.app", "daemon.home", "daemon.config_loading", "daemon.supervisor.daemon", "daemon.api.app",
+    "daemon.store.store", "daemon.checkpoint.catalogue", "brain.registry",
+)  # fmt: skip
+
+
+def source_files() -> list[Path]:
+    return [path for room in ROOMS for path in (ROOT / room).rglob("*.py") if "__pycache__" not in path.parts]
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has loaded after a statement."""
+    script = f"{statement}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True, cwd=ROOT
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_the_package_called_daemon_is_ours() -> None:
+    assert daemon.__file__ is not None
+    assert Path(daemon.__file__).parent == ROOT / "daemon"
+
+
+def test_the_import_contracts_hold() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([str(lint)], capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_help_loads_neither_torch_nor_a_server() -> None:
+    statement = (
+        "import contextlib, io\nfrom daemon.cli.app import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n    assert main(['--help']) == 0"
+    )
+    heavy = {"torch", "numpy", "scipy", "fastapi", "uvicorn", "sqlalchemy", "httpx", "plotly"}
+    assert loaded_by(statement) & heavy == set()
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_the_supervisors_side_loads_no_torch(module: str) -> None:
+    assert "torch" not in loaded_by(f"import {module}")
+
+
+def test_settings_are_read_without_torch() -> None:
+    statement = (
+        "from daemon.config_loading import *; list_presets(); list_brains(); resolve_config(environ={})"
+    )
+    assert "torch" not in loaded_by(statement)
+
+
+def test_no_file_outgrows_its_reader() -> None:
+    lengths = {
+        path.relative_to(ROOT): len(path.read_text(encoding="utf-8").splitlines()) for path in source_files()
+    }
+    assert {str(path): length for path, length in lengths.items() if length > LINES_MAX} == {}
+
+
+def test_every_file_is_called_by_what_it_holds() -> None:
+    assert [str(path) for path in source_files() if path.stem in HOMELESS_NAMES] == []
+
+
+def test_every_module_of_the_packages_can_be_imported_by_name() -> None:
+    """A missing __init__.py would keep a folder out of an installed synapsed."""
+    found = {
+        module.name
+        for room in ("brain", "daemon")
+        for module in pkgutil.walk_packages([str(ROOT / room)], f"{room}.")
+    }
+    expected = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in source_files()
+        if path.parts[len(ROOT.parts)] in ("brain", "daemon") and path.stem != "__init__"
+    }
+    assert expected <= found
