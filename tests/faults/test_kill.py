@@ -1,0 +1,86 @@
+"""kill -9 at random moments: always resumable, never behind what was acknowledged, nothing left over."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from daemon.checkpoint.catalogue import Catalogue
+from daemon.durable import is_left_over
+from tests.daemon_process import DaemonProcess
+
+if TYPE_CHECKING:
+    from daemon.home import Home
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(900)]
+
+KILLS = 30
+OFTEN = "checkpoint.every_seconds=0.3"
+
+
+def acknowledged(daemon: DaemonProcess, catalogue: Catalogue) -> int:
+    """The newest step that the daemon has told a person is saved."""
+    told = [
+        line.split("Saved to ")[1].split(" (")[0] for line in daemon.lines if "[Checkpoint] Saved" in line
+    ]
+    kept = {info.name: info.manifest.step for info in catalogue.list()}  # the rules have pruned some by now
+    return max((kept[name] for path in told if (name := path.rsplit("/", 1)[-1]) in kept), default=0)
+
+
+def kill_some(daemon: DaemonProcess, trainers: list[psutil.Process], whom: str) -> None:
+    if whom in {"supervisor", "both"}:
+        daemon.kill()
+    if whom in {"trainer", "both"}:
+        for trainer in trainers:
+            trainer.kill()
+
+
+def test_killed_thirty_times_it_always_goes_on(home: Home) -> None:
+    chance = random.Random(20261121)
+    catalogue = Catalogue(home.checkpoints)
+    daemon = DaemonProcess.start(home, "start", "--preset", "tiny", "--set", OFTEN)
+    for kill in range(KILLS):
+        daemon.wait_for_line("[Checkpoint] Saved")
+        daemon.wait_for_new_line(timeout=chance.uniform(0.0, 1.0))
+        trainers = psutil.Process(daemon.pid).children(recursive=True)
+        kill_some(daemon, trainers, ("supervisor", "both", "trainer")[kill % 3])
+        if kill % 3 == 2:  # the supervisor lives and brings its trainer back by itself
+            daemon.wait_for_line("Resumed from")
+            trainers += psutil.Process(daemon.pid).children(recursive=True)
+            daemon.kill()
+        assert not psutil.wait_procs(trainers, timeout=60)[1], "an orphan trainer stayed"
+        daemon.close()
+        newest = catalogue.latest()
+        assert newest is not None
+        assert newest.manifest.step >= acknowledged(daemon, catalogue)
+        daemon = DaemonProcess.start(home, "resume", "latest")
+        resumed = daemon.wait_for_line("Resumed from")
+        assert newest.name in resumed
+        assert not [path for path in home.checkpoints.iterdir() if is_left_over(path)]
+    daemon.interrupt()
+    assert daemon.wait() == 0
+    assert "TRAINING SUMMARY" in daemon.output()
+
+
+def test_the_trainer_alone_killed_comes_back_by_itself(home: Home) -> None:
+    daemon = DaemonProcess.start(home, "start", "--preset", "tiny", "--set", OFTEN)
+    daemon.wait_for_line("[Checkpoint] Saved")
+    for child in psutil.Process(daemon.pid).children():
+        child.kill()
+    lost = daemon.wait_for_line("Trainer lost")
+    assert "signal" in lost.lower() or "killed" in lost.lower()
+    daemon.wait_for_line("Resumed from")
+    daemon.interrupt()
+    assert daemon.wait() == 0
+
+
+def test_a_second_interrupt_leaves_at_once_with_the_last_good_checkpoint(home: Home) -> None:
+    daemon = DaemonProcess.start(home, "start", "--preset", "tiny", "--set", OFTEN)
+    daemon.wait_for_line("[Checkpoint] Saved")
+    daemon.interrupt()
+    daemon.interrupt()
+    daemon.wait()
+    assert Catalogue(home.checkpoints).latest() is not None
