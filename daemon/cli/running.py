@@ -120,7 +120,7 @@ def resume(
     """Carry on from a checkpoint, bit-exactly; limits count from here, settings lie over the stored ones."""
     from daemon.config_loading import override_config, resolve_config
     from daemon.preset_files import read_preset
-    from daemon.supervisor.requests import ResumeRequest, StartRequest
+    from daemon.supervisor.requests import ResumeRequest
 
     overrides = overrides_from(
         brain=brain,
