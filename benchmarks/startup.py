@@ -1,4 +1,4 @@
-"""How soon `synapsed` is there: `--help`, the first HTTP answer after `serve`, and the supervisor's memory."""
+"""How soon `synapsed` is there: `--help`, the first HTTP answer after `serve`, the supervisor's memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="critical")
 
 
 def run(*, long: bool) -> list[Result]:
-    """Medians over fresh processes; what the file system caches is warm after the first, which is not counted."""
+    """Medians over fresh processes; the first, which warms the file system's cache, is not counted."""
     repeats = 15 if long else 5
     help_seconds = [_seconds_of([*SYNAPSED, "--help"]) for _ in range(repeats + 1)][1:]
     bare_help = [_seconds_of([sys.executable, "-c", "import typer"]) for _ in range(repeats + 1)][1:]
