@@ -30,23 +30,21 @@ class _RingAttention(torch.autograd.Function):
     def forward(  # noqa: PLR0917 - autograd hands tensors over by position
         ctx: Any, q: Tensor, k: Tensor, v: Tensor, ring_keys: Tensor, ring_values: Tensor, bias: Tensor
     ) -> Tensor:
-        window, scale = ring_keys.shape[2], q.shape[-1] ** -0.5
+        window, q = ring_keys.shape[2], q * q.shape[-1] ** -0.5
         seen = torch.cat([q @ ring_keys.transpose(2, 3), q @ k.transpose(2, 3)], dim=-1)
-        weight = seen.to(bias.dtype).mul_(scale).add_(bias).softmax(dim=-1).to(q.dtype)
+        # In half precision too the kernel of the softmax sums in float32 inside.
+        weight = seen.add_(bias).softmax(dim=-1)
         ctx.save_for_backward(q, k, v, ring_keys, ring_values, weight)
         return weight[..., :window] @ ring_values + weight[..., window:] @ v
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, ring_keys, ring_values, weight = ctx.saved_tensors
-        gradient, window, scale = gradients[0], ring_keys.shape[2], q.shape[-1] ** -0.5
+        gradient, window = gradients[0], ring_keys.shape[2]
         slope = torch.cat([gradient @ ring_values.transpose(2, 3), gradient @ v.transpose(2, 3)], dim=-1)
-        wide = torch.promote_types(q.dtype, torch.float32)
         # d seen = weight ⊙ (slope − Σ weight ⊙ slope), the backward of the softmax.
-        slope = (
-            torch._softmax_backward_data(slope.to(wide), weight.to(wide), -1, wide).mul_(scale).to(q.dtype)
-        )
-        d_q = slope[..., :window] @ ring_keys + slope[..., window:] @ k
+        slope = torch._softmax_backward_data(slope, weight, -1, weight.dtype)
+        d_q = (slope[..., :window] @ ring_keys + slope[..., window:] @ k) * q.shape[-1] ** -0.5
         d_k = slope[..., window:].transpose(2, 3) @ q
         d_v = weight[..., window:].transpose(2, 3) @ gradient
         return d_q, d_k, d_v, None, None, None

@@ -54,7 +54,6 @@ class Span:
                 age = self.position[:, None, None] + time[:, None] - held[:, None, :]
                 ring = (held[:, None, :] >= 0) & (age < window)
                 visible = torch.cat([ring, visible.expand(len(ring), -1, -1)], dim=-1)
-            wide = torch.promote_types(self.dtype, torch.float32)
-            bias = torch.zeros(visible.shape, dtype=wide, device=device)
+            bias = torch.zeros(visible.shape, dtype=self.dtype, device=device)
             self._biases[window] = bias.masked_fill_(~visible, float("-inf"))[:, None]
         return self._biases[window]

@@ -121,7 +121,7 @@ async def test_checkpoints_are_listed_pinned_resumed_and_deleted(home: Home) -> 
         (home.root / "script.json").write_text("{}")
         resumed = await client.post(f"/api/v1/checkpoints/{newest['id']}/resume", json={"steps": 50})
         assert resumed.status_code == 201
-        assert (resumed.json()["id"], resumed.json()["session"]) == (run["id"], 1)
+        assert (resumed.json()["id"], resumed.json()["session"]) == (run["id"], 2)
         live = await reception.supervisor.run(run["id"])
         await reception.heard.until(lambda: live.session == 2 and live.step > 5)
         assert_problem(await client.post(f"/api/v1/checkpoints/{newest['id']}/resume"), 409)

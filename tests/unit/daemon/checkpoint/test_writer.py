@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
-from typing import Any, TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
 import torch

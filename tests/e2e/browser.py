@@ -1,0 +1,63 @@
+"""A real Chromium, and a watch over what a page does in it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
+# What a browser itself logs when a daemon goes away: expected while one is restarted, never otherwise.
+GONE = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "Connection closed", "WebSocket connection to")
+
+
+def installed() -> str | None:
+    """Path of the system's Chromium; None leaves it to playwright's own."""
+    return next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
+
+
+def launch(playwright: Playwright) -> Browser:
+    """A headless browser that talks to nobody by itself."""
+    return playwright.chromium.launch(executable_path=installed(), args=list(FLAGS))
+
+
+@dataclass
+class Watch:
+    """Everything a page must not do: errors, policy violations, requests to another host."""
+
+    host: str
+    errors: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    @classmethod
+    def over(cls, page: Page, url: str) -> Watch:
+        """Watch a page from before it loads."""
+        watch = cls(urlsplit(url).netloc)
+        page.on("console", watch._console)
+        page.on("pageerror", lambda error: watch.errors.append(f"uncaught: {error}"))
+        page.on("request", watch._request)
+        page.add_init_script(
+            "addEventListener('securitypolicyviolation', (e) => console.error('policy violation', e.violatedDirective, e.blockedURI))"
+        )
+        return watch
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def _request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != self.host:
+            self.strangers.append(request.url)
+
+    def check(self, *, forgive: Sequence[str] = ()) -> None:
+        """Assert that nothing was amiss, but for console lines that hold one of `forgive`."""
+        assert self.strangers == []
+        assert [line for line in self.errors if not any(known in line for known in forgive)] == []

@@ -1,0 +1,61 @@
+"""What the browser tests share."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+import pytest
+
+if importlib.util.find_spec("playwright") is None:
+    collect_ignore_glob = ["test_*.py"]
+else:
+    from playwright.sync_api import Error, Page, sync_playwright
+
+    from tests.e2e.browser import Watch, launch
+    from tests.e2e.fake_daemon import FakeDaemon
+    from tests.e2e.servers import ScriptedServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, BrowserContext
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests."""
+    with sync_playwright() as playwright:
+        try:
+            browser = launch(playwright)
+        except Error as error:
+            pytest.skip(f"no Chromium can be started: {error}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """A browser profile of this test's own."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, timezone_id="Asia/Tokyo")
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedServer]:
+    """A scripted daemon in the middle of a run."""
+    with ScriptedServer(FakeDaemon.furnished()) as server:
+        yield server
+
+
+@pytest.fixture
+def watched(context: BrowserContext, scripted: ScriptedServer) -> Iterator[tuple[Page, Watch]]:
+    """The page over the scripted daemon, live; what it did amiss is checked at the end."""
+    page = context.new_page()
+    watch = Watch.over(page, scripted.url)
+    page.goto(scripted.url)
+    page.locator("#connection[data-phase=live]").wait_for()
+    yield page, watch
+    watch.check()

@@ -1,0 +1,291 @@
+"""The page over a scripted daemon: what it shows, what it does, what it never does."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.browser import GONE, Watch
+from tests.e2e.fake_daemon import HOSTILE, FakeDaemon
+from tests.e2e.fake_run import SPIKE_STEP
+from tests.e2e.servers import ScriptedServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Locator
+
+pytestmark = pytest.mark.browser
+
+Watched = tuple[Page, Watch]
+RUN = "r-20260301-120000-7f3a"
+
+
+def fact(page: Page, name: str) -> Locator:
+    return page.locator(f"[data-fact={name}]")
+
+
+def act(page: Page, name: str) -> Locator:
+    return page.locator(f"#controls [data-act={name}]")
+
+
+def test_numbers_move_without_reload(watched: Watched) -> None:
+    page, _ = watched
+    expect(page.locator("#run-name")).to_have_text("night shift")
+    expect(page.locator("#run-state")).to_have_text("running")
+    before = fact(page, "step").inner_text()
+    expect(fact(page, "step")).not_to_have_text(before)
+    expect(fact(page, "pace")).to_have_text(re.compile(r"^\d+(\.\d+)?/s$"))
+    expect(page.locator("[data-value=bpc]")).to_have_text(re.compile(r"^2\.\d{3}$"))
+
+
+def test_tiles_tell_value_uncertainty_band_and_reason(watched: Watched) -> None:
+    page, _ = watched
+    phi = page.locator("[data-tile=phi]")
+    expect(phi.locator(".tile-value")).to_have_text(re.compile(r"^0\.\d{3} ± 0\.014$"))
+    expect(phi.locator(".band-label")).to_have_text("within 0.4–0.8, project convention")
+    agency = page.locator("[data-tile=agency]")
+    expect(agency.locator("[data-value=agency]")).to_have_text("–")
+    expect(agency.locator(".tile-note")).to_have_text("not available: warming up, 399 of 400 choices")
+    phi.focus()
+    expect(phi.locator(".tile-detail")).to_be_visible()
+    expect(phi.locator(".tile-detail")).to_contain_text("27.4 ms")
+
+
+def test_curves_draw_the_spike_and_refine_when_zoomed(watched: Watched) -> None:
+    page, _ = watched
+    plot = page.locator("[data-plot=loss]")
+    plot.locator(".main-svg").first.wait_for()
+    highest = "() => Math.max(...document.querySelector('[data-plot=loss]').data.flatMap((t) => t.yaxis === 'y2' ? [] : t.y))"
+    page.wait_for_function(f"({highest})() > 9")
+    box = plot.locator(".nsewdrag").first.bounding_box()
+    assert box is not None
+    with page.expect_response(re.compile(r"/series\?.*from=\d+.*to=\d+")) as answer:
+        page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 60, steps=4)
+        page.mouse.up()
+    steps = [int(part) for part in re.findall(r"(?:from|to)=(\d+)", answer.value.url)]
+    assert 0 < steps[0] < SPIKE_STEP < steps[1]
+    expect(page.locator("#zoom-note")).to_contain_text("steps")
+    ranged = "() => document.querySelector('[data-plot=loss]').layout.xaxis.range.map(Math.round).join()"
+    before = page.evaluate(ranged)
+    step = fact(page, "step").inner_text()
+    expect(fact(page, "step")).not_to_have_text(step)
+    page.wait_for_function("(seen) => document.querySelector('#plots .now').textContent !== seen", arg=page.locator("#plots .now").first.inner_text())
+    assert page.evaluate(ranged) == before, "live data moved the reader's zoom"
+    page.get_by_role("button", name="All", exact=True).click()
+    page.wait_for_function(f"(before) => ({ranged})() !== before", arg=before)
+
+
+def test_live_points_come_from_deltas_not_from_the_series(watched: Watched) -> None:
+    page, _ = watched
+    page.locator("[data-plot=loss] .main-svg").first.wait_for()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/series" in request.url else None)
+    last = "() => document.querySelector('[data-plot=loss]').data.at(-2).x.at(-1)"
+    before = page.evaluate(last)
+    page.wait_for_function(f"(before) => ({last})() > before + 10", arg=before)
+    assert asked == []
+
+
+def test_controls_follow_the_state(watched: Watched) -> None:
+    page, _ = watched
+    expect(act(page, "start")).to_have_attribute("aria-disabled", "true")
+    act(page, "start").press("Enter")  # reachable by keyboard, so that its reason can be read
+    expect(page.locator("#outcome")).to_contain_text("one run learns at a time")
+    act(page, "pause").click()
+    expect(page.locator("#run-state")).to_have_text("paused")
+    expect(act(page, "pause")).to_be_hidden()
+    act(page, "continue").click()
+    expect(page.locator("#run-state")).to_have_text("running")
+    act(page, "checkpoint").click()
+    expect(page.locator("#outcome")).to_have_text(re.compile(r"^Checkpoint saved at step [\d,]+: continuous_\d+\.$"))
+    expect(page.locator("#checkpoints tbody tr")).to_have_count(7)
+    act(page, "stop").click()
+    expect(page.locator("#run-state")).to_have_text("stopped")
+    expect(act(page, "resume")).to_be_visible()
+    act(page, "resume").click()
+    expect(page.locator("#run-state")).to_have_text("running")
+
+
+def test_a_run_is_started_from_the_dialog(watched: Watched, scripted: ScriptedServer) -> None:
+    page, _ = watched
+    act(page, "stop").click()
+    expect(page.locator("#run-state")).to_have_text("stopped")
+    act(page, "start").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Preset").select_option("tiny")
+    dialog.get_by_label("Files and folders").fill("/data/a\n/data/b c\n")
+    dialog.get_by_label("Name").fill("from the page")
+    dialog.get_by_label("Stop after hours").fill("-1")
+    dialog.get_by_role("button", name="Start learning").click()
+    expect(dialog).to_contain_text("a number above zero")
+    dialog.get_by_label("Stop after hours").fill("1.5")
+    dialog.get_by_text("Settings", exact=True).click()
+    dialog.get_by_label("Settings, one").fill("replay.share=0.25\nstream.mix=sequential")
+    dialog.get_by_role("button", name="Start learning").click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#run-name")).to_have_text("from the page")
+    config = {"stream.data": ["/data/a", "/data/b c"], "replay.share": 0.25, "stream.mix": "sequential"}
+    assert scripted.daemon.seen[-1] == {"preset": "tiny", "name": "from the page", "hours": 1.5, "config": config}
+
+
+def test_what_is_refused_is_said(watched: Watched, scripted: ScriptedServer) -> None:
+    page, watch = watched
+    newest = scripted.daemon.checkpoints[0]["id"]
+    page.get_by_role("button", name=f"pin {newest}").click()
+    expect(page.locator(f"[data-checkpoint={newest}]")).to_contain_text("pinned")
+    page.get_by_role("button", name=f"Delete {newest}").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    assert scripted.daemon.checkpoints[0]["id"] == newest
+    page.get_by_role("button", name=f"Delete {newest}").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text(f"{newest} is pinned. Unpin it first.")).to_be_visible()
+    oldest = scripted.daemon.checkpoints[-1]["id"]
+    page.get_by_role("button", name=f"Delete {oldest}").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator(f"[data-checkpoint={oldest}]")).to_have_count(0)
+    page.get_by_role("button", name=f"Export {newest}").click()
+    expect(page.locator(".command")).to_have_text(f"synapsed export {newest} --format pt")
+    watch.check(forgive=["409 (Conflict)"])
+    watch.errors.clear()
+
+
+def test_nothing_that_is_said_becomes_markup(watched: Watched) -> None:
+    page, _ = watched
+    page.get_by_label("Text to learn from").fill(HOSTILE)
+    page.get_by_role("button", name="Give").click()
+    expect(page.locator("#feed-status")).to_have_text(re.compile(r"^Journaled, enters at step [\d,]+\.$"))
+    expect(page.locator("#sample")).to_have_text(HOSTILE)
+    page.get_by_label("Prompt").fill("<b>hello")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#answer")).to_contain_text(f"<b>hello{HOSTILE} and more")
+    expect(page.locator("#event-list")).to_contain_text("<img")
+    expect(page.locator("#held-out")).to_contain_text("onerror")
+    assert page.locator("img[src=x], main b:text('bold')").count() == 0
+    assert page.title() != "owned"
+
+
+def test_events_filter_and_load_older(watched: Watched, scripted: ScriptedServer) -> None:
+    page, _ = watched
+    run = scripted.daemon.runs[RUN]
+    scripted.call(lambda: [scripted.daemon.note(run, "pass_finished", f"pass {number}") for number in range(3)])
+    rows = page.locator("#event-list li")
+    expect(rows.first).to_contain_text("pass 2")
+    page.get_by_label("Severity").select_option("error")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("No space left on device")
+    page.get_by_label("Severity").select_option("")
+    page.get_by_label("Kind").select_option("checkpoint_saved")
+    expect(rows).to_have_count(6)
+    expect(page.locator("#events-older")).to_have_text("no older events")
+
+
+def test_another_run_can_be_shown(watched: Watched) -> None:
+    page, _ = watched
+    page.get_by_role("button", name="Show first words").click()
+    expect(page.locator("#run-name")).to_have_text("first words")
+    expect(fact(page, "step")).to_have_text("2,000")
+    assert "run=" in page.url
+    page.get_by_role("button", name="Follow what learns").click()
+    expect(page.locator("#run-name")).to_have_text("night shift")
+
+
+def test_schedule_is_paused_and_run(watched: Watched) -> None:
+    page, _ = watched
+    page.get_by_role("button", name="Pause pruning").click()
+    expect(page.locator("[data-job=pruning]")).to_contain_text("paused")
+    page.get_by_role("button", name="Run upkeep now").click()
+    expect(page.locator("#event-list li").first).to_contain_text("upkeep: ran")
+
+
+def test_times_are_local_with_utc_on_hover(watched: Watched) -> None:
+    page, _ = watched
+    time = page.locator("#event-list time").first
+    hour = int(time.inner_text().split(":")[0][-2:])
+    utc_hour = int((time.get_attribute("title") or "")[11:13])
+    assert (time.get_attribute("title") or "").endswith(" UTC")
+    assert (utc_hour + 9) % 24 == hour
+
+
+def test_reconnects_over_a_restart_and_misses_no_event(context: BrowserContext) -> None:
+    daemon = FakeDaemon.furnished(step=300)
+    run = daemon.runs[RUN]
+    page = context.new_page()
+    with ScriptedServer(daemon) as first:
+        port, url = first.port, first.url
+        watch = Watch.over(page, url)
+        page.goto(url)
+        page.locator("#connection[data-phase=live]").wait_for()
+        expect(page.locator("#event-list li").first).to_be_visible()
+    expect(page.locator("#connection-text")).to_have_text(re.compile(r"^reconnecting"))
+    expect(act(page, "pause")).to_have_attribute("title", "no connection to the daemon")
+    daemon.epoch = "e2"
+    for number in range(250):
+        daemon.note(run, "pass_finished", f"away {number}")
+    with ScriptedServer(daemon, port):
+        expect(page.locator("#connection[data-phase=live]")).to_be_visible()
+        expect(page.locator("#event-list li", has_text="away ")).to_have_count(250)
+        step = fact(page, "step").inner_text()
+        expect(fact(page, "step")).not_to_have_text(step)
+    watch.check(forgive=GONE)
+
+
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_fits_the_screen_and_nothing_jumps(chromium_page: Page, width: int, scripted: ScriptedServer) -> None:
+    page = chromium_page
+    page.set_viewport_size({"width": width, "height": 844})
+    page.add_init_script(
+        "window.shift = 0; new PerformanceObserver((list) => { for (const e of list.getEntries()) if (!e.hadRecentInput) window.shift += e.value })"
+        ".observe({ type: 'layout-shift', buffered: true })"
+    )
+    page.goto(scripted.url)
+    page.locator("[data-plot=loss] .main-svg").first.wait_for()
+    step = fact(page, "step").inner_text()
+    expect(fact(page, "step")).not_to_have_text(step)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("window.shift") < 0.1
+
+
+@pytest.fixture
+def chromium_page(context: BrowserContext) -> Page:
+    """A page that nobody has opened yet."""
+    return context.new_page()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_enough_contrast(chromium_page: Page, scheme: str, scripted: ScriptedServer) -> None:
+    page = chromium_page
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(scripted.url)
+    expect(page.locator("#event-list li").first).to_be_visible()
+    poor = page.evaluate(CONTRAST)
+    assert poor == []
+
+
+# Every element with text of its own against the first opaque ground behind it, by WCAG 2: 4.5 at least.
+CONTRAST = """() => {
+  const parse = (color) => (color.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => {
+    const part = (value) => { const v = value / 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  };
+  const ground = (node) => {
+    for (let up = node; up; up = up.parentElement) {
+      const color = parse(getComputedStyle(up).backgroundColor);
+      if (color.length === 3 || color[3] === 1) return color;
+    }
+    return [255, 255, 255];
+  };
+  const poor = [];
+  for (const node of document.querySelectorAll("body *:not(svg *):not(script):not(.only-read)")) {
+    const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+    if (!own || !node.checkVisibility() || node.tagName === "OPTION") continue;
+    const [a, b] = [light(parse(getComputedStyle(node).color)), light(ground(node))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) poor.push(`${node.tagName}.${node.className} ${node.textContent.slice(0, 30)} ${ratio.toFixed(2)}`);
+  }
+  return poor;
+}"""

@@ -1,0 +1,235 @@
+"""A daemon as a process: its port, its lock, its signals, its death."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import IO, TYPE_CHECKING, Any
+
+import httpx
+import psutil
+import pytest
+
+from daemon.errors import HomeBusyError, PortTakenError, UsageError
+from daemon.supervisor.daemon import Daemon
+from tests.unit.daemon.supervisor.scripted_trainer import write_script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from daemon.home import Home
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from daemon.home import Home
+from daemon.supervisor.daemon import Daemon
+from daemon.supervisor.requests import ResumeRequest
+from tests.unit.daemon.supervisor.stage import quick_life, start_request
+
+class Shown:
+    def say(self, kind, **more):
+        print(json.dumps({"kind": kind, **more}), flush=True)
+    def on_listening(self, url, one_time_url): self.say("listening", url=url, one_time_url=one_time_url)
+    def on_run(self, run): self.say("run", **{key: run[key] for key in ("id", "state", "step", "reason")})
+    def on_delta(self, delta): self.say("delta", step=delta["step"])
+    def on_event(self, event): self.say("event", name=event["kind"], message=event["message"])
+    def on_stopping(self): self.say("stopping")
+
+first = {"serve": None, "start": start_request(), "resume": ResumeRequest(checkpoint="latest")}[sys.argv[2]]
+home = Home.open(Path(sys.argv[1]), environ={})
+daemon = Daemon(home, port=0, listener=Shown(), life=quick_life(), grace_seconds=float(sys.argv[3]))
+sys.exit(daemon.run(first, exit_when_finished=first is not None))
+"""
+
+
+class Running:
+    """A daemon process and the lines it printed."""
+
+    def __init__(self, process: subprocess.Popen[str], home: Home) -> None:
+        self.process = process
+        self.home = home
+        self.lines: list[dict[str, Any]] = []
+        self._news = threading.Condition()
+        assert process.stdout is not None
+        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+
+    def _read(self, stdout: IO[str]) -> None:
+        for line in stdout:
+            with self._news:
+                self.lines.append(json.loads(line))
+                self._news.notify_all()
+
+    def until(self, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        with self._news:
+            found = self._news.wait_for(lambda: next((one for one in self.lines if wanted(one)), None), 30.0)
+            assert found is not None, self.lines[-5:]
+            return found
+
+    def learning(self) -> None:
+        self.until(lambda line: line["kind"] == "delta" and line["step"] > 5)
+
+    def trainers(self) -> list[psutil.Process]:
+        return [
+            child
+            for child in psutil.Process(self.process.pid).children(recursive=True)
+            if "spawn_main" in " ".join(child.cmdline())
+        ]
+
+    def get(self, path: str) -> httpx.Response:
+        url = self.until(lambda line: line["kind"] == "listening")["url"]
+        headers = {"Authorization": f"Bearer {self.home.token()}"}
+        return httpx.get(f"{url}/api/v1{path}", headers=headers, trust_env=False)
+
+
+@contextlib.contextmanager
+def daemon_running(home: Home, first: str = "serve", *, grace_seconds: float = 10.0) -> Iterator[Running]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(home.root), first, str(grace_seconds)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield Running(process, home)
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def gone(process: psutil.Process) -> bool:
+    try:
+        process.wait(20)
+    except psutil.TimeoutExpired:
+        return False
+    return True
+
+
+def test_ctrl_c_saves_and_ends_well(home: Home) -> None:
+    with daemon_running(home, "start") as daemon:
+        daemon.learning()
+        (trainer,) = daemon.trainers()
+        daemon.process.send_signal(signal.SIGINT)
+        assert daemon.process.wait(20) == 0
+        assert gone(trainer)
+        daemon.until(lambda line: line["kind"] == "stopping")
+        daemon.until(lambda line: line["kind"] == "event" and "(final)" in line["message"])
+        assert daemon.until(lambda line: line.get("state") == "stopped")["reason"] == "Ctrl+C"
+        assert not (home.root / "daemon.json").exists()
+        log = home.training_log.read_text()
+        assert "BPC=" in log
+        assert "(final)" in log
+        assert home.token() not in log
+
+
+def test_a_second_signal_leaves_at_once_with_the_last_checkpoint_intact(home: Home) -> None:
+    write_script(home.root, deaf=True)
+    with daemon_running(home, "start", grace_seconds=60.0) as daemon:
+        daemon.learning()
+        (trainer,) = daemon.trainers()
+        daemon.process.send_signal(signal.SIGINT)
+        daemon.until(lambda line: line["kind"] == "stopping")
+        daemon.process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        assert daemon.process.wait(20) == 130
+        assert time.monotonic() - began < 10.0
+        assert gone(trainer)
+        assert (home.checkpoints / "continuous_1700000001").is_dir()
+
+
+def test_kill_9_leaves_no_orphan_and_the_next_daemon_closes_the_books(home: Home) -> None:
+    with daemon_running(home, "start") as daemon:
+        daemon.learning()
+        (trainer,) = daemon.trainers()
+        daemon.process.kill()
+        daemon.process.wait()
+        assert gone(trainer)
+    with daemon_running(home) as daemon:
+        ended = daemon.until(lambda line: line.get("state") == "stopped")
+        assert "the daemon died; go on with: synapsed resume continuous_" in ended["reason"]
+        (run,) = daemon.get("/runs").json()["items"]
+        assert run["state"] == "stopped"
+        daemon.process.terminate()
+        assert daemon.process.wait(20) == 0
+    with daemon_running(home, "resume") as daemon:
+        again = daemon.until(lambda line: line.get("state") == "running")
+        assert again["id"] == ended["id"]
+
+
+def test_the_daemon_ends_with_its_run(home: Home) -> None:
+    write_script(home.root, finish_at_step=8)
+    with daemon_running(home, "start") as daemon:
+        assert daemon.process.wait(30) == 0
+    write_script(home.root, refuse="nothing to read")
+    with daemon_running(home, "start") as daemon:
+        assert daemon.process.wait(30) == 7
+        assert daemon.until(lambda line: line.get("state") == "crashed")["reason"] == "nothing to read"
+
+
+def test_shutdown_over_http_and_what_it_costs(home: Home) -> None:
+    with daemon_running(home) as daemon:
+        listening = daemon.until(lambda line: line["kind"] == "listening")
+        assert daemon.get("/health").json()["home_id"] == home.id
+        assert home.token() not in listening["one_time_url"]
+        info = home.read_daemon_file()
+        assert info is not None
+        assert (info.pid, info.url) == (daemon.process.pid, listening["url"])
+        assert daemon.get("/presets").status_code == 200
+        assert psutil.Process(daemon.process.pid).memory_info().rss < 150e6
+        headers = {"Authorization": f"Bearer {home.token()}"}
+        httpx.post(f"{listening['url']}/api/v1/shutdown", headers=headers, trust_env=False)
+        assert daemon.process.wait(20) == 0
+
+
+def test_a_second_daemon_names_the_first(home: Home) -> None:
+    with daemon_running(home) as daemon:
+        url = daemon.until(lambda line: line["kind"] == "listening")["url"]
+        with pytest.raises(HomeBusyError, match=url):
+            Daemon(home, port=0).run()
+
+
+def test_a_taken_port_is_a_clear_line(home: Home) -> None:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTakenError, match=f"port {port}"):
+            Daemon(home, port=port).run()
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "words"),
+    [("0.0.0.0", 0, "--allow-remote"), ("no.such.host.invalid", 0, "--allow-remote"), ("127.0.0.1", 70000, "65535")],
+)
+def test_a_host_or_port_that_cannot_be(home: Home, host: str, port: int, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        Daemon(home, host=host, port=port).run()
+
+
+def test_it_runs_in_a_thread_too(home: Home) -> None:
+    """Without signals; what a test or a notebook may do."""
+
+    class Shown:
+        url = ""
+        listening = threading.Event()
+
+        def on_listening(self, url: str, one_time_url: str) -> None:
+            self.url = url
+            self.listening.set()
+
+        def on_run(self, run: dict[str, Any]) -> None: ...
+        def on_delta(self, delta: dict[str, Any]) -> None: ...
+        def on_event(self, event: dict[str, Any]) -> None: ...
+        def on_stopping(self) -> None: ...
+
+    shown, codes = Shown(), list[int]()
+    thread = threading.Thread(target=lambda: codes.append(Daemon(home, port=0, listener=shown).run()))
+    thread.start()
+    assert shown.listening.wait(20)
+    headers = {"Authorization": f"Bearer {home.token()}"}
+    assert httpx.post(f"{shown.url}/api/v1/shutdown", headers=headers, trust_env=False).status_code == 202
+    thread.join(20)
+    assert codes == [0]
