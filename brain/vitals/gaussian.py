@@ -20,6 +20,9 @@ Partition = tuple[tuple[int, ...], ...]
 EIGENVALUE_FLOOR = 1e-10
 _MAX_SWEEPS = 500
 _BATCH = 512  # partitions solved at once; bounds memory for large systems
+_STIFF = 1e5  # condition of the noise beyond which block by block creeps along a narrow valley
+_MAX_JOINT = 600  # unknowns that a joint update may have
+_MAX_JOINT_STEPS = 300
 _PRUNE_ABOVE = 35 * 16**3  # cuts × nodes³ beyond which hopeless cuts are given up early
 
 
@@ -51,7 +54,7 @@ def as_square(matrix: ArrayLike, name: str) -> Matrix:
     return square
 
 
-def as_covariance(matrix: ArrayLike, name: str) -> Matrix:
+def as_covariance(matrix: ArrayLike, name: str, *, floor: float = EIGENVALUE_FLOOR) -> Matrix:
     """A covariance whose smallest eigenvalues are raised to the floor, so that logarithms stay finite.
 
     Raises:
@@ -66,10 +69,9 @@ def as_covariance(matrix: ArrayLike, name: str) -> Matrix:
         raise ValueError(f"{name} has no variance at all")
     if values[0] < -1e-8 * values[-1]:
         raise ValueError(f"{name} is not positive semi-definite (eigenvalue {values[0]:.3g})")
-    floor = EIGENVALUE_FLOOR * values[-1]
-    if values[0] >= floor:
+    if values[0] >= floor * values[-1]:
         return square
-    return symmetric((vectors * np.maximum(values, floor)) @ vectors.T)
+    return symmetric((vectors * np.maximum(values, floor * values[-1])) @ vectors.T)
 
 
 def log_determinant(covariance: Matrix) -> Matrix:
@@ -203,7 +205,9 @@ def minimum_phi(
 def _system(transition: ArrayLike, covariance: ArrayLike, noise: ArrayLike) -> tuple[Matrix, Matrix, Matrix]:
     """A, S, E in coordinates where every node has unit noise: Φ_G does not depend on a node's scale, rounding does."""
     matrix = as_square(transition, "A")
-    spread, residual = as_covariance(covariance, "S"), as_covariance(noise, "E")
+    residual = as_covariance(noise, "E")
+    # S is at least E; the same floor, relative to its larger eigenvalues, would add noise that is not there.
+    spread = as_covariance(covariance, "S", floor=1e-14)
     if not matrix.shape == spread.shape == residual.shape:
         raise ValueError(f"A, S and E differ in shape: {matrix.shape}, {spread.shape}, {residual.shape}")
     scale = np.sqrt(np.diagonal(residual))
@@ -248,6 +252,7 @@ def _solve(
 
     result = np.full(len(gap), np.inf)
     alive = np.arange(len(gap))
+    systems = gap.copy(), spread, residual
     value = 0.5 * (log_determinant(residual + gap @ spread @ np.swapaxes(gap, 1, 2)) - base)
     fall = np.full(len(gap), np.inf)
     for sweep in range(1, _MAX_SWEEPS + 1):
@@ -271,6 +276,10 @@ def _solve(
     else:
         for index, one in enumerate(alive):
             result[one] = _descend(gap[index], spread[index], residual[index], blocks) - 0.5 * base[index]
+    for one in np.flatnonzero(np.isfinite(result)):
+        begun = tuple(part[one] for part in systems)
+        if np.linalg.cond(begun[2]) > _STIFF:
+            result[one] = min(result[one], _descend_jointly(*begun, blocks) - 0.5 * log_determinant(begun[2]))
     return np.maximum(result, 0.0), sweep
 
 
@@ -305,3 +314,31 @@ def _descend(gap: Matrix, spread: Matrix, residual: Matrix, blocks: list[slice])
     )
     found = minimize(objective, gap[free], jac=True, method=method, options={**options, "maxiter": 2000})
     return min(float(found.fun), objective(gap[free])[0])
+
+
+def _descend_jointly(gap: Matrix, spread: Matrix, residual: Matrix, blocks: list[slice]) -> float:
+    """½ ln|E + D S Dᵀ| after generalised least squares updates of all diagonal blocks of D (n, n) at once.
+
+    Close to singular noise the valley is narrow and lies askew to the blocks; only moving them together follows it.
+    """
+    moved, best, last = gap.copy(), np.inf, np.inf
+    if sum((block.stop - block.start) ** 2 for block in blocks) > _MAX_JOINT:
+        return best
+    for _ in range(_MAX_JOINT_STEPS):
+        product = moved @ spread
+        around = symmetric(residual + product @ moved.T)
+        value = 0.5 * float(log_determinant(around))
+        best, last, fall = min(best, value), value, last - value
+        if abs(fall) < 1e-13:
+            break
+        weight = np.linalg.inv(around)
+        pull = weight @ product
+        unknown = np.block([[np.kron(weight[i, j], spread[i, j]) for j in blocks] for i in blocks])
+        wanted = np.concatenate([pull[block, block].ravel() for block in blocks])
+        step = np.linalg.lstsq(unknown, -wanted, rcond=None)[0]
+        start = 0
+        for block in blocks:
+            size = block.stop - block.start
+            moved[block, block] += step[start : start + size**2].reshape(size, size)
+            start += size**2
+    return best

@@ -1,0 +1,168 @@
+"""Φ and integration of live networks: what they must show, and where they must show nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from brain.ports import Reading
+from brain.vitals.config import ProbeConfig
+from brain.vitals.modules import ModuleWatch
+from brain.vitals.signs.integration.config import IntegrationConfig
+from brain.vitals.signs.integration.sign import IntegrationSign
+from brain.vitals.signs.phi.config import PhiConfig
+from brain.vitals.signs.phi.sign import PhiSign
+from tests.unit.brain.vitals.networks import Network, Unwatchable, moment
+
+
+def phi_sign(*, nudge: float = 0.3, seed: int = 1, **probe: Any) -> PhiSign:
+    return PhiSign(PhiConfig(nudge=nudge), watch=ModuleWatch(ProbeConfig(**probe), seed=seed), seed=seed)
+
+
+def integration_sign(**probe: Any) -> IntegrationSign:
+    return IntegrationSign(IntegrationConfig(), watch=ModuleWatch(ProbeConfig(**probe), seed=1), seed=1)
+
+
+def after_ticks(sign: PhiSign | IntegrationSign, brain: Network, ticks: int, *, start: int = 1) -> Reading:
+    for step in range(start, start + ticks):
+        reading = sign.measure(moment(brain, step))
+    return reading
+
+
+def shown(reading: Reading) -> float:
+    assert reading.value is not None, reading.reason
+    return reading.value
+
+
+def test_reading_carries_all_it_must() -> None:
+    reading = after_ticks(phi_sign(), Network(), 8)
+    assert 0.2 < shown(reading) <= 1.0
+    assert reading.raw is not None
+    assert reading.uncertainty is not None
+    assert 0 < reading.uncertainty < 0.1
+    assert reading.samples > 4_000
+    assert reading.version == "1 M=8 k=4 alpha=0.3"
+    assert reading.cost_ms > 0
+    assert {"nats", "bias", "tdmi", "tick", "coverage"} <= set(reading.detail)
+    assert reading.detail["tick"] == pytest.approx(shown(reading), abs=0.15)
+
+
+def test_disconnected_network_has_no_phi() -> None:
+    assert shown(after_ticks(phi_sign(), Network(across=0.0), 8)) < 0.1
+
+
+def test_phi_rises_with_cross_weights() -> None:
+    values = [shown(after_ticks(phi_sign(), Network(across=across), 8)) for across in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert values == sorted(values)
+    assert values[-1] > values[0] + 0.2
+
+
+def test_phi_does_not_depend_on_the_strength_of_the_nudge() -> None:
+    weak, strong = (shown(after_ticks(phi_sign(nudge=nudge), Network(), 8)) for nudge in (0.05, 0.3))
+    assert weak == pytest.approx(strong, abs=0.08)
+
+
+def test_disconnected_modules_under_common_input_still_share() -> None:
+    """Why integration is read beside Φ, never alone."""
+    common = Network(across=0.0)
+    common.inputs = common.inputs[:, :1] + 0.2 * common.inputs
+    assert shown(after_ticks(integration_sign(), common, 7)) > 0.2
+    assert shown(after_ticks(phi_sign(), common, 8)) < 0.1
+
+
+@pytest.mark.parametrize("sign", [phi_sign(), integration_sign()], ids=["phi", "integration"])
+class TestNotAvailable:
+    """Never a healthy number where there is nothing to measure."""
+
+    def test_zero_input(self, sign: PhiSign | IntegrationSign) -> None:
+        reading = sign.measure(moment(Network(), 1, rows=torch.zeros(20, 64, dtype=torch.uint8)))
+        assert reading.value is None
+        assert "constant" in str(reading.reason)
+
+    def test_constant_state(self, sign: PhiSign | IntegrationSign) -> None:
+        reading = sign.measure(moment(Network(constant=True), 2))
+        assert reading.value is None
+        assert reading.detail["collapsed"] == 1.0
+
+    def test_not_finite_state(self, sign: PhiSign | IntegrationSign) -> None:
+        broken = Network()
+        broken.poison = 2
+        reading = sign.measure(moment(broken, 3))
+        assert reading.value is None
+        assert reading.detail["dropped_share"] == pytest.approx(2 / 16)
+
+    def test_brain_without_modules(self, sign: PhiSign | IntegrationSign) -> None:
+        reading = sign.measure(moment(Unwatchable(), 4))
+        assert reading.value is None
+
+    def test_no_whole_row(self, sign: PhiSign | IntegrationSign) -> None:
+        short = torch.randint(0, 256, (20, 6), dtype=torch.uint8)
+        assert sign.measure(moment(Network(), 5, rows=short)).value is None
+
+
+
+def test_dead_module_is_dropped_and_coverage_told() -> None:
+    reading = after_ticks(phi_sign(), Network(dead=1), 8)
+    assert shown(reading) > 0.1
+    assert reading.detail["coverage"] == pytest.approx(7 / 8)
+    assert reading.detail["modules"] == 7
+
+
+def test_insufficient_samples_are_named() -> None:
+    reading = phi_sign(rows=2).measure(moment(Network(), 1))
+    assert reading.value is None
+    assert "insufficient samples" in str(reading.reason)
+
+
+def test_twin_modules_are_capped() -> None:
+    twins = Network()
+    width = 6
+    twins.weights = torch.cat([twins.weights[:width]] * 8)
+    twins.inputs = torch.cat([twins.inputs[:, :width]] * 8, dim=1)
+    reading = after_ticks(integration_sign(), twins, 7)
+    assert shown(reading) <= 0.9999
+    assert shown(reading) > 0.95
+
+
+def test_old_accumulators_serve_until_the_new_hold_enough() -> None:
+    sign, brain = phi_sign(refresh_every_ticks=10), Network()
+    counts = [sign.measure(moment(brain, step)).samples for step in range(1, 22)]
+    assert sign.watch.generation == 2
+    assert min(counts[9:]) >= 4_000
+    brain.neurons += 10  # it grew: coordinates are found anew at once
+    assert sign.measure(moment(brain, 30)).samples >= 4_000
+    assert sign.watch.generation == 3
+
+
+def test_a_tick_is_read_once_for_both() -> None:
+    watch, brain = ModuleWatch(ProbeConfig(), seed=0), Network()
+    phi = PhiSign(PhiConfig(), watch=watch, seed=0)
+    integration = IntegrationSign(IntegrationConfig(), watch=watch, seed=0)
+    now = moment(brain, 1)
+    phi.measure(now)
+    integration.measure(now)
+    assert brain.passes == 2  # clean and nudged
+
+
+@pytest.mark.parametrize("make", [phi_sign, integration_sign])
+def test_restart_continues_bit_exactly(make: Any) -> None:
+    straight, stopped, resumed = make(), make(), make()
+    brain = Network()
+    after_ticks(straight, brain, 6)
+    after_ticks(stopped, brain, 3)
+    resumed.load_tensors({name: tensor.clone() for name, tensor in stopped.state_tensors().items()})
+    continued = after_ticks(resumed, brain, 3, start=4)
+    expected = after_ticks(make(), brain, 6)
+    assert (continued.value, continued.raw, continued.samples) == (expected.value, expected.raw, expected.samples)
+
+
+def test_measuring_leaves_the_global_generators_alone() -> None:
+    torch.manual_seed(7)
+    np.random.seed(7)
+    before = torch.get_rng_state().clone(), np.random.get_state()[1].copy()
+    after_ticks(phi_sign(), Network(), 2)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.array_equal(np.random.get_state()[1], before[1])
