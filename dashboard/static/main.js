@@ -152,12 +152,13 @@ function begin() {
     onFrame,
     onPhase,
   });
+  render();
+  document.body.dataset.mounted = "";
   page.feed.start();
   addEventListener("online", () => page.feed.retryNow());
   addEventListener("pagehide", () => page.feed.stop());
   addEventListener("pageshow", (shown) => shown.persisted && page.feed.start());
   document.addEventListener("visibilitychange", () => !document.hidden && page.feed.retryNow());
-  render();
 }
 
 begin();

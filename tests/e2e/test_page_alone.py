@@ -242,9 +242,11 @@ def test_fits_the_screen_and_nothing_jumps(chromium_page: Page, width: int, scri
         ".observe({ type: 'layout-shift', buffered: true })"
     )
     page.goto(scripted.url)
-    page.locator("[data-plot=loss] .main-svg").first.wait_for()
+    page.locator("#connection[data-phase=live]").wait_for()
     step = fact(page, "step").inner_text()
     expect(fact(page, "step")).not_to_have_text(step)
+    page.locator("[data-plot=loss]").scroll_into_view_if_needed()
+    page.locator("[data-plot=loss] .main-svg").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("window.shift") < 0.1
 

@@ -1,0 +1,177 @@
+"""The page over the real daemon: a person's whole way, from the first start to a restart of everything."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.e2e.browser import GONE, Watch
+from tests.e2e.servers import RealServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Locator
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture
+def text_folder(tmp_path: Path) -> Path:
+    """Something to read, large enough for a held-out block."""
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for number in range(4):
+        line = f"file {number}: the quick brown fox jumps over the lazy dog, and on it goes.\n"
+        (folder / f"{number}.txt").write_text(line * 4000, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RealServer]:
+    """A daemon with nothing learning."""
+    server = RealServer(tmp_path / "home")
+    yield server
+    server.stop()
+
+
+def state(page: Page) -> Locator:
+    return page.locator("#run-state")
+
+
+def step_of(page: Page) -> int:
+    return int(page.locator("[data-fact=step]").inner_text().replace(",", "").replace("–", "0"))
+
+
+def wait_for_step(page: Page, step: int) -> None:
+    page.wait_for_function(
+        "(step) => Number(document.querySelector('[data-fact=step]').textContent.replaceAll(',', '')) >= step",
+        arg=step,
+        timeout=PATIENCE_MS,
+    )
+
+
+def act(page: Page, name: str) -> None:
+    page.locator(f"#controls [data-act={name}]").click()
+
+
+def start_tiny_run(page: Page, folder: Path) -> None:
+    act(page, "start")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Preset").select_option("tiny")
+    dialog.get_by_label("Files and folders").fill(str(folder))
+    dialog.get_by_label("Name").fill("first light")
+    dialog.get_by_role("button", name="Start learning").click()
+    expect(dialog).to_be_hidden(timeout=PATIENCE_MS)
+    expect(state(page)).to_have_text("running", timeout=PATIENCE_MS)
+
+
+def shown_events(page: Page) -> set[int]:
+    """Sequence numbers of every event on the page, once all pages of the feed are loaded."""
+    return set(page.eval_on_selector_all("#event-list li", "(rows) => rows.map((row) => Number(row.dataset.seq))"))
+
+
+def stored_events(page: Page) -> set[int]:
+    script = """async () => {
+      const seen = [];
+      for (let cursor = null; ; ) {
+        const query = new URLSearchParams({ limit: 500, ...(cursor ? { cursor } : {}) });
+        const answer = await (await fetch(`/api/v1/events?${query}`)).json();
+        seen.push(...answer.items.map((one) => one.seq));
+        if (!(cursor = answer.next)) return seen;
+      }
+    }"""
+    return set(page.evaluate(script))
+
+
+def test_a_whole_life(context: BrowserContext, server: RealServer, text_folder: Path, tmp_path: Path) -> None:
+    page = context.new_page()
+    watch = Watch.over(page, server.page_url)
+    page.goto(server.page_url)
+    page.locator("#connection[data-phase=live]").wait_for()
+    expect(state(page)).to_have_text("no run yet")
+    assert "token" not in page.url
+
+    start_tiny_run(page, text_folder)
+    wait_for_step(page, 20)
+    expect(page.locator("[data-value=bpc]")).to_have_text(re.compile(r"^\d\.\d{3}$"))
+    page.wait_for_function("() => (document.querySelector('[data-plot=loss]').data ?? []).some((t) => t.x.length > 5)")
+
+    page.get_by_label("Text to learn from").fill('<img src=x onerror="document.title=1"> fed by hand')
+    page.get_by_role("button", name="Give").click()
+    expect(page.locator("#feed-status")).to_have_text(re.compile(r"^Journaled, enters at step [\d,]+\.$"))
+    expect(page.locator("#event-list")).to_contain_text("fed by hand")
+    assert page.locator("main img").count() == 0
+
+    page.get_by_label("Prompt").fill("the quick ")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#ask-status")).to_have_text(re.compile(r"^\d+ bytes, at step [\d,]+$"), timeout=PATIENCE_MS)
+
+    act(page, "pause")
+    expect(state(page)).to_have_text("paused", timeout=PATIENCE_MS)
+    act(page, "continue")
+    expect(state(page)).to_have_text("running", timeout=PATIENCE_MS)
+    act(page, "checkpoint")
+    expect(page.locator("#outcome")).to_contain_text("Checkpoint saved at step", timeout=PATIENCE_MS)
+    expect(page.locator("#checkpoints tbody tr").first).to_contain_text("manual")
+
+    act(page, "stop")
+    expect(state(page)).to_have_text("stopped", timeout=PATIENCE_MS)
+    expect(page.locator("#outcome")).to_contain_text("Stopped", timeout=PATIENCE_MS)
+    stopped_at = step_of(page)
+    act(page, "resume")
+    expect(state(page)).to_have_text("running", timeout=PATIENCE_MS)
+    wait_for_step(page, stopped_at + 10)
+    expect(page.locator("#run-name")).to_have_text("first light")
+    watch.check()
+
+    server.kill()
+    expect(page.locator("#connection-text")).to_have_text(re.compile(r"^reconnecting"), timeout=PATIENCE_MS)
+    revived = RealServer(tmp_path / "home", server.port)
+    try:
+        expect(page.locator("#connection[data-phase=live]")).to_be_visible(timeout=PATIENCE_MS)
+        resume = page.locator("#controls [data-act=resume]")
+        if resume.is_visible():  # a daemon that does not take its run up again by itself leaves it to the person
+            resume.click()
+        expect(state(page)).to_have_text("running", timeout=PATIENCE_MS)
+        wait_for_step(page, stopped_at + 20)
+        page.wait_for_function(
+            "async (count) => document.querySelectorAll('#event-list li').length >= count", arg=len(stored_events(page))
+        )
+        missed = stored_events(page) - shown_events(page)
+        assert missed == set() or min(missed) > max(shown_events(page))
+        act(page, "stop")
+        expect(state(page)).to_have_text("stopped", timeout=PATIENCE_MS)
+    finally:
+        revived.stop()
+    watch.check(forgive=GONE)
+
+
+def test_a_mistake_is_answered_at_its_field(context: BrowserContext, server: RealServer) -> None:
+    page = context.new_page()
+    page.goto(server.page_url)
+    page.locator("#connection[data-phase=live]").wait_for()
+    act(page, "start")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Files and folders").fill("/no/such/place")
+    dialog.get_by_role("button", name="Start learning").click()
+    expect(dialog).to_contain_text("/no/such/place")
+    dialog.get_by_label("Files and folders").fill("")
+    dialog.get_by_text("Settings", exact=True).click()
+    dialog.get_by_label("Settings, one").fill("replay.capcity=5")
+    dialog.get_by_role("button", name="Start learning").click()
+    expect(dialog.get_by_text("capacity")).not_to_have_count(0)
+    expect(state(page)).to_have_text("no run yet")
+
+
+def test_a_stranger_is_told_how_to_get_in(context: BrowserContext, server: RealServer) -> None:
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{server.port}/")
+    expect(page.get_by_text("token").first).to_be_visible()
+    assert page.locator("#tiles").count() == 0
