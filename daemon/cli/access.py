@@ -45,4 +45,4 @@ def one_time_url(home: Home) -> str:
     from daemon.cli.client import DaemonClient
 
     with DaemonClient.connect(home) as daemon:
-        return str(daemon.post("/page-codes")["url"])
+        return str(daemon.post("/one-time-urls")["url"])

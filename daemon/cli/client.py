@@ -170,5 +170,5 @@ def _error(answer: httpx.Response) -> DaemonError:
     message = " ".join(f"{detail}: {fields}".split()) if fields else " ".join(str(detail).split())
     kind = ERRORS.get(answer.status_code, DaemonError)
     if answer.status_code >= 500 and (request_id := problem.get("request_id")):
-        message += f" (request {request_id}; see synapsed logs)"
+        message += f" (request {request_id}; see logs/problems.log in the home)"
     return kind(message)

@@ -149,7 +149,7 @@ class FakeDaemon:
             "/operations/o-1": lambda: (200, self._operation("checkpoint", "done")),
             "/schedule/backup": lambda: (200, {**JOB, **body}),
             "/schedule/backup/run": lambda: (202, self._operation("backup", "pending")),
-            "/page-codes": lambda: (201, {"url": f"{self.url}/?token=once"}),
+            "/one-time-urls": lambda: (201, {"url": f"{self.url}/?token=once"}),
             "/shutdown": lambda: (202, {"status": "stopping"}),
             "/health": lambda: (200, {"status": "ok"}),
         }
