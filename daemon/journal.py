@@ -23,7 +23,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from daemon.durable import sync_directory, sync_file, write_whole
+from daemon.durable import is_left_over, sync_directory, sync_file, write_whole
 from daemon.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -216,6 +216,8 @@ class Journal:
         if not self.folder.is_dir():
             self.folder.mkdir(parents=True)
             sync_directory(self.folder.parent)
+        for path in filter(is_left_over, list(self.folder.iterdir())):
+            path.unlink()
         paths = sorted(self.folder.glob("journal-*.jsonl"))
         defects: list[str] = []
         for path in paths:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,13 @@ from daemon.checkpoint.manifest import (
     unreadable,
 )
 from daemon.checkpoint.retention import CheckpointInfo, best_of, newest_first
-from daemon.durable import Disk, is_left_over, remove_durably, write_whole
+from daemon.durable import Disk, is_left_over, remove_durably
 from daemon.errors import CheckpointError, ConflictError, NotFoundError, TornCheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
 
 PREFIX = "continuous_"
 DAMAGED_PREFIX = "damaged-"
@@ -161,7 +164,9 @@ class Catalogue:
 
     def pin(self, name: str) -> None:
         """Keep a checkpoint until it is unpinned."""
-        write_whole(self.path_of(name) / PINNED, b"", disk=self._disk)
+        path = self.path_of(name)
+        (path / PINNED).touch()
+        self._disk.sync_directory(path)
 
     def unpin(self, name: str) -> None:
         """Let the retention rules have a checkpoint again."""
@@ -197,15 +202,18 @@ class Catalogue:
         remove_durably(self.path_of(name), disk=self._disk)
 
     def sweep(self) -> Paths:
-        """Delete the temporaries and trash of writers that live no more; done once at start.
-
-        Raises:
-            OSError: one could not be deleted.
-        """
-        left_over = [path for path in self._entries() if is_left_over(path)]
-        for path in left_over:
-            self._disk.remove(path)
-        return left_over
+        """Delete the temporaries and trash of writers that live no more; done once at start. Returns them."""
+        swept = []
+        for path in self._entries():
+            if not is_left_over(path):
+                continue
+            try:
+                self._disk.remove(path)
+            except OSError as error:  # it only takes room; the next start tries again
+                logger.warning("could not remove %s: %s", path, error)
+            else:
+                swept.append(path)
+        return swept
 
     def record(self, info: CheckpointInfo, *, best: bool = False) -> dict[str, Any]:
         """The JSON form the API gives, without the manifest."""

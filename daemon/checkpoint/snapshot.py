@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from daemon.checkpoint.manifest import Environment
+from daemon.checkpoint.tensor_file import memory_of
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -96,7 +97,7 @@ class Buffers:
         with torch.no_grad():
             for key, tensor in wanted.items():
                 on_device |= tensor.is_cuda
-                self._host[key].copy_(tensor, non_blocking=tensor.is_cuda)
+                _copy(tensor, self._host[key])
         if on_device:
             torch.cuda.synchronize()
         copies = {part: {name: self._host[f"{part}/{name}"] for name in own} for part, own in parts.items()}
@@ -118,6 +119,14 @@ class Buffers:
         if held is not None and held.shape == live.shape and held.dtype == live.dtype:
             return held
         return torch.empty(live.shape, dtype=live.dtype, pin_memory=live.is_cuda)
+
+
+def _copy(live: Tensor, host: Tensor) -> None:
+    if live.is_cpu and live.is_contiguous():
+        # One thread fills the memory bus; torch's own copy waits for all its threads, long on a busy machine.
+        memory_of(host)[:] = memory_of(live)
+    else:
+        host.copy_(live, non_blocking=live.is_cuda)
 
 
 def _truly_tied(live: Snapshot) -> tuple[tuple[str, ...], ...]:

@@ -32,7 +32,8 @@ def test_less_is_better() -> None:
 
 def test_more_is_better_and_on_the_ratio() -> None:
     result = judged(
-        "loop", measures="m", ours=96.0, unit="steps/s", at_least=0.97, of="ratio", peers={"a": 50.0, "b": 100.0}, long=True
+        "loop", measures="m", ours=96.0, unit="steps/s", at_least=0.97, of="ratio",
+        peers={"a": 50.0, "b": 100.0}, long=True,
     )  # fmt: skip
     assert (result.ratio, result.target, result.holds) == (0.96, "≥ 0.97 × best peer", False)
     assert result.command.endswith(" --long")
@@ -95,7 +96,8 @@ def test_both_ways_to_show() -> None:
     records = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [record["name"] for record in records] == ["a", "b"]
     assert set(records[0]) == {
-        "name", "measures", "ours", "peers", "unit", "ratio", "target", "holds", "command", "machine", "details",
+        "name", "measures", "ours", "peers", "unit", "ratio", "target", "holds", "command", "machine",
+        "details",
     }  # fmt: skip
     console = Console(file=io.StringIO(), width=200, record=True)
     console.print(table_of([figure("a"), figure("b", holds=False)]))

@@ -186,6 +186,13 @@ def test_what_is_not_json_is_refused(tmp_path: Path) -> None:
     assert Journal(tmp_path).entries == ()
 
 
+def test_what_a_dead_writer_left_is_swept(tmp_path: Path) -> None:
+    Journal(tmp_path).append("feed", 1, {})
+    (tmp_path / ".saving-journal-000000000002.jsonl.999999999_1.abcd").write_text("half")
+    assert steps_of(Journal(tmp_path).entries) == [(1, 1)]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="could not be read"):
