@@ -156,24 +156,23 @@ class Hub:
             asyncio.create_task(self._beat(mailbox)),
         ]
         writer, reader, watcher, _ = jobs
+        ended: set[asyncio.Task[None]] = set()
         try:
-            await asyncio.wait((writer, reader, watcher), return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait((writer, reader, watcher), return_when=asyncio.FIRST_COMPLETED)
         finally:
             for job in jobs:
                 job.cancel()
-            results = await asyncio.gather(*jobs, return_exceptions=True)
-        if watcher.done() and not watcher.cancelled():
+            await asyncio.gather(*jobs, return_exceptions=True)
+        if reader in ended:
+            if isinstance(reader.exception(), ValueError):
+                await self._close(websocket, CLOSE_POLICY, str(reader.exception()))
+        elif watcher in ended:
             self.dropped_clients += 1
             await self._close(websocket, CLOSE_OVERFLOW, "too slow: reconnect with the last seq")
-        elif reader.done() and not reader.cancelled() and isinstance(results[1], ValueError):
-            await self._close(websocket, CLOSE_POLICY, str(results[1]))
-        elif mailbox.closed_with is not None and not reader.done():
-            await self._close(websocket, CLOSE_GOING_AWAY, mailbox.closed_with)
-        for result in results:
-            if isinstance(result, Exception) and not isinstance(
-                result, (ValueError, RuntimeError, OSError, WebSocketDisconnect)
-            ):
-                raise result
+        elif (failure := writer.exception()) is None:
+            await self._close(websocket, CLOSE_GOING_AWAY, mailbox.closed_with or "bye")
+        elif not isinstance(failure, RuntimeError | OSError | WebSocketDisconnect):
+            raise failure  # a client that went away in the middle of a frame is no failure
 
     async def _write(self, websocket: WebSocket, mailbox: Mailbox, hello: Hello) -> None:
         seen = await self._catch_up(websocket, hello)
@@ -195,7 +194,7 @@ class Hub:
         )
         if not resumed:
             await websocket.send_text(dumps(await self._snapshot(hello, missed)))
-            return max([newest, *(event["seq"] for event in missed or ())])
+            return _newest(newest, missed)
         for event in missed or ():
             await websocket.send_text(dumps({"type": "event", **event}))
         for run in self._supervisor.known():
@@ -203,7 +202,7 @@ class Hub:
                 await websocket.send_text(dumps({"type": "run", "run": run.view(full=False)}))
         # Metrics are not replayed one by one: the series has them all.
         await websocket.send_text(dumps({"type": "gap", "dropped": 0}))
-        return max([newest, *(event["seq"] for event in missed or ())])
+        return _newest(newest, missed)
 
     async def _events_after(self, seq: int, run: str | None) -> list[dict[str, Any]]:
         """Every event after `seq`, oldest first: from the store, and from memory what is not written yet."""
@@ -263,6 +262,11 @@ class Hub:
             return
         with contextlib.suppress(TimeoutError, RuntimeError, OSError, WebSocketDisconnect):
             await asyncio.wait_for(websocket.close(code, reason[:120]), self._timing.closing_seconds)
+
+
+def _newest(seq: int, events: list[dict[str, Any]] | None) -> int:
+    """The highest of a number and the numbers of events."""
+    return max([seq, *(int(event["seq"]) for event in events or ())])
 
 
 def parse_hello(text: str) -> Hello:

@@ -19,11 +19,13 @@ def bind(host: str, port: int) -> socket.socket:
         PortTakenError: something else listens there.
         UsageError: the host is no address of this machine, or the port cannot be had.
     """
+    if not 0 <= port <= 65535:  # getaddrinfo would take it modulo 65536
+        raise UsageError(f"port {port}: a number from 0 to 65535 is expected")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except (OSError, UnicodeError, OverflowError) as error:
+    except (OSError, UnicodeError) as error:
         raise UsageError(
             f"cannot listen on {host}: {getattr(error, 'strerror', None) or error}; try --host 127.0.0.1"
         ) from error
@@ -46,9 +48,6 @@ def bind(host: str, port: int) -> socket.socket:
         raise UsageError(
             f"cannot listen on {host} port {port}: {error.strerror}; choose another --host or --port"
         ) from error
-    except OverflowError as error:
-        sock.close()
-        raise UsageError(f"port {port}: a number from 0 to 65535 is expected") from error
     sock.setblocking(False)
     return sock
 

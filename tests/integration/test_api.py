@@ -8,16 +8,16 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from daemon.home import Home
 from daemon.protocol import RunState
 from tests.unit.daemon.api.reception import TOKEN, URL, Reception, receiving
 
 if TYPE_CHECKING:
-    from daemon.home import Home
+    import httpx
 
 pytestmark = pytest.mark.anyio
 
@@ -131,7 +131,9 @@ async def test_the_diary_over_http(home: Home) -> None:
     async with receiving(home) as reception, reception.client() as client:
         jobs = (await client.get("/api/v1/schedule")).json()["items"]
         assert {"backup", "evaluation", "pruning", "upkeep"} <= {job["id"] for job in jobs}
-        changed = (await client.patch("/api/v1/schedule/backup", json={"paused": True, "cron": "0 5 * * *"})).json()
+        changed = (
+            await client.patch("/api/v1/schedule/backup", json={"paused": True, "cron": "0 5 * * *"})
+        ).json()
         assert (changed["paused"], changed["trigger"]) == (True, "cron 0 5 * * *")
         operation = (await client.post("/api/v1/schedule/backup/run")).json()
         done = (await client.get(f"/api/v1/operations/{operation['id']}?wait=20")).json()
@@ -170,8 +172,8 @@ async def test_openapi_describes_every_resource_of_the_reference(home: Home) -> 
             "/runs/{run_id}/events": {"get"}, "/events": {"get"}, "/runs/{run_id}/experience": {"post"},
             "/runs/{run_id}/generate": {"post"}, "/runs/{run_id}/evaluations": {"get"},
             "/checkpoints": {"get"}, "/checkpoints/{checkpoint_id}": {"get", "delete"},
-            "/checkpoints/{checkpoint_id}/resume": {"post"}, "/schedule": {"get"}, "/schedule/{job}": {"patch"},
-            "/shutdown": {"post"}, "/presets": {"get"}, "/brains": {"get"}, "/health": {"get"},
+            "/checkpoints/{checkpoint_id}/resume": {"post"}, "/schedule": {"get"},
+            "/schedule/{job}": {"patch"}, "/shutdown": {"post"}, "/presets": {"get"}, "/brains": {"get"}, "/health": {"get"},
         }  # fmt: skip
         for path, methods in wanted.items():
             assert methods <= set(paths[f"/api/v1{path}"]), path
@@ -239,7 +241,8 @@ async def test_the_same_key_gives_the_same_answer(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:8765.evil.example", "localhost:8765@evil", ""]
+    "host",
+    ["evil.example", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:8765.evil.example", "localhost:8765@evil", ""],
 )
 async def test_a_rebound_name_gets_nothing(home: Home, host: str) -> None:
     async with receiving(home) as reception, reception.client() as client:
@@ -247,7 +250,9 @@ async def test_a_rebound_name_gets_nothing(home: Home, host: str) -> None:
             assert_problem(await client.get(path, headers={"Host": host}), 400)
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:8765", "http://127.0.0.1:80", ""])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "https://127.0.0.1:8765", "http://127.0.0.1:80", ""]
+)
 async def test_another_origin_changes_nothing_even_without_a_body(home: Home, origin: str) -> None:
     async with receiving(home) as reception, reception.client() as client:
         for path in ("/api/v1/runs", "/api/v1/shutdown", "/login"):
@@ -270,7 +275,7 @@ async def test_the_page_itself_may(home: Home) -> None:
 async def test_a_wrong_token_gets_nothing(home: Home, token: str) -> None:
     async with receiving(home) as reception, reception.client(token=None) as client:
         for path in ("/api/v1/runs", "/metrics", "/openapi.json", "/docs", "/static/main.js", "/nothing"):
-            headers = {"Authorization": f"Bearer {token}".encode()}
+            headers = {b"Authorization": f"Bearer {token}".encode()}
             response = await client.get(path, headers=headers)
             assert_problem(response, 401)
             assert response.headers["www-authenticate"].startswith("Bearer")
@@ -314,7 +319,8 @@ async def test_a_code_can_be_asked_for_with_the_token(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["..", "../../token", "..%2f..%2ftoken", "%2e%2e%2ftoken", "continuous_1/../../token", "continuous_1%00"]
+    "name",
+    ["..", "../../token", "..%2f..%2ftoken", "%2e%2e%2ftoken", "continuous_1/../../token", "continuous_1%00"],
 )
 async def test_a_checkpoint_id_never_leads_out(home: Home, name: str) -> None:
     home.token()
@@ -379,12 +385,24 @@ anything = st.recursive(
     lambda below: st.lists(below, max_size=4) | st.dictionaries(st.text(max_size=12), below, max_size=4),
     max_leaves=12,
 )
-KNOWN_KEYS = ["stream.rows", "stream", "stream.data", "brain", "brain.kind", "limits", "limits.hours", "seed", "", "."]
+KNOWN_KEYS = [
+    "stream.rows",
+    "stream",
+    "stream.data",
+    "brain",
+    "brain.kind",
+    "limits",
+    "limits.hours",
+    "seed",
+    "",
+    ".",
+]
 bodies = anything | st.fixed_dictionaries(
     {},
     optional={
         "preset": st.sampled_from(["tiny", "default", "tinny", "../tiny", ""]) | anything,
-        "config": st.dictionaries(st.sampled_from(KNOWN_KEYS) | st.text(max_size=12), anything, max_size=4) | anything,
+        "config": st.dictionaries(st.sampled_from(KNOWN_KEYS) | st.text(max_size=12), anything, max_size=4)
+        | anything,
         "hours": st.floats() | st.integers() | anything,
         "steps": st.integers() | st.floats() | anything,
         "name": st.text(max_size=300) | anything,
@@ -395,12 +413,13 @@ bodies = anything | st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
 )
 @given(batch=st.lists(bodies, min_size=20, max_size=40))
 def test_no_body_brings_the_daemon_down(tmp_path_factory: pytest.TempPathFactory, batch: list[Any]) -> None:
-    from daemon.home import Home
-
     async def fire() -> None:
         home = Home.open(tmp_path_factory.mktemp("home"), environ={})
         home.prepare()

@@ -42,14 +42,18 @@ async def served(
 ) -> AsyncIterator[tuple[Reception, str]]:
     with contextlib.closing(bind("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
-        async with receiving(home, script=script, port=port, timing=timing) as reception:
-            async with QuietServer(reception.app).answering(sock):
-                yield reception, f"ws://127.0.0.1:{port}/api/v1/stream"
-                await reception.context.hub.close("test over")
+        async with (
+            receiving(home, script=script, port=port, timing=timing) as reception,
+            QuietServer(reception.app).answering(sock),
+        ):
+            yield reception, f"ws://127.0.0.1:{port}/api/v1/stream"
+            await reception.context.hub.close("test over")
 
 
 @contextlib.asynccontextmanager
-async def listening(url: str, hello: dict[str, Any] | None = None, **more: Any) -> AsyncIterator[ClientConnection]:
+async def listening(
+    url: str, hello: dict[str, Any] | None = None, **more: Any
+) -> AsyncIterator[ClientConnection]:
     headers = more.pop("additional_headers", BEARER)
     protocols = [Subprotocol("synapsed.v1")]
     async with connect(url, subprotocols=protocols, additional_headers=headers, proxy=None, **more) as client:
@@ -87,7 +91,9 @@ async def test_hello_welcome_snapshot_and_then_life(home: Home) -> None:
         assert delta["columns"]["replay_bpc"] == [None] * len(delta["columns"]["step"])
         await until(client, of_kind("heartbeat"))
         await reception.supervisor.act(run.id, "stop")
-        frames = await until(client, lambda frame: frame["type"] == "run" and frame["run"]["state"] == "stopped")
+        frames = await until(
+            client, lambda frame: frame["type"] == "run" and frame["run"]["state"] == "stopped"
+        )
         assert "operation" in {frame["type"] for frame in frames}
     async with served(home) as (_, url), listening(url) as client:
         snapshot = (await until(client, of_kind("snapshot")))[-1]
@@ -174,7 +180,9 @@ async def test_a_rebound_name_does_not_connect(home: Home) -> None:
         assert refused.value.response.status_code == 400
 
 
-@pytest.mark.parametrize("first", [None, "not json", "[]", '{"type": "hello", "seq": "x"}', '{"type": "hello", "seq": -1}'])
+@pytest.mark.parametrize(
+    "first", [None, "not json", "[]", '{"type": "hello", "seq": "x"}', '{"type": "hello", "seq": -1}']
+)
 async def test_a_client_that_says_no_hello_is_closed(home: Home, first: str | None) -> None:
     async with served(home) as (_, url):
         protocols = [Subprotocol("synapsed.v1")]
@@ -231,7 +239,8 @@ def deaf_client(port: int) -> socket.socket:
     sock.connect(("127.0.0.1", port))
     sock.sendall(
         (
-            f"GET /api/v1/stream HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET /api/v1/stream HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Protocol: synapsed.v1\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
         ).encode()

@@ -1,8 +1,8 @@
 """A trainer without torch that does what `script.json` in its home says: learn, crash, hang, be deaf.
 
-Keys of the script: `sessions` (the misdeeds below happen in sessions up to this number only), `crash_at_step`,
-`segfault_at_step`, `hang_at_step`, `finish_at_step`, `refuse` (a goodbye that no restart can help), `deaf` (obeys
-nothing), `conflict` (words for grow and sleep), `step_seconds`.
+Keys of the script: `sessions` (the misdeeds below happen in sessions up to this number only),
+`crash_at_step`, `segfault_at_step`, `hang_at_step`, `finish_at_step`, `refuse` (a goodbye that no restart
+can help), `deaf` (obeys nothing), `conflict` (words for grow and sleep), `step_seconds`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.checkpoint.manifest import FILES, STATE, Environment, Manifest, read_manifest, timestamp_of
@@ -24,6 +23,7 @@ from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrd
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from pathlib import Path
 
 ENTRY = "tests.unit.daemon.supervisor.scripted_trainer:main"
 FIRST_NAME = 1_700_000_000

@@ -91,7 +91,9 @@ class Running:
 @contextlib.contextmanager
 def daemon_running(home: Home, first: str = "serve", *, grace_seconds: float = 10.0) -> Iterator[Running]:
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(home.root), first, str(grace_seconds)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PROGRAM, str(home.root), first, str(grace_seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         yield Running(process, home)
@@ -202,8 +204,13 @@ def test_a_taken_port_is_a_clear_line(home: Home) -> None:
 
 @pytest.mark.parametrize(
     ("host", "port", "words"),
-    [("0.0.0.0", 0, "--allow-remote"), ("no.such.host.invalid", 0, "--allow-remote"), ("127.0.0.1", 70000, "65535")],
+    [
+        ("0.0.0.0", 0, "--allow-remote"),
+        ("no.such.host.invalid", 0, "--allow-remote"),
+        ("127.0.0.1", 70000, "65535"),
+    ],
 )
+@pytest.mark.timeout(20)
 def test_a_host_or_port_that_cannot_be(home: Home, host: str, port: int, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         Daemon(home, host=host, port=port).run()

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from daemon.protocol import Outcome
+from daemon.supervisor.clock import SystemClock
+from daemon.supervisor.operations import Operation, Operations
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def test_an_operation_is_settled_once() -> None:
+    told: list[str] = []
+    operations = Operations(SystemClock(), lambda operation: told.append(operation.state))
+    operation = operations.open("r", "pause")
+    operations.settle(Outcome(id=operation.id, ok=True, step=5, result={"checkpoint": "c"}))
+    operations.settle(Outcome(id=operation.id, ok=False, step=6, error="late"))
+    operations.settle(Outcome(id="op-unknown", ok=True, step=6))
+    assert operation.view()["result"] == {"step": 5, "checkpoint": "c"}
+    assert told == ["pending", "done"]
+    operations.close()
+
+
+async def test_silence_fails_it_in_one_line() -> None:
+    ended = asyncio.Event()
+
+    def changed(operation: Operation) -> None:
+        if operation.state != "pending":
+            ended.set()
+
+    operations = Operations(SystemClock(), changed)
+    operation = operations.open("r", "pause", timeout_seconds=0.01)
+    await asyncio.wait_for(ended.wait(), 5)
+    assert (operation.state, operation.error) == ("failed", "pause was not acknowledged within 0 s")
+
+
+async def test_a_lost_trainer_fails_its_own_only() -> None:
+    operations = Operations(SystemClock(), lambda _: None)
+    mine, other = operations.open("r", "pause"), operations.open("s", "pause")
+    operations.fail_pending("r", "lost")
+    assert (mine.state, other.state) == ("failed", "pending")
+    operations.close()
