@@ -40,7 +40,7 @@ make_environment() {
     if ! .venv/bin/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt \
         --editable ".${extras:+[$extras]}" >"$log" 2>&1; then
         tail -n 5 "$log" >&2
-        if grep -qiE 'name resolution|getaddrinfo|network is unreachable|connection (refused|timed out)|NewConnectionError|max retries|timed? ?out' "$log"; then
+        if grep -qiE 'name resolution|getaddrinfo|network is unreachable|connection (refused|timed out)|NewConnectionError|max retries|timed? ?out|from versions: none' "$log"; then
             fail "the packages could not be downloaded: no network, or no package index answers; try again when online"
         fi
         fail "installing the packages failed; the whole story is in $log"
