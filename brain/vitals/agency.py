@@ -1,6 +1,6 @@
 """How much of what happens next follows from what the brain did: η = I(A; O | C) / H(A | C).
 
-Two estimators: the Barber–Agakov bound from scored actions, and closed-loop probes of a brain that hears itself.
+Two estimators: the Barber–Agakov bound from scored actions, and probes of a brain that hears itself.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Agency:
 def barber_agakov(log_q_of_taken: ArrayLike, action_entropy: ArrayLike) -> Agency | None:
     """η̂ = 1 − CE[q(a | s, s′)] / H(π) from ln q of each taken action, scored before it was learned from.
 
-    A lower bound of the true agency for any q, so it is negative while q is worse than the policy's own entropy.
-    None when the actions carry less than MIN_ACTION_ENTROPY.
+    A lower bound of the true agency for any q, so it is negative while q is worse than the policy's own
+    entropy. None when the actions carry less than MIN_ACTION_ENTROPY.
 
     Args:
         log_q_of_taken: ln q(a | s, s′) of randomised actions, (N,).
@@ -53,13 +53,14 @@ def barber_agakov(log_q_of_taken: ArrayLike, action_entropy: ArrayLike) -> Agenc
 
 
 def closed_loop_agency(action_log_probs: ArrayLike, continuation_log_probs: ArrayLike) -> Agency | None:
-    """Agency over one's own next symbols, from sampled continuations scored under every counterfactual action.
+    """Agency over one's own next symbols, from continuations scored under every counterfactual action.
 
-    I = Σ_a p(a) E_{o ~ p(·|a)} [ln p(o | a) − ln Σ_{a′} p(a′) p(o | a′)], averaged over contexts, over the mean H(A).
+    I = Σ_a p(a) E_{o ~ p(·|a)} [ln p(o | a) − ln Σ_{a′} p(a′) p(o | a′)], averaged over contexts, over
+    the mean H(A).
 
     Args:
-        action_log_probs: ln p(a | h) over the counterfactual actions of each context, (C, A); renormalised here.
-        continuation_log_probs: ln p(o_{a,s} | a′, h) as (C, A, S, A′), for S continuations sampled after each action.
+        action_log_probs: ln p(a | h) of the counterfactual actions, (C, A); renormalised here.
+        continuation_log_probs: ln p(o_{a,s} | a′, h), (C, A, S, A′), for S continuations of each action.
 
     Returns:
         None when the actions carry less than MIN_ACTION_ENTROPY.
@@ -84,7 +85,7 @@ def closed_loop_agency(action_log_probs: ArrayLike, continuation_log_probs: Arra
 
 
 def _log_sum(values: Array, *, axis: int) -> NDArray[np.float64]:
-    """ln Σ exp along an axis."""
+    """Ln Σ exp along an axis."""
     top = values.max(axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
@@ -92,7 +93,7 @@ def _log_sum(values: Array, *, axis: int) -> NDArray[np.float64]:
 
 
 def _ratio_error(numerator: Array, denominator: Array) -> float:
-    """Standard error of Σ numerator / Σ denominator over independent contexts (linearised); nan for a single one."""
+    """Linearised standard error of Σ numerator / Σ denominator over contexts; nan for a single one."""
     count = len(numerator)
     if count < 2:
         return math.nan

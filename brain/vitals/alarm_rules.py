@@ -1,18 +1,20 @@
 """When a vital sign is alarming: each rule judges the evidence; none of them remembers what it said before.
 
-A verdict is True (alarming), False (well) or None (nothing can be said: not available, warming up, too few values).
+A verdict is True (alarming), False (well) or None (nothing can be said: not available, too few values).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from brain.ports import Reading
 from brain.vitals.trend import mann_kendall, page_hinkley, theil_sen, theil_sen_interval
+
+if TYPE_CHECKING:
+    from brain.ports import Reading
 
 Severity = Literal["info", "warning", "error"]
 Series = Sequence[tuple[float, float]]  # (time in seconds, value), oldest first
@@ -53,7 +55,7 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One alarm: what it judges, what it says, and how many verdicts in a row it takes to raise or clear it."""
+    """One alarm: what it judges and says, and how many verdicts in a row raise or clear it."""
 
     kind: str
     severity: Severity
@@ -89,7 +91,7 @@ def agency_is_low(evidence: Evidence) -> bool | None:
 
 
 def error_rises(evidence: Evidence) -> bool | None:
-    """Page–Hinkley over the last hour of the prequential loss, and still 5 % up; alone this is not forgetting."""
+    """Page–Hinkley over an hour of prequential loss, and still 5 % up; alone this is not forgetting."""
     points = evidence.series.get("prequential_loss", ())
     if len(points) < _MIN_POINTS:
         return None
@@ -153,15 +155,13 @@ def units_are_dead(evidence: Evidence) -> bool | None:
 
 
 def may_stop(evidence: Evidence) -> bool | None:
-    """All stop rules hold for an hour: Φ and self-prediction error equivalent to flat, agency high, no growth."""
+    """All stop rules hold for an hour: Φ and self-prediction error level, agency high, no growth."""
     phi, error, agency = (evidence.hour(name) for name in ("phi", "self_prediction_error", "agency"))
     if phi is None or error is None or agency is None:
         return None
     neurons = evidence.series.get("num_neurons", ())
     grew = len({value for _, value in neurons}) > 1
-    return (
-        _is_flat(*phi) and _is_flat(*error) and float(np.quantile(agency[1], 0.1)) > 0.7 and not grew
-    )
+    return _is_flat(*phi) and _is_flat(*error) and float(np.quantile(agency[1], 0.1)) > 0.7 and not grew
 
 
 def _is_flat(times: np.ndarray, values: np.ndarray) -> bool:
@@ -256,7 +256,7 @@ RULES: tuple[Rule, ...] = (
         kind="stop_hint",
         severity="info",
         sign="phi",
-        cause="Φ has been level for an hour, agency is above 0.7, self-prediction error is flat, nothing grows",
+        cause="For an hour Φ was level, agency above 0.7, self-prediction error flat, and nothing grew",
         remedy="This is a good moment to stop",
         judge=may_stop,
     ),

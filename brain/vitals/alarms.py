@@ -6,14 +6,17 @@ A pure state machine: what goes in are readings, step and time; what comes out a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from brain.ports import Reading
 from brain.vitals.alarm_rules import RULES, WINDOW_SECONDS, Evidence, Rule, Severity
 
-# Which number of a reading an hour is kept of; Φ's own value is smoothed over ticks, so its per-tick one is taken.
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from brain.ports import Reading
+
+# Which number of a reading is kept for an hour; Φ's value is smoothed, so its per-tick one is taken.
 _KEPT = {
     "phi": "tick",
     "agency": None,
@@ -92,7 +95,9 @@ class AlarmBook:
         kinds = {rule.kind for rule in self.rules}
         alarms = [Alarm(**alarm) for alarm in stored.get("active", ())]
         self._active = {alarm.kind: alarm for alarm in alarms if alarm.kind in kinds}
-        self._streaks = {kind: int(count) for kind, count in stored.get("streaks", {}).items() if kind in kinds}
+        self._streaks = {
+            kind: int(count) for kind, count in stored.get("streaks", {}).items() if kind in kinds
+        }
         series = stored.get("series", {})
         self._series = {name: [(float(t), float(v)) for t, v in series.get(name, ())] for name in _KEPT}
 

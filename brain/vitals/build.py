@@ -14,13 +14,11 @@ if TYPE_CHECKING:
     from brain.vitals.live import Clock
 
 
-def build_vitals(
-    config: VitalsConfig, *, seed: int, clock: Clock = time.perf_counter
-) -> list[VitalSign]:
+def build_vitals(config: VitalsConfig, *, seed: int, clock: Clock = time.perf_counter) -> list[VitalSign]:
     """Every registered vital sign, by name, each with generators of its own.
 
-    They share one watch over the brain's modules, so that a tick reads its experience once. A sign without settings
-    of its own in `config` takes its defaults.
+    They share one watch over the brain's modules, so that a tick reads its experience once. A sign without
+    settings of its own in `config` takes its defaults.
     """
     watch = ModuleWatch(config.probe, seed=seed * 1_000 + 999)
     signs = []

@@ -1,4 +1,7 @@
-"""`python -m brain.vitals.check FILE.json`: every known answer computed anew; exit 0 when all pass, 1 when not, 2 for a bad file."""
+"""`python -m brain.vitals.check FILE.json`: every known answer computed anew.
+
+Exit code 0 when all pass, 1 when one fails or its kind is unknown, 2 for a bad file.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ class Row:
     note: str = ""
 
 
-def check_case(case: Mapping[str, Any]) -> Iterator[Row]:
+def check_case(case: Any) -> Iterator[Row]:
     """Compare every key of one case; a kind or key nobody computes is a failure.
 
     Raises:
@@ -98,7 +101,7 @@ def _compared(label: str, key: str, expected: Any, computed: Any) -> Row:
     return Row(case=label, key=key, expected=value, computed=computed, passed=bool(close or both_undefined))
 
 
-def read_cases(path: Path) -> Sequence[Mapping[str, Any]]:
+def read_cases(path: Path) -> Sequence[Any]:
     """The cases of a file.
 
     Raises:

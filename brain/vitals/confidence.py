@@ -69,8 +69,8 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, *, num
 def debiased_calibration_error(confidence: ArrayLike, correct: ArrayLike, *, num_bins: int = 15) -> float:
     """Calibration error over bins of equal mass, less what noise alone adds to it; never below 0.
 
-    Each bin's accuracy is a noisy mean, so |accuracy − confidence| is too large on average; the expected excess under
-    a normal of the bin's standard error is subtracted. Ties are never split between bins.
+    Each bin's accuracy is a noisy mean, so |accuracy − confidence| is too large on average; the expected
+    excess under a normal of the bin's standard error is subtracted. Ties are never split between bins.
 
     Source: equal mass, Roelofs et al. 2022; debiasing, Kumar, Liang, Ma 2019 (there by resampling).
     """

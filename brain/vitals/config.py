@@ -34,8 +34,8 @@ class ProbeConfig:
 class VitalsConfig:
     """How often vital signs are measured and what they may cost.
 
-    A tick every `every_steps` steps, stretched by the governor so that probes stay within `budget_share` of the
-    time. `bands` overrides the healthy band of a vital sign by its name; bands are this project's convention.
+    A tick every `every_steps` steps, stretched by the governor so that probes stay within `budget_share` of
+    the time. `bands` overrides the healthy band of a vital sign by name; bands are a project convention.
     """
 
     enabled: bool = True

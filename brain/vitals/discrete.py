@@ -5,10 +5,13 @@ Bits where a name says so, nats otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 Array = NDArray[np.float64]
 NATS_PER_BIT = float(np.log(2.0))
@@ -85,10 +88,10 @@ def mutual_information(channel: ArrayLike, inputs: ArrayLike | None = None) -> f
 
 
 def channel_capacity(channel: ArrayLike, *, tolerance: float = 1e-11, max_iterations: int = 5_000) -> float:
-    """Capacity in nats by Blahut–Arimoto, closed to `tolerance` by its own bounds I(p) ≤ C ≤ max_x D(W_x ‖ pW).
+    """Capacity in nats by Blahut–Arimoto, closed to `tolerance` by I(p) ≤ C ≤ max_x D(W_x ‖ pW).
 
-    Where an input is useless by a hair the iteration crawls; Newton steps on the same concave objective with a
-    vanishing log barrier then close the gap.
+    Where an input is useless by a hair the iteration crawls; Newton steps on the same concave objective with
+    a vanishing log barrier then close the gap.
 
     Source: Blahut 1972; Arimoto 1972. Bounds: Blahut's theorem 10.
 
@@ -118,7 +121,7 @@ def _divergences(rows: Array, output: Array) -> Array:
 
 
 def _capacity_by_barrier(rows: Array, tolerance: float) -> float:
-    """Maximise I(p) + t Σ ln p by Newton steps on the simplex, t → 0; the gap at an optimum is t times the inputs."""
+    """Maximise I(p) + t Σ ln p over the simplex by Newton steps, t → 0; the gap is t times the inputs."""
     size = len(rows)
     inputs = np.full(size, 1.0 / size)
     barrier, best = 0.1, 0.0
@@ -183,10 +186,10 @@ def stationary_distribution(transition: ArrayLike) -> Array:
 
 
 def markov_agency(transition: ArrayLike, num_next: int) -> float:
-    """Agency of a speaker over its own next `num_next` symbols when its language is a stationary Markov chain.
+    """Agency of a speaker over its own next `num_next` symbols, its language a stationary Markov chain.
 
-    The own symbol is A = X₁ after the context C = X₀; O = X₂ … X_{k+1}. By the Markov property everything A tells
-    about O it tells through X₂, so the sum over I(A; X_j | C, X₂ … X_{j−1}) has one term whatever k is.
+    The own symbol is A = X₁ after the context C = X₀; O = X₂ … X_{k+1}. By the Markov property everything A
+    tells about O it tells through X₂, so the sum over I(A; X_j | C, X₂ … X_{j−1}) has one term whatever k is.
     """
     if num_next < 1:
         raise ValueError("k must be at least 1")

@@ -1,17 +1,20 @@
-"""Information in stationary Gaussian systems: Lyapunov covariance, time-delayed information, Φ_G at a partition.
+"""Stationary Gaussian systems: Lyapunov covariance, time-delayed information, Φ_G at a partition.
 
 Everything is float64 and in nats. A system is x′ = A x + e, e ~ N(0, E), with stationary covariance S.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import combinations, islice, pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Matrix = NDArray[np.float64]
 Partition = tuple[tuple[int, ...], ...]
@@ -80,7 +83,7 @@ def log_determinant(covariance: Matrix) -> Matrix:
 
 
 def stationary_covariance(transition: ArrayLike, noise: ArrayLike) -> Matrix:
-    """S with S = A S Aᵀ + E, by doubling: every partial sum is positive semi-definite, even close to instability.
+    """S with S = A S Aᵀ + E, by doubling: positive semi-definite all the way, even close to instability.
 
     Raises:
         ValueError: when the spectral radius is 1 or more, so that there is no stationary state.
@@ -133,7 +136,7 @@ def balanced_bipartitions(modules: int) -> list[Partition]:
     if modules < 2:
         raise ValueError("a cut needs at least two modules")
     half = modules // 2
-    cuts = []
+    cuts: list[Partition] = []
     for first in combinations(range(modules), half):
         if modules % 2 == 0 and first[0] != 0:
             break  # the other half was taken already
@@ -203,7 +206,7 @@ def minimum_phi(
 
 
 def _system(transition: ArrayLike, covariance: ArrayLike, noise: ArrayLike) -> tuple[Matrix, Matrix, Matrix]:
-    """A, S, E in coordinates where every node has unit noise: Φ_G does not depend on a node's scale, rounding does."""
+    """A, S, E with unit noise at every node: Φ_G does not depend on a node's scale, rounding does."""
     matrix = as_square(transition, "A")
     residual = as_covariance(noise, "E")
     # S is at least E; the same floor, relative to its larger eigenvalues, would add noise that is not there.
@@ -217,7 +220,7 @@ def _system(transition: ArrayLike, covariance: ArrayLike, noise: ArrayLike) -> t
 def _blocks(cut: Partition) -> list[slice]:
     """Where the parts of a cut lie once its nodes are put in order."""
     bounds = np.cumsum([0, *(len(part) for part in cut)])
-    return [slice(int(start), int(stop)) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [slice(int(start), int(stop)) for start, stop in pairwise(bounds)]
 
 
 def _arranged(system: tuple[Matrix, Matrix, Matrix], cuts: list[Partition]) -> tuple[Matrix, Matrix, Matrix]:
@@ -239,15 +242,16 @@ def _solve(
 ) -> tuple[Matrix, int]:
     """Φ_G of arranged systems, (P,), inf where one was given up as not the smallest; and the sweeps taken.
 
-    Alternates the covariance E′ = E + D S Dᵀ, D = A − A′, with a generalised least squares update of each diagonal
-    block, beginning at D's diagonal blocks 0; every sweep lowers ln|E′| (it minimises a majorant). Persistent systems
-    have long plateaus: what has not settled after the last sweep is finished by a quasi-Newton descent from there.
-    With `prune` a system whose extrapolated limit stays above the best value so far is given up.
+    Alternates the covariance E′ = E + D S Dᵀ, D = A − A′, with a generalised least squares update of each
+    diagonal block of D, beginning at 0; every sweep lowers ln|E′| (it minimises a majorant). ln|E′| is not
+    convex and can have several valleys: Φ_G is, by definition here, the bottom of the one reached from there.
+    Persistent systems have long plateaus: what has not settled after the last sweep is finished by a
+    quasi-Newton descent. With `prune` a system whose extrapolated limit stays above the best is given up.
     """
     gap = transition.copy()
     for block in blocks:
         gap[:, block, block] = 0.0
-    inverses = [np.linalg.inv(spread[:, block, block]) for block in blocks]
+    inverses: list[Matrix] = [np.asarray(np.linalg.inv(spread[:, block, block])) for block in blocks]
     base = log_determinant(residual)
 
     result = np.full(len(gap), np.inf)
@@ -277,9 +281,10 @@ def _solve(
         for index, one in enumerate(alive):
             result[one] = _descend(gap[index], spread[index], residual[index], blocks) - 0.5 * base[index]
     for one in np.flatnonzero(np.isfinite(result)):
-        begun = tuple(part[one] for part in systems)
-        if np.linalg.cond(begun[2]) > _STIFF:
-            result[one] = min(result[one], _descend_jointly(*begun, blocks) - 0.5 * log_determinant(begun[2]))
+        begun, around, noise = (part[one] for part in systems)
+        if np.linalg.cond(noise) > _STIFF:
+            joint = _descend_jointly(begun, around, noise, blocks) - 0.5 * float(log_determinant(noise))
+            result[one] = min(result[one], joint)
     return np.maximum(result, 0.0), sweep
 
 
@@ -307,19 +312,19 @@ def _descend(gap: Matrix, spread: Matrix, residual: Matrix, blocks: list[slice])
         product = moved @ spread
         around = symmetric(residual + product @ moved.T)
         gradient = np.linalg.solve(around, product)
-        return 0.5 * float(log_determinant(around)), gradient[free]
+        return 0.5 * float(log_determinant(around)), np.asarray(gradient[free])
 
-    method, options = (
-        ("BFGS", {"gtol": 1e-9}) if free.sum() <= 128 else ("L-BFGS-B", {"maxcor": 20, "gtol": 1e-7})
-    )
-    found = minimize(objective, gap[free], jac=True, method=method, options={**options, "maxiter": 2000})
-    return min(float(found.fun), objective(gap[free])[0])
+    start = gap[free]
+    options: dict[str, float] = {"gtol": 1e-9, "maxiter": 2000} if len(start) <= 128 else {"maxiter": 2000}
+    method = "BFGS" if len(start) <= 128 else "L-BFGS-B"
+    found = minimize(objective, start, jac=True, method=method, options=options)  # type: ignore[call-overload]
+    return min(float(found.fun), objective(start)[0])
 
 
 def _descend_jointly(gap: Matrix, spread: Matrix, residual: Matrix, blocks: list[slice]) -> float:
     """½ ln|E + D S Dᵀ| after generalised least squares updates of all diagonal blocks of D (n, n) at once.
 
-    Close to singular noise the valley is narrow and lies askew to the blocks; only moving them together follows it.
+    Close to singular noise the valley is narrow and askew to the blocks; only moving all at once follows it.
     """
     moved, best, last = gap.copy(), np.inf, np.inf
     if sum((block.stop - block.start) ** 2 for block in blocks) > _MAX_JOINT:

@@ -1,16 +1,18 @@
 """Keeps probes within their share of the training time: widens the tick rather than exceed it.
 
-Pure: a decision follows from measured costs and elapsed training time, and influences nothing but when to look.
+Pure: a decision follows from measured costs and training time, and influences nothing but when to look.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from brain.vitals.config import VitalsConfig
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from brain.vitals.config import VitalsConfig
 
 _COST_MEMORY = 0.8  # weight of the past in the expected cost of a tick
 _SAVED_TICKS = 2.0  # a pause or a cheap stretch may not save up more than this many ticks
@@ -46,7 +48,7 @@ class GovernorState:
 
 
 def advance(state: GovernorState, config: VitalsConfig, *, training_seconds: float) -> GovernorState:
-    """Earn credit for the training time since last asked; time that ran backwards (a new session) earns none."""
+    """Earn credit for the training time since last asked; time that ran backwards earns none."""
     elapsed = max(0.0, training_seconds - state.training_seconds)
     saved = max(state.credit_seconds, _SAVED_TICKS * state.expected_seconds)
     credit = state.credit_seconds + config.budget_share * elapsed

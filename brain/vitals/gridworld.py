@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from brain.vitals.discrete import Array, channel_capacity, conditional_agency
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MOVES = {
     "stay": (0, 0),
@@ -22,7 +25,7 @@ _MOVES = {
 
 
 def grid_transitions(size: int, slip: float, actions: Sequence[str]) -> Array:
-    """p(s′ | s, a), (size², A, size²): walls block; with probability `slip` a uniformly random action replaces the one.
+    """p(s′ | s, a), (size², A, size²): walls block, and with probability `slip` the action is a random one.
 
     Raises:
         ValueError: for an unknown action, a slip outside [0, 1] or an empty grid.

@@ -1,20 +1,23 @@
 """Effective dependence: how much of what the modules do is shared, without asking whether wires carry it.
 
-Total correlation, dual total correlation and O-information of Gaussians in nats, their bias, and the copula that
-makes any marginal Gaussian.
+Total correlation, dual total correlation and O-information of Gaussians in nats, their bias, and the copula
+that makes any marginal Gaussian.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.special import digamma, ndtri
 from scipy.stats import rankdata
 
 from brain.vitals.gaussian import Matrix, as_covariance, log_determinant
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 # Duplicate nodes would give exactly 1 and an infinite total correlation.
 DEPENDENCE_CAP = 0.9999
@@ -48,7 +51,7 @@ def correlation(covariance: ArrayLike) -> Matrix:
 def gaussian_dependence(covariance: ArrayLike) -> Dependence:
     """All four numbers of a covariance or correlation matrix.
 
-    Source: Watanabe 1960 (TC); Han 1978 (DTC); Rosas et al. 2019 (O-information); Tononi, Sporns, Edelman 1994.
+    Source: Watanabe 1960 (TC); Han 1978 (DTC); Rosas et al. 2019 (O); Tononi, Sporns, Edelman 1994.
 
     >>> round(gaussian_dependence([[1, 0.5], [0.5, 1]]).effective, 6)
     0.25
@@ -73,7 +76,7 @@ def effective_dependence(total_correlation: float, nodes: int) -> float:
 
 
 def total_correlation_bias(nodes: int, samples: int) -> float:
-    """Expected plug-in total correlation of `nodes` independent Gaussians over `samples` draws, in nats; exact.
+    """Expected plug-in total correlation of independent Gaussians, in nats; exact.
 
     Source: the log determinant of a Wishart matrix (Anderson 2003, 7.5; Misra, Singh, Demchuk 2005).
     """
@@ -84,7 +87,7 @@ def total_correlation_bias(nodes: int, samples: int) -> float:
 
 
 def gaussian_copula(samples: ArrayLike) -> Matrix:
-    """Each column (T, n) replaced by the normal quantiles of its mid-ranks; a monotone change leaves it the same.
+    """Each column (T, n) replaced by normal quantiles of its mid-ranks; a monotone change alters nothing.
 
     Source: Ince et al. 2017, Human Brain Mapping 38:1541.
     """

@@ -5,10 +5,13 @@ Numpy throughout, so that measuring agency draws nothing from the brain's genera
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Array = NDArray[np.float64]
 
@@ -53,7 +56,7 @@ class InverseModel:
         self._updates = 0
 
     def log_probabilities(self, features: Array, open_actions: NDArray[np.bool_] | None = None) -> Array:
-        """ln q(a | s, s′), (N, A); closed actions get practically no mass."""
+        """Ln q(a | s, s′), (N, A); closed actions get practically no mass."""
         return self._forward(features, open_actions)[0]
 
     def learn(

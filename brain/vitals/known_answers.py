@@ -8,13 +8,13 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from brain.vitals import confidence, discrete, gridworld, trend
 from brain.vitals.gaussian import (
-    EIGENVALUE_FLOOR,
     Matrix,
     as_covariance,
     as_square,
@@ -123,10 +123,12 @@ def grid(inputs: Inputs) -> Mapping[str, Computation]:
     answers: dict[str, Computation] = {"agency_uniform": lambda: gridworld.uniform_agency(transitions)}
     for steps in (1, 2, 3):
         for place, cell in cells.items():
-            answers[f"emp{steps}_{place}"] = lambda steps=steps, cell=cell: (
-                gridworld.empowerment(transitions, cell, steps) / discrete.NATS_PER_BIT
-            )
+            answers[f"emp{steps}_{place}"] = partial(_empowerment_bits, transitions, cell, steps)
     return answers
+
+
+def _empowerment_bits(transitions: Matrix, cell: int, num_steps: int) -> float:
+    return gridworld.empowerment(transitions, cell, num_steps) / discrete.NATS_PER_BIT
 
 
 def agency_given_state(inputs: Inputs) -> Mapping[str, Computation]:
@@ -239,7 +241,7 @@ def _outcome(written: Any) -> Sequence[object]:
 
 
 def _outcome_table(rule: Any, states: int, actions: int) -> Matrix:
-    """p(o | s, a), (S, A, O), from "next = state", "next = action", "next = state xor action", "next = noise" or a table."""
+    """p(o | s, a), (S, A, O), from a rule such as "next = state xor action" or a table."""
     if not isinstance(rule, str):
         table = np.asarray(rule, dtype=np.float64)
         if table.shape[:2] != (states, actions):

@@ -1,4 +1,4 @@
-"""What every live vital sign shares: a timed measurement that either yields a Reading or says why there is none."""
+"""What every live vital sign shares: a timed measurement that yields a value or says why there is none."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from brain.errors import BrainError
 from brain.ports import Moment, Reading
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Clock = Callable[[], float]
 
@@ -55,7 +56,7 @@ class LiveSign(ABC):
         """Take the windows back."""
 
     def measure(self, moment: Moment) -> Reading:
-        """Estimate from the evidence so far, or say why that cannot be done; a value that is not finite is none."""
+        """Estimate from the evidence so far, or say why that cannot be done."""
         began = self._clock()
         try:
             reading = self._estimate(moment)
@@ -76,7 +77,7 @@ class LiveSign(ABC):
         detail: Mapping[str, float],
         value: float | None = None,
     ) -> Reading:
-        """A reading whose value is `raw` clipped to [0, 1] unless given; an undefined uncertainty is left out."""
+        """A reading whose value is `raw` clipped to [0, 1] unless given; an undefined uncertainty is none."""
         return Reading(
             name=self.name,
             value=min(1.0, max(0.0, raw)) if value is None else value,

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from brain.ports import Moment, Observable
-from brain.vitals.config import ProbeConfig
-from brain.vitals.gaussian import Matrix
 from brain.vitals.live import NotMeasurableError
 from brain.vitals.perturbation import SKIPPED_STEPS
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from brain.vitals.config import ProbeConfig
+    from brain.vitals.gaussian import Matrix
+
 MAX_DROPPED_SHARE = 0.01
 _CONSTANT_SHARE = 0.999  # of one byte value among all: no experience to speak of
-_VARIANCE_FLOOR = 1e-10  # of a unit, relative to its mean square: below, it is constant up to float32 rounding
-_COMPONENT_FLOOR = 1e-4  # of a component's deviation, relative to its module's: a nudge would drown in rounding
+_VARIANCE_FLOOR = (
+    1e-10  # of a unit, relative to its mean square: below, it is constant up to float32 rounding
+)
+_COMPONENT_FLOOR = (
+    1e-4  # of a component's deviation, relative to its module's: a nudge would drown in rounding
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +89,7 @@ class ModuleWatch:
         """The clean pass of this moment; who asks second in a step gets the first one's.
 
         Raises:
-            NotMeasurableError: when the brain has no modules to watch, or there is no life in input or activity.
+            NotMeasurableError: when there is no module to watch, or no life in input or activity.
         """
         if self._seen is not None and self._seen[0] == moment.step:
             return self._seen[1]
@@ -96,10 +106,10 @@ class ModuleWatch:
     def modules(self) -> list[list[int]]:
         """Which of all coordinates, in order, belong to each module."""
         bounds = np.cumsum([0, *(len(basis.deviation) for basis in self.bases)])
-        return [list(range(int(a), int(b))) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        return [list(range(int(a), int(b))) for a, b in itertools.pairwise(bounds)]
 
     def nudges(self, noise: Matrix, strength: float) -> dict[str, Tensor]:
-        """What to inject so that coordinate j moves by strength · deviation_j · noise_j; noise is (B, T, Σk)."""
+        """What moves coordinate j by strength · deviation_j · noise_j; noise is (B, T, Σk)."""
         injected: dict[str, Tensor] = {}
         for basis, own in zip(self.bases, self.modules(), strict=True):
             push = (noise[:, :, own] * (strength * basis.deviation)) @ basis.components.T
@@ -147,7 +157,7 @@ class ModuleWatch:
         self._seen = None
 
     def _recent_rows(self, moment: Moment) -> Tensor:
-        """Whole live rows of this step's batch, picked with the watch's own generator, uint8 (≤ rows, ≤ length)."""
+        """Whole live rows of this step's batch, picked by the watch's own generator, uint8 (B, T)."""
         batch = moment.batch
         length = min(self.config.length, batch.bytes.shape[1])
         whole = (batch.lane >= 0) & batch.mask[:, :length].all(dim=1)
@@ -158,7 +168,9 @@ class ModuleWatch:
         rows = batch.bytes[usable[order].to(batch.bytes.device), :length]
         counts = torch.bincount(rows.flatten().long(), minlength=256)
         if float(counts.max()) >= _CONSTANT_SHARE * rows.numel():
-            raise NotMeasurableError("the input is constant: without experience there is nothing to integrate")
+            raise NotMeasurableError(
+                "the input is constant: without experience there is nothing to integrate"
+            )
         return rows
 
     def _finite_activity(self, rows: Tensor, clean: Mapping[str, Matrix]) -> Activity:
@@ -174,7 +186,9 @@ class ModuleWatch:
         coverage = float(np.concatenate(varying).mean())
         if coverage == 0.0:
             raise NotMeasurableError("every unit is constant", {"collapsed": 1.0, "coverage": 0.0})
-        return Activity(rows=rows[torch.from_numpy(finite)], clean=kept, coverage=coverage, dropped_share=dropped)
+        return Activity(
+            rows=rows[torch.from_numpy(finite)], clean=kept, coverage=coverage, dropped_share=dropped
+        )
 
     def _update_bases(self, activity: Activity, neurons: int) -> None:
         """Find the coordinates anew when they are old or the brain grew."""
@@ -187,7 +201,8 @@ class ModuleWatch:
         parts = np.array_split(np.arange(len(names)), min(self.config.modules, len(names)))
         groups = [tuple(names[index] for index in part) for part in parts]
         found = [
-            principal_components(_joined(activity.clean, group), group, self.config.components) for group in groups
+            principal_components(_joined(activity.clean, group), group, self.config.components)
+            for group in groups
         ]
         bases = tuple(basis for basis in found if basis is not None)
         if len(bases) < 2:
@@ -213,7 +228,7 @@ def observe(brain: object, rows: Tensor, inject: Mapping[str, Tensor] | None = N
 
 
 def principal_components(values: Matrix, names: tuple[str, ...], num_components: int) -> Basis | None:
-    """Leading components of (B, T, d) after the first steps, by subspace iteration; None for a constant module."""
+    """Leading components of (B, T, d) by subspace iteration; None for a constant module."""
     flat = values[:, SKIPPED_STEPS:].reshape(-1, values.shape[-1])
     mean = flat.mean(0)
     centred = np.where(_varies(values), flat - mean, 0.0)
@@ -238,7 +253,9 @@ def _varies(values: Matrix) -> NDArray[np.bool_]:
 
 
 def _joined(activity: Mapping[str, Matrix], names: tuple[str, ...]) -> Matrix:
-    return activity[names[0]] if len(names) == 1 else np.concatenate([activity[name] for name in names], axis=-1)
+    return (
+        activity[names[0]] if len(names) == 1 else np.concatenate([activity[name] for name in names], axis=-1)
+    )
 
 
 def _as_tensor(value: object) -> Tensor:

@@ -1,7 +1,8 @@
 """Φ from randomised perturbation: what a known nudge to each module does to all others one step later.
 
-Two passes over the same input, one clean, one with noise ξ injected along the modules' coordinates after each step.
-Coordinates are in units of the injected noise, so Cov(ξ) = I. The deviation obeys Δ_{t+1} = A Δ_t + (I + B) ξ_{t+1} + r.
+Two passes over the same input, one clean, one with noise ξ injected along the modules' coordinates after each
+step. Coordinates are in units of the injected noise, so Cov(ξ) = I. The deviation obeys
+Δ_{t+1} = A Δ_t + (I + B) ξ_{t+1} + r.
 
 Source: Oizumi, Tsuchiya, Amari 2016 (Φ_G); Balduzzi & Tononi 2008 and Casali et al. 2013 (perturbation).
 """
@@ -9,8 +10,8 @@ Source: Oizumi, Tsuchiya, Amari 2016 (Φ_G); Balduzzi & Tononi 2008 and Casali e
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from brain.vitals.gaussian import (
     symmetric,
     time_delayed_information,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SKIPPED_STEPS = 8  # from a reset state the deviation needs a few steps to become stationary
 TRUSTED_SAMPLES = 4_000  # below this many, φ under TRUSTED_PHI counts as zero
@@ -118,7 +122,7 @@ def transition_moments(
 
 
 def linear_dynamics(gram: Matrix, weight: float) -> Dynamics:
-    """Regress Δ_{t+1} on (Δ_t, ξ_{t+1}); E = (I + B)(I + B)ᵀ + Cov(r) is positive semi-definite by construction."""
+    """Regress Δ_{t+1} on (Δ_t, ξ_{t+1}); E = (I + B)(I + B)ᵀ + Cov(r) is never indefinite."""
     mean = symmetric(gram / weight)
     size = len(mean) // 3
     known, cross, after = (
@@ -127,7 +131,7 @@ def linear_dynamics(gram: Matrix, weight: float) -> Dynamics:
         mean[2 * size :, 2 * size :],
     )
     ridge = 1e-12 * float(np.trace(known)) / (2 * size)
-    coefficients = np.linalg.solve(known + ridge * np.eye(2 * size), cross.T).T
+    coefficients: Matrix = np.asarray(np.linalg.solve(known + ridge * np.eye(2 * size), cross.T).T)
     values, vectors = np.linalg.eigh(symmetric(after - coefficients @ cross.T))
     residual = symmetric((vectors * np.maximum(values, 0.0)) @ vectors.T)
     response = coefficients[:, size:]
@@ -147,7 +151,7 @@ def phi_bias(residual: Matrix, first: int, second: int, samples: float) -> float
 
 
 def linfoot(nats: float) -> float:
-    """√(1 − e^(−2Φ)), odd in its argument, so that a negative estimate stays visible. Source: Linfoot 1957."""
+    """√(1 − e^(−2Φ)), odd, so that a negative estimate stays visible. Source: Linfoot 1957."""
     return math.copysign(math.sqrt(-math.expm1(-2.0 * abs(nats))), nats)
 
 

@@ -18,9 +18,9 @@ def describe_vitals(config: VitalsConfig | None = None) -> list[dict[str, Any]]:
     return [
         {
             "name": entry.name,
-            "label": entry.config.label,
+            "label": vars(entry.config)["label"],
             "summary": entry.summary,
-            "band": list(bands.get(entry.name, entry.config.band)),
+            "band": list(bands.get(entry.name, vars(entry.config)["band"])),
             "band_is": "project convention",
         }
         for entry in vitals

@@ -1,4 +1,4 @@
-"""How well the brain predicts its own next internal state: the fraction of variance unexplained, with two baselines."""
+"""How well the brain predicts its own next state: the variance left unexplained, with two baselines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CleanStates:
 
 
 def clean_states(*states: ArrayLike) -> CleanStates:
-    """Which rows and units of equally shaped (N, D) arrays can be used; units are judged by the last array."""
+    """Which rows and units of equally shaped (N, D) arrays can be used; the last array judges units."""
     arrays = [np.asarray(state, dtype=np.float64) for state in states]
     rows = np.logical_and.reduce([np.isfinite(array).all(1) for array in arrays])
     last = arrays[-1][rows]
@@ -86,9 +86,10 @@ def persistence_baseline(before: ArrayLike, after: ArrayLike) -> float:
 
 
 def linear_baseline(before: ArrayLike, after: ArrayLike) -> float:
-    """The fraction left unexplained by a linear AR(1) with intercept, fitted on the older half, scored on the newer.
+    """The fraction left unexplained by a linear map with intercept, fitted on the older half of the states.
 
-    Ridge at a thousandth of the mean variance keeps it fair where there are few states for the width.
+    It is scored on the newer half. Ridge at a thousandth of the mean variance keeps it fair where there are
+    few states for the width.
     """
     old, new = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
     half = len(old) // 2

@@ -76,7 +76,7 @@ def theil_sen_interval(
 def page_hinkley(series: ArrayLike, *, delta: float, threshold: float) -> int:
     """Index of the first alarm for a rise of the mean, −1 for none.
 
-    The sum of x − running mean − delta, less its minimum so far, crosses the threshold; the running mean includes x.
+    The sum of x − running mean − delta, less its minimum so far, crosses the threshold; the mean includes x.
 
     Source: Page 1954; Hinkley 1971.
 
@@ -133,7 +133,7 @@ def _hamed_rao_factor(values: Array) -> float:
 
 
 def _significance(score: float, variance: float) -> tuple[float, float]:
-    """z with continuity correction and its two-sided p."""
+    """Z with continuity correction and its two-sided p."""
     if variance <= 0 or score == 0:
         return 0.0, 1.0
     z = (score - math.copysign(1.0, score)) / math.sqrt(variance)

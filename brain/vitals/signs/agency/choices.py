@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from brain.ports import Batch, Choice, Moment
 from brain.vitals.agency import Agency, barber_agakov
 from brain.vitals.inverse_model import Array, InverseModel
-from brain.vitals.signs.agency.config import AgencyConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from brain.ports import Batch, Choice, Moment
+    from brain.vitals.signs.agency.config import AgencyConfig
 
 MAX_CANDIDATES = 64
 _NUM_FEATURES = 512  # byte frequencies before the choice, and after it
@@ -45,14 +49,20 @@ class ChoiceLedger:
         self.num_randomised = 0
         self.num_too_many = 0
         self._model = InverseModel(
-            num_features=_NUM_FEATURES, num_actions=MAX_CANDIDATES, num_hidden=16, weight_decay=1e-3, seed=seed
+            num_features=_NUM_FEATURES,
+            num_actions=MAX_CANDIDATES,
+            num_hidden=16,
+            weight_decay=1e-3,
+            seed=seed,
         )
         self._generator = torch.Generator().manual_seed(seed)
         self._pending: dict[int, _Pending] = {}
         self._previous: Batch | None = None
         self._queue: list[tuple[Array, int, int]] = []
         self._features: Array = np.zeros((0, _NUM_FEATURES))
-        self._outcomes: Array = np.zeros((0, 3))  # chosen, candidates, ln q of the chosen before it was learned
+        self._outcomes: Array = np.zeros(
+            (0, 3)
+        )  # chosen, candidates, ln q of the chosen before it was learned
 
     def observe(self, moment: Moment) -> None:
         """Follow the lanes that have something pending, and begin what this moment's choices begin."""
@@ -79,7 +89,7 @@ class ChoiceLedger:
             self._learn()
 
     def estimate(self) -> Agency | None:
-        """The Barber–Agakov bound over the newer half of the window: the older half taught the model to walk."""
+        """The Barber–Agakov bound over the newer half of the window; the older half taught the model."""
         kept = self._outcomes[-max(self.config.warm_up_choices // 2, len(self._outcomes) // 2) :]
         return barber_agakov(kept[:, 2], np.log(kept[:, 1]))
 
@@ -112,7 +122,9 @@ class ChoiceLedger:
         self._features = tensors["choices.features"].cpu().double().numpy().copy()
         self._outcomes = tensors["choices.outcomes"].cpu().double().numpy().copy()
         prefix = "choices.model."
-        self._model.load({n[len(prefix) :]: t.cpu().numpy() for n, t in tensors.items() if n.startswith(prefix)})
+        self._model.load(
+            {n[len(prefix) :]: t.cpu().numpy() for n, t in tensors.items() if n.startswith(prefix)}
+        )
         self._pending, self._previous, self._queue = {}, None, []
         if "choices.queued" in tensors:
             actions = tensors["choices.queued_actions"].tolist()

@@ -1,13 +1,15 @@
-"""Closed-loop probes: the brain says one byte or another, goes on by itself, and is asked which one it was."""
+"""Closed-loop probes: the brain says one byte or another and goes on by itself; does it tell which?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from brain.ports import Steerable
+if TYPE_CHECKING:
+    from brain.ports import Steerable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,7 @@ class ProbedContexts:
 def probe_contexts(
     brain: Steerable, rows: Tensor, *, num_actions: int, num_next: int, generator: torch.Generator
 ) -> ProbedContexts:
-    """After each context (C, T): the top bytes as actions, one continuation drawn after each, scored under all.
+    """After each context (C, T): top bytes as actions, a continuation drawn after each, scored under all.
 
     Everything runs on forks of readers of the brain, which learns and remembers nothing of it.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,17 +12,21 @@ from brain.ports import Moment, Reading, Steerable
 from brain.vitals.agency import MIN_ACTION_ENTROPY, Agency, closed_loop_agency
 from brain.vitals.evidence import Window
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
-from brain.vitals.modules import ModuleWatch
 from brain.vitals.signs.agency.choices import ChoiceLedger
 from brain.vitals.signs.agency.closed_loop import probe_contexts
-from brain.vitals.signs.agency.config import AgencyConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from brain.vitals.modules import ModuleWatch
+    from brain.vitals.signs.agency.config import AgencyConfig
 
 
 class AgencySign(LiveSign):
-    """η = I(A; O | C) / H(A | C). `detail` says what it is of: `acts` 1 for the world, 0 for the brain's own words.
+    """η = I(A; O | C) / H(A | C); `acts` in the detail is 1 for the world, 0 for the brain's own words.
 
-    World agency is scored on randomised choices with a learned inverse model. Over a stream that the brain cannot
-    influence it is 0 by construction; then `agency_self` from closed-loop probes is shown.
+    World agency is scored on randomised choices with a learned inverse model. Over a stream that the brain
+    cannot influence it is 0 by construction; then `agency_self` from closed-loop probes is shown.
     """
 
     name = "agency"
@@ -56,7 +60,9 @@ class AgencySign(LiveSign):
         if self._ledger.num_too_many and not count:
             raise NotMeasurableError("the brain chooses among too many candidates to tell them apart", detail)
         if count < wanted:
-            raise NotMeasurableError(f"warming up, {count} of {wanted} choices", {**detail, "warming_up": 1.0})
+            raise NotMeasurableError(
+                f"warming up, {count} of {wanted} choices", {**detail, "warming_up": 1.0}
+            )
         found = self._ledger.estimate()
         if found is None:
             raise NotMeasurableError("the choices carry less than 0.05 bit", detail)
@@ -66,7 +72,7 @@ class AgencySign(LiveSign):
         detail = {"acts": 0.0, "world": 0.0}
         if not isinstance(moment.brain, Steerable):
             raise NotMeasurableError(
-                "the stream cannot be influenced (world agency is 0), and this brain cannot be steered byte by byte",
+                "this brain cannot influence the stream (world agency 0) nor be steered byte by byte",
                 detail,
             )
         rows = self._contexts(moment, detail)
@@ -80,7 +86,9 @@ class AgencySign(LiveSign):
         self._probed.add(probed.actions, probed.continuations)
         if len(self._probed) < self.config.contexts // 2:
             have, wanted = len(self._probed), self.config.contexts // 2
-            raise NotMeasurableError(f"warming up, {have} of {wanted} contexts", {**detail, "warming_up": 1.0})
+            raise NotMeasurableError(
+                f"warming up, {have} of {wanted} contexts", {**detail, "warming_up": 1.0}
+            )
         found = closed_loop_agency(*self._probed.arrays())
         if found is None:
             raise NotMeasurableError(f"the next byte carries less than {MIN_ACTION_ENTROPY:.3f} nats", detail)
@@ -107,7 +115,9 @@ class AgencySign(LiveSign):
 
     def state_tensors(self) -> Mapping[str, Tensor]:
         """Scored choices with their model, probed contexts, random states."""
-        return {"random": self._generator.get_state()} | self._ledger.tensors() | self._probed.tensors("probed")
+        return (
+            {"random": self._generator.get_state()} | self._ledger.tensors() | self._probed.tensors("probed")
+        )
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take them back."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from brain.ports import Moment, Reading
 from brain.vitals.confidence import (
     brier_score,
     debiased_calibration_error,
@@ -18,7 +17,12 @@ from brain.vitals.confidence import (
 from brain.vitals.evidence import Window
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
 from brain.vitals.modules import MAX_DROPPED_SHARE, ModuleWatch
-from brain.vitals.signs.confidence.config import ConfidenceConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from brain.ports import Moment, Reading
+    from brain.vitals.signs.confidence.config import ConfidenceConfig
 
 CALIBRATION_GATE = 0.1  # debiased calibration error above which the brain's confidence is not to be trusted
 
@@ -55,10 +59,14 @@ class ConfidenceSign(LiveSign):
         finite = (sure >= -1e-6) & (sure <= 1 + 1e-6)
         dropped = float(1.0 - finite.mean())
         if dropped > MAX_DROPPED_SHARE:
-            raise NotMeasurableError(f"{dropped:.0%} of the confidences are not in [0, 1]", {"dropped_share": dropped})
-        sure, right = sure[finite], right[finite] > 0
+            raise NotMeasurableError(
+                f"{dropped:.0%} of the confidences are not in [0, 1]", {"dropped_share": dropped}
+            )
+        sure, right = sure[finite], right[finite]
         if len(sure) < self.config.warm_up_predictions:
-            raise NotMeasurableError(f"warming up, {len(sure)} of {self.config.warm_up_predictions} predictions")
+            raise NotMeasurableError(
+                f"warming up, {len(sure)} of {self.config.warm_up_predictions} predictions"
+            )
         detail = {
             "accuracy": float(right.mean()),
             "mean_confidence": float(sure.mean()),

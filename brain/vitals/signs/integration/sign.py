@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from brain.ports import Moment, Reading
 from brain.vitals.evidence import Window
-from brain.vitals.gaussian import Matrix
 from brain.vitals.integration import (
     copula_correlation,
     effective_dependence,
@@ -19,9 +17,15 @@ from brain.vitals.integration import (
     total_correlation_bias,
 )
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
-from brain.vitals.modules import ModuleWatch
 from brain.vitals.perturbation import SKIPPED_STEPS
-from brain.vitals.signs.integration.config import IntegrationConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from brain.ports import Moment, Reading
+    from brain.vitals.gaussian import Matrix
+    from brain.vitals.modules import ModuleWatch
+    from brain.vitals.signs.integration.config import IntegrationConfig
 
 _BLOCKS = 16
 
@@ -74,7 +78,8 @@ class IntegrationSign(LiveSign):
         bias = total_correlation_bias(modules, samples)
         parts = np.array_split(np.arange(samples), _BLOCKS)
         left_out = [
-            gaussian_dependence(copula_correlation(np.delete(states, part, axis=0))).effective for part in parts
+            gaussian_dependence(copula_correlation(np.delete(states, part, axis=0))).effective
+            for part in parts
         ]
         return self._reading(
             effective_dependence(found.total_correlation - bias, modules),

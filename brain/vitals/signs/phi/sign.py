@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from brain.ports import Moment, Reading
-from brain.vitals.gaussian import Matrix
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
 from brain.vitals.modules import MAX_DROPPED_SHARE, Activity, ModuleWatch, observe
 from brain.vitals.perturbation import (
@@ -21,7 +19,13 @@ from brain.vitals.perturbation import (
     phi_at_cut,
     transition_moments,
 )
-from brain.vitals.signs.phi.config import PhiConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from brain.ports import Moment, Reading
+    from brain.vitals.gaussian import Matrix
+    from brain.vitals.signs.phi.config import PhiConfig
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,9 @@ class PhiSign(LiveSign):
         finite = np.isfinite(deviation).all((1, 2))
         dropped = float(1.0 - finite.mean())
         if dropped > MAX_DROPPED_SHARE:
-            raise NotMeasurableError(f"{dropped:.0%} of the states are not finite", {"dropped_share": dropped})
+            raise NotMeasurableError(
+                f"{dropped:.0%} of the states are not finite", {"dropped_share": dropped}
+            )
         return transition_moments(deviation[finite], noise[finite]), dropped
 
     def _accumulate(self, tick: Moments) -> None:

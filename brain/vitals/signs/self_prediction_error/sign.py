@@ -1,13 +1,10 @@
-"""Self-prediction error of a live brain: variance of the next state left unexplained, beside two baselines."""
+"""Self-prediction error of a live brain: variance of the next state left unexplained."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from brain.ports import Moment, Reading
 from brain.vitals.evidence import Window
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
 from brain.vitals.modules import MAX_DROPPED_SHARE, ModuleWatch
@@ -18,7 +15,14 @@ from brain.vitals.self_prediction import (
     persistence_baseline,
     unexplained_error,
 )
-from brain.vitals.signs.self_prediction_error.config import SelfPredictionErrorConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from brain.ports import Moment, Reading
+    from brain.vitals.signs.self_prediction_error.config import SelfPredictionErrorConfig
 
 _EVIDENCE = ("state", "next_state", "predicted_state")
 

@@ -1,14 +1,16 @@
-"""Small hand-written brains for tests of live vital signs: recurrent modules that can be watched, nudged and steered."""
+"""Small hand-written brains for tests of vital signs: modules that can be watched, nudged and steered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from brain.ports import Batch, BrainState, Moment, StepReport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 MODULES = tuple(f"m{index}" for index in range(8))
 WIDTH = 6
@@ -27,8 +29,10 @@ class Network:
         size = len(MODULES) * WIDTH
         self.module_names = MODULES
         weights = torch.randn(size, size, generator=generator)
-        inside = torch.block_diag(*(torch.ones(WIDTH, WIDTH) for _ in MODULES)).bool()
-        weights = torch.where(inside, weights * 0.9 / WIDTH**0.5, weights * across * 0.5 / (size - WIDTH) ** 0.5)
+        inside = torch.kron(torch.eye(len(MODULES)), torch.ones(WIDTH, WIDTH)).bool()
+        weights = torch.where(
+            inside, weights * 0.9 / WIDTH**0.5, weights * across * 0.5 / (size - WIDTH) ** 0.5
+        )
         self.weights = weights
         self.inputs = torch.randn(256, size, generator=generator) * 0.7
         self.readout = torch.randn(256, size, generator=generator) * 0.5
@@ -54,7 +58,7 @@ class Network:
             states.append(state)
         activity = torch.stack(states, dim=1)
         activity[: self.poison] = torch.nan
-        parts = activity.split(WIDTH, dim=2)
+        parts = torch.split(activity, WIDTH, dim=2)
         return dict(zip(MODULES, parts, strict=True))
 
     def reader(self, rows: int) -> NetworkReader:
@@ -148,4 +152,6 @@ def random_rows(step: int, *, rows: int = 20, length: int = 64) -> Tensor:
 
 def moment(brain: Any, step: int, *, rows: Tensor | None = None, **others: Any) -> Moment:
     others.setdefault("report", report())
-    return Moment(step=step, brain=brain, batch=batch_of(random_rows(step) if rows is None else rows), **others)
+    return Moment(
+        step=step, brain=brain, batch=batch_of(random_rows(step) if rows is None else rows), **others
+    )

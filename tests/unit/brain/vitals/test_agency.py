@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from brain.vitals.agency import barber_agakov, closed_loop_agency
 from brain.vitals.discrete import markov_agency, stationary_distribution
 from brain.vitals.gridworld import grid_transitions, uniform_agency
 from brain.vitals.inverse_model import InverseModel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ACTIONS = ("stay", "up", "down", "left", "right")
 WALKERS = 32
@@ -58,7 +62,9 @@ def test_untrained_inverse_model_shows_no_agency() -> None:
 def test_closed_actions_get_no_mass() -> None:
     model = InverseModel(num_features=2, num_actions=4)
     open_actions = np.array([[True, True, False, False]])
-    assert np.exp(model.log_probabilities(np.ones((1, 2)), open_actions))[0] == pytest.approx([0.5, 0.5, 0, 0])
+    assert np.exp(model.log_probabilities(np.ones((1, 2)), open_actions))[0] == pytest.approx(
+        [0.5, 0.5, 0, 0]
+    )
 
 
 def test_model_survives_a_restart() -> None:
@@ -89,7 +95,7 @@ def test_closed_loop_agency_of_a_markov_speaker(num_next: int) -> None:
         said = [action]
         for _ in range(num_next):
             said.append(int(generator.choice(3, p=chain[said[-1]])))
-        later = sum(math.log(chain[a, b]) for a, b in zip(said[1:-1], said[2:], strict=True))
+        later = sum(math.log(chain[a, b]) for a, b in itertools.pairwise(said))
         scores[index, action, sample] = np.log(chain[:, said[1]]) + later
     found = closed_loop_agency(np.log(chain[contexts]), scores)
     assert found is not None

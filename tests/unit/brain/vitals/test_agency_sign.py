@@ -130,7 +130,9 @@ def test_restart_continues_bit_exactly(acting: bool) -> None:
         probed(Network(), 5, sign=stopped)
     resumed.load_tensors({name: tensor.clone() for name, tensor in stopped.state_tensors().items()})
     readings = [
-        chooser(sign, num_steps=16, obeyed=True, start=160) if acting else probed(Network(), 4, sign=sign, start=6)
+        chooser(sign, num_steps=16, obeyed=True, start=160)
+        if acting
+        else probed(Network(), 4, sign=sign, start=6)
         for sign in (stopped, resumed)
     ]
     assert readings[0].samples == readings[1].samples

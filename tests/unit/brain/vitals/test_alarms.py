@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from brain.ports import Reading
 from brain.vitals.alarms import AlarmBook, AlarmChange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 TICK_SECONDS = 20.0
 

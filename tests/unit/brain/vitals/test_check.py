@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from brain.vitals.check import main
 
-GOOD = {
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD: dict[str, Any] = {
     "kind": "gaussian_var",
     "name": "pair",
     "inputs": {"A": [[0, 0.9], [0.9, 0]], "Q": [[1, 0], [0, 1]], "partition": [[1], [0]]},
@@ -40,7 +42,9 @@ def test_right_answers_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         {"inputs": {**GOOD["inputs"], "A": [[0, 0.5], [0.9, 0]]}},
     ],
 )
-def test_wrong_or_unknown_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any]) -> None:
+def test_wrong_or_unknown_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any]
+) -> None:
     assert main([written(tmp_path, {"cases": [{**GOOD, **change}]})]) == 1
     assert "FAIL" in capsys.readouterr().out
 

@@ -18,7 +18,13 @@ from brain.vitals.confidence import (
 def test_area_counts_pairs_with_ties_as_half() -> None:
     sure = [0.9, 0.9, 0.5, 0.5, 0.1]
     right = [True, False, True, False, False]
-    pairs = [(a, b) for a, good in zip(sure, right, strict=True) if good for b, g in zip(sure, right, strict=True) if not g]
+    pairs = [
+        (a, b)
+        for a, good in zip(sure, right, strict=True)
+        if good
+        for b, g in zip(sure, right, strict=True)
+        if not g
+    ]
     counted = sum((a > b) + 0.5 * (a == b) for a, b in pairs) / len(pairs)
     found = type2_auroc(sure, right)
     assert found is not None
@@ -61,14 +67,18 @@ def test_large_miscalibration_survives_debiasing() -> None:
 
 
 def test_equal_width_bins_close_on_the_right() -> None:
-    assert expected_calibration_error([0.6, 0.65], [True, False], num_bins=15) == pytest.approx((0.4 + 0.65) / 2)
+    assert expected_calibration_error([0.6, 0.65], [True, False], num_bins=15) == pytest.approx(
+        (0.4 + 0.65) / 2
+    )
 
 
 def test_brier() -> None:
     assert brier_score([1.0, 0.5], [True, False]) == pytest.approx(0.125)
 
 
-@pytest.mark.parametrize(("sure", "right"), [([1.2], [True]), ([], []), ([0.5], [True, False]), ([math.nan], [True])])
+@pytest.mark.parametrize(
+    ("sure", "right"), [([1.2], [True]), ([], []), ([0.5], [True, False]), ([math.nan], [True])]
+)
 def test_bad_input_is_refused(sure: list[float], right: list[bool]) -> None:
     with pytest.raises(ValueError, match="confidence"):
         type2_auroc(sure, right)

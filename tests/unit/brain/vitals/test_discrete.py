@@ -1,12 +1,12 @@
-"""Discrete information against closed forms; capacity against its own certificate and an independent optimiser."""
+"""Discrete information against closed forms; capacity against an independent optimiser."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from brain.vitals.discrete import (
@@ -20,6 +20,9 @@ from brain.vitals.discrete import (
     stationary_distribution,
 )
 from brain.vitals.gridworld import empowerment, grid_transitions, uniform_agency
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ACTIONS = ("stay", "up", "down", "left", "right")
 

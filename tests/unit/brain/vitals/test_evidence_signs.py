@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 from torch import Tensor
 
-from brain.ports import Reading
 from brain.vitals.evidence import Window
 from brain.vitals.signs.confidence.config import ConfidenceConfig
 from brain.vitals.signs.confidence.sign import ConfidenceSign
 from brain.vitals.signs.self_prediction_error.config import SelfPredictionErrorConfig
 from brain.vitals.signs.self_prediction_error.sign import SelfPredictionErrorSign
 from tests.unit.brain.vitals.networks import Network, moment, report
+
+if TYPE_CHECKING:
+    from brain.ports import Reading
 
 
 def measured(sign: ConfidenceSign | SelfPredictionErrorSign, steps: list[dict[str, Tensor]]) -> Reading:
@@ -38,14 +42,20 @@ def states(*, foresight: float, seed: int = 0, width: int = 8) -> dict[str, Tens
 
 
 def test_confidence_of_a_brain_that_knows() -> None:
-    reading = measured(ConfidenceSign(ConfidenceConfig()), [predictions(sharpness=1.0, seed=s) for s in range(6)])
-    assert reading.value == pytest.approx(5 / 6, abs=0.03)  # theory for confidence uniform on [0, 1] and calibrated
+    reading = measured(
+        ConfidenceSign(ConfidenceConfig()), [predictions(sharpness=1.0, seed=s) for s in range(6)]
+    )
+    assert reading.value == pytest.approx(
+        5 / 6, abs=0.03
+    )  # theory for confidence uniform on [0, 1] and calibrated
     assert reading.samples == 4_096
     assert reading.detail["calibrated"] == 1.0
 
 
 def test_confidence_of_a_brain_that_guesses() -> None:
-    reading = measured(ConfidenceSign(ConfidenceConfig()), [predictions(sharpness=0.0, seed=s) for s in range(6)])
+    reading = measured(
+        ConfidenceSign(ConfidenceConfig()), [predictions(sharpness=0.0, seed=s) for s in range(6)]
+    )
     assert reading.value == pytest.approx(0.5, abs=0.03)
     assert reading.detail["calibrated"] == 0.0
 
@@ -90,7 +100,9 @@ def test_frozen_random_network_does_not_foresee_itself() -> None:
         now = moment(network, step)
         activity = torch.cat(list(network.observe(now.batch.bytes).values()), dim=2)
         before, after = activity[:, :-1].reshape(-1, 48), activity[:, 1:].reshape(-1, 48)
-        now = moment(network, step, report=report(state=before, next_state=after, predicted_state=before @ guess))
+        now = moment(
+            network, step, report=report(state=before, next_state=after, predicted_state=before @ guess)
+        )
         sign.observe(now)
     reading = sign.measure(now)
     assert reading.value is not None
@@ -104,7 +116,8 @@ def test_self_prediction_not_available(defect: str) -> None:
         evidence = {name: torch.ones_like(value) for name, value in evidence.items()}
     if defect == "nan":
         evidence["next_state"][:20] = torch.nan
-    steps = {"few": [evidence], "none": [{}]}.get(defect, [evidence] * 4)
+    lives: dict[str, list[dict[str, Tensor]]] = {"few": [evidence], "none": [{}]}
+    steps = lives.get(defect, [evidence] * 4)
     reading = measured(SelfPredictionErrorSign(SelfPredictionErrorConfig()), steps)
     assert reading.value is None
     expected = {"constant": "constant", "nan": "not finite", "few": "insufficient", "none": "no self model"}

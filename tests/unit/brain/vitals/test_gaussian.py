@@ -132,7 +132,10 @@ def test_phi_ignores_units_and_is_bounded_by_information(seed: int, size: int) -
     cut = [[0], list(range(1, size))]
     plain = phi_at(transition, covariance, noise, cut).nats
     scaled = phi_at(
-        transition * scale[:, None] / scale, covariance * np.outer(scale, scale), noise * np.outer(scale, scale), cut
+        transition * scale[:, None] / scale,
+        covariance * np.outer(scale, scale),
+        noise * np.outer(scale, scale),
+        cut,
     ).nats
     assert plain == pytest.approx(scaled, abs=1e-6)
     assert -1e-12 <= plain <= time_delayed_information(covariance, noise) + 1e-9
@@ -140,7 +143,7 @@ def test_phi_ignores_units_and_is_bounded_by_information(seed: int, size: int) -
 
 @pytest.mark.parametrize("correlation", [1.0, 0.9999999])
 def test_singular_noise_gives_the_limit(correlation: float) -> None:
-    """Φ_G of this network does not depend on the noise correlation (Barrett & Seth's example), so its limit is known."""
+    """Φ_G of Barrett and Seth's network does not depend on the noise correlation, so its limit is known."""
     transition = np.full((2, 2), 0.4)
     noise = as_covariance([[1.0, correlation], [correlation, 1.0]], "Q")
     covariance = stationary_covariance(transition, noise)

@@ -29,9 +29,13 @@ def test_equicorrelated_closed_form(size: int, rho: float) -> None:
 
 
 def test_covariance_and_its_correlation_give_the_same() -> None:
-    scaled = np.outer([1.0, 10.0, 0.1], [1.0, 10.0, 0.1]) * np.array([[1, 0.5, 0.2], [0.5, 1, 0.1], [0.2, 0.1, 1]])
+    scaled = np.outer([1.0, 10.0, 0.1], [1.0, 10.0, 0.1]) * np.array(
+        [[1, 0.5, 0.2], [0.5, 1, 0.1], [0.2, 0.1, 1]]
+    )
     plain = np.array([[1, 0.5, 0.2], [0.5, 1, 0.1], [0.2, 0.1, 1]])
-    assert gaussian_dependence(scaled).total_correlation == pytest.approx(gaussian_dependence(plain).total_correlation)
+    assert gaussian_dependence(scaled).total_correlation == pytest.approx(
+        gaussian_dependence(plain).total_correlation
+    )
 
 
 def test_duplicate_nodes_are_capped_and_finite() -> None:
@@ -59,9 +63,10 @@ def test_bias_matches_simulation() -> None:
     generator = np.random.default_rng(1)
     nodes, samples = 6, 40
     values = [
-        gaussian_dependence(np.cov(generator.normal(size=(nodes, samples)))).total_correlation for _ in range(1_500)
+        gaussian_dependence(np.cov(generator.normal(size=(nodes, samples)))).total_correlation
+        for _ in range(1_500)
     ]
-    error = np.std(values) / math.sqrt(len(values))
+    error = float(np.std(values)) / math.sqrt(len(values))
     assert np.mean(values) == pytest.approx(total_correlation_bias(nodes, samples), abs=4 * error)
 
 

@@ -81,7 +81,7 @@ def test_stronger_cross_weights_raise_phi() -> None:
 
 
 def test_bias_matches_disconnected_networks() -> None:
-    """Without cross weights everything found is bias; with residual R the formula must take it away on average."""
+    """Without cross weights all that is found is bias; the formula must take it away on average."""
     raws, biases = [], []
     for seed in range(40):
         moments = transition_moments(*nudged(blocks(0.0), rows=8, steps=60, inner_noise=1.0, seed=seed))
@@ -114,7 +114,9 @@ def test_accumulators_decay_and_count_kish_samples() -> None:
 def test_jackknife_error_matches_the_spread() -> None:
     modules = [[0], [1], [2], [3]]
     found = [
-        perturbational_phi(transition_moments(*nudged(blocks(0.1), steps=48, inner_noise=0.5, seed=seed)), modules)
+        perturbational_phi(
+            transition_moments(*nudged(blocks(0.1), steps=48, inner_noise=0.5, seed=seed)), modules
+        )
         for seed in range(25)
     ]
     spread = np.std([one.raw for one in found])

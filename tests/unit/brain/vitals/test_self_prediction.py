@@ -25,7 +25,9 @@ def autoregressive(memory: float, size: int = 4_000, width: int = 3) -> tuple[np
 def test_perfect_and_hopeless_foresight() -> None:
     _, after = autoregressive(0.5)
     assert fraction_of_variance_unexplained(after, after) == 0.0
-    assert fraction_of_variance_unexplained(after, np.broadcast_to(after.mean(0), after.shape)) == pytest.approx(1.0)
+    assert fraction_of_variance_unexplained(
+        after, np.broadcast_to(after.mean(0), after.shape)
+    ) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("memory", [0.2, 0.8])
