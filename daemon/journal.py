@@ -56,14 +56,14 @@ class Entry:
 
 
 class Journal:
-    """The journal of one run. One process writes it; it must hold the run's lock.
+    """The journal of one run. One process writes it; it must hold the run's lock. To open it changes nothing.
 
     Args:
-        folder: the run's folder; made when missing.
+        folder: the run's folder; made with the first entry.
         segment_bytes: a segment is closed once it is larger.
 
     Raises:
-        CheckpointError: it cannot be read or written.
+        CheckpointError: it cannot be read.
 
     `defects` says what opening it found damaged and left out; a torn last line is none, for it was never
     acknowledged.
@@ -75,8 +75,10 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._entries: list[Entry] = []
         self._segments: dict[Path, list[Entry]] = {}
+        self._repairs: dict[Path, tuple[bytes, bytes | None]] = {}  # sound content, and the damaged to keep
         self._good_bytes = 0
         self._next = 1
+        self._swept = False
         try:
             self._open()
         except OSError as error:
@@ -126,6 +128,8 @@ class Journal:
     def fork(self, folder: Path, step: int, sequence: int, *, heard: int) -> Journal:
         """A new run's journal that begins with what this one had heard by a checkpoint and was still to come.
 
+        Forking again into the same folder, after a crash on the way, completes it and repeats nothing.
+
         Args:
             folder: the new run's folder.
             step: finished steps of the checkpoint.
@@ -133,9 +137,9 @@ class Journal:
             heard: number of the newest entry when the checkpoint was saved.
         """
         fork = Journal(folder, segment_bytes=self._segment_bytes)
-        for entry in self.replay_from(step, sequence):
-            if entry.sequence <= heard:
-                fork.append(entry.kind, entry.step, entry.payload)
+        inherited = [entry for entry in self.replay_from(step, sequence) if entry.sequence <= heard]
+        for entry in inherited[fork.last_sequence :]:  # all are copied before the fork hears anything itself
+            fork.append(entry.kind, entry.step, entry.payload)
         return fork
 
     def truncate_after(self, step: int) -> None:
@@ -161,6 +165,7 @@ class Journal:
             if any(entry.step >= step for entry in self._segments[path]):
                 break
             path.unlink(missing_ok=True)
+            self._repairs.pop(path, None)
             del self._segments[path]
             dropped.append(path)
         if dropped:
@@ -175,6 +180,7 @@ class Journal:
         except (TypeError, ValueError) as error:
             raise ValueError(f"the payload of a journal entry must be JSON: {error}") from error
         try:
+            self._repair()
             self._put(self._open_segment(), line)
         except OSError as error:
             raise self._failed("written; nothing was taken in", error) from error
@@ -212,12 +218,22 @@ class Journal:
     def _last_path(self) -> Path:
         return next(reversed(self._segments))
 
-    def _open(self) -> None:
-        if not self.folder.is_dir():
+    def _repair(self) -> None:
+        """Before the first write: make the folder, sweep what dead writers left, cut bad lines."""
+        if not self._segments and not self.folder.is_dir():
             self.folder.mkdir(parents=True)
             sync_directory(self.folder.parent)
-        for path in filter(is_left_over, list(self.folder.iterdir())):
-            path.unlink()
+        if not self._swept:
+            for left_over in filter(is_left_over, list(self.folder.iterdir())):
+                left_over.unlink()
+            self._swept = True
+        for path, (sound, damaged) in list(self._repairs.items()):
+            if damaged is not None:
+                write_whole(path.with_name(f"{path.name}.damaged"), damaged)
+            write_whole(path, sound)
+            del self._repairs[path]
+
+    def _open(self) -> None:
         paths = sorted(self.folder.glob("journal-*.jsonl"))
         defects: list[str] = []
         for path in paths:
@@ -228,9 +244,8 @@ class Journal:
                     f"{path.name}: {bad} damaged line(s) left out; the file as it was is {path.name}.damaged"
                 )
                 logger.warning("journal %s: %d damaged lines", path, bad)
-                write_whole(path.with_name(f"{path.name}.damaged"), raw)
             if kept != raw:
-                write_whole(path, kept)
+                self._repairs[path] = (kept, raw if bad else None)
             self._segments[path] = entries
             self._good_bytes = len(kept)
             # The name of a segment keeps the count where all its lines, or all before it, are gone.
@@ -275,21 +290,22 @@ def _line(entry: Entry) -> bytes:
 def _parse(raw: bytes, *, tail_may_tear: bool) -> tuple[list[Entry], bytes, int]:
     """Sound entries of a segment, the bytes they stand in, and how many damaged lines stood among them.
 
-    What follows the last sound line of the last segment is a write that was cut short, not damage.
+    What follows the last sound line of the last segment was cut short in writing, unless the line has its end.
     """
     entries: list[Entry] = []
     kept: list[bytes] = []
-    bad = waiting = 0
+    bad = 0
+    waiting: list[bytes] = []
     for line in raw.splitlines(keepends=True):
         entry = _entry(line)
         if entry is None:
-            waiting += 1
+            waiting.append(line)
             continue
-        bad, waiting = bad + waiting, 0
+        bad += len(waiting)
+        waiting.clear()
         entries.append(entry)
         kept.append(line)
-    if not tail_may_tear:
-        bad += waiting
+    bad += sum(not tail_may_tear or line.endswith(b'"}\n') for line in waiting)
     return entries, b"".join(kept), bad
 
 

@@ -106,7 +106,7 @@ class Manifest:
         tied: groups of names that share one tensor, stored under the first.
         environment: where it was saved.
         replay: committed rows, segment hashes and folder of the replay memory; None without one.
-        journal: number of the last journal entry written before it.
+        journal: number of the newest journal entry when it was saved.
         metrics: newest finite numbers by name, `bpc` among them.
         files: size and hash of each file.
     """

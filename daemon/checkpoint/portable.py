@@ -135,9 +135,9 @@ def _content(checkpoint: LoadedCheckpoint, replay_rows: list[Mapping[str, Tensor
         "history_buffer": [
             {"name": name.removeprefix(VITALS), "window": window} for name, window in vitals.items()
         ],
-        "metrics_history": list(state.get("metrics_history", [])),
+        "metrics_history": _history(state, "metrics_history"),
         "replay_buffer": [dict(block) for block in replay_rows],
-        "growth_history": list(state.get("growth_history", [])),
+        "growth_history": _history(state, "growth_history"),
         "timestamp": manifest.timestamp,
         "reason": manifest.reason,
         "format": FORMAT,
@@ -148,6 +148,11 @@ def _content(checkpoint: LoadedCheckpoint, replay_rows: list[Mapping[str, Tensor
         "spec": dict(manifest.spec),
         "manifest": manifest.to_json(),
     }
+
+
+def _history(state: Mapping[str, Any], name: str) -> list[Any]:
+    """A list the trainer keeps, in the state itself or in the loop's part of it."""
+    return list(state.get(name) or state.get("loop", {}).get(name) or [])
 
 
 def _flattened(learning: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

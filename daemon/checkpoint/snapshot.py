@@ -47,7 +47,7 @@ class Snapshot:
         spec: the architecture, JSON.
         tied: groups of names in `model` that share storage.
         replay: what the replay memory committed, JSON; None without one.
-        journal: number of the last journal entry the state contains.
+        journal: number of the newest journal entry by now.
         metrics: newest numbers by name, `bpc` among them.
         environment: where this is.
     """

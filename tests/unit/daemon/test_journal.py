@@ -91,6 +91,17 @@ def test_a_zeroed_tail_is_cut(tmp_path: Path) -> None:
     assert steps_of(Journal(tmp_path).entries) == [(1, 1)]
 
 
+def test_a_whole_last_line_that_is_wrong_is_damage(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.append("feed", 1, {"text": "abc"})
+    journal.append("feed", 2, {"text": "abc"})
+    path = only_segment(tmp_path)
+    path.write_bytes(path.read_bytes()[:-40] + b"?" + path.read_bytes()[-39:])
+    again = Journal(tmp_path)
+    assert steps_of(again.entries) == [(1, 1)]
+    assert len(again.defects) == 1
+
+
 def test_damage_inside_is_named_and_kept(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     for step in range(4):
@@ -104,8 +115,12 @@ def test_damage_inside_is_named_and_kept(tmp_path: Path) -> None:
     assert again.defects == (
         f"{path.name}: 1 damaged line(s) left out; the file as it was is {path.name}.damaged",
     )
+    assert list(tmp_path.iterdir()) == [path]  # to open it changes nothing
+    assert path.read_bytes() == damaged
+    again.append("feed", 9, {})
     assert path.with_name(f"{path.name}.damaged").read_bytes() == damaged
     assert Journal(tmp_path).defects == ()
+    assert steps_of(Journal(tmp_path).entries) == [(0, 1), (2, 3), (3, 4), (9, 5)]
 
 
 def test_truncation_voids_what_was_to_come_only(tmp_path: Path) -> None:
@@ -127,6 +142,27 @@ def test_a_fork_takes_over_what_was_heard_and_still_to_come(tmp_path: Path) -> N
     fork = parent.fork(tmp_path / "fork", 100, 1, heard=2)
     assert [(entry.step, entry.kind) for entry in fork.entries] == [(150, "sleep")]
     assert len(parent.entries) == 3
+
+
+def test_forking_again_after_a_crash_completes_and_repeats_nothing(tmp_path: Path) -> None:
+    parent = Journal(tmp_path / "parent")
+    for step in (150, 160, 170):
+        parent.append("feed", step, {})
+    Journal(tmp_path / "fork").append("feed", 150, {})  # a first try got so far
+    fork = parent.fork(tmp_path / "fork", 100, 0, heard=3)
+    assert steps_of(fork.entries) == [(150, 1), (160, 2), (170, 3)]
+    fork.append("feed", 101, {"text": "of its own"})
+    again = parent.fork(tmp_path / "fork", 100, 0, heard=3)
+    assert again.entries == fork.entries
+
+
+def test_opening_another_runs_journal_leaves_a_line_being_written_alone(tmp_path: Path) -> None:
+    Journal(tmp_path).append("feed", 1, {})
+    path = only_segment(tmp_path)
+    half = path.read_bytes() + b'{"sequence":2,"st'
+    path.write_bytes(half)
+    Journal(tmp_path)
+    assert path.read_bytes() == half
 
 
 def test_segments_are_dropped_from_the_front(tmp_path: Path) -> None:
@@ -189,14 +225,16 @@ def test_what_is_not_json_is_refused(tmp_path: Path) -> None:
 def test_what_a_dead_writer_left_is_swept(tmp_path: Path) -> None:
     Journal(tmp_path).append("feed", 1, {})
     (tmp_path / ".saving-journal-000000000002.jsonl.999999999_1.abcd").write_text("half")
-    assert steps_of(Journal(tmp_path).entries) == [(1, 1)]
+    journal = Journal(tmp_path)
+    assert steps_of(journal.entries) == [(1, 1)]
+    journal.append("feed", 2, {})
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="could not be read"):
-        Journal(tmp_path / "file" / "r-1")
+    with pytest.raises(CheckpointError, match="could not be written"):
+        Journal(tmp_path / "file" / "r-1").append("feed", 1, {})
 
 
 @settings(max_examples=60, deadline=None)

@@ -71,9 +71,13 @@ def test_ten_keys_for_any_program(loaded: LoadedCheckpoint, tmp_path: Path) -> N
 
 def test_windows_of_vital_signs_are_the_history_buffer(loaded: LoadedCheckpoint, tmp_path: Path) -> None:
     learning = {**loaded.learning, "vitals|phi|window": torch.arange(3.0)}
-    rich = LoadedCheckpoint(**{**vars(loaded), "learning": learning})
+    state = {**loaded.state, "loop": {"metrics_history": [{"bpc": 2.0}]}, "growth_history": [{"site": "mlp"}]}
+    rich = LoadedCheckpoint(**{**vars(loaded), "learning": learning, "state": state})
     target = export_pt(rich, tmp_path / "x.pt")
-    [window] = torch.load(target, weights_only=True)["history_buffer"]
+    content = torch.load(target, weights_only=True)
+    [window] = content["history_buffer"]
+    assert content["metrics_history"] == [{"bpc": 2.0}]
+    assert content["growth_history"] == [{"site": "mlp"}]
     assert window["name"] == "phi|window"
     assert_tensors(load_pt(target).learning, learning)
 
