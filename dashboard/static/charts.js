@@ -268,7 +268,7 @@ class Board {
         plot.visible = entry.isIntersecting;
       }
       this.schedule();
-    });
+    }, { rootMargin: "300px" });
     for (const plot of this.plots) seen.observe(plot.canvas);
     // A redraw in the middle of a drag would tear the zoom box away.
     byId("plots").addEventListener("pointerdown", () => (this.pointerDown = true));

@@ -51,7 +51,7 @@ export function mountSchedule(page) {
       "tr",
       { data: { job: job.id } },
       element("td", { class: "name", text: job.summary || job.id, title: job.id }),
-      element("td", { text: job.trigger }),
+      element("td", { class: "nowrap", text: job.trigger }),
       element("td", { class: "nowrap" }, job.paused ? element("span", { class: "flag", text: "paused" }) : timeElement(job.next_run)),
       element("td", {}, ...last),
       element("td", { class: "actions" }, ...actions(job)),

@@ -90,8 +90,12 @@ async function send(page, dialog, { fields, line, submit, status }) {
     dialog.close();
     say(status, `Started ${run.name || run.id}.`, "good");
   } catch (error) {
-    say(line, error instanceof ApiError && error.fields.length ? error.message : refusal(error), "bad");
-    for (const fault of error.fields ?? []) mark(fieldOf(fields, fault.path), `${fault.path}: ${fault.message}`);
+    say(line, error instanceof ApiError ? error.message : refusal(error), "bad");
+    const faults = error.fields?.length ? error.fields : [{ path: "", message: error.message }];
+    for (const fault of faults) {
+      const target = fieldOf(fields, fault);
+      if (target) mark(target, fault.path ? `${fault.path}: ${fault.message}` : fault.message);
+    }
   } finally {
     submit.removeAttribute("aria-busy");
   }
@@ -133,9 +137,14 @@ function parsed(text) {
   }
 }
 
-function fieldOf(fields, path) {
-  const leaf = String(path).split(".").at(-1);
-  return fields[leaf] ?? (String(path).includes("data") ? fields.data : fields.settings);
+/** The field a fault is about: by its path, else by a word of the message that stands in the field. */
+function fieldOf(fields, { path, message }) {
+  if (path) {
+    const leaf = path.split(".").at(-1);
+    return fields[leaf] ?? (path.includes("data") ? fields.data : fields.settings);
+  }
+  const words = (name) => fields[name].control.value.split(/[\n=]/).map((text) => text.trim());
+  return [fields.data, fields.settings, fields.name].find(({ control }) => words(control.name).some((text) => text && message.includes(text)));
 }
 
 function mark(target, message) {
