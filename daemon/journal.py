@@ -290,7 +290,7 @@ def _line(entry: Entry) -> bytes:
 def _parse(raw: bytes, *, tail_may_tear: bool) -> tuple[list[Entry], bytes, int]:
     """Sound entries of a segment, the bytes they stand in, and how many damaged lines stood among them.
 
-    What follows the last sound line of the last segment was cut short in writing, unless the line has its end.
+    What follows the last sound line of the last segment was cut short, unless the line has its end.
     """
     entries: list[Entry] = []
     kept: list[bytes] = []

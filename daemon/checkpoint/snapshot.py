@@ -122,7 +122,7 @@ class Buffers:
 
 
 def _copy(live: Tensor, host: Tensor) -> None:
-    if live.is_cpu and live.is_contiguous():
+    if live.is_cpu and live.is_contiguous() and not live.is_conj() and not live.is_neg():
         # One thread fills the memory bus; torch's own copy waits for all its threads, long on a busy machine.
         memory_of(host)[:] = memory_of(live)
     else:

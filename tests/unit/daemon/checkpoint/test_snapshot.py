@@ -45,6 +45,20 @@ def test_parameters_and_strided_views_are_copied() -> None:
     assert not copy.model["w"].requires_grad
 
 
+def test_views_that_only_look_contiguous_are_copied() -> None:
+    pair = torch.tensor([1 + 2j, 3 - 4j])
+    odd = {
+        "repeated": torch.arange(3)[1:2].expand(1),
+        "stride_0": torch.tensor(5).expand(1),
+        "conjugate": pair.conj(),
+        "negative": pair.conj().imag,
+    }
+    copy = Buffers().take(tiny(model=odd, tied=()))
+    for name, tensor in odd.items():
+        assert torch.equal(copy.model[name], tensor), name
+        assert not copy.model[name].is_conj(), name
+
+
 def test_an_array_of_records_is_refused() -> None:
     with pytest.raises(ValueError, match="plain numbers"):
         Buffers().take(tiny(arrays={"x": np.zeros(2, dtype=[("a", "i4"), ("b", "f4")])}))
