@@ -11,8 +11,8 @@ from torch import Tensor
 
 from brain.vitals.evidence import Window
 from brain.vitals.integration import (
-    copula_correlation,
     effective_dependence,
+    gaussian_copula,
     gaussian_dependence,
     total_correlation_bias,
 )
@@ -74,11 +74,12 @@ class IntegrationSign(LiveSign):
             raise NotMeasurableError(f"insufficient samples: {samples} of {10 * modules}", detail)
         if (states.std(0) == 0).any():
             raise NotMeasurableError("a module is constant over the window", {**detail, "collapsed": 1.0})
-        found = gaussian_dependence(copula_correlation(states))
+        scores = gaussian_copula(states)
+        found = gaussian_dependence(np.corrcoef(scores, rowvar=False))
         bias = total_correlation_bias(modules, samples)
         parts = np.array_split(np.arange(samples), _BLOCKS)
         left_out = [
-            gaussian_dependence(copula_correlation(np.delete(states, part, axis=0))).effective
+            gaussian_dependence(np.corrcoef(np.delete(scores, part, axis=0), rowvar=False)).effective
             for part in parts
         ]
         return self._reading(

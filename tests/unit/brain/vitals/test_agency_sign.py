@@ -115,7 +115,7 @@ def test_certain_speaker_has_no_agency_to_measure() -> None:
 def test_brain_that_cannot_be_steered_says_so() -> None:
     reading = probed(Unwatchable())
     assert reading.value is None
-    assert "cannot be steered" in str(reading.reason)
+    assert "steered byte by byte" in str(reading.reason)
     assert reading.detail["world"] == 0.0
 
 
