@@ -20,7 +20,7 @@ class Mailbox:
     """Frames for one client, taken in order; never blocks whoever puts something in.
 
     A run's deltas melt into one while they wait, up to `max_rows`; more rows are dropped and counted.
-    Events and operations are never dropped: when more than `max_frames` wait, or rows were dropped, the mailbox
+    Events and operations are never dropped: when more than `max_frames` wait, or rows were dropped, it
     overflows, and `overflowed_for` tells since when.
     """
 

@@ -17,6 +17,7 @@ from daemon.config_loading import config_to_dict
 from daemon.errors import CheckpointError, UsageError
 from daemon.protocol import RunState
 from daemon.supervisor.live_run import LiveRun, finite, held_out_losses
+from daemon.supervisor.portable import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -311,11 +312,16 @@ class Ledger:
             self.catalogue.path_of(text) if by_id_only and text != "latest" else resolve(self.catalogue, text)
         )
         if path.suffix == PORTABLE:
-            # Its configuration is inside a file only torch can read: the trainer takes it from there.
+            inside = describe(path)
             return FoundCheckpoint(
-                name=path.name, path=path.resolve(), run=None, step=0, samples=0, newest=False,
-                config=config_to_dict(RunConfig()),
-            )  # fmt: skip
+                name=path.name,
+                path=path.resolve(),
+                run=None,
+                step=inside["step"],
+                samples=inside["samples"],
+                newest=False,
+                config=inside["config"] or config_to_dict(RunConfig()),
+            )
         manifest = read_manifest(path)
         at_home = path.resolve().parent == self.catalogue.folder.resolve()
         siblings = self.catalogue.list(manifest.run_id)

@@ -27,12 +27,14 @@ class LifeSettings:
     Attributes:
         entry: `module:function` a trainer begins with.
         silence_seconds: a trainer that says nothing for so long is killed; counts as death.
+        loading_seconds: the same, before it is ready: reading a large checkpoint or source takes its time.
         linger_seconds: time to end in, after the last word.
         restart: a new policy for each run.
     """
 
     entry: str = TRAINER
     silence_seconds: float = 120.0
+    loading_seconds: float = 900.0
     linger_seconds: float = 60.0
     restart: Callable[[], RestartPolicy] = field(default=RestartPolicy)
 
@@ -85,6 +87,7 @@ class TrainerLife:
         self._goodbye: Goodbye | None = None
         self._heard_at = 0.0
         self._silent_for: float | None = None
+        self._ready = False
         self._watch: asyncio.Task[None] | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._giving_up = False
@@ -103,7 +106,7 @@ class TrainerLife:
     def begin(self) -> None:
         """Spawn a trainer for the order as it stands."""
         self._waiting = None
-        self._goodbye, self._silent_for = None, None
+        self._goodbye, self._silent_for, self._ready = None, None, False
         trainer = TrainerProcess(
             self._order,
             entry=self._settings.entry,
@@ -144,6 +147,7 @@ class TrainerLife:
         elif isinstance(message, Outcome):
             self._observer.on_outcome(message)
         elif isinstance(message, Ready):
+            self._ready = True
             self._observer.on_ready(self.run, message)
         elif isinstance(message, Goodbye):
             self._goodbye = message
@@ -188,9 +192,9 @@ class TrainerLife:
         self.ended.set()
 
     async def _watch_silence(self, trainer: TrainerProcess) -> None:
-        limit = self._settings.silence_seconds
         with contextlib.suppress(asyncio.CancelledError):
             while True:
+                limit = self._settings.silence_seconds if self._ready else self._settings.loading_seconds
                 silent_for = self._clock.monotonic() - self._heard_at
                 if silent_for >= limit:
                     self._silent_for = silent_for

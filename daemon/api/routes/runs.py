@@ -47,7 +47,7 @@ class Prompt(Request):
     """What to say to the brain."""
 
     prompt: Annotated[str, Field(max_length=65536)] = ""
-    max_bytes: Annotated[int, Field(ge=1, le=65536)] = 200
+    max_bytes: Annotated[int, Field(ge=1, le=8192)] = 200
     temperature: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.8
     top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.95
 
