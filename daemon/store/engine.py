@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -64,6 +64,8 @@ def _engine(url: URL, *, read_only: bool) -> Engine:
     options: dict[str, Any] = {"pool_size": 4, "max_overflow": 12} if read_only else {"pool_size": 1}
     if not is_sqlite(url):
         options["pool_pre_ping"] = True  # a server may have been restarted in between
+        if read_only:
+            options["isolation_level"] = "REPEATABLE READ"  # the statements of a question see one moment
     try:
         engine = sa.create_engine(url, json_serializer=dump_json, **options)
     except NoSuchModuleError as error:
@@ -77,6 +79,8 @@ def _engine(url: URL, *, read_only: bool) -> Engine:
         ) from error
     if is_sqlite(url):
         event.listen(engine, "connect", _tune_reader if read_only else _tune_writer)
+        if read_only:
+            event.listen(engine, "begin", _begin_reading)
     return engine
 
 
@@ -86,12 +90,20 @@ def _tune_writer(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
+    # Fold the log in every 16 MiB: pages written again and again in between are copied once.
+    cursor.execute("PRAGMA wal_autocheckpoint=4000")
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
 
+def _begin_reading(connection: Connection) -> None:
+    # Python's driver begins no transaction for a SELECT; without one each statement sees another moment.
+    connection.exec_driver_sql("BEGIN")
+
+
 def _tune_reader(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA query_only=ON")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import sqlalchemy as sa
 
@@ -111,21 +111,18 @@ def summarise(
         kept = [index for index, value in enumerate(values) if value is not None]
         steps, times = [steps[i] for i in kept], [times[i] for i in kept]
         values = [values[i] for i in kept]
+    present = cast("Sequence[float]", values)
     if width == 1:
-        rows = zip(steps, times, values, strict=True)
-        return [
-            Bucket(step, step, time, value, value, value, value, 1)
-            for step, time, value in rows
-            if value is not None
-        ]
+        rows = zip(steps, times, present, strict=True)
+        return [Bucket(step, step, time, value, value, value, value, 1) for step, time, value in rows]
     buckets: list[Bucket] = []
     low = 0
     while low < len(steps):
         start = steps[low] // width * width
         high = bisect_left(steps, start + width, low)
-        inside = [value for value in values[low:high] if value is not None]
-        mean = sum(inside) / len(inside)
+        inside = present[low:high]
         last = high - 1
+        mean = sum(inside) / len(inside)
         buckets.append(
             Bucket(start, steps[last], times[last], min(inside), max(inside), mean, inside[-1], len(inside))
         )

@@ -9,7 +9,7 @@ given, whatever the length of the run (beyond 10 000 × 100 steps a bucket nothi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -81,18 +81,16 @@ def read_series(
     first = max(start if start is not None else 0, _first_step(source))
     last = min(end + 1 if end is not None else source.end, source.end)
     width = bucket_width(first, last, num_points)
-    known = {
-        row.name: row.id
-        for row in connection.execute(sa.select(metric_names).where(metric_names.c.name.in_(names)))
-    }
+    chosen = sa.select(metric_names).where(metric_names.c.name.in_(names))
+    known = {row.name: row.id for row in connection.execute(chosen)}
+    reader = _Reader(connection, source, [name for name in HOT_METRICS if name in names], touched)
     columns: dict[str, dict[str, list[Any]]] = {}
     resolution = 1
     exact = True
     for name in dict.fromkeys(names):
         buckets: list[Bucket] = []
         if name in known and first < last:
-            reader = _Reader(connection, source, name, known[name], touched)
-            buckets, used = reader.read(first, last, width, num_points)
+            buckets, used = reader.read(name, known[name], Stretch(first, last, width), num_points)
             resolution = max(resolution, used)
         columns[name] = _columns(buckets)
         exact = exact and all(bucket.n == 1 for bucket in buckets)
@@ -114,85 +112,109 @@ def bucket_width(start: int, end: int, num_points: int) -> int:
         width += level
 
 
-class _Reader:
-    """Buckets of one metric, from the coarsest rows that serve."""
+class Stretch(NamedTuple):
+    """Steps [start, end) in buckets of `width`."""
 
-    def __init__(
-        self, connection: Connection, source: Source, name: str, metric: int, touched: Touched
-    ) -> None:
+    start: int
+    end: int
+    width: int
+
+
+class Raw(NamedTuple):
+    """Raw values in order of steps; columns of equal length."""
+
+    steps: Sequence[int]
+    times: Sequence[float]
+    values: Sequence[float | None]
+
+
+class _Reader:
+    """Buckets of metrics, from the coarsest rows that serve; wide rows are read once for all hot metrics."""
+
+    def __init__(self, connection: Connection, source: Source, hot: list[str], touched: Touched) -> None:
         self._connection = connection
         self._source = source
-        self._name = name
-        self._metric = metric
+        self._hot = hot
         self._touched = touched
+        self._wide: dict[tuple[int, int], dict[str, Raw]] = {}
 
-    def read(self, start: int, end: int, width: int, num_points: int) -> tuple[list[Bucket], int]:
-        """Buckets over [start, end) and the width used: single steps where they fit, `width` otherwise."""
-        if width > 1 and self._name not in HOT_METRICS:
+    def read(self, name: str, metric: int, stretch: Stretch, num_points: int) -> tuple[list[Bucket], int]:
+        """Buckets of a metric and the width used: single steps where they fit, the stretch's otherwise."""
+        start, end, width = stretch
+        if width > 1 and name not in self._hot:
             # A sparse metric may have few values in many steps.
-            rows = self._raw(start, end, limit=num_points + 1)
-            if len(rows) <= num_points:
-                return _summarised(rows, 1), 1
+            raw = self._narrow(metric, start, end, limit=num_points + 1)
+            if len(raw.steps) <= num_points:
+                return summarise(*raw, 1), 1
         if width < FINE:
-            return _summarised(self._raw(start, end), width), width
-        return merge(self._fine(start, end) if width < COARSE else self._coarse(start, end), width), width
+            return summarise(*self._raw(name, metric, start, end), width), width
+        read = self._fine if width < COARSE else self._coarse
+        return merge(read(name, metric, start, end), width), width
 
-    def _coarse(self, start: int, end: int) -> list[Bucket]:
+    def _coarse(self, name: str, metric: int, start: int, end: int) -> list[Bucket]:
         low, high = -(-start // COARSE) * COARSE, min(end, self._source.rolled_to) // COARSE * COARSE
         if low >= high:
-            return self._fine(start, end)
-        return [*self._fine(start, low), *self._rolled(COARSE, low, high), *self._fine(high, end)]
-
-    def _fine(self, start: int, end: int) -> list[Bucket]:
-        low, high = -(-start // FINE) * FINE, min(end, self._source.rolled_to) // FINE * FINE
-        if low >= high:
-            return _summarised(self._raw(start, end), FINE)
+            return self._fine(name, metric, start, end)
         return [
-            *_summarised(self._raw(start, low), FINE),
-            *self._rolled(FINE, low, high),
-            *_summarised(self._raw(high, end), FINE),
+            *self._fine(name, metric, start, low),
+            *self._rolled(metric, COARSE, low, high),
+            *self._fine(name, metric, high, end),
         ]
 
-    def _rolled(self, level: int, start: int, end: int) -> list[Bucket]:
+    def _fine(self, name: str, metric: int, start: int, end: int) -> list[Bucket]:
+        low, high = -(-start // FINE) * FINE, min(end, self._source.rolled_to) // FINE * FINE
+        if low >= high:
+            return summarise(*self._raw(name, metric, start, end), FINE)
+        return [
+            *summarise(*self._raw(name, metric, start, low), FINE),
+            *self._rolled(metric, FINE, low, high),
+            *summarise(*self._raw(name, metric, high, end), FINE),
+        ]
+
+    def _rolled(self, metric: int, level: int, start: int, end: int) -> list[Bucket]:
         table = rollups.c
         wanted = (
             sa.select(*(table[name] for name in Bucket._fields))
-            .where(table.run == self._source.run, table.metric == self._metric, table.level == level)
+            .where(table.run == self._source.run, table.metric == metric, table.level == level)
             .where(table.start >= start, table.start < end)
             .order_by(table.start)
         )
         rows = self._connection.execute(wanted).all()
         self._touched.rows += len(rows)
-        return [Bucket(*row) for row in rows]
+        return [Bucket._make(row) for row in rows]
 
-    def _raw(self, start: int, end: int, limit: int | None = None) -> list[tuple[int, float, float]]:
-        found: list[tuple[int, float, float]] = []
+    def _raw(self, name: str, metric: int, start: int, end: int) -> Raw:
+        if start >= end:
+            return Raw((), (), ())
+        if name not in self._hot:
+            return self._narrow(metric, start, end)
+        if (start, end) not in self._wide:
+            self._wide[start, end] = self._wide_rows(start, end)
+        return self._wide[start, end][name]
+
+    def _wide_rows(self, start: int, end: int) -> dict[str, Raw]:
+        row = metrics.c
+        wanted = sa.select(row.step, row.time, *(row[name] for name in self._hot)).order_by(row.step)
+        found: list[Any] = []
         for span in self._source.spans(start, end):
-            rows = self._connection.execute(self._raw_of(span).limit(limit)).all()
-            self._touched.rows += len(rows)
-            found += [(step, time, value) for step, time, value in rows]
+            inside = row.session == span.session, row.step >= span.start, row.step < span.end
+            found += self._connection.execute(wanted.where(*inside)).all()
+        self._touched.rows += len(found)
+        steps, times, *columns = zip(*found, strict=True) if found else [()] * (2 + len(self._hot))
+        return {name: Raw(steps, times, values) for name, values in zip(self._hot, columns, strict=True)}
+
+    def _narrow(self, metric: int, start: int, end: int, limit: int | None = None) -> Raw:
+        point = points.c
+        wanted = sa.select(point.step, point.time, point.value).order_by(point.step).limit(limit)
+        found: list[Any] = []
+        for span in self._source.spans(start, end):
+            inside = point.session == span.session, point.step >= span.start, point.step < span.end
+            of_metric = point.metric == metric, point.value.is_not(None)
+            found += self._connection.execute(wanted.where(*inside, *of_metric)).all()
             if limit is not None and len(found) >= limit:
                 break
-        return found
-
-    def _raw_of(self, span: Span) -> sa.Select[Any]:
-        if self._name in HOT_METRICS:
-            value = metrics.c[self._name]
-            wanted = sa.select(metrics.c.step, metrics.c.time, value).where(metrics.c.session == span.session)
-            step = metrics.c.step
-        else:
-            value, step = points.c.value, points.c.step
-            wanted = sa.select(step, points.c.time, value).where(
-                points.c.session == span.session, points.c.metric == self._metric
-            )
-        return wanted.where(step >= span.start, step < span.end, value.is_not(None)).order_by(step)
-
-
-def _summarised(rows: list[tuple[int, float, float]], width: int) -> list[Bucket]:
-    if not rows:
-        return []
-    steps, times, values = zip(*rows, strict=True)
-    return summarise(steps, times, values, width)
+        self._touched.rows += len(found)
+        return Raw(*zip(*found, strict=True)) if found else Raw((), (), ())
 
 
 def _source(connection: Connection, run: str) -> Source | None:

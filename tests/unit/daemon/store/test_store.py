@@ -6,10 +6,12 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
 from daemon.errors import UsageError
 from daemon.events import CheckpointPruned, LimitReached
 from daemon.store import Store
+from daemon.store.tables import runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -334,6 +336,17 @@ def test_numbers_json_has_no_word_for_become_null(store: Store) -> None:
     run = store.run("r-1")
     assert run is not None
     assert run["latest"] == {"bpc": None, "list": [None, 1.0]}
+
+
+def test_a_question_sees_one_moment(store: Store) -> None:
+    store.create_run("r-1")
+    store.flush()
+    with store._reading() as connection:
+        before = connection.execute(sa.select(runs.c.id)).all()
+        store.create_run("r-2")
+        assert store.flush()
+        assert connection.execute(sa.select(runs.c.id)).all() == before
+    assert len(store.runs().items) == 2
 
 
 def test_closing_writes_what_waits_and_twice_is_fine(open_store: OpenStore) -> None:
