@@ -93,8 +93,3 @@ def gaussian_copula(samples: ArrayLike) -> Matrix:
     """
     values = np.asarray(samples, dtype=np.float64)
     return np.asarray(ndtri(rankdata(values, axis=0) / (len(values) + 1.0)))
-
-
-def copula_correlation(samples: ArrayLike) -> Matrix:
-    """Correlation of the copula-normalised columns of (T, n)."""
-    return np.atleast_2d(np.corrcoef(gaussian_copula(samples), rowvar=False))

@@ -9,7 +9,6 @@ import pytest
 
 from brain.vitals.integration import (
     DEPENDENCE_CAP,
-    copula_correlation,
     effective_dependence,
     gaussian_copula,
     gaussian_dependence,
@@ -79,7 +78,6 @@ def test_copula_ignores_monotone_changes() -> None:
     values = np.random.default_rng(2).normal(size=(400, 3))
     bent = np.stack([np.exp(values[:, 0]), values[:, 1] ** 3, 5 * values[:, 2] - 1], axis=1)
     assert np.allclose(gaussian_copula(values), gaussian_copula(bent))
-    assert np.allclose(copula_correlation(values), copula_correlation(bent))
 
 
 def test_negative_estimate_stays_negative() -> None:
