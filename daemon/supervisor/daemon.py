@@ -180,7 +180,7 @@ class _Life:
         return conduct.result()
 
     async def _until_end(self, supervisor: Supervisor, diary: Diary) -> int:
-        exit_code = 0
+        exit_code, finished = 0, False
         stop = asyncio.ensure_future(self._stop.wait())
         try:
             await recover(supervisor, grace_seconds=self._of._life.linger_seconds)
@@ -194,6 +194,7 @@ class _Life:
                     await asyncio.wait((ended, stop), return_when=asyncio.FIRST_COMPLETED)
                     if ended.done():
                         exit_code = ended.result()
+                        finished = True
                         self._stop.set()
                     else:
                         ended.cancel()
@@ -201,7 +202,7 @@ class _Life:
         finally:
             stop.cancel()
             diary.stop()
-            if self._of._listener is not None:
+            if self._of._listener is not None and not finished:
                 self._of._listener.on_stopping()
             await supervisor.close(grace_seconds=self._of._grace_seconds, reason=self._stop_reason)
         return exit_code

@@ -44,7 +44,8 @@ DOOR_POLICY = (
 )
 
 DOCS = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>synapsed API</title>
-<link rel="icon" href="/static/icon.svg"><link rel="stylesheet" href="/vendor/swagger-ui.css"></head><body><div id="swagger-ui"></div>
+<link rel="icon" href="/static/icon.svg">
+<link rel="stylesheet" href="/vendor/swagger-ui.css"></head><body><div id="swagger-ui"></div>
 <script src="/vendor/swagger-ui-bundle.js"></script><script src="/vendor/docs.js"></script></body></html>"""
 DOCS_SCRIPT = """SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true,
   presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset].filter(Boolean)});
