@@ -98,7 +98,7 @@ class Diary:
         self._scheduler.resume()
 
     def stop(self) -> None:
-        """Start no further job; one that runs goes on."""
+        """Start no further job; one that waits for something is cancelled."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 

@@ -24,7 +24,7 @@ from daemon.store.tables import (
     runs,
     sessions,
 )
-from daemon.store.writes import Columns, Insert, Points, Put, Remove, Rewind, StartSession, Write
+from daemon.store.writes import Columns, Insert, Points, Put, Remove, StartSession, Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,8 +87,6 @@ class SqlRecorder:
                 )
             case StartSession():
                 self._start_session(write)
-            case Rewind():
-                self._rewind(write)
 
     # ── metrics ──────────────────────────────────────────────────────────────────────────────────
 
@@ -175,20 +173,6 @@ class SqlRecorder:
         if first_step is not None:
             self._rollups.supersede(run, first_step, self._ids())
 
-    def _rewind(self, write: Rewind) -> None:
-        run, session = self._session(write.run, write.session)
-        key = session.key
-        self._connection.execute(
-            sa.delete(metrics).where(metrics.c.session == key, metrics.c.step > write.step)
-        )
-        of_session = points.c.session == key, points.c.metric.in_(self._ids().values())
-        self._connection.execute(sa.delete(points).where(*of_session, points.c.step > write.step))
-        first = write.step + 1 if session.first_step is None else min(session.first_step, write.step + 1)
-        last = write.step if session.last_step is None else min(session.last_step, write.step)
-        self._put(sessions, {"key": key}, {"first_step": first, "last_step": last}, None)
-        run.sessions = self._load_sessions(write.run)
-        self._rollups.supersede(run, write.step + 1, self._ids())
-
     def _session(self, run_id: str, number: int) -> tuple[RunFacts, SessionFacts]:
         run = self._run(run_id)
         if number not in run.sessions:
@@ -266,7 +250,7 @@ class SqlRecorder:
 def _coalesced(batch: list[Write]) -> list[Write]:
     """The batch with inserts of one table, columns of one session and puts of one row drawn together.
 
-    Order is kept where it matters: nothing is moved across the start or the rewinding of a session.
+    Order is kept where it matters: nothing is moved across the start of a session.
     """
     kept: list[Write] = []
     groups: dict[tuple[Any, ...], list[Any]] = {}

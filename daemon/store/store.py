@@ -32,7 +32,7 @@ from daemon.store.tables import (
     runs,
 )
 from daemon.store.writer import Writer
-from daemon.store.writes import Columns, Insert, Points, Put, Remove, Rewind, StartSession
+from daemon.store.writes import Columns, Insert, Points, Put, Remove, StartSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -165,10 +165,6 @@ class Store(Reader):
         """A life of a run's trainer ended."""
         from_here = {"ended_at": self._clock(), "end_state": end_state, "reason": reason}
         self._put(_table("sessions"), {"run": run, "number": number}, from_here, None)
-
-    def rewind(self, run: str, session: int, step: int) -> None:
-        """The trainer rolled back to `step` within its session: its rows after it never happened."""
-        self._writer.put(Rewind(run=run, session=session, step=step))
 
     def add_columns(self, run: str, session: int, columns: Mapping[str, Sequence[float | None]]) -> None:
         """Step-aligned metrics: `step`, `time` (unix seconds), hot metrics; others are kept as points."""

@@ -65,16 +65,7 @@ class StartSession:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewind:
-    """The session went back: what it wrote after `step` never happened."""
-
-    run: str
-    session: int
-    step: int
-
-
-Write = Columns | Points | Insert | Put | Remove | StartSession | Rewind
+Write = Columns | Points | Insert | Put | Remove | StartSession
 
 
 def rows_of(write: Write) -> int:

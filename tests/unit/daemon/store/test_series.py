@@ -149,20 +149,6 @@ def test_a_session_that_only_began_already_supersedes(run: Store) -> None:
     assert curve(run, "bpc")["step"] == list(range(1, 101))
 
 
-def test_a_roll_back_within_a_session_takes_its_steps_back(run: Store) -> None:
-    run.add_columns("r-1", 1, columns(list(range(1, 351)), [1.0] * 350))
-    run.add_points("r-1", 1, [("phi", 100, 1e9, 0.1), ("phi", 300, 1e9, 0.3)])
-    run.rewind("r-1", 1, 250)
-    run.flush()
-    assert curve(run, "bpc")["step"] == list(range(1, 251))
-    assert curve(run, "phi")["step"] == [100]
-
-    run.add_columns("r-1", 1, columns(list(range(251, 401)), [2.0] * 150))
-    run.flush()
-    assert curve(run, "bpc", points=4)["n"] == [199, 200, 1]
-    assert curve(run, "bpc")["last"][249:251] == [1.0, 2.0]
-
-
 def test_columns_that_are_not_hot_are_kept_as_points(run: Store) -> None:
     run.add_columns("r-1", 1, columns([1, 2], [0.5, 0.25], name="entropy"))
     run.flush()
