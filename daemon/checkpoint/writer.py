@@ -176,9 +176,16 @@ class CheckpointWriter:
         return self._in_flight is None
 
     def save_now(
-        self, live: Snapshot, *, sync_replay: Callable[[], object] | None = None
+        self,
+        live: Snapshot,
+        *,
+        sync_replay: Callable[[], object] | None = None,
+        while_waiting: Callable[[], object] = lambda: None,
     ) -> CheckpointSaved | CheckpointFailed:
-        """Save and wait until it is committed or has failed: the first, the last, and those before growth."""
+        """Save and wait until it is committed or has failed: the first, the last, and those before growth.
+
+        `while_waiting` is called about once a second meanwhile.
+        """
         self.wait()
         outcome: list[CheckpointSaved | CheckpointFailed] = []
         emit = self._emit
@@ -191,7 +198,8 @@ class CheckpointWriter:
         self._emit = watch
         try:
             self.begin(live, sync_replay=sync_replay)
-            self.wait()
+            while not self.wait(timeout_seconds=1.0):
+                while_waiting()
         finally:
             self._emit = emit
         return outcome[0]

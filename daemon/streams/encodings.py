@@ -46,7 +46,7 @@ class Verdict(NamedTuple):
 def classify(head: bytes) -> Verdict:
     r"""Verdict over the first 64 KiB of a file; cheap, so the encoding of legacy text stays open ("?").
 
-    >>> classify("naïve".encode()).plain, classify("naïve".encode("cp1252")).encoding, classify(b"\\0").skip
+    >>> classify("naïve".encode()).plain, classify("naïve".encode("cp1252")).encoding, classify(b"\0").skip
     (True, '?', 'binary')
     """
     if head.startswith(GZIP_MAGIC):

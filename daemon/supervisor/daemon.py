@@ -214,7 +214,7 @@ class _Life:
             if run.state is RunState.FINISHED:
                 return 0
             if run.state is RunState.CRASHED:
-                return TrainerLostError.exit_code
+                return TrainerLostError.exit_code if run.curable else UsageError.exit_code
             await supervisor.wait_begun(run_id)
 
     @contextlib.asynccontextmanager

@@ -36,6 +36,7 @@ class LiveRun:
     readings: dict[str, dict[str, Any]] = field(default_factory=dict)
     sample: str | None = None
     checkpoint: str | None = None
+    curable: bool = True  # False: it crashed on a mistake of the user's, which no restart can cure
 
     def apply_ready(self, ready: Ready) -> None:
         """Take over what a trainer says when it is about to learn."""

@@ -97,6 +97,7 @@ class Newsroom:
         asked_to_stop = live.state is RunState.STOPPING
         if goodbye is not None:
             state = RunState(goodbye.state)
+            live.curable = goodbye.restartable
             if state is not RunState.CRASHED:
                 live.step, live.samples = goodbye.step, goodbye.samples
                 live.training_seconds = goodbye.training_seconds

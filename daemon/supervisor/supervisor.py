@@ -216,6 +216,8 @@ class Supervisor:
         if action == "stop" and run.state is RunState.QUEUED:
             return self._leave_queue(run)
         life = self._life_for(run, action)
+        if action != "stop":
+            _require_trainer(run, life)
         operation = self.operations.open(run.id, action)
         if action == "stop":
             run.reason = str((arguments or {}).get("reason", "asked to"))
@@ -256,10 +258,7 @@ class Supervisor:
         """As `act`, for actions that only a trainer with a brain can do."""
         run = await self.run(run_id)
         life = self._life_for(run, action)
-        if life.between_lives:
-            raise ConflictError(
-                f"{run.id} has no trainer at this moment ({run.reason}); try again in a minute"
-            )
+        _require_trainer(run, life)
         operation = self.operations.open(run.id, action)
         life.send(Command(id=operation.id, action=action, arguments=arguments))  # type: ignore[arg-type]
         return operation
@@ -395,3 +394,13 @@ def check_data(config: RunConfig) -> None:
 
 
 __all__ = ["ACTIONS", "PUSH_LIMIT_BYTES", "Supervisor", "check_data"]
+
+
+def _require_trainer(run: LiveRun, life: TrainerLife) -> None:
+    """Between two lives of its trainer a run can only be stopped.
+
+    Raises:
+        ConflictError: there is no trainer at this moment.
+    """
+    if life.between_lives:
+        raise ConflictError(f"{run.id} has no trainer at this moment ({run.reason}); try again in a minute")

@@ -65,8 +65,8 @@ class HeldOutEvaluation:
             return False
         return self._spent_seconds <= self._config.budget_share * session_seconds
 
-    def score_slice(self, brain: Brain, step: int) -> HeldOutLoss:
-        """Score the stalest few blocks of the next source and return what its whole table says now."""
+    def score_slice(self, brain: Brain, step: int) -> HeldOutLoss | None:
+        """Score the stalest few blocks of the next source; what its whole table says now, if anything."""
         names = list(self._sets)
         name = names[self._next_source]
         self._next_source = (self._next_source + 1) % len(names)
@@ -75,7 +75,7 @@ class HeldOutEvaluation:
         started = self._clock()
         self._score(brain, name, rows, step)
         self._spent_seconds += self._clock() - started
-        return self.summary(name, step)
+        return None if np.isnan(self._tables[name][:, NATS]).all() else self.summary(name, step)
 
     def score_all(self, brain: Brain, step: int, on_progress: Callable[[], None]) -> list[HeldOutLoss]:
         """Score every block of every source once, on demand."""
@@ -123,8 +123,12 @@ class HeldOutEvaluation:
 
     def _score(self, brain: Brain, name: str, rows: list[int], step: int) -> None:
         held_out, table = self._sets[name], self._tables[name]
-        blocks = [held_out.read(row * len(held_out) // len(table))[0] for row in rows]
-        width = max(1, *(len(block) for block in blocks))
+        read = {row: held_out.read(row * len(held_out) // len(table))[0] for row in rows}
+        rows = [row for row, block in read.items() if block]  # a file may have gone since it was listed
+        if not rows:
+            return
+        blocks = [read[row] for row in rows]
+        width = max(len(block) for block in blocks)
         padded = np.zeros((len(blocks), width), dtype=np.uint8)
         for row, block in enumerate(blocks):
             padded[row, : len(block)] = np.frombuffer(block, dtype=np.uint8)

@@ -96,9 +96,9 @@ class Loop:
     def run(self, obey: Callable[[Loop], Ending | None]) -> Goodbye:
         """Learn until told to end, by a person, a limit or the loss of the supervisor."""
         self.enter(RunState.RUNNING)
+        self.apply_journal()
         while (ending := obey(self)) is None and (ending := self.limit_reached()) is None:
             started = time.perf_counter()
-            self.apply_journal()
             experience = self.read()
             batch = self.assemble(experience)
             # ------------------------------------------------------------------
@@ -109,6 +109,7 @@ class Loop:
             self.recover(report)
             self.measure(batch, report)
             self.parts.saver.tick(self)
+            self.apply_journal()  # before new orders: old entries of a step take effect before new ones
         return self.close(ending)
 
     def cursor_record(self) -> dict[str, Any]:
@@ -194,7 +195,8 @@ class Loop:
             for name, value in parts.watch.points().items():
                 parts.reporter.point(name, step, value)
         if parts.evaluation.due(step, self._session_seconds):
-            self.report_held_out([parts.evaluation.score_slice(parts.brain, step)])
+            loss = parts.evaluation.score_slice(parts.brain, step)
+            self.report_held_out([] if loss is None else [loss])
         if parts.voice.due():
             parts.reporter.sample(parts.voice.sample(parts.brain, self._context))
         self.report_pace()

@@ -30,6 +30,8 @@ def judge_step(applied: bool, state: LoopState, config: RecoveryConfig) -> Verdi
     row the weights go back to the newest checkpoint while the stream goes on, so the window is skipped; after
     `pause_after_rollbacks` such roll-backs the run pauses instead.
 
+    >>> from daemon.config import RecoveryConfig
+    >>> from daemon.trainer.state import LoopState
     >>> state = LoopState()
     >>> [judge_step(False, state, RecoveryConfig(rollback_after_skips=2)).name for _ in range(3)]
     ['SKIP', 'ROLL_BACK', 'SKIP']

@@ -84,7 +84,9 @@ class Saver:
             snapshot = self._snapshot(loop, reason)
         except OSError as error:
             raise self._failed(error.strerror or str(error)) from error
-        outcome = self._writer.save_now(snapshot, sync_replay=loop.parts.replay.sync)
+        outcome = self._writer.save_now(
+            snapshot, sync_replay=loop.parts.replay.sync, while_waiting=loop.alive
+        )
         self.collect(loop)
         if isinstance(outcome, CheckpointFailed):
             raise self._failed(outcome.error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import psutil
@@ -19,6 +20,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(900)]
 
 KILLS = 30
 OFTEN = "checkpoint.every_seconds=0.3"
+
+Launch = Callable[..., DaemonProcess]
 
 
 def acknowledged(daemon: DaemonProcess, catalogue: Catalogue) -> int:
@@ -38,10 +41,10 @@ def kill_some(daemon: DaemonProcess, trainers: list[psutil.Process], whom: str) 
             trainer.kill()
 
 
-def test_killed_thirty_times_it_always_goes_on(home: Home) -> None:
+def test_killed_thirty_times_it_always_goes_on(home: Home, launch: Launch) -> None:
     chance = random.Random(20261121)
     catalogue = Catalogue(home.checkpoints)
-    daemon = DaemonProcess.start(home, "start", "--preset", "tiny", "--set", OFTEN)
+    daemon = launch("start", "--preset", "tiny", "--set", OFTEN)
     for kill in range(KILLS):
         daemon.wait_for_line("[Checkpoint] Saved")
         daemon.wait_for_new_line(timeout=chance.uniform(0.0, 1.0))
@@ -56,7 +59,7 @@ def test_killed_thirty_times_it_always_goes_on(home: Home) -> None:
         newest = catalogue.latest()
         assert newest is not None
         assert newest.manifest.step >= acknowledged(daemon, catalogue)
-        daemon = DaemonProcess.start(home, "resume", "latest")
+        daemon = launch("resume", "latest")
         resumed = daemon.wait_for_line("Resumed from")
         assert newest.name in resumed
         assert not [path for path in home.checkpoints.iterdir() if is_left_over(path)]
@@ -65,8 +68,8 @@ def test_killed_thirty_times_it_always_goes_on(home: Home) -> None:
     assert "TRAINING SUMMARY" in daemon.output()
 
 
-def test_the_trainer_alone_killed_comes_back_by_itself(home: Home) -> None:
-    daemon = DaemonProcess.start(home, "start", "--preset", "tiny", "--set", OFTEN)
+def test_the_trainer_alone_killed_comes_back_by_itself(launch: Launch) -> None:
+    daemon = launch("start", "--preset", "tiny", "--set", OFTEN)
     daemon.wait_for_line("[Checkpoint] Saved")
     for child in psutil.Process(daemon.pid).children():
         child.kill()
@@ -77,8 +80,8 @@ def test_the_trainer_alone_killed_comes_back_by_itself(home: Home) -> None:
     assert daemon.wait() == 0
 
 
-def test_a_second_interrupt_leaves_at_once_with_the_last_good_checkpoint(home: Home) -> None:
-    daemon = DaemonProcess.start(home, "start", "--preset", "tiny", "--set", OFTEN)
+def test_a_second_interrupt_leaves_at_once_with_the_last_good_checkpoint(home: Home, launch: Launch) -> None:
+    daemon = launch("start", "--preset", "tiny", "--set", OFTEN)
     daemon.wait_for_line("[Checkpoint] Saved")
     daemon.interrupt()
     daemon.interrupt()
