@@ -12,7 +12,7 @@ import torch
 from brain.build import brain_from_spec, build_brain
 from brain.errors import SpecMismatchError
 from brain.optim.config import OptimizerConfig
-from brain.ports import Batch, Brain, BrainState, Observable
+from brain.ports import Batch, Brain, BrainState, Observable, Steerable
 from brain.probes.causality import brain_leak
 from brain.probes.coverage import share_learned
 from brain.probes.freezing import changed_by
@@ -401,6 +401,49 @@ def test_a_nudge_moves_only_what_comes_after(case: tuple[str, dict[str, Any]]) -
         if index < brain.module_names.index(middle):
             assert torch.equal(moved[name], clean[name])
     assert not torch.equal(moved[brain.module_names[-1]], clean[brain.module_names[-1]])
+
+
+def steerable(case: tuple[str, dict[str, Any]]) -> tuple[Brain, Steerable]:
+    brain = make(*case)
+    if not isinstance(brain, Steerable):
+        pytest.skip("this brain cannot be steered byte by byte")
+    for batch in batches(20):
+        brain.learn(batch)
+    return brain, brain
+
+
+def test_a_fork_goes_on_exactly_as_its_row_would(case: tuple[str, dict[str, Any]]) -> None:
+    _, brain = steerable(case)
+    rows = batches(1, seed=3, ragged=False)[0].bytes
+    head, tail = rows[:, :12], rows[:, 12:]
+    straight, started = brain.reader(ROWS), brain.reader(ROWS)
+    straight.read(head)
+    started.read(head)
+    order = torch.tensor([4, 0, 0, 3, 5, 4])
+    forked = started.fork(order)
+    other = brain.reader(ROWS).fork(torch.arange(ROWS))  # a fork of rows that have read nothing
+    torch.testing.assert_close(other.read(head), brain.reader(ROWS).read(head), rtol=0, atol=0)
+    first = straight.predict()
+    assert torch.equal(forked.predict(), first[order])
+    forked.accept(tail[order, 0].long())
+    straight.accept(tail[:, 0].long())
+    assert torch.equal(forked.read(tail[order, 1:]), straight.read(tail[:, 1:])[order])
+    # The fork went on by itself: what it was taken from stands where it stood.
+    assert torch.equal(started.predict(), first)
+
+
+def test_reading_and_forking_change_nothing(case: tuple[str, dict[str, Any]]) -> None:
+    brain, reading = steerable(case)
+    rows = batches(1, seed=3, ragged=False)[0].bytes
+
+    def read_on() -> None:
+        reader = reading.reader(ROWS)
+        reader.read(rows)
+        forked = reader.fork(torch.tensor([1, 1]))
+        forked.predict()
+        forked.accept(torch.tensor([97, 98]))
+
+    assert changed_by(brain, read_on) == []
 
 
 def test_warm_up_then_a_constant_rate_and_scaling(case: tuple[str, dict[str, Any]]) -> None:

@@ -20,15 +20,29 @@ SPAN_BYTES = 256
 
 
 class Reader:
-    """R rows read from a reset state of their own; weights are only looked at and no gradient is kept."""
+    """R rows read side by side; weights are only looked at and no gradient is kept.
+
+    Args:
+        network: what reads.
+        rows: R.
+        device: where the network lives.
+        dtype: precision of matrix products.
+        state: where the rows go on from, taken over; without it all are in the reset state.
+    """
 
     def __init__(
-        self, network: SynapseNetwork, rows: int, *, device: torch.device, dtype: torch.dtype
+        self,
+        network: SynapseNetwork,
+        rows: int,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        state: NetworkState | None = None,
     ) -> None:
         self.network, self.device, self.dtype = network, device, dtype
-        self.state: NetworkState = network.new_state(rows, device=device, dtype=dtype)
+        self.state = network.new_state(rows, device=device, dtype=dtype) if state is None else state
         self._rows = torch.arange(rows, device=device)
-        self._begun = False
+        self._begun = state is not None
         self._pending: Mapping[str, State] = {}
 
     @torch.no_grad()
@@ -49,6 +63,18 @@ class Reader:
         """Go on with int64 bytes (R,) after `predict`, whose pass does not depend on them."""
         self._pending["reader"]["bytes"][:, 1] = byte
         self._commit()
+
+    @torch.no_grad()
+    def fork(self, rows: Tensor) -> Reader:
+        """A reader of its own whose row i goes on from row rows[i] of this one; rows is int64 (R′,)."""
+        state = None
+        if self._begun:
+            chosen = rows.to(self.device)
+            state = {
+                part: {name: value.index_select(0, chosen) for name, value in own.items()}
+                for part, own in self.state.items()
+            }
+        return Reader(self.network, len(rows), device=self.device, dtype=self.dtype, state=state)
 
     def _look(self, rows: Tensor) -> Tensor:
         position = self.state["reader"]["position"].clone()

@@ -30,7 +30,7 @@ PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 class Synapse:
-    """A byte-level learner without end. It is a `Brain` and `Observable`; see `brain.ports`.
+    """A byte-level learner without end. It is a `Brain`, `Observable` and `Steerable`; see `brain.ports`.
 
     World model: the next byte. Self model: its own next state, behind a stop-gradient. Workspace: the mixer
     and the MLP of each block. Confidence: the probability of its best guess.
@@ -138,7 +138,7 @@ class Synapse:
     def score(self, rows: Tensor, mask: Tensor) -> Tensor:
         """Summed nats of each row (B,), float64 on the CPU, read from a reset state; changes nothing."""
         rows, mask = rows.to(self.device), mask.to(self.device)
-        return score_rows(self._reader(len(rows)), rows, mask).cpu()
+        return score_rows(self.reader(len(rows)), rows, mask).cpu()
 
     def generate(
         self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
@@ -147,7 +147,7 @@ class Synapse:
         if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0:
             raise ValueError("generate needs temperature >= 0, 0 < top_p <= 1 and max_bytes >= 0")
         return continue_bytes(
-            self._reader(1),
+            self.reader(1),
             prompt,
             max_bytes=max_bytes,
             temperature=temperature,
@@ -181,7 +181,8 @@ class Synapse:
         self.network(rows, span, None, watch=watch)
         return activity
 
-    def _reader(self, rows: int) -> Reader:
+    def reader(self, rows: int) -> Reader:
+        """A reader of `rows` rows, all in the reset state; the brain itself is only looked at."""
         return Reader(self.network, rows, device=self.device, dtype=self.dtype)
 
     # What survives a restart.
