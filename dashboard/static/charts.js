@@ -115,7 +115,13 @@ class Board {
     if (plot.spec.marks) data.push(markTrace([...this.marks.values()], how));
     const empty = plot.spec.series.every((series) => this.page.history.curve(series.metric).length === 0);
     setText(plot.note, empty ? (this.page.shown() ? "no values yet" : "no run yet") : "");
-    this.plotly.react(plot.canvas, data, layout(plot.spec, how), CONFIG);
+    const shape = layout(plot.spec, how);
+    this.plotly.react(plot.canvas, data, shape, CONFIG);
+    // A redraw takes the hover away: what the reader looks at is given back.
+    if (plot.pointer) {
+      const place = { xpx: plot.pointer.x - shape.margin.l, ypx: plot.pointer.y - shape.margin.t };
+      this.plotly.Fx.hover(plot.canvas, place, "xy");
+    }
     if (!plot.listening) {
       plot.listening = true;
       plot.canvas.on("plotly_relayout", (change) => this.#relayout(change));
@@ -232,7 +238,13 @@ class Board {
       element("div", { class: "plot-head" }, element("h3", { text: spec.title, class: spec.series.length === 1 ? "only-read" : null }), element("div", { class: "legend" }, ...keys.map((key) => key.node))),
       element("div", { class: "canvas-holder" }, canvas, note),
     );
-    return { spec, node, canvas, note, keys, visible: true, listening: false };
+    const plot = { spec, node, canvas, note, keys, visible: true, listening: false, pointer: null };
+    canvas.addEventListener("pointermove", (move) => {
+      const box = canvas.getBoundingClientRect();
+      plot.pointer = { x: move.clientX - box.left, y: move.clientY - box.top };
+    });
+    canvas.addEventListener("pointerleave", () => (plot.pointer = null));
+    return plot;
   }
 
   #buildKey({ metric, color, dash }) {

@@ -47,16 +47,18 @@ export class Curve {
 
   /**
    * Buckets that touch [from, to] (null: open), one more on each side so lines reach the edge. What lies within one
-   * cell of a grid of `points` cells is merged, so old and new stretches are drawn equally fine.
+   * cell of a grid of `points` cells (even in steps, or in their logarithm) is merged, so old and new stretches are
+   * drawn equally fine.
    */
-  view(from = null, to = null, points = 600) {
+  view(from = null, to = null, points = 600, logarithmic = false) {
     let start = from === null ? 0 : lowerBound(this.step, from);
     let end = to === null ? this.length : lowerBound(this.step, to + 1e-9);
     start = Math.max(0, start - 1);
     end = Math.min(this.length, end + 1);
     const picked = Object.fromEntries(COLUMNS.map((name) => [name, []]));
-    const width = end - start > points ? (this.step[end - 1] - this.step[start]) / points : 0;
-    const cell = (index) => Math.floor((this.step[index] - this.step[start]) / width);
+    const place = (index) => (logarithmic ? Math.log(Math.max(1, this.step[index])) : this.step[index]);
+    const width = end - start > points ? (place(end - 1) - place(start)) / points : 0;
+    const cell = (index) => Math.floor((place(index) - place(start)) / width);
     for (let index = start; index < end; ) {
       let next = index + 1;
       if (width > 0) while (next < end && cell(next) === cell(index)) next += 1;

@@ -68,7 +68,7 @@ export function traces(plot, { curveOf, range, logarithmic, colors, hidden, poin
   const drawn = [];
   for (const series of plot.series) {
     if (hidden.has(series.metric)) continue;
-    let buckets = curveOf(series.metric).view(range?.[0] ?? null, range?.[1] ?? null, points);
+    let buckets = curveOf(series.metric).view(range?.[0] ?? null, range?.[1] ?? null, points, logarithmic);
     if (logarithmic) buckets = positive(buckets);
     const color = colors(series.color);
     if (series.band && buckets.n.some((n) => n > 1)) drawn.push(...spread(buckets, color));
@@ -86,7 +86,7 @@ function positive(buckets) {
 function line(series, buckets, color) {
   return {
     type: "scatter",
-    mode: series.dots && buckets.step.length < 200 ? "lines+markers" : "lines",
+    mode: buckets.step.length < (series.dots ? 200 : 20) ? "lines+markers" : "lines",
     x: buckets.step,
     y: buckets.mean,
     line: { color, width: 1.6, dash: series.dash ?? "solid" },
@@ -180,7 +180,7 @@ export function layout(plot, { range, logarithmic, colors, lastStep, font }) {
       ...axis,
       fixedrange: true,
       nticks: 5,
-      exponentformat: "power",
+      exponentformat: "e", // a power would be raised by an inline style,
       ...(plot.range ? { range: plot.range, autorange: false } : { autorange: true, rangemode: "normal" }),
     },
     yaxis2: { overlaying: "y", range: [0, 1], fixedrange: true, visible: false },

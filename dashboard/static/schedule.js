@@ -14,6 +14,12 @@ const COLUMNS = [
 ];
 const RELOAD_ON = new Set(["job_finished", "job_failed"]);
 
+/** When a job runs, in words; a daily cron line is worth reading as one. */
+export function when(job) {
+  const daily = /^(\d{1,2}) (\d{1,2}) \* \* \*$/.exec(job.cron ?? "");
+  return daily ? `daily at ${daily[2].padStart(2, "0")}:${daily[1].padStart(2, "0")}` : String(job.trigger);
+}
+
 export function mountSchedule(page) {
   const view = table("Scheduled jobs", COLUMNS, "Nothing is scheduled.");
   const status = element("p", { class: "status", role: "status" });
@@ -51,7 +57,7 @@ export function mountSchedule(page) {
       "tr",
       { data: { job: job.id } },
       element("td", { class: "name", text: job.summary || job.id, title: job.id }),
-      element("td", { class: "nowrap", text: job.trigger }),
+      element("td", { class: "nowrap", text: when(job) }),
       element("td", { class: "nowrap" }, job.paused ? element("span", { class: "flag", text: "paused" }) : timeElement(job.next_run)),
       element("td", {}, ...last),
       element("td", { class: "actions" }, ...actions(job)),

@@ -7,15 +7,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
 # What a browser itself logs when a daemon goes away: expected while one is restarted, never otherwise.
-GONE = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "Connection closed", "WebSocket connection to")
+GONE = (
+    "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
+    "ERR_EMPTY_RESPONSE",
+    "Connection closed",
+    "WebSocket connection to",
+)
 
 
 def installed() -> str | None:
@@ -44,7 +50,8 @@ class Watch:
         page.on("pageerror", lambda error: watch.errors.append(f"uncaught: {error}"))
         page.on("request", watch._request)
         page.add_init_script(
-            "addEventListener('securitypolicyviolation', (e) => console.error('policy violation', e.violatedDirective, e.blockedURI))"
+            "addEventListener('securitypolicyviolation', (violation) => "
+            "console.error('policy violation', violation.violatedDirective, violation.blockedURI))"
         )
         return watch
 

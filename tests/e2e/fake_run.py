@@ -16,13 +16,13 @@ START = datetime.now(UTC) - timedelta(minutes=20)
 
 def hot(step: int) -> dict[str, float]:
     """The hot metrics of a step; one loss spike stands at SPIKE_STEP."""
-    noise = random.Random(step)  # noqa: S311
+    noise = random.Random(step)
     bpc = 2.05 + 5.9 * math.exp(-step / 260) + 0.5 * math.exp(-step / 2500) + noise.gauss(0, 0.06)
     return {
         "bpc": 9.5 if step == SPIKE_STEP else bpc,
         "replay_bpc": bpc - 0.12 + noise.gauss(0, 0.05),
         "grad_norm": abs(0.4 + 2 * math.exp(-step / 400) + noise.gauss(0, 0.08)),
-        "learning_rate": 0.003 * min(1.0, step / 200),
+        "learning_rate": 3e-6 * min(1.0, step / 200),
         "step_seconds": 0.1 + abs(noise.gauss(0, 0.01)) + (0.3 if noise.random() < 0.005 else 0),
     }
 
@@ -33,7 +33,7 @@ def vital(name: str, step: int) -> float:
         "phi": (0.1, 0.52), "agency": (0.05, 0.66), "integration": (0.3, 0.72), "confidence": (0.52, 0.83),
         "self_prediction_error": (0.95, 0.31),
     }[name]  # fmt: skip
-    wobble = random.Random(f"{name}{step}").gauss(0, 0.01)  # noqa: S311
+    wobble = random.Random(f"{name}{step}").gauss(0, 0.01)
     return min(1.0, max(0.0, low + (high - low) * (1 - math.exp(-step / 900)) + wobble))
 
 
@@ -47,10 +47,18 @@ def reading(name: str, step: int) -> dict[str, Any]:
     common = {"name": name, "step": step, "time": moment(step), "version": "1", "cost_ms": 27.4}
     if name == "agency":
         reason = f"warming up, {min(step, 399)} of 400 choices"
-        return common | {"value": None, "raw": None, "uncertainty": None, "samples": 0, "reason": reason, "detail": {}}
+        return common | {
+            "value": None,
+            "raw": None,
+            "uncertainty": None,
+            "samples": 0,
+            "reason": reason,
+            "detail": {},
+        }
     value = vital(name, step)
     return common | {
-        "value": value, "raw": value, "uncertainty": 0.014, "samples": 4096, "reason": None, "detail": {"nats": 0.155},
+        "value": value, "raw": value, "uncertainty": 0.014, "samples": 4096, "reason": None,
+        "detail": {"nats": 0.155},
     }  # fmt: skip
 
 
@@ -129,11 +137,20 @@ class FakeRun:
 
 def columns_of(metric: str, steps: list[int], size: int) -> dict[str, list[float]]:
     """Buckets of `size` values as the series API gives them."""
-    columns: dict[str, list[float]] = {name: [] for name in ("step", "time", "min", "max", "mean", "last", "n")}
+    columns: dict[str, list[float]] = {
+        name: [] for name in ("step", "time", "min", "max", "mean", "last", "n")
+    }
     for index in range(0, len(steps), size):
         bucket = steps[index : index + size]
         values = [value_of(metric, step) for step in bucket]
-        row = (bucket[-1], moment(bucket[-1]), min(values), max(values), sum(values) / len(values), values[-1])
+        row = (
+            bucket[-1],
+            moment(bucket[-1]),
+            min(values),
+            max(values),
+            sum(values) / len(values),
+            values[-1],
+        )
         for name, value in zip(columns, (*row, len(values)), strict=True):
             columns[name].append(value)
     return columns

@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import uvicorn
+
+from tests.e2e.fake_api import FakeApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +30,19 @@ class ScriptedServer:
 
     def __init__(self, daemon: FakeDaemon, port: int = 0) -> None:
         self.daemon = daemon
-        config = uvicorn.Config(daemon.app(), port=port, log_level="critical", ws="websockets-sansio", timeout_graceful_shutdown=0)
+        config = uvicorn.Config(
+            FakeApi(daemon).app(),
+            port=port,
+            log_level="critical",
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=0,
+        )
         self._server = uvicorn.Server(config)
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
-    def __enter__(self) -> ScriptedServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(PATIENCE_SECONDS), "the scripted daemon did not start"
         return self
@@ -83,10 +91,25 @@ class RealServer:
     """`synapsed serve` on a home of its own."""
 
     def __init__(self, home: Path, port: int = 0) -> None:
-        command = [sys.executable, "-m", "daemon.cli.app", "serve", "--no-open", "--home", str(home), "--port", str(port)]
+        command = [
+            sys.executable,
+            "-m",
+            "daemon.cli.app",
+            "serve",
+            "--no-open",
+            "--home",
+            str(home),
+            "--port",
+            str(port),
+        ]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-        self._process = subprocess.Popen(  # noqa: S603
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True
+        self._process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+            start_new_session=True,
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._said: list[str] = []

@@ -51,7 +51,7 @@ def step_of(page: Page) -> int:
 
 def wait_for_step(page: Page, step: int) -> None:
     page.wait_for_function(
-        "(step) => Number(document.querySelector('[data-fact=step]').textContent.replaceAll(',', '')) >= step",
+        "(step) => Number(document.querySelector('[data-fact=step]').innerText.replaceAll(',', '')) >= step",
         arg=step,
         timeout=PATIENCE_MS,
     )
@@ -74,7 +74,9 @@ def start_tiny_run(page: Page, folder: Path) -> None:
 
 def shown_events(page: Page) -> set[int]:
     """Sequence numbers of every event on the page, once all pages of the feed are loaded."""
-    return set(page.eval_on_selector_all("#event-list li", "(rows) => rows.map((row) => Number(row.dataset.seq))"))
+    return set(
+        page.eval_on_selector_all("#event-list li", "(rows) => rows.map((row) => Number(row.dataset.seq))")
+    )
 
 
 def stored_events(page: Page) -> set[int]:
@@ -101,7 +103,9 @@ def test_a_whole_life(context: BrowserContext, server: RealServer, text_folder: 
     start_tiny_run(page, text_folder)
     wait_for_step(page, 20)
     expect(page.locator("[data-value=bpc]")).to_have_text(re.compile(r"^\d\.\d{3}$"))
-    page.wait_for_function("() => (document.querySelector('[data-plot=loss]').data ?? []).some((t) => t.x.length > 5)")
+    page.wait_for_function(
+        "() => (document.querySelector('[data-plot=loss]').data ?? []).some((t) => t.x.length > 5)"
+    )
 
     page.get_by_label("Text to learn from").fill('<img src=x onerror="document.title=1"> fed by hand')
     page.get_by_role("button", name="Give").click()
@@ -111,7 +115,9 @@ def test_a_whole_life(context: BrowserContext, server: RealServer, text_folder: 
 
     page.get_by_label("Prompt").fill("the quick ")
     page.get_by_role("button", name="Ask").click()
-    expect(page.locator("#ask-status")).to_have_text(re.compile(r"^\d+ bytes, at step [\d,]+$"), timeout=PATIENCE_MS)
+    expect(page.locator("#ask-status")).to_have_text(
+        re.compile(r"^\d+ bytes, at step [\d,]+$"), timeout=PATIENCE_MS
+    )
 
     act(page, "pause")
     expect(state(page)).to_have_text("paused", timeout=PATIENCE_MS)
@@ -137,12 +143,15 @@ def test_a_whole_life(context: BrowserContext, server: RealServer, text_folder: 
     try:
         expect(page.locator("#connection[data-phase=live]")).to_be_visible(timeout=PATIENCE_MS)
         resume = page.locator("#controls [data-act=resume]")
-        if resume.is_visible():  # a daemon that does not take its run up again by itself leaves it to the person
+        if (
+            resume.is_visible()
+        ):  # a daemon that does not take its run up again by itself leaves it to the person
             resume.click()
         expect(state(page)).to_have_text("running", timeout=PATIENCE_MS)
         wait_for_step(page, stopped_at + 20)
         page.wait_for_function(
-            "async (count) => document.querySelectorAll('#event-list li').length >= count", arg=len(stored_events(page))
+            "async (count) => document.querySelectorAll('#event-list li').length >= count",
+            arg=len(stored_events(page)),
         )
         missed = stored_events(page) - shown_events(page)
         assert missed == set() or min(missed) > max(shown_events(page))

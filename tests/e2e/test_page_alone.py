@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,7 +58,8 @@ def test_curves_draw_the_spike_and_refine_when_zoomed(watched: Watched) -> None:
     page, _ = watched
     plot = page.locator("[data-plot=loss]")
     plot.locator(".main-svg").first.wait_for()
-    highest = "() => Math.max(...document.querySelector('[data-plot=loss]').data.flatMap((t) => t.yaxis === 'y2' ? [] : t.y))"
+    drawn = "document.querySelector('[data-plot=loss]').data.filter((trace) => trace.yaxis !== 'y2')"
+    highest = f"() => Math.max(...{drawn}.flatMap((trace) => trace.y))"
     page.wait_for_function(f"({highest})() > 9")
     box = plot.locator(".nsewdrag").first.bounding_box()
     assert box is not None
@@ -73,10 +75,33 @@ def test_curves_draw_the_spike_and_refine_when_zoomed(watched: Watched) -> None:
     before = page.evaluate(ranged)
     step = fact(page, "step").inner_text()
     expect(fact(page, "step")).not_to_have_text(step)
-    page.wait_for_function("(seen) => document.querySelector('#plots .now').textContent !== seen", arg=page.locator("#plots .now").first.inner_text())
+    page.wait_for_function(
+        "(seen) => document.querySelector('#plots .now').textContent !== seen",
+        arg=page.locator("#plots .now").first.inner_text(),
+    )
     assert page.evaluate(ranged) == before, "live data moved the reader's zoom"
     page.get_by_role("button", name="All", exact=True).click()
     page.wait_for_function(f"(before) => ({ranged})() !== before", arg=before)
+
+
+def test_hover_log_steps_and_legend_keep_the_policy(watched: Watched) -> None:
+    """Plotly styles raised text and some labels inline; what is asked of it here needs none of that."""
+    page, _ = watched
+    loss = page.locator("[data-plot=loss]")
+    loss.locator(".main-svg").first.wait_for()
+    for name in ("loss", "vitals", "rate"):
+        plot = page.locator(f"[data-plot={name}]")
+        plot.scroll_into_view_if_needed()
+        plot.hover(position={"x": 150, "y": 60})
+        expect(plot.locator(".hoverlayer")).to_contain_text("step ")
+    page.get_by_role("button", name="Log steps").click()
+    page.wait_for_function("() => document.querySelector('[data-plot=loss]').layout.xaxis.type === 'log'")
+    loss.hover(position={"x": 700, "y": 60})
+    expect(loss.locator(".hoverlayer")).to_contain_text("bpc")
+    drawn = "() => document.querySelector('[data-plot=loss]').data.length"
+    before = page.evaluate(drawn)
+    page.get_by_role("button", name="held-out").click()
+    assert page.evaluate(drawn) == before - 1
 
 
 def test_live_points_come_from_deltas_not_from_the_series(watched: Watched) -> None:
@@ -101,7 +126,9 @@ def test_controls_follow_the_state(watched: Watched) -> None:
     act(page, "continue").click()
     expect(page.locator("#run-state")).to_have_text("running")
     act(page, "checkpoint").click()
-    expect(page.locator("#outcome")).to_have_text(re.compile(r"^Checkpoint saved at step [\d,]+: continuous_\d+\.$"))
+    expect(page.locator("#outcome")).to_have_text(
+        re.compile(r"^Checkpoint saved at step [\d,]+: continuous_\d+\.$")
+    )
     expect(page.locator("#checkpoints tbody tr")).to_have_count(7)
     act(page, "stop").click()
     expect(page.locator("#run-state")).to_have_text("stopped")
@@ -129,7 +156,12 @@ def test_a_run_is_started_from_the_dialog(watched: Watched, scripted: ScriptedSe
     expect(dialog).to_be_hidden()
     expect(page.locator("#run-name")).to_have_text("from the page")
     config = {"stream.data": ["/data/a", "/data/b c"], "replay.share": 0.25, "stream.mix": "sequential"}
-    assert scripted.daemon.seen[-1] == {"preset": "tiny", "name": "from the page", "hours": 1.5, "config": config}
+    assert scripted.daemon.seen[-1] == {
+        "preset": "tiny",
+        "name": "from the page",
+        "hours": 1.5,
+        "config": config,
+    }
 
 
 def test_what_is_refused_is_said(watched: Watched, scripted: ScriptedServer) -> None:
@@ -171,7 +203,8 @@ def test_nothing_that_is_said_becomes_markup(watched: Watched) -> None:
 def test_events_filter_and_load_older(watched: Watched, scripted: ScriptedServer) -> None:
     page, _ = watched
     run = scripted.daemon.runs[RUN]
-    scripted.call(lambda: [scripted.daemon.note(run, "pass_finished", f"pass {number}") for number in range(3)])
+    for number in range(3):
+        scripted.call(partial(scripted.daemon.note, run, "pass_finished", f"pass {number}"))
     rows = page.locator("#event-list li")
     expect(rows.first).to_contain_text("pass 2")
     page.get_by_label("Severity").select_option("error")
@@ -238,7 +271,8 @@ def test_fits_the_screen_and_nothing_jumps(chromium_page: Page, width: int, scri
     page = chromium_page
     page.set_viewport_size({"width": width, "height": 844})
     page.add_init_script(
-        "window.shift = 0; new PerformanceObserver((list) => { for (const e of list.getEntries()) if (!e.hadRecentInput) window.shift += e.value })"
+        "window.shift = 0; new PerformanceObserver((list) => "
+        "{ for (const e of list.getEntries()) if (!e.hadRecentInput) window.shift += e.value })"
         ".observe({ type: 'layout-shift', buffered: true })"
     )
     page.goto(scripted.url)
@@ -271,7 +305,8 @@ def test_text_has_enough_contrast(chromium_page: Page, scheme: str, scripted: Sc
 CONTRAST = """() => {
   const parse = (color) => (color.match(/[\\d.]+/g) || []).map(Number);
   const light = ([r, g, b]) => {
-    const part = (value) => { const v = value / 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+    const curve = (v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    const part = (value) => curve(value / 255);
     return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
   };
   const ground = (node) => {
@@ -287,7 +322,8 @@ CONTRAST = """() => {
     if (!own || !node.checkVisibility() || node.tagName === "OPTION") continue;
     const [a, b] = [light(parse(getComputedStyle(node).color)), light(ground(node))];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) poor.push(`${node.tagName}.${node.className} ${node.textContent.slice(0, 30)} ${ratio.toFixed(2)}`);
+    const start = node.textContent.slice(0, 30);
+    if (ratio < 4.5) poor.push([node.tagName, node.className, start, ratio.toFixed(2)].join(" "));
   }
   return poor;
 }"""

@@ -47,6 +47,12 @@ test("loading a series keeps the live points behind its end, and only those", ()
   assert.equal(curve.n[0], 5);
 });
 
+test("on a log axis the first steps stay apart", () => {
+  const view = filled(10000, (step) => step, 20000).view(null, null, 100, true);
+  assert.deepEqual(view.step.slice(0, 5), [1, 2, 3, 4, 5]);
+  assert.ok(view.step.length <= 101);
+});
+
 test("a view reaches one point over each edge", () => {
   const view = filled(100).view(40, 50, 600);
   assert.deepEqual([view.step[0], view.step.at(-1)], [39, 51]);

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { Curve } from "../../../dashboard/static/history.js";
 import { faded, layout, markTrace, METRICS, PLOTS, traces, viewFromRelayout, viewRange } from "../../../dashboard/static/plots.js";
+import { when } from "../../../dashboard/static/schedule.js";
 import { sparkPath } from "../../../dashboard/static/tiles.js";
 
 const colors = () => "#102030";
@@ -57,6 +58,12 @@ test("the reader's range is in every layout", () => {
   assert.deepEqual(layout(loss, { ...how, range: [10, 100], logarithmic: false }).xaxis.range, [10, 100]);
   assert.deepEqual(layout(loss, { ...how, range: [10, 100], logarithmic: true }).xaxis.range, [1, 2]);
   assert.deepEqual(layout(loss, { ...how, range: null, logarithmic: false }).xaxis.range, [0, 5000]);
+});
+
+test("a daily job reads as one", () => {
+  assert.equal(when({ trigger: "cron 30 3 * * *", cron: "30 3 * * *" }), "daily at 03:30");
+  assert.equal(when({ trigger: "cron 0 4 * * 1", cron: "0 4 * * 1" }), "cron 0 4 * * 1");
+  assert.equal(when({ trigger: "every 1 h", cron: null }), "every 1 h");
 });
 
 test("colours fade and sparklines fill their box", () => {

@@ -18,7 +18,9 @@ NODE = shutil.which("node")
 @pytest.mark.skipif(NODE is None, reason="node is not installed; it runs the page's module tests")
 def test_module(module: Path) -> None:
     assert NODE is not None
-    done = subprocess.run([NODE, "--test", str(module)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [NODE, "--test", str(module)], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     passed = re.search(r"^# pass (\d+)$", done.stdout, re.MULTILINE)
     assert passed is not None
@@ -27,7 +29,9 @@ def test_module(module: Path) -> None:
 
 def test_only_text_is_ever_set() -> None:
     """Markup is never parsed from a string, so nothing that is said can become an element."""
-    parsing = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function")
+    parsing = re.compile(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function"
+    )
     for script in (DASHBOARD / "static").glob("*.js"):
         assert not parsing.search(script.read_text(encoding="utf-8")), script.name
 

@@ -1,0 +1,314 @@
+"""HTTP and websocket over the scripted daemon, as docs/reference/api.md has them, under a strict policy.
+
+`python -m tests.e2e.fake_api [PORT]` serves it for a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import plotly  # type: ignore[import-untyped]
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from tests.e2e.fake_daemon import HOSTILE, FakeDaemon
+from tests.e2e.fake_run import START, FakeRun, moment
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+ROOT = Path(__file__).resolve().parents[2]
+PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+CONTENT_SECURITY_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+
+
+class FakeApi:
+    """Serves one FakeDaemon."""
+
+    def __init__(self, daemon: FakeDaemon) -> None:
+        self.daemon = daemon
+
+    def operation(self, run: FakeRun | None, action: str, **result: Any) -> JSONResponse:
+        """A done operation, as the answer of a command."""
+        self.daemon.operations += 1
+        step = run.step if run else 0
+        body = {
+            "id": f"op-{self.daemon.operations}",
+            "run": run.id if run else None,
+            "action": action,
+            "state": "done",
+            "result": {"step": step, **result},
+            "error": None,
+            "created_at": START.isoformat(),
+            "finished_at": START.isoformat(),
+        }
+        return JSONResponse(body, 202)
+
+    def app(self) -> ASGIApp:
+        """The ASGI application, under the page's Content-Security-Policy."""
+        routes = [
+            Route("/", lambda _: FileResponse(ROOT / "dashboard" / "index.html")),
+            Route("/vendor/plotly.min.js", lambda _: FileResponse(PLOTLY)),
+            Mount("/static", StaticFiles(directory=ROOT / "dashboard" / "static")),
+            Mount("/api/v1", routes=self.routes()),
+        ]
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            task = asyncio.create_task(self.daemon.live())
+            yield
+            task.cancel()
+
+        return guarded(Starlette(routes=routes, lifespan=lifespan))
+
+    def routes(self) -> list[Route | WebSocketRoute]:
+        """Routes under /api/v1."""
+        return [
+            Route("/presets", self.get_presets),
+            Route("/runs", self.get_runs),
+            Route("/runs", self.post_run, methods=["POST"]),
+            Route("/runs/{run}/actions", self.post_action, methods=["POST"]),
+            Route("/runs/{run}/series", self.get_series),
+            Route("/runs/{run}/events", self.get_events),
+            Route("/events", self.get_events),
+            Route("/runs/{run}/experience", self.post_experience, methods=["POST"]),
+            Route("/runs/{run}/generate", self.post_generate, methods=["POST"]),
+            Route("/runs/{run}/evaluations", self.get_evaluations),
+            Route("/checkpoints", self.get_checkpoints),
+            Route("/checkpoints/{id}", self.delete_checkpoint, methods=["DELETE"]),
+            Route("/checkpoints/{id}/{verb}", self.post_checkpoint, methods=["POST"]),
+            Route("/schedule", lambda _: page(self.daemon.jobs)),
+            Route("/schedule/{job}", self.patch_job, methods=["PATCH"]),
+            Route("/schedule/{job}/run", self.run_job, methods=["POST"]),
+            WebSocketRoute("/stream", self.stream),
+        ]
+
+    async def get_presets(self, _: Request) -> Response:
+        names = {
+            "default": "Reads the standard library on two cores",
+            "quality": "Larger and slower",
+            "tiny": "For tests",
+        }
+        return page([{"name": name, "summary": summary, "config": {}} for name, summary in names.items()])
+
+    async def get_runs(self, _: Request) -> Response:
+        return page([run.view() for run in reversed(self.daemon.runs.values())])
+
+    async def post_run(self, request: Request) -> Response:
+        body = await request.json()
+        self.daemon.seen.append(body)
+        if any(not run.ended for run in self.daemon.runs.values()):
+            return problem(409, "a run is learning already")
+        if "no/such/place" in body.get("config", {}).get("stream.data", []):
+            return problem(
+                422,
+                "The configuration does not hold.",
+                [{"path": "stream.data", "message": "no such file or folder"}],
+            )
+        run = FakeRun(
+            id=f"r-20260302-{len(self.daemon.runs):06d}-0000",
+            name=body.get("name") or "unnamed",
+            hours_ago=-1 - len(self.daemon.runs),
+            preset=body.get("preset", "default"),
+            sample="once upon",
+        )
+        self.daemon.add(run)
+        self.daemon.save(run, reason="first")
+        return JSONResponse(run.view(), 201)
+
+    async def post_action(self, request: Request) -> Response:
+        run, action = self.daemon.runs[request.path_params["run"]], (await request.json())["action"]
+        if action == "pause":
+            self.daemon.set_state(run, "paused")
+        elif action == "continue":
+            self.daemon.set_state(run, "running")
+        elif action == "checkpoint":
+            return self.operation(run, action, checkpoint=self.daemon.save(run, reason="manual"))
+        elif action == "stop":
+            name = self.daemon.save(run, reason="stop")
+            self.daemon.set_state(run, "stopped")
+            return self.operation(run, action, checkpoint=name)
+        elif action == "evaluate":
+            return self.operation(run, action, bpc={"stdlib": 2.2, "total": 2.2})
+        return self.operation(run, action)
+
+    async def get_series(self, request: Request) -> Response:
+        query = request.query_params
+        run = self.daemon.runs[request.path_params["run"]]
+        end = int(query["to"]) if "to" in query else None
+        return JSONResponse(
+            run.series(
+                query["metrics"].split(","), int(query.get("from", 0)), end, int(query.get("points", 1000))
+            )
+        )
+
+    async def get_events(self, request: Request) -> Response:
+        query, run = request.query_params, request.path_params.get("run")
+        events = [
+            event
+            for event in self.daemon.events
+            if run in (None, event["run"]) and query.get("kind", event["kind"]) == event["kind"]
+        ]
+        limit = int(query.get("limit", 50))
+        if "after" in query:
+            later = [event for event in events if event["seq"] > int(query["after"])]
+            return page(later[:limit], str(later[limit - 1]["seq"]) if len(later) > limit else None)
+        older = [event for event in reversed(events) if event["seq"] < int(query.get("cursor", sys.maxsize))]
+        return page(older[:limit], str(older[limit - 1]["seq"]) if len(older) > limit else None)
+
+    async def post_experience(self, request: Request) -> Response:
+        run, text = self.daemon.runs[request.path_params["run"]], (await request.json())["text"]
+        self.daemon.note(
+            run, "experience_pushed", f"{len(text.encode())} bytes of experience from api: {text[:80]!r}"
+        )
+        run.sample = text
+        return self.operation(run, "feed", effective_step=run.step + 1, sequence=1)
+
+    async def post_generate(self, request: Request) -> Response:
+        run, body = self.daemon.runs[request.path_params["run"]], await request.json()
+        self.daemon.seen.append(body)
+        text = f"{HOSTILE} and more"
+        return JSONResponse({"text": text, "bytes_generated": len(text), "step": run.step})
+
+    async def get_evaluations(self, request: Request) -> Response:
+        step = self.daemon.runs[request.path_params["run"]].step
+        rows = [("stdlib", 2.13, 1.0, 40), ("notes", 2.71, 0.62, 310), (HOSTILE, 3.02, 0.11, 900)]
+        return page(
+            [
+                {
+                    "source": name,
+                    "bpc": bpc,
+                    "coverage": share,
+                    "age_steps": age,
+                    "step": step - age,
+                    "time": moment(step - age),
+                }
+                for name, bpc, share, age in rows
+            ]
+        )
+
+    async def get_checkpoints(self, request: Request) -> Response:
+        run = request.query_params.get("run")
+        return page([one for one in self.daemon.checkpoints if run in (None, one["run"])])
+
+    async def delete_checkpoint(self, request: Request) -> Response:
+        one = self._checkpoint(request)
+        if one["pinned"]:
+            return problem(409, f"{one['id']} is pinned. Unpin it first.")
+        self.daemon.checkpoints.remove(one)
+        return Response(status_code=204)
+
+    async def post_checkpoint(self, request: Request) -> Response:
+        one, verb = self._checkpoint(request), request.path_params["verb"]
+        if verb in ("pin", "unpin"):
+            one["pinned"] = verb == "pin"
+            return JSONResponse(one)
+        run = self.daemon.runs[one["run"]]
+        run.step, run.session = one["step"], run.session + 1
+        self.daemon.note(run, "run_resumed", f"Resumed from {one['id']}")
+        self.daemon.set_state(run, "running")
+        return JSONResponse(run.view(), 201)
+
+    def _checkpoint(self, request: Request) -> dict[str, Any]:
+        return next(one for one in self.daemon.checkpoints if one["id"] == request.path_params["id"])
+
+    async def patch_job(self, request: Request) -> Response:
+        job = next(one for one in self.daemon.jobs if one["id"] == request.path_params["job"])
+        job.update(await request.json())
+        return JSONResponse(job)
+
+    async def run_job(self, request: Request) -> Response:
+        name = request.path_params["job"]
+        self.daemon.note(None, "job_finished", f"{name}: ran", job=name)
+        return self.operation(None, f"job:{name}")
+
+    async def stream(self, socket: WebSocket) -> None:
+        await socket.accept(subprotocol="synapsed.v1")
+        hello = await socket.receive_json()
+        resumed = hello.get("epoch") == self.daemon.epoch
+        await socket.send_json(
+            {
+                "type": "welcome",
+                "epoch": self.daemon.epoch,
+                "seq": len(self.daemon.events),
+                "resumed": resumed,
+            }
+        )
+        if resumed:
+            for event in self.daemon.events[hello["seq"] :]:
+                await socket.send_json({"type": "event", **event})
+        else:
+            active = next((run.id for run in self.daemon.runs.values() if not run.ended), None)
+            runs = [run.view() for run in reversed(self.daemon.runs.values())]
+            await socket.send_json(
+                {
+                    "type": "snapshot",
+                    "runs": runs,
+                    "run": active,
+                    "events": self.daemon.events[:-101:-1],
+                    "schedule": self.daemon.jobs,
+                }
+            )
+        mailbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.daemon.clients.add(mailbox)
+        try:
+            while True:
+                await socket.send_text(json.dumps(await mailbox.get()))
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self.daemon.clients.discard(mailbox)
+
+
+def page(items: list[dict[str, Any]], following: str | None = None) -> JSONResponse:
+    """A list of the API."""
+    return JSONResponse({"items": items, "next": following})
+
+
+def problem(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> JSONResponse:
+    """An RFC 9457 problem."""
+    body = {
+        "type": "about:blank",
+        "title": "Refused",
+        "status": status,
+        "detail": detail,
+        "errors": errors or [],
+    }
+    return JSONResponse(body, status, media_type="application/problem+json")
+
+
+def guarded(app: ASGIApp) -> ASGIApp:
+    """Put the Content-Security-Policy on every answer."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+                ]
+            await send(message)
+
+        await app(scope, receive, with_policy)
+
+    return wrapped
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        FakeApi(FakeDaemon.furnished()).app(),
+        port=int(sys.argv[1]) if len(sys.argv) > 1 else 8799,
+        log_level="warning",
+    )
