@@ -158,13 +158,19 @@ class Steerable(Protocol):
 class Choice:
     """One decision of an acting brain: which candidate it read next.
 
-    `randomised` is True for an ε-exploration choice, the only kind agency is scored on.
+    Attributes:
+        lane: the lane that chose; its row of the same moment is the first read because of it.
+        candidates: how many there are, those that were not open to it just now included.
+        chosen: index of the one it took among them; the same candidate has the same index in every choice.
+        randomised: an ε-exploration choice, uniform over those offered; the only kind agency is scored on.
+        offered: indices of those that were open to it; () means all.
     """
 
     lane: int
     candidates: int
     chosen: int
     randomised: bool
+    offered: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

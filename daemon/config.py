@@ -30,7 +30,7 @@ class StreamConfig:
     """
 
     data: tuple[str, ...] = ()
-    mix: Literal["sequential", "round_robin", "weighted"] = "round_robin"
+    mix: Literal["sequential", "round_robin", "weighted", "curious"] = "round_robin"
     weights: dict[str, float] = field(default_factory=dict)
     rows: int = 32
     segment_bytes: int = 64

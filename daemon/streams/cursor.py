@@ -35,11 +35,26 @@ class Tail(NamedTuple):
 
 
 class LaneState(NamedTuple):
-    """What a lane reads: source (-1 before the first), bytes of its stretch so far, end of its last row."""
+    """What a lane reads: place (-1 before the first), bytes of its stretch so far, end of its last row.
 
-    source: int = -1
+    A place is where a lane may hold an extent: a source, or a segment of one; the last is pushed experience.
+    """
+
+    place: int = -1
     stretch: int = 0
     tail: Tail | None = None
+
+
+class SegmentState(NamedTuple):
+    """The dispatch head of a segment of a source: the next byte to hand out, and where the segment ends.
+
+    `document` None: all is handed out; `end_document` None: it ends with the source.
+    """
+
+    document: str | None = None
+    offset: int = 0
+    end_document: str | None = None
+    end_offset: int = 0
 
 
 class SourceState(NamedTuple):
@@ -48,12 +63,14 @@ class SourceState(NamedTuple):
     Attributes:
         name: of the source.
         fingerprint: of the file list it stands in.
-        document: the document the head is in; None at the beginning of a pass.
+        document: the document the head is in (of segments, the one that moved last); None at the beginning of
+            a pass.
         offset: next byte of it to hand out.
         number: the pass being handed out, from 1.
         finished: passes read to their end by every lane.
         extent_bytes: longest run handed to a lane.
         asleep_until: rows of the stream after which an empty source is listed again.
+        segments: heads of its segments; () for a source that is read in one piece.
     """
 
     name: str
@@ -64,6 +81,12 @@ class SourceState(NamedTuple):
     finished: int = 0
     extent_bytes: int = 65536
     asleep_until: int = 0
+    segments: tuple[SegmentState, ...] = ()
+
+    @property
+    def num_places(self) -> int:
+        """In how many places a lane may hold an extent of it."""
+        return max(1, len(self.segments))
 
 
 class PushedText(NamedTuple):
@@ -89,7 +112,7 @@ class Cursor:
         mix_state: its JSON-able state.
         sources: heads, in the order of the sources.
         lanes: what each lane reads.
-        held: lane-major extents, lanes × (sources + 1), the last of each lane being pushed experience.
+        held: lane-major extents, lanes × (places + 1), the last of each lane being pushed experience.
         sequence: newest pushed text accepted.
         pushed_texts: texts accepted so far.
         pushed_bytes: their bytes.
@@ -111,6 +134,12 @@ class Cursor:
     pushed_bytes: int
     pushed: tuple[PushedText, ...]
 
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The source of each place; pushed experience counts as one behind the last."""
+        sources = [i for i, source in enumerate(self.sources) for _ in range(source.num_places)]
+        return (*sources, len(self.sources))
+
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers and text; pushed bytes in base64, free places left out."""
         return {
@@ -123,7 +152,7 @@ class Cursor:
             "mix": self.mix,
             "mix_state": self.mix_state,
             "sources": [source._asdict() for source in self.sources],
-            "lanes": [[lane.source, lane.stretch, lane.tail and list(lane.tail)] for lane in self.lanes],
+            "lanes": [[lane.place, lane.stretch, lane.tail and list(lane.tail)] for lane in self.lanes],
             "held": [[place, *extent] for place, extent in enumerate(self.held) if extent is not None],
             "sequence": self.sequence,
             "pushed_texts": self.pushed_texts,
@@ -148,12 +177,13 @@ class Cursor:
                 "resume with the version that wrote it."
             )
         try:
-            sources = tuple(SourceState(**source) for source in fields.pop("sources"))
+            sources = tuple(_source(source) for source in fields.pop("sources"))
             lanes = tuple(
-                LaneState(source, stretch, tail and Tail(*tail))
-                for source, stretch, tail in fields.pop("lanes")
+                LaneState(place, stretch, tail and Tail(*tail))
+                for place, stretch, tail in fields.pop("lanes")
             )
-            held: list[Extent | None] = [None] * (len(lanes) * (len(sources) + 1))
+            num_places = sum(source.num_places for source in sources)
+            held: list[Extent | None] = [None] * (len(lanes) * (num_places + 1))
             for place, *extent in fields.pop("held"):
                 held[place] = Extent(*extent)
             pushed = tuple(
@@ -166,6 +196,11 @@ class Cursor:
             raise StreamError(
                 f"The stream's cursor is incomplete ({error}); resume an older checkpoint."
             ) from error
+
+
+def _source(record: Mapping[str, Any]) -> SourceState:
+    segments = tuple(SegmentState(*segment) for segment in record.get("segments", ()))
+    return SourceState(**{**record, "segments": segments})
 
 
 def _frozen(value: Any) -> Any:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.errors import StreamError
-from daemon.events import DocumentSkipped, Event, SourceChanged, SourceOpened
-from daemon.streams.cursor import Extent, SourceState
+from daemon.events import DocumentSkipped, Event, SettingRestored, SourceChanged, SourceOpened
+from daemon.streams.cursor import Extent, SegmentState, SourceState
 from daemon.streams.decoding import Decoded, DecodedCache, UndecodableError
 from daemon.streams.encodings import Verdict
 from daemon.streams.holdout import BLOCK_BYTES, HeldDocument, HeldOutSet, HoldOut
+from daemon.streams.segments import cut
 from daemon.streams.sources import SNIFFED_FILES, Document, SourceInfo, SourcePath, list_documents, sniff
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class SourceReader:
 
     The head hands a lane an extent: a run of one document up to the next held-out block, at most 64 KiB, less
     for a small source so that all lanes get a share of a pass. Extents end at block ends or the document's.
+    A source read in segments has a head in each; the pass ends when all of them have nothing left.
     """
 
     def __init__(
@@ -36,17 +38,24 @@ class SourceReader:
         cache: DecodedCache,
         emit: Callable[[Event], None],
         lanes: int,
+        num_segments: int = 1,
     ) -> None:
         self.source = source
         self._split = split
         self._cache = cache
         self._emit = emit
         self._lanes = lanes
+        self._num_segments = num_segments
         self._listing = list_documents(source)
         self._decoded: dict[str, Decoded] = {}
         self._held_out: HeldOutSet | None = None
         self._stale = False  # the files are to be listed again before the next extent
-        self.state = SourceState(source.name, self._listing.fingerprint, extent_bytes=self._extent_bytes())
+        self.state = SourceState(
+            source.name,
+            self._listing.fingerprint,
+            extent_bytes=self._extent_bytes(),
+            segments=self._segments(),
+        )
         info = self.info
         emit(
             SourceOpened(
@@ -84,33 +93,52 @@ class SourceReader:
             self._emit(
                 SourceChanged(source=self.source.name, what=f"its files differ from the checkpoint's{where}")
             )
+        if len(state.segments) != len(self.state.segments):
+            state = self._cut_otherwise(state)
         self.state = state._replace(fingerprint=self._listing.fingerprint)
         # At a pass's beginning the files are listed once more, as they were in the run without the break.
         self._stale = state.document is None and state.number > 1
 
-    def dispatch(self, rows: int) -> Extent | None:
-        """The next extent; None at the end of a pass, or when there is nothing to read (then it sleeps)."""
+    def dispatch(self, rows: int, segment: int = 0) -> Extent | None:
+        """The next extent; None at the end of a pass or segment, or when nothing is there: then it sleeps."""
         if self._stale:
             self._list_again()
-        documents = self._listing.documents
-        place, offset = 0, 0
-        if self.state.document is not None:
-            place, found = self._listing.place_of(self.state.document)
-            offset = self.state.offset if found else 0
-        while place < len(documents):
-            name = documents[place].name
-            size = self._size(documents[place])
-            begin, end = self._split.run(name, offset, size, self.state.extent_bytes)
-            if begin < size:
-                self.state = self.state._replace(document=name, offset=end, asleep_until=0)
-                return Extent(name, begin, end, self.state.number)
-            place, offset = place + 1, 0
-        if self.state.document is None:
-            self.state = self.state._replace(asleep_until=rows + ASLEEP_ROWS)
-            self._stale = True
-        else:
-            self.begin_pass()
+        if (extent := self._next_extent(segment)) is not None:
+            self._move(segment, extent.document, extent.end)
+            self.state = self.state._replace(document=extent.document, offset=extent.end, asleep_until=0)
+            return extent
+        if not self.ready():
+            self._end_pass(rows)
         return None
+
+    def ready(self) -> tuple[int, ...]:
+        """Segments with text to hand out in this pass, (0,) for a source in one piece.
+
+        Heads are moved over what is skipped or held out, so it is passed only once.
+        """
+        ready: list[int] = []
+        for segment in range(self.state.num_places):
+            if (extent := self._next_extent(segment)) is not None:
+                ready.append(segment)
+                self._move(segment, extent.document, extent.offset)
+            else:
+                self._move(segment, None, 0)
+        return tuple(ready)
+
+    def offers(self, rows: int) -> tuple[int, ...]:
+        """As `ready`, but begins the next pass when nothing is left; () if that is empty: then it sleeps."""
+        while self.state.asleep_until <= rows:
+            if self._stale:
+                self._list_again()
+            if ready := self.ready():
+                return ready
+            self._end_pass(rows)
+        return ()
+
+    def place_of(self, extent: Extent) -> int:
+        """The segment that an extent lies in, 0 for a source in one piece."""
+        position = self._position(extent.document, extent.offset)
+        return sum(self._end(segment) <= position for segment in self.state.segments[:-1])
 
     def begin_pass(self) -> None:
         """Put the head back to the beginning; the files are listed again when it moves."""
@@ -154,6 +182,88 @@ class SourceReader:
         """Tell that a document, or the rest of it, is passed over."""
         self._emit(DocumentSkipped(source=self.source.name, document=document, reason=reason))
 
+    def _next_extent(self, segment: int) -> Extent | None:
+        """What is handed out next of a segment, or of the whole source; moves nothing."""
+        head, documents = self._head(segment), self._listing.documents
+        if head.document is None:
+            return None
+        place, offset = self._position(head.document, head.offset)
+        last, last_offset = self._end(head)
+        while (place, offset) < (last, last_offset):
+            name = documents[place].name
+            size = self._size(documents[place])
+            limit = min(size, last_offset) if place == last else size
+            begin, end = self._split.run(name, offset, limit, self.state.extent_bytes)
+            if begin < limit:
+                return Extent(name, begin, end, self.state.number)
+            place, offset = place + 1, 0
+        return None
+
+    def _head(self, segment: int) -> SegmentState:
+        if self.state.segments:
+            return self.state.segments[segment]
+        documents = self._listing.documents
+        if self.state.document is None and documents:
+            return SegmentState(documents[0].name)
+        return SegmentState(self.state.document, self.state.offset)
+
+    def _position(self, document: str, offset: int) -> tuple[int, int]:
+        """Place in the listing and offset there; a document that is gone is the beginning of the next one."""
+        place, found = self._listing.place_of(document)
+        return place, offset if found else 0
+
+    def _end(self, head: SegmentState) -> tuple[int, int]:
+        if head.end_document is None:
+            return len(self._listing.documents), 0
+        return self._position(head.end_document, head.end_offset)
+
+    def _move(self, segment: int, document: str | None, offset: int) -> None:
+        """Set the head of a segment, if the source is read in segments."""
+        if segments := self.state.segments:
+            moved = segments[segment]._replace(document=document, offset=offset)
+            self.state = self.state._replace(segments=(*segments[:segment], moved, *segments[segment + 1 :]))
+
+    def _end_pass(self, rows: int) -> None:
+        """Nothing is left to hand out: begin the next pass, or sleep when even this one had nothing."""
+        if self.state.document is None:
+            self.state = self.state._replace(asleep_until=rows + ASLEEP_ROWS)
+            self._stale = True
+        else:
+            self.begin_pass()
+
+    def _segments(self) -> tuple[SegmentState, ...]:
+        return cut(self._listing.documents, self._num_segments) if self._num_segments > 1 else ()
+
+    def _cut_otherwise(self, state: SourceState) -> SourceState:
+        """Take a state cut otherwise: what lies behind its first unread byte is read in this pass."""
+        if state.segments and state.document is not None:
+            self._emit(
+                SettingRestored(
+                    what=f"Source {state.name} was read in {len(state.segments)} segments; it goes on behind "
+                    "the first of them that is unfinished and reads some text of this pass again"
+                )
+            )
+            heads = [head for head in state.segments if head.document is not None]
+            if heads:
+                state = state._replace(document=heads[0].document, offset=heads[0].offset)
+            else:
+                state = state._replace(document=None, offset=0, number=state.number + 1)
+        segments = self._segments()
+        if state.document is not None:
+            position = self._position(state.document, state.offset)
+            segments = tuple(self._from(head, state.document, state.offset, position) for head in segments)
+        return state._replace(segments=segments, extent_bytes=self._extent_bytes())
+
+    def _from(
+        self, head: SegmentState, document: str, offset: int, position: tuple[int, int]
+    ) -> SegmentState:
+        """A segment without what lies before a position."""
+        if head.document is None or self._end(head) <= position:
+            return head._replace(document=None, offset=0)
+        if self._position(head.document, head.offset) < position:
+            return head._replace(document=document, offset=offset)
+        return head
+
     def _size(self, document: Document) -> int:
         """Readable bytes of a document, 0 for a skipped one; decodes it when it must."""
         verdict = sniff(document)
@@ -187,12 +297,14 @@ class SourceReader:
         if self._listing.fingerprint != before.fingerprint:
             self._emit(SourceChanged(source=self.source.name, what=before.difference(self._listing)))
         self.state = self.state._replace(
-            fingerprint=self._listing.fingerprint, extent_bytes=self._extent_bytes()
+            fingerprint=self._listing.fingerprint,
+            extent_bytes=self._extent_bytes(),
+            segments=self._segments(),
         )
 
     def _extent_bytes(self) -> int:
         # Of all files, skipped or not, so that it does not depend on what this process has looked at already.
-        share = self._listing.num_raw_bytes // (4 * self._lanes)
+        share = self._listing.num_raw_bytes // (4 * self._lanes * self._num_segments)
         return min(max(share // BLOCK_BYTES, 1) * BLOCK_BYTES, MAX_EXTENT_BYTES)
 
 

@@ -1,7 +1,7 @@
 """The stream of experience: lanes that read on in parallel, through sources that never end.
 
-1. At the end of a stretch a lane takes up pushed experience, or asks the mix for a source.
-2. In a source it goes on in the extent it holds there, or is handed the next one.
+1. At the end of a stretch a lane takes up pushed experience, or asks the mix for a source or segment.
+2. There it goes on in the extent it holds, or is handed the next one.
 3. It reads a row, at most T bytes; the row is marked `reset` when it does not follow on the lane's last one.
 4. With the rows comes a cursor: taken up again, it gives the same rows that would have followed.
 """
@@ -19,7 +19,7 @@ from daemon.streams.decoding import DecodedCache
 from daemon.streams.experience import Experience
 from daemon.streams.holdout import HeldOutSet, HoldOut
 from daemon.streams.mixes import mixes
-from daemon.streams.mixes.port import Candidate, Mix
+from daemon.streams.places import Places
 from daemon.streams.pushed import PushedQueue
 from daemon.streams.reader import SourceReader
 from daemon.streams.sources import SourceInfo, resolve
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from brain.ports import Choice
     from daemon.config import StreamConfig
+    from daemon.streams.mixes.port import Mix
 
 _READ_BYTES = 4096  # read ahead within an extent: one system call serves some rows
 
@@ -63,20 +64,20 @@ class ExperienceStream:
         paths = resolve(config.data, home=cache.parent)
         self._config = config
         self._emit = emit
-        self._mix = cast(
-            "Mix",
-            mixes.get(config.mix).load()(
-                tuple(path.name for path in paths), lanes=lanes, weights=config.weights
-            ),
-        )
+        mix = cast("type[Mix]", mixes.get(config.mix).load())
+        segments = mix.segments if len(paths) == 1 else 1
+        names = tuple(path.name for path in paths)
+        if segments > 1:
+            names = tuple(f"{names[0]} {number}/{segments}" for number in range(1, segments + 1))
+        self._mix = mix(names, lanes=lanes, weights=config.weights)
         decoded = DecodedCache(cache)
         self._readers = [
-            SourceReader(path, split=split, cache=decoded, emit=emit, lanes=lanes) for path in paths
+            SourceReader(path, split=split, cache=decoded, emit=emit, lanes=lanes, num_segments=segments)
+            for path in paths
         ]
         self._pushed = PushedQueue()
-        self._width = len(paths) + 1  # places a lane may hold an extent in; the last is pushed experience
+        self._places = Places(self._readers, lanes=lanes)
         self._lanes = [LaneState() for _ in range(lanes)]
-        self._held: list[Extent | None] = [None] * (lanes * self._width)
         self._buffers: list[_Buffer | None] = [None] * lanes
         self._rows = self._pass_rows = self._passes = 0
         self._generator = np.random.Generator(np.random.PCG64(seed))
@@ -145,7 +146,7 @@ class ExperienceStream:
             mix_state=self._mix.state(),
             sources=tuple(reader.state for reader in self._readers),
             lanes=tuple(self._lanes),
-            held=tuple(self._held),
+            held=tuple(self._places.held),
             sequence=self._pushed.sequence,
             pushed_texts=self._pushed.num_texts,
             pushed_bytes=self._pushed.num_bytes,
@@ -162,13 +163,20 @@ class ExperienceStream:
         """
         return self._pushed.push(text, sequence=sequence, origin=origin)
 
-    def learned(self, source: int, loss: float) -> None:
-        """Tell the mix the loss (nats per byte, before the update) of a row of `source`."""
-        if source != self._width - 1:
-            self._mix.learned(source, loss)
+    def learned(self, source: int, loss: float, *, lane: int | None = None) -> None:
+        """Tell the mix the loss (nats per byte, before the update) of a row of `source`.
+
+        `lane` is the one whose newest row it was; without it that of a source read in segments is not told.
+        """
+        if source == len(self._readers):
+            return
+        places = self._places.of(source)
+        place = places[0] if len(places) == 1 else -1 if lane is None else self._lanes[lane].place
+        if place in places:
+            self._mix.learned(place, loss)
 
     def choices(self) -> tuple[Choice, ...]:
-        """What the mix decided since the last call, if it is one that acts."""
+        """What each lane decided last since the last call, if the mix is one that acts."""
         return self._mix.choices()
 
     @property
@@ -185,7 +193,7 @@ class ExperienceStream:
 
     def held_out(self, source: int) -> HeldOutSet:
         """The blocks of a source that are never learned from; pushed experience has none."""
-        if source == self._width - 1:
+        if source == len(self._readers):
             return HeldOutSet(HoldOut.of(0), (), self._pushed.read, fingerprint="")
         return self._readers[source].held_out()
 
@@ -193,78 +201,76 @@ class ExperienceStream:
         if self._config.samples_per_pass is not None and self._pass_rows >= self._config.samples_per_pass:
             self._end_pass()
         while True:
-            source, extent = self._settle(lane)
+            place, extent = self._settle(lane)
+            source = self._places.sources[place]
             wanted = min(self._config.segment_bytes, extent.end - extent.offset)
             data = self._read(lane, source, extent, wanted)
-            if len(data) < wanted and source < self._width - 1:
+            if len(data) < wanted and source < len(self._readers):
                 self._readers[source].skip(
                     extent.document, "it shrank or vanished while it was read; its lane moved on"
                 )
             if data:
                 break
-            self._let_go(lane, source)
+            self._let_go(lane, place)
         before = self._lanes[lane]
         end = extent.offset + len(data)
         full = len(data) == self._config.segment_bytes
         tail = Tail(source, extent.document, end) if full else None
-        self._lanes[lane] = LaneState(source, before.stretch + len(data), tail)
+        self._lanes[lane] = LaneState(place, before.stretch + len(data), tail)
         self._rows += 1
         self._pass_rows += 1
         if end == extent.end or len(data) < wanted:
-            self._let_go(lane, source)
+            self._let_go(lane, place)
         else:
-            self._held[lane * self._width + source] = Extent(extent.document, end, extent.end, extent.number)
+            self._places.hold(lane, place, extent._replace(offset=end))
         reset = before.tail != (source, extent.document, extent.offset)
         return _Row(data, source, extent.document, extent.offset, reset)
 
     def _settle(self, lane: int) -> tuple[int, Extent]:
-        """The source a lane reads now and the extent it holds there."""
-        source, stretch, tail = self._lanes[lane]
-        if self._is_over(lane, source):
-            source = -1
+        """The place a lane reads in now and the extent it holds there."""
+        place, stretch, tail = self._lanes[lane]
+        if self._is_over(lane, place):
+            place = -1
         vain = 0
         while True:
-            if source < 0 or stretch >= self._config.stretch_bytes:
-                source, stretch = self._choose(lane), 0
-            place = lane * self._width + source
-            extent = self._held[place] or self._dispatch(source)
+            if place < 0 or stretch >= self._config.stretch_bytes:
+                place, stretch = self._choose(lane), 0
+            extent = self._places.extent(lane, place) or self._dispatch(place)
             if extent is not None:
-                self._held[place] = extent
-                self._lanes[lane] = LaneState(source, stretch, tail)
-                return source, extent
-            source = -1  # a pass has ended there: choose anew
+                self._places.hold(lane, place, extent)
+                self._lanes[lane] = LaneState(place, stretch, tail)
+                return place, extent
+            place = -1  # a pass has ended there: choose anew
             vain += 1
-            if vain > 4 * self._width:
+            if vain > 4 * self._places.width:
                 paths = ", ".join(str(reader.source.path) for reader in self._readers)
                 raise StreamError(f"nothing readable is left in {paths}; put text there and resume")
 
-    def _is_over(self, lane: int, source: int) -> bool:
+    def _is_over(self, lane: int, place: int) -> bool:
         """The lane is through with its extent, and so is the source with its pass: a time to choose anew."""
-        if not 0 <= source < self._width - 1 or self._held[lane * self._width + source] is not None:
+        if not 0 <= place < self._places.pushed or self._places.extent(lane, place) is not None:
             return False
-        return self._readers[source].state.document is None
+        return self._readers[self._places.sources[place]].state.document is None
 
     def _choose(self, lane: int) -> int:
-        if self._pushed.waiting or self._held[lane * self._width + self._width - 1] is not None:
-            return self._width - 1
-        candidates = [
-            Candidate(source, self._held[lane * self._width + source] is not None, reader.state.number)
-            for source, reader in enumerate(self._readers)
-        ]
-        awake = [
-            candidate
-            for candidate in candidates
-            if self._readers[candidate.source].state.asleep_until <= self._rows
-        ]
-        offered = awake or candidates
+        places = self._places
+        if self._pushed.waiting or places.extent(lane, places.pushed) is not None:
+            return places.pushed
+        if self._mix.acts:
+            offered = places.ready_candidates(lane, self._rows)
+            for source in range(len(self._readers)):
+                self._count_passes(source)  # one may have begun its next pass
+        else:
+            offered = places.all_candidates(lane, self._rows)
         chosen = offered[self._mix.choose(lane, offered, self._generator)].source
         self._generator_state = dict(self._generator.bit_generator.state)
         return chosen
 
-    def _dispatch(self, source: int) -> Extent | None:
-        if source == self._width - 1:
+    def _dispatch(self, place: int) -> Extent | None:
+        source = self._places.sources[place]
+        if source == len(self._readers):
             return self._pushed.dispatch()
-        extent = self._readers[source].dispatch(self._rows)
+        extent = self._readers[source].dispatch(self._rows, self._places.segment(place))
         if extent is None:
             self._count_passes(source)
         return extent
@@ -276,26 +282,27 @@ class ExperienceStream:
             skip = begin - buffer.start
             if skip >= 0 and skip + wanted <= len(buffer.data):
                 return buffer.data[skip : skip + wanted]
-        reader = self._pushed if source == self._width - 1 else self._readers[source]
+        reader = self._pushed if source == len(self._readers) else self._readers[source]
         data = reader.read(extent.document, begin, min(extent.end - begin, max(_READ_BYTES, wanted)))
         self._buffers[lane] = _Buffer(source, extent.document, extent.number, begin, data)
         return data[:wanted]
 
-    def _let_go(self, lane: int, source: int) -> None:
-        """A lane is through with the extent it holds in a source."""
-        self._held[lane * self._width + source] = None
-        if source == self._width - 1:
-            self._pushed.release(self._held[source :: self._width])
+    def _let_go(self, lane: int, place: int) -> None:
+        """A lane is through with the extent it holds in a place."""
+        self._places.hold(lane, place, None)
+        source = self._places.sources[place]
+        if source == len(self._readers):
+            self._pushed.release(self._places.of_source(source))
         else:
             self._count_passes(source)
 
     def _count_passes(self, source: int) -> None:
         """A pass is finished when the head has left it and no lane holds any of it."""
-        if self._config.samples_per_pass is not None:
-            return
         state = self._readers[source].state
-        held = self._held[source :: self._width]
-        finished = min([state.number, *(extent.number for extent in held if extent is not None)]) - 1
+        if self._config.samples_per_pass is not None or state.finished == state.number - 1:
+            return
+        held = self._places.of_source(source)
+        finished = min([state.number, *(extent.number for extent in held)]) - 1
         for number in range(state.finished + 1, finished + 1):
             if is_told(number):
                 self._emit(PassFinished(source=state.name, number=number))
@@ -307,9 +314,9 @@ class ExperienceStream:
         self._passes += 1
         self._pass_rows = 0
         for lane in range(len(self._lanes)):
-            pushed = self._held[lane * self._width + self._width - 1]
-            self._held[lane * self._width : (lane + 1) * self._width] = [None] * (self._width - 1) + [pushed]
-            if pushed is None:
+            for place in range(self._places.pushed):
+                self._places.hold(lane, place, None)
+            if self._places.extent(lane, self._places.pushed) is None:
                 self._lanes[lane] = LaneState()
         for reader in self._readers:
             reader.begin_pass()
@@ -327,26 +334,25 @@ class ExperienceStream:
             num_texts=cursor.pushed_texts,
             num_bytes=cursor.pushed_bytes,
         )
-        places = self._resume_sources(cursor)
-        self._resume_lanes(cursor, places)
+        sources = self._resume_sources(cursor)
+        self._resume_lanes(cursor, sources)
 
     def _resume_sources(self, cursor: Cursor) -> dict[int, int]:
         """Heads of the sources known to the cursor; returns old index → new index."""
         index = {reader.source.name: source for source, reader in enumerate(self._readers)}
-        places = {len(cursor.sources): self._width - 1}
+        sources = {len(cursor.sources): len(self._readers)}
         for source, state in enumerate(cursor.sources):
             if state.name in index:
-                places[source] = index[state.name]
+                sources[source] = index[state.name]
                 self._readers[index[state.name]].resume(state)
             else:
                 self._emit(SourceChanged(source=state.name, what="it is no longer read"))
         for name in index.keys() - {state.name for state in cursor.sources}:
             self._readers[index[name]].require_documents()
             self._emit(SourceChanged(source=name, what="it was not read before; it begins at its beginning"))
-        return places
+        return sources
 
-    def _resume_lanes(self, cursor: Cursor, places: dict[int, int]) -> None:
-        width = len(cursor.sources) + 1
+    def _resume_lanes(self, cursor: Cursor, sources: dict[int, int]) -> None:
         cut_anew = cursor.held_out_share != self._config.held_out_share
         if len(cursor.lanes) != len(self._lanes) or cut_anew:
             self._emit(
@@ -356,15 +362,14 @@ class ExperienceStream:
                 )
             )
         for lane, state in enumerate(cursor.lanes[: len(self._lanes)]):
-            for source, place in places.items():
-                if (
-                    not cut_anew or source == width - 1
-                ):  # an old extent may cross a block that is held out now
-                    self._held[lane * self._width + place] = cursor.held[lane * width + source]
+            place = self._places.resume(lane, state, cursor, sources)
+            if cut_anew:  # an old extent may cross a block that is held out now
+                for other in range(self._places.pushed):
+                    self._places.hold(lane, other, None)
             tail = state.tail
             if tail is not None:
-                tail = tail._replace(source=places[tail.source]) if tail.source in places else None
-            self._lanes[lane] = LaneState(places.get(state.source, -1), state.stretch, tail)
+                tail = tail._replace(source=sources[tail.source]) if tail.source in sources else None
+            self._lanes[lane] = LaneState(place, state.stretch, tail)
 
 
 def is_told(number: int) -> bool:

@@ -134,8 +134,9 @@ class Loop:
     def remember(self, experience: Experience, report: StepReport) -> None:
         """Tell the stream how well each row was predicted, and offer the live rows to the replay memory."""
         losses = report.row_loss[: len(experience.length)].numpy()
-        for source, loss in zip(experience.source.tolist(), losses.tolist(), strict=True):
-            self.parts.stream.learned(source, loss)
+        rows = zip(experience.source.tolist(), losses.tolist(), experience.lane.tolist(), strict=True)
+        for source, loss, lane in rows:
+            self.parts.stream.learned(source, loss, lane=lane)
         if self.parts.config.replay.fraction > 0:
             self.parts.replay.add(
                 experience.bytes, experience.length, experience.source, experience.offset, losses, self.step

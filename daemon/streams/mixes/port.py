@@ -1,8 +1,8 @@
-"""What a mix is asked: which source a lane reads next."""
+"""What a mix is asked: which source, or which segment of a single source, a lane reads next."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Candidate(NamedTuple):
-    """A source a lane may read next.
+    """What a lane may read next: a source, or a segment of a single source for a mix that asks for segments.
 
     Attributes:
-        source: its index in the stream.
+        source: its index in the stream, or that of the segment.
         unfinished: the lane holds text there that it has not read to its end.
         number: the pass being handed out there, from 1.
     """
@@ -31,7 +31,15 @@ class Mix(Protocol):
 
     Every random draw comes from the generator it is given, whose state is part of the cursor; whatever else a
     mix remembers between choices is in `state`. Only `__init__` and `choose` must be written.
+
+    Attributes:
+        acts: its choices are actions: only what has text for the lane is offered, and a lane finishes a pass
+            of a source before it begins the next.
+        segments: a single source is offered in this many segments; several sources are never cut.
     """
+
+    acts: ClassVar[bool] = False
+    segments: ClassVar[int] = 1
 
     def __init__(self, names: tuple[str, ...], *, lanes: int, weights: Mapping[str, float]) -> None: ...
 
@@ -39,10 +47,10 @@ class Mix(Protocol):
         """Position of the chosen one among the candidates (at least one, in the order of the sources)."""
 
     def learned(self, source: int, loss: float) -> None:
-        """A row of `source` was learned from, at `loss` nats per byte before the update."""
+        """A row of a source (or segment) was learned from, at `loss` nats per byte before the update."""
 
     def choices(self) -> tuple[Choice, ...]:
-        """Decisions since the last call that agency may be scored on; () for a mix that does not act."""
+        """What each lane decided last since the last call; () for a mix that does not act."""
         return ()
 
     def state(self) -> Any:
