@@ -79,6 +79,7 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
     if loaded is not None:
         state = restore_state(loaded)
         watch.load(parts_of(loaded.learning, VITALS_PREFIX), state.governor)
+        watch.alarms.load(state.alarms)
         evaluation.load_arrays(parts_of(loaded.arrays, HELD_OUT_PREFIX))
         restore_random(loaded.random, device)
     apply_limits(state, order, config.limits, emit)

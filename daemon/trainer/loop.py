@@ -190,9 +190,11 @@ class Loop:
         moment = Moment(
             step=step, brain=parts.brain, batch=batch, report=report, choices=parts.stream.choices()
         )
-        if readings := parts.watch.look(moment, parts.state.training_seconds):
-            for reading in readings:
+        if tick := parts.watch.look(moment, parts.state.training_seconds):
+            for reading in tick.readings:
                 parts.reporter.reading(reading, step)
+            for event in tick.events:
+                parts.reporter.event(event)
             for name, value in parts.watch.points().items():
                 parts.reporter.point(name, step, value)
         if parts.evaluation.due(step, self._session_seconds):
@@ -216,6 +218,9 @@ class Loop:
     def report_held_out(self, losses: list[HeldOutLoss]) -> float | None:
         """Held-out loss by source and over all sources; the latter is returned in BPC."""
         reporter, step = self.parts.reporter, self.step
+        self.parts.watch.alarms.hear_held_out(losses)
+        if (forgetting := self.parts.watch.alarms.forgetting) is not None and losses:
+            reporter.point("forgetting", step, forgetting)
         for loss in losses:
             reporter.point(f"held_out_bpc/{loss.source}", step, loss.bpc)
             reporter.point(f"held_out_coverage/{loss.source}", step, loss.coverage)

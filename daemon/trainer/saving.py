@@ -151,6 +151,7 @@ class Saver:
                     **vars(parts.state),
                     "cursor": loop.cursor_record(),
                     "governor": parts.watch.governor_state(),
+                    "alarms": parts.watch.alarms.state(),
                 },
                 "brain": dict(brain.counters),
                 "config": self._order.config,

@@ -67,6 +67,7 @@ def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib
             sources=[dataclasses.asdict(source) for source in parts.stream.sources],
             module_names=list(getattr(parts.brain, "module_names", ())),
             checkpoint=origin.checkpoint,
+            alarms=[event.record() for event in parts.watch.alarms.active()],
         )
     )
     if origin.checkpoint is None:

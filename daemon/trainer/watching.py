@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from brain.vitals.build import build_vitals
 from brain.vitals.governor import GovernorState, advance, after_tick, governor_points, is_due
+from daemon.trainer.alarms import Alarms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,10 +18,19 @@ if TYPE_CHECKING:
 
     from brain.ports import Moment, Reading
     from brain.vitals.config import VitalsConfig
+    from daemon.events import Event
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What one look found: a reading of every vital sign, and the alarms that went up or cleared by it."""
+
+    readings: list[Reading]
+    events: list[Event]
 
 
 class Watch:
-    """All vital signs of one run, and what measuring them has cost."""
+    """All vital signs of one run with their alarms, and what measuring them has cost."""
 
     def __init__(
         self, config: VitalsConfig, *, seed: int, clock: Callable[[], float] = time.perf_counter
@@ -28,21 +39,27 @@ class Watch:
         self._clock = clock
         self._signs = build_vitals(config, seed=seed) if config.enabled else []
         self._governor = GovernorState()
+        self.alarms = Alarms()
 
-    def look(self, moment: Moment, training_seconds: float) -> list[Reading]:
-        """Gather this step's evidence; when a tick is due, measure every sign. Gathering is paid for too."""
+    def look(self, moment: Moment, training_seconds: float) -> Tick | None:
+        """Gather this step's evidence; when a tick is due, measure every sign and judge the alarms.
+
+        Gathering and judging are paid for too. Time is training time: a pause ages no alarm.
+        """
         if not self._signs:
-            return []
+            return None
         began = self._clock()
         for sign in self._signs:
             sign.observe(moment)
+        self.alarms.hear(moment.report)
         self._governor = advance(self._governor, self._config, training_seconds=training_seconds)
         if not is_due(self._governor, self._config, step=moment.step):
-            return []
+            return None
         readings = [sign.measure(moment) for sign in self._signs]
+        events = self.alarms.judge(readings, moment, training_seconds)
         cost_seconds = self._clock() - began
         self._governor = after_tick(self._governor, step=moment.step, cost_seconds=cost_seconds)
-        return readings
+        return Tick(readings, events)
 
     def points(self) -> dict[str, float]:
         """What the governor says: share of the time spent, steps between ticks, cost of a tick."""
