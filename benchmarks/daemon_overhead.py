@@ -1,7 +1,7 @@
 """Steps a second of the full daemon beside a bare torch loop of the same model and batch.
 
-Full means replay, vital signs, held-out loss, store, feed and checkpoints. Both learn in turn: while one runs the other
-stands still, so that what else the machine does falls on both alike.
+Full means replay, vital signs, held-out loss, store, feed and checkpoints. Both learn in turn: while one runs
+the other stands still, so that what else the machine does falls on both alike.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def daemon_rate(client: DaemonClient, run_id: str, seconds: float) -> float:
 
 
 def bare_loop(pipe: Connection) -> None:
-    """The peer: `learn` on ready-made batches and nothing else; answers a number of steps with steps a second."""
+    """The peer: `learn` on ready-made batches and nothing else; answers steps with steps a second."""
     settle_process()  # as polite as the trainer
 
     import torch  # noqa: PLC0415 - only this child needs it, after it has settled
@@ -151,7 +151,7 @@ def wait_for_daemon(home: Home) -> DaemonClient:
         try:
             client = DaemonClient.connect(home)
             client.get("/runs")
-        except Exception:  # noqa: BLE001 - not there yet, whatever the reason
+        except Exception:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
