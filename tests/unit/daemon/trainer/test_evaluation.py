@@ -1,0 +1,134 @@
+"""Held-out loss by slices: stalest first, combined over the set, within its budget."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from daemon.config import EvaluationConfig
+from daemon.trainer.evaluation import HeldOutEvaluation, HeldOutLoss, combine
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NATS_PER_BYTE = 2.0 * math.log(2)
+
+
+class FakeBrain:
+    """Costs two bits for every byte."""
+
+    def score(self, rows: Tensor, mask: Tensor) -> Tensor:
+        assert rows.shape == mask.shape
+        return mask.sum(dim=1) * NATS_PER_BYTE
+
+
+class FakeSource:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class FakeHeldOut:
+    """Blocks of growing length; the one numbered `gone` can no longer be read."""
+
+    def __init__(self, blocks: int, gone: int | None = None) -> None:
+        self.blocks, self.gone, self.asked = blocks, gone, list[int]()
+
+    def __len__(self) -> int:
+        return self.blocks
+
+    def read(self, index: int) -> tuple[bytes, str, int]:
+        self.asked.append(index)
+        return (b"" if index == self.gone else b"x" * (10 + index)), "doc", 0
+
+
+class FakeStream:
+    def __init__(self, **sets: FakeHeldOut) -> None:
+        self.sources = [FakeSource(name) for name in sets]
+        self._sets = list(sets.values())
+
+    def held_out(self, index: int) -> FakeHeldOut:
+        return self._sets[index]
+
+
+class FakeClock:
+    def __init__(self, seconds_a_call: float = 0.0) -> None:
+        self.now, self.tick = 0.0, seconds_a_call
+
+    def __call__(self) -> float:
+        self.now += self.tick
+        return self.now
+
+
+def evaluation(stream: FakeStream, clock: FakeClock | None = None, **settings: Any) -> HeldOutEvaluation:
+    config = EvaluationConfig(**{"every_steps": 10, "slice_rows": 2, **settings})
+    return HeldOutEvaluation(
+        config,
+        stream,  # type: ignore[arg-type]
+        device=torch.device("cpu"),
+        clock=clock or FakeClock(),
+    )
+
+
+def score(held: HeldOutEvaluation, step: int) -> HeldOutLoss | None:
+    return held.score_slice(FakeBrain(), step)  # type: ignore[arg-type]
+
+
+def test_slices_go_through_the_whole_set_before_any_block_comes_again() -> None:
+    blocks = FakeHeldOut(5)
+    held = evaluation(FakeStream(a=blocks))
+    losses = [score(held, step) for step in (10, 20, 30)]
+    assert sorted(blocks.asked[:5]) == [0, 1, 2, 3, 4]
+    assert [loss.coverage for loss in losses if loss] == [0.4, 0.8, 1.0]
+    assert losses[-1] is not None
+    assert losses[-1].bpc == pytest.approx(2.0)
+
+
+def test_age_is_the_mean_since_each_block_was_scored() -> None:
+    held = evaluation(FakeStream(a=FakeHeldOut(4)))
+    score(held, 10)
+    score(held, 30)
+    assert held.summary("a", 50).age_steps == pytest.approx(30.0)
+
+
+def test_sources_take_turns() -> None:
+    held = evaluation(FakeStream(a=FakeHeldOut(2), b=FakeHeldOut(2)))
+    assert [loss.source for step in range(4) if (loss := score(held, step))] == ["a", "b", "a", "b"]
+
+
+def test_a_slice_is_due_at_its_steps_and_within_the_budget() -> None:
+    held = evaluation(FakeStream(a=FakeHeldOut(4)), FakeClock(seconds_a_call=1.0), budget_share=0.01)
+    assert held.due(10, session_seconds=0.0)
+    assert not held.due(11, session_seconds=0.0)
+    score(held, 10)  # costs one second
+    assert not held.due(20, session_seconds=99.0)
+    assert held.due(20, session_seconds=100.0)
+
+
+def test_a_block_that_has_gone_counts_for_nothing() -> None:
+    held = evaluation(FakeStream(a=FakeHeldOut(2, gone=1)))
+    loss = score(held, 10)
+    assert loss is not None
+    assert loss.coverage == 0.5
+    assert score(evaluation(FakeStream(a=FakeHeldOut(1, gone=0))), 10) is None
+
+
+def test_the_whole_set_on_demand_and_the_tables_survive_a_restart() -> None:
+    held = evaluation(FakeStream(a=FakeHeldOut(5), b=FakeHeldOut(3)))
+    progress: list[int] = []
+    losses = held.score_all(FakeBrain(), 7, lambda: progress.append(1))  # type: ignore[arg-type]
+    assert [loss.coverage for loss in losses] == [1.0, 1.0]
+    assert len(progress) == 5
+    again = evaluation(FakeStream(a=FakeHeldOut(5), b=FakeHeldOut(9)))
+    again.load_arrays(held.state_arrays())
+    assert [loss.source for loss in again.summaries(7)] == ["a"]  # b has another size now
+
+
+def test_nothing_held_out_is_never_due_and_never_a_number() -> None:
+    held = evaluation(FakeStream(a=FakeHeldOut(0)))
+    assert not held.due(10, session_seconds=1e9)
+    assert combine(held.summaries(10)) is None
+    assert np.isfinite(combine([HeldOutLoss(source="a", bpc=2.0, num_bytes=3, coverage=1, age_steps=0)]) or 0)
