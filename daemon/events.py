@@ -345,6 +345,18 @@ class AlarmCleared(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlarmAcknowledged(Event):
+    """A person has seen an alarm; it stays up until it no longer holds."""
+
+    id: str
+    alarm: str
+
+    @property
+    def message(self) -> str:
+        return f"Alarm {self.alarm} acknowledged"
+
+
+@dataclass(frozen=True, kw_only=True)
 class StopHinted(Event):
     """All stop rules have held for an hour; nothing is stopped by itself."""
 

@@ -100,7 +100,7 @@ class Ready:
     sources: list[dict[str, Any]]
     module_names: list[str]
     checkpoint: str | None  # the one really resumed, after any fall-back
-    alarms: list[dict[str, Any]] = field(default_factory=list)  # those that are up, as records of their events
+    alarms: list[dict[str, Any]] = field(default_factory=list)  # those that are up, as event records
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from daemon.api.body import BodyLimit
 from daemon.api.guard import Guard
 from daemon.api.idempotency import Idempotency
 from daemon.api.routes import (
+    alarms,
     checkpoints,
     events,
     health,
@@ -22,6 +23,7 @@ from daemon.api.routes import (
     schedule,
     series,
     stream,
+    vitals,
 )
 from daemon.api.shapes import ProblemBody
 from daemon.api.telemetry import registry_of
@@ -32,7 +34,19 @@ if TYPE_CHECKING:
     from daemon.api.context import Context
 
 PREFIX = "/api/v1"
-NOUNS = (health, presets, runs, operations, series, events, checkpoints, schedule, stream)
+NOUNS = (
+    health,
+    presets,
+    runs,
+    operations,
+    series,
+    events,
+    vitals,
+    alarms,
+    checkpoints,
+    schedule,
+    stream,
+)
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemBody, "description": description}
     for status, description in (

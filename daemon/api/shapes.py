@@ -55,11 +55,24 @@ class Limits(BaseModel):
 
 
 class Reading(BaseModel):
-    """One measurement of a vital sign; `value` null means not available, and `reason` says why."""
+    """One measurement of a vital sign; `value` null means not available, and `reason` says why.
+
+    `raw` is the estimate before clipping, `uncertainty` one standard error, `samples` the effective number
+    behind it, `version` that of the definition, `cost_ms` what measuring took.
+    """
 
     model_config = ConfigDict(extra="allow")
     name: str
     value: float | None
+    raw: float | None = None
+    uncertainty: float | None = None
+    samples: int = 0
+    version: str = ""
+    cost_ms: float = 0.0
+    reason: str | None = None
+    detail: dict[str, float] = {}
+    step: int | None = None
+    time: float | str | None = None
 
 
 class Run(BaseModel):
@@ -194,6 +207,35 @@ class Job(BaseModel):
     paused: bool
     last_run: str | None
     last_outcome: str | None
+
+
+class Alarm(BaseModel):
+    """An alarm as it was raised; up until `cleared_at`, whoever has acknowledged it."""
+
+    id: str
+    run: str
+    session: int | None
+    kind: str
+    severity: Literal["info", "warning", "error"]
+    step: int | None
+    sign: str | None
+    value: float | None
+    message: str
+    cause: str
+    remedy: str
+    raised_at: str
+    cleared_at: str | None
+    acknowledged_at: str | None
+
+
+class VitalItem(BaseModel):
+    """A vital sign: what it is called, what it says, and its healthy band, which is a convention."""
+
+    name: str
+    label: str
+    summary: str
+    band: tuple[float, float]
+    band_is: str
 
 
 class PresetItem(BaseModel):

@@ -1,4 +1,4 @@
-"""Commands that list: runs, checkpoints, events, schedule, presets, brains."""
+"""Commands that list: runs, checkpoints, events, alarms, schedule, presets, brains."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=panel)(runs)
     app.command(rich_help_panel=panel)(checkpoints)
     app.command(rich_help_panel=panel)(events)
+    app.command(rich_help_panel=panel)(alarms)
     app.command(rich_help_panel=panel)(schedule)
     app.command(rich_help_panel=panel)(presets)
     app.command(rich_help_panel=panel)(brains)
@@ -99,6 +100,39 @@ def events(
         print(f"{local_time(event['time'])}  {event['kind']:<22}  {mark}{event['message']}")
     if not items:
         print("Nothing has happened yet.")
+
+
+def alarms(
+    run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Of this run alone.")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Those that have cleared, too.")] = False,
+    acknowledge: Annotated[
+        str | None, typer.Option("--acknowledge", metavar="ALARM", help="Note that you have seen this one.")
+    ] = None,
+    limit: LimitOption = 30,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the vital signs warn of, why, and what to do."""
+    from daemon.cli.output import local_time, print_json
+
+    with connect(home) as daemon:
+        if acknowledge is not None:
+            alarm = daemon.post(f"/alarms/{acknowledge}/acknowledge")
+            print_json(alarm) if as_json else print(f"{alarm['kind']} of {alarm['run']}: acknowledged")
+            return
+        items = list(daemon.items("/alarms", limit=limit, run=run_id, active=None if every else "true"))
+    if as_json:
+        print_json(items)
+        return
+    for alarm in items:
+        mark = {"warning": "! ", "error": "!! "}.get(alarm["severity"], "")
+        state = f"cleared {local_time(alarm['cleared_at'])}" if alarm["cleared_at"] else "up"
+        seen = ", acknowledged" if alarm["acknowledged_at"] else ""
+        print(f"{mark}{alarm['message']}")
+        print(f"    {alarm['id']}  since {local_time(alarm['raised_at'])}, {state}{seen}")
+    if not items:
+        print("Nothing has been alarming yet." if every else "Nothing is alarming.")
 
 
 def schedule(

@@ -133,6 +133,12 @@ def read_alarms(
     )
 
 
+def read_alarm(connection: Connection, alarm: str) -> dict[str, Any] | None:
+    """One alarm."""
+    row = connection.execute(sa.select(alarms).where(alarms.c.id == alarm)).one_or_none()
+    return None if row is None else dict(row._mapping)
+
+
 def read_readings(
     connection: Connection, run: str, *, name: str | None, cursor: str | None, limit: int
 ) -> Page:

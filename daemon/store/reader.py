@@ -122,6 +122,11 @@ class Reader:
         with self._reading() as connection:
             return queries.read_alarms(connection, run=run, active=active, cursor=cursor, limit=limit)
 
+    def alarm(self, alarm: str) -> dict[str, Any] | None:
+        """One alarm."""
+        with self._reading() as connection:
+            return queries.read_alarm(connection, alarm)
+
     def readings(
         self, run: str, *, name: str | None = None, cursor: str | None = None, limit: int = DEFAULT_LIMIT
     ) -> Page:

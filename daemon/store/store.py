@@ -224,6 +224,11 @@ class Store(Reader):
         fresh = {"raised_at": self._clock(), "kind": "", "severity": "warning", "message": "", "data": {}}
         self._put(alarms, {"id": alarm}, values, fresh)
 
+    def clear_alarms(self, run: str, *, kind: str | None = None, at: Moment | None = None) -> None:
+        """Alarms of a run that are up, of one kind or all, hold no more."""
+        still = {"run": run, "cleared_at": None, **({} if kind is None else {"kind": kind})}
+        self._put(alarms, still, {"cleared_at": self._clock() if at is None else at}, None)
+
     def put_job(self, job: str, **values: Any) -> None:
         """Keep what a person changed of a job (paused, trigger), or how it went (last_run, last_outcome)."""
         self._put(jobs, {"job": job}, values, {"paused": False})

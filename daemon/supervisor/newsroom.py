@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from daemon.events import Event, StateChanged, TrainerLost
+from daemon.events import AlarmAcknowledged, Event, StateChanged, TrainerLost
 from daemon.protocol import Goodbye, Outcome, Ready, Report, RunState
+from daemon.supervisor.alarms import Alarms
 from daemon.supervisor.live_run import LiveRun, finite
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Newsroom:
         self.runs: dict[str, LiveRun] = {}
         self.lives: dict[str, TrainerLife] = {}
         self.audiences: list[Audience] = []
+        self.alarms = Alarms(ledger.store, now=clock.now)
         self._ledger = ledger
         self._operations = operations
         self._clock = clock
@@ -58,6 +61,8 @@ class Newsroom:
         self._ledger.begin_session(live)
         self._ledger.save(live)
         self._tell_run(live)
+        for record in self.alarms.begin_session(live, ready.alarms):
+            self._add_record(live, record)
 
     def on_report(self, run: str, report: Report) -> None:
         """A trainer learned: store it, remember the newest, tell everybody."""
@@ -142,6 +147,18 @@ class Newsroom:
         """Store a fact of the supervisor's own and tell it."""
         self._add_record(run, event.record(now=self._clock.now()))
 
+    async def acknowledge_alarm(self, alarm_id: str) -> dict[str, Any]:
+        """A person has seen an alarm: keep that and tell everybody; the alarm in the API's form.
+
+        Raises:
+            NotFoundError: there is none of that id.
+        """
+        alarm, first = await asyncio.to_thread(self.alarms.acknowledge, alarm_id)
+        run = self.runs.get(alarm["run"]) or await asyncio.to_thread(self._ledger.load, alarm["run"])
+        if first:
+            self.add_event(run, AlarmAcknowledged(step=alarm["step"], id=alarm_id, alarm=alarm["kind"]))
+        return alarm
+
     def tell_operation(self, operation: Operation) -> None:
         """An operation began or ended."""
         view = operation.view()
@@ -170,6 +187,8 @@ class Newsroom:
             self._ledger.put_checkpoint(run, record)
         elif record["kind"] in ("checkpoint_pruned", "checkpoint_set_aside"):
             self._ledger.forget_checkpoint(record["data"]["checkpoint"])
+        elif run is not None:
+            self.alarms.take(run, record)
         for audience in self.audiences:
             audience.on_event(stored)
 

@@ -75,3 +75,31 @@ def test_presets_and_brains_need_no_daemon(call: Call) -> None:
 def test_a_table_in_a_pipe_does_not_wrap(call: Call, daemon: FakeDaemon, command: str) -> None:
     lines = call(command).out.splitlines()
     assert all(line.strip() for line in lines)
+
+
+ALARM = {
+    "id": "r-1.agency_low.600",
+    "run": "r-1",
+    "kind": "agency_low",
+    "severity": "warning",
+    "message": "No sense of control: agency is below 0.3 (agency 0.210) → Raise the learning rate",
+    "raised_at": "2026-02-19T14:35:56+00:00",
+    "cleared_at": None,
+    "acknowledged_at": None,
+}
+
+
+def test_alarms_are_listed_with_their_remedy_and_acknowledged(call: Call, daemon: FakeDaemon) -> None:
+    assert call("alarms").err.startswith("synapsed: there is no /alarms")
+    daemon.lists["/alarms"] = [ALARM]
+    out = call("alarms", "--run", "r-1").out
+    assert out.startswith("! No sense of control")
+    assert "r-1.agency_low.600" in out
+    assert ", up\n" in out
+    assert daemon.asked[-1][2] == {"limit": "30", "run": "r-1", "active": "true"}
+    assert call("alarms", "--all", "--json").json() == [ALARM]
+    assert "active" not in daemon.asked[-1][2]
+    daemon.problems["POST", f"/alarms/{ALARM['id']}/acknowledge"] = (200, {**ALARM, "acknowledged_at": "now"})
+    assert call("alarms", "--acknowledge", str(ALARM["id"])).out == "agency_low of r-1: acknowledged\n"
+    daemon.lists["/alarms"] = []
+    assert call("alarms").out == "Nothing is alarming.\n"

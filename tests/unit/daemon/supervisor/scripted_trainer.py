@@ -2,7 +2,8 @@
 
 Keys of the script: `sessions` (the misdeeds below happen in sessions up to this number only),
 `crash_at_step`, `segfault_at_step`, `hang_at_step`, `finish_at_step`, `refuse` (a goodbye that no restart
-can help), `deaf` (obeys nothing), `conflict` (words for grow and sleep), `step_seconds`.
+can help), `deaf` (obeys nothing), `conflict` (words for grow and sleep), `step_seconds`, `alarm_at_step` and
+`clear_at_step` (agency is low between them), `alarms` (raised before the checkpoint it goes on from).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.checkpoint.manifest import FILES, STATE, Environment, Manifest, read_manifest, timestamp_of
 from daemon.checkpoint.run_lock import RunLock
 from daemon.durable import FileRecord
-from daemon.events import CheckpointSaved, ExperiencePushed, StateChanged
+from daemon.events import AlarmCleared, AlarmRaised, CheckpointSaved, ExperiencePushed, StateChanged
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class ScriptedTrainer:
                 sources=[{"name": "stdlib"}],
                 module_names=["a"],
                 checkpoint=self.checkpoint,
+                alarms=[alarm(step).record() for step in self.script.get("alarms", ())],
             )
         )
         if self.checkpoint is None:
@@ -117,6 +119,12 @@ class ScriptedTrainer:
 
     def learn(self) -> None:
         self.step += 1
+        if self.step == self.script.get("alarm_at_step"):
+            self.events.append(alarm(self.step).record())
+        if self.step == self.script.get("clear_at_step"):
+            raised = self.script["alarm_at_step"]
+            cleared = AlarmCleared(step=self.step, alarm="agency_low", sign="agency", raised_step=raised)
+            self.events.append(cleared.record())
         self.report(
             columns={
                 "step": [self.step],
@@ -233,6 +241,18 @@ class ScriptedTrainer:
                 restartable=restartable,
             )
         )
+
+
+def alarm(step: int) -> AlarmRaised:
+    return AlarmRaised(
+        step=step,
+        alarm="agency_low",
+        level="warning",
+        sign="agency",
+        cause="No sense of control: agency is below 0.3",
+        remedy="Raise the learning rate",
+        value=0.21,
+    )
 
 
 def main(order: TrainerOrder, connection: Connection) -> None:

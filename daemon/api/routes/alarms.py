@@ -1,0 +1,37 @@
+"""Alarms: what a vital sign warns of, why, and what to do; listed and acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from daemon.api.context import ContextOf
+from daemon.api.paging import Cursor, Limit
+from daemon.api.shapes import Alarm, Page
+from daemon.api.wire import Json
+
+router = APIRouter(prefix="/alarms", tags=["vitals"])
+
+
+@router.get("", response_model=Page[Alarm])
+async def alarms(
+    context: ContextOf,
+    *,
+    run: Annotated[str | None, Query(max_length=200, description="Of this run alone.")] = None,
+    active: Annotated[bool, Query(description="Only those that are still up.")] = False,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Any:
+    """Alarms, newest first."""
+    items, following = await asyncio.to_thread(
+        context.supervisor.newsroom.alarms.listed, run, active=active, cursor=cursor, limit=limit
+    )
+    return Json({"items": items, "next": following})
+
+
+@router.post("/{alarm_id}/acknowledge", response_model=Alarm)
+async def acknowledge(context: ContextOf, alarm_id: str) -> Any:
+    """Note that a person has seen it; it stays up until it no longer holds."""
+    return await context.supervisor.newsroom.acknowledge_alarm(alarm_id)

@@ -1,0 +1,126 @@
+"""Alarms of runs: opened and closed by what their trainers say, listed and acknowledged by people.
+
+Writing never waits. Reading touches the disk, so the event loop does it in a thread.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from daemon.errors import NotFoundError
+from daemon.events import AlarmCleared, AlarmRaised, StopHinted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from daemon.store.store import Store
+    from daemon.supervisor.live_run import LiveRun
+
+Record = dict[str, Any]
+
+ABOUT_ALARMS = (AlarmRaised.kind(), StopHinted.kind(), AlarmCleared.kind())
+STOP_HINT = "stop_hint"
+FLUSH_SECONDS = 2.0
+
+
+class Alarms:
+    """What is up in each run that learned in this life of the daemon, and the rows of all.
+
+    An alarm's id is made of its run, kind and step, so that one that goes up again at the same step after a
+    crash is the same alarm, acknowledged or not.
+    """
+
+    def __init__(self, store: Store, *, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._now = now
+        self._up: dict[str, dict[str, Record]] = {}  # run → kind → the record that raised it
+
+    def take(self, run: LiveRun, record: Record) -> None:
+        """Follow an event of a trainer; one that is not about alarms changes nothing."""
+        if record["kind"] not in ABOUT_ALARMS:
+            return
+        up, kind = self._up.setdefault(run.id, {}), kind_of(record)
+        if record["kind"] != AlarmCleared.kind():
+            if kind in up and up[kind]["step"] != record["step"]:
+                self._clear(run, kind)
+            up[kind] = record
+            self._open(run, kind, record)
+        else:
+            up.pop(kind, None)
+            self._clear(run, kind)
+
+    def begin_session(self, run: LiveRun, records: Sequence[Record]) -> list[Record]:
+        """A trainer went on from a checkpoint with these alarms up; what is different now, as records.
+
+        The checkpoint may be older than what the rows say, or another run's.
+        """
+        known = run.id in self._up
+        before = self._up.setdefault(run.id, {})
+        now_up = {kind_of(record): record for record in records}
+        if not known:
+            self._store.clear_alarms(run.id)  # of earlier lives of the daemon; those still up are opened anew
+        changed = [
+            AlarmCleared(
+                step=run.step, alarm=kind, sign=record["data"].get("sign", ""), raised_step=record["step"]
+            ).record(now=self._now())
+            for kind, record in before.items()
+            if kind not in now_up
+        ]
+        return changed + [record for kind, record in now_up.items() if not known or kind not in before]
+
+    def listed(
+        self, run_id: str | None, *, active: bool, cursor: str | None, limit: int
+    ) -> tuple[list[Record], str | None]:
+        """Alarms in the API's form, newest first, and where the list goes on."""
+        self._store.flush(FLUSH_SECONDS)  # who asks after an event expects to see it
+        page = self._store.alarms(run_id, active=active, cursor=cursor, limit=limit)
+        return [view(row) for row in page.items], page.next
+
+    def acknowledge(self, alarm_id: str) -> tuple[Record, bool]:
+        """Note that a person has seen an alarm; the alarm, and whether this was the first time.
+
+        Raises:
+            NotFoundError: there is none of that id.
+        """
+        self._store.flush(FLUSH_SECONDS)
+        row = self._store.alarm(alarm_id)
+        if row is None:
+            raise NotFoundError(f"there is no alarm {alarm_id}; list them: synapsed alarms")
+        if row["acknowledged_at"] is not None:
+            return view(row), False
+        moment = self._now()
+        self._store.put_alarm(alarm_id, acknowledged_at=moment)
+        return view({**row, "acknowledged_at": moment.astimezone(UTC).isoformat()}), True
+
+    def _open(self, run: LiveRun, kind: str, record: Record) -> None:
+        data = record["data"]
+        self._store.put_alarm(
+            f"{run.id}.{kind}.{record['step']}",
+            run=run.id,
+            session=run.session,
+            kind=kind,
+            severity=record["severity"],
+            step=record["step"],
+            message=record["message"],
+            cause=data["cause"],
+            remedy=data["remedy"],
+            data={"sign": data.get("sign"), "value": data.get("value")},
+            raised_at=record["time"],
+            cleared_at=None,
+        )
+
+    def _clear(self, run: LiveRun, kind: str) -> None:
+        self._store.clear_alarms(run.id, kind=kind, at=self._now())
+
+
+def kind_of(record: Record) -> str:
+    """Which alarm an event is about; the stop hint is one, though it is told in its own words."""
+    return str(record["data"].get("alarm", STOP_HINT))
+
+
+def view(row: Record) -> Record:
+    """An Alarm of the API."""
+    data = row["data"] or {}
+    kept = {name: value for name, value in row.items() if name != "data"}
+    return {**kept, "sign": data.get("sign"), "value": data.get("value")}
