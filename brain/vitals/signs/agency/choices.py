@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,16 +10,20 @@ import torch
 from torch import Tensor
 
 from brain.vitals.agency import Agency, barber_agakov
-from brain.vitals.inverse_model import Array, InverseModel
+from brain.vitals.signs.agency.recognition import NUM_FITS, Recogniser, TextMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from brain.ports import Batch, Choice, Moment
+    from numpy.typing import NDArray
+
+    from brain.ports import Choice, Moment
+    from brain.vitals.inverse_model import Array
     from brain.vitals.signs.agency.config import AgencyConfig
 
 MAX_CANDIDATES = 64
-_NUM_FEATURES = 512  # byte frequencies before the choice, and after it
+QUIET_STEPS = 1000  # without a choice for so long, the brain does not act (any more)
+_MAX_ROWS = 16  # of the text after a choice, that much is remembered
 _CHUNK = 16  # choices scored before the model learns again
 _LEARNING_ROUNDS = 12
 _MINIBATCH = 64
@@ -28,164 +31,173 @@ _MINIBATCH = 64
 
 @dataclass
 class _Pending:
-    """A randomised choice whose outcome is still being read."""
+    """A choice, and the rows its lane has read since."""
 
-    chosen: int
-    candidates: int
-    before: Tensor
-    after: Tensor
-    rows_left: int
+    choice: Choice
+    rows: list[NDArray[np.uint8]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Text that followed a choice: its first rows, to be scored, or all of it, to be remembered."""
+
+    choice: Choice
+    text: NDArray[np.uint8]
+    scored: bool
 
 
 class ChoiceLedger:
-    """Gathers outcomes of ε-choices by lane and bounds what they tell about the action taken.
+    """Gathers outcomes of choices by lane and bounds what they tell about the action taken.
 
-    The row of a choice's lane in the batch that came with it is the first that was read because of it.
+    The row of a choice's lane in the batch that came with it is the first that was read because of it. Every
+    choice teaches what candidates look like; only randomised ones are scored, and teach the inverse model.
     """
 
     def __init__(self, config: AgencyConfig, *, seed: int) -> None:
         self.config = config
-        self.acts = False
         self.num_randomised = 0
         self.num_too_many = 0
-        self._model = InverseModel(
-            num_features=_NUM_FEATURES,
-            num_actions=MAX_CANDIDATES,
-            num_hidden=16,
-            weight_decay=1e-3,
-            seed=seed,
-        )
+        self._quiet_steps: int | None = None  # since the last choice; None before the first
+        self._memory = TextMemory(max_bytes=_MAX_ROWS * 64)
+        self._model = Recogniser()
         self._generator = torch.Generator().manual_seed(seed)
         self._pending: dict[int, _Pending] = {}
-        self._previous: Batch | None = None
-        self._queue: list[tuple[Array, int, int]] = []
-        self._features: Array = np.zeros((0, _NUM_FEATURES))
-        self._outcomes: Array = np.zeros(
-            (0, 3)
-        )  # chosen, candidates, ln q of the chosen before it was learned
+        self._queue: list[_Read] = []
+        self._num_candidates = 0
+        # The window, by randomised choice: fits, which were offered, chosen, ln q before it was learned.
+        self._fits: Array
+        self._offered: NDArray[np.bool_]
+        self._chosen: NDArray[np.int64]
+        self._log_q: Array
+        self._clear(0)
+
+    @property
+    def acts(self) -> bool:
+        """Whether the brain has been choosing of late."""
+        return self._quiet_steps is not None and self._quiet_steps < QUIET_STEPS
 
     def observe(self, moment: Moment) -> None:
-        """Follow the lanes that have something pending, and begin what this moment's choices begin."""
-        if moment.choices or self._pending:
-            self.acts = True
-            rows = {int(lane): index for index, lane in enumerate(moment.batch.lane.tolist()) if lane >= 0}
-            for choice in moment.choices:
-                self._begin(choice)
-            for lane in [lane for lane in self._pending if lane in rows]:
-                self._follow(lane, moment.batch, rows[lane])
-        self._previous = moment.batch
+        """Follow the lanes that chose, and begin what this moment's choices begin."""
+        if moment.choices:
+            self._quiet_steps = 0
+        elif self._quiet_steps is not None:
+            self._quiet_steps += 1
+        for choice in moment.choices:
+            self._begin(choice)
+        if not self._pending:
+            return
+        rows, mask = moment.batch.bytes.cpu().numpy(), moment.batch.mask.cpu().numpy()
+        for row, lane in enumerate(moment.batch.lane.tolist()):
+            pending = self._pending.get(lane)
+            if pending is not None and len(pending.rows) < _MAX_ROWS:
+                pending.rows.append(rows[row][mask[row]])
+                if len(pending.rows) == self.config.rows_after:
+                    self._queue.append(_Read(pending.choice, np.concatenate(pending.rows), scored=True))
 
     def settle(self) -> None:
         """Score what is queued, chunk by chunk, learning after each; run inside a measurement."""
         while self._queue:
-            chunk, self._queue = self._queue[:_CHUNK], self._queue[_CHUNK:]
-            features = np.stack([item[0] for item in chunk])
-            chosen = np.array([item[1] for item in chunk])
-            candidates = np.array([item[2] for item in chunk])
-            log_q = self._model.log_probabilities(features, _open(candidates))[np.arange(len(chunk)), chosen]
-            outcomes = np.stack([chosen, candidates, log_q], axis=1)
-            self._features = np.concatenate([self._features, features])[-self.config.window_choices :]
-            self._outcomes = np.concatenate([self._outcomes, outcomes])[-self.config.window_choices :]
-            self._learn()
+            fits: list[Array] = []
+            offered: list[NDArray[np.bool_]] = []
+            chosen: list[int] = []
+            while self._queue and len(chosen) < _CHUNK:
+                read = self._queue.pop(0)
+                choice = read.choice
+                if choice.candidates != self._num_candidates:
+                    self._clear(choice.candidates)
+                    fits, offered, chosen = [], [], []
+                if not read.scored:
+                    self._memory.remember(choice.lane, choice.chosen, read.text)
+                elif choice.randomised:
+                    fits.append(self._memory.fits(choice.lane, read.text, range(choice.candidates)))
+                    offered.append(_offered(choice))
+                    chosen.append(choice.chosen)
+            if chosen:
+                self._score(np.stack(fits), np.stack(offered), np.array(chosen))
 
     def estimate(self) -> Agency | None:
         """The Barber–Agakov bound over the newer half of the window; the older half taught the model."""
-        kept = self._outcomes[-max(self.config.warm_up_choices // 2, len(self._outcomes) // 2) :]
-        return barber_agakov(kept[:, 2], np.log(kept[:, 1]))
+        kept = slice(-max(self.config.warm_up_choices // 2, self.num_scored // 2), None)
+        return barber_agakov(self._log_q[kept], np.log(self._offered[kept].sum(1)))
 
     @property
     def num_scored(self) -> int:
         """Randomised choices in the window."""
-        return len(self._outcomes)
+        return len(self._chosen)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything but what is pending: at most one outcome a lane is lost in a restart."""
-        counts = [int(self.acts), self.num_randomised, self.num_too_many]
-        own = {
-            "choices.counts": torch.tensor(counts),
+        """Everything but what is pending: at most one text a lane is lost in a restart."""
+        self.settle()  # so that what is queued need not be kept
+        quiet = -1 if self._quiet_steps is None else self._quiet_steps
+        return {
+            "choices.counts": torch.tensor(
+                [quiet, self.num_randomised, self.num_too_many, self._num_candidates]
+            ),
             "choices.random": self._generator.get_state(),
-            "choices.features": torch.from_numpy(self._features).float(),
-            "choices.outcomes": torch.from_numpy(self._outcomes),
-        }
-        if self._queue:
-            own["choices.queued"] = torch.from_numpy(np.stack([item[0] for item in self._queue])).float()
-            own["choices.queued_actions"] = torch.tensor([item[1:] for item in self._queue])
-        return own | {f"choices.model.{name}": torch.from_numpy(v) for name, v in self._model.state().items()}
+            "choices.fits": torch.from_numpy(self._fits),
+            "choices.offered": torch.from_numpy(self._offered),
+            "choices.chosen": torch.from_numpy(self._chosen),
+            "choices.log_q": torch.from_numpy(self._log_q),
+            "choices.weights": torch.from_numpy(np.stack([self._model.weights, self._model.squares])),
+        } | self._memory.tensors("choices.memory")
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what `tensors` gave."""
-        if "choices.counts" not in tensors:
+        """Take back what `tensors` gave; over what an older definition wrote it starts anew."""
+        if "choices.log_q" not in tensors:
             return
-        acts, self.num_randomised, self.num_too_many = tensors["choices.counts"].tolist()
-        self.acts = bool(acts)
+        quiet, self.num_randomised, self.num_too_many, num_candidates = tensors["choices.counts"].tolist()
+        self._quiet_steps = None if quiet < 0 else quiet
         self._generator.set_state(tensors["choices.random"].cpu())
-        self._features = tensors["choices.features"].cpu().double().numpy().copy()
-        self._outcomes = tensors["choices.outcomes"].cpu().double().numpy().copy()
-        prefix = "choices.model."
-        self._model.load(
-            {n[len(prefix) :]: t.cpu().numpy() for n, t in tensors.items() if n.startswith(prefix)}
-        )
-        self._pending, self._previous, self._queue = {}, None, []
-        if "choices.queued" in tensors:
-            actions = tensors["choices.queued_actions"].tolist()
-            features = tensors["choices.queued"].cpu().double().numpy()
-            self._queue = [(row, *pair) for row, pair in zip(features, actions, strict=True)]
+        self._pending, self._queue = {}, []
+        self._clear(num_candidates)
+        self._fits = tensors["choices.fits"].cpu().numpy().copy()
+        self._offered = tensors["choices.offered"].cpu().numpy().copy()
+        self._chosen = tensors["choices.chosen"].cpu().numpy().copy()
+        self._log_q = tensors["choices.log_q"].cpu().numpy().copy()
+        self._model.weights, self._model.squares = tensors["choices.weights"].cpu().numpy().copy()
+        self._memory.load(tensors, "choices.memory")
 
     def _begin(self, choice: Choice) -> None:
         self._finish(choice.lane)
-        if not choice.randomised or choice.candidates < 2:
+        if choice.candidates < 2:
             return
-        self.num_randomised += 1
+        self.num_randomised += choice.randomised
         if choice.candidates > MAX_CANDIDATES:
-            self.num_too_many += 1
+            self.num_too_many += choice.randomised
             return
-        self._pending[choice.lane] = _Pending(
-            chosen=choice.chosen,
-            candidates=choice.candidates,
-            before=self._heard_before(choice.lane),
-            after=torch.zeros(256, dtype=torch.int64),
-            rows_left=self.config.rows_after,
-        )
-
-    def _follow(self, lane: int, batch: Batch, row: int) -> None:
-        pending = self._pending[lane]
-        pending.after += _histogram(batch, row)
-        pending.rows_left -= 1
-        if pending.rows_left == 0:
-            self._finish(lane)
+        self._pending[choice.lane] = _Pending(choice)
 
     def _finish(self, lane: int) -> None:
         pending = self._pending.pop(lane, None)
-        if pending is not None and pending.rows_left < self.config.rows_after:
-            features = np.concatenate([_frequencies(pending.before), _frequencies(pending.after)])
-            self._queue.append((features, pending.chosen, pending.candidates))
+        if pending is None or not pending.rows:
+            return
+        text = np.concatenate(pending.rows)
+        if len(pending.rows) < self.config.rows_after:  # it moved on early: what it did read counts
+            self._queue.append(_Read(pending.choice, text, scored=True))
+        self._queue.append(_Read(pending.choice, text, scored=False))
 
-    def _heard_before(self, lane: int) -> Tensor:
-        """Byte counts of the lane's row in the batch before, zeros when it sat out."""
-        if self._previous is not None:
-            rows = (self._previous.lane == lane).nonzero().flatten()
-            if len(rows):
-                return _histogram(self._previous, int(rows[0]))
-        return torch.zeros(256, dtype=torch.int64)
+    def _clear(self, num_candidates: int) -> None:
+        """Outcomes of another set of candidates say nothing about this one."""
+        self._num_candidates = num_candidates
+        self._fits = np.zeros((0, num_candidates, NUM_FITS))
+        self._offered = np.zeros((0, num_candidates), np.bool_)
+        self._chosen = np.zeros(0, np.int64)
+        self._log_q = np.zeros(0)
 
-    def _learn(self) -> None:
+    def _score(self, fits: Array, offered: NDArray[np.bool_], chosen: NDArray[np.int64]) -> None:
+        log_q = self._model.log_probabilities(fits, offered)[np.arange(len(chosen)), chosen]
+        window = self.config.window_choices
+        self._fits = np.concatenate([self._fits, fits])[-window:]
+        self._offered = np.concatenate([self._offered, offered])[-window:]
+        self._chosen = np.concatenate([self._chosen, chosen])[-window:]
+        self._log_q = np.concatenate([self._log_q, log_q])[-window:]
         for _ in range(_LEARNING_ROUNDS):
-            picked = torch.randint(len(self._features), (_MINIBATCH,), generator=self._generator).numpy()
-            outcomes = self._outcomes[picked].astype(np.int64)
-            self._model.learn(self._features[picked], outcomes[:, 0], _open(outcomes[:, 1]))
+            picked = torch.randint(len(self._chosen), (_MINIBATCH,), generator=self._generator).numpy()
+            self._model.learn(self._fits[picked], self._offered[picked], self._chosen[picked])
 
 
-def _histogram(batch: Batch, row: int) -> Tensor:
-    valid = batch.bytes[row][batch.mask[row]].cpu().long()
-    return torch.bincount(valid, minlength=256)
-
-
-def _frequencies(counts: Tensor) -> Array:
-    """Square roots of byte frequencies: a unit vector, in which rare bytes still show."""
-    values = counts.double().numpy()
-    return np.asarray(np.sqrt(values / max(1.0, float(values.sum()))) * math.sqrt(10.0))
-
-
-def _open(candidates: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Which of the MAX_CANDIDATES actions each choice really had, (N, A)."""
-    return np.asarray(np.arange(MAX_CANDIDATES)[None, :] < candidates[:, None])
+def _offered(choice: Choice) -> NDArray[np.bool_]:
+    """Which of the candidates were open to a choice, (A,)."""
+    offered = np.full(choice.candidates, not choice.offered)
+    offered[list(choice.offered)] = True
+    return offered

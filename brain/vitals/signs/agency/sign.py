@@ -41,7 +41,7 @@ class AgencySign(LiveSign):
     ) -> None:
         super().__init__(clock=clock)
         self.config = config
-        self.version = f"1 k={config.next_bytes} actions={config.actions} contexts={config.contexts}"
+        self.version = f"2 k={config.next_bytes} actions={config.actions} contexts={config.contexts}"
         self._ledger = ChoiceLedger(config, seed=seed)
         self._generator = torch.Generator().manual_seed(seed)
         self._probed = Window(config.contexts, ("actions", "continuations"))
