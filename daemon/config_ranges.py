@@ -53,7 +53,7 @@ RANGES: dict[str, Range] = {
     "stream.weights.*": NOT_NEGATIVE,
     "stream.held_out_share": SOME_LEFT,
     "stream.*": COUNT,
-    "replay.fraction": SOME_LEFT,
+    "replay.*fraction": SOME_LEFT,
     "replay.*": COUNT,
     "optimizer.*learning_rate": POSITIVE,
     "optimizer.*momentum": SOME_LEFT,

@@ -26,7 +26,7 @@ def num_lanes(rows: int, replay_fraction: float) -> int:
 
 
 def num_replayed(step: int, rows: int, replay_fraction: float) -> int:
-    """Rows of this step that replay; follows from the step alone, and the fraction holds on average.
+    """Rows of this step that replay; follows from step and fraction alone, and the fraction holds on average.
 
     >>> [num_replayed(step, 32, 0.2) for step in range(5)]
     [6, 6, 7, 6, 7]
@@ -35,15 +35,21 @@ def num_replayed(step: int, rows: int, replay_fraction: float) -> int:
     return int((step + 1) * due + 1e-9) - int(step * due + 1e-9)
 
 
-def reading_lanes(step: int, rows: int, replay_fraction: float) -> list[int]:
-    """Lanes that read in this step: all, or all but one that sits out in turn for one more replayed row.
+def reading_lanes(step: int, rows: int, replay_fraction: float, lowest: float | None = None) -> list[int]:
+    """Lanes that read in this step; the others sit out in turn, one for each replayed row too many.
 
-    >>> len(reading_lanes(0, 32, 0.2)), len(reading_lanes(2, 32, 0.2))
-    (26, 25)
+    Args:
+        step: finished steps.
+        rows: of a batch.
+        replay_fraction: of the moment.
+        lowest: the fraction that lanes are allotted for; `replay_fraction` when left out.
+
+    >>> len(reading_lanes(0, 32, 0.2)), len(reading_lanes(2, 32, 0.2)), len(reading_lanes(0, 32, 0.5, 0.2))
+    (26, 25, 16)
     """
-    lanes = num_lanes(rows, replay_fraction)
+    lanes = num_lanes(rows, replay_fraction if lowest is None else lowest)
     idle = lanes - (rows - num_replayed(step, rows, replay_fraction))
-    resting = {(step + offset) % lanes for offset in range(idle)}
+    resting = {(step * max(idle, 1) + offset) % lanes for offset in range(idle)}
     return [lane for lane in range(lanes) if lane not in resting]
 
 

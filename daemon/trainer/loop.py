@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from brain.memory import ReplayMemory
+    from brain.memory import ReplayMemory, ReplayRows
     from daemon.config import RunConfig
     from daemon.journal import Entry, Journal
     from daemon.streams import Experience, ExperienceStream
@@ -87,11 +87,18 @@ class Loop:
         self._rate_since = (time.monotonic(), parts.state.step, 0)
         self._num_bytes = 0
         self._context = b""
+        self._replayed: ReplayRows | None = None
 
     @property
     def step(self) -> int:
         """Finished steps."""
         return self.parts.state.step
+
+    @property
+    def replay_fraction(self) -> float:
+        """Share of rows that replay in this step."""
+        fraction = self.parts.state.replay_fraction
+        return self.parts.config.replay.fraction if fraction is None else fraction
 
     def run(self, obey: Callable[[Loop], Ending | None]) -> Goodbye:
         """Learn until told to end, by a person, a limit or the loss of the supervisor."""
@@ -119,20 +126,23 @@ class Loop:
     def read(self) -> Experience:
         """The next segment of every lane that reads in this step."""
         config, state = self.parts.config, self.parts.state
-        lanes = reading_lanes(state.step, config.stream.rows, config.replay.fraction)
+        rows, lowest = config.stream.rows, config.replay.fraction
+        lanes = reading_lanes(state.step, rows, self.replay_fraction, lowest)
         experience, _ = self.parts.stream.next(lanes)
         self._context = experience.bytes[0, : experience.length[0]].tobytes()
         return experience
 
     def assemble(self, experience: Experience) -> Batch:
         """Live rows and replayed rows as one batch."""
-        config, replay = self.parts.config, self.parts.replay
-        count = min(num_replayed(self.step, config.stream.rows, config.replay.fraction), len(replay))
-        replayed = replay.sample(count) if count else None
-        return assemble(experience, replayed, self.parts.device)
+        replay = self.parts.replay
+        due = num_replayed(self.step, self.parts.config.stream.rows, self.replay_fraction)
+        count = min(due, len(replay))
+        self._replayed = replay.sample(count) if count else None
+        return assemble(experience, self._replayed, self.parts.device)
 
     def remember(self, experience: Experience, report: StepReport) -> None:
-        """Tell the stream how well each row was predicted, and offer the live rows to the replay memory."""
+        """Tell stream and replay memory how well each row was predicted, and offer the live rows to it."""
+        self._update_replayed(len(experience.length), report)
         losses = report.row_loss[: len(experience.length)].numpy()
         rows = zip(experience.source.tolist(), losses.tolist(), experience.lane.tolist(), strict=True)
         for source, loss, lane in rows:
@@ -141,6 +151,11 @@ class Loop:
             self.parts.replay.add(
                 experience.bytes, experience.length, experience.source, experience.offset, losses, self.step
             )
+
+    def _update_replayed(self, num_live: int, report: StepReport) -> None:
+        """Newly measured losses of replayed rows, before anything is added."""
+        if self._replayed is not None and report.applied:
+            self.parts.replay.update(self._replayed.index, report.row_loss[num_live:].numpy())
 
     def count(self, experience: Experience, report: StepReport, seconds: float) -> None:
         """The step is finished: totals, and its row of hot metrics."""

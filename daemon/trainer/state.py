@@ -33,6 +33,7 @@ class LoopState:
         growth_history: what grew, when, with the metrics before and after.
         metrics_history: a thinned record of the headline metrics, newest last.
         governor: what the vital signs have cost.
+        replay_fraction: share of rows that replay, as forgetting has moved it; None: the config's.
         alarms: those that are up, their evidence of an hour, and the best held-out losses.
     """
 
@@ -50,6 +51,7 @@ class LoopState:
     growth_history: list[dict[str, Any]] = field(default_factory=list)
     metrics_history: list[dict[str, float]] = field(default_factory=list)
     governor: dict[str, Any] = field(default_factory=dict)
+    replay_fraction: float | None = None
     alarms: dict[str, Any] = field(default_factory=dict)
 
     def follow_loss(self, bpc: float) -> None:

@@ -42,7 +42,7 @@ def feed(memory: ReplayMemory, first: int, n: int, *, batch: int = 26) -> None:
 
 
 def small(**changes: object) -> ReplayConfig:
-    return ReplayConfig(**{"capacity": 500, "segment_mib": 1, **changes})  # type: ignore[arg-type]
+    return ReplayConfig(**{"policy": "reservoir", "capacity": 500, "segment_mib": 1, **changes})  # type: ignore[arg-type]
 
 
 def assert_same_draws(one: ReplayMemory, other: ReplayMemory, *, times: int = 20) -> None:

@@ -39,6 +39,13 @@ def test_lanes_rest_in_turn() -> None:
     assert max(rests) - min(rests) <= 1 or min(rests) > 0
 
 
+@given(step=st.integers(0, 10**6), fraction=st.floats(0.2, 0.5), rows=st.integers(2, 64))
+def test_at_a_higher_fraction_more_lanes_rest_in_turn(step: int, fraction: float, rows: int) -> None:
+    lanes = reading_lanes(step, rows, fraction, 0.2)
+    assert len(lanes) + num_replayed(step, rows, fraction) == rows
+    assert all(0 <= lane < num_lanes(rows, 0.2) for lane in lanes)
+
+
 @pytest.mark.parametrize("fraction", [0.2, 0.5])
 def test_over_many_steps_the_fraction_holds(fraction: float) -> None:
     assert sum(num_replayed(step, 32, fraction) for step in range(1000)) == pytest.approx(

@@ -1,0 +1,1 @@
+"""Tiers of replay, one file each: what is recent, what is rare, what is still badly predicted."""
