@@ -11,7 +11,7 @@ class OptimizerConfig:
     """Warm-up, then a constant rate for ever: a learner without end has no schedule to finish.
 
     `learning_rate` is AdamW's; with kind "muon" hidden matrices take `muon_learning_rate` and the rest stays
-    AdamW.
+    AdamW. A unit born or renewed later takes `unit_warmup_steps` of its own to come to the full rate.
     """
 
     kind: Literal["adamw", "muon"] = "adamw"
@@ -22,4 +22,5 @@ class OptimizerConfig:
     eps: float = 1e-8
     weight_decay: float = 0.0
     warmup_steps: int = 100
+    unit_warmup_steps: int = 50
     clip_norm: float = 1.0

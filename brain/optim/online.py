@@ -10,6 +10,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from brain.blocks.table import RowTable, TouchedRows
 from brain.optim.row_adam import RowAdam
+from brain.optim.unit_steps import UnitAdamW, UnitMuon, UnitOptimizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,12 +25,21 @@ class OnlineOptimizer:
         network: every parameter that requires a gradient is learned.
         config: rates and moments.
         hidden_matrices: names of the matrices Muon may take.
+        unit_axes: the axis of units of each parameter whose units count their own steps, because some of them
+            were born or may be renewed later than others; the fused optimizers take the rest.
 
     `tensors` names every moment `<parameter>|<moment>`; all exist from the start, so the set of names is
     constant.
     """
 
-    def __init__(self, network: nn.Module, config: OptimizerConfig, hidden_matrices: frozenset[str]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        config: OptimizerConfig,
+        hidden_matrices: frozenset[str],
+        *,
+        unit_axes: Mapping[str, int] | None = None,
+    ) -> None:
         self.config = config
         self.tables = {
             f"{name}.weight": module
@@ -40,9 +50,16 @@ class OnlineOptimizer:
         self.dense = {name: p for name, p in network.named_parameters() if name not in self.tables}
         self._touched: dict[str, TouchedRows] = {}
         chosen = hidden_matrices if config.kind == "muon" else frozenset[str]()
-        matrices = {name: p for name, p in self.dense.items() if name in chosen}
-        vectors = {name: p for name, p in self.dense.items() if name not in chosen}
-        self.bases = {self._adamw(vectors): config.learning_rate}
+        self.units: dict[str, UnitOptimizer] = {
+            name: (UnitMuon if name in chosen else UnitAdamW)(self.dense[name], axis, config)
+            for name, axis in (unit_axes or {}).items()
+        }
+        whole = {name: p for name, p in self.dense.items() if name not in self.units}
+        matrices = {name: p for name, p in whole.items() if name in chosen}
+        vectors = {name: p for name, p in whole.items() if name not in chosen}
+        self.bases: dict[torch.optim.Optimizer, float] = {}
+        if vectors:
+            self.bases[self._adamw(vectors)] = config.learning_rate
         if matrices:
             self.bases[self._muon(matrices)] = config.muon_learning_rate
 
@@ -87,6 +104,8 @@ class OnlineOptimizer:
             for group in part.param_groups:
                 group["lr"] = self.bases[part] * warmth
             part.step()
+        for unit_optimizer in self.units.values():
+            unit_optimizer.step(warmth)
         for name, touched in self._touched.items():
             self.rows[name].step(touched, rate)
         self.clear()
@@ -98,10 +117,20 @@ class OnlineOptimizer:
         for p in self.dense.values():
             p.grad = None
 
+    @torch.no_grad()
+    def renew(self, name: str, units: Tensor) -> None:
+        """Let units (int64) of a parameter with `unit_axes` begin anew: moments and steps at nought."""
+        own = self.units[name]
+        for moment in own.state.values():
+            moment.index_fill_(own.axis, units, 0.0)
+
     def tensors(self) -> dict[str, Tensor]:
         """References to every moment, as `<parameter name>|<moment>`."""
         named = {
             f"{name}|{key}": value for name, rows in self.rows.items() for key, value in rows.state.items()
+        }
+        named |= {
+            f"{name}|{key}": value for name, own in self.units.items() for key, value in own.state.items()
         }
         names: dict[Tensor, str] = {p: name for name, p in self.dense.items()}
         for part in self.bases:
