@@ -5,6 +5,7 @@ import { byId } from "./dom.js";
 import { Feed } from "./feed.js";
 import { History } from "./history.js";
 import { initialState, reduce, shownRun } from "./state.js";
+import { mountAlarms } from "./alarms.js";
 import { mountCharts } from "./charts.js";
 import { mountCheckpoints } from "./checkpoints.js";
 import { mountControls } from "./controls.js";
@@ -28,6 +29,7 @@ const page = {
   dispatch,
   choose,
   shown: () => shownRun(page.state),
+  redraw: () => render(),
   onFrame: [], // panels that want frames as they come: (frame) => void
   onRun: [], // panels that load something when another run, or another session of it, is shown: (run) => void
   feed: null,
@@ -42,6 +44,7 @@ let gapTimer = null;
 const panels = [
   mountHeader(page),
   mountControls(page),
+  mountAlarms(page),
   mountTiles(page),
   mountCharts(page),
   mountVoice(page),

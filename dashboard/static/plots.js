@@ -44,6 +44,7 @@ export const MARKS = {
   rolled_back: { symbol: "x", color: "--bad", label: "rolled back" },
   trainer_lost: { symbol: "x", color: "--bad", label: "trainer lost" },
   experience_pushed: { symbol: "diamond", color: "--curve-4", label: "experience" },
+  alarm_raised: { symbol: "circle-open", color: "--bad", label: "alarm" },
 };
 
 /** Steps the reader looks at: [from, to], or null for all. A view is null, {from, to} or {last}. */

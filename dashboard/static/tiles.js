@@ -1,19 +1,20 @@
 // The tiles: each vital sign now, its uncertainty, its last stretch, and whether it lies in the healthy band.
 
 import { byId, element, setAttribute, setText, svg } from "./dom.js";
-import { clock, count, fixed, NONE, significant, uncertainty, utc, words } from "./format.js";
+import { ApiError } from "./api.js";
+import { clock, count, fixed, NONE, percent, significant, uncertainty, utc, words } from "./format.js";
 
 const RECENT_STEPS = 100;
 const SPARK_POINTS = 80;
 const REDRAW_EVERY_MS = 1000;
 
-/** Healthy bands are a convention of this project, not a finding. */
+/** Healthy bands come from the daemon: a convention of the project, adjustable per run, not a finding. */
 const TILES = [
   { name: "bpc", title: "BPC", note: "bits per byte, before learning" },
-  { name: "phi", title: "Φ", band: [0.4, 0.8] },
-  { name: "agency", title: "Agency", band: [0.6, 0.9], or: "agency_self" },
-  { name: "integration", title: "Integration", band: [0.5, 0.9] },
-  { name: "confidence", title: "Confidence", band: [0.5, 0.9] },
+  { name: "phi", title: "Φ" },
+  { name: "agency", title: "Agency" },
+  { name: "integration", title: "Integration" },
+  { name: "confidence", title: "Confidence" },
   { name: "self_prediction_error", title: "Self-prediction error" },
 ];
 
@@ -21,6 +22,23 @@ export function mountTiles(page) {
   const tiles = TILES.map(build);
   byId("tiles").append(...tiles.map((tile) => tile.node));
   let drawn = 0;
+  let request = 0;
+
+  async function loadBands(run) {
+    request += 1;
+    const mine = request;
+    try {
+      const { items } = await page.api.get("/vitals", { run: run?.id, limit: 500 });
+      if (mine !== request) return;
+      const bands = new Map(items.map((item) => [item.name, item]));
+      for (const tile of tiles) setBand(tile, bands.get(tile.name));
+      page.redraw();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // without a band the value is shown all the same
+    }
+  }
+  page.onRun.push(loadBands);
+
   return (state, run) => {
     const now = performance.now();
     const redraw = now - drawn >= REDRAW_EVERY_MS || page.history.lastStep === 0;
@@ -30,10 +48,11 @@ export function mountTiles(page) {
       renderTile(tile, shown);
       if (redraw) drawSpark(tile.path, page.history.curve(shown.metric));
     }
+    setText(byId("governor"), governorLine(run?.latest));
   };
 }
 
-function build({ name, title, band = null, or = null, note = "" }) {
+function build({ name, title, note = "" }) {
   const parts = {
     title: element("span", { class: "tile-name", text: title }),
     value: element("span", { text: NONE, data: { value: name } }),
@@ -45,22 +64,6 @@ function build({ name, title, band = null, or = null, note = "" }) {
   };
   const spark = svg("svg", { class: "spark", viewBox: "0 0 100 30", preserveAspectRatio: "none", "aria-hidden": "true" }, parts.path);
   const foot = element("div", { class: "band-row" });
-  if (band) {
-    parts.needle = svg("line", { class: "needle", y1: 0, y2: 12 });
-    const [low, high] = band.map((edge) => edge * 100);
-    foot.append(
-      svg(
-        "svg",
-        { class: "band", viewBox: "0 0 100 12", preserveAspectRatio: "none", "aria-hidden": "true" },
-        svg("rect", { class: "rail", x: 0, y: 3, width: 100, height: 6 }),
-        svg("rect", { class: "healthy", x: low, y: 3, width: high - low, height: 6 }),
-        ...[low, high].map((edge) => svg("line", { class: "edge", x1: edge, x2: edge, y1: 1, y2: 11 })),
-        parts.needle,
-      ),
-      element("span", { class: "band-label", title: "The healthy band is a project convention, not a finding" },
-        parts.verdict, ` ${band[0]}–${band[1]}, project convention`),
-    );
-  }
   const node = element(
     "article",
     { class: "tile", tabindex: 0, "aria-describedby": parts.detail.id, data: { tile: name } },
@@ -71,7 +74,38 @@ function build({ name, title, band = null, or = null, note = "" }) {
     foot,
     parts.detail,
   );
-  return { node, name, heading: title, band, or, fallback: note, ...parts };
+  return { node, name, heading: title, band: null, needle: null, foot, fallback: note, ...parts };
+}
+
+/** Draw the healthy band of a tile, as the daemon describes it for this run; without one there is none. */
+function setBand(tile, sign) {
+  tile.band = sign?.band ?? null;
+  if (!tile.band) {
+    tile.foot.replaceChildren();
+    return;
+  }
+  tile.needle = svg("line", { class: "needle", y1: 0, y2: 12 });
+  const [low, high] = tile.band.map((edge) => edge * 100);
+  tile.foot.replaceChildren(
+    svg(
+      "svg",
+      { class: "band", viewBox: "0 0 100 12", preserveAspectRatio: "none", "aria-hidden": "true" },
+      svg("rect", { class: "rail", x: 0, y: 3, width: 100, height: 6 }),
+      svg("rect", { class: "healthy", x: low, y: 3, width: high - low, height: 6 }),
+      ...[low, high].map((edge) => svg("line", { class: "edge", x1: edge, x2: edge, y1: 1, y2: 11 })),
+      tile.needle,
+    ),
+    element("span", { class: "band-label", title: `The healthy band is a ${sign.band_is}, not a finding. ${sign.summary}` },
+      tile.verdict, ` ${tile.band[0]}–${tile.band[1]}, ${sign.band_is}`),
+  );
+}
+
+/** What looking costs, in words; nothing before the first look. */
+export function governorLine(latest) {
+  const share = latest?.vitals_share;
+  if (share === null || share === undefined) return "";
+  const every = count(latest.vitals_interval_steps);
+  return `Vital signs take ${percent(share, 2)} of the training time: a look every ${every} steps, ${fixed(latest.vitals_tick_ms, 0)} ms each.`;
 }
 
 /** The prequential loss: mean of the newest steps with its standard error; the last value where no steps are at hand. */
@@ -88,15 +122,11 @@ function lossNow(run, history) {
 }
 
 function readingNow(run, tile) {
-  const readings = run?.readings ?? {};
-  const own = readings[tile.name];
-  // A brain that cannot act on the world is shown with the agency over its own words, under that name.
-  const other = tile.or && own?.value == null && readings[tile.or]?.value != null ? readings[tile.or] : null;
-  const reading = other ?? own;
+  const reading = run?.readings?.[tile.name];
   const reason = reading?.reason ?? (run ? "not measured yet" : "no run yet");
   return {
-    metric: other ? tile.or : tile.name,
-    heading: other ? words(tile.or) : tile.heading,
+    metric: tile.name,
+    heading: headingOf(tile.heading, reading),
     value: reading?.value ?? null,
     error: reading?.uncertainty ?? null,
     note: reading?.samples ? `${count(reading.samples)} samples` : "",
@@ -105,8 +135,14 @@ function readingNow(run, tile) {
   };
 }
 
+/** A brain that cannot act on the world is shown with the agency over its own words, and says so. */
+export function headingOf(heading, reading) {
+  return reading?.name === "agency" && reading.detail?.acts === 0 ? `${heading} (own words)` : heading;
+}
+
 function readingDetail(reading) {
   const rows = [
+    ["standard error", uncertainty(reading.uncertainty)],
     ["raw estimate", fixed(reading.raw)],
     ["samples", count(reading.samples)],
     ["cost", reading.cost_ms === undefined ? NONE : `${fixed(reading.cost_ms, 1)} ms`],

@@ -20,6 +20,8 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from brain.vitals.config import VitalsConfig
+from brain.vitals.registry import describe_vitals
 from tests.e2e.fake_daemon import HOSTILE, FakeDaemon
 from tests.e2e.fake_run import START, FakeRun, moment
 
@@ -86,6 +88,9 @@ class FakeApi:
             Route("/runs/{run}/experience", self.post_experience, methods=["POST"]),
             Route("/runs/{run}/generate", self.post_generate, methods=["POST"]),
             Route("/runs/{run}/evaluations", self.get_evaluations),
+            Route("/vitals", self.get_vitals),
+            Route("/alarms", self.get_alarms),
+            Route("/alarms/{id}/acknowledge", self.acknowledge_alarm, methods=["POST"]),
             Route("/checkpoints", self.get_checkpoints),
             Route("/checkpoints/{id}", self.delete_checkpoint, methods=["DELETE"]),
             Route("/checkpoints/{id}/{verb}", self.post_checkpoint, methods=["POST"]),
@@ -198,6 +203,27 @@ class FakeApi:
                 for name, bpc, share, age in rows
             ]
         )
+
+    async def get_vitals(self, _: Request) -> Response:
+        return page(describe_vitals(VitalsConfig(bands={"integration": (0.1, 0.6)})))
+
+    async def get_alarms(self, request: Request) -> Response:
+        query = request.query_params
+        return page(
+            [
+                alarm
+                for alarm in reversed(self.daemon.alarms)
+                if query.get("run") in (None, alarm["run"])
+                and not ("active" in query and alarm["cleared_at"])
+            ]
+        )
+
+    async def acknowledge_alarm(self, request: Request) -> Response:
+        alarm = next(one for one in self.daemon.alarms if one["id"] == request.path_params["id"])
+        alarm["acknowledged_at"] = alarm["acknowledged_at"] or START.isoformat()
+        run = self.daemon.runs[alarm["run"]]
+        self.daemon.note(run, "alarm_acknowledged", f"Alarm {alarm['kind']} acknowledged")
+        return JSONResponse(alarm)
 
     async def get_checkpoints(self, request: Request) -> Response:
         run = request.query_params.get("run")

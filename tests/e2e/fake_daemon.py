@@ -23,6 +23,7 @@ class FakeDaemon:
     events: list[dict[str, Any]] = field(default_factory=list)
     checkpoints: list[dict[str, Any]] = field(default_factory=list)
     jobs: list[dict[str, Any]] = field(default_factory=list)
+    alarms: list[dict[str, Any]] = field(default_factory=list)
     clients: set[asyncio.Queue[dict[str, Any]]] = field(default_factory=set)
     seen: list[dict[str, Any]] = field(default_factory=list)  # every request body, for tests
     operations: int = 0
@@ -122,6 +123,33 @@ class FakeDaemon:
         }
         self.events.append(event)
         self.tell({"type": "event", **event})
+
+    def alarm(self, run: FakeRun, kind: str, severity: str, cause: str, remedy: str) -> dict[str, Any]:
+        """Raise an alarm of the script and tell."""
+        made = {
+            "id": f"{run.id}.{kind}.{run.step}",
+            "run": run.id,
+            "session": run.session,
+            "kind": kind,
+            "severity": severity,
+            "step": run.step,
+            "sign": "agency",
+            "value": 0.213,
+            "message": f"{cause} → {remedy}",
+            "cause": cause,
+            "remedy": remedy,
+            "raised_at": START.isoformat(),
+            "cleared_at": None,
+            "acknowledged_at": None,
+        }
+        self.alarms.append(made)
+        self.note(run, "alarm_raised", str(made["message"]), severity, alarm=kind)
+        return made
+
+    def clear(self, run: FakeRun, alarm: dict[str, Any]) -> None:
+        """An alarm of the script holds no more."""
+        alarm["cleared_at"] = START.isoformat()
+        self.note(run, "alarm_cleared", f"Alarm {alarm['kind']} cleared", alarm=alarm["kind"])
 
     def save(self, run: FakeRun, *, reason: str, at: int | None = None) -> str:
         """Commit a checkpoint of the script."""

@@ -91,6 +91,7 @@ class FakeRun:
         latest: dict[str, float | None] = dict(hot(self.step)) if self.step else {}
         readings = {name: reading(name, self.step) for name in VITALS} if self.step else {}
         latest |= {name: one["value"] for name, one in readings.items()}
+        latest |= {"vitals_share": 0.0084, "vitals_interval_steps": 62.0, "vitals_tick_ms": 51.3}
         return {
             "id": self.id, "name": self.name, "preset": self.preset, "brain": "synapse", "device": "cpu",
             "state": self.state, "degraded": self.degraded, "reason": self.reason, "step": self.step,

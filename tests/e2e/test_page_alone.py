@@ -52,6 +52,36 @@ def test_tiles_tell_value_uncertainty_band_and_reason(watched: Watched) -> None:
     phi.focus()
     expect(phi.locator(".tile-detail")).to_be_visible()
     expect(phi.locator(".tile-detail")).to_contain_text("27.4 ms")
+    # Bands are what the daemon says they are in this run.
+    integration = page.locator("[data-tile=integration] .band-label")
+    expect(integration).to_have_text("above 0.1–0.6, project convention")
+    expect(page.locator("#governor")).to_contain_text("0.84 % of the training time: a look every 62 steps")
+
+
+def test_alarms_are_shown_acknowledged_and_gone_when_they_clear(
+    watched: Watched, scripted: ScriptedServer
+) -> None:
+    page, _ = watched
+    section, daemon, run = page.locator("#alarms"), scripted.daemon, scripted.daemon.runs[RUN]
+    expect(section).to_be_hidden()
+    low = scripted.call(
+        partial(daemon.alarm, run, "agency_low", "warning", "No sense of control", "Raise the learning rate")
+    )
+    scripted.call(partial(daemon.alarm, run, "collapse", "error", HOSTILE, "Lower the learning rate"))
+    rows = section.locator("#alarm-list li")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text(HOSTILE)  # the graver one stands first, and is text
+    expect(rows.nth(1)).to_contain_text("No sense of control (agency 0.213)")
+    expect(rows.nth(1)).to_contain_text("Raise the learning rate")
+    page.get_by_role("button", name="Acknowledge: collapse").click()
+    expect(page.locator("#alarm-status")).to_have_text("collapse: acknowledged.")
+    expect(rows.nth(1)).to_have_attribute("data-alarm", "collapse")
+    expect(rows.nth(1)).to_contain_text("acknowledged")
+    expect(page.get_by_role("button", name="Acknowledge: collapse")).to_have_count(0)
+    scripted.call(partial(daemon.clear, run, low))
+    expect(rows).to_have_count(1)
+    scripted.call(partial(daemon.clear, run, daemon.alarms[1]))
+    expect(section).to_be_hidden()
 
 
 def test_curves_draw_the_spike_and_refine_when_zoomed(watched: Watched) -> None:

@@ -1,0 +1,35 @@
+// What the page says of vital signs and alarms, without a DOM.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { inOrder } from "../../../dashboard/static/alarms.js";
+import { governorLine, headingOf } from "../../../dashboard/static/tiles.js";
+
+test("agency over own words is labelled so, world agency is not", () => {
+  assert.equal(headingOf("Agency", { name: "agency", value: 0.4, detail: { acts: 0 } }), "Agency (own words)");
+  assert.equal(headingOf("Agency", { name: "agency", value: 0.4, detail: { acts: 1 } }), "Agency");
+  assert.equal(headingOf("Agency", undefined), "Agency");
+  assert.equal(headingOf("Φ", { name: "phi", detail: { acts: 0 } }), "Φ");
+});
+
+test("the cost of looking is told once there was a look", () => {
+  assert.equal(governorLine({}), "");
+  assert.equal(governorLine(undefined), "");
+  assert.equal(
+    governorLine({ vitals_share: 0.00912, vitals_interval_steps: 1250, vitals_tick_ms: 48.6 }),
+    "Vital signs take 0.91 % of the training time: a look every 1,250 steps, 49 ms each.",
+  );
+});
+
+test("unseen and grave alarms stand first", () => {
+  const alarm = (id, severity, raised_at, acknowledged_at = null) => ({ id, severity, raised_at, acknowledged_at });
+  const alarms = [
+    alarm("seen", "error", "2026-01-04", "2026-01-05"),
+    alarm("hint", "info", "2026-01-03"),
+    alarm("old", "warning", "2026-01-01"),
+    alarm("new", "warning", "2026-01-02"),
+    alarm("grave", "error", "2026-01-01"),
+  ];
+  assert.deepEqual(inOrder(alarms).map((one) => one.id), ["grave", "new", "old", "hint", "seen"]);
+});
