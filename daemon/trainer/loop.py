@@ -234,8 +234,6 @@ class Loop:
         """Held-out loss by source and over all sources; the latter is returned in BPC."""
         reporter, step = self.parts.reporter, self.step
         self.parts.watch.alarms.hear_held_out(losses)
-        if (forgetting := self.parts.watch.alarms.forgetting) is not None and losses:
-            reporter.point("forgetting", step, forgetting)
         for loss in losses:
             reporter.point(f"held_out_bpc/{loss.source}", step, loss.bpc)
             reporter.point(f"held_out_coverage/{loss.source}", step, loss.coverage)
