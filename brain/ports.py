@@ -130,6 +130,14 @@ class Observable(Protocol):
         """
 
 
+@runtime_checkable
+class Severable(Protocol):
+    """A brain whose modules can be cut off from each other: the null control that shows what wires carry."""
+
+    def sever(self) -> None:
+        """Cut every wire between modules for good; meant for a copy."""
+
+
 class RowReader(Protocol):
     """R rows read side by side, each from a state of its own; the brain itself is only looked at."""
 

@@ -181,6 +181,10 @@ class Synapse:
         self.network(rows, span, None, watch=watch)
         return activity
 
+    def sever(self) -> None:
+        """Cut every wire between modules: each hears the input alone, and all still speak to the head."""
+        self.network.severed = True
+
     def reader(self, rows: int) -> Reader:
         """A reader of `rows` rows, all in the reset state; the brain itself is only looked at."""
         return Reader(self.network, rows, device=self.device, dtype=self.dtype)

@@ -66,6 +66,7 @@ class SynapseNetwork(nn.Module):
         )
         self.head = Linear(size, 256, zero=True)
         self.self_model = MLP(size, hidden=sites["self_model"])
+        self.severed = False  # every module hears the input alone: a null control of vital signs
 
     @staticmethod
     def _mixer(kind: str, spec: SynapseSpec, index: int) -> Mixer:
@@ -132,12 +133,14 @@ class SynapseNetwork(nn.Module):
         reader = None if state is None else state["reader"]
         x, last_bytes = self._read(rows, span, reader, valid)
         update = {"reader": {"bytes": last_bytes, "position": span.position + span.length}}
+        entry = x
         for index, block in enumerate(self._blocks()):
             name = f"blocks.{index}.mixer"
             own = None if state is None else state[name]
-            y, update[name] = block.mixer(rms_norm(x, span.dtype), span, own)
+            heard = rms_norm(entry if self.severed else x, span.dtype)
+            y, update[name] = block.mixer(heard, span, own)
             x = x + (y if watch is None else watch(name, y))
-            y = block.mlp(rms_norm(x, span.dtype))
+            y = block.mlp(rms_norm(entry if self.severed else x, span.dtype))
             x = x + (y if watch is None else watch(f"blocks.{index}.mlp", y))
         states = rms_norm(x)
         return Pass(states=states, logits=self.head(states.to(span.dtype)), update=update)
