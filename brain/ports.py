@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from brain.growth.operators import Growth
+    from brain.growth.plan import GrowthPlan, GrowthSite
+    from brain.growth.signals import SiteProbe
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -136,6 +140,27 @@ class Severable(Protocol):
 
     def sever(self) -> None:
         """Cut every wire between modules for good; meant for a copy."""
+
+
+@runtime_checkable
+class Growable(Protocol):
+    """A brain that can grow without a change of what it says."""
+
+    def sites(self) -> Mapping[str, GrowthSite]:
+        """Where units can be born, from input to output."""
+
+    def grow(self, plan: GrowthPlan) -> Growth:
+        """Grow as planned; weights, moments, carried state and spec follow.
+
+        The result lets tensors of others follow that are named after parameters. Call it through
+        `brain.growth.apply.apply_growth`.
+        """
+
+    def rebuild(self, spec: Mapping[str, Any]) -> None:
+        """Take on the architecture of a stored spec, its tensors still to be loaded."""
+
+    def probe_sites(self, batch: Batch, generator: torch.Generator) -> Mapping[str, SiteProbe]:
+        """How each site fares on a batch; changes nothing, draws only from `generator`."""
 
 
 class RowReader(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -36,6 +36,9 @@ class MinGRU(Mixer):
     State: hidden (R, H), tail (R, 3, d), in float32. Source: Feng et al. 2024, "Were RNNs all we needed?".
     """
 
+    feeds: ClassVar[tuple[str, ...]] = ("gate", "candidate")  # a row for each unit; `out` has a column
+    unit_state: ClassVar[tuple[str, ...]] = ("hidden",)
+
     def __init__(self, size: int, *, hidden: int) -> None:
         super().__init__()
         self.size, self.hidden = size, hidden
@@ -63,3 +66,11 @@ class MinGRU(Mixer):
         z = torch.sigmoid(self.gate(u).to(wide))
         states = linear_scan(1.0 - z, z * positive(self.candidate(u).to(wide)), hidden)
         return self.out(states.to(x.dtype)), {"hidden": states[:, -1], "tail": tail}
+
+    def candidates(self, x: Tensor, count: int, generator: torch.Generator) -> Tensor:
+        """What `count` units that might be born would say to x (B, T, d), read afresh: (B, T, count)."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        u, _ = self.conv(wide, None)
+        gate, candidate = torch.randn(2, count, self.size, generator=generator).to(u) * self.size**-0.5
+        z = torch.sigmoid(u @ gate.T)
+        return linear_scan(1.0 - z, z * positive(u @ candidate.T), u.new_zeros(len(u), count))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,9 @@ class MLP(nn.Module):
     Shapes: x (…, size), y (…, size or out_size). The out-projection begins at nought.
     """
 
+    feeds: ClassVar[tuple[str, ...]] = ("into",)  # matrices with a row for each unit; `out` has a column
+    unit_state: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, size: int, *, hidden: int, out_size: int | None = None) -> None:
         super().__init__()
         self.hidden = hidden
@@ -49,3 +52,8 @@ class MLP(nn.Module):
         """Apply both matrices."""
         y: Tensor = self.out(squared_relu(self.into(x)))
         return y
+
+    def candidates(self, x: Tensor, count: int, generator: torch.Generator) -> Tensor:
+        """What `count` units that might be born would say to x: (…, count)."""
+        into = torch.randn(count, x.shape[-1], generator=generator).to(x) * x.shape[-1] ** -0.5
+        return squared_relu(x @ into.T)

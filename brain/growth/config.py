@@ -1,13 +1,42 @@
-"""Settings of growth."""
+"""Settings of growth; imports no torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
+
+from brain.growth.triggers.bottleneck import Bottleneck
+from brain.growth.triggers.high_activation import HighActivation
+from brain.growth.triggers.rising_error import RisingError
 
 
 @dataclass(frozen=True, kw_only=True)
 class GrowthConfig:
-    """Whether the brain may grow, and its hard limit in hidden units of all growth sites."""
+    """Whether the brain may grow by itself, and the limits of all growth, that by hand included.
+
+    Attributes:
+        enabled: whether the triggers below are asked.
+        max_neurons: hard limit in hidden units of all growth sites.
+        every_steps: the sites are looked at, and the triggers asked, once in so many steps.
+        fraction: share of a site's units that is born at once.
+        cooldown_steps: after a growth nothing grows by itself for so many steps.
+        maturity_steps: a site whose newborns are younger does not grow by itself.
+        site_ratio: a site may have so many times the units it was born with.
+        newborns: `pairs` are born in twos that cancel out, `zero` with nought going out of them.
+        pair_scale: outgoing weights of a pair, in those of its elders.
+        recycle_above: a site with a larger share of dormant units has them renewed before it may grow.
+    """
 
     enabled: bool = False
     max_neurons: int = 100_000
+    every_steps: int = 500
+    fraction: float = 0.1
+    cooldown_steps: int = 2000
+    maturity_steps: int = 1000
+    site_ratio: float = 4.0
+    newborns: Literal["pairs", "zero"] = "pairs"
+    pair_scale: float = 0.3
+    recycle_above: float = 0.05
+    high_activation: HighActivation = field(default_factory=HighActivation)
+    rising_error: RisingError = field(default_factory=RisingError)
+    bottleneck: Bottleneck = field(default_factory=Bottleneck)

@@ -34,6 +34,11 @@ class Lanes:
         self.network, self.dtype = network, dtype
         self.state = network.new_state(lanes, device=device, dtype=dtype)
 
+    @property
+    def count(self) -> int:
+        """How many lanes."""
+        return len(self.state["reader"]["position"])
+
     def take(self, lane: Tensor, reset: Tensor, length: int) -> Taken:
         """The state of each row (B,): that of its lane, or a fresh one after a reset and for lane −1."""
         source = lane.clamp(min=0)

@@ -13,6 +13,7 @@ from brain.blocks.linear import initialize
 from brain.blocks.span import Span
 from brain.models.synapse.evidence import gather_states
 from brain.models.synapse.generation import Reader, continue_bytes, score_rows
+from brain.models.synapse.growing import grow, probe
 from brain.models.synapse.lanes import Lanes
 from brain.models.synapse.network import SynapseNetwork
 from brain.models.synapse.spec import SynapseSpec
@@ -23,6 +24,9 @@ from brain.ports import Batch, BrainState, StepReport
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from brain.growth.operators import Growth
+    from brain.growth.plan import GrowthPlan, GrowthSite
+    from brain.growth.signals import SiteProbe
     from brain.models.synapse.config import SynapseConfig
     from brain.optim.config import OptimizerConfig
 
@@ -45,7 +49,9 @@ class Synapse:
         initialize(self.network, torch.Generator().manual_seed(seed))
         self.network.to(device)
         self.module_names = self.network.module_names
-        self.optimizer = OnlineOptimizer(self.network, optimizer, self.network.hidden_matrices())
+        self.optimizer = OnlineOptimizer(
+            self.network, optimizer, self.network.hidden_matrices(), unit_axes=self.network.unit_axes()
+        )
         self.lanes = Lanes(self.network, lanes, device=device, dtype=self.dtype)
         self.counters: dict[str, Any] = {"step": 0, "skipped": 0, "rate_scale": 1.0}
 
@@ -188,6 +194,30 @@ class Synapse:
     def reader(self, rows: int) -> Reader:
         """A reader of `rows` rows, all in the reset state; the brain itself is only looked at."""
         return Reader(self.network, rows, device=self.device, dtype=self.dtype)
+
+    # Growth.
+
+    def sites(self) -> Mapping[str, GrowthSite]:
+        """Where units can be born, from input to output."""
+        return self.spec.growth_sites()
+
+    def grow(self, plan: GrowthPlan) -> Growth:
+        """Grow as planned, without a change of what is said; tensors named after parameters can follow."""
+        return grow(self, plan)
+
+    def rebuild(self, spec: Mapping[str, Any]) -> None:
+        """Take on another architecture, its tensors still to be loaded; counters and freezing begin anew."""
+        self.__init__(  # type: ignore[misc]
+            SynapseSpec.from_json(spec),
+            optimizer=self.optimizer.config,
+            lanes=self.lanes.count,
+            device=self.device,
+            seed=0,
+        )
+
+    def probe_sites(self, batch: Batch, generator: torch.Generator) -> Mapping[str, SiteProbe]:
+        """How each site fares on the live rows of a batch, read from a reset state; changes nothing."""
+        return probe(self, batch, generator)
 
     # What survives a restart.
 

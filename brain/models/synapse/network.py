@@ -21,6 +21,7 @@ from brain.blocks.mixer import Mixer, State
 from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
 from brain.blocks.ssd import SSD
+from brain.growth.operators import UnitTensors
 
 if TYPE_CHECKING:
     from brain.blocks.span import Span
@@ -56,13 +57,14 @@ class SynapseNetwork(nn.Module):
     def __init__(self, spec: SynapseSpec) -> None:
         super().__init__()
         config, sites = spec.config, spec.sites
-        self.config = config
+        self.config, self.order = config, spec.order
+        self.widened = spec.widened()
         size = config.hidden_size
         self.embedding = nn.Parameter(torch.empty(NO_BYTE + 1, size))
         self.bigram = Bigram(config.bigram_size, size) if config.bigram_size else None
         self.blocks = nn.ModuleList(
             Block(self._mixer(kind, spec, index), MLP(size, hidden=sites[f"blocks.{index}.mlp"]))
-            for index, kind in enumerate(config.layers)
+            for index, kind in enumerate(spec.layers)
         )
         self.head = Linear(size, 256, zero=True)
         self.self_model = MLP(size, hidden=sites["self_model"])
@@ -81,9 +83,7 @@ class SynapseNetwork(nn.Module):
     @property
     def module_names(self) -> tuple[str, ...]:
         """The workspace's modules, in the order in which they speak."""
-        return tuple(
-            f"blocks.{index}.{part}" for index in range(len(self.blocks)) for part in ("mixer", "mlp")
-        )
+        return tuple(f"blocks.{index}.{part}" for index in self.order for part in ("mixer", "mlp"))
 
     def hidden_matrices(self) -> frozenset[str]:
         """Names of the matrices between hidden layers; not embeddings, tables or the byte head."""
@@ -100,7 +100,30 @@ class SynapseNetwork(nn.Module):
 
     def mixers(self) -> dict[str, Mixer]:
         """The mixers that carry state, by name."""
-        return {f"blocks.{index}.mixer": block.mixer for index, block in enumerate(self._blocks())}
+        return {f"blocks.{index}.mixer": block.mixer for index, block in self._blocks()}
+
+    def growth_modules(self) -> dict[str, nn.Module]:
+        """The module behind each growth site, from input to output."""
+        found: dict[str, nn.Module] = {}
+        for index, block in self._blocks():
+            if isinstance(block.mixer, MinGRU):
+                found[f"blocks.{index}.mixer"] = block.mixer
+            found[f"blocks.{index}.mlp"] = block.mlp
+        return found | {"self_model": self.self_model}
+
+    def unit_tensors(self, site: str) -> UnitTensors:
+        """Names of the tensors in which the units of a site lie."""
+        module = self.growth_modules()[site]
+        assert isinstance(module, MLP | MinGRU)
+        return UnitTensors(
+            incoming=tuple(f"{site}.{part}.weight" for part in module.feeds),
+            outgoing=(f"{site}.out.weight",),
+            carried=tuple(f"{site}.{part}" for part in module.unit_state),
+        )
+
+    def unit_axes(self) -> dict[str, int]:
+        """Axis of units of every parameter whose units are not all of one age."""
+        return {name: axis for site in self.widened for name, axis in self.unit_tensors(site).axes.items()}
 
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> NetworkState:
         """Carried state of fresh rows, constant in size: by part, then by tensor, rows first.
@@ -134,7 +157,7 @@ class SynapseNetwork(nn.Module):
         x, last_bytes = self._read(rows, span, reader, valid)
         update = {"reader": {"bytes": last_bytes, "position": span.position + span.length}}
         entry = x
-        for index, block in enumerate(self._blocks()):
+        for index, block in self._blocks():
             name = f"blocks.{index}.mixer"
             own = None if state is None else state[name]
             heard = rms_norm(entry if self.severed else x, span.dtype)
@@ -167,5 +190,6 @@ class SynapseNetwork(nn.Module):
             x = x + self.bigram(previous, last, valid, span.dtype)
         return rms_norm(x), read[:, span.length :]
 
-    def _blocks(self) -> list[Block]:
-        return list(self.blocks)  # type: ignore[arg-type]
+    def _blocks(self) -> list[tuple[int, Block]]:
+        """Blocks from input to output, with the index that names them."""
+        return [(index, self.blocks[index]) for index in self.order]  # type: ignore[misc]

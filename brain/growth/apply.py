@@ -1,0 +1,33 @@
+"""The only place where a brain is changed by growth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from brain.errors import SettingsError
+
+if TYPE_CHECKING:
+    from brain.growth.operators import Growth
+    from brain.growth.plan import GrowthPlan
+    from brain.ports import Growable
+
+
+def apply_growth(brain: Growable, plan: GrowthPlan, *, max_neurons: int) -> Growth:
+    """Let the brain grow as planned; what it says stays as it is.
+
+    Args:
+        brain: what grows.
+        plan: how.
+        max_neurons: the hard limit; checked here again, whoever made the plan.
+
+    Raises:
+        SettingsError: the plan does not fit the brain or the limit; nothing was changed.
+    """
+    sites = brain.sites()
+    if plan.site not in sites:
+        raise SettingsError(f"no growth site is called {plan.site!r}; there are {', '.join(sites)}")
+    added = 0 if plan.operator == "recycle" else plan.units
+    total = sum(site.units for site in sites.values()) + added
+    if total > max_neurons:
+        raise SettingsError(f"{total} neurons would be more than growth.max_neurons = {max_neurons}")
+    return brain.grow(plan)

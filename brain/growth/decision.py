@@ -1,0 +1,119 @@
+"""From a history to a plan, without touching anything."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+from brain.errors import SettingsError
+from brain.growth.plan import BY_HAND, GrowthPlan, Proposal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from brain.growth.config import GrowthConfig
+    from brain.growth.history import GrowthHistory
+    from brain.growth.plan import GrowthSite
+
+
+class GrowthRule(Protocol):
+    """A trigger: its settings, and what it proposes."""
+
+    def propose(self, history: GrowthHistory) -> Proposal | None:
+        """What should grow and why; None when nothing should."""
+
+
+def decide_growth(history: GrowthHistory, rule: GrowthRule, *, trigger: str = "") -> GrowthPlan | None:
+    """The growth that `rule` asks for and the limits allow; None without one. Pure.
+
+    Dormant units are renewed first, where they can be. Nothing grows within the cool-down or beyond
+    `max_neurons`.
+    """
+    limits, last = history.limits, history.last_growth_step
+    if last is not None and history.step - last < limits.cooldown_steps:
+        return None
+    proposal = rule.propose(history)
+    if proposal is None:
+        return None
+    site = history.sites[proposal.site]
+    dormant = history.signals[proposal.site].dormant_share
+    if history.recyclable and dormant > limits.recycle_above:
+        reason = f"{proposal.reason}; {dormant:.0%} of its units are dormant and come first"
+        proposal = Proposal(
+            operator="recycle",
+            site=proposal.site,
+            reason=reason,
+            evidence={**proposal.evidence, "dormant_share": dormant},
+        )
+        units = round(dormant * site.units)
+    elif proposal.operator == "deepen":
+        units = site.deeper_units
+    else:
+        room = min(history.cap(proposal.site) - site.units, limits.max_neurons - history.num_neurons)
+        units = newborn_units(site.units, limits.fraction, room=room, newborns=limits.newborns)
+    added = 0 if proposal.operator == "recycle" else units
+    if units <= 0 or history.num_neurons + added > limits.max_neurons:
+        return None
+    return _plan(proposal, units, limits, trigger=trigger or type(rule).__name__, seed=history.step)
+
+
+def plan_by_hand(
+    sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str, fraction: float, *, step: int
+) -> GrowthPlan:
+    """The growth a person asks for: no cool-down, no maturity, but never beyond a limit.
+
+    Raises:
+        SettingsError: there is no such site, or no room; says what there is.
+    """
+    if site not in sites:
+        raise SettingsError(f"no growth site is called {site!r}; there are {', '.join(sites)}")
+    if not 0.0 < fraction <= 1.0:
+        raise SettingsError(
+            f"fraction = {fraction:g}: a share above 0 and at most 1 of the site's units is expected"
+        )
+    room, why = room_for(sites, limits, site)
+    units = newborn_units(sites[site].units, fraction, room=room, newborns=limits.newborns)
+    if units <= 0:
+        raise SettingsError(f"{site} cannot grow: {why}")
+    reason = f"By hand ({fraction:.0%} of {sites[site].units} units)"
+    proposal = Proposal(operator="widen", site=site, reason=reason, evidence={"fraction": fraction})
+    return _plan(proposal, units, limits, trigger=BY_HAND, seed=step)
+
+
+def room_for(sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str) -> tuple[int, str]:
+    """How many units fit into a site, and what keeps more out."""
+    at_site = int(sites[site].born_units * limits.site_ratio) - sites[site].units
+    in_all = limits.max_neurons - sum(other.units for other in sites.values())
+    if in_all <= at_site:
+        return max(
+            in_all, 0
+        ), f"growth.max_neurons = {limits.max_neurons} leaves room for {max(in_all, 0)} more"
+    return max(at_site, 0), (
+        f"growth.site_ratio = {limits.site_ratio:g} lets it have {at_site + sites[site].units} units"
+    )
+
+
+def newborn_units(units: int, fraction: float, *, room: int, newborns: str) -> int:
+    """How many are born: `fraction` of `units` rounded up, within `room`; pairs come in twos.
+
+    >>> [newborn_units(256, 0.1, room=room, newborns="pairs") for room in (1000, 7)]
+    [26, 6]
+    """
+    wanted = math.ceil(units * fraction - 1e-9)
+    if newborns == "pairs":
+        return min(wanted + wanted % 2, max(room, 0) // 2 * 2)
+    return min(wanted, max(room, 0))
+
+
+def _plan(proposal: Proposal, units: int, limits: GrowthConfig, *, trigger: str, seed: int) -> GrowthPlan:
+    return GrowthPlan(
+        operator=proposal.operator,
+        site=proposal.site,
+        units=units,
+        trigger=trigger,
+        reason=proposal.reason,
+        evidence=proposal.evidence,
+        newborns=limits.newborns,
+        pair_scale=limits.pair_scale,
+        seed=seed,
+    )

@@ -1,0 +1,86 @@
+"""What the rules of growth look at: sites, error and earlier growth; plain data, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from brain.growth.config import GrowthConfig
+    from brain.growth.plan import GrowthSite
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteSignal:
+    """How a site fares; every number follows from weights and one batch.
+
+    Attributes:
+        utilisation: share of units that contribute at least a tenth of the mean unit's contribution.
+        dormant_share: share of units whose activation is at most 0.025 of the mean unit's
+            (Sokar et al. 2023).
+        rank_share: effective rank of the activations (Roy & Vetterli 2007) over the number of units.
+        unexpressed: outgoing gradient of units that might be born, as far as no elder expresses it, over
+            that of the elders.
+    """
+
+    utilisation: float
+    dormant_share: float
+    rank_share: float
+    unexpressed: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowthHistory:
+    """All that a decision may depend on.
+
+    Attributes:
+        step: finished steps.
+        sites: what may grow.
+        signals: how each of them fares, smoothed over the last looks.
+        born_steps: step at which a site last grew; absent when it never did.
+        error: smoothed loss in bits per byte; None before the first.
+        best_error: the lowest so far.
+        risen_step: since when the error has been above what `RisingError` bears; None while it is not.
+        slept_step: step at which the last sleep ended; None when there was none, or none can be.
+        last_growth_step: None when nothing ever grew.
+        num_neurons: hidden units of all sites.
+        recyclable: whether dormant units can be renewed.
+        limits: the settings of growth.
+    """
+
+    step: int
+    sites: Mapping[str, GrowthSite]
+    signals: Mapping[str, SiteSignal]
+    born_steps: Mapping[str, int]
+    error: float | None
+    best_error: float | None
+    risen_step: int | None
+    slept_step: int | None
+    last_growth_step: int | None
+    num_neurons: int
+    recyclable: bool
+    limits: GrowthConfig
+
+    def mature(self) -> list[str]:
+        """Sites that were looked at and whose newborns, if any, are old enough."""
+        return [
+            name
+            for name in self.sites
+            if name in self.signals
+            and self.step - self.born_steps.get(name, -(10**12)) >= self.limits.maturity_steps
+        ]
+
+    def cap(self, site: str) -> int:
+        """Units the site may have."""
+        return int(self.sites[site].born_units * self.limits.site_ratio)
+
+    def at_cap(self, site: str) -> bool:
+        """Whether not one more fits."""
+        return self.sites[site].units >= self.cap(site)
+
+    def neighbours(self, site: str) -> list[str]:
+        """Sites right before and behind it."""
+        place = self.sites[site].place
+        return [name for name, other in self.sites.items() if abs(other.place - place) == 1]

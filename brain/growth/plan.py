@@ -1,0 +1,82 @@
+"""What may grow, and what is to grow: plain data, without torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Operator = Literal["widen", "deepen", "recycle"]
+Newborns = Literal["pairs", "zero"]
+
+BY_HAND = "by_hand"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowthSite:
+    """A place where units can be born.
+
+    Attributes:
+        units: hidden units now.
+        born_units: those it was born with.
+        place: its position on the way from input to output; neighbours differ by one.
+        parameters_per_unit: trainable scalars of a unit, incoming and outgoing.
+        deeper_units: hidden units that a block born behind it would bring; 0 where none can be.
+    """
+
+    units: int
+    born_units: int
+    place: int
+    parameters_per_unit: int
+    deeper_units: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowthPlan:
+    """One growth, decided. All that the operator needs is in it, so that it can be repeated bit by bit.
+
+    Attributes:
+        operator: widen a site, deepen behind its block, or renew its dormant units (no neuron is added).
+        site: which.
+        units: how many are born (or renewed).
+        trigger: name of the rule, or `by_hand`.
+        reason: the rule's words with its numbers, as `High activation (0.87 > 0.85)`.
+        evidence: those numbers by name.
+        newborns: how newborns of a widening begin; see `GrowthConfig`.
+        pair_scale: see `GrowthConfig`.
+        seed: of what is drawn for the newborns.
+        chosen: indices of the units to renew.
+    """
+
+    operator: Operator
+    site: str
+    units: int
+    trigger: str
+    reason: str
+    evidence: Mapping[str, float] = field(default_factory=dict)
+    newborns: Newborns = "pairs"
+    pair_scale: float = 0.3
+    seed: int = 0
+    chosen: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able; `from_json` reads it back."""
+        return {**dataclasses.asdict(self), "evidence": dict(self.evidence), "chosen": list(self.chosen)}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> GrowthPlan:
+        """Read `to_json` back."""
+        return cls(**{**stored, "chosen": tuple(stored.get("chosen", ()))})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """What a rule asks for, before limits and sizes are looked at."""
+
+    operator: Operator
+    site: str
+    reason: str
+    evidence: Mapping[str, float]

@@ -1,0 +1,136 @@
+"""Looking at growth sites: one pass over a batch, forward and back to each site, and four numbers of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from brain.growth.history import SiteSignal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+USED_SHARE = 0.1  # of the mean unit's contribution: below, a unit counts as not in use
+DORMANT_SHARE = 0.025  # of the mean unit's activation (Sokar et al. 2023)
+MAX_POSITIONS = 4096
+NUM_CANDIDATES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteProbe:
+    """A site over N positions of a batch.
+
+    Attributes:
+        activity: of its units, (N, H).
+        outgoing: norm of each unit's outgoing weights, (H,).
+        gradient: of the loss, at the site's output, (N, D).
+        candidates: activity of units that might be born, (N, K).
+    """
+
+    activity: Tensor
+    outgoing: Tensor
+    gradient: Tensor
+    candidates: Tensor
+
+    def dormant(self) -> list[int]:
+        """Units that hardly ever say anything."""
+        strength = self.activity.abs().mean(dim=0)
+        return (strength <= DORMANT_SHARE * strength.mean()).nonzero().flatten().tolist()
+
+
+def probe_sites(
+    modules: Mapping[str, nn.Module], loss: Callable[[], Tensor], generator: torch.Generator
+) -> dict[str, SiteProbe]:
+    """Watch the sites while `loss` is computed, then ask how it depends on what each says; nothing changes.
+
+    A site is an `MLP` or a `MinGRU` of brain.blocks: it takes its input first, ends in the matrix `out`, and
+    knows its `candidates`.
+    """
+    inputs: dict[str, Tensor] = {}
+    activity: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
+
+    def take_input(name: str) -> Callable[..., None]:
+        return lambda _module, arguments: inputs.__setitem__(name, arguments[0].detach())
+
+    def take_output(name: str) -> Callable[..., None]:
+        def take(_module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
+            activity[name], outputs[name] = arguments[0].detach(), output
+
+        return take
+
+    handles = []
+    for name, module in modules.items():
+        handles.append(module.register_forward_pre_hook(take_input(name)))
+        handles.append(module.get_submodule("out").register_forward_hook(take_output(name)))
+    try:
+        with torch.enable_grad():
+            value = loss()
+    finally:
+        for handle in handles:
+            handle.remove()
+    gradients = torch.autograd.grad(value, [outputs[name] for name in modules])
+    probes = {}
+    with torch.no_grad():
+        for (name, module), gradient in zip(modules.items(), gradients, strict=True):
+            fresh = module.candidates(inputs[name], NUM_CANDIDATES, generator)  # type: ignore[operator]
+            out = module.get_submodule("out").get_parameter("weight")
+            probes[name] = SiteProbe(
+                activity=_flat(activity[name]),
+                outgoing=out.norm(dim=0),
+                gradient=_flat(gradient),
+                candidates=_flat(fresh),
+            )
+    return probes
+
+
+@torch.no_grad()
+def read_signal(probe: SiteProbe) -> SiteSignal:
+    """The four numbers of a site; see `SiteSignal`."""
+    contribution = probe.activity.abs().mean(dim=0) * probe.outgoing
+    used = contribution >= USED_SHARE * contribution.mean()
+    silent = float(contribution.sum()) == 0.0
+    return SiteSignal(
+        utilisation=0.0 if silent else float(used.double().mean()),
+        dormant_share=len(probe.dormant()) / probe.activity.shape[1],
+        rank_share=effective_rank(probe.activity) / probe.activity.shape[1],
+        unexpressed=unexpressed_gradient(probe),
+    )
+
+
+def effective_rank(activity: Tensor) -> float:
+    """Exponential of the entropy of the normalised singular values of (N, H). Source: Roy & Vetterli 2007.
+
+    >>> round(effective_rank(torch.eye(6)), 4), round(effective_rank(torch.ones(6, 6)), 4)
+    (6.0, 1.0)
+    """
+    wide = activity.double()
+    values = torch.linalg.eigvalsh(wide.T @ wide).clamp_(min=0.0).sqrt_()
+    share = values / values.sum().clamp(min=1e-300)
+    return float(torch.special.entr(share).sum().exp())
+
+
+def unexpressed_gradient(probe: SiteProbe) -> float:
+    """Root mean square outgoing gradient of candidates, of what no elder expresses, over that of the elders.
+
+    Each candidate is scaled to the elders' mean strength and loses what a linear mix of them gives.
+    """
+    elders, fresh, gradient = probe.activity.double(), probe.candidates.double(), probe.gradient.double()
+    strength = elders.square().mean().sqrt()
+    fresh = fresh * (strength / fresh.square().mean(dim=0).sqrt().clamp(min=1e-12))
+    gram = elders.T @ elders
+    ridge = 1e-6 * gram.diagonal().mean().clamp(min=1e-12) * torch.eye(len(gram), device=gram.device)
+    rest = fresh - elders @ torch.linalg.solve(gram + ridge.to(gram), elders.T @ fresh)
+    old = (gradient.T @ elders).square().mean().sqrt()
+    return float((gradient.T @ rest).square().mean().sqrt() / old.clamp(min=1e-300))
+
+
+def _flat(values: Tensor) -> Tensor:
+    """(…, D) as (N, D) float32, thinned evenly to at most `MAX_POSITIONS`."""
+    flat = values.reshape(-1, values.shape[-1]).float()
+    if len(flat) > MAX_POSITIONS:
+        flat = flat[torch.arange(MAX_POSITIONS, device=flat.device) * len(flat) // MAX_POSITIONS]
+    return flat

@@ -1,0 +1,52 @@
+"""The error has risen and a sleep did not cure it: something is to be learned that no unit expresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from brain.growth.plan import Proposal
+from brain.growth.triggers import triggers
+
+if TYPE_CHECKING:
+    from brain.growth.history import GrowthHistory
+
+
+@triggers.register("rising_error", builds="brain.growth.triggers.rising_error:RisingError")
+@dataclass(frozen=True, kw_only=True)
+class RisingError:
+    """Widen the site with the largest relative unexpressed gradient when the error stays above its best.
+
+    It must stay `above` (a share) over its best for `patience_steps`, and through a sleep where there
+    are any.
+    """
+
+    enabled: bool = True
+    above: float = 0.1
+    patience_steps: int = 2000
+
+    def risen(self, error: float, best_error: float) -> bool:
+        """Whether the error is further above its best than is borne."""
+        return error > best_error * (1.0 + self.above)
+
+    def propose(self, history: GrowthHistory) -> Proposal | None:
+        """Where units are missed most, once the rise has lasted."""
+        since, error, best = history.risen_step, history.error, history.best_error
+        if since is None or error is None or best is None or not self.risen(error, best):
+            return None
+        lasted = history.step - since >= self.patience_steps
+        slept = history.slept_step is None or history.slept_step > since
+        open_sites = [name for name in history.mature() if not history.at_cap(name)]
+        if not (lasted and slept and open_sites):
+            return None
+        site = max(open_sites, key=lambda name: history.signals[name].unexpressed)
+        unexpressed = history.signals[site].unexpressed
+        return Proposal(
+            operator="widen",
+            site=site,
+            reason=(
+                f"Rising error ({error:.2f} > {best:.2f} + {self.above:.0%}; "
+                f"unexpressed gradient {unexpressed:.2f})"
+            ),
+            evidence={"error": error, "best_error": best, "unexpressed": unexpressed, "risen_step": since},
+        )

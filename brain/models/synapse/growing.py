@@ -1,0 +1,86 @@
+"""How a SYNAPSE brain grows: the operators of brain.growth on its tensors, by way of its own restart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from brain.blocks.byte_loss import byte_nats
+from brain.blocks.span import Span
+from brain.growth.operators import Growth, inherit, recycle, widen
+from brain.growth.signals import SiteProbe, probe_sites
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from brain.growth.plan import GrowthPlan
+    from brain.models.synapse.model import Synapse
+    from brain.ports import Batch
+
+PROBED_ROWS = 32
+
+
+def grow(brain: Synapse, plan: GrowthPlan) -> Growth:
+    """Build the grown architecture in place of the old one, and load all that the brain had and was born."""
+    # What the optimizer and the lanes hold is about to be let go: the references in `before` keep it.
+    before = brain.state()
+    frozen = [name for name, weight in brain.network.named_parameters() if not weight.requires_grad]
+    growth = _born(brain, plan, before.model)
+    grown = brain.spec.grown(plan)
+    brain.rebuild(grown.to_json())
+    if plan.operator == "deepen":
+        growth = Growth(born=_begun(brain, plan, before.model))
+    brain.load(inherit(before, brain.state(), growth, plan))
+    for name in frozen:
+        brain.network.get_parameter(name).requires_grad_(False)
+    return growth
+
+
+def probe(brain: Synapse, batch: Batch, generator: torch.Generator) -> dict[str, SiteProbe]:
+    """Signals of every site on the live rows of a batch, read from a reset state in float32."""
+    live = (batch.lane >= 0).nonzero().squeeze(1)[:PROBED_ROWS]
+    rows, mask = batch.bytes[live].to(brain.device), batch.mask[live].to(brain.device)
+    span = Span.beginning(*rows.shape, device=brain.device, dtype=torch.float32)
+
+    def loss() -> Tensor:
+        done = brain.network(rows, span, None, valid=mask)
+        nats, _, _ = byte_nats(done.logits, rows, brain.spec.config.logit_cap)
+        mean = nats.masked_fill(~mask, 0.0).sum() / mask.sum().clamp(min=1)
+        states = done.states.detach()
+        apart = (brain.network.self_model(states[:, :-1]) - states[:, 1:]).square().mean()
+        total: Tensor = mean + brain.spec.config.self_model_weight * apart
+        return total
+
+    try:
+        return probe_sites(brain.network.growth_modules(), loss, generator)
+    finally:
+        for table in brain.optimizer.tables.values():
+            table.take_touched()  # the next step must not find the rows of this look
+
+
+def _born(brain: Synapse, plan: GrowthPlan, weights: Mapping[str, Tensor]) -> Growth:
+    """What a widening or a renewal changes; a deepening knows only once the block is there."""
+    if plan.operator == "deepen":
+        return Growth()
+    site = brain.network.unit_tensors(plan.site)
+    if plan.operator == "widen":
+        return widen(
+            weights,
+            site,
+            plan.units,
+            newborns=plan.newborns,
+            pair_scale=plan.pair_scale,
+            seed=plan.seed,
+        )
+    chosen = torch.tensor(plan.chosen, dtype=torch.int64, device=brain.device)
+    return Growth(axes=site.axes, renewed=recycle(weights, site, chosen, seed=plan.seed))
+
+
+def _begun(brain: Synapse, plan: GrowthPlan, before: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a block that was not there before, as it begins; its out-projections are nought."""
+    fresh = type(brain)(
+        brain.spec, optimizer=brain.optimizer.config, lanes=1, device=brain.device, seed=plan.seed
+    )
+    return {name: tensor.clone() for name, tensor in fresh.state().model.items() if name not in before}

@@ -1,0 +1,61 @@
+"""A small SYNAPSE brain and batches for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from brain.build import build_brain
+from brain.growth.config import GrowthConfig
+from brain.growth.decision import plan_by_hand
+from brain.models.synapse.model import Synapse
+from brain.optim.config import OptimizerConfig
+from brain.ports import Batch
+
+if TYPE_CHECKING:
+    from brain.growth.plan import GrowthPlan
+
+CPU = torch.device("cpu")
+LANES = 3
+SMALL: dict[str, Any] = {
+    "hidden_size": 16, "layers": ["mingru", "attention"], "num_heads": 2, "window": 16, "mlp_ratio": 2,
+    "bigram_size": 4, "self_model_size": 10, "precision": "fp32",
+}  # fmt: skip
+
+
+def make(kind: str = "adamw", *, seed: int = 0, **settings: Any) -> Synapse:
+    optimizer = OptimizerConfig(kind="muon" if kind == "muon" else "adamw", warmup_steps=2)
+    brain = build_brain("synapse", SMALL | settings, optimizer=optimizer, lanes=LANES, device=CPU, seed=seed)
+    assert isinstance(brain, Synapse)
+    return brain
+
+
+def batch(seed: int, length: int = 24) -> Batch:
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randint(97, 105, (LANES + 1, length), generator=generator, dtype=torch.uint8)
+    rows[:, 1::2] = rows[:, ::2] + 1
+    return Batch(
+        bytes=rows,
+        mask=torch.ones(rows.shape, dtype=torch.bool),
+        lane=torch.tensor([*range(LANES), -1]),
+        reset=torch.zeros(LANES + 1, dtype=torch.bool),
+        source=torch.zeros(LANES + 1, dtype=torch.int64),
+    )
+
+
+def learned(brain: Synapse, first: int, end: int) -> list[float]:
+    return [brain.learn(batch(seed)).loss for seed in range(first, end)]
+
+
+def plan_for(brain: Synapse, site: str, fraction: float = 0.25, **settings: Any) -> GrowthPlan:
+    return plan_by_hand(brain.sites(), GrowthConfig(**settings), site, fraction, step=7)
+
+
+def said(brain: Synapse) -> torch.Tensor:
+    """Logits of the carried lanes' next row, as the next step would give them."""
+    rows = batch(99).bytes[:LANES]
+    taken = brain.lanes.take(torch.arange(LANES), torch.zeros(LANES, dtype=torch.bool), rows.shape[1])
+    with torch.no_grad():
+        logits: torch.Tensor = brain.network(rows, taken.span, taken.state).logits
+        return logits

@@ -1,0 +1,149 @@
+"""When to grow: rules over hand-written histories; nothing here knows a brain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from brain.errors import SettingsError
+from brain.growth.config import GrowthConfig
+from brain.growth.decision import decide_growth, newborn_units, plan_by_hand
+from brain.growth.history import GrowthHistory, SiteSignal
+from brain.growth.plan import GrowthPlan, GrowthSite
+from brain.growth.triggers import triggers
+from brain.growth.triggers.bottleneck import Bottleneck
+from brain.growth.triggers.high_activation import HighActivation
+from brain.growth.triggers.rising_error import RisingError
+
+
+def site(units: int, place: int, *, born: int = 100, deeper: int = 50) -> GrowthSite:
+    return GrowthSite(units=units, born_units=born, place=place, parameters_per_unit=32, deeper_units=deeper)
+
+
+def signal(**values: float) -> SiteSignal:
+    return SiteSignal(
+        **{"utilisation": 0.5, "dormant_share": 0.0, "rank_share": 0.4, "unexpressed": 0.2} | values
+    )
+
+
+def history(**changes: Any) -> GrowthHistory:
+    plain: dict[str, Any] = {
+        "step": 10_000,
+        "sites": {"a": site(100, 0), "b": site(100, 1), "self_model": site(128, 3, born=128, deeper=0)},
+        "signals": {"a": signal(), "b": signal(), "self_model": signal()},
+        "born_steps": {},
+        "error": 2.0,
+        "best_error": 2.0,
+        "risen_step": None,
+        "slept_step": None,
+        "last_growth_step": None,
+        "num_neurons": 328,
+        "recyclable": True,
+        "limits": GrowthConfig(),
+    }
+    return GrowthHistory(**plain | changes)
+
+
+BUSY = {"a": signal(utilisation=0.86), "b": signal(), "self_model": signal(utilisation=0.87)}
+
+
+def test_a_busy_site_grows_by_a_tenth_with_its_evidence_in_words() -> None:
+    plan = decide_growth(history(signals=BUSY), HighActivation(), trigger="high_activation")
+    assert plan is not None
+    assert (plan.operator, plan.site, plan.units) == ("widen", "self_model", 14)  # 12.8 rounded up, in pairs
+    assert plan.reason == "High activation (0.87 > 0.85)"
+    assert plan.evidence == {"utilisation": 0.87, "above": 0.85}
+    assert GrowthPlan.from_json(plan.to_json()) == plan
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"signals": {"a": signal(utilisation=0.85)}},
+        {"last_growth_step": 8001},
+        {"born_steps": {"a": 9001, "self_model": 9500}},
+        {"num_neurons": 100_000},
+        {"num_neurons": 328, "limits": GrowthConfig(max_neurons=328)},
+        {"signals": {}},
+    ],
+)
+def test_nothing_grows(changes: dict[str, Any]) -> None:
+    assert decide_growth(history(**{"signals": BUSY} | changes), HighActivation()) is None
+
+
+def test_growth_stops_exactly_at_the_hard_limit() -> None:
+    plan = decide_growth(history(signals=BUSY, limits=GrowthConfig(max_neurons=335)), HighActivation())
+    assert plan is not None
+    assert plan.units == 6
+
+
+def test_dormant_units_come_first_where_they_can_be_renewed() -> None:
+    signals = {**BUSY, "self_model": signal(utilisation=0.87, dormant_share=0.1)}
+    plan = decide_growth(history(signals=signals), HighActivation())
+    assert plan is not None
+    assert (plan.operator, plan.units) == ("recycle", 13)
+    assert "10% of its units are dormant" in plan.reason
+    grown = decide_growth(history(signals=signals, recyclable=False), HighActivation())
+    assert grown is not None
+    assert grown.operator == "widen"
+
+
+def test_a_rise_must_last_through_a_sleep_and_the_site_that_lacks_most_grows() -> None:
+    signals = {"a": signal(unexpressed=0.3), "b": signal(unexpressed=0.9), "self_model": signal()}
+    risen = history(signals=signals, error=2.3, risen_step=7_000)
+    plan = decide_growth(risen, RisingError())
+    assert plan is not None
+    assert (plan.site, plan.evidence["unexpressed"]) == ("b", 0.9)
+    assert plan.reason == "Rising error (2.30 > 2.00 + 10%; unexpressed gradient 0.90)"
+    for cured in (
+        {"risen_step": 9_000},  # it has not lasted
+        {"slept_step": 6_000},  # there are sleeps, and the next may cure it
+        {"error": 2.19},  # it is back
+        {"risen_step": None},
+    ):
+        assert decide_growth(replace(risen, **cured), RisingError()) is None
+    assert decide_growth(replace(risen, slept_step=8_000), RisingError()) == plan
+
+
+def test_a_bottleneck_widens_until_it_and_a_neighbour_are_full_then_deepens() -> None:
+    tight = {"a": signal(rank_share=0.93), "b": signal(rank_share=0.5), "self_model": signal()}
+    plan = decide_growth(history(signals=tight), Bottleneck())
+    assert plan is not None
+    assert (plan.operator, plan.site) == ("widen", "a")
+    assert plan.reason == "Information bottleneck (effective rank 0.93 ≥ 0.90 of width)"
+    full = {"a": site(400, 0), "b": site(100, 1), "self_model": site(128, 3, born=128, deeper=0)}
+    assert decide_growth(history(signals=tight, sites=full), Bottleneck()) is None
+    plan = decide_growth(history(signals=tight, sites=full | {"b": site(400, 1)}), Bottleneck())
+    assert plan is not None
+    assert (plan.operator, plan.site, plan.units) == ("deepen", "a", 50)
+    assert "it and b are full" in plan.reason
+
+
+def test_every_rule_is_registered_with_settings_of_its_own() -> None:
+    assert triggers.names() == ["bottleneck", "high_activation", "rising_error"]
+    assert all(entry.load() is entry.config and hasattr(GrowthConfig(), entry.name) for entry in triggers)
+
+
+def test_by_hand_there_is_no_cool_down_but_every_limit() -> None:
+    sites = history().sites
+    plan = plan_by_hand(sites, GrowthConfig(), "a", 0.25, step=3)
+    assert (plan.trigger, plan.units, plan.reason) == ("by_hand", 26, "By hand (25% of 100 units)")
+    for limits, asked, words in (
+        (GrowthConfig(max_neurons=328), "a", "max_neurons = 328 leaves room for 0"),
+        (GrowthConfig(site_ratio=1.0), "a", "site_ratio = 1 lets it have 100"),
+        (GrowthConfig(), "c", "no growth site is called 'c'; there are a, b, self_model"),
+    ):
+        with pytest.raises(SettingsError, match=words):
+            plan_by_hand(sites, limits, asked, 0.1, step=3)
+    for fraction in (0.0, -1.0, 1.5, float("nan")):
+        with pytest.raises(SettingsError, match="fraction"):
+            plan_by_hand(sites, GrowthConfig(), "a", fraction, step=3)
+
+
+def test_no_more_are_born_than_there_is_room_for() -> None:
+    assert newborn_units(16, 0.25, room=100, newborns="pairs") == 4
+    assert newborn_units(16, 0.25, room=3, newborns="pairs") == 2
+    assert newborn_units(16, 0.25, room=3, newborns="zero") == 3
+    assert newborn_units(10, 0.1, room=0, newborns="zero") == 0

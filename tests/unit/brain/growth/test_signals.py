@@ -1,0 +1,76 @@
+"""What a look at a site tells."""
+
+from __future__ import annotations
+
+import torch
+
+from brain.growth.signals import SiteProbe, effective_rank, read_signal
+from tests.unit.brain.growth.growing_brain import batch, learned, make
+
+
+def probe(activity: torch.Tensor, **parts: torch.Tensor) -> SiteProbe:
+    count, units = activity.shape
+    generator = torch.Generator().manual_seed(0)
+    plain = {
+        "outgoing": torch.ones(units),
+        "gradient": torch.randn(count, 3, generator=generator),
+        "candidates": torch.randn(count, 4, generator=generator),
+    }
+    return SiteProbe(activity=activity, **plain | parts)
+
+
+def noise(count: int, units: int) -> torch.Tensor:
+    return torch.randn(count, units, generator=torch.Generator().manual_seed(1))
+
+
+def test_units_that_say_little_or_are_hardly_read_are_not_in_use() -> None:
+    activity = noise(200, 10)
+    activity[:, 0] *= 1e-3
+    outgoing = torch.ones(10)
+    outgoing[1:3] = 1e-3
+    signal = read_signal(probe(activity, outgoing=outgoing))
+    assert signal.utilisation == 0.7
+    assert signal.dormant_share == 0.1
+    assert probe(activity).dormant() == [0]
+    assert read_signal(probe(activity, outgoing=torch.zeros(10))).utilisation == 0.0
+
+
+def test_effective_rank_counts_directions_not_units() -> None:
+    full, half = noise(4000, 8), noise(4000, 4).repeat(1, 2)
+    assert 7.9 < effective_rank(full) <= 8.0
+    assert 3.9 < effective_rank(half) <= 4.0
+    assert read_signal(probe(half)).rank_share < 0.5
+
+
+def test_gradient_that_no_elder_expresses_is_seen_and_what_one_expresses_is_not() -> None:
+    activity, candidate = noise(500, 6), noise(900, 1)[400:]
+    toward_new = probe(activity, gradient=candidate.expand(-1, 3), candidates=candidate)
+    toward_old = probe(activity, gradient=activity[:, :3], candidates=activity[:, :1] + 1e-3 * candidate)
+    assert read_signal(toward_new).unexpressed > 5
+    assert read_signal(toward_old).unexpressed < 0.1
+
+
+def test_a_look_changes_nothing_and_the_next_step_does_not_notice() -> None:
+    looked, other = make(), make()
+    for brain in (looked, other):
+        learned(brain, 0, 5)
+    state = torch.get_rng_state()
+    probes = looked.probe_sites(batch(3), torch.Generator().manual_seed(0))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert list(probes) == list(looked.sites())
+    assert all(one.activity.shape[1] == looked.sites()[name].units for name, one in probes.items())
+    assert learned(looked, 5, 8) == learned(other, 5, 8)
+    own = other.state()
+    for name, tensor in looked.state().learning.items():
+        assert torch.equal(tensor, own.learning[name]), name
+
+
+def test_a_look_is_the_same_whenever_it_is_taken() -> None:
+    brain = make()
+    learned(brain, 0, 5)
+    first, second = (
+        {n: read_signal(p) for n, p in brain.probe_sites(batch(3), torch.Generator().manual_seed(4)).items()}
+        for _ in range(2)
+    )
+    assert first == second
+    assert all(0.0 < signal.rank_share <= 1.0 and signal.unexpressed > 0 for signal in first.values())
