@@ -1,4 +1,4 @@
-"""Whatever the files and losses, a stream that acts: every byte once a pass, resumes exact, choices told truly."""
+"""Whatever the files and losses: a stream that acts reads every byte once a pass and resumes exactly."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def assert_unread_bytes_are_in_heads_or_hands(
     counts: dict[tuple[int, str], np.ndarray],
     learnable: dict[tuple[int, str, int], np.ndarray],
 ) -> None:
-    """Each byte was read as often as passes were handed out, less what lies before a head or in a lane's hands."""
+    """Each byte was read as often as passes were begun, less what a head or a lane has yet to read."""
     for (source, document, size), mask in learnable.items():
         state = cursor.sources[source]
         expected = np.full(size, state.number, np.int64)
