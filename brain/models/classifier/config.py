@@ -1,0 +1,114 @@
+"""Config of the online classifier and regressor; imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from brain.plasticity.config import PlasticityConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class MLPConfig:
+    """An MLP and how it descends.
+
+    Attributes:
+        sizes: inputs, hidden layers, outputs.
+        activation: of the hidden units.
+        optimizer: Adam, or plain gradient descent.
+        learning_rate: constant for ever.
+        betas: of Adam.
+        eps: of Adam.
+        gain: spread of first weights as a multiple of 1 / √inputs; √2 suits ReLU.
+        output_gain: the same of the last matrix.
+        plasticity: recycling and drawing back.
+    """
+
+    sizes: tuple[int, ...]
+    activation: Literal["relu", "leaky_relu", "tanh"] = "relu"
+    optimizer: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    gain: float = 2.0**0.5
+    output_gain: float = 1.0
+    plasticity: PlasticityConfig = field(default_factory=PlasticityConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            ValueError: naming the setting.
+        """
+        if len(self.sizes) < 2 or min(self.sizes) < 1:
+            raise ValueError(f"sizes = {self.sizes} needs inputs and outputs, each at least 1")
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate = {self.learning_rate} must be positive")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryConfig:
+    """What the learner remembers and how it leans on it; a capacity of 0 leaves replay out.
+
+    Attributes:
+        capacity: examples kept, balanced by class.
+        rows: remembered examples replayed with each update.
+        updates: updates for each call of `learn`, each with other remembered examples.
+        label_weight: β, of the loss on their labels.
+        logit_weight: α, of the squared distance to the logits they were stored with.
+        consistency_weight: of the squared distance to the logits of whichever average is surer of the label.
+        separate_classes: learn a live example only against the classes of the live batch and of those not yet
+            seen, so that it cannot push down the classes of the past (Caccia et al. 2022).
+        noise: spread of the noise added to replayed examples; 0 for none.
+        mixup: concentration of the mixing of pairs of replayed examples in sleep; 0 for none.
+    """
+
+    capacity: int = 200
+    rows: int = 20
+    updates: int = 1
+    label_weight: float = 1.0
+    logit_weight: float = 0.5
+    consistency_weight: float = 0.0
+    separate_classes: bool = True
+    noise: float = 0.0
+    mixup: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AverageConfig:
+    """Fast weights are followed by two averages of horizon min(1 − 1/(t + 1), limit)."""
+
+    plastic: float = 0.99
+    stable: float = 0.999
+
+
+@dataclass(frozen=True, kw_only=True)
+class SleepConfig:
+    """A sleep: balanced replay at a falling rate, held to what the stable average knows.
+
+    Attributes:
+        steps: of one sleep, unless it is asked for another number.
+        rows: remembered examples in each step.
+        final_rate: the rate it falls to, as a share of the first.
+        rate: the first, as a multiple of the waking rate.
+        distillation: weight of the squared distance to the stable average's logits.
+        tolerance: rise of the mean loss over the memory at which it is rolled back, as a share.
+    """
+
+    steps: int = 200
+    rows: int = 64
+    final_rate: float = 0.1
+    rate: float = 1.0
+    distillation: float = 0.5
+    tolerance: float = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnerConfig:
+    """An online classifier (integer targets) or regressor (real targets)."""
+
+    mlp: MLPConfig
+    task: Literal["classify", "regress"] = "classify"
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    averages: AverageConfig = field(default_factory=AverageConfig)
+    sleep: SleepConfig = field(default_factory=SleepConfig)

@@ -1,0 +1,230 @@
+"""An MLP that learns one small batch after another with next to no overhead, many of them side by side.
+
+All weights lie in one flat tensor, so that an update, an average or a snapshot is a few passes over it; the
+gradient is written out by hand. Autograd and torch.optim cost several times the arithmetic at these sizes.
+
+Shapes: R networks side by side, P weights of one, B examples, I inputs, H units, O outputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from brain.models.tensors import copy_named
+from brain.plasticity.continual_backprop import ContinualBackprop, Renewal
+from brain.plasticity.regularize import pull_to_start, shrink_and_perturb
+from brain.plasticity.site import UnitSite, UnitWeight
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from brain.models.classifier.config import MLPConfig
+
+LEAK = 0.01
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One pass: what went into each layer, (R, B, I) then (R, B, H) …, and the outputs (R, B, O)."""
+
+    inputs: list[Tensor]
+    outputs: Tensor
+
+    @property
+    def hidden(self) -> list[Tensor]:
+        """What the hidden layers said."""
+        return self.inputs[1:]
+
+
+class OnlineMLP:
+    """R networks of one shape, each with weights, moments and hidden units of its own.
+
+    Args:
+        config: shape and rates.
+        population: R.
+        seed: of first weights and of every later draw.
+        rate_scale: (R,) multiple of the learning rate for each network; None for one.
+    """
+
+    def __init__(
+        self, config: MLPConfig, *, population: int = 1, seed: int = 0, rate_scale: Tensor | None = None
+    ) -> None:
+        self.config, self.population = config, population
+        generator = torch.Generator().manual_seed(seed)
+        shapes = list(zip(config.sizes[1:], config.sizes[:-1], strict=True))
+        size = sum(outputs * (inputs + 1) for outputs, inputs in shapes)
+        self.flat = torch.zeros(population, size)
+        self.gradient = torch.zeros_like(self.flat)
+        self.exp_avg, self.exp_avg_sq = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
+        # What divides the moments' bias away, weight by weight: a renewed unit begins at step 0 again.
+        renews = config.plasticity.replacement_rate > 0
+        self.known, self.known_sq = (
+            torch.zeros_like(self.flat) if renews else torch.zeros(1, 1) for _ in range(2)
+        )
+        self.weights, self.biases = self._views(self.flat)
+        self._weight_gradients, self._bias_gradients = self._views(self.gradient)
+        self.spreads = [config.gain * inputs**-0.5 for _, inputs in shapes]
+        self.spreads[-1] = config.output_gain * shapes[-1][1] ** -0.5
+        for weight, spread in zip(self.weights, self.spreads, strict=True):
+            weight.normal_(0.0, spread, generator=generator)
+        self.start = self.flat.clone() if config.plasticity.l2_init else None
+        self.rate = config.learning_rate * (
+            torch.ones(1, 1) if rate_scale is None else rate_scale.reshape(population, 1)
+        )
+        self._noise = torch.Generator().manual_seed(seed + 1)
+        self.num_steps = 0
+        self.recycling = ContinualBackprop(self._sites(), config.plasticity, seed=seed + 2)
+
+    def _views(self, flat: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights (R, O, I) and biases (R, O) of each layer as views of a flat tensor (R, P)."""
+        weights, biases, begin = [], [], 0
+        for inputs, outputs in zip(self.config.sizes[:-1], self.config.sizes[1:], strict=True):
+            end = begin + outputs * inputs
+            weights.append(flat[:, begin:end].unflatten(1, (outputs, inputs)))
+            biases.append(flat[:, end : end + outputs])
+            begin = end + outputs
+        return weights, biases
+
+    def _sites(self) -> list[UnitSite]:
+        moments = [self.exp_avg, self.exp_avg_sq]
+        if self.known.shape == self.flat.shape:
+            moments += [self.known, self.known_sq]
+        views = [self._views(moment) for moment in moments]
+        starts = None if self.start is None else self._views(self.start)
+        sites = []
+        for index in range(len(self.weights) - 1):
+
+            def part(kind: int, layer: int, dim: int, spread: float = 0.0) -> UnitWeight:
+                return UnitWeight(
+                    value=(self.weights, self.biases)[kind][layer],
+                    dim=dim,
+                    spread=spread,
+                    moments=tuple(view[kind][layer] for view in views),
+                    anchor=None if starts is None else starts[kind][layer],
+                )
+
+            sites.append(
+                UnitSite(
+                    name=f"hidden.{index}",
+                    incoming=(part(0, index, -2, self.spreads[index]), part(1, index, -1)),
+                    outgoing=(part(0, index + 1, -1),),
+                    next_bias=self.biases[index + 1],
+                )
+            )
+        return sites
+
+    # Forward, backward, update.
+
+    def forward(self, examples: Tensor, *, flat: Tensor | None = None) -> Trace:
+        """Read examples (R, B, I); `flat` reads with other weights of the same shape, an average for one."""
+        weights, biases = (self.weights, self.biases) if flat is None else self._views(flat)
+        inputs, said = [examples], examples
+        for index, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            said = torch.baddbmm(bias.unsqueeze(1), said, weight.transpose(1, 2))
+            if index < len(weights) - 1:
+                said = self._activate(said)
+                inputs.append(said)
+        return Trace(inputs, said)
+
+    def _activate(self, x: Tensor) -> Tensor:
+        if self.config.activation == "relu":
+            return x.relu_()
+        if self.config.activation == "tanh":
+            return x.tanh_()
+        return torch.nn.functional.leaky_relu_(x, LEAK)
+
+    def _descend(self, delta: Tensor, said: Tensor) -> Tensor:
+        """Gradient before the activation, from that behind it and what the units said."""
+        if self.config.activation == "relu":
+            return delta.mul_(said > 0)
+        if self.config.activation == "tanh":
+            return delta.mul_(1.0 - said.square())
+        return delta.mul_(torch.where(said > 0, 1.0, LEAK))
+
+    def backward(self, trace: Trace, delta: Tensor) -> None:
+        """Leave in `gradient` that of a loss whose gradient by the outputs is `delta` (R, B, O)."""
+        for index in range(len(self.weights) - 1, -1, -1):
+            said = trace.inputs[index]
+            self._weight_gradients[index].copy_(torch.bmm(delta.transpose(1, 2), said))
+            torch.sum(delta, 1, out=self._bias_gradients[index])
+            if index:
+                delta = self._descend(torch.bmm(delta, self.weights[index]), said)
+
+    def update(self, trace: Trace) -> list[Renewal]:
+        """Step along `gradient`, draw weights back, renew units; `trace` tells what the units said."""
+        self.num_steps += 1
+        if self.config.optimizer == "adam":
+            self.flat.sub_(self._adam_direction().mul_(self.rate))
+        else:
+            self.flat.sub_(self.gradient * self.rate)
+        plasticity = self.config.plasticity
+        if self.start is not None:
+            pull_to_start(self.flat, self.start, self.config.learning_rate * plasticity.l2_init)
+        if (plasticity.shrink or plasticity.perturb) and self.num_steps % plasticity.perturb_every_steps == 0:
+            self._shrink_and_perturb()
+        if not plasticity.replacement_rate:
+            return []
+        self.recycling.observe(trace.hidden)
+        return self.recycling.renew()
+
+    def _adam_direction(self) -> Tensor:
+        beta1, beta2 = self.config.betas
+        self.exp_avg.lerp_(self.gradient, 1.0 - beta1)
+        self.exp_avg_sq.mul_(beta2).addcmul_(self.gradient, self.gradient, value=1.0 - beta2)
+        self.known.mul_(beta1).add_(1.0 - beta1)
+        self.known_sq.mul_(beta2).add_(1.0 - beta2)
+        scale = (self.exp_avg_sq / self.known_sq).sqrt_().add_(self.config.eps)
+        return torch.div(self.exp_avg, scale.mul_(self.known))
+
+    def _shrink_and_perturb(self) -> None:
+        plasticity = self.config.plasticity
+        for weight, spread in zip(self.weights, self.spreads, strict=True):
+            noise = torch.randn(weight.shape, generator=self._noise).mul_(spread * plasticity.perturb)
+            shrink_and_perturb(weight, shrink=plasticity.shrink, noise=noise)
+
+    # What survives a restart.
+
+    def named(self, flat: Tensor) -> dict[str, Tensor]:
+        """Views of a flat tensor of this shape, by the name of the weight."""
+        weights, biases = self._views(flat)
+        return {
+            f"layers.{index}.{part}": view
+            for part, views in (("weight", weights), ("bias", biases))
+            for index, view in enumerate(views)
+        }
+
+    def moments(self) -> list[Tensor]:
+        """Every tensor an update changes besides the weights."""
+        own = [self.exp_avg, self.exp_avg_sq, self.known, self.known_sq]
+        return own + ([] if self.start is None else [self.start]) + self.recycling.unit_tensors()
+
+    def learning_tensors(self) -> dict[str, Tensor]:
+        """Moments as `<weight>|<moment>`, beginnings, recycling and the noise's generator."""
+        moments = {"exp_avg": self.exp_avg, "exp_avg_sq": self.exp_avg_sq}
+        if self.start is not None:
+            moments["start"] = self.start
+        if self.known.shape == self.flat.shape:
+            moments |= {"known": self.known, "known_sq": self.known_sq}
+            tensors = {}
+        else:
+            tensors = {"all|known": self.known, "all|known_sq": self.known_sq}
+        for moment, flat in moments.items():
+            tensors |= {f"{name}|{moment}": view for name, view in self.named(flat).items()}
+        tensors |= {f"recycling|{name}": tensor for name, tensor in self.recycling.tensors().items()}
+        return tensors | {"noise|generator": self._noise.get_state()}
+
+    def load(self, model: Mapping[str, Tensor], learning: Mapping[str, Tensor], *, num_steps: int) -> None:
+        """Take over stored tensors.
+
+        Raises:
+            SpecMismatchError: naming the first that does not fit; then nothing was changed.
+        """
+        copy_named([("model", model, self.named(self.flat)), ("learning", learning, self.learning_tensors())])
+        prefix = "recycling|"
+        self.recycling.load({k.removeprefix(prefix): t for k, t in learning.items() if k.startswith(prefix)})
+        self._noise.set_state(learning["noise|generator"].clone())
+        self.num_steps = num_steps

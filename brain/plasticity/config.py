@@ -1,0 +1,48 @@
+"""Settings of plasticity; imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlasticityConfig:
+    """What keeps a network able to learn for ever; everything at nought is plain backpropagation.
+
+    Attributes:
+        replacement_rate: share of the mature units of a layer renewed each step; 1e-4, and 1e-5 for layers of
+            hundreds of units and more.
+        maturity_steps: steps for which a renewed unit cannot be renewed again.
+        utility_decay: of the running utility.
+        utility: `contribution` is |h| Σ|w_out|; `adaptable` takes |h − mean h| and divides by Σ|w_in|, so that a
+            unit that only shifts a bias, or moves slowly, counts for less.
+        l2_init: pull of every weight towards the one it began with, per unit of learning rate.
+        shrink: share by which weights shrink towards nought each time shrink-and-perturb runs.
+        perturb: spread of the noise then added, as a share of the spread with which weights begin.
+        perturb_every_steps: how often shrink-and-perturb runs.
+    """
+
+    replacement_rate: float = 1e-4
+    maturity_steps: int = 1000
+    utility_decay: float = 0.99
+    utility: Literal["contribution", "adaptable"] = "contribution"
+    l2_init: float = 0.0
+    shrink: float = 0.0
+    perturb: float = 0.0
+    perturb_every_steps: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            ValueError: naming the setting.
+        """
+        for name in ("replacement_rate", "utility_decay", "shrink"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"plasticity.{name} = {getattr(self, name)} must lie in [0, 1)")
+        for name in ("l2_init", "perturb", "maturity_steps"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"plasticity.{name} = {getattr(self, name)} must not be negative")
+        if self.perturb_every_steps < 1:
+            raise ValueError("plasticity.perturb_every_steps must be at least 1")
