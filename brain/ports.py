@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import torch
     from torch import Tensor
 
@@ -73,7 +75,8 @@ class BrainState:
 
     Attributes:
         model: learned weights and buffers, by name; what inference needs.
-        learning: optimizer moments as `<parameter name>|<moment>` and carried state as `carried|<name>`.
+        learning: optimizer moments as `<parameter name>|<moment>`, slow weights as
+            `average|<which>|<parameter name>` and carried state as `carried|<name>`.
         counters: JSON-able scalars (optimizer step, skipped steps, rate scale).
         spec: JSON-able architecture: kind, config and growth so far; rebuilt from it before tensors load.
         tied: groups of tensor names that share storage.
@@ -135,14 +138,6 @@ class Observable(Protocol):
 
 
 @runtime_checkable
-class Severable(Protocol):
-    """A brain whose modules can be cut off from each other: the null control that shows what wires carry."""
-
-    def sever(self) -> None:
-        """Cut every wire between modules for good; meant for a copy."""
-
-
-@runtime_checkable
 class Growable(Protocol):
     """A brain that can grow without a change of what it says."""
 
@@ -161,6 +156,29 @@ class Growable(Protocol):
 
     def probe_sites(self, batch: Batch, generator: torch.Generator) -> Mapping[str, SiteProbe]:
         """How each site fares on a batch; changes nothing, draws only from `generator`."""
+
+
+@runtime_checkable
+class Severable(Protocol):
+    """A brain whose modules can be cut off from each other: the null control that shows what wires carry."""
+
+    def sever(self) -> None:
+        """Cut every wire between modules for good; meant for a copy."""
+
+
+@runtime_checkable
+class Sleeper(Protocol):
+    """A brain with slow weights, which teach it in sleep and may speak in place of the fast ones."""
+
+    @property
+    def has_slow_weights(self) -> bool:
+        """False when averaging is switched off."""
+
+    def dream(self, batch: Batch, *, rate_factor: float) -> StepReport:
+        """One step of sleep: learn replayed rows at a share of the rate, taught by the stable average."""
+
+    def wearing_stable(self) -> AbstractContextManager[None]:
+        """Score and generate with the stable average meanwhile; learning must wait."""
 
 
 class RowReader(Protocol):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from brain.growth.config import GrowthConfig
 from brain.memory.config import ReplayConfig
 from brain.optim.config import OptimizerConfig
+from brain.sleep.config import ForgettingConfig, SleepConfig
 from brain.vitals.config import VitalsConfig
 
 
@@ -103,6 +104,8 @@ class RunConfig:
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     growth: GrowthConfig = field(default_factory=GrowthConfig)
+    sleep: SleepConfig = field(default_factory=SleepConfig)
+    forgetting: ForgettingConfig = field(default_factory=ForgettingConfig)
     vitals: VitalsConfig = field(default_factory=VitalsConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)

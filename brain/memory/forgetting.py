@@ -21,8 +21,8 @@ class Track:
     Attributes:
         bpc: newest loss of the whole probe.
         smooth: smoothed loss.
-        best: lowest smoothed loss since the source was first learned from; the raw best of a noisy series would
-            drift down by chance.
+        best: lowest smoothed loss since the source was first learned from; the raw best of a noisy series
+            would drift down by chance.
         learned: smoothed loss when the source was last learned from; None before.
         peak: highest raw loss since then.
         fresh: it was learned from since the last observation.
@@ -69,8 +69,8 @@ class Track:
 class Forgetting:
     """Over all sources learned from; nan before there is any.
 
-    Source: Chaudhry et al. 2018 (forgetting), Lopez-Paz and Ranzato 2017 (backward transfer), De Lange et al. 2023
-    (stability gap), each without task boundaries.
+    Source: Chaudhry et al. 2018 (forgetting), Lopez-Paz and Ranzato 2017 (backward transfer), De Lange et al.
+    2023 (stability gap), each without task boundaries.
     """
 
     mean: float = math.nan

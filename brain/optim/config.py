@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from brain.averaging.config import AveragingConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,3 +26,4 @@ class OptimizerConfig:
     warmup_steps: int = 100
     unit_warmup_steps: int = 50
     clip_norm: float = 1.0
+    averaging: AveragingConfig = field(default_factory=AveragingConfig)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from brain.averaging.averages import parameter_of
 from brain.build import brain_from_spec, build_brain
 from brain.errors import MemoryDamagedError
 from brain.memory import ReplayCommit, ReplayMemory
@@ -94,7 +95,8 @@ def fit_learning(stored: BrainState, own: BrainState, emit: Emit) -> dict[str, t
     anew = [name for name in own.learning if not fits(name)]
     for what, names in (
         ("the carried state of the lanes", [name for name in anew if name.startswith("carried|")]),
-        ("optimizer state", [name for name in anew if not name.startswith("carried|")]),
+        ("the slow weights", [name for name in anew if parameter_of(name)]),
+        ("optimizer state", [n for n in anew if not n.startswith("carried|") and not parameter_of(n)]),
     ):
         if names:
             emit(
@@ -102,7 +104,13 @@ def fit_learning(stored: BrainState, own: BrainState, emit: Emit) -> dict[str, t
                     what=f"{what} does not fit the checkpoint and starts anew ({len(names)} tensors)"
                 )
             )
-    return {name: stored.learning[name] if fits(name) else tensor for name, tensor in own.learning.items()}
+    learning = {
+        name: stored.learning[name] if fits(name) else tensor for name, tensor in own.learning.items()
+    }
+    for name in anew:  # averages begin at the weights, not at those of a newborn
+        if (weight := stored.model.get(parameter_of(name) or "")) is not None:
+            learning[name] = weight
+    return learning
 
 
 def open_stream(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from brain.averaging.averages import Averages
 from brain.blocks.byte_loss import byte_nats
 from brain.blocks.linear import initialize
 from brain.blocks.span import Span
@@ -17,12 +18,14 @@ from brain.models.synapse.growing import grow, probe
 from brain.models.synapse.lanes import Lanes
 from brain.models.synapse.network import SynapseNetwork
 from brain.models.synapse.spec import SynapseSpec
+from brain.models.synapse.teaching import Lesson, Teacher
 from brain.models.tensors import copy_named
 from brain.optim.online import OnlineOptimizer
 from brain.ports import Batch, BrainState, StepReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from brain.growth.operators import Growth
     from brain.growth.plan import GrowthPlan, GrowthSite
@@ -34,7 +37,7 @@ PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 class Synapse:
-    """A byte-level learner without end. It is a `Brain`, `Observable` and `Steerable`; see `brain.ports`.
+    """A byte-level learner without end: `Brain`, `Observable`, `Steerable` and `Sleeper` of `brain.ports`.
 
     World model: the next byte. Self model: its own next state, behind a stop-gradient. Workspace: the mixer
     and the MLP of each block. Confidence: the probability of its best guess.
@@ -53,7 +56,9 @@ class Synapse:
             self.network, optimizer, self.network.hidden_matrices(), unit_axes=self.network.unit_axes()
         )
         self.lanes = Lanes(self.network, lanes, device=device, dtype=self.dtype)
-        self.counters: dict[str, Any] = {"step": 0, "skipped": 0, "rate_scale": 1.0}
+        self.averages = Averages(self.network, optimizer.averaging)
+        self.teacher = Teacher(self.network, self.averages, self.dtype)
+        self.counters: dict[str, Any] = {"step": 0, "skipped": 0, "rate_scale": 1.0, "averaged": 0}
 
     @classmethod
     def build(
@@ -78,7 +83,29 @@ class Synapse:
     # Learning.
 
     def learn(self, batch: Batch) -> StepReport:
-        """Score the batch, then learn from it; if loss or gradient is not finite only `skipped` changes."""
+        """Score the batch, then learn from it; if loss or gradient is not finite only `skipped` changes.
+
+        In one of so many steps replayed rows also learn from whichever average is surer of them.
+        """
+        return self._learn(batch, lesson=self._consistency(batch))
+
+    def dream(self, batch: Batch, *, rate_factor: float) -> StepReport:
+        """One step of sleep, at a share of the rate: every row also learns from the stable average."""
+        rows = batch.bytes.to(self.device)
+        lesson = self.teacher.stable(rows, torch.arange(len(rows), device=self.device))
+        return self._learn(batch, lesson=lesson, rate_factor=rate_factor, asleep=True)
+
+    def _consistency(self, batch: Batch) -> Lesson | None:
+        every = self.averages.config.consistency_every_steps
+        replayed = (batch.lane < 0).nonzero().squeeze(1).to(self.device)
+        due = self.averages and every and self.counters["averaged"] and self.counters["step"] % every == 0
+        if not due or not len(replayed):
+            return None
+        return self.teacher.surest(batch.bytes.to(self.device), batch.mask.to(self.device), replayed)
+
+    def _learn(
+        self, batch: Batch, *, lesson: Lesson | None, rate_factor: float = 1.0, asleep: bool = False
+    ) -> StepReport:
         rows, mask, lane = (t.to(self.device) for t in (batch.bytes, batch.mask, batch.lane))
         taken = self.lanes.take(lane, batch.reset.to(self.device), rows.shape[1])
         done = self.network(rows, taken.span, taken.state, valid=mask)
@@ -86,12 +113,17 @@ class Synapse:
         nats = nats.masked_fill(~mask, 0.0)
         loss = nats.sum() / mask.sum().clamp(min=1)
         predicted, self_loss = self._predict_self(done.states.detach(), mask)
-        (loss + self.spec.config.self_model_weight * self_loss).backward()  # type: ignore[no-untyped-call]
+        total = loss + self.spec.config.self_model_weight * self_loss
+        if lesson is not None:
+            total = total + lesson.loss(done.logits, mask, self.spec.config.logit_cap)
+        total.backward()  # type: ignore[no-untyped-call]
         norm = self.optimizer.gather()
-        applied = math.isfinite(loss.item()) and math.isfinite(norm.item())
-        rate = self.optimizer.rate(self.counters["step"], self.counters["rate_scale"])
+        applied = math.isfinite(total.item()) and math.isfinite(norm.item())
+        scale = self.counters["rate_scale"] * rate_factor
+        rate = self.optimizer.rate(self.counters["step"], scale)
         if applied:
-            self.optimizer.step(norm, self.counters["step"], self.counters["rate_scale"])
+            self.optimizer.step(norm, self.counters["step"], scale)
+            self.counters["averaged"] = self.averages.follow(self.counters["averaged"], asleep=asleep)
             self.lanes.put(lane, mask, done.update)
             self.counters["step"] += 1
         else:
@@ -123,6 +155,15 @@ class Synapse:
         both = (mask[:, 1:] & mask[:, :-1]).unsqueeze(-1)
         error = (predicted - states[:, 1:]).square().masked_fill(~both, 0.0)
         return predicted, error.sum() / (both.sum() * states.shape[-1]).clamp(min=1)
+
+    @property
+    def has_slow_weights(self) -> bool:
+        """False when averaging is switched off."""
+        return bool(self.averages)
+
+    def wearing_stable(self) -> AbstractContextManager[None]:
+        """Score and generate with the stable average meanwhile; learning must wait."""
+        return self.averages.worn("stable")
 
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply every rate from the next step on."""
@@ -225,7 +266,7 @@ class Synapse:
         """References to weights, moments and carried state, no copies."""
         return BrainState(
             model={name: p.detach() for name, p in self.network.state_dict().items()},
-            learning=self.optimizer.tensors() | self.lanes.tensors(),
+            learning=self.optimizer.tensors() | self.lanes.tensors() | self.averages.tensors(),
             counters=dict(self.counters),
             spec=self.spec.to_json(),
         )

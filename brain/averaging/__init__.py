@@ -1,0 +1,1 @@
+"""Slow weights: running averages of what is learned online, which remember longer than it does."""

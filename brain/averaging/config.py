@@ -1,0 +1,28 @@
+"""Settings of the slow weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class AveragingConfig:
+    """Two averages of the weights, and how often they teach.
+
+    Attributes:
+        plastic: share of the past that the plastic average keeps in a step.
+        stable: the same of the stable average.
+        every_steps: averages follow after this many steps, by as much as in so many single ones; 0: none.
+        consistency_every_steps: in one of so many steps replayed rows also learn from an average; 0: never.
+        consistency_weight: weight of that loss.
+        distillation_weight: weight of the stable average's teaching in sleep.
+        consolidation: share of the past that the stable average keeps in a step of sleep.
+    """
+
+    plastic: float = 0.99
+    stable: float = 0.999
+    every_steps: int = 8
+    consistency_every_steps: int = 16
+    consistency_weight: float = 0.5
+    distillation_weight: float = 0.5
+    consolidation: float = 0.98

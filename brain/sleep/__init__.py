@@ -1,0 +1,1 @@
+"""Sleep: replay without new experience, taught by the slow weights."""

@@ -1,0 +1,47 @@
+"""Settings of sleep and of the measuring of forgetting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class SleepConfig:
+    """When the brain sleeps, and how long.
+
+    Attributes:
+        every_steps: sleep after this many steps awake; 0: never by itself.
+        steps: of one sleep.
+        rest_steps: forgetting puts to sleep at the earliest so many steps after the last sleep; 0: never.
+        final_rate: share of the learning rate that is left at the end of a sleep.
+        tolerance: relative rise of the mean probe loss beyond which a sleep is undone.
+    """
+
+    every_steps: int = 5000
+    steps: int = 100
+    rest_steps: int = 1000
+    final_rate: float = 0.1
+    tolerance: float = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgettingConfig:
+    """A frozen probe of each source, scored in turn by the step.
+
+    Attributes:
+        enabled: without it neither replay nor sleep answers to forgetting.
+        rows: of each source's probe.
+        row_bytes: of a row, read from a reset state.
+        every_steps: a slice is scored after this many steps.
+        slice_rows: rows of a slice.
+        smoothing: share of the past in the smoothed loss; a turn over all rows of a source is an observation.
+        threshold: mean forgetting in BPC beyond which more is replayed, and sleep comes.
+    """
+
+    enabled: bool = True
+    rows: int = 16
+    row_bytes: int = 256
+    every_steps: int = 50
+    slice_rows: int = 4
+    smoothing: float = 0.7
+    threshold: float = 0.02

@@ -1,0 +1,128 @@
+"""Slow weights: what they average, that they can be worn, and what they teach."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from brain.averaging.averages import Averages, kept
+from brain.averaging.config import AveragingConfig
+from brain.build import build_brain
+from brain.models.synapse.model import Synapse
+from brain.optim.config import OptimizerConfig
+from brain.ports import Batch, Sleeper
+
+TINY = {
+    "hidden_size": 16, "layers": ["mingru", "attention"], "num_heads": 2, "window": 16, "mlp_ratio": 2,
+    "bigram_size": 4, "self_model_size": 8, "precision": "fp32",
+}  # fmt: skip
+
+
+def newborn(**averaging: float) -> Synapse:
+    config = OptimizerConfig(averaging=AveragingConfig(**averaging))  # type: ignore[arg-type]
+    brain = build_brain("synapse", TINY, optimizer=config, lanes=2, device=torch.device("cpu"), seed=0)
+    assert isinstance(brain, Synapse)
+    return brain
+
+
+def batch(seed: int, *, live: int = 2, replayed: int = 3) -> Batch:
+    rows = torch.randint(97, 101, (live + replayed, 12), generator=torch.Generator().manual_seed(seed))
+    return Batch(
+        bytes=rows.to(torch.uint8),
+        mask=torch.ones(live + replayed, 12, dtype=torch.bool),
+        lane=torch.tensor([*range(live), *[-1] * replayed]),
+        reset=torch.tensor([seed == 0] * live + [True] * replayed),
+        source=torch.zeros(live + replayed, dtype=torch.int64),
+    )
+
+
+def test_the_horizon_grows_until_it_is_its_own() -> None:
+    net = nn.Linear(1, 1, bias=False)
+    averages = Averages(net, AveragingConfig(every_steps=1, plastic=0.5, stable=0.999))
+    followed, seen = 0, []
+    for value in (1.0, 2.0, 6.0, 3.0):
+        nn.init.constant_(net.weight, value)
+        seen.append(value)
+        followed = averages.follow(followed)
+        assert averages.slow["stable"]["weight"].item() == pytest.approx(sum(seen) / len(seen))
+    assert averages.slow["plastic"]["weight"].item() == pytest.approx(
+        ((1 + 2) / 4 + 6 / 2) / 2 + 3 / 2, rel=1e-6
+    )
+
+
+def test_following_every_few_steps_keeps_what_single_steps_would() -> None:
+    assert kept(100, 116, 0.99) == pytest.approx(0.99**16)
+    assert kept(0, 8, 0.99) == 0.0
+    assert kept(4, 8, 0.999) == pytest.approx(4 / 8)
+
+
+def test_worn_weights_come_off_again_even_after_an_error() -> None:
+    brain = newborn(every_steps=1)
+    before = {name: tensor.clone() for name, tensor in brain.state().model.items()}
+    for seed in range(5):
+        brain.learn(batch(seed))
+    fast = {name: tensor.clone() for name, tensor in brain.state().model.items()}
+    rows, mask = batch(9).bytes, batch(9).mask
+    own = brain.score(rows, mask)
+    with brain.wearing_stable():
+        assert not torch.equal(brain.score(rows, mask), own)
+    with pytest.raises(RuntimeError, match="on purpose"), brain.wearing_stable():
+        raise RuntimeError("on purpose")
+    assert torch.equal(brain.score(rows, mask), own)
+    assert all(torch.equal(tensor, fast[name]) for name, tensor in brain.state().model.items())
+    assert any(not torch.equal(before[name], fast[name]) for name in fast)
+
+
+def test_averages_survive_a_restart_and_learning_goes_on_exactly() -> None:
+    brain, twin = newborn(consistency_every_steps=2), newborn(consistency_every_steps=2)
+    for seed in range(12):
+        brain.learn(batch(seed))
+    twin.load(brain.state())
+    for seed in range(12, 30):
+        brain.learn(batch(seed))
+        twin.learn(batch(seed))
+    one, other = brain.state(), twin.state()
+    assert one.counters == other.counters
+    for own, theirs in ((one.model, other.model), (one.learning, other.learning)):
+        assert all(torch.equal(tensor, theirs[name]) for name, tensor in own.items())
+
+
+def test_replayed_rows_are_drawn_towards_the_average_that_is_surer() -> None:
+    taught, alone = (
+        newborn(consistency_every_steps=1, consistency_weight=5.0),
+        newborn(consistency_every_steps=0),
+    )
+    for seed in range(40):
+        taught.learn(batch(seed))
+        alone.learn(batch(seed))
+
+    def apart(brain: Synapse) -> float:
+        rows, mask = batch(7).bytes, batch(7).mask
+        lesson = brain.teacher.stable(rows, torch.arange(len(rows)))
+        lesson = dataclasses.replace(lesson, weight=1.0)
+        with torch.no_grad():
+            reader = brain.reader(len(rows))
+            return lesson.loss(reader.read(rows), mask, 1e6).item()
+
+    assert apart(taught) < apart(alone)
+
+
+def test_a_dream_learns_at_its_rate_and_consolidates_faster() -> None:
+    brain = newborn(every_steps=1)
+    assert isinstance(brain, Sleeper)
+    for seed in range(5):
+        brain.learn(batch(seed))
+    report = brain.dream(batch(5, live=0, replayed=4), rate_factor=0.1)
+    assert report.num_bytes == 0
+    assert report.replay_loss is not None
+    assert report.learning_rate == pytest.approx(0.1 * brain.optimizer.rate(5, 1.0))
+
+
+def test_without_averages_there_is_nothing_to_sleep_with() -> None:
+    brain = newborn(every_steps=0)
+    assert not brain.has_slow_weights
+    brain.learn(batch(0))
+    assert not [name for name in brain.state().learning if name.startswith("average|")]
