@@ -311,6 +311,28 @@ class JobFailed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BrainGrew(Event):
+    """Neurons were born, or dormant ones renewed, without a change of what the brain says."""
+
+    site: str
+    operator: str  # widen, deepen, recycle
+    units_before: int
+    units_after: int
+    num_renewed: int
+    num_neurons: int
+    trigger: str  # name of the rule, or by_hand
+    reason: str
+    evidence: dict[str, float]
+
+    @property
+    def message(self) -> str:
+        if self.operator == "recycle":
+            return f"[Neurogenesis] Renewing {self.num_renewed} dormant units of {self.site}: {self.reason}"
+        what = f"a block behind {self.site}" if self.operator == "deepen" else self.site
+        return f"[Neurogenesis] Growing {what}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class AlarmRaised(Event):
     """A vital sign is alarming; `level` is the alarm's own severity and becomes the event's."""
 

@@ -58,7 +58,7 @@ class TrainerOrder:
 
 
 Action = Literal[
-    "stop", "pause", "continue", "checkpoint", "grow", "sleep", "feed", "generate", "evaluate", "set"
+    "stop", "pause", "continue", "checkpoint", "grow", "growth", "sleep", "feed", "generate", "evaluate", "set"
 ]
 
 
@@ -67,7 +67,7 @@ class Command:
     """An order to the trainer, obeyed at a safe point between steps.
 
     Arguments by action: stop {reason} · checkpoint {reason} · feed {text, origin} · generate {prompt, max_bytes,
-    temperature, top_p} · evaluate {} · grow {site, fraction} · sleep {steps} · set {key, value}.
+    temperature, top_p} · evaluate {} · grow {site, fraction} · growth {fraction} · sleep {steps} · set {key, value}.
     """
 
     id: str

@@ -19,6 +19,7 @@ from daemon.errors import ConfigError
 from daemon.events import SettingRestored
 from daemon.journal import Entry, Journal
 from daemon.trainer.evaluation import HeldOutEvaluation
+from daemon.trainer.growing import Growing
 from daemon.trainer.loop import Parts
 from daemon.trainer.restoring import (
     HELD_OUT_PREFIX,
@@ -90,6 +91,7 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
         brain=brain,
         stream=stream,
         replay=replay,
+        growing=Growing(config.growth, seed=config.seed),
         journal=journal,
         watch=watch,
         evaluation=evaluation,

@@ -6,7 +6,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
-from brain.errors import SynapsedError
+from brain.errors import SettingsError, SynapsedError
 from daemon.protocol import Command, Outcome, RunState
 from daemon.trainer.loop import Ending, Loop
 
@@ -40,7 +40,8 @@ class Control:
             "feed": self._feed,
             "generate": self._generate,
             "evaluate": self._evaluate,
-            "grow": self._not_available,
+            "grow": self._grow,
+            "growth": self._growth,
             "sleep": self._not_available,
             "set": self._not_available,
         }
@@ -124,6 +125,20 @@ class Control:
                 "there is no held-out text to score: the sources are too small or the hold-out is off"
             )
         return {"bpc": bpc}
+
+    def _grow(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+        growing = loop.parts.growing
+        try:
+            plan = growing.plan_by_hand(loop, arguments.get("site"), arguments.get("fraction"))
+        except SettingsError as error:
+            raise RefusalError(str(error)) from error
+        return growing.grow_by_hand(loop, plan)
+
+    def _growth(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return loop.parts.growing.overview(loop, arguments.get("fraction"))
+        except SettingsError as error:
+            raise RefusalError(str(error)) from error
 
     def _not_available(self, _loop: Loop, _arguments: dict[str, Any]) -> dict[str, Any]:
         raise RefusalError("not available for this brain")

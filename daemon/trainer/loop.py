@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from brain.growth.plan import GrowthPlan
 from brain.ports import Batch, Brain, Moment, StepReport
 from daemon.errors import CheckpointError
 from daemon.events import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from daemon.config import RunConfig
     from daemon.journal import Entry, Journal
     from daemon.streams import Experience, ExperienceStream
+    from daemon.trainer.growing import Growing
     from daemon.trainer.pipe import Pipe
     from daemon.trainer.reporting import Reporter
     from daemon.trainer.saving import Saver
@@ -58,6 +60,7 @@ class Parts:
     brain: Brain
     stream: ExperienceStream
     replay: ReplayMemory
+    growing: Growing
     journal: Journal
     watch: Watch
     evaluation: HeldOutEvaluation
@@ -103,6 +106,7 @@ class Loop:
     def run(self, obey: Callable[[Loop], Ending | None]) -> Goodbye:
         """Learn until told to end, by a person, a limit or the loss of the supervisor."""
         self.enter(RunState.RUNNING)
+        self.parts.growing.begin(self)
         self.apply_journal()
         while (ending := obey(self)) is None and (ending := self.limit_reached()) is None:
             started = time.perf_counter()
@@ -115,6 +119,7 @@ class Loop:
             self.count(experience, report, time.perf_counter() - started)
             self.recover(report)
             self.measure(batch, report)
+            self.parts.growing.tick(self, batch, report)
             self.parts.saver.tick(self)
             self.apply_journal()  # before new orders: old entries of a step take effect before new ones
         return self.close(ending)
@@ -282,6 +287,8 @@ class Loop:
                             excerpt=entry.payload["text"][:EXCERPT_CHARS],
                         )
                     )
+            case "grow":
+                self.parts.growing.apply(self, GrowthPlan.from_json(entry.payload))
             case "roll_back":
                 self._roll_back(entry.payload["checkpoint"])
             case _:

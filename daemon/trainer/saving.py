@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from brain.memory import ReplayCommit
+from brain.ports import Growable
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.reader import load
 from daemon.checkpoint.snapshot import Snapshot, current_environment
@@ -104,6 +105,8 @@ class Saver:
     def restore_brain(self, brain: Brain, checkpoint: str) -> int:
         """Give a brain back the weights, moments and carried state of a checkpoint; its step."""
         loaded = load(self._folder / checkpoint)
+        if isinstance(brain, Growable) and dict(loaded.manifest.spec) != dict(brain.state().spec):
+            brain.rebuild(loaded.manifest.spec)  # it has grown since
         brain.load(brain_state(loaded))
         return loaded.manifest.step
 

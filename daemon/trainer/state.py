@@ -31,6 +31,7 @@ class LoopState:
         skips: non-finite steps in a row.
         finite_steps: steps since the last non-finite one.
         growth_history: what grew, when, with the metrics before and after.
+        growth: what decides about growth: smoothed signals of the sites, the best error, what is pending.
         metrics_history: a thinned record of the headline metrics, newest last.
         governor: what the vital signs have cost.
         replay_fraction: share of rows that replay, as forgetting has moved it; None: the config's.
@@ -49,6 +50,7 @@ class LoopState:
     skips: int = 0
     finite_steps: int = 0
     growth_history: list[dict[str, Any]] = field(default_factory=list)
+    growth: dict[str, Any] = field(default_factory=dict)
     metrics_history: list[dict[str, float]] = field(default_factory=list)
     governor: dict[str, Any] = field(default_factory=dict)
     replay_fraction: float | None = None

@@ -1,0 +1,293 @@
+"""Neurogenesis in the loop: look at the sites by step, decide, save, grow, and keep the record.
+
+Everything here follows from the step or from the journal. A growth that a rule decided stands in the state as
+`pending` while the checkpoint before it is saved; so a resume of that checkpoint grows at once, as this life
+did. A growth by hand is journaled whole, before it is acknowledged.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from brain.errors import SettingsError
+from brain.growth.apply import apply_growth
+from brain.growth.decision import decide_growth, newborn_units, plan_by_hand, room_for
+from brain.growth.history import GrowthHistory, SiteSignal
+from brain.growth.plan import GrowthPlan
+from brain.growth.signals import SiteProbe, read_signal
+from brain.ports import Growable
+from daemon.errors import CheckpointError
+from daemon.events import BrainGrew, SettingRestored
+
+if TYPE_CHECKING:
+    from brain.growth.config import GrowthConfig
+    from brain.ports import Batch, StepReport
+    from daemon.trainer.loop import Loop
+    from daemon.trainer.state import LoopState
+
+SMOOTHING = 0.5  # of a look's signals
+RULES = ("rising_error", "bottleneck", "high_activation")  # the most pressing first
+_NOT_GROWABLE = "not available for this brain"
+
+
+class Growing:
+    """Growth of one run. All it must remember is in `LoopState.growth` and `LoopState.growth_history`.
+
+    Args:
+        config: the limits and rules.
+        seed: of the generator that each look draws from, together with its step.
+    """
+
+    def __init__(self, config: GrowthConfig, *, seed: int) -> None:
+        self.config = config
+        self._seed = seed
+        self._batch: Batch | None = None
+
+    def begin(self, loop: Loop) -> None:
+        """At the beginning of a life: finish the growth before which the checkpoint was saved."""
+        stored = loop.parts.state.growth.get("pending")
+        if stored is not None:
+            loop.parts.state.growth["pending"] = None
+            if self.config.enabled:
+                self.apply(loop, GrowthPlan.from_json(stored))
+            else:
+                self._say_dropped(loop, "growth is switched off")
+        self._report_size(loop)
+
+    def tick(self, loop: Loop, batch: Batch, report: StepReport) -> None:
+        """After a step: complete the record of earlier growth; when it is time, look, decide and grow."""
+        state = loop.parts.state
+        self._batch = batch
+        self._complete_history(state)
+        due = self.config.enabled and state.step % self.config.every_steps == 0 and report.applied
+        if not (due and isinstance(loop.parts.brain, Growable)):
+            return
+        probes = self._look(loop, batch)
+        if probes is None:
+            return
+        history = self._history(loop, loop.parts.brain)
+        for name in RULES:
+            rule = getattr(self.config, name)
+            plan = decide_growth(history, rule, trigger=name) if rule.enabled else None
+            if plan is not None:
+                if plan.operator == "recycle":
+                    plan = replace(plan, chosen=tuple(probes[plan.site].dormant()))
+                self._grow_saved(loop, plan)
+                return
+
+    def plan_by_hand(self, loop: Loop, site: str | None, fraction: float | None) -> GrowthPlan:
+        """The growth a person asks for; without a site, where units are missed most.
+
+        Raises:
+            SettingsError: the brain cannot grow, there is no such site, or no room.
+        """
+        brain = loop.parts.brain
+        if not isinstance(brain, Growable):
+            raise SettingsError(_NOT_GROWABLE)
+        chosen = site if site is not None else self._neediest(loop, brain)
+        share = self.config.fraction if fraction is None else fraction
+        return plan_by_hand(brain.sites(), self.config, chosen, share, step=loop.step)
+
+    def grow_by_hand(self, loop: Loop, plan: GrowthPlan) -> dict[str, Any]:
+        """Save, journal the plan, let it take effect; what came of it.
+
+        Raises:
+            CheckpointError: it could not be saved or journaled; then nothing grew.
+        """
+        # Saved before it is journaled: a fork of that checkpoint is a brain that never grew.
+        checkpoint = loop.parts.saver.save(loop, "growth")
+        entry = loop.parts.journal.append("grow", loop.step, plan.to_json())
+        loop.apply(entry)
+        self._save_grown(loop)
+        record = loop.parts.state.growth_history[-1]
+        return {"checkpoint": checkpoint, "sequence": entry.sequence, "effective_step": entry.step, **record}
+
+    def apply(self, loop: Loop, plan: GrowthPlan) -> None:
+        """Let a plan take effect, now or again after a crash; one that no longer fits is dropped."""
+        brain, state = loop.parts.brain, loop.parts.state
+        assert isinstance(brain, Growable)
+        before = {"num_neurons": brain.num_neurons(), "num_parameters": brain.num_parameters()}
+        units_before = brain.sites()[plan.site].units if plan.site in brain.sites() else 0
+        try:
+            apply_growth(brain, plan, max_neurons=self.config.max_neurons)
+        except SettingsError as error:
+            self._say_dropped(loop, str(error))
+            return
+        units_after = brain.sites()[plan.site].units
+        after = {"num_neurons": brain.num_neurons(), "num_parameters": brain.num_parameters()}
+        record = {
+            "step": state.step,
+            "site": plan.site,
+            "operator": plan.operator,
+            "trigger": plan.trigger,
+            "reason": plan.reason,
+            "evidence": dict(plan.evidence),
+            "newborns": plan.newborns,
+            "units_before": units_before,
+            "units_after": units_after,
+            "metrics_before": {"bpc": state.smooth_bpc, **before},
+            "metrics_after": after,
+            "settled_step": state.step + self.config.maturity_steps,
+        }
+        state.growth_history.append(record)
+        self._remember(state, plan)
+        loop.parts.reporter.event(
+            BrainGrew(
+                step=state.step,
+                site=plan.site,
+                operator=plan.operator,
+                units_before=units_before,
+                units_after=units_after,
+                num_renewed=len(plan.chosen),
+                num_neurons=after["num_neurons"],
+                trigger=plan.trigger,
+                reason=plan.reason,
+                evidence=dict(plan.evidence),
+            )
+        )
+        self._report_size(loop)
+
+    def overview(self, loop: Loop, fraction: float | None) -> dict[str, Any]:
+        """Sites, what keeps each from growing, and what growing it would give; JSON-able.
+
+        Raises:
+            SettingsError: the brain cannot grow.
+        """
+        brain, state = loop.parts.brain, loop.parts.state
+        if not isinstance(brain, Growable):
+            raise SettingsError(_NOT_GROWABLE)
+        sites, share = brain.sites(), self.config.fraction if fraction is None else fraction
+        neurons, parameters = brain.num_neurons(), brain.num_parameters()
+        rows = []
+        for name, site in sites.items():
+            room, why = room_for(sites, self.config, name)
+            units = newborn_units(site.units, share, room=room, newborns=self.config.newborns)
+            rows.append({
+                "site": name,
+                "units": site.units,
+                "born_units": site.born_units,
+                "max_units": int(site.born_units * self.config.site_ratio),
+                "eligible": units > 0,
+                "reason": None if units > 0 else why,
+                "last_growth_step": state.growth.get("born", {}).get(name),
+                "signals": state.growth.get("signals", {}).get(name),
+                "preview": {
+                    "newborns": units,
+                    "units": site.units + units,
+                    "num_neurons": neurons + units,
+                    "num_parameters": parameters + units * site.parameters_per_unit,
+                },
+            })  # fmt: skip
+        return {
+            "enabled": self.config.enabled,
+            "fraction": share,
+            "max_neurons": self.config.max_neurons,
+            "num_neurons": neurons,
+            "num_parameters": parameters,
+            "sites": rows,
+            "history": list(state.growth_history),
+        }
+
+    def _look(self, loop: Loop, batch: Batch) -> dict[str, SiteProbe] | None:
+        """Probe every site and smooth what it tells into the state; None when a number is not finite."""
+        brain, state = loop.parts.brain, loop.parts.state
+        assert isinstance(brain, Growable)
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
+        probes = dict(brain.probe_sites(batch, generator))
+        sound = all(
+            bool(torch.isfinite(tensor).all())
+            for probe in probes.values()
+            for tensor in (probe.activity, probe.gradient)
+        )
+        if not sound:
+            return None
+        before = state.growth.setdefault("signals", {})
+        for name, probe in probes.items():
+            seen = asdict(read_signal(probe))
+            old = before.get(name, seen)
+            before[name] = {key: SMOOTHING * old[key] + (1.0 - SMOOTHING) * seen[key] for key in seen}
+        self._follow_error(state)
+        return probes
+
+    def _follow_error(self, state: LoopState) -> None:
+        """Keep the best error since the last growth, and since when it has been too far above it."""
+        error, growth = state.smooth_bpc, state.growth
+        if error is None:
+            return
+        best = growth["best_error"] = min(error, growth.get("best_error") or math.inf)
+        if not self.config.rising_error.risen(error, best):
+            growth["risen_step"] = None
+        elif growth.get("risen_step") is None:
+            growth["risen_step"] = state.step
+
+    def _history(self, loop: Loop, brain: Growable) -> GrowthHistory:
+        state, growth = loop.parts.state, loop.parts.state.growth
+        return GrowthHistory(
+            step=state.step,
+            sites=brain.sites(),
+            signals={name: SiteSignal(**signal) for name, signal in growth.get("signals", {}).items()},
+            born_steps=growth.get("born", {}),
+            error=state.smooth_bpc,
+            best_error=growth.get("best_error"),
+            risen_step=growth.get("risen_step"),
+            slept_step=getattr(state, "slept_step", None),
+            last_growth_step=growth.get("last_growth_step"),
+            num_neurons=loop.parts.brain.num_neurons(),
+            recyclable=True,
+            limits=self.config,
+        )
+
+    def _grow_saved(self, loop: Loop, plan: GrowthPlan) -> None:
+        growth = loop.parts.state.growth
+        growth["pending"] = plan.to_json()
+        # Growth follows from the step alone, so a full disk may not keep it from happening: an older
+        # checkpoint leads to the very same growth.
+        with suppress(CheckpointError):
+            loop.parts.saver.save(loop, "growth")
+        growth["pending"] = None
+        self.apply(loop, plan)
+        self._save_grown(loop)
+
+    def _save_grown(self, loop: Loop) -> None:
+        """A roll-back from here on must not go back behind the growth."""
+        with suppress(CheckpointError):
+            loop.parts.saver.save(loop, "grown")
+
+    def _remember(self, state: LoopState, plan: GrowthPlan) -> None:
+        growth = state.growth
+        growth["last_growth_step"] = state.step
+        growth.setdefault("born", {})[plan.site] = state.step
+        growth.setdefault("signals", {}).pop(plan.site, None)
+        # A new brain, a new best: the same rise must not call for growth again and again.
+        growth["best_error"], growth["risen_step"] = None, None
+
+    def _complete_history(self, state: LoopState) -> None:
+        """Once newborns are mature, write down how the brain fares."""
+        for record in state.growth_history:
+            if record.get("settled_step") == state.step:
+                record["metrics_after"]["bpc"] = state.smooth_bpc
+
+    def _neediest(self, loop: Loop, brain: Growable) -> str:
+        """The site with room where units are missed most; before anything was seen, the first with room."""
+        sites = brain.sites()
+        roomy = [name for name in sites if room_for(sites, self.config, name)[0] > 1] or list(sites)
+        if self._batch is None:
+            return roomy[0]
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + loop.step)
+        probes = brain.probe_sites(self._batch, generator)
+        return max(roomy, key=lambda name: read_signal(probes[name]).unexpressed)
+
+    def _say_dropped(self, loop: Loop, why: str) -> None:
+        loop.parts.reporter.event(
+            SettingRestored(step=loop.step, what=f"a growth did not take effect: {why}")
+        )
+
+    def _report_size(self, loop: Loop) -> None:
+        reporter, brain = loop.parts.reporter, loop.parts.brain
+        reporter.point("num_neurons", loop.step, brain.num_neurons())
+        reporter.point("num_parameters", loop.step, brain.num_parameters())

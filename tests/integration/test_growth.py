@@ -1,0 +1,134 @@
+"""Growth in a real trainer: decided by step or ordered by hand, saved before, and exact across a resume."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from daemon.trainer.offline import export
+from tests.integration.test_bit_exact import learn, weights_hash
+from tests.trainer_process import newest, spawn, tiny_order
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.home import Home
+
+STEPS = 60
+# Everything counts as busy, so that a tiny brain grows twice within the run.
+EAGER: dict[str, Any] = {
+    "growth__enabled": True, "growth__every_steps": 10, "growth__cooldown_steps": 20,
+    "growth__maturity_steps": 5, "growth__high_activation__above": 0.0, "growth__recycle_above": 1.0,
+    "checkpoint__keep_latest": 50,
+}  # fmt: skip
+
+
+def manifest(checkpoint: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((checkpoint / "MANIFEST.json").read_text())
+    return document
+
+
+def before_growth(home: Home) -> list[Path]:
+    """Checkpoints saved before a growth, oldest first."""
+    found = [path for path in home.checkpoints.iterdir() if manifest(path)["reason"] == "growth"]
+    return sorted(found, key=lambda path: int(manifest(path)["step"]))
+
+
+def test_a_resume_across_growth_is_bit_exact(home: Home, tmp_path: Path) -> None:
+    whole = learn(home, limits__steps=STEPS, **EAGER)
+    grown = manifest(whole)["spec"]["growth"]
+    assert [entry["seed"] for entry in grown] == [10, 30, 50]
+    history = json.loads((whole / "state.json").read_text())["growth_history"]
+    assert [record["step"] for record in history] == [10, 30, 50]
+    for record in history:
+        assert record["units_after"] > record["units_before"]
+        assert record["metrics_before"]["bpc"] > record["metrics_after"]["bpc"] > 0
+        assert record["metrics_after"]["num_neurons"] > record["metrics_before"]["num_neurons"]
+
+    # From the checkpoint saved before the second growth: it happens again, at once and alike.
+    middle = before_growth(home)[1]
+    assert manifest(middle)["step"] == 30
+    assert len(manifest(middle)["spec"]["growth"]) == 1
+    again = learn(home, limits__steps=30, session=2, checkpoint=middle, **EAGER)
+    assert weights_hash(again) == weights_hash(whole)
+
+    # From between two growths, by way of a single file.
+    half = learn(home, limits__steps=10, session=3, checkpoint=before_growth(home)[0], **EAGER)
+    assert manifest(half)["step"] == 20
+    file = export(home, half.name, tmp_path)
+    end = learn(home, limits__steps=40, run_id="r-file", checkpoint=file, **EAGER)
+    assert weights_hash(end) == weights_hash(whole)
+
+
+def test_growth_is_told_with_its_evidence_and_its_numbers(home: Home) -> None:
+    trainer = spawn(tiny_order(home, limits__steps=15, **EAGER))
+    assert trainer.finish().state == "finished"
+    [event] = [event for event in trainer.events if event["kind"] == "brain_grew"]
+    data = event["data"]
+    assert event["message"] == f"[Neurogenesis] Growing {data['site']}: {data['reason']}"
+    assert data["reason"].startswith("High activation (")
+    assert data["evidence"]["utilisation"] > data["evidence"]["above"] == 0.0
+    neurons = [int(value) for name, _, _, value in trainer.points if name == "num_neurons"]
+    assert trainer.ready is not None
+    assert neurons == [trainer.ready.num_neurons, data["num_neurons"]]
+    saved = [event["data"]["reason"] for event in trainer.events if event["kind"] == "checkpoint_saved"]
+    assert saved == ["first", "growth", "grown", "final"]
+
+
+def test_growth_ordered_by_hand_happens_again_after_a_crash(home: Home) -> None:
+    trainer = spawn(tiny_order(home, limits__steps=120))
+    trainer.hear_until(lambda heard: heard.step >= 3)
+    overview = trainer.order("growth", fraction=0.5)
+    sites = {row["site"]: row for row in overview.result["sites"]}
+    assert sites["self_model"]["preview"]["units"] == 24
+    assert all(row["eligible"] for row in sites.values())
+    grown = trainer.order("grow", site="self_model", fraction=0.5)
+    assert grown.ok, grown.error
+    assert (grown.result["units_before"], grown.result["units_after"]) == (16, 24)
+    whole = trainer.finish()
+    assert whole.checkpoint is not None
+    assert [e["message"] for e in trainer.events if e["kind"] == "brain_grew"] == [
+        "[Neurogenesis] Growing self_model: By hand (50% of 16 units)"
+    ]
+    # The same journal, from the checkpoint of step 0: as if everything after it had been lost.
+    first = min(home.checkpoints.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    again = spawn(tiny_order(home, session=2, checkpoint=first, limits_from_checkpoint=True))
+    replayed = again.finish()
+    assert replayed.checkpoint is not None
+    assert weights_hash(home.checkpoints / replayed.checkpoint) == weights_hash(
+        home.checkpoints / whole.checkpoint
+    )
+
+
+def test_kill_9_after_an_acknowledged_growth_loses_nothing_of_it(home: Home) -> None:
+    trainer = spawn(tiny_order(home, limits__steps=10_000))
+    trainer.hear_until(lambda heard: heard.step >= 3)
+    grown = trainer.order("grow", site="blocks.0.mlp", fraction=0.1)
+    assert grown.ok, grown.error
+    trainer.kill()
+    end = learn(home, limits__steps=5, session=2, checkpoint=newest(home.checkpoints))
+    assert manifest(end)["spec"]["sites"]["blocks.0.mlp"] == grown.result["units_after"]
+
+
+def test_orders_that_do_not_fit_are_refused_in_words(home: Home) -> None:
+    trainer = spawn(tiny_order(home, limits__steps=10_000, growth__max_neurons=180))
+    trainer.hear_until(lambda heard: heard.step >= 1)
+    unknown = trainer.order("grow", site="blocks.7.mlp")
+    assert unknown.conflict
+    assert "no growth site is called 'blocks.7.mlp'; there are blocks.0.mixer" in str(unknown.error)
+    assert trainer.order("grow", fraction=1.0).result["metrics_after"]["num_neurons"] == 180
+    full = trainer.order("grow")
+    assert full.conflict
+    assert "growth.max_neurons = 180 leaves room for 0 more" in str(full.error)
+    assert trainer.order("stop").ok
+
+
+def test_neurogenesis_switched_off_drops_a_growth_that_was_pending(home: Home) -> None:
+    learn(home, limits__steps=15, **EAGER)
+    trainer = spawn(
+        tiny_order(home, session=2, checkpoint=before_growth(home)[0], **EAGER | {"growth__enabled": False}),
+    )
+    trainer.hear_until(lambda heard: "setting_restored" in heard.kinds())
+    assert trainer.order("stop").ok
+    assert "a growth did not take effect: growth is switched off" in [e["message"] for e in trainer.events]
+    assert "brain_grew" not in trainer.kinds()
