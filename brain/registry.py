@@ -14,11 +14,13 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from brain.errors import DuplicateNameError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
@@ -62,7 +64,9 @@ class Registry(Generic[T]):
         def add(config: type[T]) -> type[T]:
             taken = self._entries.get(name)
             if taken is not None and taken.builds != builds:
-                raise DuplicateNameError(f"two {self.kind}s are called {name!r}: {taken.builds} and {builds}; rename one")
+                raise DuplicateNameError(
+                    f"two {self.kind}s are called {name!r}: {taken.builds} and {builds}; rename one"
+                )
             self._entries[name] = Entry(name=name, config=config, builds=builds)
             return config
 

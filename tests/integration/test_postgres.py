@@ -44,9 +44,7 @@ class Server:
     def __init__(self, bin_folder: Path, folder: Path) -> None:
         self._bin = bin_folder
         self._folder = folder
-        self._user = (
-            next((name for name in UNPRIVILEGED if _known(name)), None) if _is_root() else None
-        )
+        self._user = next((name for name in UNPRIVILEGED if _known(name)), None) if _is_root() else None
         if self._user is not None:
             shutil.chown(folder, self._user)
 
