@@ -1,4 +1,8 @@
-"""Held-out loss when lanes choose by learning progress (curious), beside round robin at equal bytes."""
+"""Held-out loss when lanes choose by learning progress, beside round robin and chance, at equal bytes.
+
+`chance` is the mix curious with every choice random: it separates what choosing by progress brings from what
+reading eight segments of a source side by side brings.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from unittest import mock
 
 import numpy as np
 import torch
@@ -19,16 +24,17 @@ from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
 from daemon.config import StreamConfig
 from daemon.streams import ExperienceStream
+from daemon.streams.mixes import curious
 from daemon.trainer.batching import assemble
 
 if TYPE_CHECKING:
     from brain.ports import Brain
 
-Mix = Literal["curious", "round_robin"]
+Way = Literal["curious", "round_robin", "chance"]
 
 TEXTS = Path(__file__).parents[2] / "shared" / "data" / "text"
 ROWS = 16
-STEPS, STEPS_LONG = 800, 6000
+STEPS, STEPS_LONG = 600, 6000
 SEEDS, SEEDS_LONG = (0, 1), (0, 1, 2, 3, 4)
 SOURCE_BYTES = 400_000
 HELD_OUT_SHARE = 0.05
@@ -81,23 +87,27 @@ def run(*, long: bool) -> list[Result]:
 
 
 def compare(name: str, data: tuple[str, ...], what: str, *, at_most: float, long: bool) -> Result:
-    """Both mixes from the same first weights, for each seed."""
+    """All three ways from the same first weights, for each seed."""
     seeds, steps = (SEEDS_LONG, STEPS_LONG) if long else (SEEDS, STEPS)
     ours = [learn("curious", data, steps=steps, seed=seed) for seed in seeds]
-    peers = [learn("round_robin", data, steps=steps, seed=seed) for seed in seeds]
+    peers: dict[Way, list[Outcome]] = {
+        way: [learn(way, data, steps=steps, seed=seed) for seed in seeds] for way in ("round_robin", "chance")
+    }
     return judged(
         name,
-        measures=f"{what} after {steps * ROWS * 64 / 1e6:.1f} MB, curious beside round robin",
+        measures=f"{what} after {steps * ROWS * 64 / 1e6:.1f} MB, curious beside round robin and chance",
         ours=statistics.fmean(outcome.mean for outcome in ours),
-        peers={"round_robin": statistics.fmean(outcome.mean for outcome in peers)},
+        peers={way: statistics.fmean(outcome.mean for outcome in found) for way, found in peers.items()},
         unit="bits per byte",
         at_most=at_most,
         of="ratio",
         long=long,
         details={
-            "difference_by_seed": [a.mean - b.mean for a, b in zip(ours, peers, strict=True)],
-            "curious": averaged(ours),
-            "round_robin": averaged(peers),
+            "difference_by_seed": {
+                way: [a.mean - b.mean for a, b in zip(ours, found, strict=True)]
+                for way, found in peers.items()
+            },
+            "sources": {way: averaged(found) for way, found in {"curious": ours, **peers}.items()},
             "steps": steps,
             "seeds": len(seeds),
         },
@@ -115,13 +125,18 @@ def averaged(outcomes: list[Outcome]) -> dict[str, dict[str, float]]:
     }
 
 
-def learn(mix: Mix, data: tuple[str, ...], *, steps: int, seed: int) -> Outcome:
+def learn(way: Way, data: tuple[str, ...], *, steps: int, seed: int) -> Outcome:
     """A small brain that reads `steps` batches of live rows, then is scored on what was held out."""
     device = torch.device("cpu")
+    mix: Literal["curious", "round_robin"] = "round_robin" if way == "round_robin" else "curious"
+    epsilon = 1.0 if way == "chance" else curious.EPSILON
     brain = build_brain(
         "synapse", SETTINGS, optimizer=OptimizerConfig(), lanes=ROWS, device=device, seed=seed
     )
-    with tempfile.TemporaryDirectory(prefix="synapsed-curious-") as cache:
+    with (
+        tempfile.TemporaryDirectory(prefix="synapsed-curious-") as cache,
+        mock.patch.object(curious, "EPSILON", epsilon),
+    ):
         stream = ExperienceStream.open(
             StreamConfig(data=data, mix=mix, held_out_share=HELD_OUT_SHARE),
             lanes=ROWS,

@@ -104,7 +104,9 @@ def test_averages_are_plain_means_until_their_horizons() -> None:
     learnt = Learnt()
     for loss in (4.0, 2.0, 3.0):
         learnt = learnt.after(loss)
-    assert (learnt.rows, learnt.fast, learnt.slow) == (3, pytest.approx(3.0), pytest.approx(3.0))
+    assert learnt.rows == 3
+    assert learnt.fast == pytest.approx(3.0)
+    assert learnt.slow == pytest.approx(3.0)
     assert learnt.progress == pytest.approx(0.0)
 
 
