@@ -278,3 +278,53 @@ class VitalSign(Protocol):
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take the windows back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnReport:
+    """What one call of a labelled learner's `learn` saw, all before it learned.
+
+    Attributes:
+        loss: mean over the live examples: nats, or half the squared error.
+        outputs: (B, O) what the fast weights said.
+        num_updates: updates made.
+        num_renewed: hidden units born again.
+    """
+
+    loss: float
+    outputs: Tensor
+    num_updates: int
+    num_renewed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SleepReport:
+    """Mean loss of a labelled learner over its memory before and after a sleep; was it taken back?"""
+
+    steps: int
+    loss_before: float
+    loss_after: float
+    rolled_back: bool
+
+
+class LabelledLearner(Protocol):
+    """A learner of labelled examples, without tasks and without an end; see docs/adr/0003."""
+
+    def learn(self, examples: Tensor, targets: Tensor) -> LearnReport:
+        """Score live examples (B, I) with targets (B,) or (B, O), learn from them, remember them."""
+
+    def predict(self, examples: Tensor) -> Tensor:
+        """Classes (B,) or values (B, O) of examples (B, I); changes nothing."""
+
+    def sleep(self, steps: int | None = None) -> SleepReport:
+        """Consolidate what is remembered."""
+
+    def state(self) -> BrainState:
+        """References to the live tensors (no copies), and the counters."""
+
+    def load(self, state: BrainState) -> None:
+        """Take over a state of the same config.
+
+        Raises:
+            SpecMismatchError: when it does not fit.
+        """

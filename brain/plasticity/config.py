@@ -15,8 +15,8 @@ class PlasticityConfig:
             hundreds of units and more.
         maturity_steps: steps for which a renewed unit cannot be renewed again.
         utility_decay: of the running utility.
-        utility: `contribution` is |h| Σ|w_out|; `adaptable` takes |h − mean h| and divides by Σ|w_in|, so that a
-            unit that only shifts a bias, or moves slowly, counts for less.
+        utility: `contribution` is |h| Σ|w_out|; `adaptable` takes |h − mean h| and divides by Σ|w_in|, so
+            that a unit that only shifts a bias, or moves slowly, counts for less.
         l2_init: pull of every weight towards the one it began with, per unit of learning rate.
         shrink: share by which weights shrink towards nought each time shrink-and-perturb runs.
         perturb: spread of the noise then added, as a share of the spread with which weights begin.

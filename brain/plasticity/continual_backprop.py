@@ -1,4 +1,4 @@
-"""Continual backpropagation: the least useful of the mature units are born again, a few in ten thousand steps.
+"""Continual backpropagation: now and then the least useful of the mature units is born again.
 
 Shapes: R networks side by side (left out for one), B examples, H units of a site.
 """
@@ -59,7 +59,7 @@ class ContinualBackprop:
 
     @torch.no_grad()
     def observe(self, activity: Sequence[Tensor]) -> None:
-        """Take in what each site's units said on the batch just learned, (…, B, H) each, in order of sites."""
+        """Take in what each site's units said on the batch just learned, (…, B, H) each, in order."""
         decay = self.config.utility_decay
         for index, (site, said) in enumerate(zip(self.sites, activity, strict=True)):
             mean = said.mean(-2)
@@ -137,7 +137,7 @@ class ContinualBackprop:
         return self._utility[index] / known
 
     def _least_useful(self, index: int, mature: Tensor, count: Tensor) -> Tensor:
-        """Mask (…, H) over the `count` mature units of least utility; utilities that tie fall to the first."""
+        """Mask (…, H) over the `count` mature units of least utility; a tie falls to the first."""
         ranked = self._corrected(index).masked_fill(~mature, torch.inf)
         rank = ranked.argsort(dim=-1, stable=True).argsort(dim=-1)
         return (rank < count.unsqueeze(-1)) & mature

@@ -6,8 +6,10 @@ Shapes: R independent networks side by side (left out for one), H units of the s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,7 +53,8 @@ class UnitSite:
         name: of the site, as growth and vital signs call it.
         incoming: matrices and biases that feed the units; the first is the matrix whose magnitude counts.
         outgoing: matrices that read them.
-        next_bias: bias (…, O) of the first outgoing matrix; it takes over the mean of what a removed unit said.
+        next_bias: bias (…, O) of the first outgoing matrix; it takes over the mean of what a removed unit
+            said.
     """
 
     name: str

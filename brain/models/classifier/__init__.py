@@ -1,1 +1,1 @@
-"""The classifier: an MLP that learns a labelled stream online, without tasks, without an end and without the daemon."""
+"""The classifier: an MLP that learns a labelled stream online, without tasks and without the daemon."""

@@ -20,10 +20,10 @@ BLOCK = 4096  # numbers drawn at once
 class ExampleMemory:
     """A class-balanced reservoir: what is full of many classes gives way only to the rare, chosen at random.
 
-    While there is room every example is kept. Then an example of a class that has fewer than the largest class
-    takes the slot of a random one of the largest; an example of (one of) the largest takes the slot of a random
-    one of its own class, with the chance (kept of it) / (seen of it), so each class stays a uniform sample of
-    its own past. Real targets count as one class: then it is Vitter's reservoir.
+    While there is room every example is kept. Then an example of a class that has fewer than the largest
+    class takes the slot of a random one of the largest; an example of (one of) the largest takes the slot of
+    a random one of its own class, with the chance (kept of it) / (seen of it), so each class stays a uniform
+    sample of its own past. Real targets count as one class: then it is Vitter's reservoir.
 
     Source: Chrysakis & Moens 2020, "Online continual learning from imbalanced data", CBRS.
     """
@@ -34,16 +34,19 @@ class ExampleMemory:
         self.logits = torch.zeros(capacity, outputs)
         self.targets = targets.new_zeros((capacity, *targets.shape[1:]))
         self.num_items = 0
-        self._label = [0] * capacity
         self._slots: dict[int, list[int]] = {}
         self._seen: dict[int, int] = {}
         self._place = random.Random(seed)  # noqa: S311 - not for secrets
         self._draw = torch.Generator().manual_seed(seed)
-        self._block, self._used = torch.empty(0), 0
+        self._block, self._used = torch.zeros(BLOCK), BLOCK
+        self._by_class: tuple[Tensor, Tensor] | None = None  # slots (classes, most) and lengths, until an add
 
     def add(self, examples: Tensor, targets: Tensor, logits: Tensor) -> None:
         """Offer n examples (n, I) with targets (n,) or (n, O) and the logits (n, O) they were met with."""
-        labels = targets.tolist() if targets.dim() == 1 and not targets.is_floating_point() else [0] * len(targets)
+        self._by_class = None
+        labels = (
+            targets.tolist() if targets.dim() == 1 and not targets.is_floating_point() else [0] * len(targets)
+        )
         taken = [(row, slot) for row, label in enumerate(labels) if (slot := self._slot_for(label)) >= 0]
         # Of two that took one slot in the same call the later stays.
         by_slot = {slot: row for row, slot in taken}
@@ -70,23 +73,25 @@ class ExampleMemory:
             victim[place], victim[-1] = victim[-1], victim[place]
             slot = victim.pop()
         own.append(slot)
-        self._label[slot] = label
         return slot
 
     def sample(self, n: int) -> Tensor:
-        """Slots of n examples, uniform over what is kept, with replacement, (n,)."""
-        if self._used + n > len(self._block):
-            self._block, self._used = torch.rand(max(BLOCK, n), generator=self._draw), 0
+        """Slots of n examples (at most 4,096), uniform over what is kept, with replacement, (n,)."""
+        if self._used + n > BLOCK:
+            torch.rand(BLOCK, generator=self._draw, out=self._block)
+            self._used = 0
         drawn = self._block[self._used : self._used + n]
         self._used += n
         return (drawn * self.num_items).long()
 
     def sample_balanced(self, n: int) -> Tensor:
         """Slots of n examples, each class with the same chance, (n,)."""
-        kept = [slots for slots in self._slots.values() if slots]
-        lengths = torch.tensor([len(slots) for slots in kept])
-        table = torch.nn.utils.rnn.pad_sequence([torch.tensor(slots) for slots in kept], batch_first=True)
-        of = torch.randint(len(kept), (n,), generator=self._draw)
+        if self._by_class is None:
+            kept = [torch.tensor(slots) for slots in self._slots.values() if slots]
+            table = torch.nn.utils.rnn.pad_sequence(kept, batch_first=True)
+            self._by_class = table, torch.tensor([len(slots) for slots in kept])
+        table, lengths = self._by_class
+        of = torch.randint(len(lengths), (n,), generator=self._draw)
         place = (torch.rand(n, generator=self._draw) * lengths[of]).long()
         return table[of, place]
 
@@ -100,7 +105,7 @@ class ExampleMemory:
             "examples": self.examples,
             "targets": self.targets,
             "logits": self.logits,
-            "block": self._block.clone(),
+            "block": self._block,
             "generator": self._draw.get_state(),
         }
 
@@ -119,8 +124,9 @@ class ExampleMemory:
         """Go on exactly where both were taken."""
         for name in ("examples", "targets", "logits"):
             getattr(self, name).copy_(tensors[name])
-        self._block = tensors["block"].clone()
+        self._block.copy_(tensors["block"])
         self._draw.set_state(tensors["generator"].clone())
+        self._by_class = None
         self.num_items, self._used = int(counters["num_items"]), int(counters["used"])
         self._slots = {int(label): [int(slot) for slot in slots] for label, slots in counters["slots"]}
         self._seen = {int(label): int(seen) for label, seen in counters["seen"]}

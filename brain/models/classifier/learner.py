@@ -5,55 +5,35 @@ Shapes: B live examples, K replayed ones, I inputs, O outputs (classes, or value
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from brain.errors import SpecMismatchError
-from brain.models.classifier.config import LearnerConfig
 from brain.models.classifier.example_memory import ExampleMemory
-from brain.models.classifier.mlp import OnlineMLP, Trace
+from brain.models.classifier.mlp import OnlineMLP
+from brain.models.tensors import copy_named
+from brain.ports import BrainState, LearnReport, SleepReport
+
+if TYPE_CHECKING:
+    from brain.models.classifier.config import LearnerConfig
+    from brain.models.classifier.mlp import Trace
 
 Weights = Literal["fast", "plastic", "stable"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class LearnReport:
-    """What one call of `learn` saw, all before it learned.
-
-    Attributes:
-        loss: mean over the live examples: nats, or half the squared error.
-        outputs: (B, O) what the fast weights said.
-        num_updates: updates made.
-        num_renewed: hidden units born again.
-    """
-
-    loss: float
-    outputs: Tensor
-    num_updates: int
-    num_renewed: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class SleepReport:
-    """Mean loss over the memory before and after a sleep, and whether it was taken back."""
-
-    steps: int
-    loss_before: float
-    loss_after: float
-    rolled_back: bool
+KIND = "classifier"
 
 
 class OnlineLearner:
     """Learns a labelled stream example by example, without being told of tasks or of an end.
 
-    What comes is learned at once (fast weights); what was is replayed with the labels and the logits it was met
-    with (DER++, Buzzega et al. 2020) and held to whichever slow average is surer of it (CLS-ER, Arani et al.
-    2022); hidden units that serve nothing are renewed (continual backprop). `sleep` consolidates.
+    What comes is learned at once (fast weights); what was is replayed with the labels and the logits it was
+    met with (DER++, Buzzega et al. 2020) and held to whichever slow average is surer of it (CLS-ER, Arani et
+    al. 2022); hidden units that serve nothing are renewed (continual backprop). `sleep` consolidates.
 
     Example: `learner = OnlineLearner(config, seed=0)`, then `learner.learn(x, y)` for every small batch and
     `learner.predict(x)` at any time.
@@ -84,7 +64,9 @@ class OnlineLearner:
         renewed, met, loss = 0, examples, 0.0
         for update in range(memory.updates):
             slots = self.memory.sample(memory.rows) if self.memory.num_items and memory.rows else None
-            rows = examples if slots is None else torch.cat([examples, self._noisy(self.memory.examples[slots])])
+            rows = (
+                examples if slots is None else torch.cat([examples, self._noisy(self.memory.examples[slots])])
+            )
             trace = self.mlp.forward(rows.unsqueeze(0))
             said = trace.outputs[0]
             delta = torch.empty_like(said)
@@ -132,7 +114,9 @@ class OnlineLearner:
 
     def _surer(self, rows: Tensor, targets: Tensor) -> Tensor:
         """Outputs (K, O) of whichever average is surer of each row's target."""
-        both = [self.mlp.forward(rows.unsqueeze(0), flat=flat).outputs[0] for flat in (self.plastic, self.stable)]
+        both = [
+            self.mlp.forward(rows.unsqueeze(0), flat=flat).outputs[0] for flat in (self.plastic, self.stable)
+        ]
         if self.config.task == "classify":
             sure = [said.log_softmax(1).gather(1, targets[:, None]) for said in both]
         else:
@@ -176,11 +160,13 @@ class OnlineLearner:
     def sleep(self, steps: int | None = None) -> SleepReport:
         """Replay the memory, each class alike, at a falling rate, held to what the stable average knows.
 
-        Then the stable average takes over what was consolidated. If the mean loss over the memory rose by more
-        than the tolerance, everything is as it was before.
+        Then the stable average takes over what was consolidated. If the mean loss over the memory rose by
+        more than the tolerance, everything is as it was before.
         """
         settings = self.config.sleep
         steps = settings.steps if steps is None else steps
+        if not self.memory.num_items:
+            return SleepReport(steps=0, loss_before=0.0, loss_after=0.0, rolled_back=False)
         kept = slice(0, self.memory.num_items)
         before = self._loss(self.outputs(self.memory.examples[kept]), self.memory.targets[kept])
         undo = [tensor.clone() for tensor in self._moving()]
@@ -201,19 +187,69 @@ class OnlineLearner:
         return SleepReport(steps=steps, loss_before=before, loss_after=after, rolled_back=rolled_back)
 
     def _sleep_step(self) -> None:
-        settings, memory = self.config.sleep, self.config.memory
+        settings = self.config.sleep
         slots = self.memory.sample_balanced(settings.rows)
-        rows, targets = self.memory.examples[slots], self.memory.targets[slots]
-        rows = self._noisy(rows)
-        teacher = self.outputs(rows, weights="stable")
+        rows, targets = self._noisy(self.memory.examples[slots]), self.memory.targets[slots]
         trace = self.mlp.forward(rows.unsqueeze(0))
         said = trace.outputs[0]
         error = self._error(said, targets)
-        error.add_(said - teacher, alpha=2.0 * settings.distillation / said.shape[1])
-        if memory.logit_weight:
-            error.add_(said - self.memory.logits[slots], alpha=0.0)
+        if settings.distillation:
+            teacher = self.outputs(rows, weights="stable")
+            error.add_(said - teacher, alpha=2.0 * settings.distillation / said.shape[1])
         self._step(trace, error.div_(len(slots)))
 
     def _moving(self) -> list[Tensor]:
         """All that a sleep changes and a rollback puts back, generators apart."""
         return [self.mlp.flat, self.plastic, self.stable, *self.mlp.moments()]
+
+    # What survives a restart.
+
+    def state(self) -> BrainState:
+        """References to the live tensors, and all else that the next step depends on."""
+        return BrainState(
+            model=self.mlp.named(self.mlp.flat),
+            learning=self._learning_tensors(),
+            counters={
+                "num_samples": self.num_samples,
+                "num_updates": self.num_updates,
+                "num_steps": self.mlp.num_steps,
+                "memory": self.memory.counters(),
+            },
+            spec={"kind": KIND, "config": asdict(self.config)},
+        )
+
+    def load(self, state: BrainState) -> None:
+        """Take over a state of this config.
+
+        Raises:
+            SpecMismatchError: naming what does not fit; then nothing was changed.
+        """
+        sizes = state.spec.get("config", {}).get("mlp", {}).get("sizes", ())
+        if state.spec.get("kind") != KIND or tuple(sizes) != self.config.mlp.sizes:
+            raise SpecMismatchError(
+                f"the stored learner is a {state.spec.get('kind')} of sizes {tuple(sizes)}, "
+                f"this one a {KIND} of {self.config.mlp.sizes}; build it with the stored config"
+            )
+        own = self._learning_tensors()
+        copy_named([("model", state.model, self.mlp.named(self.mlp.flat)), ("learning", state.learning, own)])
+        parts: dict[str, dict[str, Tensor]] = {"mlp": {}, "memory": {}}
+        for name, tensor in state.learning.items():
+            part, _, rest = name.partition(":")
+            if part in parts:
+                parts[part][rest] = tensor
+        counters = state.counters
+        self.mlp.take_generators(parts["mlp"], num_steps=int(counters["num_steps"]))
+        self.memory.load(parts["memory"], counters["memory"])
+        self._noise.set_state(state.learning["noise"].clone())
+        self.num_samples, self.num_updates = int(counters["num_samples"]), int(counters["num_updates"])
+
+    def _learning_tensors(self) -> dict[str, Tensor]:
+        averages = {"plastic": self.plastic, "stable": self.stable}
+        named = {
+            f"{average}:{name}": view
+            for average, flat in averages.items()
+            for name, view in self.mlp.named(flat).items()
+        }
+        named |= {f"mlp:{name}": tensor for name, tensor in self.mlp.learning_tensors().items()}
+        named |= {f"memory:{name}": tensor for name, tensor in self.memory.tensors().items()}
+        return named | {"rate": self.mlp.rate, "seen": self._seen, "noise": self._noise.get_state()}

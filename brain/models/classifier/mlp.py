@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from brain.models.tensors import copy_named
 from brain.plasticity.continual_backprop import ContinualBackprop, Renewal
 from brain.plasticity.regularize import pull_to_start, shrink_and_perturb
 from brain.plasticity.site import UnitSite, UnitWeight
@@ -84,7 +83,7 @@ class OnlineMLP:
         weights, biases, begin = [], [], 0
         for inputs, outputs in zip(self.config.sizes[:-1], self.config.sizes[1:], strict=True):
             end = begin + outputs * inputs
-            weights.append(flat[:, begin:end].unflatten(1, (outputs, inputs)))
+            weights.append(flat[:, begin:end].view(-1, outputs, inputs))
             biases.append(flat[:, end : end + outputs])
             begin = end + outputs
         return weights, biases
@@ -217,13 +216,8 @@ class OnlineMLP:
         tensors |= {f"recycling|{name}": tensor for name, tensor in self.recycling.tensors().items()}
         return tensors | {"noise|generator": self._noise.get_state()}
 
-    def load(self, model: Mapping[str, Tensor], learning: Mapping[str, Tensor], *, num_steps: int) -> None:
-        """Take over stored tensors.
-
-        Raises:
-            SpecMismatchError: naming the first that does not fit; then nothing was changed.
-        """
-        copy_named([("model", model, self.named(self.flat)), ("learning", learning, self.learning_tensors())])
+    def take_generators(self, learning: Mapping[str, Tensor], *, num_steps: int) -> None:
+        """Set what `learning_tensors` gave only copies of; the tensors themselves are copied in by name."""
         prefix = "recycling|"
         self.recycling.load({k.removeprefix(prefix): t for k, t in learning.items() if k.startswith(prefix)})
         self._noise.set_state(learning["noise|generator"].clone())

@@ -1,0 +1,1 @@
+"""Data that the benchmarks bring along; its licence lies beside it."""
