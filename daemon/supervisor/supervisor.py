@@ -369,7 +369,7 @@ class Supervisor:
             self._launch(self.newsroom.runs[order.run_id], order)
 
     def _on_operation(self, operation: Operation) -> None:
-        if operation.action == "generate":
+        if operation.action in {"generate", "growth"}:
             return  # a question and its answer: nobody's history
         self.ledger.put_operation(operation)
         self.newsroom.tell_operation(operation)

@@ -65,7 +65,7 @@ class Growing:
         self._batch = batch
         self._complete_history(state)
         due = self.config.enabled and state.step % self.config.every_steps == 0 and report.applied
-        if not (due and isinstance(loop.parts.brain, Growable)):
+        if not (due and isinstance(loop.parts.brain, Growable)) or _asleep(state):
             return
         probes = self._look(loop, batch)
         if probes is None:
@@ -89,6 +89,9 @@ class Growing:
         brain = loop.parts.brain
         if not isinstance(brain, Growable):
             raise SettingsError(_NOT_GROWABLE)
+        if _asleep(loop.parts.state):
+            # A sleep may be rolled back, to weights that would no longer fit.
+            raise SettingsError("the brain is asleep; it can grow when it is awake again")
         chosen = site if site is not None else self._neediest(loop, brain)
         share = self.config.fraction if fraction is None else fraction
         return plan_by_hand(brain.sites(), self.config, chosen, share, step=loop.step)
@@ -235,7 +238,7 @@ class Growing:
             error=state.smooth_bpc,
             best_error=growth.get("best_error"),
             risen_step=growth.get("risen_step"),
-            slept_step=getattr(state, "slept_step", None),
+            slept_step=_sleep(state).get("woke"),
             last_growth_step=growth.get("last_growth_step"),
             num_neurons=loop.parts.brain.num_neurons(),
             recyclable=True,
@@ -269,7 +272,7 @@ class Growing:
     def _complete_history(self, state: LoopState) -> None:
         """Once newborns are mature, write down how the brain fares."""
         for record in state.growth_history:
-            if record.get("settled_step") == state.step:
+            if record["settled_step"] <= state.step and "bpc" not in record["metrics_after"]:
                 record["metrics_after"]["bpc"] = state.smooth_bpc
 
     def _neediest(self, loop: Loop, brain: Growable) -> str:
@@ -291,3 +294,13 @@ class Growing:
         reporter, brain = loop.parts.reporter, loop.parts.brain
         reporter.point("num_neurons", loop.step, brain.num_neurons())
         reporter.point("num_parameters", loop.step, brain.num_parameters())
+
+
+def _sleep(state: LoopState) -> dict[str, Any]:
+    """What the state knows of sleep; nothing where a brain never sleeps."""
+    known: dict[str, Any] = getattr(state, "sleep", {})
+    return known
+
+
+def _asleep(state: LoopState) -> bool:
+    return bool(_sleep(state).get("steps"))

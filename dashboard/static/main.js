@@ -10,6 +10,7 @@ import { mountCharts } from "./charts.js";
 import { mountCheckpoints } from "./checkpoints.js";
 import { mountControls } from "./controls.js";
 import { mountEvents } from "./events.js";
+import { mountGrowth } from "./growth.js";
 import { mountHeader } from "./header.js";
 import { mountHeldOut } from "./heldout.js";
 import { mountRuns } from "./runs.js";
@@ -50,6 +51,7 @@ const panels = [
   mountVoice(page),
   mountEvents(page),
   mountHeldOut(page),
+  mountGrowth(page),
   mountCheckpoints(page),
   mountRuns(page),
   mountSchedule(page),

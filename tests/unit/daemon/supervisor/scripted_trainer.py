@@ -181,6 +181,10 @@ class ScriptedTrainer:
                 result = {"sequence": 1, "effective_step": self.step}
             case "generate":
                 result = {"text": command.arguments["prompt"] + "!", "bytes_generated": 1}
+            case "growth":
+                result = self.script.get("growth", {})
+            case "grow" if "grown" in self.script:
+                result = {**command.arguments, **self.script["grown"]}
             case "grow" | "sleep":
                 words = self.script.get("conflict", "not available for this brain")
                 self.answer(Outcome(id=command.id, ok=False, step=self.step, error=words, conflict=True))

@@ -1,0 +1,83 @@
+"""Growth: the sites of a brain, what growing one would give, and growing it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from daemon.api.context import ContextOf
+from daemon.api.shapes import Operation, Request
+from daemon.errors import ConflictError, TrainerLostError
+
+router = APIRouter(prefix="/runs", tags=["growth"])
+
+Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+
+
+class Preview(BaseModel):
+    """What a site would be after growing."""
+
+    newborns: int
+    units: int
+    num_neurons: int
+    num_parameters: int
+
+
+class Site(BaseModel):
+    """A place where neurons can be born; `signals` are those of the last looks, null before the first."""
+
+    site: str
+    units: int
+    born_units: int
+    max_units: int
+    eligible: bool
+    reason: str | None
+    last_growth_step: int | None
+    signals: dict[str, float] | None
+    preview: Preview
+
+
+class GrowthView(BaseModel):
+    """The sites of a brain from input to output, and what grew so far, oldest first."""
+
+    step: int
+    enabled: bool
+    fraction: float
+    max_neurons: int
+    num_neurons: int
+    num_parameters: int
+    sites: list[Site]
+    history: list[dict[str, Any]]
+
+
+class Growing(Request):
+    """What to grow; without a site, where neurons are missed most; without a fraction, `growth.fraction`."""
+
+    site: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    fraction: Fraction | None = None
+
+
+@router.get("/{run_id}/growth", response_model=GrowthView)
+async def growth(
+    context: ContextOf,
+    run_id: str,
+    fraction: Annotated[float | None, Query(gt=0, le=1, allow_inf_nan=False)] = None,
+) -> Any:
+    """Sites, what keeps each from growing, and a preview; asked of the trainer between two steps."""
+    operation = await context.supervisor.act_checked(run_id, "growth", {"fraction": fraction})
+    await operation.finished.wait()
+    if operation.conflict:
+        raise ConflictError(operation.error or "this brain cannot grow")
+    if operation.state == "failed":
+        raise TrainerLostError(operation.error or "the trainer did not answer")
+    return operation.result
+
+
+@router.post("/{run_id}/growth", status_code=202, response_model=Operation)
+async def grow(context: ContextOf, run_id: str, wanted: Growing, response: Response) -> Any:
+    """Grow a site by hand; saved before and journaled before the operation is done. 409 where it cannot."""
+    operation = await context.supervisor.act(run_id, "grow", wanted.model_dump(exclude_none=True))
+    response.headers["Location"] = f"/api/v1/operations/{operation.id}"
+    return operation.view()

@@ -1,0 +1,82 @@
+"""The command that grows a brain by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.options import HomeOption, JsonOption, RunOption
+from daemon.cli.steering import connect
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(rich_help_panel="Steer")(grow)
+
+
+def grow(
+    *,
+    site: Annotated[
+        str | None, typer.Option("--site", help="Where; else where neurons are missed most.")
+    ] = None,
+    fraction: Annotated[
+        float | None,
+        typer.Option("--fraction", min=0.0, max=1.0, help="Share of the site's units; else growth.fraction."),
+    ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Show the sites and what growing each would give; grow nothing.")
+    ] = False,
+    run_id: RunOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let neurons be born in the brain that learns: saved before, and nothing it knows is lost."""
+    from daemon.cli.output import print_json
+
+    with connect(home) as daemon:
+        run = daemon.run(run_id)
+        path = f"/runs/{run['id']}/growth"
+        if preview:
+            answer = daemon.get(path, fraction=fraction)
+        else:
+            wanted = {"site": site, "fraction": fraction}
+            body = {key: value for key, value in wanted.items() if value is not None}
+            answer = daemon.finished(daemon.post(path, body))
+    if as_json:
+        print_json(answer)
+    elif preview:
+        _print_sites(answer)
+    else:
+        _print_grown(answer["result"])
+
+
+def _print_sites(view: dict[str, Any]) -> None:
+    from daemon.cli.output import print_table
+
+    rows = [
+        {
+            "site": site["site"],
+            "units": site["units"],
+            "at_most": site["max_units"],
+            "utilisation": (site["signals"] or {}).get("utilisation"),
+            "would_have": site["preview"]["units"],
+            "neurons_then": site["preview"]["num_neurons"],
+            "kept_from_it_by": site["reason"],
+        }
+        for site in view["sites"]
+    ]
+    columns = (
+        "site", "units", "at_most", "utilisation", "would_have", "neurons_then", "kept_from_it_by",
+    )  # fmt: skip
+    print_table(rows, columns, empty="This brain has no growth sites")
+    state = "on" if view["enabled"] else "off; switch it on with: synapsed resume latest --neurogenesis"
+    print(f"{view['num_neurons']:,} of at most {view['max_neurons']:,} neurons. Growth by itself is {state}.")
+
+
+def _print_grown(result: dict[str, Any]) -> None:
+    print(
+        f"{result['site']} grew from {result['units_before']:,} to {result['units_after']:,} units "
+        f"at step {result['step']:,}; {result['metrics_after']['num_neurons']:,} neurons in all. "
+        f"Before it: {result['checkpoint']}"
+    )

@@ -1,0 +1,46 @@
+"""`synapsed grow`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.unit.daemon.api.test_growth import VIEW
+
+if TYPE_CHECKING:
+    from tests.unit.daemon.cli.conftest import Call
+    from tests.unit.daemon.cli.fake_daemon import FakeDaemon
+
+GROWTH = "/runs/r-1/growth"
+
+
+def test_the_sites_are_previewed(call: Call, daemon: FakeDaemon) -> None:
+    daemon.problems["GET", GROWTH] = (200, VIEW)
+    shown = call("grow", "--preview", "--fraction", "0.1").out
+    assert "self_model" in shown
+    assert "176 of at most 100,000 neurons. Growth by itself is off" in shown
+    assert ("GET", GROWTH, {"fraction": "0.1"}) in daemon.asked
+    assert call("grow", "--preview", "--json").json() == VIEW
+
+
+def test_a_site_is_grown_and_the_way_back_is_named(call: Call, daemon: FakeDaemon) -> None:
+    result = {
+        "site": "self_model", "units_before": 16, "units_after": 20, "step": 1234,
+        "metrics_after": {"num_neurons": 180}, "checkpoint": "continuous_1706123456",
+    }  # fmt: skip
+    operation = {"id": "o-7", "action": "grow", "state": "done", "result": result, "error": None}
+    daemon.problems["POST", GROWTH] = (202, operation)
+    called = call("grow", "--site", "self_model", "--fraction", "0.25")
+    assert called.out == (
+        "self_model grew from 16 to 20 units at step 1,234; 180 neurons in all. "
+        "Before it: continuous_1706123456\n"
+    )
+    assert ("POST", GROWTH, {"site": "self_model", "fraction": 0.25}) in daemon.asked
+    assert call("grow", "--json").json() == operation
+    assert ("POST", GROWTH, {}) in daemon.asked
+
+
+def test_a_refusal_is_one_line_and_exit_code_5(call: Call, daemon: FakeDaemon) -> None:
+    daemon.problems["POST", GROWTH] = (409, {"detail": "self_model cannot grow: growth.max_neurons = 176"})
+    called = call("grow", "--site", "self_model")
+    assert (called.code, called.err) == (5, "synapsed: self_model cannot grow: growth.max_neurons = 176\n")
+    assert call("grow", "--fraction", "1.5").code == 2
