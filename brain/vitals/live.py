@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+import torch
+
 from brain.errors import BrainError
 from brain.ports import Moment, Reading
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], float]
 
+_CONSTANT_SHARE = 0.999  # of one byte value among all: no experience to speak of
+
 
 class NotMeasurableError(BrainError):
     """A vital sign cannot be measured now; the message is the reason shown, `detail` goes with it."""
@@ -24,6 +28,22 @@ class NotMeasurableError(BrainError):
     def __init__(self, reason: str, detail: Mapping[str, float] | None = None) -> None:
         super().__init__(reason)
         self.detail = dict(detail or {})
+
+
+def is_constant(values: Tensor) -> bool:
+    """Whether uint8 values, of any shape, are one byte over and over."""
+    counts = torch.bincount(values.flatten().long(), minlength=256)
+    return float(counts.max()) >= _CONSTANT_SHARE * values.numel()
+
+
+def require_experience(moment: Moment) -> None:
+    """Refuse to measure over a batch that is one byte over and over.
+
+    Raises:
+        NotMeasurableError: it is.
+    """
+    if is_constant(moment.batch.bytes[moment.batch.mask]):
+        raise NotMeasurableError("the input is constant: without experience there is nothing to measure")
 
 
 class LiveSign(ABC):
@@ -56,9 +76,13 @@ class LiveSign(ABC):
         """Take the windows back."""
 
     def measure(self, moment: Moment) -> Reading:
-        """Estimate from the evidence so far, or say why that cannot be done."""
+        """Estimate from the evidence so far, or say why that cannot be done.
+
+        While the input is constant nothing is available: what a window still holds is about other input.
+        """
         began = self._clock()
         try:
+            require_experience(moment)
             reading = self._estimate(moment)
         except NotMeasurableError as problem:
             reading = Reading(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from brain.ports import Moment, Observable
-from brain.vitals.live import NotMeasurableError
+from brain.vitals.live import NotMeasurableError, is_constant
 from brain.vitals.perturbation import SKIPPED_STEPS
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from brain.vitals.gaussian import Matrix
 
 MAX_DROPPED_SHARE = 0.01
-_CONSTANT_SHARE = 0.999  # of one byte value among all: no experience to speak of
 _VARIANCE_FLOOR = (
     1e-10  # of a unit, relative to its mean square: below, it is constant up to float32 rounding
 )
@@ -166,8 +165,7 @@ class ModuleWatch:
             raise NotMeasurableError(f"no live row of at least {SKIPPED_STEPS + 2} bytes in this batch")
         order = torch.randperm(len(usable), generator=self._generator)[: self.config.rows]
         rows = batch.bytes[usable[order].to(batch.bytes.device), :length]
-        counts = torch.bincount(rows.flatten().long(), minlength=256)
-        if float(counts.max()) >= _CONSTANT_SHARE * rows.numel():
+        if is_constant(rows):
             raise NotMeasurableError(
                 "the input is constant: without experience there is nothing to integrate"
             )

@@ -1,8 +1,9 @@
-"""Commands on a checkpoint, daemon or not: export, evaluate. They load torch, when they run."""
+"""Commands on a checkpoint, daemon or not: export, evaluate, probe. They load torch, when they run."""
 
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     panel = "Checkpoints"
     app.command(rich_help_panel=panel)(export)
     app.command(rich_help_panel=panel)(evaluate)
+    app.command(rich_help_panel=panel)(probe)
 
 
 def export(
@@ -72,6 +74,31 @@ def evaluate(
     print(f"Held-out BPC {result['bpc']:.4f} over {result['num_bytes']:,} bytes ({checkpoint})")
     rows = [{"source": source, "bpc": bpc} for source, bpc in result["by_source"].items()]
     print_table(rows, ("source", "bpc"), empty="")
+
+
+def probe(
+    checkpoint: CheckpointArgument = "latest",
+    *,
+    ticks: Annotated[
+        int, typer.Option("--ticks", min=1, max=1000, help="Batches read, one look at each; more is surer.")
+    ] = 16,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure every vital sign of a checkpoint, beside null controls where there is nothing to find."""
+    from daemon.cli.output import print_json
+    from daemon.cli.probe_view import show_probe
+    from daemon.home import Home
+
+    def on_progress(control: str) -> None:
+        print(f"Measuring: {control.replace('_', ' ')} …", file=sys.stderr, flush=True)
+
+    opened = Home.open(home, create=False)
+    result = offline("probe", opened, checkpoint, ticks=ticks, on_progress=on_progress)
+    if as_json:
+        print_json(result)
+    else:
+        show_probe(result)
 
 
 def offline(function: str, home: Home, checkpoint: str, *arguments: Any, **settings: Any) -> Any:

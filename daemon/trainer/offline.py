@@ -1,4 +1,4 @@
-"""What can be asked of a checkpoint with nothing running: continue a text, score it, write it as one file."""
+"""What can be asked of a checkpoint with nothing running: go on from a text, score, probe, write one file."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from daemon.config_loading import config_from_dict
 from daemon.streams import ExperienceStream
 from daemon.trainer.batching import num_lanes
 from daemon.trainer.evaluation import HeldOutEvaluation, combine
+from daemon.trainer.probing import DEFAULT_TICKS, probe_checkpoint
 from daemon.trainer.restoring import SLOTS_PREFIX, brain_state, parts_of
 from daemon.trainer.voice import Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from brain.ports import Brain
@@ -76,6 +77,21 @@ def evaluate(home: Home, checkpoint: str) -> dict[str, Any]:
         "num_bytes": sum(loss.num_bytes for loss in losses),
         "by_source": {loss.source: loss.bpc for loss in losses},
     }
+
+
+def probe(
+    home: Home,
+    checkpoint: str,
+    *,
+    ticks: int = DEFAULT_TICKS,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Measure every vital sign of a checkpoint, and the same in every null control.
+
+    Raises:
+        SynapsedError: there is no such checkpoint, it is damaged, or its sources are gone.
+    """
+    return probe_checkpoint(home, open_checkpoint(home, checkpoint), ticks=ticks, on_progress=on_progress)
 
 
 def export(home: Home, checkpoint: str, target: Path) -> Path:

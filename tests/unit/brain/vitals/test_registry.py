@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import torch
+
 from brain.vitals.build import build_vitals
 from brain.vitals.config import VitalsConfig
 from brain.vitals.registry import describe_vitals, vitals
+from tests.unit.brain.vitals.networks import Network, moment, report
 
 NAMES = ["agency", "confidence", "integration", "phi", "self_prediction_error"]
 
@@ -31,3 +34,28 @@ def test_registry_imports_neither_torch_nor_numpy() -> None:
         "import brain.vitals.config; sys.exit(bool({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_constant_input_is_never_measured_whatever_a_window_still_holds() -> None:
+    """All zeros after a healthy past: not one value, and never a healthy one."""
+    generator = torch.Generator().manual_seed(0)
+    network, signs = Network(), build_vitals(VitalsConfig(), seed=0)
+    for step in range(1, 5):
+        state = torch.randn(600, 6, generator=generator)
+        evidence = {
+            "confidence": torch.rand(600, generator=generator),
+            "correct": torch.rand(600, generator=generator) < 0.5,
+            "state": state,
+            "next_state": 0.5 * state,
+            "predicted_state": 0.4 * state,
+        }
+        alive = moment(network, step, report=report(**evidence))
+        for sign in signs:
+            sign.observe(alive)
+    before = {sign.name: sign.measure(alive) for sign in signs}
+    silent = moment(network, 5, rows=torch.zeros(20, 64, dtype=torch.uint8))
+    after = {sign.name: sign.measure(silent) for sign in signs}
+    assert before["confidence"].value is not None
+    assert before["self_prediction_error"].value is not None
+    assert {reading.value for reading in after.values()} == {None}
+    assert {str(reading.reason).split(":")[0] for reading in after.values()} == {"the input is constant"}

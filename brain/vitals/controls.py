@@ -1,0 +1,204 @@
+"""Null controls: every vital sign measured again where what it claims to measure has been taken away.
+
+A value that survives its control is an artefact. All controls see the same text, through the estimators that
+run live; brains handed in are copies, for reading moves their carried state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from brain.ports import Batch, Brain, Moment, Observable, Reading, RowReader, Severable, Steerable, StepReport
+from brain.vitals.build import build_vitals
+from brain.vitals.live import NotMeasurableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from brain.vitals.config import VitalsConfig
+
+OWN = "checkpoint"
+CONTROLS: Mapping[str, str] = {
+    "shuffled": "each module is looked at in another row, each prediction and each own byte put to another",
+    "disconnected": "every wire between modules is cut; each hears the input alone",
+    "zero_input": "the text is one byte over and over",
+    "scrambled": "the entries of every weight matrix are put in random order",
+    "untrained": "a newborn of the same architecture",
+}
+EXPECTED: Mapping[str, str] = {
+    "phi": "falls in every control; disconnected stays below 0.1",
+    "agency": "about 0 when own bytes are shuffled (a brain's own words; world agency needs a live run)",
+    "integration": "falls when shuffled; it needs no wires, so disconnected may stay high: read it beside Φ",
+    "confidence": "0.5 when shuffled",
+    "self_prediction_error": "rises to 1 when shuffled",
+}
+
+_FROZEN_RATE = 1e-60  # a factor on the learning rate under which no float32 moves, not even from nought
+
+Readings = dict[str, Reading]
+
+
+def probe_with_controls(
+    make: Callable[[bool], Brain],
+    batches: Sequence[Batch],
+    config: VitalsConfig,
+    *,
+    seed: int,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Readings]:
+    """Readings of every vital sign, by name, of the brain (`checkpoint`) and in every control.
+
+    Args:
+        make: gives a fresh copy of the brain, True, or an untrained twin of it, False.
+        batches: text to read, one batch a tick.
+        config: of the vital signs.
+        seed: of their generators and of all shuffling.
+        on_progress: told the name of each control before it is measured.
+    """
+    found: dict[str, Readings] = {}
+    on_progress(OWN)
+    brain = frozen(make(True))
+    found[OWN], found["shuffled"] = watch_beside_shuffled(brain, batches, config, seed=seed)
+    on_progress("disconnected")
+    if isinstance(brain, Severable):
+        severed = frozen(make(True))
+        assert isinstance(severed, Severable)
+        severed.sever()
+        found["disconnected"] = watch(severed, batches, config, seed=seed)
+    else:
+        found["disconnected"] = {
+            name: Reading(name=name, value=None, reason="this brain cannot be severed") for name in found[OWN]
+        }
+    on_progress("zero_input")
+    silence = [dataclasses.replace(batch, bytes=torch.zeros_like(batch.bytes)) for batch in batches]
+    found["zero_input"] = watch(brain, silence, config, seed=seed)
+    on_progress("scrambled")
+    scrambled = frozen(make(True))
+    scramble(scrambled, seed=seed)
+    found["scrambled"] = watch(scrambled, batches, config, seed=seed)
+    on_progress("untrained")
+    found["untrained"] = watch(frozen(make(False)), batches, config, seed=seed)
+    return {name: found[name] for name in (OWN, *CONTROLS)}
+
+
+def watch(brain: Brain, batches: Sequence[Batch], config: VitalsConfig, *, seed: int) -> Readings:
+    """Read batch after batch, a tick at each; the readings of the last."""
+    signs, readings = build_vitals(config, seed=seed), {}
+    for step, batch in enumerate(batches, start=1):
+        moment = Moment(step=step, brain=brain, batch=batch, report=brain.learn(batch))
+        for sign in signs:
+            sign.observe(moment)
+        readings = {sign.name: sign.measure(moment) for sign in signs}
+    return readings
+
+
+def watch_beside_shuffled(
+    brain: Brain, batches: Sequence[Batch], config: VitalsConfig, *, seed: int
+) -> tuple[Readings, Readings]:
+    """As `watch`, with the shuffled control over the very same passes beside it."""
+    generator = torch.Generator().manual_seed(seed)
+    own, null = build_vitals(config, seed=seed), build_vitals(config, seed=seed)
+    mixed: Brain = Shuffled(brain, seed=seed)  # type: ignore[assignment]  # it is only watched and steered
+    readings: tuple[Readings, Readings] = ({}, {})
+    for step, batch in enumerate(batches, start=1):
+        report = brain.learn(batch)
+        moments = (
+            Moment(step=step, brain=brain, batch=batch, report=report),
+            Moment(step=step, brain=mixed, batch=batch, report=shuffled_report(report, generator)),
+        )
+        for signs, moment, kept in zip((own, null), moments, readings, strict=True):
+            for sign in signs:
+                sign.observe(moment)
+            kept.update({sign.name: sign.measure(moment) for sign in signs})
+    return readings
+
+
+def frozen(brain: Brain) -> Brain:
+    """A brain whose `learn` still scores and reports, but moves no weight."""
+    brain.scale_learning_rate(_FROZEN_RATE)
+    return brain
+
+
+@torch.no_grad()
+def scramble(brain: Brain, *, seed: int) -> None:
+    """Put the entries of every weight in random order: the same numbers, but nothing that was learned."""
+    generator = torch.Generator().manual_seed(seed)
+    for tensor in brain.state().model.values():
+        if tensor.is_floating_point() and tensor.dim() > 1:
+            order = torch.randperm(tensor.numel(), generator=generator).to(tensor.device)
+            tensor.copy_(tensor.flatten()[order].view_as(tensor))
+
+
+def shuffled_report(report: StepReport, generator: torch.Generator) -> StepReport:
+    """The report with predictions and outcomes put to one another at random."""
+    evidence = dict(report.evidence)
+    for name in ("correct", "predicted_state"):
+        if name in evidence:
+            order = torch.randperm(len(evidence[name]), generator=generator)
+            evidence[name] = evidence[name][order.to(evidence[name].device)]
+    return dataclasses.replace(report, evidence=evidence)
+
+
+class Shuffled:
+    """A brain seen through a shuffle: each module in another row, each own byte heard by another row.
+
+    What a module does by itself, and how it answers a nudge, stays whole; what one has to do with another is
+    lost.
+    """
+
+    def __init__(self, brain: Brain, *, seed: int) -> None:
+        self._brain = brain
+        self._generator = torch.Generator().manual_seed(seed)
+        self.module_names = brain.module_names if isinstance(brain, Observable) else ()
+
+    def observe(self, rows: Tensor, *, inject: Mapping[str, Tensor] | None = None) -> Mapping[str, Tensor]:
+        """Activity by module, the i-th turned by i rows; nudges go to the rows they are meant for."""
+        if not isinstance(self._brain, Observable):
+            raise NotMeasurableError("this brain has no modules that can be watched")
+        place = {name: index for index, name in enumerate(self.module_names)}
+        turned = {name: push.roll(-place[name], dims=0) for name, push in (inject or {}).items()}
+        activity = self._brain.observe(rows, inject=turned)
+        return {name: activity[name].roll(place[name], dims=0) for name in self.module_names}
+
+    def reader(self, rows: int) -> RowReader:
+        """A reader whose forks mishear the first byte they are told."""
+        if not isinstance(self._brain, Steerable):
+            raise NotMeasurableError("this brain cannot be steered byte by byte")
+        return Mishearing(self._brain.reader(rows), self._generator, told=True)
+
+    def num_neurons(self) -> int:
+        """As the brain's."""
+        return self._brain.num_neurons()
+
+
+class Mishearing:
+    """R rows of which each, once, hears the byte meant for another."""
+
+    def __init__(self, inner: RowReader, generator: torch.Generator, *, told: bool) -> None:
+        self._inner = inner
+        self._generator = generator
+        self._told = told
+
+    def read(self, rows: Tensor) -> Tensor:
+        """As `RowReader.read`."""
+        if not self._told:
+            self._told = True
+            order = torch.randperm(len(rows), generator=self._generator).to(rows.device)
+            rows = torch.cat([rows[order, :1], rows[:, 1:]], dim=1)
+        return self._inner.read(rows)
+
+    def predict(self) -> Tensor:
+        """As `RowReader.predict`."""
+        return self._inner.predict()
+
+    def accept(self, byte: Tensor) -> None:
+        """As `RowReader.accept`."""
+        self._inner.accept(byte)
+
+    def fork(self, rows: Tensor) -> Mishearing:
+        """A fork that will mishear."""
+        return Mishearing(self._inner.fork(rows), self._generator, told=False)

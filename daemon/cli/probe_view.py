@@ -1,0 +1,64 @@
+"""How `synapsed probe` shows vital signs beside their null controls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daemon.cli.output import MISSING, print_table
+
+
+def show_probe(result: dict[str, Any]) -> None:
+    """A row a vital sign, a column a control; then what each took away and why something is missing."""
+    vitals: dict[str, dict[str, Any]] = result["vitals"]
+    own = next(iter(vitals.values()))
+    print(f"Vital signs of {result['checkpoint']}, step {result['step']:,}, over {result['ticks']} batches\n")
+    rows = [
+        {"vital sign": title(own[sign])} | {column: value(vitals[column][sign]) for column in vitals}
+        for sign in own
+    ]
+    print_table(rows, ("vital sign", *vitals), empty="")
+    if result["world_agency"] is not None:
+        print(f"\nAgency over the world, from the run's own random choices: {value(result['world_agency'])}")
+    _section("What each control takes away", result["controls"])
+    _section("What is to be expected", result["expected"])
+    why = {
+        f"{words(sign)}, {words(column)}": reading["reason"]
+        for column, readings in vitals.items()
+        for sign, reading in readings.items()
+        if reading["value"] is None
+    }
+    if why:
+        _section(f"Why not available ({MISSING})", why)
+
+
+def title(reading: dict[str, Any]) -> str:
+    """A vital sign's name; agency over the brain's own words is called so."""
+    own_words = reading["name"] == "agency" and reading["detail"].get("acts") == 0
+    return words(reading["name"]) + (" (own words)" if own_words else "")
+
+
+def value(reading: dict[str, Any]) -> str:
+    """A value with one standard error, or that there is none.
+
+    >>> value({"value": 0.4567, "uncertainty": 0.0123}), value({"value": None, "uncertainty": None})
+    ('0.457 ± 0.012', '–')
+    """
+    if reading["value"] is None:
+        return MISSING
+    error = reading["uncertainty"]
+    return f"{reading['value']:.3f}" + ("" if error is None else f" ± {error:.3f}")
+
+
+def words(name: str) -> str:
+    """A name for a person.
+
+    >>> words("zero_input")
+    'zero input'
+    """
+    return name.replace("_", " ")
+
+
+def _section(heading: str, lines: dict[str, str]) -> None:
+    print(f"\n{heading}")
+    for name, line in lines.items():
+        print(f"  {words(name)}: {line}")

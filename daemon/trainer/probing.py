@@ -1,0 +1,111 @@
+"""All vital signs of a checkpoint with their null controls, so that anyone can check what they are worth."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from brain.build import brain_from_spec
+from brain.ports import Moment
+from brain.vitals.build import build_vitals
+from brain.vitals.controls import CONTROLS, EXPECTED, OWN, probe_with_controls
+from daemon.config_loading import config_from_dict
+from daemon.streams import Cursor, ExperienceStream
+from daemon.trainer.batching import assemble, num_lanes
+from daemon.trainer.restoring import VITALS_PREFIX, brain_state, fit_learning, parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from brain.ports import Batch, Brain, Reading
+    from daemon.checkpoint.reader import LoadedCheckpoint
+    from daemon.config import RunConfig
+    from daemon.home import Home
+
+DEFAULT_TICKS = 16
+WORLD = "agency"
+
+
+def probe_checkpoint(
+    home: Home,
+    loaded: LoadedCheckpoint,
+    *,
+    ticks: int = DEFAULT_TICKS,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Readings by control and vital sign, and what each control took away.
+
+    The text is what the run would have read next. World agency cannot be measured without a live run:
+    `world_agency` is the reading from the run's own windows, None where the brain does not act.
+
+    Raises:
+        SynapsedError: the sources of the checkpoint are gone.
+    """
+    config = config_from_dict(loaded.state.get("config", {}), origin=loaded.path.name)
+    batches = read_on(home, loaded, config, ticks)
+
+    def make(trained: bool) -> Brain:
+        return copy_of(loaded, config) if trained else newborn(loaded, config)
+
+    found = probe_with_controls(make, batches, config.vitals, seed=config.seed, on_progress=on_progress)
+    world = world_agency(loaded, config, make(True), batches[-1])
+    return {
+        "checkpoint": loaded.path.name,
+        "step": loaded.manifest.step,
+        "ticks": ticks,
+        "vitals": {
+            control: {name: dataclasses.asdict(reading) for name, reading in readings.items()}
+            for control, readings in found.items()
+        },
+        "world_agency": None if world is None else dataclasses.asdict(world),
+        "controls": dict(CONTROLS),
+        "expected": {name: EXPECTED[name] for name in found[OWN] if name in EXPECTED},
+    }
+
+
+def read_on(home: Home, loaded: LoadedCheckpoint, config: RunConfig, count: int) -> list[Batch]:
+    """The next `count` batches of every lane, from the checkpoint's place in its sources."""
+    record = loaded.state.get("loop", {}).get("cursor")
+    lanes = num_lanes(config.stream.rows, config.replay.fraction)
+    stream = ExperienceStream.open(
+        config.stream,
+        lanes=lanes,
+        seed=config.seed,
+        cache=home.cache,
+        emit=lambda _: None,
+        cursor=Cursor.from_json(record) if record else None,
+    )
+    cpu = torch.device("cpu")
+    return [assemble(stream.next(list(range(lanes)))[0], None, cpu) for _ in range(count)]
+
+
+def copy_of(loaded: LoadedCheckpoint, config: RunConfig) -> Brain:
+    """The brain of the checkpoint, carried state included."""
+    brain = newborn(loaded, config)
+    stored = brain_state(loaded)
+    learning = fit_learning(stored, brain.state(), lambda _: None)
+    brain.load(dataclasses.replace(stored, learning=learning))
+    return brain
+
+
+def newborn(loaded: LoadedCheckpoint, config: RunConfig) -> Brain:
+    """A brain of the checkpoint's architecture that has learned nothing."""
+    return brain_from_spec(
+        loaded.manifest.spec,
+        optimizer=config.optimizer,
+        lanes=num_lanes(config.stream.rows, config.replay.fraction),
+        device=torch.device("cpu"),
+        seed=config.seed,
+    )
+
+
+def world_agency(loaded: LoadedCheckpoint, config: RunConfig, brain: Brain, batch: Batch) -> Reading | None:
+    """Agency over the choices that the run kept; None for a brain that does not act."""
+    (sign,) = [one for one in build_vitals(config.vitals, seed=config.seed) if one.name == WORLD]
+    sign.load_tensors(parts_of(loaded.learning, f"{VITALS_PREFIX}{WORLD}|"))
+    reading = sign.measure(
+        Moment(step=loaded.manifest.step, brain=brain, batch=batch, report=brain.learn(batch))
+    )
+    return reading if reading.detail.get("acts") else None

@@ -1,0 +1,53 @@
+"""Vital signs beside their controls, for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from daemon.cli.probe_view import show_probe
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def reading(name: str, value: float | None, **more: Any) -> dict[str, Any]:
+    return {"name": name, "value": value, "uncertainty": 0.012, "reason": None, "detail": {}} | more
+
+
+def result(**more: Any) -> dict[str, Any]:
+    silent = {"reason": "the input is constant", "uncertainty": None}
+    return {
+        "checkpoint": "continuous_1706123456",
+        "step": 15_000,
+        "ticks": 16,
+        "vitals": {
+            "checkpoint": {
+                "phi": reading("phi", 0.4567),
+                "agency": reading("agency", 0.7, detail={"acts": 0.0}),
+            },
+            "zero_input": {
+                "phi": reading("phi", None, **silent),
+                "agency": reading("agency", None, **silent),
+            },
+        },
+        "world_agency": None,
+        "controls": {"zero_input": "the text is one byte over and over"},
+        "expected": {"phi": "falls in every control"},
+    } | more
+
+
+def test_a_row_a_sign_a_column_a_control_and_the_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    show_probe(result())
+    shown = capsys.readouterr().out
+    assert shown.startswith("Vital signs of continuous_1706123456, step 15,000, over 16 batches")
+    rows = {line.split("  ")[0]: line for line in shown.splitlines() if line}
+    assert rows["phi"].split() == ["phi", "0.457", "±", "0.012", "–"]
+    assert rows["agency (own words)"].split()[-4:] == ["0.700", "±", "0.012", "–"]
+    assert "  zero input: the text is one byte over and over" in shown
+    assert "  phi, zero input: the input is constant" in shown
+    assert "Agency over the world" not in shown
+
+
+def test_world_agency_of_a_brain_that_acts_stands_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    show_probe(result(world_agency=reading("agency", 0.31, detail={"acts": 1.0})))
+    assert "own random choices: 0.310 ± 0.012" in capsys.readouterr().out
