@@ -19,10 +19,13 @@ from daemon.errors import ConfigError
 from daemon.events import SettingRestored
 from daemon.journal import Entry, Journal
 from daemon.trainer.evaluation import HeldOutEvaluation
+from daemon.trainer.forgetting import Probes
 from daemon.trainer.growing import Growing
 from daemon.trainer.loop import Parts
 from daemon.trainer.restoring import (
     HELD_OUT_PREFIX,
+    PROBES_PREFIX,
+    SLEEP_PREFIX,
     VITALS_PREFIX,
     Emit,
     load_checkpoint,
@@ -34,6 +37,7 @@ from daemon.trainer.restoring import (
     restore_state,
 )
 from daemon.trainer.saving import Saver
+from daemon.trainer.sleeping import Sleeping
 from daemon.trainer.state import LoopState
 from daemon.trainer.voice import Voice
 from daemon.trainer.watching import Watch
@@ -76,12 +80,15 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
     replay = open_replay(config, home, order, loaded, emit)
     watch = Watch(config.vitals, seed=config.seed)
     evaluation = HeldOutEvaluation(config.evaluation, stream, device=device)
+    probes, sleeping = Probes(config.forgetting, stream, device=device), Sleeping(config.sleep)
     state = LoopState()
     if loaded is not None:
         state = restore_state(loaded)
         watch.load(parts_of(loaded.learning, VITALS_PREFIX), state.governor)
         watch.alarms.load(state.alarms)
         evaluation.load_arrays(parts_of(loaded.arrays, HELD_OUT_PREFIX))
+        probes.load(state.probes, parts_of(loaded.arrays, PROBES_PREFIX))
+        sleeping.load(parts_of(loaded.learning, SLEEP_PREFIX), state, brain)
         restore_random(loaded.random, device)
     apply_limits(state, order, config.limits, emit)
     journal, pending = open_journal(order, home, loaded, state, emit)
@@ -92,6 +99,8 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
         stream=stream,
         replay=replay,
         growing=Growing(config.growth, seed=config.seed),
+        sleeping=sleeping,
+        probes=probes,
         journal=journal,
         watch=watch,
         evaluation=evaluation,

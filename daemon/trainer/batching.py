@@ -53,6 +53,19 @@ def reading_lanes(step: int, rows: int, replay_fraction: float, lowest: float | 
     return [lane for lane in range(lanes) if lane not in resting]
 
 
+def replayed_batch(replayed: ReplayRows, device: torch.device) -> Batch:
+    """A batch of replayed rows alone, as sleep learns from."""
+    count = len(replayed.length)
+    mask = np.arange(replayed.bytes.shape[1])[None, :] < replayed.length[:, None]
+    return Batch(
+        bytes=torch.from_numpy(replayed.bytes).to(device),
+        mask=torch.from_numpy(mask).to(device),
+        lane=torch.full((count,), NO_LANE, dtype=torch.int64, device=device),
+        reset=torch.ones(count, dtype=torch.bool, device=device),
+        source=torch.from_numpy(replayed.source).to(device),
+    )
+
+
 def assemble(experience: Experience, replayed: ReplayRows | None, device: torch.device) -> Batch:
     """One batch: the live rows first, the replayed ones behind them."""
     rows, length, lane, source = experience.bytes, experience.length, experience.lane, experience.source

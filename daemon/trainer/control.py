@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from daemon.trainer.pipe import Pipe
 
 HEARTBEAT_SECONDS = 1.0
+MAX_SLEEP_STEPS = 10_000
 MAX_PROMPT_BYTES = 64 * 1024
 
 
@@ -42,7 +43,7 @@ class Control:
             "evaluate": self._evaluate,
             "grow": self._grow,
             "growth": self._growth,
-            "sleep": self._not_available,
+            "sleep": self._sleep,
             "set": self._not_available,
         }
         if threading.current_thread() is threading.main_thread():
@@ -97,7 +98,7 @@ class Control:
     def _continue(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
         if loop.run_state is not RunState.PAUSED:
             raise RefusalError(f"the run is {loop.run_state.value}, not paused")
-        loop.enter(RunState.RUNNING, arguments.get("reason", "continued by hand"))
+        loop.enter(loop.state_of_going_on(), arguments.get("reason", "continued by hand"))
         return {}
 
     def _checkpoint(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +125,7 @@ class Control:
             raise RefusalError(
                 "there is no held-out text to score: the sources are too small or the hold-out is off"
             )
-        return {"bpc": bpc}
+        return {"bpc": bpc, "probe_bpc": loop.parts.probes.measured(loop.parts.brain, loop.alive)}
 
     def _grow(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
         growing = loop.parts.growing
@@ -139,6 +140,14 @@ class Control:
             return loop.parts.growing.overview(loop, arguments.get("fraction"))
         except SettingsError as error:
             raise RefusalError(str(error)) from error
+
+    def _sleep(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+        steps = arguments.get("steps", loop.parts.config.sleep.steps)
+        if not isinstance(steps, int) or not 1 <= steps <= MAX_SLEEP_STEPS:
+            raise RefusalError(f"steps = {steps!r}: a whole number from 1 to {MAX_SLEEP_STEPS} is expected")
+        if (why := loop.parts.sleeping.refusal(loop)) is not None:
+            raise RefusalError(why)
+        return {"effective_step": loop.parts.sleeping.by_hand(loop, steps), "steps": steps}
 
     def _not_available(self, _loop: Loop, _arguments: dict[str, Any]) -> dict[str, Any]:
         raise RefusalError("not available for this brain")

@@ -27,10 +27,12 @@ from daemon.events import (
 from daemon.protocol import Goodbye, RunState
 from daemon.trainer.batching import assemble, num_replayed, reading_lanes
 from daemon.trainer.evaluation import HeldOutEvaluation, HeldOutLoss, combine
+from daemon.trainer.forgetting import wearing
 from daemon.trainer.recovery import RATE_AFTER_ROLLBACK, Verdict, judge_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     import torch
 
@@ -38,10 +40,12 @@ if TYPE_CHECKING:
     from daemon.config import RunConfig
     from daemon.journal import Entry, Journal
     from daemon.streams import Experience, ExperienceStream
+    from daemon.trainer.forgetting import Probes
     from daemon.trainer.growing import Growing
     from daemon.trainer.pipe import Pipe
     from daemon.trainer.reporting import Reporter
     from daemon.trainer.saving import Saver
+    from daemon.trainer.sleeping import Sleeping
     from daemon.trainer.state import LoopState
     from daemon.trainer.voice import Voice
     from daemon.trainer.watching import Watch
@@ -61,6 +65,8 @@ class Parts:
     stream: ExperienceStream
     replay: ReplayMemory
     growing: Growing
+    sleeping: Sleeping
+    probes: Probes
     journal: Journal
     watch: Watch
     evaluation: HeldOutEvaluation
@@ -86,7 +92,7 @@ class Loop:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.run_state = RunState.STARTING
-        self._session_seconds = 0.0
+        self.session_seconds = 0.0
         self._rate_since = (time.monotonic(), parts.state.step, 0)
         self._num_bytes = 0
         self._context = b""
@@ -105,24 +111,34 @@ class Loop:
 
     def run(self, obey: Callable[[Loop], Ending | None]) -> Goodbye:
         """Learn until told to end, by a person, a limit or the loss of the supervisor."""
-        self.enter(RunState.RUNNING)
+        self.enter(self.state_of_going_on())
         self.parts.growing.begin(self)
         self.apply_journal()
         while (ending := obey(self)) is None and (ending := self.limit_reached()) is None:
-            started = time.perf_counter()
-            experience = self.read()
-            batch = self.assemble(experience)
-            # ------------------------------------------------------------------
-            report = self.parts.brain.learn(batch)
-            # ------------------------------------------------------------------
-            self.remember(experience, report)
-            self.count(experience, report, time.perf_counter() - started)
-            self.recover(report)
-            self.measure(batch, report)
-            self.parts.growing.tick(self, batch, report)
+            if self.parts.sleeping.asleep(self):
+                self.parts.sleeping.dream(self)
+            else:
+                self.learn()
             self.parts.saver.tick(self)
             self.apply_journal()  # before new orders: old entries of a step take effect before new ones
         return self.close(ending)
+
+    def learn(self) -> None:
+        """One step awake."""
+        started = time.perf_counter()
+        experience = self.read()
+        batch = self.assemble(experience)
+        # ------------------------------------------------------------------
+        report = self.parts.brain.learn(batch)
+        # ------------------------------------------------------------------
+        self.remember(experience, report)
+        self.count(len(experience.length), report, time.perf_counter() - started)
+        self.recover(report)
+        self.measure(batch, report)
+        self.parts.sleeping.tick(self)
+        if not self.parts.sleeping.asleep(self):
+            # Last: the save before a growth holds all of the step.
+            self.parts.growing.tick(self, batch, report)
 
     def cursor_record(self) -> dict[str, Any]:
         """Position of the stream, JSON-able."""
@@ -148,6 +164,7 @@ class Loop:
     def remember(self, experience: Experience, report: StepReport) -> None:
         """Tell stream and replay memory how well each row was predicted, and offer the live rows to it."""
         self._update_replayed(len(experience.length), report)
+        self.parts.probes.learned_from(experience.source.tolist())
         losses = report.row_loss[: len(experience.length)].numpy()
         rows = zip(experience.source.tolist(), losses.tolist(), experience.lane.tolist(), strict=True)
         for source, loss, lane in rows:
@@ -162,13 +179,13 @@ class Loop:
         if self._replayed is not None and report.applied:
             self.parts.replay.update(self._replayed.index, report.row_loss[num_live:].numpy())
 
-    def count(self, experience: Experience, report: StepReport, seconds: float) -> None:
+    def count(self, num_samples: int, report: StepReport, seconds: float) -> None:
         """The step is finished: totals, and its row of hot metrics."""
         state = self.parts.state
         state.step += 1
-        state.samples += len(experience.length)
+        state.samples += num_samples
         state.training_seconds += seconds
-        self._session_seconds += seconds
+        self.session_seconds += seconds
         self._num_bytes += report.num_bytes
         bpc = report.loss / math.log(2)
         replay_bpc = math.nan if report.replay_loss is None else report.replay_loss / math.log(2)
@@ -217,12 +234,18 @@ class Loop:
                 parts.reporter.event(event)
             for name, value in parts.watch.points().items():
                 parts.reporter.point(name, step, value)
-        if parts.evaluation.due(step, self._session_seconds):
-            loss = parts.evaluation.score_slice(parts.brain, step)
+        if parts.evaluation.due(step, self.session_seconds):
+            with self.speaking():
+                loss = parts.evaluation.score_slice(parts.brain, step)
             self.report_held_out([] if loss is None else [loss])
         if parts.voice.due():
-            parts.reporter.sample(parts.voice.sample(parts.brain, self._context))
+            with self.speaking():
+                parts.reporter.sample(parts.voice.sample(parts.brain, self._context))
         self.report_pace()
+
+    def speaking(self) -> AbstractContextManager[None]:
+        """The weights that speak and are evaluated: fast or stable, whichever does better on the probes."""
+        return wearing(self.parts.brain, self.parts.probes.better())
 
     def report_pace(self) -> None:
         """Steps and bytes a second, about once a second."""
@@ -250,7 +273,8 @@ class Loop:
 
     def evaluate(self) -> dict[str, float]:
         """Score the whole held-out set on demand; BPC by source, and `total`."""
-        losses = self.parts.evaluation.score_all(self.parts.brain, self.step, self.alive)
+        with self.speaking():
+            losses = self.parts.evaluation.score_all(self.parts.brain, self.step, self.alive)
         total = self.report_held_out(losses)
         by_source = {loss.source: loss.bpc for loss in losses}
         if total is None:
@@ -287,6 +311,8 @@ class Loop:
                             excerpt=entry.payload["text"][:EXCERPT_CHARS],
                         )
                     )
+            case "sleep":
+                self.parts.sleeping.fall_asleep(self, entry.payload["steps"], "by hand")
             case "grow":
                 self.parts.growing.apply(self, GrowthPlan.from_json(entry.payload))
             case "roll_back":
@@ -320,6 +346,10 @@ class Loop:
         with suppress(CheckpointError):
             self.parts.saver.save(self, "pause")
         self.enter(RunState.PAUSED, reason)
+
+    def state_of_going_on(self) -> RunState:
+        """What the run is when it is not paused."""
+        return RunState.SLEEPING if self.parts.sleeping.asleep(self) else RunState.RUNNING
 
     def enter(self, state: RunState, reason: str = "") -> None:
         """Change the run's state, as an event."""

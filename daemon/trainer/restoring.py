@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 VITALS_PREFIX = "vitals|"
 HELD_OUT_PREFIX = "held_out|"
 SLOTS_PREFIX = "replay|"
+PROBES_PREFIX = "probes|"
+SLEEP_PREFIX = "sleep|"
 TORCH_RANDOM = "torch"
 CUDA_RANDOM = "cuda"
 
@@ -169,7 +171,11 @@ def brain_state(loaded: LoadedCheckpoint) -> BrainState:
     """The brain's part of a checkpoint."""
     return BrainState(
         model=loaded.model,
-        learning={name: t for name, t in loaded.learning.items() if not name.startswith(VITALS_PREFIX)},
+        learning={
+            name: tensor
+            for name, tensor in loaded.learning.items()
+            if not name.startswith((VITALS_PREFIX, SLEEP_PREFIX))
+        },
         counters=loaded.state.get("brain", {}),
         spec=loaded.manifest.spec,
         tied=loaded.manifest.tied,

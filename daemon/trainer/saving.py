@@ -15,7 +15,15 @@ from daemon.checkpoint.snapshot import Snapshot, current_environment
 from daemon.checkpoint.writer import CheckpointWriter
 from daemon.errors import CheckpointError
 from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved, Event
-from daemon.trainer.restoring import HELD_OUT_PREFIX, SLOTS_PREFIX, VITALS_PREFIX, brain_state, random_states
+from daemon.trainer.restoring import (
+    HELD_OUT_PREFIX,
+    PROBES_PREFIX,
+    SLEEP_PREFIX,
+    SLOTS_PREFIX,
+    VITALS_PREFIX,
+    brain_state,
+    random_states,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,19 +149,22 @@ class Saver:
         held_out = {
             f"{HELD_OUT_PREFIX}{name}": table for name, table in parts.evaluation.state_arrays().items()
         }
+        probes = {f"{PROBES_PREFIX}{name}": array for name, array in parts.probes.arrays().items()}
+        asleep = {f"{SLEEP_PREFIX}{name}": t for name, t in parts.sleeping.state_tensors().items()}
         return Snapshot(
             step=parts.state.step,
             samples=parts.state.samples,
             reason=reason,
             model=brain.model,
-            learning={**brain.learning, **vitals},
+            learning={**brain.learning, **vitals, **asleep},
             random=random_states(parts.device),
-            arrays={**slots, **held_out},
+            arrays={**slots, **held_out, **probes},
             state={
                 "loop": {
                     **vars(parts.state),
                     "cursor": loop.cursor_record(),
                     "governor": parts.watch.governor_state(),
+                    "probes": parts.probes.state(),
                     "alarms": parts.watch.alarms.state(),
                 },
                 "brain": dict(brain.counters),

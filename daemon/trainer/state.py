@@ -35,6 +35,8 @@ class LoopState:
         metrics_history: a thinned record of the headline metrics, newest last.
         governor: what the vital signs have cost.
         replay_fraction: share of rows that replay, as forgetting has moved it; None: the config's.
+        sleep: step of the last waking, forgetting as last measured and, while asleep, how far that has come.
+        probes: tracks of forgetting, and whose turn it is to be scored.
         alarms: those that are up, their evidence of an hour, and the best held-out losses.
     """
 
@@ -54,6 +56,8 @@ class LoopState:
     metrics_history: list[dict[str, float]] = field(default_factory=list)
     governor: dict[str, Any] = field(default_factory=dict)
     replay_fraction: float | None = None
+    sleep: dict[str, Any] = field(default_factory=dict)
+    probes: dict[str, Any] = field(default_factory=dict)
     alarms: dict[str, Any] = field(default_factory=dict)
 
     def follow_loss(self, bpc: float) -> None:

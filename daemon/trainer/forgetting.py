@@ -1,0 +1,243 @@
+"""The frozen probes of all sources: a slice scored every so many steps, the whole in sleep and on demand.
+
+What steers learning (the share of replay, sleep) follows from these scores, so they are taken by the step
+and never by the clock, and all of them survive a restart. A probe is fixed at first sight: its bytes travel
+in the checkpoint, whatever becomes of the files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from brain.memory.forgetting import Forgetting, Track
+from brain.ports import Sleeper
+from daemon.streams.holdout import BLOCK_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from brain.ports import Brain
+    from brain.sleep.config import ForgettingConfig
+    from daemon.streams import ExperienceStream
+    from daemon.streams.holdout import HeldOutSet
+
+FAST, STABLE = range(2)
+WEIGHTS = ("fast", "stable")
+
+
+@dataclass
+class Probe:
+    """Rows of one source that are never learned from.
+
+    Attributes:
+        rows: uint8 (P, T), zero behind `length`.
+        length: int64 (P,), valid bytes.
+        fingerprint: of the held-out set they were taken from.
+        nats: float64 (P, 2), newest loss of each row by the fast and by the stable weights; nan before.
+    """
+
+    rows: NDArray[np.uint8]
+    length: NDArray[np.int64]
+    fingerprint: str
+    nats: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, held_out: HeldOutSet, rows: int, row_bytes: int) -> Probe | None:
+        """Rows spread evenly over the held-out blocks; None when there is nothing to read."""
+        in_block = max(1, BLOCK_BYTES // row_bytes)
+        count = min(rows, len(held_out) * in_block)
+        found = []
+        for row in range(count):
+            block = row * len(held_out) // count
+            place = (row - -(-block * count // len(held_out))) % in_block
+            text = held_out.read(block)[0][place * row_bytes : (place + 1) * row_bytes]
+            if text:
+                found.append(text)
+        if not found:
+            return None
+        padded = np.zeros((len(found), row_bytes), np.uint8)
+        for row, text in enumerate(found):
+            padded[row, : len(text)] = np.frombuffer(text, np.uint8)
+        length = np.array([len(text) for text in found], np.int64)
+        return cls(padded, length, held_out.fingerprint, np.full((len(found), len(WEIGHTS)), np.nan))
+
+    def bpc(self, weights: int = FAST) -> float:
+        """Loss over the whole probe as it is known now, in bits per byte; nan while a row is missing."""
+        return float(self.nats[:, weights].sum() / self.length.sum() / math.log(2))
+
+
+class Probes:
+    """All probes of a run, the tracks that follow from them, and whose turn it is."""
+
+    def __init__(
+        self,
+        config: ForgettingConfig,
+        stream: ExperienceStream,
+        *,
+        device: torch.device,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.config = config
+        self.spent_seconds = 0.0
+        self._device = device
+        self._clock = clock
+        self._names = [source.name for source in stream.sources]
+        self.probes: dict[str, Probe] = {}
+        for index, name in enumerate(self._names if config.enabled else []):
+            held_out = stream.held_out(index)
+            if len(held_out) and (probe := Probe.of(held_out, config.rows, config.row_bytes)):
+                self.probes[name] = probe
+        self.tracks = {name: Track() for name in self.probes}
+        self._next = 0
+
+    def learned_from(self, sources: Iterable[int]) -> None:
+        """Live rows of these sources were learned from."""
+        for index in set(sources):
+            if index < len(self._names) and (track := self.tracks.get(self._names[index])) is not None:
+                track.fresh = True
+
+    def due(self, step: int) -> bool:
+        """Whether a slice is scored behind this step."""
+        return bool(self.probes) and step % self.config.every_steps == 0
+
+    def score_slice(self, brain: Brain) -> list[str]:
+        """Score the next few rows; names of sources that are through, at the very end of all."""
+        slices = self._slices()
+        name, first = slices[self._next % len(slices)]
+        self._score(
+            brain, name, range(first, min(first + self.config.slice_rows, len(self.probes[name].length)))
+        )
+        self._next = (self._next + 1) % len(slices)
+        done = self._next == 0 or slices[self._next][0] != name
+        if not done:
+            return []
+        self._follow(name)
+        return list(self.probes) if self._next == 0 else [name]
+
+    def score_all(self, brain: Brain, on_progress: Callable[[], None]) -> float:
+        """Score every row of every probe; the mean over sources in BPC, nan without any."""
+        for name, probe in self.probes.items():
+            for first in range(0, len(probe.length), self.config.rows):
+                self._score(brain, name, range(first, min(first + self.config.rows, len(probe.length))))
+                on_progress()
+        return self.mean_bpc()
+
+    def follow_all(self) -> None:
+        """Let every track hear of its probe as it was just scored as a whole."""
+        for name in self.probes:
+            self._follow(name)
+
+    def measured(self, brain: Brain, on_progress: Callable[[], None]) -> dict[str, float]:
+        """Score all on demand: loss by source in BPC. Steers nothing, so it leaves no trace."""
+        kept = {name: probe.nats.copy() for name, probe in self.probes.items()}
+        self.score_all(brain, on_progress)
+        found = {name: probe.bpc() for name, probe in self.probes.items()}
+        for name, nats in kept.items():
+            self.probes[name].nats[:] = nats
+        return found
+
+    def mean_bpc(self, weights: int = FAST) -> float:
+        """Mean over sources of the loss on the whole probe, in BPC; nan without any."""
+        return (
+            statistics.fmean(probe.bpc(weights) for probe in self.probes.values())
+            if self.probes
+            else math.nan
+        )
+
+    def better(self) -> str:
+        """Which weights speak and are evaluated: `stable` once they do better on the probes, else `fast`."""
+        return WEIGHTS[STABLE if self.mean_bpc(STABLE) < self.mean_bpc(FAST) else FAST]
+
+    def forgetting(self) -> Forgetting:
+        """Mean and worst forgetting, backward transfer and stability gap of the moment."""
+        return Forgetting.of(self.tracks.values())
+
+    def rows_of(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """A row of the forgetting matrix for each of these sources."""
+        return [
+            {
+                "source": name,
+                "bpc": self.tracks[name].bpc,
+                "smooth": self.tracks[name].smooth,
+                "best": self.tracks[name].best,
+                "forgetting": self.tracks[name].forgetting,
+            }
+            for name in names
+        ]
+
+    def state(self) -> dict[str, Any]:
+        """JSON-able: tracks, fingerprints and whose turn it is."""
+        return {
+            "next": self._next,
+            "tracks": {name: dict(vars(track)) for name, track in self.tracks.items()},
+            "fingerprints": {name: probe.fingerprint for name, probe in self.probes.items()},
+        }
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The frozen rows and their newest losses, as `<array>|<source>`."""
+        return {
+            f"{part}|{name}": getattr(probe, part)
+            for name, probe in self.probes.items()
+            for part in ("rows", "length", "nats")
+        }
+
+    def load(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take probes and tracks back; a source that was not there before keeps the fresh probe it has."""
+        for name, fingerprint in state.get("fingerprints", {}).items():
+            if name in self.probes and f"nats|{name}" in arrays:
+                rows, length, nats = (
+                    np.array(arrays[f"{part}|{name}"]) for part in ("rows", "length", "nats")
+                )
+                self.probes[name] = Probe(rows, length, fingerprint, nats)
+                self.tracks[name] = Track(**state["tracks"][name])
+        self._next = int(state.get("next", 0))
+
+    def _follow(self, name: str) -> None:
+        bpc = self.probes[name].bpc()
+        if math.isfinite(bpc):  # of a source that came with this life a part is not scored yet
+            self.tracks[name].follow(bpc, self.config.smoothing)
+
+    def _slices(self) -> list[tuple[str, int]]:
+        return [
+            (name, first)
+            for name, probe in self.probes.items()
+            for first in range(0, len(probe.length), self.config.slice_rows)
+        ]
+
+    def _score(self, brain: Brain, name: str, chosen: range) -> None:
+        started = self._clock()
+        probe = self.probes[name]
+        rows, length = probe.rows[chosen.start : chosen.stop], probe.length[chosen.start : chosen.stop]
+        mask = np.arange(rows.shape[1])[None, :] < length[:, None]
+        for weights in (FAST, STABLE):
+            with wearing(brain, WEIGHTS[weights]):
+                nats = brain.score(
+                    torch.from_numpy(rows).to(self._device), torch.from_numpy(mask).to(self._device)
+                )
+            probe.nats[chosen.start : chosen.stop, weights] = nats.double().cpu().numpy()
+            if not can_sleep(brain):
+                probe.nats[chosen.start : chosen.stop, STABLE] = np.inf
+                break
+        self.spent_seconds += self._clock() - started
+
+
+def can_sleep(brain: Brain) -> bool:
+    """Whether a brain has slow weights that teach it in sleep."""
+    return isinstance(brain, Sleeper) and brain.has_slow_weights
+
+
+def wearing(brain: Brain, weights: str) -> contextlib.AbstractContextManager[None]:
+    """The brain with its `fast` or `stable` weights meanwhile; one without slow weights stays as it is."""
+    if weights == WEIGHTS[FAST] or not (isinstance(brain, Sleeper) and brain.has_slow_weights):
+        return contextlib.nullcontext()
+    return brain.wearing_stable()
