@@ -170,7 +170,9 @@ class Diary:
             page.running = False
         seconds = time.monotonic() - began
         page.last_outcome = outcome if ok else f"failed: {outcome}"
-        self._notebook.put_job(name, last_run=page.last_run, last_outcome=page.last_outcome)
+        self._notebook.put_job(
+            name, paused=page.paused, last_run=page.last_run, last_outcome=page.last_outcome
+        )
         self._emit(
             JobFinished(job=name, outcome=outcome, seconds=seconds)
             if ok
@@ -233,7 +235,7 @@ def _page(entry: JobEntry, kept: dict[str, Any]) -> _Page:
     return _Page(
         entry=entry,
         trigger=trigger,
-        paused=bool(kept.get("paused")),
+        paused=bool(kept.get("paused", entry.paused)),
         last_run=kept.get("last_run"),
         last_outcome=kept.get("last_outcome"),
     )

@@ -14,6 +14,9 @@ class ScheduledWork(Protocol):
     async def evaluate(self) -> str:
         """Score the whole held-out set with the brain that is learning; say so when none is."""
 
+    async def sleep(self) -> str:
+        """Put the brain that is learning to sleep; say so when none is."""
+
     async def backup(self, path: Path) -> int:
         """Copy the database to `path`, whole or not at all; bytes of the copy."""
 

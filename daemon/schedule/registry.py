@@ -39,19 +39,28 @@ Run = Callable[[JobContext], Awaitable[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class JobEntry:
-    """One job: what it is called, what it does in a line, when it runs unless told otherwise, and how."""
+    """One job: what it is called, what it does in a line, when it runs unless told otherwise, and how.
+
+    `paused`: it waits until somebody lets it go on.
+    """
 
     name: str
     summary: str
     trigger: Trigger
     run: Run
+    paused: bool = False
 
 
 _entries: dict[str, JobEntry] = {}
 
 
 def job(
-    name: str, *, summary: str, every_seconds: float | None = None, cron: str | None = None
+    name: str,
+    *,
+    summary: str,
+    every_seconds: float | None = None,
+    cron: str | None = None,
+    paused: bool = False,
 ) -> Callable[[Run], Run]:
     """Decorator that enters a job under `name`, with its default trigger.
 
@@ -66,7 +75,7 @@ def job(
                 f"two jobs are called {name!r}: {taken.run.__module__} and {run.__module__}; rename one"
             )
         trigger = Trigger(every_seconds=every_seconds, cron=cron)
-        _entries[name] = JobEntry(name=name, summary=summary, trigger=trigger, run=run)
+        _entries[name] = JobEntry(name=name, summary=summary, trigger=trigger, run=run, paused=paused)
         return run
 
     return enter

@@ -1,4 +1,4 @@
-"""What the diary asks of the daemon: evaluation, backup, pruning, upkeep."""
+"""What the diary asks of the daemon: evaluation, sleep, backup, pruning, upkeep."""
 
 from __future__ import annotations
 
@@ -44,6 +44,21 @@ class Chores:
         bpc = operation.result.get("bpc", {})
         total = bpc.get("total") if isinstance(bpc, dict) else None
         return f"held-out BPC {total:.3f}" if total is not None else "scored"
+
+    async def sleep(self) -> str:
+        """Put the brain that is learning to sleep; say so when none is, or when it cannot."""
+        supervisor = self._supervisor
+        learning = [run for run in supervisor.active() if run.state is RunState.RUNNING]
+        if not learning:
+            return "nothing is learning"
+        try:
+            operation = await supervisor.act(learning[0].id, "sleep")
+        except ConflictError as conflict:
+            return str(conflict)
+        await operation.finished.wait()
+        if operation.state == "failed":
+            raise DaemonError(operation.error or "it could not be put to sleep")
+        return f"asleep for {operation.result.get('steps', '?')} steps"
 
     async def backup(self, path: Path) -> int:
         """Copy the database to `path`; bytes of the copy."""

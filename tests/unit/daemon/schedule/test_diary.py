@@ -36,6 +36,9 @@ class FakeWork:
     async def evaluate(self) -> str:
         return await self._do("evaluate")
 
+    async def sleep(self) -> str:
+        return await self._do("sleep")
+
     async def backup(self, path: Path) -> int:
         await self._do("backup")
         path.parent.mkdir(exist_ok=True)
@@ -111,10 +114,11 @@ def in_a_loop(act: Callable[[], Any]) -> None:
 def test_the_diary_lists_what_a_person_would_put_in_it(room: Room) -> None:
     jobs = {job["id"]: job for job in room.diary().jobs()}
 
-    assert sorted(jobs) == ["backup", "evaluation", "pruning", "upkeep"]
+    assert sorted(jobs) == ["backup", "evaluation", "pruning", "sleep", "upkeep"]
     assert jobs["pruning"]["trigger"] == "every 1 h"
     assert (jobs["backup"]["cron"], jobs["backup"]["every_seconds"]) == ("30 3 * * *", None)
-    assert all(job["summary"] and not job["paused"] and job["last_run"] is None for job in jobs.values())
+    assert all(job["summary"] and job["last_run"] is None for job in jobs.values())
+    assert [name for name, job in jobs.items() if job["paused"]] == ["sleep"]
 
 
 def test_every_registered_job_has_its_file_and_a_summary() -> None:
@@ -133,7 +137,7 @@ def test_two_jobs_of_one_name_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "call"), [("evaluation", "evaluate"), ("pruning", "prune"), ("upkeep", "upkeep")]
+    ("name", "call"), [("evaluation", "evaluate"), ("pruning", "prune"), ("sleep", "sleep"), ("upkeep", "upkeep")]
 )
 def test_a_job_run_by_hand_does_its_work_and_is_written_down(room: Room, name: str, call: str) -> None:
     async def act() -> None:
@@ -142,7 +146,8 @@ def test_a_job_run_by_hand_does_its_work_and_is_written_down(room: Room, name: s
 
     in_a_loop(act)
     assert room.work.calls == [call]
-    assert room.notebook.kept[name] == {"last_run": NOW.isoformat(), "last_outcome": f"{call} done"}
+    kept = {"paused": name == "sleep", "last_run": NOW.isoformat(), "last_outcome": f"{call} done"}
+    assert room.notebook.kept[name] == kept
     (event,) = room.events
     assert isinstance(event, JobFinished)
     assert (event.job, event.outcome) == (name, f"{call} done")
@@ -244,7 +249,7 @@ def test_wrong_changes_are_refused_in_a_line_and_change_nothing(room: Room) -> N
     diary = room.diary()
     with pytest.raises(NotFoundError, match="no job is called 'bakcup'; did you mean backup"):
         diary.change("bakcup", paused=True)
-    with pytest.raises(NotFoundError, match="there are backup, evaluation, pruning, upkeep"):
+    with pytest.raises(NotFoundError, match="there are backup, evaluation, pruning, sleep, upkeep"):
         diary.job("zzz")
     with pytest.raises(UsageError, match="nothing to change"):
         diary.change("backup")
