@@ -74,6 +74,7 @@ def resolve_config(
     preset: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] = os.environ,
+    origin: str = "command line",
 ) -> RunConfig:
     """Merge all layers and check the result.
 
@@ -81,6 +82,7 @@ def resolve_config(
         preset: name of a shipped preset or path of a TOML file; None takes SYNAPSED_PRESET, else `default`.
         overrides: from the command line or the API, nested or with dotted keys.
         environ: where `SYNAPSED_STREAM__ROWS=16` style settings are read.
+        origin: where the overrides come from, as a person would call it.
 
     Raises:
         ConfigError: one line that names the setting, where it was set, and the nearest right thing.
@@ -91,7 +93,7 @@ def resolve_config(
     layers = [
         _preset_layer(preset),
         *from_environment,
-        Layer("command line", unfold(overrides or {}, origin="command line")),
+        Layer(origin, unfold(overrides or {}, origin=origin)),
     ]
     return _with_located_data(_check(layers, str(preset)), layers)
 
@@ -176,7 +178,9 @@ def unfold(settings: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
         for parent in parents:
             below = table.setdefault(parent, {})
             if not isinstance(below, dict):
-                raise ConfigError(f"{dotted} cannot be set: {parent} is a value, not a table ({origin})")
+                raise ConfigError(
+                    f"{dotted} cannot be set: {parent} is a value, not a table ({origin})", path=dotted
+                )
             table = below
         _merge(table, {last: unfold(value, origin=origin) if isinstance(value, Mapping) else value})
     return nested
@@ -208,13 +212,14 @@ def _check(layers: list[Layer], preset: str) -> RunConfig:
     if not isinstance(table, dict):
         raise ConfigError(
             f"brain = {_show(table)}: a table with kind is expected, such as brain.kind=synapse"
-            f"{_origin(layers, ('brain',))}"
+            f"{_origin(layers, ('brain',))}",
+            path="brain",
         )
     kind = table.get("kind", "synapse")
     try:
         entry = brains.get(str(kind))
     except UnknownNameError as error:
-        raise ConfigError(f"{error}{_origin(layers, ('brain', 'kind'))}") from error
+        raise ConfigError(f"{error}{_origin(layers, ('brain', 'kind'))}", path="brain.kind") from error
     brain = _validate(
         entry.config,
         {key: value for key, value in table.items() if key != "kind"},
@@ -234,7 +239,7 @@ def _with_located_data(config: RunConfig, layers: list[Layer]) -> RunConfig:
     try:
         data = locate(config.stream.data)
     except UsageError as error:
-        raise ConfigError(f"{error}{_origin(layers, ('stream', 'data'))}") from None
+        raise ConfigError(f"{error}{_origin(layers, ('stream', 'data'))}", path="stream.data") from None
     return dataclasses.replace(config, stream=dataclasses.replace(config.stream, data=data))
 
 
@@ -250,10 +255,10 @@ def _validate(
         name, where = ".".join(path), _origin(layers, path)
         if first["type"] == "unexpected_keyword_argument":
             raise ConfigError(
-                f"no setting is called {name}{_nearest(name, setting_names(kind))}{where}"
+                f"no setting is called {name}{_nearest(name, setting_names(kind))}{where}", path=name
             ) from None
         if first["type"] == "value_error":
-            raise ConfigError(f"{name}: {first['ctx']['error']}{where}") from None
+            raise ConfigError(f"{name}: {first['ctx']['error']}{where}", path=name) from None
         if first["type"] == "literal_error":
             choices = [word.strip("' ") for word in first["ctx"]["expected"].replace(" or ", ",").split(",")]
             near = difflib.get_close_matches(str(first["input"]), choices, n=1)
@@ -262,7 +267,7 @@ def _validate(
             )
         else:
             expected = f"{EXPECTED.get(first['type'], first['msg'])} is expected"
-        raise ConfigError(f"{name} = {_show(first['input'])}: {expected}{where}") from None
+        raise ConfigError(f"{name} = {_show(first['input'])}: {expected}{where}", path=name) from None
 
 
 @functools.cache
@@ -288,7 +293,7 @@ def _check_ranges(config: RunConfig, layers: list[Layer]) -> None:
         allowed = range_of(name)
         if allowed is not None and value not in allowed:
             raise ConfigError(
-                f"{name} = {_show(value)}: a number {allowed} is expected{_origin(layers, path)}"
+                f"{name} = {_show(value)}: a number {allowed} is expected{_origin(layers, path)}", path=name
             )
 
 

@@ -30,9 +30,18 @@ class DaemonError(SynapsedError):
 
 
 class UsageError(DaemonError):
-    """The user asked for something that cannot be: names what, where and the nearest right thing."""
+    """The user asked for something that cannot be: names what, where and the nearest right thing.
+
+    Args:
+        message: for a person.
+        path: the setting or field it is about, dotted (`stream.data`); empty when it is about none.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class ConfigError(UsageError):

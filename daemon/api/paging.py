@@ -21,7 +21,9 @@ def offset_of(cursor: str | None) -> int:
     if cursor is None:
         return 0
     if not cursor.startswith("o") or not cursor[1:].isdecimal() or not cursor.isascii() or len(cursor) > 12:
-        raise UsageError(f"the cursor {cursor!r} is not one of this list; take `next` of the page before")
+        raise UsageError(
+            f"the cursor {cursor!r} is not one of this list; take `next` of the page before", path="cursor"
+        )
     return int(cursor[1:])
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from brain.errors import SynapsedError, UnknownNameError
 from daemon.api.wire import Json
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST")
 STATUS_OF: tuple[tuple[type[SynapsedError], int], ...] = (
     (NotFoundError, 404),
     (NoCheckpointError, 404),
@@ -86,19 +88,14 @@ def install(app: FastAPI) -> None:
         if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
             detail = f"there is nothing at {request.url.path}; the API is described at /docs"
         elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            allowed = (error.headers or {}).get("Allow", "another method")
+            allowed = ", ".join(methods_at(request))
             detail = f"{request.url.path} does not take {request.method}; it takes {allowed}"
+            return answer(request, error.status_code, detail, headers={"Allow": allowed})
         return answer(request, error.status_code, detail, headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def of_validation(request: Request, error: RequestValidationError) -> Problem:
-        errors = [
-            {
-                "path": ".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0]),
-                "message": str(one["msg"]),
-            }
-            for one in error.errors()
-        ]
+        errors = [fault_of(one, request.headers.get("content-type")) for one in error.errors()]
         first = errors[0]
         return answer(request, 422, f"{first['path']}: {first['message']}", errors=errors)
 
@@ -107,7 +104,10 @@ def install(app: FastAPI) -> None:
         status = next((status for kind, status in STATUS_OF if isinstance(error, kind)), 500)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.warning("%s %s: %s", request.method, request.url.path, error)
-        errors = [{"path": "", "message": str(error)}] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
+        path = error.path if isinstance(error, UsageError) else ""
+        errors = (
+            [{"path": path, "message": str(error)}] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
+        )
         return answer(request, status, str(error), errors=errors)
 
     @app.exception_handler(Exception)
@@ -115,3 +115,33 @@ def install(app: FastAPI) -> None:
         return answer(
             request, 500, "something went wrong inside; the daemon's log has it under this request_id"
         )
+
+
+def methods_at(request: Request) -> list[str]:
+    """What a resource does take; the router itself names only the first of its routes."""
+    place = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    scopes = {method: {**place, "method": method} for method in METHODS}
+    return [
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    ]
+
+
+def fault_of(error: Mapping[str, Any], content_type: str | None) -> dict[str, str]:
+    """One fault of a request as the client can find it: the dotted field, else the place it should be in.
+
+    >>> fault_of({"type": "missing", "loc": ("body", "action"), "msg": "Field required"}, "application/json")
+    {'path': 'action', 'message': 'Field required'}
+    >>> fault_of({"type": "json_invalid", "loc": ("body", 9), "msg": "JSON decode error"}, "application/json")
+    {'path': 'body', 'message': 'no JSON from character 9 on'}
+    """
+    place, *inside = error["loc"]
+    if error["type"] == "json_invalid":
+        return {"path": str(place), "message": f"no JSON from character {inside[0]} on"}
+    message = str(error["msg"])
+    if place == "body" and not inside and error["type"] == "model_attributes_type":
+        message = "a JSON object is expected"
+        if not (content_type or "").lower().startswith("application/json"):
+            message += ", sent with Content-Type: application/json"
+    return {"path": ".".join(str(part) for part in inside) or str(place), "message": message}

@@ -100,6 +100,8 @@ class Run(BaseModel):
     latest: dict[str, float | None]
     readings: dict[str, Reading]
     sample: str | None
+    sample_step: int | None
+    sample_time: str | None
     checkpoint: str | None
     num_parameters: int | None
     num_neurons: int | None

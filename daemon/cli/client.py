@@ -164,7 +164,10 @@ def _error(answer: httpx.Response) -> DaemonError:
     try:
         problem = answer.json()
         detail = problem.get("detail") or problem.get("title") or answer.reason_phrase
-        fields = "; ".join(f"{field['path']}: {field['message']}" for field in problem.get("errors", []))
+        faults = [
+            f"{field['path']}: {field['message']}".removeprefix(": ") for field in problem.get("errors", [])
+        ]
+        fields = "; ".join(fault for fault in faults if fault not in detail and detail not in fault)
     except (ValueError, AttributeError, KeyError, TypeError):
         detail, fields, problem = f"HTTP {answer.status_code} {answer.reason_phrase}", "", {}
     message = " ".join(f"{detail}: {fields}".split()) if fields else " ".join(str(detail).split())

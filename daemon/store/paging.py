@@ -42,11 +42,13 @@ def decode_cursor(cursor: str, *names: str) -> list[Any]:
         values = [place[name] for name in names]
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"cursor {cursor!r} was not given by this list; ask again without one, then follow `next`"
+            f"cursor {cursor!r} was not given by this list; ask again without one, then follow `next`",
+            path="cursor",
         ) from error
     if not all(isinstance(value, int | float | str) for value in values):
         raise UsageError(
-            f"cursor {cursor!r} was not given by this list; ask again without one, then follow `next`"
+            f"cursor {cursor!r} was not given by this list; ask again without one, then follow `next`",
+            path="cursor",
         )
     return values
 

@@ -36,7 +36,7 @@ from sqlalchemy.types import TypeDecorator
 from daemon.protocol import HOT_METRICS
 
 # The newest revision under migrations/versions; a database that has it starts without importing Alembic.
-HEAD = "0001"
+HEAD = "0002"
 
 # Steps of a rollup bucket, finest first; each level is summed from the one before it.
 LEVELS = (100, 10_000)
@@ -109,6 +109,8 @@ runs = Table(
     Column("latest", JSON, nullable=False),  # metric → newest value
     Column("readings", JSON, nullable=False),  # vital sign → newest reading
     Column("sample", Text),
+    Column("sample_step", BigInteger),
+    Column("sample_time", UnixTime),
     Column("sources", JSON, nullable=False),
     Column("checkpoint", String(120)),
     Column("rolled_to", BigInteger, nullable=False),  # rollups are whole below this step, absent from it on

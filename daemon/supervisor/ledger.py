@@ -102,6 +102,8 @@ class Ledger:
             latest=dict(run.latest),
             readings=dict(run.readings),
             sample=run.sample,
+            sample_step=run.sample_step,
+            sample_time=run.sample_time,
             sources=run.sources,
             checkpoint=run.checkpoint,
         )
@@ -391,6 +393,8 @@ def run_from_row(row: Record) -> LiveRun:
         latest=row["latest"],
         readings=row["readings"],
         sample=row["sample"],
+        sample_step=row["sample_step"],
+        sample_time=moment(row["sample_time"]),
         checkpoint=row["checkpoint"],
     )
 

@@ -35,6 +35,8 @@ class LiveRun:
     latest: dict[str, float | None] = field(default_factory=dict)
     readings: dict[str, dict[str, Any]] = field(default_factory=dict)
     sample: str | None = None
+    sample_step: int | None = None
+    sample_time: datetime | None = None
     checkpoint: str | None = None
     curable: bool = True  # False: it crashed on a mistake of the user's, which no restart can cure
 
@@ -49,8 +51,9 @@ class LiveRun:
 
     def apply_report(self, report: Report) -> None:
         """Take over the newest numbers of a report; the state is the supervisor's to change."""
-        self.step, self.samples = report.step, report.samples
-        self.training_seconds = report.training_seconds
+        if report.state != RunState.STARTING:  # before it has read its checkpoint it knows no totals
+            self.step, self.samples = report.step, report.samples
+            self.training_seconds = report.training_seconds
         self.degraded = report.degraded
         for metric, values in report.columns.items():
             if values and metric not in ("step", "time"):
@@ -65,7 +68,9 @@ class LiveRun:
             self.readings[str(reading["name"])] = reading
             self.latest[str(reading["name"])] = finite(reading.get("value"))
         if report.sample is not None:
-            self.sample = report.sample
+            self.sample, self.sample_step = report.sample, report.step
+            times = report.columns.get("time")
+            self.sample_time = datetime.fromtimestamp(times[-1], UTC) if times else None
 
     def view(self, *, full: bool = True) -> dict[str, Any]:
         """The Run of the API; lists and the feed leave out `config` and `sources`."""
@@ -91,6 +96,8 @@ class LiveRun:
             "latest": dict(self.latest),
             "readings": dict(self.readings),
             "sample": self.sample,
+            "sample_step": self.sample_step,
+            "sample_time": iso(self.sample_time),
             "checkpoint": self.checkpoint,
             "num_parameters": self.num_parameters,
             "num_neurons": self.num_neurons,

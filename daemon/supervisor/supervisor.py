@@ -390,7 +390,8 @@ def check_data(config: RunConfig) -> None:
     """
     for text in config.stream.data:
         if not Path(text).expanduser().exists():
-            raise UsageError(f"there is no file or folder {text} to learn from; check --data (stream.data)")
+            says = f"there is no file or folder {text} to learn from; check --data (stream.data)"
+            raise UsageError(says, path="stream.data")
 
 
 __all__ = ["ACTIONS", "PUSH_LIMIT_BYTES", "Supervisor", "check_data"]

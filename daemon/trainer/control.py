@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from brain.errors import SettingsError, SynapsedError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 HEARTBEAT_SECONDS = 1.0
 MAX_SLEEP_STEPS = 10_000
 MAX_PROMPT_BYTES = 64 * 1024
+# Learning stands still while the brain answers, so an answer that takes longer ends where it is.
+ANSWER_SECONDS = 30.0
 
 
 class RefusalError(Exception):
@@ -110,14 +113,23 @@ class Control:
 
     def _generate(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
         prompt = arguments["prompt"].encode()[-MAX_PROMPT_BYTES:]
-        text = loop.parts.voice.answer(
-            loop.parts.brain,
-            prompt,
-            max_bytes=arguments["max_bytes"],
-            temperature=arguments["temperature"],
-            top_p=arguments["top_p"],
-        )
-        return {"text": text, "bytes_generated": len(text.encode())}
+        deadline = time.monotonic() + ANSWER_SECONDS
+
+        def go_on() -> bool:
+            loop.alive()
+            ending = self._terminated.is_set() or self._pipe.orphaned.is_set()
+            return not ending and time.monotonic() < deadline
+
+        with loop.speaking():
+            said = loop.parts.voice.answer(
+                loop.parts.brain,
+                prompt,
+                max_bytes=arguments["max_bytes"],
+                temperature=arguments["temperature"],
+                top_p=arguments["top_p"],
+                go_on=go_on,
+            )
+        return {"text": said.text, "bytes_generated": said.num_bytes}
 
     def _evaluate(self, loop: Loop, _arguments: dict[str, Any]) -> dict[str, Any]:
         bpc = loop.evaluate()

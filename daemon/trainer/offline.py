@@ -43,10 +43,10 @@ def generate(
     loaded = open_checkpoint(home, checkpoint)
     config, brain = revive(loaded)
     voice = Voice(config.sample, device=torch.device("cpu"), seed=torch.seed() % 2**63)
-    text = voice.answer(brain, prompt.encode(), max_bytes=max_bytes, temperature=temperature, top_p=top_p)
+    said = voice.answer(brain, prompt.encode(), max_bytes=max_bytes, temperature=temperature, top_p=top_p)
     return {
-        "text": text,
-        "bytes_generated": len(text.encode()),
+        "text": said.text,
+        "bytes_generated": said.num_bytes,
         "step": loaded.manifest.step,
         "checkpoint": loaded.path.name,
     }

@@ -6,6 +6,7 @@ Both draw from random generators of their own, so talking never changes what is 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +16,19 @@ if TYPE_CHECKING:
 
     from brain.ports import Brain
     from daemon.config import SampleConfig
+
+
+def go_on_for_ever() -> bool:
+    """Nothing cuts the answer short."""
+    return True
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the brain said; bytes that are no UTF-8 show as the replacement character."""
+
+    text: str
+    num_bytes: int
 
 
 class Voice:
@@ -46,11 +60,24 @@ class Voice:
             max_bytes=self._config.max_bytes,
             temperature=self._config.temperature,
             top_p=self._config.top_p,
-        )
+        ).text
 
-    def answer(self, brain: Brain, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float) -> str:
-        """Continue `prompt`; bytes that are no UTF-8 show as the replacement character."""
-        said = brain.generate(
+    def answer(
+        self,
+        brain: Brain,
+        prompt: bytes,
+        *,
+        max_bytes: int,
+        temperature: float,
+        top_p: float,
+        go_on: Callable[[], bool] = go_on_for_ever,
+    ) -> Said:
+        """Continue `prompt` by up to `max_bytes`; `go_on`, asked after every byte, may end it earlier."""
+        said = bytearray()
+        for byte in brain.generate(
             prompt, max_bytes=max_bytes, temperature=temperature, top_p=top_p, generator=self._generator
-        )
-        return bytes(said).decode("utf-8", errors="replace")
+        ):
+            said.append(byte)
+            if not go_on():
+                break
+        return Said(said.decode("utf-8", errors="replace"), len(said))

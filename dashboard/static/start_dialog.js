@@ -39,7 +39,7 @@ function build(page, dialog, status) {
     steps: field("Stop after steps", element("input", { name: "steps", type: "number", min: 1, step: 1, placeholder: "never" })),
     settings: field(
       "Settings, one key=value a line",
-      element("textarea", { name: "settings", rows: 2, spellcheck: "false", placeholder: "replay.share=0.25" }),
+      element("textarea", { name: "settings", rows: 2, spellcheck: "false", placeholder: "replay.fraction=0.25" }),
     ),
   };
   const summary = element("p", { class: "hint" });
@@ -94,7 +94,8 @@ async function send(page, dialog, { fields, line, submit, status }) {
     const faults = error.fields?.length ? error.fields : [{ path: "", message: error.message }];
     for (const fault of faults) {
       const target = fieldOf(fields, fault);
-      if (target) mark(target, fault.path ? `${fault.path}: ${fault.message}` : fault.message);
+      const named = !fault.path || fault.message.includes(fault.path);
+      if (target) mark(target, named ? fault.message : `${fault.path}: ${fault.message}`);
     }
   } finally {
     submit.removeAttribute("aria-busy");

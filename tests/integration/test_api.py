@@ -159,6 +159,7 @@ async def test_the_catalogue_health_and_metrics(home: Home) -> None:
         assert (await client.post("/api/v1/shutdown")).status_code == 202
         assert reception.shutdowns == 1
     async with receiving(home) as reception, reception.client(token=None) as stranger:
+        assert (await stranger.head("/api/v1/health")).status_code == 200
         health = await stranger.get("/api/v1/health")
         assert health.json() == {"status": "ok", "version": "0.0.1", "home_id": home.id}
 
@@ -186,22 +187,33 @@ async def test_openapi_describes_every_resource_of_the_reference(home: Home) -> 
 async def test_every_error_is_a_problem(home: Home) -> None:
     async with receiving(home) as reception, reception.client() as client:
         assert_problem(await client.get("/api/v1/nothing"), 404, "/docs")
-        assert_problem(await client.put("/api/v1/runs"), 405, "PUT")
+        refused = await client.put("/api/v1/runs")
+        assert_problem(refused, 405, "PUT", "GET, POST")
+        assert refused.headers["allow"] == "GET, POST"
         assert_problem(await client.get("/api/v1/runs/r-none"), 404, "r-none")
         assert_problem(await client.get("/api/v1/operations/op-none"), 404)
         wrong = assert_problem(
             await client.post("/api/v1/runs", json={"config": {"replay.capcity": 5}}), 422, "replay.capacity"
         )
-        assert wrong["errors"][0]["message"]
-        assert_problem(await client.post("/api/v1/runs", json={"preset": "/etc/passwd"}), 422, "default")
+        assert wrong["errors"] == [{"path": "replay.capcity", "message": wrong["detail"]}]
+        assert "command line" not in wrong["detail"]
+        preset = assert_problem(
+            await client.post("/api/v1/runs", json={"preset": "/etc/passwd"}), 422, "default"
+        )
+        assert preset["errors"][0]["path"] == "preset"
         assert_problem(await client.post("/api/v1/runs", json={"presett": "tiny"}), 422, "presett")
         assert_problem(await client.post("/api/v1/runs", json={**TINY, "hours": -1}), 422, "hours")
-        assert_problem(await client.post("/api/v1/runs", content=b"{"), 422)
+        plain = await client.post("/api/v1/runs", content=b"{}", headers={"Content-Type": "text/plain"})
+        assert assert_problem(plain, 422, "application/json")["errors"][0]["path"] == "body"
+        broken = await client.post("/api/v1/runs", content=b"{", headers={"Content-Type": "application/json"})
+        assert assert_problem(broken, 422, "JSON")["errors"][0]["path"] == "body"
         assert_problem(await client.get("/api/v1/runs?limit=0"), 422, "limit")
-        assert_problem(await client.get("/api/v1/runs?cursor=nonsense"), 422, "cursor")
-        assert_problem(await client.get("/api/v1/presets?cursor=nonsense"), 422, "cursor")
+        for lists in ("runs", "presets"):
+            lost = assert_problem(await client.get(f"/api/v1/{lists}?cursor=nonsense"), 422, "cursor")
+            assert lost["errors"][0]["path"] == "cursor"
         data = {"config": {"stream.data": ["/no/such/folder"]}}
-        assert_problem(await client.post("/api/v1/runs", json=data), 422, "/no/such/folder")
+        missing = assert_problem(await client.post("/api/v1/runs", json=data), 422, "/no/such/folder")
+        assert missing["errors"][0]["path"] == "stream.data"
         run = await learning(reception, client)
         assert_problem(await client.post(f"/api/v1/runs/{run}/actions", json={"action": "fly"}), 422)
         assert_problem(await client.get(f"/api/v1/runs/{run}/series?metrics=,"), 422)

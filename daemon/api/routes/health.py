@@ -12,6 +12,7 @@ from daemon.api.shapes import Health
 router = APIRouter(tags=["daemon"])
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", response_model=Health)
 async def health(context: ContextOf) -> Any:
     """The daemon answers."""

@@ -100,7 +100,7 @@ async def act(context: ContextOf, run_id: str, action: Action, response: Respons
 async def feed(context: ContextOf, run_id: str, experience: Experience, response: Response) -> Any:
     """Push text into a run's experience; the operation is done once it is journaled."""
     if len(experience.text.encode()) > PUSH_LIMIT_BYTES:
-        raise UsageError(f"text: more than {PUSH_LIMIT_BYTES // 1024} KiB; send it in parts")
+        raise UsageError(f"text: more than {PUSH_LIMIT_BYTES // 1024} KiB; send it in parts", path="text")
     operation = await context.supervisor.feed(run_id, experience.text)
     response.headers["Location"] = f"/api/v1/operations/{operation.id}"
     return operation.view()
@@ -123,15 +123,14 @@ def _start_request(new: NewRun) -> StartRequest:
     """Resolve the configuration as the command line would; a preset is named, never a path."""
     if new.preset is not None and new.preset not in {info.name for info in list_presets()}:
         names = ", ".join(info.name for info in list_presets())
-        raise ConfigError(f"no preset is called {new.preset!r}; known: {names}")
-    overrides = unfold(new.config or {}, origin="config")
+        raise ConfigError(f"no preset is called {new.preset!r}; known: {names}", path="preset")
+    overrides = unfold(new.config or {}, origin="request")
     limits = {
         name: value for name, value in (("hours", new.hours), ("steps", new.steps)) if value is not None
     }
     if limits:
         overrides = unfold(
-            {**overrides, **{f"limits.{name}": value for name, value in limits.items()}}, origin="config"
+            {**overrides, **{f"limits.{name}": value for name, value in limits.items()}}, origin="request"
         )
-    return StartRequest(
-        config=resolve_config(preset=new.preset, overrides=overrides), name=new.name, queue=new.queue
-    )
+    config = resolve_config(preset=new.preset, overrides=overrides, origin="request")
+    return StartRequest(config=config, name=new.name, queue=new.queue)

@@ -33,9 +33,11 @@ async def series(
     await context.supervisor.run(run_id)
     names = list(dict.fromkeys(name.strip() for name in metrics.split(",") if name.strip()))
     if not names or len(names) > MAX_METRICS:
-        raise UsageError(f"metrics: 1 to {MAX_METRICS} names with commas between, such as metrics=bpc,phi")
+        raise UsageError(
+            f"metrics: 1 to {MAX_METRICS} names with commas between, such as metrics=bpc,phi", path="metrics"
+        )
     if start is not None and end is not None and end < start:
-        raise UsageError(f"to = {end}: a step from {start} (from) on is expected")
+        raise UsageError(f"to = {end}: a step from {start} (from) on is expected", path="to")
     ledger = context.supervisor.ledger
     return Json(await asyncio.to_thread(ledger.series, run_id, names, start=start, end=end, points=points))
 

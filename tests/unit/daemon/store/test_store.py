@@ -51,6 +51,8 @@ def test_a_run_comes_back_in_the_form_of_the_api(store: Store) -> None:
         "latest": {"bpc": 2.5, "phi": None},
         "readings": {},
         "sample": None,
+        "sample_step": None,
+        "sample_time": None,
         "checkpoint": None,
         "num_parameters": None,
         "num_neurons": None,

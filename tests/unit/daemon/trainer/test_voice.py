@@ -1,0 +1,114 @@
+"""What the brain says, and how long it may take."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from daemon.config import SampleConfig
+from daemon.protocol import Command, Outcome, RunState
+from daemon.trainer import control
+from daemon.trainer.control import Control
+from daemon.trainer.voice import Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    import pytest
+
+WORDS = "é!".encode()
+
+
+class FakeBrain:
+    """Says WORDS over and over."""
+
+    def __init__(self) -> None:
+        self.num_said = 0
+
+    def generate(self, _prompt: bytes, *, max_bytes: int, **_: Any) -> Iterator[int]:
+        for index in range(max_bytes):
+            self.num_said += 1
+            yield WORDS[index % len(WORDS)]
+
+
+class FakePipe:
+    """Holds one command, and what was answered."""
+
+    def __init__(self, command: Command) -> None:
+        self.waiting = [command]
+        self.said: list[Any] = []
+        self.orphaned = FakeFlag()
+
+    def next_command(self) -> Command | None:
+        return self.waiting.pop() if self.waiting else None
+
+    def say(self, message: Any) -> None:
+        self.said.append(message)
+
+
+class FakeFlag:
+    raised = False
+
+    def is_set(self) -> bool:
+        return self.raised
+
+
+class FakeParts:
+    def __init__(self) -> None:
+        self.brain = FakeBrain()
+        self.voice = Voice(SampleConfig(), device=torch.device("cpu"), seed=0)
+
+
+class FakeLoop:
+    """A loop that counts its signs of life; after `patience` of them the supervisor is gone."""
+
+    run_state = RunState.RUNNING
+    step = 7
+
+    def __init__(self, pipe: FakePipe, patience: int) -> None:
+        self.parts = FakeParts()
+        self.signs_of_life = 0
+        self._pipe, self._patience = pipe, patience
+
+    def speaking(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def alive(self) -> None:
+        self.signs_of_life += 1
+        self._pipe.orphaned.raised = self.signs_of_life >= self._patience
+
+
+def asked(max_bytes: int, patience: int = 10_000) -> tuple[FakeLoop, Outcome]:
+    """A loop after it was asked to speak, and its answer."""
+    settings = {"prompt": "x", "max_bytes": max_bytes, "temperature": 1.0, "top_p": 1.0}
+    pipe = FakePipe(Command(id="op-1", action="generate", arguments=settings))
+    loop = FakeLoop(pipe, patience)
+    Control(pipe)(loop)  # type: ignore[arg-type]
+    (outcome,) = pipe.said
+    assert isinstance(outcome, Outcome)
+    return loop, outcome
+
+
+def test_an_answer_counts_the_bytes_that_were_drawn() -> None:
+    _, outcome = asked(4)  # the last byte begins a character that never ends
+    assert outcome.result == {"text": "é!�", "bytes_generated": 4}
+
+
+def test_a_long_answer_shows_signs_of_life() -> None:
+    loop, _ = asked(500)
+    assert loop.signs_of_life == 500
+
+
+def test_an_answer_ends_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "ANSWER_SECONDS", 0.0)
+    loop, outcome = asked(8192)
+    assert outcome.ok
+    assert outcome.result["bytes_generated"] == loop.parts.brain.num_said == 1
+
+
+def test_an_answer_ends_when_the_supervisor_is_gone() -> None:
+    _, outcome = asked(8192, patience=3)
+    assert outcome.result["bytes_generated"] == 3
