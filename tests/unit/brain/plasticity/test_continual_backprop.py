@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from brain.plasticity import ContinualBackprop, PlasticityConfig, UnitSite, UnitWeight
+from brain.plasticity.config import PlasticityConfig
+from brain.plasticity.continual_backprop import ContinualBackprop
+from brain.plasticity.site import UnitSite, UnitWeight
 
 UNITS, INPUTS, OUTPUTS = 6, 4, 3
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from brain.errors import SpecMismatchError
 from brain.models.classifier.config import AverageConfig, LearnerConfig, MemoryConfig, MLPConfig, SleepConfig
 from brain.models.classifier.learner import OnlineLearner
-from brain.plasticity import PlasticityConfig
+from brain.plasticity.config import PlasticityConfig
 from brain.ports import BrainState, LabelledLearner
 
 MLP = MLPConfig(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from brain.models.classifier.config import MLPConfig
 from brain.models.classifier.mlp import LEAK, OnlineMLP
-from brain.plasticity import PlasticityConfig
+from brain.plasticity.config import PlasticityConfig
 
 STILL = PlasticityConfig(replacement_rate=0.0)
 Activation = Literal["relu", "leaky_relu", "tanh"]
