@@ -88,6 +88,7 @@ class TrainerLife:
         self._heard_at = 0.0
         self._silent_for: float | None = None
         self._ready = False
+        self._killed_for: str | None = None
         self._watch: asyncio.Task[None] | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._giving_up = False
@@ -136,7 +137,8 @@ class TrainerLife:
 
     def kill(self) -> None:
         """End it all now; the last good checkpoint stays."""
-        self.give_up("killed")
+        self._killed_for = "ended at once, without a last save"
+        self.give_up(self._killed_for)
         if self._trainer is not None:
             self._trainer.kill()
 
@@ -160,7 +162,9 @@ class TrainerLife:
         if goodbye is not None and (goodbye.state != "crashed" or not goodbye.restartable):
             self._end(goodbye, goodbye.error or "")
             return
-        if self._silent_for is not None:
+        if self._killed_for is not None:  # by us: its signal would tell of a fault it never had
+            reason = self._killed_for
+        elif self._silent_for is not None:
             reason = f"silent for {self._silent_for:.0f} s"
         else:
             reason = (goodbye.error if goodbye else None) or death.reason

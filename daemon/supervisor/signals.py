@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,11 +15,15 @@ if TYPE_CHECKING:
     from types import FrameType
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+# timeout(1), sudo and other runners pass on what the process group has had already: one wish, heard twice.
+ECHO_SECONDS = 0.25
 
 
 @contextlib.contextmanager
 def ending(on_first: Callable[[str], None], on_second: Callable[[], None]) -> Iterator[None]:
     """Within it the first signal calls `on_first` with its name, further ones `on_second`, both in the loop.
+
+    Further ones within `ECHO_SECONDS` of the first are its echo and call nothing.
 
     Outside the main thread no signal arrives, and none is asked for.
     """
@@ -26,18 +31,18 @@ def ending(on_first: Callable[[str], None], on_second: Callable[[], None]) -> It
         yield
         return
     loop = asyncio.get_running_loop()
-    heard = False
+    first_at: float | None = None
 
-    def hear(number: int) -> None:
-        nonlocal heard
-        first, heard = not heard, True
-        if first:
+    def hear(number: int, at: float) -> None:
+        nonlocal first_at
+        if first_at is None:
+            first_at = at
             on_first(signal.Signals(number).name)
-        else:
+        elif at - first_at >= ECHO_SECONDS:
             on_second()
 
     def hear_later(number: int, _frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(hear, number)
+        loop.call_soon_threadsafe(hear, number, time.monotonic())
 
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}

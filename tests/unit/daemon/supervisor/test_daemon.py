@@ -18,6 +18,7 @@ import pytest
 
 from daemon.errors import HomeBusyError, PortTakenError, UsageError
 from daemon.supervisor.daemon import Daemon
+from daemon.supervisor.signals import ECHO_SECONDS
 from tests.unit.daemon.supervisor.scripted_trainer import write_script
 
 if TYPE_CHECKING:
@@ -129,6 +130,15 @@ def test_ctrl_c_saves_and_ends_well(home: Home) -> None:
         assert home.token() not in log
 
 
+def test_a_signal_passed_on_twice_by_a_runner_is_one_wish(home: Home) -> None:
+    with daemon_running(home, "start") as daemon:
+        daemon.learning()
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.process.send_signal(signal.SIGINT)  # a queue of one a kind: two of one kind may become one
+        assert daemon.process.wait(20) == 0
+        daemon.until(lambda line: line["kind"] == "event" and "(final)" in line["message"])
+
+
 def test_a_second_signal_leaves_at_once_with_the_last_checkpoint_intact(home: Home) -> None:
     write_script(home.root, deaf=True)
     with daemon_running(home, "start", grace_seconds=60.0) as daemon:
@@ -136,11 +146,15 @@ def test_a_second_signal_leaves_at_once_with_the_last_checkpoint_intact(home: Ho
         (trainer,) = daemon.trainers()
         daemon.process.send_signal(signal.SIGINT)
         daemon.until(lambda line: line["kind"] == "stopping")
+        with pytest.raises(subprocess.TimeoutExpired):  # its trainer is deaf, and it waits
+            daemon.process.wait(2 * ECHO_SECONDS)
         daemon.process.send_signal(signal.SIGINT)
         began = time.monotonic()
         assert daemon.process.wait(20) == 130
         assert time.monotonic() - began < 10.0
         assert gone(trainer)
+        ended = daemon.until(lambda line: line.get("state") == "stopped")
+        assert ended["reason"] == "ended at once, without a last save"
         assert (home.checkpoints / "continuous_1700000001").is_dir()
 
 
