@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class RunState(StrEnum):
@@ -58,7 +60,17 @@ class TrainerOrder:
 
 
 Action = Literal[
-    "stop", "pause", "continue", "checkpoint", "grow", "growth", "sleep", "feed", "generate", "evaluate", "set"
+    "stop",
+    "pause",
+    "continue",
+    "checkpoint",
+    "grow",
+    "growth",
+    "sleep",
+    "feed",
+    "generate",
+    "evaluate",
+    "set",
 ]
 
 
@@ -157,6 +169,7 @@ HOT_METRICS = ("bpc", "replay_bpc", "grad_norm", "learning_rate", "step_seconds"
 
 # Sparse metrics the page knows by name; brains and vital signs may add others.
 KNOWN_POINTS = (
-    "phi", "agency", "integration", "confidence", "self_prediction_error", "held_out_bpc", "held_out_coverage",
-    "held_out_age_steps", "steps_per_second", "bytes_per_second", "num_neurons", "num_parameters", "checkpoint_stall_seconds",
+    "phi", "agency", "integration", "confidence", "self_prediction_error", "held_out_bpc",
+    "held_out_coverage", "held_out_age_steps", "steps_per_second", "bytes_per_second", "num_neurons",
+    "num_parameters", "checkpoint_stall_seconds",
 )  # fmt: skip
