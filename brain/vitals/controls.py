@@ -30,7 +30,8 @@ CONTROLS: Mapping[str, str] = {
     "untrained": "a newborn of the same architecture",
 }
 EXPECTED: Mapping[str, str] = {
-    "phi": "falls in every control; disconnected stays below 0.1",
+    "phi": "falls when shuffled, disconnected (below 0.1) and untrained, where a newborn may be silent and have "
+    "none; scrambled wires may carry as much: Φ tells of wires, not of what was learned",
     "agency": "about 0 when own bytes are shuffled (a brain's own words; world agency needs a live run)",
     "integration": "falls when shuffled; it needs no wires, so disconnected may stay high: read it beside Φ",
     "confidence": "0.5 when shuffled",
