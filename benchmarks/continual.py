@@ -43,7 +43,9 @@ Tasks = Callable[[int], list[Task]]
 class Learner(Protocol):
     """What the scoring needs."""
 
-    num_updates: int
+    @property
+    def num_updates(self) -> int:
+        """Updates so far."""
 
     def see(self, images: Tensor, labels: Tensor) -> None:
         """Learn a small batch, once."""

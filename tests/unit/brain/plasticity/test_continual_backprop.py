@@ -21,8 +21,11 @@ def site_of(*, population: int | None = None, seed: int = 0) -> tuple[UnitSite, 
         return torch.randn(*lead, *shape, generator=draw)
 
     own = {
-        "into": drawn(UNITS, INPUTS), "bias": drawn(UNITS), "out": drawn(OUTPUTS, UNITS), "next": drawn(OUTPUTS),
-    }  # fmt: skip
+        "into": drawn(UNITS, INPUTS),
+        "bias": drawn(UNITS),
+        "out": drawn(OUTPUTS, UNITS),
+        "next": drawn(OUTPUTS),
+    }
     own |= {f"{name}|avg": torch.ones_like(own[name]) for name in ("into", "bias", "out")}
     own["start"] = own["into"].clone()
     site = UnitSite(
