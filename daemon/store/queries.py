@@ -143,7 +143,7 @@ def read_readings(
     connection: Connection, run: str, *, name: str | None, cursor: str | None, limit: int
 ) -> Page:
     """Measurements of vital signs, newest first."""
-    wanted = sa.select(readings).where(readings.c.run == run, _not_superseded(readings))
+    wanted = sa.select(readings).where(readings.c.run == run, not_superseded(readings))
     if name is not None:
         wanted = wanted.where(readings.c.name == name)
     return _by_step(connection, readings, wanted, cursor, limit)
@@ -153,7 +153,7 @@ def read_evaluations(
     connection: Connection, run: str, *, source: str | None, cursor: str | None, limit: int
 ) -> Page:
     """Held-out losses, newest first."""
-    wanted = sa.select(evaluations).where(evaluations.c.run == run, _not_superseded(evaluations))
+    wanted = sa.select(evaluations).where(evaluations.c.run == run, not_superseded(evaluations))
     if source is not None:
         wanted = wanted.where(evaluations.c.source == source)
     return _by_step(connection, evaluations, wanted, cursor, limit)
@@ -163,7 +163,7 @@ def read_newest_evaluations(connection: Connection, run: str) -> list[dict[str, 
     """The newest held-out loss of each source, by name of the source."""
     newest = (
         sa.select(sa.func.max(evaluations.c.key))
-        .where(evaluations.c.run == run, _not_superseded(evaluations))
+        .where(evaluations.c.run == run, not_superseded(evaluations))
         .group_by(evaluations.c.source)
     )
     wanted = sa.select(evaluations).where(evaluations.c.key.in_(newest)).order_by(evaluations.c.source)
@@ -202,7 +202,7 @@ def _without(row: Row[Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in row._mapping.items() if name not in names}
 
 
-def _not_superseded(table: Table) -> sa.ColumnElement[bool]:
+def not_superseded(table: Table) -> sa.ColumnElement[bool]:
     """A row counts unless a later session began at or before its step."""
     return ~(
         sa.exists()

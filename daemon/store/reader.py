@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from daemon.errors import DaemonError
 from daemon.store import queries
 from daemon.store.engine import reason_of
+from daemon.store.forgetting import read_forgetting
 from daemon.store.paging import DEFAULT_LIMIT, Page
 from daemon.store.series import Touched, Window, read_series
 
@@ -145,6 +146,11 @@ class Reader:
         """The newest held-out loss of each source."""
         with self._reading() as connection:
             return queries.read_newest_evaluations(connection, run)
+
+    def forgetting(self, run: str, *, limit: int) -> dict[str, dict[str, list[Any]]]:
+        """The forgetting matrix, by source."""
+        with self._reading() as connection:
+            return read_forgetting(connection, run, limit=limit)
 
     def jobs(self) -> dict[str, dict[str, Any]]:
         """What is kept of each job of the schedule, by its name."""

@@ -26,6 +26,7 @@ from daemon.store.tables import (
     checkpoints,
     evaluations,
     events,
+    forgetting,
     jobs,
     operations,
     readings,
@@ -189,6 +190,12 @@ class Store(Reader):
         fresh = {"bpc": None, "coverage": None, "age_steps": None, "time": self._clock()}
         rows = [_row(evaluations, {**fresh, **item, "run": run, "session": session}) for item in found]
         self._insert(evaluations, rows)
+
+    def add_forgetting(self, run: str, session: int, found: Iterable[Mapping[str, Any]]) -> None:
+        """Rows of the forgetting matrix: source, step, bpc, smooth, forgetting and, when known, time."""
+        fresh = {"bpc": None, "smooth": None, "forgetting": None, "time": self._clock()}
+        rows = [_row(forgetting, {**fresh, **item, "run": run, "session": session}) for item in found]
+        self._insert(forgetting, rows)
 
     def add_event(
         self, record: Mapping[str, Any], *, run: str | None = None, session: int | None = None

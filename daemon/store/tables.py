@@ -3,7 +3,7 @@
 runs ─┬─ sessions ─┬─ metrics    one wide row a step: the hot metrics
       │            └─ points     one narrow row a value: everything else
       ├─ rollups                 closed buckets of 100 and 10 000 steps over both
-      ├─ readings, evaluations, events, checkpoints, operations, alarms
+      ├─ readings, evaluations, forgetting, events, checkpoints, operations, alarms
       └─ metric_names, answers, jobs, counters stand beside
 
 Times are unix seconds in the database and ISO 8601 UTC outside of it, except in series: there they stay
@@ -36,7 +36,7 @@ from sqlalchemy.types import TypeDecorator
 from daemon.protocol import HOT_METRICS
 
 # The newest revision under migrations/versions; a database that has it starts without importing Alembic.
-HEAD = "0002"
+HEAD = "0003"
 
 # Steps of a rollup bucket, finest first; each level is summed from the one before it.
 LEVELS = (100, 10_000)
@@ -277,6 +277,21 @@ evaluations = Table(
     Column("age_steps", Double),
     Column("step", BigInteger, nullable=False),
     Column("time", UnixTime, nullable=False),
+    Index(None, "run", "step"),
+)
+
+forgetting = Table(
+    "forgetting",  # the matrix: the frozen probe of each source over the steps, in bits per byte
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("run", String(80), nullable=False),
+    Column("session", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("time", UnixTime, nullable=False),
+    Column("bpc", Double),
+    Column("smooth", Double),
+    Column("forgetting", Double),  # null: the source was not learned from yet
     Index(None, "run", "step"),
 )
 

@@ -16,6 +16,7 @@ from daemon.config import RunConfig
 from daemon.config_loading import config_to_dict
 from daemon.errors import CheckpointError, UsageError
 from daemon.protocol import RunState
+from daemon.store.forgetting import probe_losses
 from daemon.supervisor.live_run import LiveRun, finite, held_out_losses
 from daemon.supervisor.portable import describe
 
@@ -145,6 +146,7 @@ class Ledger:
         self.store.add_points(run.id, run.session, report.points)
         self.store.add_readings(run.id, run.session, report.readings)
         self.store.add_evaluations(run.id, run.session, held_out_losses(report.points))
+        self.store.add_forgetting(run.id, run.session, probe_losses(report.points))
         if self._monotonic() - self._saved_at.get(run.id, 0.0) >= SAVE_EVERY_SECONDS:
             self.save(run)
 

@@ -91,6 +91,17 @@ ROWS: dict[str, dict[str, Any]] = {
     },
     "operations": {"id": "o-1", "action": "stop", "state": "done", "created_at": 5.0},
     "answers": {"key": "k", "endpoint": "POST /runs", "body_hash": "ab", "status": 201, "created_at": 5.0},
+    "forgetting": {
+        "key": 1,
+        "run": "r-1",
+        "session": 1,
+        "source": "books",
+        "step": 30,
+        "time": 1.75e9,
+        "bpc": 2.5,
+        "smooth": 2.6,
+        "forgetting": 0.1,
+    },
     "evaluations": {
         "key": 1,
         "run": "r-1",

@@ -359,3 +359,23 @@ def test_closing_writes_what_waits_and_twice_is_fine(open_store: OpenStore) -> N
     first.create_run("r-2")
 
     assert [run["id"] for run in open_store().runs().items] == ["r-1"]
+
+
+def test_the_forgetting_matrix_is_kept_by_source_and_lost_steps_do_not_come_back(store: Store) -> None:
+    store.create_run("r-1")
+    store.start_session("r-1", 1, first_step=0)
+    for step, bpc in ((10, 3.0), (20, 2.5)):
+        store.add_forgetting("r-1", 1, [{"source": "books", "step": step, "bpc": bpc, "smooth": bpc}])
+    store.start_session("r-1", 2, first_step=15)
+    store.add_forgetting(
+        "r-1", 2, [{"source": "books", "step": 20, "bpc": 2.6, "smooth": 2.8, "forgetting": 0.1}]
+    )
+    store.add_forgetting("r-1", 2, [{"source": "code", "step": 20, "bpc": 4.0}])
+    store.flush()
+    matrix = store.forgetting("r-1", limit=100)
+    assert matrix["books"] == {
+        "step": [10, 20], "bpc": [3.0, 2.6], "smooth": [3.0, 2.8], "forgetting": [None, 0.1]
+    }  # fmt: skip
+    assert matrix["code"]["bpc"] == [4.0]
+    assert store.forgetting("r-1", limit=1)["code"]["step"] == [20]
+    assert store.forgetting("r-2", limit=10) == {}

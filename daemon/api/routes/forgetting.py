@@ -1,0 +1,54 @@
+"""Forgetting: how far each source's frozen probe is above its best."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from daemon.api.context import ContextOf
+from daemon.api.wire import Json
+
+router = APIRouter(prefix="/runs", tags=["numbers"])
+
+SUMMARIES = {
+    "mean": "forgetting",
+    "worst": "forgetting_worst",
+    "backward_transfer": "backward_transfer",
+    "stability_gap": "stability_gap",
+}
+
+
+class ProbeColumns(BaseModel):
+    """One source of the matrix: columns of equal length, oldest first, losses in bits per byte."""
+
+    step: list[int]
+    bpc: list[float | None]
+    smooth: list[float | None]
+    forgetting: list[float | None]
+
+
+class Forgetting(BaseModel):
+    """Over all sources learned from, null before any was measured; and the matrix behind it."""
+
+    mean: float | None
+    worst: float | None
+    backward_transfer: float | None
+    stability_gap: float | None
+    sources: dict[str, ProbeColumns]
+
+
+@router.get("/{run_id}/forgetting", response_model=Forgetting)
+async def forgetting(
+    context: ContextOf,
+    run_id: str,
+    rows: Annotated[int, Query(ge=1, le=100_000, description="At most so many rows, the newest.")] = 5000,
+) -> Any:
+    """Forgetting of a run by source, with the mean, the worst, backward transfer and the stability gap."""
+    run = await context.supervisor.run(run_id)
+    store = context.supervisor.ledger.store
+    sources = await asyncio.to_thread(store.forgetting, run_id, limit=rows)
+    summary = {name: run.latest.get(metric) for name, metric in SUMMARIES.items()}
+    return Json({**summary, "sources": sources})
