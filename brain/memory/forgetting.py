@@ -39,13 +39,18 @@ class Track:
         """One more observation of the whole probe."""
         self.bpc = bpc
         self.smooth = bpc if self.smooth is None else smoothing * self.smooth + (1.0 - smoothing) * bpc
-        if not self.fresh and self.learned is None:
+        if not self.known:
             return  # what was never learned cannot be forgotten
         self.best = self.smooth if self.best is None else min(self.best, self.smooth)
         if self.fresh:
             self.learned, self.peak, self.fresh = self.smooth, None, False
         else:
             self.peak = bpc if self.peak is None else max(self.peak, bpc)
+
+    @property
+    def known(self) -> bool:
+        """The source was learned from."""
+        return self.fresh or self.learned is not None
 
     @property
     def forgetting(self) -> float | None:

@@ -125,7 +125,7 @@ class Probes:
         return list(self.probes) if self._next == 0 else [name]
 
     def score_all(self, brain: Brain, on_progress: Callable[[], None]) -> float:
-        """Score every row of every probe; the mean over sources in BPC, nan without any."""
+        """Score every row of every probe; the mean over known sources in BPC."""
         for name, probe in self.probes.items():
             for first in range(0, len(probe.length), self.config.rows):
                 self._score(brain, name, range(first, min(first + self.config.rows, len(probe.length))))
@@ -147,12 +147,12 @@ class Probes:
         return found
 
     def mean_bpc(self, weights: int = FAST) -> float:
-        """Mean over sources of the loss on the whole probe, in BPC; nan without any."""
-        return (
-            statistics.fmean(probe.bpc(weights) for probe in self.probes.values())
-            if self.probes
-            else math.nan
-        )
+        """Mean over sources learned from of the loss on the whole probe, in BPC; nan without any.
+
+        What was never learned counts for nothing: its loss wanders with whatever else is learned.
+        """
+        known = [probe for name, probe in self.probes.items() if self.tracks[name].known]
+        return statistics.fmean(probe.bpc(weights) for probe in known) if known else math.nan
 
     def better(self) -> str:
         """Which weights speak and are evaluated: `stable` once they do better on the probes, else `fast`."""

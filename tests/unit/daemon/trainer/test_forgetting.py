@@ -1,0 +1,150 @@
+"""Probes: frozen rows, scored in turn, and what survives a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pytest
+import torch
+
+from brain.sleep.config import ForgettingConfig
+from daemon.streams.holdout import HeldDocument, HeldOutSet, HoldOut
+from daemon.trainer.forgetting import FAST, STABLE, Probe, Probes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from brain.ports import Brain
+    from daemon.streams import ExperienceStream
+
+CONFIG = ForgettingConfig(rows=4, row_bytes=64, every_steps=5, slice_rows=2, smoothing=0.0)
+
+
+def held_out(seed: int, *, size: int = 1 << 20) -> HeldOutSet:
+    text = np.random.default_rng(seed).integers(97, 123, size, dtype=np.uint8).tobytes()
+    return HeldOutSet(
+        HoldOut.of(0.01),
+        [HeldDocument("book", size)],
+        lambda _, offset, count: text[offset : offset + count],
+        fingerprint=f"f{seed}",
+    )
+
+
+@dataclass
+class FakeSource:
+    name: str
+
+
+@dataclass
+class FakeStream:
+    """Two sources; the second has nothing held out."""
+
+    sets: list[HeldOutSet]
+
+    @property
+    def sources(self) -> list[FakeSource]:
+        return [FakeSource(f"source{index}") for index in range(len(self.sets))]
+
+    def held_out(self, index: int) -> HeldOutSet:
+        return self.sets[index]
+
+
+@dataclass
+class FakeBrain:
+    """Gives every byte the same loss: 1 bit by the fast weights, `stable` by the stable ones."""
+
+    bits: float = 1.0
+    stable: float = 2.0
+    calls: list[int] = field(default_factory=list)
+    has_slow_weights: bool = True
+    _worn: bool = False
+
+    def score(self, rows: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        self.calls.append(len(rows))
+        bits = self.stable if self._worn else self.bits
+        return mask.sum(dim=1).double() * bits * math.log(2)
+
+    def dream(self, batch: Any, *, rate_factor: float) -> Any:
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def wearing_stable(self) -> Iterator[None]:
+        self._worn = True
+        yield
+        self._worn = False
+
+
+def probes(*seeds: int) -> Probes:
+    stream = cast("ExperienceStream", FakeStream([held_out(seed) for seed in seeds]))
+    return Probes(CONFIG, stream, device=torch.device("cpu"))
+
+
+def test_a_probe_is_spread_over_the_held_out_set_and_repeats_nothing() -> None:
+    probe = Probe.of(held_out(1), 8, 1024)
+    assert probe is not None
+    assert probe.rows.shape == (8, 1024)
+    assert len({row.tobytes() for row in probe.rows}) == 8
+    assert Probe.of(held_out(1, size=100), 8, 1024) is None or probe.fingerprint == "f1"
+
+
+def test_slices_take_turns_and_every_source_is_followed_once_it_is_through() -> None:
+    both = probes(1, 2)
+    brain = cast("Brain", FakeBrain())
+    both.learned_from([0])
+    assert [both.score_slice(brain) for _ in range(4)] == [[], ["source0"], [], ["source0", "source1"]]
+    assert both.forgetting().mean == 0.0
+    assert both.tracks["source1"].forgetting is None  # never learned from
+    for _ in range(4):
+        both.score_slice(cast("Brain", FakeBrain(bits=1.5)))
+    assert both.forgetting().mean == pytest.approx(0.5)
+    assert both.forgetting().worst == pytest.approx(0.5)
+
+
+def test_the_better_weights_are_those_with_the_lower_probe_loss() -> None:
+    one = probes(1)
+    assert one.better() == "fast"  # nothing is known yet
+    one.learned_from([0])
+    assert one.score_all(cast("Brain", FakeBrain(bits=1.0, stable=0.8)), lambda: None) == pytest.approx(1.0)
+    assert one.mean_bpc(STABLE) == pytest.approx(0.8)
+    assert one.better() == "stable"
+    one.score_all(cast("Brain", FakeBrain(has_slow_weights=False)), lambda: None)
+    assert one.better() == "fast"
+
+
+def test_scoring_on_demand_steers_nothing() -> None:
+    one = probes(1)
+    one.score_all(cast("Brain", FakeBrain()), lambda: None)
+    before = (json.dumps(one.state()), one.probes["source0"].nats.copy())
+    assert one.measured(cast("Brain", FakeBrain(bits=3.0)), lambda: None) == {"source0": pytest.approx(3.0)}
+    assert json.dumps(one.state()) == before[0]
+    np.testing.assert_array_equal(one.probes["source0"].nats, before[1])
+
+
+def test_a_restored_probe_keeps_its_bytes_whatever_became_of_the_files() -> None:
+    first = probes(1, 2)
+    brain = cast("Brain", FakeBrain())
+    first.learned_from([0, 1])
+    for _ in range(3):
+        first.score_slice(brain)
+    state, arrays = json.loads(json.dumps(first.state())), first.arrays()
+    later = probes(3, 2, 4)  # other files behind the first source, and a third source
+    later.load(state, arrays)
+    np.testing.assert_array_equal(later.probes["source0"].rows, first.probes["source0"].rows)
+    assert later.probes["source0"].fingerprint == "f1"
+    assert later.tracks["source0"] == first.tracks["source0"]
+    assert later.probes["source2"].fingerprint == "f4"
+    assert np.isnan(later.probes["source2"].nats[:, FAST]).all()
+    assert later.score_slice(brain) == ["source1"]
+
+
+def test_switched_off_there_is_nothing_to_score() -> None:
+    config = ForgettingConfig(enabled=False)
+    stream = cast("ExperienceStream", FakeStream([held_out(1)]))
+    none = Probes(config, stream, device=torch.device("cpu"))
+    assert not none.due(0)
+    assert math.isnan(none.score_all(cast("Brain", FakeBrain()), lambda: None))
