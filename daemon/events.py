@@ -137,7 +137,11 @@ class TrainerLost(Event):
 
     @property
     def message(self) -> str:
-        after = "no further restart" if self.restart_seconds is None else f"restart in {self.restart_seconds:.0f} s"
+        after = (
+            "no further restart"
+            if self.restart_seconds is None
+            else f"restart in {self.restart_seconds:.0f} s"
+        )
         return f"Trainer lost ({self.reason}); {after}"
 
 

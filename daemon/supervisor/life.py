@@ -7,6 +7,7 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from daemon.errors import ConflictError
 from daemon.events import TrainerLost
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 from daemon.supervisor.child import TRAINER
@@ -121,6 +122,15 @@ class TrainerLife:
         trainer.start()
         self._watch = asyncio.get_running_loop().create_task(self._watch_silence(trainer))
         self._observer.on_session(self.run, self._order.session)
+
+    def require_trainer(self) -> None:
+        """Between two lives of its trainer a run can only be stopped.
+
+        Raises:
+            ConflictError: there is no trainer at this moment.
+        """
+        if self.between_lives:
+            raise ConflictError(f"{self.run} has no trainer at this moment; try again in a minute")
 
     def send(self, command: Command) -> None:
         """Pass a command down the pipe of the living trainer."""

@@ -217,7 +217,7 @@ class Supervisor:
             return self._leave_queue(run)
         life = self._life_for(run, action)
         if action != "stop":
-            _require_trainer(run, life)
+            life.require_trainer()
         operation = self.operations.open(run.id, action)
         if action == "stop":
             run.reason = str((arguments or {}).get("reason", "asked to"))
@@ -258,7 +258,7 @@ class Supervisor:
         """As `act`, for actions that only a trainer with a brain can do."""
         run = await self.run(run_id)
         life = self._life_for(run, action)
-        _require_trainer(run, life)
+        life.require_trainer()
         operation = self.operations.open(run.id, action)
         life.send(Command(id=operation.id, action=action, arguments=arguments))  # type: ignore[arg-type]
         return operation
@@ -395,13 +395,3 @@ def check_data(config: RunConfig) -> None:
 
 
 __all__ = ["ACTIONS", "PUSH_LIMIT_BYTES", "Supervisor", "check_data"]
-
-
-def _require_trainer(run: LiveRun, life: TrainerLife) -> None:
-    """Between two lives of its trainer a run can only be stopped.
-
-    Raises:
-        ConflictError: there is no trainer at this moment.
-    """
-    if life.between_lives:
-        raise ConflictError(f"{run.id} has no trainer at this moment ({run.reason}); try again in a minute")

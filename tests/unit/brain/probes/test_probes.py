@@ -71,5 +71,5 @@ def test_what_moved_is_named() -> None:
     brain.freeze("head.", frozen=False)
     changed = changed_by(brain, lambda: brain.learn(batch()))
     assert [name for name in changed if not name.startswith("carried|")] == [
-        "head.weight", "head.weight|exp_avg", "head.weight|exp_avg_sq", "head.weight|step", "step",
+        "head.weight", "head.weight|exp_avg", "head.weight|exp_avg_sq", "head.weight|step", "averaged", "step",
     ]  # fmt: skip

@@ -137,7 +137,8 @@ def test_two_jobs_of_one_name_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "call"), [("evaluation", "evaluate"), ("pruning", "prune"), ("sleep", "sleep"), ("upkeep", "upkeep")]
+    ("name", "call"),
+    [("evaluation", "evaluate"), ("pruning", "prune"), ("sleep", "sleep"), ("upkeep", "upkeep")],
 )
 def test_a_job_run_by_hand_does_its_work_and_is_written_down(room: Room, name: str, call: str) -> None:
     async def act() -> None:
