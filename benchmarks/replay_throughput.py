@@ -2,7 +2,7 @@
 
 Ours in memory is `RowReplay`; beside it the daemon's own memory, which keeps millions of rows on disk. Peers
 keep rows in memory: numpy by hand, and cpprb and torchrl in the environment of
-`benchmarks.peers.environment`, left out where they are not there. Prioritised pairs also renew every drawn row's priority.
+`benchmarks.peers.environment`, left out where missing. Prioritised pairs also renew every drawn row's priority.
 """
 
 from __future__ import annotations

@@ -31,7 +31,10 @@ def _locate(path: Path) -> Path:
 
 
 def nearest_existing(path: Path) -> Path | None:
-    """The path most like a missing one: a neighbour of like name, else the last folder that is there."""
+    """The path most like a missing one: a neighbour of like name, else the last folder that is there.
+
+    None when that is no more than the root or the current folder, which is no help.
+    """
     parent = path.parent
     if not parent.is_dir():
         above = nearest_existing(parent)
@@ -46,4 +49,4 @@ def nearest_existing(path: Path) -> Path | None:
     near = difflib.get_close_matches(path.name, names, n=1)
     if near:
         return parent / near[0]
-    return parent if parent != Path() else None
+    return parent if parent not in (Path(), Path(parent.anchor)) else None

@@ -34,6 +34,11 @@ SAVE_EVERY_SECONDS = 1.0
 UNFINISHED = tuple(str(state) for state in RunState if not state.ended)
 Record = dict[str, Any]
 Records = list[Record]
+# What a run's row and the run in memory call and hold alike.
+AS_STORED = (
+    "step", "samples", "training_seconds", "session", "device", "num_parameters", "num_neurons", "latest",
+    "readings", "sample", "sample_step", "checkpoint",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -382,22 +387,11 @@ def run_from_row(row: Record) -> LiveRun:
         parent=row["parent"],
         degraded=row["reason"] or "degraded" if row["degraded"] else None,
         reason=None if row["degraded"] else row["reason"],
-        step=row["step"],
-        samples=row["samples"],
-        training_seconds=row["training_seconds"],
         started_at=moment(row["started_at"]),
         ended_at=moment(row["ended_at"]),
-        session=row["session"],
-        device=row["device"],
-        num_parameters=row["num_parameters"],
-        num_neurons=row["num_neurons"],
         sources=row.get("sources") or [],
-        latest=row["latest"],
-        readings=row["readings"],
-        sample=row["sample"],
-        sample_step=row["sample_step"],
         sample_time=moment(row["sample_time"]),
-        checkpoint=row["checkpoint"],
+        **{name: row[name] for name in AS_STORED},
     )
 
 

@@ -12,7 +12,8 @@ export function say(node, text, tone = null) {
 /** A refused act in one line. Anything but a refusal is a fault of the page and goes on. */
 export function refusal(error) {
   if (!(error instanceof ApiError)) throw error;
-  const fields = error.fields.map((field) => `${field.path}: ${field.message}`);
+  const said = ({ path, message }) => error.message.includes(message) && error.message.includes(path);
+  const fields = error.fields.filter((field) => !said(field)).map((field) => `${field.path}: ${field.message}`);
   return fields.length ? `${error.message} (${fields.join("; ")})` : error.message;
 }
 

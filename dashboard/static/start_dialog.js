@@ -79,6 +79,7 @@ function build(page, dialog, status) {
 async function send(page, dialog, { fields, line, submit, status }) {
   if (submit.getAttribute("aria-busy") === "true") return;
   for (const { note } of Object.values(fields)) note.hidden = true;
+  say(line, "");
   const body = request(fields, (name, message) => mark(fields[name], message));
   if (!body) return;
   submit.setAttribute("aria-busy", "true");

@@ -146,6 +146,7 @@ def test_data_is_made_absolute_and_must_be_there(tmp_path: Path, monkeypatch: py
     assert resolve({"stream.data": "books/one.txt"}).stream.data == (str(books / "one.txt"),)
     says = complaint({"stream.data": [str(tmp_path / "boks" / "one.txt")]})
     assert says.endswith(f"did you mean {books / 'one.txt'}? (command line)")
+    assert "did you mean" not in complaint({"stream.data": ["/zqxj/none"]}), "the root is no help"
 
 
 def test_another_kind_of_brain_drops_the_settings_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
