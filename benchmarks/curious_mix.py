@@ -34,7 +34,7 @@ Way = Literal["curious", "round_robin", "chance"]
 
 TEXTS = Path(__file__).parents[2] / "shared" / "data" / "text"
 ROWS = 16
-STEPS, STEPS_LONG = 600, 6000
+STEPS, STEPS_LONG = 500, 6000
 SEEDS, SEEDS_LONG = (0, 1), (0, 1, 2, 3, 4)
 SOURCE_BYTES = 400_000
 HELD_OUT_SHARE = 0.05

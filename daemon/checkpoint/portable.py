@@ -10,6 +10,7 @@ file holds them once, and a reader of the seed's format finds a tensor.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import pickle
@@ -83,7 +84,8 @@ def export_pt(
         temporary.replace(target)
         sync_directory(target.parent)
     except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as RuntimeError
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only disk: nothing was written there either
+            temporary.unlink()
         cause = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
         raise CheckpointError(f"{target} could not be written ({cause}). Choose a place with room") from error
     return target

@@ -61,14 +61,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
+# What the option parser says, in words of ours.
+_PLAIN_WORDS = (
+    ("Value error, ", ""),
+    ("Input should be a valid integer, unable to parse string as an integer", "a whole number is expected"),
+    ("Input should be a valid number, unable to parse string as a number", "a number is expected"),
+    ("Input should be greater than or equal to", "expected is at least"),
+    ("Input should be less than or equal to", "expected is at most"),
+)
+
+
 def _one_line(error: TyperException, arguments: list[str]) -> str:
     """What was wrong with the arguments, with the value that was given."""
     options = getattr(getattr(error, "param", None), "opts", ())
+    pairs = list(zip(arguments, [*arguments[1:], ""], strict=True))
     for option in options:
-        for argument, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        for argument, value in reversed(pairs):  # of an option given twice the last counts
             if argument.startswith(f"{option}=") or (argument == option and value):
                 given = argument if argument != option else f"{option} {value}"
-                return f"{given}: {' '.join(error.message.split())}"
+                said = " ".join(error.message.split())
+                for theirs, ours in _PLAIN_WORDS:
+                    said = said.replace(theirs, ours)
+                return f"{given}: {said}"
     return " ".join(error.format_message().split())
 
 

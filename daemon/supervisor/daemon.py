@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import importlib.metadata
 import logging
-import logging.handlers
 import os
 import socket
 import threading
@@ -24,7 +23,7 @@ from daemon.supervisor.recovery import recover
 from daemon.supervisor.requests import ResumeRequest, StartRequest
 from daemon.supervisor.signals import ending
 from daemon.supervisor.supervisor import Supervisor
-from daemon.supervisor.training_log import TrainingLog
+from daemon.supervisor.training_log import LogFile, TrainingLog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -103,7 +102,7 @@ class Daemon:
     @contextlib.contextmanager
     def _daemon_log(self) -> Iterator[None]:
         """Warnings of the daemon's own go to logs/problems.log; what a person follows is training.log."""
-        handler = logging.handlers.RotatingFileHandler(
+        handler = LogFile(
             self._home.logs / "problems.log",
             maxBytes=LOG_LIMIT_BYTES,
             backupCount=2,

@@ -5,18 +5,17 @@ Writing never waits. Reading touches the disk, so the event loop does it in a th
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from daemon.checkpoint.manifest import STATE, read_manifest
+from daemon.checkpoint.manifest import read_manifest
 from daemon.checkpoint.resolve import PORTABLE, resolve
 from daemon.config import RunConfig
 from daemon.config_loading import config_to_dict
-from daemon.errors import CheckpointError, UsageError
+from daemon.errors import CheckpointError
 from daemon.protocol import RunState
 from daemon.store.forgetting import probe_losses
+from daemon.supervisor.found_checkpoint import FoundCheckpoint, stored_config
 from daemon.supervisor.live_run import LiveRun, finite, held_out_losses
 from daemon.supervisor.portable import describe
 
@@ -39,25 +38,6 @@ AS_STORED = (
     "step", "samples", "training_seconds", "session", "device", "num_parameters", "num_neurons", "latest",
     "readings", "sample", "sample_step", "checkpoint",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoundCheckpoint:
-    """A checkpoint to resume.
-
-    Attributes:
-        run: the run it belongs to; None for a file from elsewhere.
-        newest: no later checkpoint of that run is here.
-        config: the configuration it was learning under.
-    """
-
-    name: str
-    path: Path
-    run: str | None
-    step: int
-    samples: int
-    newest: bool
-    config: dict[str, Any]
 
 
 class Ledger:
@@ -333,14 +313,18 @@ class Ledger:
             )
         manifest = read_manifest(path)
         at_home = path.resolve().parent == self.catalogue.folder.resolve()
-        siblings = self.catalogue.list(manifest.run_id)
+        siblings = self.catalogue.list(manifest.run_id) if at_home else []
+        names = [info.name for info in siblings]
+        newer = siblings[: names.index(path.name)] if path.name in names else []
+        # Going back because of damage is no fork: the trainer begins at the damaged one and sets it aside.
+        newest = path.name in names and all(info.verified is False for info in newer)
         return FoundCheckpoint(
             name=path.name,
-            path=path.resolve(),
+            path=(siblings[0].path if newest else path).resolve(),
             run=manifest.run_id if at_home else None,
             step=manifest.step,
             samples=manifest.samples,
-            newest=at_home and bool(siblings) and siblings[0].name == path.name,
+            newest=newest,
             config=stored_config(path),
         )
 
@@ -349,25 +333,6 @@ class Ledger:
         if record["verified"] is None:
             record["verified"] = info.name in verified
         return record
-
-
-def stored_config(path: Path) -> dict[str, Any]:
-    """The configuration a checkpoint was learning under.
-
-    Raises:
-        UsageError: it carries none.
-    """
-    try:
-        config = json.loads((path / STATE).read_bytes())["config"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"the checkpoint {path.name} carries no configuration; choose another: synapsed checkpoints"
-        ) from error
-    if not isinstance(config, dict):
-        raise UsageError(
-            f"the checkpoint {path.name} carries no configuration; choose another: synapsed checkpoints"
-        )
-    return config
 
 
 def run_from_row(row: Record) -> LiveRun:

@@ -17,6 +17,13 @@ KEPT_FILES = 5
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+class LogFile(logging.handlers.RotatingFileHandler):
+    """A rotated file that takes what it can: where the disk is full a line is lost, and nothing else."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        """Say nothing: a traceback for each lost line would bury what the terminal has to say."""
+
+
 class TrainingLog:
     """An Audience that writes lines for people."""
 
@@ -25,9 +32,7 @@ class TrainingLog:
         self._clock = clock
         self._spoke_at: dict[str, float] = {}
         self._latest: dict[str, dict[str, float | None]] = {}
-        self._handler = logging.handlers.RotatingFileHandler(
-            path, maxBytes=LIMIT_BYTES, backupCount=KEPT_FILES, encoding="utf-8"
-        )
+        self._handler = LogFile(path, maxBytes=LIMIT_BYTES, backupCount=KEPT_FILES, encoding="utf-8")
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
         # A logger of its own, outside the tree: nobody else's lines get in, and these go nowhere else.
         self._logger = logging.Logger("synapsed.training", logging.INFO)  # noqa: LOG001

@@ -68,9 +68,7 @@ class Saver:
         if self._writer.due(self._config.every_seconds):
             self._begin(loop)
         if self._writer.num_failures and self._writer.seconds_since_commit > self._pause_seconds:
-            loop.stand_still(
-                f"nothing could be saved for {self._writer.seconds_since_commit / 60:.0f} minutes"
-            )
+            loop.stand_still(f"nothing could be saved for {self._writer.seconds_since_commit:.0f} s")
 
     def collect(self, loop: Loop) -> None:
         """Events of a save that has ended, and the `degraded` flag that follows from it."""

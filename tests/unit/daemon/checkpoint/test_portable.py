@@ -184,3 +184,15 @@ def test_a_full_disk_leaves_nothing(
     with pytest.raises(CheckpointError, match="could not be written"):
         export_pt(loaded, tmp_path / "nowhere" / "x.pt")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_read_only_disk_is_one_line(
+    loaded: LoadedCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *arguments: object, **options: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(CheckpointError, match="Read-only file system"):
+        export_pt(loaded, tmp_path / "x.pt")

@@ -140,6 +140,19 @@ def test_the_daemons_exit_code_and_reason_are_passed_on(call: Call, stage: Stage
     assert (called.code, called.err) == (7, "synapsed: trainer died too often\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--steps", "3", "--steps", "many"], "--steps many: a whole number is expected."),
+        (["--hours=long"], "--hours=long: a number is expected."),
+        (["--port", "70000"], "--port 70000: expected is at most 65535."),
+    ],
+)
+def test_a_bad_number_is_named_with_what_is_expected(call: Call, arguments: list[str], says: str) -> None:
+    called = call("start", *arguments)
+    assert (called.code, called.err) == (2, f"synapsed: {says.removesuffix('.')}\n")
+
+
 def test_a_taken_port_is_one_line_and_exit_code_3(call: Call, stage: Stage) -> None:
     stage.error = PortTakenError("port 8765 on 127.0.0.1 is in use")
     called = call("start")

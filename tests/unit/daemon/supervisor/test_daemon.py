@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import logging
 import signal
 import socket
 import subprocess
@@ -19,10 +21,12 @@ import pytest
 from daemon.errors import HomeBusyError, PortTakenError, UsageError
 from daemon.supervisor.daemon import Daemon
 from daemon.supervisor.signals import ECHO_SECONDS
+from daemon.supervisor.training_log import LogFile
 from tests.unit.daemon.supervisor.scripted_trainer import write_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from daemon.home import Home
 
@@ -200,6 +204,24 @@ def test_shutdown_over_http_and_what_it_costs(home: Home) -> None:
         headers = {"Authorization": f"Bearer {home.token()}"}
         httpx.post(f"{listening['url']}/api/v1/shutdown", headers=headers, trust_env=False)
         assert daemon.process.wait(20) == 0
+
+
+def test_a_full_disk_costs_the_log_a_line_and_the_terminal_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = logging.Logger("full", logging.INFO)  # noqa: LOG001
+    with contextlib.closing(LogFile(tmp_path / "x.log", encoding="utf-8")) as file:
+        log.addHandler(file)
+
+        def full() -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(file, "flush", full)
+            log.info("lost")
+        log.info("kept")
+    assert "kept" in (tmp_path / "x.log").read_text()
+    assert capsys.readouterr().err == ""
 
 
 def test_a_second_daemon_names_the_first(home: Home) -> None:
