@@ -73,7 +73,7 @@ class Running:
 
     def until(self, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         with self._news:
-            found = self._news.wait_for(lambda: next((one for one in self.lines if wanted(one)), None), 30.0)
+            found = self._news.wait_for(lambda: next((one for one in self.lines if wanted(one)), None), 120.0)
             assert found is not None, self.lines[-5:]
             return found
 
