@@ -92,6 +92,7 @@ class SleepConfig:
         final_rate: the rate it falls to, as a share of the first.
         rate: the first, as a multiple of the waking rate.
         distillation: weight of the squared distance to the stable average's logits.
+        logit_weight: of the squared distance to the logits the examples were met with; early ones know little.
         tolerance: rise of the mean loss over the memory at which it is rolled back, as a share.
     """
 
@@ -100,6 +101,7 @@ class SleepConfig:
     final_rate: float = 0.1
     rate: float = 1.0
     distillation: float = 0.5
+    logit_weight: float = 0.0
     tolerance: float = 0.01
 
 

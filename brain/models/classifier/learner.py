@@ -196,9 +196,8 @@ class OnlineLearner:
         if settings.distillation:
             teacher = self.outputs(rows, weights="stable")
             error.add_(said - teacher, alpha=2.0 * settings.distillation / said.shape[1])
-        if self.config.memory.logit_weight:
-            known = 2.0 * self.config.memory.logit_weight / said.shape[1]
-            error.add_(said - self.memory.logits[slots], alpha=known)
+        if settings.logit_weight:
+            error.add_(said - self.memory.logits[slots], alpha=2.0 * settings.logit_weight / said.shape[1])
         self._step(trace, error.div_(len(slots)))
 
     def _moving(self) -> list[Tensor]:
