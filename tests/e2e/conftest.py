@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
 
-@pytest.fixture(scope="session")
+# Not for the session: an open playwright keeps an event loop running in this thread, where no other test could run its own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests."""
+    """One browser for the tests of a file."""
     with sync_playwright() as playwright:
         try:
             browser = launch(playwright)
