@@ -18,8 +18,9 @@ class FoundCheckpoint:
     """A checkpoint to resume.
 
     Attributes:
+        path: where loading begins: a damaged newer one, if any, so that it is set aside.
         run: the run it belongs to; None for a file from elsewhere.
-        newest: no later checkpoint of that run is here.
+        newest: no later sound checkpoint of that run is here.
         config: the configuration it was learning under.
     """
 

@@ -313,14 +313,18 @@ class Ledger:
             )
         manifest = read_manifest(path)
         at_home = path.resolve().parent == self.catalogue.folder.resolve()
-        siblings = self.catalogue.list(manifest.run_id)
+        siblings = self.catalogue.list(manifest.run_id) if at_home else []
+        names = [info.name for info in siblings]
+        newer = siblings[: names.index(path.name)] if path.name in names else []
+        # Going back because of damage is no fork: the trainer begins at the damaged one and sets it aside.
+        newest = path.name in names and all(info.verified is False for info in newer)
         return FoundCheckpoint(
             name=path.name,
-            path=path.resolve(),
+            path=(siblings[0].path if newest else path).resolve(),
             run=manifest.run_id if at_home else None,
             step=manifest.step,
             samples=manifest.samples,
-            newest=at_home and bool(siblings) and siblings[0].name == path.name,
+            newest=newest,
             config=stored_config(path),
         )
 

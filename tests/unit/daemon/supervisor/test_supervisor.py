@@ -221,6 +221,22 @@ async def test_a_damaged_manifest_is_a_clear_error(home: Home) -> None:
             await supervisor.resume(ResumeRequest(checkpoint=info.name))
 
 
+async def test_going_back_behind_a_damaged_checkpoint_is_no_fork(home: Home) -> None:
+    async with staged(home, script={"finish_at_step": 5}) as (supervisor, _):
+        run = await supervisor.start(start_request())
+        await supervisor.wait_ended(run.id)
+        newest, older, *_ = supervisor.ledger.catalogue.list(run.id)
+        with (newest.path / "state.json").open("ab") as state:
+            state.write(b" ")
+        found = supervisor.ledger.find_checkpoint("latest")
+        assert (found.name, found.step, found.newest) == (older.name, older.manifest.step, True)
+        assert found.path == newest.path  # where the trainer begins to look, and what it sets aside
+        (home.root / "script.json").write_text('{"finish_at_step": 9}')
+        resumed = await supervisor.resume(ResumeRequest(checkpoint="latest"))
+        assert (resumed.id, resumed.session, resumed.parent) == (run.id, 2, None)
+        await supervisor.wait_ended(run.id)
+
+
 async def test_closing_kills_a_trainer_that_will_not_stop(home: Home) -> None:
     async with staged(home, script={"deaf": True}) as (supervisor, heard):
         run = await supervisor.start(start_request())
