@@ -186,8 +186,10 @@ class Hub:
         """Bring a client to now; returns the newest event it has been sent."""
         newest = await asyncio.to_thread(self._supervisor.ledger.newest_seq)
         missed: list[dict[str, Any]] | None = None
-        if hello.seq is not None and 0 <= newest - hello.seq <= REPLAY_LIMIT:
-            missed = await self._events_after(hello.seq, hello.run)
+        if hello.seq is not None and hello.seq <= newest:
+            # A crash leaves a gap in the numbers, so the events are counted, not their numbers.
+            found = await self._events_after(hello.seq, hello.run)
+            missed = found if len(found) <= REPLAY_LIMIT else None
         resumed = missed is not None and hello.epoch == self.epoch
         await websocket.send_text(
             dumps({"type": "welcome", "epoch": self.epoch, "seq": newest, "resumed": resumed})
@@ -210,7 +212,7 @@ class Hub:
         if self._recent and self._recent[0]["seq"] <= seq + 1:
             events = recent
         else:
-            stored = await asyncio.to_thread(self._supervisor.ledger.events_after, seq, REPLAY_LIMIT)
+            stored = await asyncio.to_thread(self._supervisor.ledger.events_after, seq, REPLAY_LIMIT + 1)
             known = {event["seq"] for event in stored}
             recent = [event for event in self._recent if event["seq"] > seq]
             events = sorted(

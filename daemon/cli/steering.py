@@ -165,7 +165,7 @@ def feed(
 def ask(
     text: Annotated[str, typer.Argument(help="What the brain goes on from.")],
     *,
-    max_bytes: Annotated[int, typer.Option(min=1, max=100_000, help="How much it says.")] = 200,
+    max_bytes: Annotated[int, typer.Option(min=1, max=8192, help="How much it says.")] = 200,
     temperature: Annotated[float, typer.Option(min=0.0, help="0 always takes the likeliest byte.")] = 0.8,
     top_p: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of likelihood to choose from.")

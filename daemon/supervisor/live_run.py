@@ -69,8 +69,8 @@ class LiveRun:
             self.latest[str(reading["name"])] = finite(reading.get("value"))
         if report.sample is not None:
             self.sample, self.sample_step = report.sample, report.step
-            times = report.columns.get("time")
-            self.sample_time = datetime.fromtimestamp(times[-1], UTC) if times else None
+            times = report.columns.get("time")  # a report without steps has none
+            self.sample_time = datetime.fromtimestamp(times[-1], UTC) if times else datetime.now(UTC)
 
     def view(self, *, full: bool = True) -> dict[str, Any]:
         """The Run of the API; lists and the feed leave out `config` and `sources`."""

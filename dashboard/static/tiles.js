@@ -108,17 +108,16 @@ export function governorLine(latest) {
   return `Vital signs take ${percent(share, 2)} of the training time: a look every ${every} steps, ${fixed(latest.vitals_tick_ms, 0)} ms each.`;
 }
 
-/** The prequential loss: mean of the newest steps with its standard error; the last value where no steps are at hand. */
+/** The prequential loss of the last step, as the terminal and the list of runs say it; the mean of the newest is its note. */
 function lossNow(run, history) {
   const recent = history.curve("bpc").recent(RECENT_STEPS);
-  const last = run?.latest?.bpc ?? null;
-  const value = recent?.mean ?? last;
-  const detail = [["last step", fixed(last)]];
-  if (recent) detail.push(["mean of", `${count(recent.count)} steps`], ["standard error", uncertainty(recent.error)]);
+  const value = run?.latest?.bpc ?? null;
+  const detail = [["last step", fixed(value)]];
+  if (recent) detail.push(["mean of", `${count(recent.count)} steps`], ["their mean", fixed(recent.mean)], ["standard error", uncertainty(recent.error)]);
   detail.push(["held-out", fixed(run?.latest?.held_out_bpc)]);
-  const note = recent ? `mean of the last ${count(recent.count)} steps` : "";
+  const note = recent ? `mean of ${count(recent.count)} steps ${fixed(recent.mean)} ± ${uncertainty(recent.error)}` : "";
   const reason = run ? "no step has been scored yet" : "no run yet";
-  return { metric: "bpc", value, error: recent?.error ?? null, note, reason, detail };
+  return { metric: "bpc", value, error: null, note, reason, detail };
 }
 
 function readingNow(run, tile) {

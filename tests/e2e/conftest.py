@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
 
-# Not for the session: an open playwright keeps an event loop running in this thread, where no other test could run its own.
+# Not for the session: an open playwright keeps an event loop running in this thread, where no other test could
+# run its own.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One browser for the tests of a file."""

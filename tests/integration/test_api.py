@@ -107,6 +107,10 @@ async def test_checkpoints_are_listed_pinned_resumed_and_deleted(home: Home) -> 
         await reception.supervisor.wait_ended(run["id"])
         listed = (await client.get("/api/v1/checkpoints", params={"run": run["id"]})).json()["items"]
         newest, oldest = listed
+        first = (await client.get("/api/v1/checkpoints", params={"run": run["id"], "limit": 1})).json()
+        then = {"run": run["id"], "limit": 1, "cursor": first["next"]}
+        second = (await client.get("/api/v1/checkpoints", params=then)).json()
+        assert (first["items"] + second["items"], second["next"]) == (listed, None)
         assert newest["verified"] is True
         assert newest["step"] == 5
         whole = (await client.get(f"/api/v1/checkpoints/{newest['id']}")).json()

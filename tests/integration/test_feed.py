@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from daemon.api.feed import FeedTiming
+from daemon.api.feed import REPLAY_LIMIT, FeedTiming
 from daemon.api.server import QuietServer
 from daemon.protocol import RunState
 from daemon.supervisor.listening import bind
@@ -102,6 +103,14 @@ async def test_hello_welcome_snapshot_and_then_life(home: Home) -> None:
         assert len(snapshot["events"]) >= 5
 
 
+def leave_a_gap(home: Home) -> None:
+    """Set the numbers of events on as a crash does, by more than a client may lack."""
+    with contextlib.closing(sqlite3.connect(home.root / "synapsed.db")) as database, database:
+        database.execute(
+            "UPDATE counters SET value = value + ? WHERE name = 'event_seq'", (2 * REPLAY_LIMIT,)
+        )
+
+
 async def test_coming_back_misses_no_event_within_one_life_and_over_a_restart(home: Home) -> None:
     seen: dict[int, dict[str, Any]] = {}
     async with served(home) as (reception, url):
@@ -122,12 +131,14 @@ async def test_coming_back_misses_no_event_within_one_life_and_over_a_restart(ho
                     assert frame["seq"] not in seen, "nothing twice"
                     seen[frame["seq"]] = frame
             assert any(frame["type"] == "run" and frame["run"]["state"] == "paused" for frame in frames)
+    leave_a_gap(home)
     async with served(home) as (reception, url), listening(url, {"epoch": epoch, "seq": max(seen)}) as client:
         welcome, snapshot = await until(client, of_kind("snapshot"))
         assert welcome["epoch"] != epoch
         assert welcome["resumed"] is False
         for event in snapshot["events"]:
             seen[event["seq"]] = event
+        assert reception.supervisor.ledger.newest_seq() > 2 * REPLAY_LIMIT
         every = reception.supervisor.ledger.events_after(0, 1000)
         assert sorted(seen) == [event["seq"] for event in every]
 

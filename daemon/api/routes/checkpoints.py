@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from daemon.api.context import ContextOf
-from daemon.api.paging import Cursor, Limit, page_of
+from daemon.api.paging import Cursor, Limit, page_after
 from daemon.api.shapes import Checkpoint, FullCheckpoint, FullRun, Hours, Name, Page, Request, Settings, Steps
 from daemon.supervisor.requests import ResumeRequest
 
@@ -33,7 +33,7 @@ async def checkpoints(
     limit: Limit = 50,
 ) -> Any:
     """Checkpoints on disk, newest first."""
-    return page_of(await asyncio.to_thread(context.supervisor.ledger.checkpoints, run), cursor, limit)
+    return page_after(await asyncio.to_thread(context.supervisor.ledger.checkpoints, run), cursor, limit)
 
 
 @router.get("/{checkpoint_id}", response_model=FullCheckpoint)
