@@ -115,7 +115,7 @@ class Synapse:
         predicted, self_loss = self._predict_self(done.states.detach(), mask)
         total = loss + self.spec.config.self_model_weight * self_loss
         if lesson is not None:
-            total = total + lesson.loss(done.logits, mask, self.spec.config.logit_cap)
+            total = total + lesson.loss(done.logits, rows, mask, self.spec.config.logit_cap)
         total.backward()  # type: ignore[no-untyped-call]
         norm = self.optimizer.gather()
         applied = math.isfinite(total.item()) and math.isfinite(norm.item())

@@ -22,19 +22,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lesson:
-    """Log-chances (R, T, 256) that a batch's rows `row` (R,) should be given, and how much it counts."""
+    """Log-chances (R, T, 256) that a batch's rows `row` (R,) should be given, and how much it counts.
+
+    A row on which the pupil itself is surer is left alone: a slow average lags behind what was learned last.
+    """
 
     row: Tensor
     log_chance: Tensor
     weight: float
 
-    def loss(self, logits: Tensor, mask: Tensor, cap: float) -> Tensor:
+    def loss(self, logits: Tensor, rows: Tensor, mask: Tensor, cap: float) -> Tensor:
         """Weighted mean divergence of a batch's logits (B, T, 256) from the lesson, over its valid bytes."""
         # `cap_logits` works in place, which a gradient does not survive.
         own = ((logits[self.row].float() / cap).tanh() * cap).log_softmax(dim=-1)
         apart = functional.kl_div(own, self.log_chance, reduction="none", log_target=True).sum(dim=-1)
-        valid = mask[self.row]
-        return self.weight * apart.masked_fill(~valid, 0.0).sum() / valid.sum().clamp(min=1)
+        surer = self._nats(rows, mask) < _nats(own.detach(), rows[self.row], mask[self.row])
+        valid = mask[self.row] & surer[:, None]
+        return self.weight * apart.masked_fill(~valid, 0.0).sum() / mask[self.row].sum().clamp(min=1)
+
+    def _nats(self, rows: Tensor, mask: Tensor) -> Tensor:
+        return _nats(self.log_chance, rows[self.row], mask[self.row])
 
 
 class Teacher:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
 from torch import nn
@@ -12,6 +10,7 @@ from brain.averaging.averages import Averages, kept
 from brain.averaging.config import AveragingConfig
 from brain.build import build_brain
 from brain.models.synapse.model import Synapse
+from brain.models.synapse.teaching import Lesson
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch, Sleeper
 
@@ -90,24 +89,37 @@ def test_averages_survive_a_restart_and_learning_goes_on_exactly() -> None:
         assert all(torch.equal(tensor, theirs[name]) for name, tensor in own.items())
 
 
-def test_replayed_rows_are_drawn_towards_the_average_that_is_surer() -> None:
-    taught, alone = (
-        newborn(consistency_every_steps=1, consistency_weight=5.0),
-        newborn(consistency_every_steps=0),
-    )
-    for seed in range(40):
-        taught.learn(batch(seed))
-        alone.learn(batch(seed))
+def test_an_average_teaches_only_rows_of_which_it_is_surer() -> None:
+    brain = newborn(every_steps=1)
+    for seed in range(30):
+        brain.learn(batch(seed))
+    rows, mask = batch(7).bytes, batch(7).mask
+    with torch.no_grad():
+        logits = brain.reader(len(rows)).read(rows)
+    knows = torch.nn.functional.one_hot(rows.long(), 256).float().mul(9.0).log_softmax(dim=-1)
+    knows_nothing = torch.zeros_like(knows).log_softmax(dim=-1)
 
-    def apart(brain: Synapse) -> float:
-        rows, mask = batch(7).bytes, batch(7).mask
-        lesson = brain.teacher.stable(rows, torch.arange(len(rows)))
-        lesson = dataclasses.replace(lesson, weight=1.0)
-        with torch.no_grad():
-            reader = brain.reader(len(rows))
-            return lesson.loss(reader.read(rows), mask, 1e6).item()
+    def taught(log_chance: torch.Tensor) -> float:
+        lesson = Lesson(row=torch.arange(len(rows)), log_chance=log_chance, weight=1.0)
+        return lesson.loss(logits, rows, mask, 30.0).item()
 
-    assert apart(taught) < apart(alone)
+    assert taught(knows_nothing) == 0.0
+    half = torch.cat([knows[:2], knows_nothing[2:]])
+    assert taught(knows) > taught(half) > 0.0
+
+
+def test_replayed_rows_learn_from_slow_weights_that_know_more() -> None:
+    knowing, taught, alone = newborn(), newborn(consistency_every_steps=1), newborn(consistency_every_steps=0)
+    for seed in range(60):
+        knowing.learn(batch(seed))
+    for pupil in (taught, alone):
+        pupil.learn(batch(0))
+        for slow in pupil.averages.slow.values():
+            for name, tensor in slow.items():
+                tensor.copy_(knowing.state().model[name])
+        pupil.learn(batch(1))
+    one, other = taught.state().model, alone.state().model
+    assert not all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
 def test_a_dream_learns_at_its_rate_and_consolidates_faster() -> None:
