@@ -12,33 +12,25 @@ from daemon.events import AlarmCleared, AlarmRaised, Event, StopHinted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from brain.memory.forgetting import Track
     from brain.ports import Moment, StepReport
     from brain.vitals.alarms import AlarmChange
-    from daemon.trainer.evaluation import HeldOutLoss
 
 STOP_HINT = "stop_hint"
-SMOOTHING = 0.9  # weight of the past in a held-out loss; the best of a noisy series drifts down by chance
 
 
 class Alarms:
     """The alarm book of a run, with the numbers it needs that are no vital signs.
 
-    Prequential loss: mean nats per byte since the last tick. Forgetting: how much worse the smoothed
-    held-out loss of a source is than its best so far, the worst of all sources; only sources whose held-out
-    set was scored whole count, since parts of it are not alike.
+    Prequential loss: mean nats per byte since the last tick. Forgetting: that of the frozen probes, as a share of
+    the best smoothed loss, of the worst source; None before anything was learned.
     """
 
     def __init__(self) -> None:
         self._book = AlarmBook()
         self._nats = 0.0
         self._num_bytes = 0
-        self._smooth: dict[str, float] = {}
-        self._best: dict[str, float] = {}
-
-    @property
-    def forgetting(self) -> float | None:
-        """Relative rise over the smoothed best of the worst source; None before any was scored whole."""
-        return max((loss / self._best[source] - 1.0 for source, loss in self._smooth.items()), default=None)
+        self.forgetting: float | None = None
 
     def hear(self, report: StepReport) -> None:
         """Gather the prequential loss of a step."""
@@ -46,15 +38,12 @@ class Alarms:
             self._nats += report.loss * report.num_bytes
             self._num_bytes += report.num_bytes
 
-    def hear_held_out(self, losses: Iterable[HeldOutLoss]) -> None:
-        """Follow the held-out loss of sources that were just scored."""
-        for loss in losses:
-            if loss.coverage < 1.0 or not loss.bpc > 0.0:
-                continue
-            before = self._smooth.get(loss.source, loss.bpc)
-            now = SMOOTHING * before + (1.0 - SMOOTHING) * loss.bpc
-            self._smooth[loss.source] = now
-            self._best[loss.source] = min(now, self._best.get(loss.source, now))
+    def hear_probes(self, tracks: Iterable[Track]) -> None:
+        """Follow the frozen probes, some of which were just scored."""
+        rises = [
+            track.forgetting / track.best for track in tracks if track.forgetting is not None and track.best
+        ]
+        self.forgetting = max(rises, default=None)
 
     def judge(self, readings: Iterable[Reading], moment: Moment, training_seconds: float) -> list[Event]:
         """Judge every rule on the readings of a tick; raised and cleared alarms as events."""
@@ -74,16 +63,14 @@ class Alarms:
             "book": self._book.state(),
             "nats": self._nats,
             "num_bytes": self._num_bytes,
-            "held_out": {source: [self._smooth[source], self._best[source]] for source in self._smooth},
+            "forgetting": self.forgetting,
         }
 
     def load(self, stored: Mapping[str, Any]) -> None:
         """Take back what `state` gave; an older checkpoint has none of it."""
         self._book.load(stored.get("book", {}))
         self._nats, self._num_bytes = float(stored.get("nats", 0.0)), int(stored.get("num_bytes", 0))
-        held_out = stored.get("held_out", {})
-        self._smooth = {source: float(pair[0]) for source, pair in held_out.items()}
-        self._best = {source: float(pair[1]) for source, pair in held_out.items()}
+        self.forgetting = stored.get("forgetting")
 
     def _companions(self, moment: Moment) -> list[Reading]:
         """Numbers the rules need beside vital signs."""
@@ -91,8 +78,8 @@ class Alarms:
         if self._num_bytes:
             loss = self._nats / self._num_bytes
             found.append(Reading(name="prequential_loss", value=loss, samples=self._num_bytes))
-        if (forgetting := self.forgetting) is not None:
-            found.append(Reading(name="forgetting", value=forgetting))
+        if self.forgetting is not None:
+            found.append(Reading(name="forgetting", value=self.forgetting))
         return found
 
 

@@ -261,7 +261,6 @@ class Loop:
     def report_held_out(self, losses: list[HeldOutLoss]) -> float | None:
         """Held-out loss by source and over all sources; the latter is returned in BPC."""
         reporter, step = self.parts.reporter, self.step
-        self.parts.watch.alarms.hear_held_out(losses)
         for loss in losses:
             reporter.point(f"held_out_bpc/{loss.source}", step, loss.bpc)
             reporter.point(f"held_out_coverage/{loss.source}", step, loss.coverage)

@@ -65,6 +65,7 @@ class Sleeping:
         parts, step = loop.parts, loop.step
         if parts.probes.due(step):
             through = parts.probes.score_slice(parts.brain)
+            parts.watch.alarms.hear_probes(parts.probes.tracks.values())
             self.report(loop, through)
             if len(through) == len(parts.probes.probes) and through:
                 self._steer(loop)

@@ -37,7 +37,7 @@ class LoopState:
         replay_fraction: share of rows that replay, as forgetting has moved it; None: the config's.
         sleep: step of the last waking, forgetting as last measured and, while asleep, how far that has come.
         probes: tracks of forgetting, and whose turn it is to be scored.
-        alarms: those that are up, their evidence of an hour, and the best held-out losses.
+        alarms: those that are up, their evidence of an hour, and the rise of the worst probe.
     """
 
     step: int = 0

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from brain.memory.forgetting import Track
 from brain.ports import Reading
 from brain.vitals.config import VitalsConfig
 from daemon.events import AlarmCleared, AlarmRaised, StopHinted
 from daemon.trainer.alarms import Alarms
-from daemon.trainer.evaluation import HeldOutLoss
 from daemon.trainer.watching import Watch
 from tests.unit.brain.vitals.networks import Network, moment, report
 
@@ -65,7 +65,7 @@ def test_alarms_go_on_after_a_restart_where_they_stood() -> None:
     for _ in range(3):
         story.tick(agency(0.1), loss=2.0)
     story.alarms.hear(learned(3.0, 50))
-    story.alarms.hear_held_out([held_out(2.0)])
+    story.alarms.hear_probes([followed(2.0)])
     story.tick(agency(0.5))
     other.alarms.load(json.loads(json.dumps(story.alarms.state())))
     other.step = story.step
@@ -100,27 +100,27 @@ def test_a_step_that_was_not_finite_says_nothing_about_the_loss() -> None:
     assert alarms.state()["num_bytes"] == 0
 
 
-def held_out(bpc: float, *, source: str = "notes", coverage: float = 1.0) -> HeldOutLoss:
-    return HeldOutLoss(source=source, bpc=bpc, num_bytes=1000, coverage=coverage, age_steps=0.0)
+def followed(*losses: float, learned: bool = True) -> Track:
+    track = Track(fresh=learned)
+    for loss in losses:
+        track.follow(loss, smoothing=0.9)
+    return track
 
 
 def test_forgetting_is_the_rise_over_the_smoothed_best_of_the_worst_source() -> None:
     alarms = Alarms()
-    alarms.hear_held_out([held_out(9.0, coverage=0.5)])
-    assert alarms.forgetting is None  # parts of a held-out set are not alike
-    for _ in range(60):
-        alarms.hear_held_out([held_out(2.0), held_out(3.0, source="code")])
-    assert alarms.forgetting == pytest.approx(0.0, abs=1e-6)
-    alarms.hear_held_out([held_out(1.0)])  # one lucky measurement does not set the best
-    for _ in range(60):
-        alarms.hear_held_out([held_out(2.4), held_out(2.9, source="code")])
+    alarms.hear_probes([followed(9.0, learned=False), Track()])
+    assert alarms.state()["forgetting"] is None  # what was never learned cannot be forgotten
+    alarms.hear_probes([followed(2.0, 2.0), followed(3.0)])
+    assert alarms.forgetting == 0.0
+    lucky = followed(*[2.0] * 60, 1.0, *[2.4] * 60)  # one lucky measurement does not set the best
+    alarms.hear_probes([lucky, followed(3.0, 3.1)])
     assert alarms.forgetting == pytest.approx(2.4 / 1.9 - 1.0, rel=0.01)
 
 
 def test_forgetting_raises_its_own_alarm() -> None:
     story = Story()
-    for loss in (2.0,) * 5 + (3.0,) * 40:
-        story.alarms.hear_held_out([held_out(loss)])
+    story.alarms.hear_probes([followed(*[2.0] * 5, *[3.0] * 40)])
     events = [event for _ in range(4) for event in story.tick()]
     (event,) = [event for event in events if isinstance(event, AlarmRaised)]
     assert (event.alarm, event.level) == ("forgetting", "error")
