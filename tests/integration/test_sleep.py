@@ -101,16 +101,16 @@ def test_sleep_by_hand_is_journaled_and_obeys_between_its_steps(home: Home) -> N
 
 
 def test_a_harmful_sleep_is_undone(home: Home) -> None:
-    # Nothing may rise at all, and the rate of sleep is so that it must.
-    settings = {**SLEEPY, "sleep__tolerance": 0.0, "optimizer__averaging__distillation_weight": 1e4}
-    trainer = spawn(tiny_order(home, **settings, limits__steps=31))
+    # A long sleep over eight rows learns them by heart, at the cost of all else.
+    settings = {**SLEEPY, "replay__capacity": 8, "sleep__steps": 60, "optimizer__learning_rate": 0.1}
+    trainer = spawn(tiny_order(home, **settings, limits__steps=81))
     assert trainer.finish().state == "finished"
     undone = [event for event in trainer.events if event["kind"] == "sleep_rolled_back"]
     assert undone
     data = undone[0]["data"]
     assert data["after"] > data["before"]
     probe = {(name, step): value for name, step, _, value in trainer.points if name.startswith("probe_bpc/")}
-    after = [value for (_, step), value in probe.items() if step == 30]
+    after = [value for (_, step), value in probe.items() if step == 80]
     assert sum(after) / len(after) == pytest.approx(data["before"], rel=1e-9)
 
 
