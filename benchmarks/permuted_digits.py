@@ -78,6 +78,18 @@ def run(*, long: bool) -> list[Result]:
             at_least=ACCURACY_MIN,
             peers={name: statistics.mean(end) for name, end in ends.items() if name != "ours"},
             long=long,
-            details={"tasks": tasks, "last tenth, by seed": ends, "first tenth, by seed": begins},
+            details={
+                "tasks": tasks,
+                "last tenth, by seed": ends,
+                "first tenth, by seed": begins,
+                "curves": {name: curve(of) for name, of in found.items()},
+            },
         )
     ]
+
+
+def curve(accuracies: list[list[float]], parts: int = 40) -> list[float]:
+    """Mean over seeds of each fortieth of the tasks."""
+    means = [statistics.mean(of_task) for of_task in zip(*accuracies, strict=True)]
+    size = len(means) // parts
+    return [statistics.mean(means[first : first + size]) for first in range(0, len(means), size)]
