@@ -76,17 +76,21 @@ def follow(
     }
     errors: dict[str, list[Tensor]] = {name: [] for name in learners}
     for bits, targets in BitFlipping(runs, seed).chunks(steps):
-        centred = bits - 0.5
         for name, net in nets.items():
-            total = torch.zeros(runs, 1, 1)
-            for step in range(CHUNK_STEPS):
-                trace = net.forward(centred[:, step : step + 1])
-                delta = trace.outputs - targets[:, step : step + 1]
-                total.addcmul_(delta, delta)
-                net.backward(trace, delta)
-                net.update(trace)
-            errors[name].append(total[:, 0, 0] / CHUNK_STEPS)
+            errors[name].append(chunk_error(net, bits, targets))
     return {name: torch.stack(series, dim=1) for name, series in errors.items()}
+
+
+def chunk_error(net: OnlineMLP, bits: Tensor, targets: Tensor) -> Tensor:
+    """Learn a chunk example by example; mean squared error before learning, (R,)."""
+    centred, total = bits - 0.5, torch.zeros(len(bits), 1, 1)
+    for step in range(bits.shape[1]):
+        trace = net.forward(centred[:, step : step + 1])
+        delta = trace.outputs - targets[:, step : step + 1]
+        total.addcmul_(delta, delta)
+        net.backward(trace, delta)
+        net.update(trace)
+    return total[:, 0, 0] / bits.shape[1]
 
 
 OURS = MLPConfig(
