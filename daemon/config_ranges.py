@@ -66,7 +66,7 @@ RANGES: dict[str, Range] = {
     "optimizer.*": NOT_NEGATIVE,
     "growth.fraction": Range(above=0, at_most=1),
     "growth.site_ratio": Range(at_least=1),
-    "growth.pair_scale": POSITIVE,
+    "growth.newborn_gradient": POSITIVE,
     "growth.recycle_above": SHARE,
     "growth.cooldown_steps": NOT_NEGATIVE,
     "growth.maturity_steps": NOT_NEGATIVE,

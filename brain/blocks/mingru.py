@@ -67,10 +67,8 @@ class MinGRU(Mixer):
         states = linear_scan(1.0 - z, z * positive(self.candidate(u).to(wide)), hidden)
         return self.out(states.to(x.dtype)), {"hidden": states[:, -1], "tail": tail}
 
-    def candidates(self, x: Tensor, count: int, generator: torch.Generator) -> Tensor:
-        """What `count` units that might be born would say to x (B, T, d), read afresh: (B, T, count)."""
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        u, _ = self.conv(wide, None)
-        gate, candidate = torch.randn(2, count, self.size, generator=generator).to(u) * self.size**-0.5
+    def candidates(self, x: Tensor, gate: Tensor, candidate: Tensor) -> Tensor:
+        """What units that might be born with these rows (K, d) would say to x (B, T, d): (B, T, K)."""
+        u, _ = self.conv(x.to(torch.promote_types(x.dtype, torch.float32)), None)
         z = torch.sigmoid(u @ gate.T)
-        return linear_scan(1.0 - z, z * positive(u @ candidate.T), u.new_zeros(len(u), count))
+        return linear_scan(1.0 - z, z * positive(u @ candidate.T), u.new_zeros(len(u), len(gate)))

@@ -53,7 +53,6 @@ class MLP(nn.Module):
         y: Tensor = self.out(squared_relu(self.into(x)))
         return y
 
-    def candidates(self, x: Tensor, count: int, generator: torch.Generator) -> Tensor:
-        """What `count` units that might be born would say to x: (…, count)."""
-        into = torch.randn(count, x.shape[-1], generator=generator).to(x) * x.shape[-1] ** -0.5
+    def candidates(self, x: Tensor, into: Tensor) -> Tensor:
+        """What units that might be born with rows `into` (K, size) would say to x: (…, K)."""
         return squared_relu(x @ into.T)

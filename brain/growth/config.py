@@ -23,7 +23,8 @@ class GrowthConfig:
         maturity_steps: a site whose newborns are younger does not grow by itself.
         site_ratio: a site may have so many times the units it was born with.
         newborns: `pairs` are born in twos that cancel out, `zero` with nought going out of them.
-        pair_scale: outgoing weights of a pair, in those of its elders.
+        newborn_gradient: a pair's outgoing weights are as strong as lets its incoming ones begin with this share
+            of the elders' gradient.
         recycle_above: a site with a larger share of dormant units has them renewed before it may grow.
     """
 
@@ -35,7 +36,7 @@ class GrowthConfig:
     maturity_steps: int = 1000
     site_ratio: float = 4.0
     newborns: Literal["pairs", "zero"] = "pairs"
-    pair_scale: float = 0.3
+    newborn_gradient: float = 1.0
     recycle_above: float = 0.05
     high_activation: HighActivation = field(default_factory=HighActivation)
     rising_error: RisingError = field(default_factory=RisingError)

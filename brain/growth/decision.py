@@ -114,6 +114,5 @@ def _plan(proposal: Proposal, units: int, limits: GrowthConfig, *, trigger: str,
         reason=proposal.reason,
         evidence=proposal.evidence,
         newborns=limits.newborns,
-        pair_scale=limits.pair_scale,
         seed=seed,
     )

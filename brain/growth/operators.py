@@ -3,10 +3,10 @@
 A brain that grows takes its state, is built anew from the grown architecture (the very path of a restart),
 and loads what it had, followed by what was born. Averages, moments and carried state follow by name.
 
-Newborn units draw their incoming weights like their elders' (nought going in would never learn: the
-derivative of ReLU at 0 is 0). Their outgoing weights are either nought, or come in pairs of one and the
-same unit with opposite signs, whose sum is nought until learning parts them. Source: Chen et al. 2016
-(Net2Net) for the aim; Wu et al. 2020 (Firefly) for pairs.
+Newborn units take their incoming weights half from an elder, so that they are alive on the same input, and
+half from chance (nought going in would never learn: the derivative of ReLU at 0 is 0). Their outgoing weights
+are either nought, or come in pairs of one and the same unit with opposite signs, whose sum is nought until
+learning parts them. Source: Chen et al. 2016 (Net2Net) for the aim; Wu et al. 2020 (Firefly) for pairs.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from brain.growth.plan import GrowthPlan, Newborns
 
 STEP = "step"
+FRESH_SHARE = 0.5  # of the variance of a newborn's incoming weights; the rest is a random elder's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,16 +100,18 @@ def widen(
     pairs = newborns == "pairs"
     if pairs and units % 2:
         raise ValueError(f"pairs come in twos, not {units}")
+    # Where elders say nothing yet, a pair would have nothing to part it, ever.
+    pairs = pairs and any(bool(weights[name].any()) for name in site.outgoing)
     drawn = units // 2 if pairs else units
     born = {}
+    parents = torch.randint(0, weights[site.incoming[0]].shape[0], (drawn,), generator=generator)
     for name in site.incoming:
-        own = weights[name]
-        fresh = _drawn((drawn, *own.shape[1:]), _deviation(own), generator)
+        fresh = descended(weights[name], parents, generator)
         born[name] = fresh.repeat_interleave(2, dim=0) if pairs else fresh
     for name in site.outgoing:
         own = weights[name]
         if pairs:
-            fresh = _drawn((own.shape[0], drawn), pair_scale * _deviation(own), generator)
+            fresh = _drawn((own.shape[0], drawn), pair_scale * deviation(own), generator)
             # Side by side, so that a dot product adds and subtracts the very same number in a row.
             born[name] = torch.stack([fresh, -fresh], dim=2).flatten(1)
         else:
@@ -120,11 +123,22 @@ def widen(
 def recycle(
     weights: Mapping[str, Tensor], site: UnitTensors, chosen: Tensor, *, seed: int
 ) -> dict[str, Tensor]:
-    """Weights in which units (int64) of a site are born again: incoming drawn, outgoing nought."""
+    """Weights in which units (int64) of a site are born again: incoming as newborns', outgoing nought.
+
+    With no elder left to take after, all of the incoming weights are drawn.
+    """
     generator = torch.Generator().manual_seed(seed)
     renewed = dict(weights)
+    alive = torch.ones(weights[site.incoming[0]].shape[0], dtype=torch.bool)
+    alive[chosen.cpu()] = False
+    elders = alive.nonzero().flatten()
+    parents = torch.randint(0, max(len(elders), 1), (len(chosen),), generator=generator)
     for name in site.incoming:
-        fresh = _drawn((len(chosen), *weights[name].shape[1:]), _deviation(weights[name]), generator)
+        own = weights[name]
+        if len(elders):
+            fresh = descended(own[elders.to(own.device)], parents, generator)
+        else:
+            fresh = _fresh_rows(own, len(chosen), generator)
         renewed[name] = weights[name].index_copy(0, chosen, fresh.to(weights[name]))
     for name in site.outgoing:
         renewed[name] = weights[name].index_fill(1, chosen, 0.0)
@@ -190,9 +204,23 @@ def _embedded(old: Tensor, own: Tensor) -> Tensor:
     return filled
 
 
-def _deviation(weight: Tensor) -> float:
+def deviation(weight: Tensor) -> float:
     """Root mean square of a weight."""
     return float(weight.double().square().mean().sqrt())
+
+
+def descended(weight: Tensor, parents: Tensor, generator: torch.Generator) -> Tensor:
+    """Rows half like their parents' (int64) and half drawn, as strong as the elders' rows are; on the CPU."""
+    fresh = _fresh_rows(weight, len(parents), generator).double()
+    inherited = weight.detach()[parents.to(weight.device)].cpu().double()
+    mixed: Tensor = (1.0 - FRESH_SHARE) ** 0.5 * inherited + FRESH_SHARE**0.5 * fresh
+    return mixed.to(weight.dtype)
+
+
+def _fresh_rows(weight: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Rows as strong as those of `weight`; as those of a newborn matrix where that is nought."""
+    strength = deviation(weight) or float(weight.shape[1]) ** -0.5
+    return _drawn((count, *weight.shape[1:]), strength, generator)
 
 
 def _drawn(shape: tuple[int, ...], deviation: float, generator: torch.Generator) -> Tensor:

@@ -9,14 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from brain.growth.history import SiteSignal
+from brain.growth.operators import descended, deviation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 USED_SHARE = 0.1  # of the mean unit's contribution: below, a unit counts as not in use
 DORMANT_SHARE = 0.025  # of the mean unit's activation (Sokar et al. 2023)
 MAX_POSITIONS = 4096
 NUM_CANDIDATES = 32
+WEAKEST_PAIR = 0.02  # of an elder's outgoing strength: a pair so weak would hardly ever part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +30,15 @@ class SiteProbe:
         outgoing: norm of each unit's outgoing weights, (H,).
         gradient: of the loss, at the site's output, (N, D).
         candidates: activity of units that might be born, (N, K).
+        birth_gradient: norm of the gradient of a newborn's incoming weights, over that of an elder's, if its
+            outgoing weights were as strong as the elders'.
     """
 
     activity: Tensor
     outgoing: Tensor
     gradient: Tensor
     candidates: Tensor
+    birth_gradient: float = 1.0
 
     def dormant(self) -> list[int]:
         """Units that hardly ever say anything."""
@@ -56,9 +61,12 @@ def probe_sites(
     def take_input(name: str) -> Callable[..., None]:
         return lambda _module, arguments: inputs.__setitem__(name, arguments[0].detach())
 
-    def take_output(name: str) -> Callable[..., None]:
-        def take(_module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
-            activity[name], outputs[name] = arguments[0].detach(), output
+    def take_output(name: str) -> Callable[..., Tensor]:
+        def take(_module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            activity[name] = arguments[0].detach()
+            # Behind frozen weights alone nothing asks for a gradient yet.
+            outputs[name] = output if output.requires_grad else output.detach().requires_grad_()
+            return outputs[name]
 
         return take
 
@@ -73,18 +81,54 @@ def probe_sites(
         for handle in handles:
             handle.remove()
     gradients = torch.autograd.grad(value, [outputs[name] for name in modules])
-    probes = {}
-    with torch.no_grad():
-        for (name, module), gradient in zip(modules.items(), gradients, strict=True):
-            fresh = module.candidates(inputs[name], NUM_CANDIDATES, generator)  # type: ignore[operator]
-            out = module.get_submodule("out").get_parameter("weight")
-            probes[name] = SiteProbe(
-                activity=_flat(activity[name]),
-                outgoing=out.norm(dim=0),
-                gradient=_flat(gradient),
-                candidates=_flat(fresh),
-            )
-    return probes
+    return {
+        name: _read_site(module, inputs[name], activity[name], gradient, generator)
+        for (name, module), gradient in zip(modules.items(), gradients, strict=True)
+    }
+
+
+def _read_site(
+    module: nn.Module, x: Tensor, activity: Tensor, gradient: Tensor, generator: torch.Generator
+) -> SiteProbe:
+    """A probe of one site, and in it what units would say and learn that might be born."""
+    feeds = [module.get_parameter(f"{part}.weight").detach() for part in module.feeds]  # type: ignore[union-attr]
+    out = module.get_submodule("out").get_parameter("weight").detach()
+    parents = torch.randint(0, out.shape[1], (NUM_CANDIDATES,), generator=generator)
+    rows = [descended(weight, parents, generator).to(out.device) for weight in feeds]
+    outward = torch.randn(out.shape[0], NUM_CANDIDATES, generator=generator).to(out) * deviation(out)
+    candidates, newborn = _incoming_gradient(module, x, gradient, rows, outward)
+    _, elder = _incoming_gradient(module, x, gradient, feeds, out)
+    return SiteProbe(
+        activity=_flat(activity),
+        outgoing=out.norm(dim=0),
+        gradient=_flat(gradient),
+        candidates=_flat(candidates),
+        birth_gradient=newborn / max(elder, 1e-300),
+    )
+
+
+def _incoming_gradient(
+    module: nn.Module, x: Tensor, gradient: Tensor, rows: Sequence[Tensor], outward: Tensor
+) -> tuple[Tensor, float]:
+    """What units with incoming `rows` say to x (…, K), and the mean norm of the gradient of a unit's rows.
+
+    `outward` (D, K) are their outgoing weights, `gradient` (…, D) that of the loss at the site's output.
+    """
+    leaves = [row.detach().requires_grad_() for row in rows]
+    with torch.enable_grad():
+        said: Tensor = module.candidates(x, *leaves)  # type: ignore[operator]
+        felt = (gradient * (said.to(outward.dtype) @ outward.T)).sum()
+    incoming = torch.cat([part.double() for part in torch.autograd.grad(felt, leaves)], dim=1)
+    return said.detach(), float(incoming.norm(dim=1).mean())
+
+
+def calibrated_scale(wanted: float, probe: SiteProbe) -> float:
+    """Strength of a pair's outgoing weights that lets it begin with `wanted` of an elder's gradient.
+
+    In that of the elders', which it never exceeds. The gradient of incoming weights is linear in the outgoing
+    ones: stronger newborns learn faster than their elders and disturb them, weaker ones starve.
+    """
+    return min(max(wanted / max(probe.birth_gradient, 1e-12), WEAKEST_PAIR), 1.0)
 
 
 @torch.no_grad()

@@ -99,13 +99,13 @@ class OnlineOptimizer:
     def step(self, norm: Tensor, step: int, scale: float) -> float:
         """Clip to `clip_norm` and update every weight that has a gradient; returns AdamW's rate."""
         clip_grads_with_norm_(self._leaves(), self.config.clip_norm, norm)
-        warmth, rate = self._warmth(step) * scale, self.rate(step, scale)
+        warmth, rate = self._warmth(step), self.rate(step, scale)
         for part in self.bases:
             for group in part.param_groups:
-                group["lr"] = self.bases[part] * warmth
+                group["lr"] = self.bases[part] * (warmth * scale)
             part.step()
         for unit_optimizer in self.units.values():
-            unit_optimizer.step(warmth)
+            unit_optimizer.step(warmth, scale)
         for name, touched in self._touched.items():
             self.rows[name].step(touched, rate)
         self.clear()

@@ -22,8 +22,13 @@ class UnitOptimizer(Protocol):
     axis: int
     state: dict[str, Tensor]
 
-    def step(self, warmth: float) -> None:
-        """Update the matrix from its gradient, at its base rate times `warmth`; no gradient, no change."""
+    def step(self, warmth: float, scale: float = 1.0) -> None:
+        """Update the matrix from its gradient; no gradient, no change.
+
+        Args:
+            warmth: share of the base rate that the run has warmed up to.
+            scale: factor on every rate.
+        """
 
 
 def unit_steps(parameter: Tensor, axis: int, step: float = 0.0) -> Tensor:
@@ -43,10 +48,11 @@ class _Counted:
     def __init__(self, parameter: nn.Parameter, axis: int, config: OptimizerConfig) -> None:
         self.parameter, self.axis, self.config = parameter, axis, config
 
-    def _age(self, counted: Tensor) -> tuple[Tensor, Tensor]:
+    def _age(self, counted: Tensor, warmth: float) -> tuple[Tensor, Tensor]:
         """Count this step; how old each unit is now (from 1), and its share of the full rate."""
         age = counted.add_(1.0)
-        return age, (age / max(self.config.unit_warmup_steps, 1)).clamp_(max=1.0)
+        # The less of both, not the product: units as old as a young run must not warm up twice.
+        return age, (age / max(self.config.unit_warmup_steps, 1)).clamp_(max=warmth)
 
 
 class UnitAdamW(_Counted):
@@ -66,20 +72,20 @@ class UnitAdamW(_Counted):
         }
 
     @torch.no_grad()
-    def step(self, warmth: float) -> None:
-        """One step of AdamW at `learning_rate` × `warmth`, slower for units that are still warming up."""
+    def step(self, warmth: float, scale: float = 1.0) -> None:
+        """One step of AdamW at `learning_rate` × `warmth` × `scale`, slower for units that are still warming up."""
         gradient, config = self.parameter.grad, self.config
         if gradient is None:
             return
         beta1, beta2 = config.betas
-        age, ripe = self._age(self.state["step"])
-        rate = ripe.mul_(config.learning_rate * warmth)
+        age, ripe = self._age(self.state["step"], warmth)
+        rate = ripe.mul_(config.learning_rate * scale)
         average = self.state["exp_avg"].lerp_(gradient, 1.0 - beta1)
         square = self.state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1.0 - beta2)
         if config.weight_decay:
             self.parameter.mul_(1.0 - rate * config.weight_decay)
-        scale = (square / (1.0 - beta2**age)).sqrt_().add_(config.eps)
-        self.parameter.sub_(average.div(scale).mul_(rate / (1.0 - beta1**age)))
+        size = (square / (1.0 - beta2**age)).sqrt_().add_(config.eps)
+        self.parameter.sub_(average.div(size).mul_(rate / (1.0 - beta1**age)))
 
 
 class UnitMuon(_Counted):
@@ -93,14 +99,14 @@ class UnitMuon(_Counted):
         }
 
     @torch.no_grad()
-    def step(self, warmth: float) -> None:
-        """One step of Muon at `muon_learning_rate` × `warmth`, slower for units that are still warming up."""
+    def step(self, warmth: float, scale: float = 1.0) -> None:
+        """One step of Muon at `muon_learning_rate` × `warmth` × `scale`, slower for units that are still warming up."""
         gradient, config = self.parameter.grad, self.config
         if gradient is None:
             return
         momentum = config.muon_momentum
-        age, ripe = self._age(self.state["step"])
-        rate = ripe.mul_(config.muon_learning_rate * warmth)
+        age, ripe = self._age(self.state["step"], warmth)
+        rate = ripe.mul_(config.muon_learning_rate * scale)
         buffer = self.state["momentum_buffer"].lerp_(gradient, 1.0 - momentum)
         direction = orthogonalize(gradient.lerp(buffer / (1.0 - momentum**age), momentum))
         rows, columns = self.parameter.shape

@@ -19,12 +19,14 @@ from brain.growth.apply import apply_growth
 from brain.growth.decision import decide_growth, newborn_units, plan_by_hand, room_for
 from brain.growth.history import GrowthHistory, SiteSignal
 from brain.growth.plan import GrowthPlan
-from brain.growth.signals import SiteProbe, read_signal
+from brain.growth.signals import SiteProbe, calibrated_scale, read_signal
 from brain.ports import Growable
 from daemon.errors import CheckpointError
 from daemon.events import BrainGrew, SettingRestored
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from brain.growth.config import GrowthConfig
     from brain.ports import Batch, StepReport
     from daemon.trainer.loop import Loop
@@ -75,9 +77,7 @@ class Growing:
             rule = getattr(self.config, name)
             plan = decide_growth(history, rule, trigger=name) if rule.enabled else None
             if plan is not None:
-                if plan.operator == "recycle":
-                    plan = replace(plan, chosen=tuple(probes[plan.site].dormant()))
-                self._grow_saved(loop, plan)
+                self._grow_saved(loop, self._fitted(plan, probes[plan.site]))
                 return
 
     def plan_by_hand(self, loop: Loop, site: str | None, fraction: float | None) -> GrowthPlan:
@@ -92,9 +92,11 @@ class Growing:
         if _asleep(loop.parts.state):
             # A sleep may be rolled back, to weights that would no longer fit.
             raise SettingsError("the brain is asleep; it can grow when it is awake again")
-        chosen = site if site is not None else self._neediest(loop, brain)
+        probes = self._probe(loop, self._batch) if self._batch is not None else {}
+        chosen = site if site is not None else self._neediest(brain, probes)
         share = self.config.fraction if fraction is None else fraction
-        return plan_by_hand(brain.sites(), self.config, chosen, share, step=loop.step)
+        plan = plan_by_hand(brain.sites(), self.config, chosen, share, step=loop.step)
+        return self._fitted(plan, probes[plan.site]) if probes else plan
 
     def grow_by_hand(self, loop: Loop, plan: GrowthPlan) -> dict[str, Any]:
         """Save, journal the plan, let it take effect; what came of it.
@@ -198,16 +200,8 @@ class Growing:
 
     def _look(self, loop: Loop, batch: Batch) -> dict[str, SiteProbe] | None:
         """Probe every site and smooth what it tells into the state; None when a number is not finite."""
-        brain, state = loop.parts.brain, loop.parts.state
-        assert isinstance(brain, Growable)
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + state.step)
-        probes = dict(brain.probe_sites(batch, generator))
-        sound = all(
-            bool(torch.isfinite(tensor).all())
-            for probe in probes.values()
-            for tensor in (probe.activity, probe.gradient)
-        )
-        if not sound:
+        state, probes = loop.parts.state, self._probe(loop, batch)
+        if not probes:
             return None
         before = state.growth.setdefault("signals", {})
         for name, probe in probes.items():
@@ -216,6 +210,25 @@ class Growing:
             before[name] = {key: SMOOTHING * old[key] + (1.0 - SMOOTHING) * seen[key] for key in seen}
         self._follow_error(state)
         return probes
+
+    def _probe(self, loop: Loop, batch: Batch) -> dict[str, SiteProbe]:
+        """Every site on a batch, drawn from the step alone; nothing when a number is not finite."""
+        brain = loop.parts.brain
+        assert isinstance(brain, Growable)
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + loop.step)
+        probes = dict(brain.probe_sites(batch, generator))
+        sound = all(
+            math.isfinite(probe.birth_gradient)
+            and bool(torch.isfinite(torch.cat([probe.activity.flatten(), probe.gradient.flatten()])).all())
+            for probe in probes.values()
+        )
+        return probes if sound else {}
+
+    def _fitted(self, plan: GrowthPlan, probe: SiteProbe) -> GrowthPlan:
+        """The plan with what only a look at the site can tell."""
+        if plan.operator == "recycle":
+            return replace(plan, chosen=tuple(probe.dormant()))
+        return replace(plan, pair_scale=calibrated_scale(self.config.newborn_gradient, probe))
 
     def _follow_error(self, state: LoopState) -> None:
         """Keep the best error since the last growth, and since when it has been too far above it."""
@@ -275,14 +288,12 @@ class Growing:
             if record["settled_step"] <= state.step and "bpc" not in record["metrics_after"]:
                 record["metrics_after"]["bpc"] = state.smooth_bpc
 
-    def _neediest(self, loop: Loop, brain: Growable) -> str:
+    def _neediest(self, brain: Growable, probes: Mapping[str, SiteProbe]) -> str:
         """The site with room where units are missed most; before anything was seen, the first with room."""
         sites = brain.sites()
         roomy = [name for name in sites if room_for(sites, self.config, name)[0] > 1] or list(sites)
-        if self._batch is None:
+        if not probes:
             return roomy[0]
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + loop.step)
-        probes = brain.probe_sites(self._batch, generator)
         return max(roomy, key=lambda name: read_signal(probes[name]).unexpressed)
 
     def _say_dropped(self, loop: Loop, why: str) -> None:

@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from brain.blocks.linear import initialize
+from brain.blocks.mlp import MLP
 from brain.build import build_brain
 from brain.growth.config import GrowthConfig
 from brain.growth.decision import plan_by_hand
+from brain.growth.operators import UnitTensors
 from brain.models.synapse.model import Synapse
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from brain.growth.plan import GrowthPlan
 
 CPU = torch.device("cpu")
@@ -59,3 +64,16 @@ def said(brain: Synapse) -> torch.Tensor:
     with torch.no_grad():
         logits: torch.Tensor = brain.network(rows, taken.span, taken.state).logits
         return logits
+
+
+ONE_SITE = UnitTensors(incoming=("into.weight",), outgoing=("out.weight",))
+
+
+def growing_mlp(hidden: int) -> tuple[MLP, Callable[[MLP], torch.Tensor]]:
+    """One site that says something, and a loss of what it says."""
+    generator = torch.Generator().manual_seed(5)
+    mlp = MLP(6, hidden=hidden, out_size=5)
+    initialize(mlp, generator)
+    torch.nn.init.normal_(mlp.out.weight, std=0.3, generator=generator)
+    x, target = torch.randn(200, 6, generator=generator), torch.randn(200, 5, generator=generator)
+    return mlp, lambda one: (one(x) - target).square().mean()

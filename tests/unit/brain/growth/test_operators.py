@@ -7,14 +7,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from brain.blocks.mlp import MLP, squared_relu
 from brain.build import brain_from_spec
 from brain.errors import SettingsError
 from brain.growth.apply import apply_growth
-from brain.growth.operators import UnitTensors, widen
-from brain.growth.plan import GrowthPlan
+from brain.growth.operators import recycle, widen
+from brain.growth.plan import GrowthPlan, Newborns
 from brain.ports import BrainState, Growable
-from tests.unit.brain.growth.growing_brain import CPU, LANES, batch, learned, make, plan_for, said
+from tests.unit.brain.growth.growing_brain import CPU, LANES, ONE_SITE, batch, learned, make, plan_for, said
 
 SITES = ["blocks.0.mixer", "blocks.0.mlp", "blocks.1.mlp", "self_model"]
 LIMIT = 10**6
@@ -176,16 +179,82 @@ def test_the_hard_limit_and_an_unknown_site_are_refused_before_anything_changes(
 
 
 def test_pairs_come_in_twos() -> None:
-    weights = {"into": torch.ones(4, 3), "out": torch.ones(2, 4)}
+    weights = {"into.weight": torch.ones(4, 3), "out.weight": torch.ones(2, 4)}
     with pytest.raises(ValueError, match="pairs come in twos, not 3"):
-        widen(
-            weights,
-            UnitTensors(incoming=("into",), outgoing=("out",)),
-            3,
-            newborns="pairs",
-            pair_scale=0.3,
-            seed=0,
-        )
+        widen(weights, ONE_SITE, 3, newborns="pairs", pair_scale=0.3, seed=0)
+
+
+def test_newborns_take_after_their_elders_and_are_as_strong() -> None:
+    into = torch.randn(40, 30, generator=torch.Generator().manual_seed(0)) * 3.0
+    weights = {"into.weight": into, "out.weight": torch.ones(2, 40)}
+    born = widen(weights, ONE_SITE, 400, newborns="pairs", pair_scale=0.3, seed=1).born
+    assert torch.equal(born["into.weight"][::2], born["into.weight"][1::2])
+    assert torch.equal(born["out.weight"][:, ::2], -born["out.weight"][:, 1::2])
+    fresh = born["into.weight"][::2]
+    assert float(fresh.std() / into.std()) == pytest.approx(1.0, abs=0.05)
+    likeness = torch.cosine_similarity(fresh[:, None], into[None], dim=2).max(dim=1).values
+    assert float(likeness.mean()) == pytest.approx(0.5**0.5, abs=0.05)
+
+
+def test_where_nothing_is_said_yet_the_two_of_a_pair_are_not_born_alike() -> None:
+    brain = make()  # every out-projection is nought
+    apply_growth(brain, plan_for(brain, "blocks.0.mlp"), max_neurons=LIMIT)
+    assert not brain.state().model["blocks.0.mlp.out.weight"].any()
+    learned(brain, 0, 20)
+    newborns = brain.state().model["blocks.0.mlp.out.weight"][:, 32:]
+    assert (newborns[:, ::2] - newborns[:, 1::2]).norm(dim=0).min() > 1e-3
+
+
+def test_a_site_of_dormant_units_alone_is_born_again_alive() -> None:
+    dead = {"into.weight": torch.full((6, 4), -1.0), "out.weight": torch.ones(3, 6)}
+    nought = {"into.weight": torch.zeros(6, 4), "out.weight": torch.ones(3, 6)}
+    x = torch.rand(100, 4, generator=torch.Generator().manual_seed(0)) - 0.3
+    for weights in (dead, nought):
+        renewed = recycle(weights, ONE_SITE, torch.arange(6), seed=4)
+        assert not renewed["out.weight"].any()
+        assert renewed["into.weight"].shape == (6, 4)
+        alive = (x @ renewed["into.weight"].T).clamp(min=0).mean(dim=0)
+        assert int((alive > 1e-3).sum()) >= 5
+        assert torch.equal(weights["out.weight"], torch.ones(3, 6))
+
+
+def test_renewed_units_take_after_living_elders_alone() -> None:
+    into = torch.zeros(5, 50)
+    into[2] = torch.randn(50, generator=torch.Generator().manual_seed(0))
+    weights = {"into.weight": into, "out.weight": torch.ones(3, 5)}
+    renewed = recycle(weights, ONE_SITE, torch.tensor([0, 1, 3, 4]), seed=1)["into.weight"]
+    assert torch.equal(renewed[2], into[2])
+    likeness = torch.cosine_similarity(renewed[[0, 1, 3, 4]], into[2:3], dim=1)
+    assert float(likeness.min()) > 0.5
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    hidden=st.integers(1, 40),
+    pairs=st.integers(1, 12),
+    newborns=st.sampled_from(["pairs", "zero"]),
+    pair_scale=st.floats(0.02, 1.0),
+    strength=st.floats(1e-3, 10.0),
+    seed=st.integers(0, 2**31),
+)
+def test_whatever_its_sizes_and_weights_a_site_says_what_it_said(
+    *, hidden: int, pairs: int, newborns: Newborns, pair_scale: float, strength: float, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    mlp, grown = MLP(7, hidden=hidden, out_size=9), MLP(7, hidden=hidden + 2 * pairs, out_size=9)
+    for weight in mlp.parameters():
+        torch.nn.init.normal_(weight, std=strength, generator=generator)
+    weights = {name: weight.detach() for name, weight in mlp.named_parameters()}
+    growth = widen(weights, ONE_SITE, 2 * pairs, newborns=newborns, pair_scale=pair_scale, seed=seed)
+    grown.load_state_dict(growth.follow(weights))
+    x = torch.randn(20, 7, generator=generator)
+    with torch.no_grad():
+        # Rounding alone: of sums of `hidden` terms, each as large as the largest there is.
+        terms = squared_relu(grown.into(x)).abs() @ grown.out.weight.abs().T
+        bound = float(terms.max()) * 2.0**-23 * 8
+        torch.testing.assert_close(grown(x), mlp(x), rtol=0, atol=bound)
+        assert torch.equal(grown.into.weight[:hidden], mlp.into.weight)
+        assert torch.equal(grown.out.weight[:, :hidden], mlp.out.weight)
 
 
 def test_averages_of_weights_follow() -> None:

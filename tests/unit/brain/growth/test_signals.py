@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
 import torch
 
-from brain.growth.signals import SiteProbe, effective_rank, read_signal
-from tests.unit.brain.growth.growing_brain import batch, learned, make
+from brain.growth.operators import widen
+from brain.growth.signals import SiteProbe, calibrated_scale, effective_rank, probe_sites, read_signal
+from tests.unit.brain.growth.growing_brain import ONE_SITE, batch, growing_mlp, learned, make
 
 
-def probe(activity: torch.Tensor, **parts: torch.Tensor) -> SiteProbe:
+def probe(activity: torch.Tensor, **parts: Any) -> SiteProbe:
     count, units = activity.shape
     generator = torch.Generator().manual_seed(0)
-    plain = {
+    plain: dict[str, Any] = {
         "outgoing": torch.ones(units),
         "gradient": torch.randn(count, 3, generator=generator),
         "candidates": torch.randn(count, 4, generator=generator),
@@ -74,3 +79,42 @@ def test_a_look_is_the_same_whenever_it_is_taken() -> None:
     )
     assert first == second
     assert all(0.0 < signal.rank_share <= 1.0 and signal.unexpressed > 0 for signal in first.values())
+
+
+@pytest.mark.parametrize("wanted", [0.2, 0.5])
+def test_a_calibrated_pair_begins_with_the_wanted_share_of_an_elders_gradient(wanted: float) -> None:
+    mlp, loss = growing_mlp(12)
+    probe = probe_sites({"mlp": mlp}, lambda: loss(mlp), torch.Generator().manual_seed(2))["mlp"]
+    scale = calibrated_scale(wanted, probe)
+    assert 0.02 < scale < 1.0
+    weights = {name: weight.detach() for name, weight in mlp.named_parameters()}
+    grown, _ = growing_mlp(12 + 64)
+    growth = widen(weights, ONE_SITE, 64, newborns="pairs", pair_scale=scale, seed=3)
+    grown.load_state_dict(growth.follow(weights))
+    [gradient] = torch.autograd.grad(loss(grown), [grown.into.weight])
+    norms = gradient.norm(dim=1)
+    torch.testing.assert_close(norms[12::2], norms[13::2], rtol=1e-4, atol=1e-9)
+    assert float(norms[12:].mean() / norms[:12].mean()) == pytest.approx(wanted, rel=0.3)
+
+
+def test_pairs_are_never_stronger_than_their_elders_nor_too_weak_to_part() -> None:
+    measured = probe(noise(50, 4))
+    assert calibrated_scale(1.0, replace(measured, birth_gradient=4.0)) == 0.25
+    assert calibrated_scale(1.0, replace(measured, birth_gradient=0.5)) == 1.0
+    assert calibrated_scale(1.0, replace(measured, birth_gradient=0.0)) == 1.0
+    assert calibrated_scale(1.0, replace(measured, birth_gradient=1e9)) == 0.02
+
+
+def test_a_frozen_brain_is_looked_at_as_if_it_were_not() -> None:
+    thawed, frozen = make(), make()
+    for brain in (thawed, frozen):
+        learned(brain, 0, 5)
+    frozen.freeze("")
+    seen, other = (
+        brain.probe_sites(batch(3), torch.Generator().manual_seed(0)) for brain in (frozen, thawed)
+    )
+    assert {name: one.birth_gradient for name, one in seen.items()} == {
+        name: one.birth_gradient for name, one in other.items()
+    }
+    assert all(one.birth_gradient > 0.0 for one in seen.values())
+    assert not any(weight.requires_grad for weight in frozen.network.parameters())

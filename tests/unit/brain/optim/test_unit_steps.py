@@ -79,6 +79,19 @@ def test_a_newborn_warms_up_alone(optimizer: type[UnitAdamW | UnitMuon]) -> None
     assert float(moved[0][0]) < 0.2 * settings.muon_learning_rate
 
 
+@pytest.mark.parametrize("optimizer", [UnitAdamW, UnitMuon])
+def test_units_as_old_as_a_young_run_do_not_warm_up_twice(optimizer: type[UnitAdamW | UnitMuon]) -> None:
+    moved = []
+    for warmup in (1, 10):  # with none of its own, and with one as long as the run's
+        weight = nn.Parameter(torch.zeros(2, 4))
+        weight.grad = torch.eye(2, 4)
+        own = optimizer(weight, 0, OptimizerConfig(unit_warmup_steps=warmup, warmup_steps=10))
+        own.state["step"].fill_(4.0)
+        own.step(0.5, 3.0)
+        moved.append(weight.detach().clone())
+    assert torch.equal(moved[0], moved[1])
+
+
 def test_without_a_gradient_nothing_changes() -> None:
     weight = nn.Parameter(torch.ones(2, 2))
     for own in (UnitAdamW(weight, 1, config()), UnitMuon(weight, 1, config())):
