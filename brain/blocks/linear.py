@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+
+class _ElderSum(torch.autograd.Function):
+    """x Wᵀ, the first `elders` columns of W summed by themselves."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, elders: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        later = functional.linear(x[..., elders:], weight[:, elders:])
+        return functional.linear(x[..., :elders], weight[:, :elders]).add_(later)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, weight = ctx.saved_tensors
+        [gradient] = gradients
+        to_x, to_weight, _ = ctx.needs_input_grad
+        return (
+            gradient @ weight if to_x else None,
+            gradient.reshape(-1, len(weight)).T @ x.reshape(-1, weight.shape[1]) if to_weight else None,
+            None,
+        )
 
 
 class Linear(nn.Module):
@@ -12,16 +35,25 @@ class Linear(nn.Module):
 
     Shapes: x (…, in_features), y (…, out_features), weight (out_features, in_features).
     A `zero` matrix begins at nought: put at the end of a residual branch, the branch begins as the identity.
+    Of a matrix that has grown, the first `elders` columns are summed by themselves: how a library splits a sum
+    depends on its length, so that one sum over all would change the last bits of what the elders give together.
     """
 
-    def __init__(self, in_features: int, out_features: int, *, zero: bool = False) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, *, zero: bool = False, elders: int | None = None
+    ) -> None:
         super().__init__()
         self.zero = zero
+        self.elders = in_features if elders is None else elders
         self.weight = nn.Parameter(torch.empty(out_features, in_features))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the matrix."""
-        return functional.linear(x, self.weight.to(x.dtype))
+        weight = self.weight.to(x.dtype)
+        if self.elders == weight.shape[1]:
+            return functional.linear(x, weight)
+        y: Tensor = _ElderSum.apply(x, weight, self.elders)  # type: ignore[no-untyped-call]
+        return y
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:

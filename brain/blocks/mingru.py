@@ -32,20 +32,21 @@ def positive(x: Tensor) -> Tensor:
 class MinGRU(Mixer):
     """h_t = (1 − z_t) h_{t−1} + z_t g(h̃_t) with z = σ(W_z u), h̃ = W_h u, u = conv4(x); y = W_o h.
 
-    `hidden` units H are a growth site: rows of gate and candidate, columns of out.
+    `hidden` units H are a growth site: rows of gate and candidate, columns of out; `born_hidden` of them were
+    there from the start.
     State: hidden (R, H), tail (R, 3, d), in float32. Source: Feng et al. 2024, "Were RNNs all we needed?".
     """
 
     feeds: ClassVar[tuple[str, ...]] = ("gate", "candidate")  # a row for each unit; `out` has a column
     unit_state: ClassVar[tuple[str, ...]] = ("hidden",)
 
-    def __init__(self, size: int, *, hidden: int) -> None:
+    def __init__(self, size: int, *, hidden: int, born_hidden: int | None = None) -> None:
         super().__init__()
         self.size, self.hidden = size, hidden
         self.conv = CausalConv(size)
         self.gate = Linear(size, hidden)
         self.candidate = Linear(size, hidden)
-        self.out = Linear(hidden, size, zero=True)
+        self.out = Linear(hidden, size, zero=True, elders=born_hidden)
 
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> State:
         """Nought everywhere."""

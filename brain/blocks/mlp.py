@@ -36,17 +36,20 @@ def squared_relu(x: Tensor) -> Tensor:
 class MLP(nn.Module):
     """y = W_out max(W_in x, 0)². `hidden` units are a growth site: rows of `into`, columns of `out`.
 
-    Shapes: x (…, size), y (…, size or out_size). The out-projection begins at nought.
+    Shapes: x (…, size), y (…, size or out_size). The out-projection begins at nought; `born_hidden` of the units
+    were there from the start.
     """
 
     feeds: ClassVar[tuple[str, ...]] = ("into",)  # matrices with a row for each unit; `out` has a column
     unit_state: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, size: int, *, hidden: int, out_size: int | None = None) -> None:
+    def __init__(
+        self, size: int, *, hidden: int, born_hidden: int | None = None, out_size: int | None = None
+    ) -> None:
         super().__init__()
         self.hidden = hidden
         self.into = Linear(size, hidden)
-        self.out = Linear(hidden, out_size or size, zero=True)
+        self.out = Linear(hidden, out_size or size, zero=True, elders=born_hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply both matrices."""

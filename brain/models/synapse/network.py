@@ -56,25 +56,25 @@ class SynapseNetwork(nn.Module):
 
     def __init__(self, spec: SynapseSpec) -> None:
         super().__init__()
-        config, sites = spec.config, spec.sites
+        config = spec.config
         self.config, self.order = config, spec.order
         self.widened = spec.widened()
         size = config.hidden_size
         self.embedding = nn.Parameter(torch.empty(NO_BYTE + 1, size))
         self.bigram = Bigram(config.bigram_size, size) if config.bigram_size else None
         self.blocks = nn.ModuleList(
-            Block(self._mixer(kind, spec, index), MLP(size, hidden=sites[f"blocks.{index}.mlp"]))
+            Block(self._mixer(kind, spec, index), MLP(size, **_units(spec, f"blocks.{index}.mlp")))
             for index, kind in enumerate(spec.layers)
         )
         self.head = Linear(size, 256, zero=True)
-        self.self_model = MLP(size, hidden=sites["self_model"])
+        self.self_model = MLP(size, **_units(spec, "self_model"))
         self.severed = False  # every module hears the input alone: a null control of vital signs
 
     @staticmethod
     def _mixer(kind: str, spec: SynapseSpec, index: int) -> Mixer:
         config = spec.config
         if kind == "mingru":
-            return MinGRU(config.hidden_size, hidden=spec.sites[f"blocks.{index}.mixer"])
+            return MinGRU(config.hidden_size, **_units(spec, f"blocks.{index}.mixer"))
         if kind == "attention":
             heads = config.num_heads or max(1, config.hidden_size // 64)
             return WindowAttention(config.hidden_size, num_heads=heads, window=config.window)
@@ -193,3 +193,8 @@ class SynapseNetwork(nn.Module):
     def _blocks(self) -> list[tuple[int, Block]]:
         """Blocks from input to output, with the index that names them."""
         return [(index, self.blocks[index]) for index in self.order]  # type: ignore[misc]
+
+
+def _units(spec: SynapseSpec, site: str) -> dict[str, int]:
+    """Units of a site, and those of them that were there from the start."""
+    return {"hidden": spec.sites[site], "born_hidden": spec.born_sites[site]}

@@ -73,9 +73,14 @@ class SynapseSpec:
         """A brain that has not grown."""
         return cls(config=config, sites=newborn_sites(config))
 
+    @property
+    def born_sites(self) -> dict[str, int]:
+        """Hidden units each site was born with."""
+        return newborn_sites(self.config, self.layers)
+
     def growth_sites(self) -> dict[str, GrowthSite]:
         """The sites from input to output; the self model stands beside the trunk."""
-        born, size = newborn_sites(self.config, self.layers), self.config.hidden_size
+        born, size = self.born_sites, self.config.hidden_size
         deeper = sum(block_sites(self.config, 0, BORN_MIXER).values())
         on_the_way = [name for index in self.order for name in self.sites if block_of(name) == index]
         sites = {}

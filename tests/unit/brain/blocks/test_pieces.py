@@ -26,6 +26,29 @@ def draw(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, dtype=WIDE, generator=torch.Generator().manual_seed(seed))
 
 
+def test_what_elders_give_together_is_not_lost_among_newborns_that_cancel() -> None:
+    linear = Linear(4, 3, elders=2)
+    linear.weight.data[:] = torch.tensor([0.5, 0.5, 2.0**30, -(2.0**30)])
+    assert torch.equal(linear(torch.ones(2, 5, 4)), torch.ones(2, 5, 3))
+    assert torch.equal(linear(torch.ones(4, dtype=torch.bfloat16)), torch.ones(3, dtype=torch.bfloat16))
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 3, 5)])
+def test_a_matrix_that_has_grown_is_still_one_matrix(shape: tuple[int, ...]) -> None:
+    linear = Linear(5, 3, elders=2).double()
+    linear.weight.data[:] = draw(3, 5)
+    x = draw(*shape, seed=1).requires_grad_()
+    torch.testing.assert_close(linear(x), x @ linear.weight.T)
+
+    def product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(linear, {"weight": weight}, (x,))  # type: ignore[no-any-return]
+
+    weight = linear.weight.detach().clone().requires_grad_()
+    assert torch.autograd.gradcheck(product, (x, weight))
+    [only] = torch.autograd.grad(linear(x.detach()).sum(), [linear.weight])
+    assert only.shape == (3, 5)
+
+
 def test_norm_is_the_definition() -> None:
     x = draw(4, 6)
     torch.testing.assert_close(rms_norm(x), functional.rms_norm(x, (6,), eps=EPSILON))

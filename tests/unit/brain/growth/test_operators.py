@@ -241,7 +241,10 @@ def test_whatever_its_sizes_and_weights_a_site_says_what_it_said(
     *, hidden: int, pairs: int, newborns: Newborns, pair_scale: float, strength: float, seed: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
-    mlp, grown = MLP(7, hidden=hidden, out_size=9), MLP(7, hidden=hidden + 2 * pairs, out_size=9)
+    mlp, grown = (
+        MLP(7, hidden=hidden, out_size=9),
+        MLP(7, hidden=hidden + 2 * pairs, born_hidden=hidden, out_size=9),
+    )
     for weight in mlp.parameters():
         torch.nn.init.normal_(weight, std=strength, generator=generator)
     weights = {name: weight.detach() for name, weight in mlp.named_parameters()}
@@ -249,9 +252,9 @@ def test_whatever_its_sizes_and_weights_a_site_says_what_it_said(
     grown.load_state_dict(growth.follow(weights))
     x = torch.randn(20, 7, generator=generator)
     with torch.no_grad():
-        # Rounding alone: of sums of `hidden` terms, each as large as the largest there is.
-        terms = squared_relu(grown.into(x)).abs() @ grown.out.weight.abs().T
-        bound = float(terms.max()) * 2.0**-23 * 8
+        # Rounding alone: of sums whose terms are as large as these.
+        terms = squared_relu(grown.into(x)) @ grown.out.weight.abs().T
+        bound = float(terms.max()) * 8 * torch.finfo(x.dtype).eps
         torch.testing.assert_close(grown(x), mlp(x), rtol=0, atol=bound)
         assert torch.equal(grown.into.weight[:hidden], mlp.into.weight)
         assert torch.equal(grown.out.weight[:, :hidden], mlp.out.weight)
