@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from daemon.supervisor.operations import Operation
 
 SAVE_EVERY_SECONDS = 1.0
+SETTLE_SECONDS = 2.0
 UNFINISHED = tuple(str(state) for state in RunState if not state.ended)
 Record = dict[str, Any]
 Records = list[Record]
@@ -48,6 +49,10 @@ class Ledger:
         self.catalogue = catalogue
         self._monotonic = monotonic
         self._saved_at: dict[str, float] = {}
+
+    def settle(self) -> None:
+        """Wait until all that was written down is on disk; a stalled disk is not waited for."""
+        self.store.flush(SETTLE_SECONDS)
 
     # -- runs ------------------------------------------------------------------------------------------------
 
@@ -168,7 +173,7 @@ class Ledger:
         self, run_id: str | None, *, after: int | None, kind: str | None, cursor: str | None, limit: int
     ) -> tuple[Records, str | None]:
         """Events, newest first; with `after`, oldest first."""
-        self.store.flush(2.0)  # who asks after doing something expects to see it
+        self.settle()  # who asks after doing something expects to see it
         page = self.store.events(run_id, after=after, kind=kind, cursor=cursor, limit=limit)
         return page.items, page.next
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from daemon.config_loading import config_from_dict, override_config
+
 if TYPE_CHECKING:
     from daemon.config import RunConfig
 
@@ -45,3 +47,23 @@ class ResumeRequest:
     name: str | None = None
     by_id_only: bool = False
     queue: bool = False
+
+    @property
+    def own_limits(self) -> bool:
+        """Whether it sets limits itself, rather than keep the checkpoint's."""
+        asked = any(key == "limits" or key.startswith("limits.") for key in self.overrides)
+        return asked or self.hours is not None or self.steps is not None
+
+    def config_over(self, stored: dict[str, Any], *, origin: str) -> RunConfig:
+        """The stored configuration with what is asked for on top.
+
+        Raises:
+            ConfigError: a setting is wrong.
+        """
+        config = config_from_dict(stored, origin=origin)
+        if self.overrides:
+            config = override_config(config, self.overrides, origin="request")
+        if self.hours is not None or self.steps is not None:
+            limits = {"hours": self.hours, "steps": self.steps, "epochs": None}
+            config = override_config(config, {"limits": limits}, origin="request")
+        return config

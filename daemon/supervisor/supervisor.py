@@ -9,7 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemon.config_loading import config_from_dict, config_to_dict, override_config
+from daemon.config_loading import config_to_dict
 from daemon.errors import ConflictError, NotFoundError, TrainerLostError, UsageError
 from daemon.protocol import Command, RunState, TrainerOrder
 from daemon.supervisor.clock import Clock, SystemClock
@@ -59,6 +59,7 @@ class Supervisor:
         self._queue: deque[TrainerOrder] = deque()
         self._closing = False
         self._begun = asyncio.Event()
+        self._beginning = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- looking ---------------------------------------------------------------------------------------------
@@ -101,10 +102,12 @@ class Supervisor:
             ConflictError: when as many runs learn as may, and `queue` is not asked for.
             UsageError: when its data is not there.
         """
-        self._check_room(queue=request.queue)
-        check_data(request.config)
-        run = self._new_run(request.config, request.name)
-        self._launch(run, TrainerOrder(home=self.home.root, run_id=run.id, session=1, config=run.config))
+        async with self._beginning:
+            self._check_room(queue=request.queue)
+            check_data(request.config)
+            run = self._new_run(request.config, request.name)
+            order = TrainerOrder(home=self.home.root, run_id=run.id, session=1, config=run.config)
+            await self._launch_recorded(run, order)
         return run
 
     async def resume(self, request: ResumeRequest) -> LiveRun:
@@ -115,25 +118,20 @@ class Supervisor:
             CheckpointError: it is damaged, or there is none.
             ConflictError: as `start`.
         """
+        async with self._beginning:
+            return await self._resume(request)
+
+    async def _resume(self, request: ResumeRequest) -> LiveRun:
         self._check_room(queue=request.queue)
         found = await asyncio.to_thread(
             self.ledger.find_checkpoint, request.checkpoint, by_id_only=request.by_id_only
         )
-        overrides = dict(request.overrides)
-        limits = {"hours": request.hours, "steps": request.steps}
-        own_limits = any(value is not None for value in limits.values()) or any(
-            key == "limits" or key.startswith("limits.") for key in overrides
-        )
-        config = config_from_dict(found.config, origin=f"checkpoint {found.name}")
-        if overrides:
-            config = override_config(config, overrides, origin="request")
-        if any(value is not None for value in limits.values()):
-            config = override_config(config, {"limits": {**limits, "epochs": None}}, origin="request")
+        config = request.config_over(found.config, origin=f"checkpoint {found.name}")
         check_data(config)
+        source = self.newsroom.runs.get(found.run or "")
+        if source is None and found.run is not None:
+            source = await asyncio.to_thread(self.ledger.load, found.run)
         self._check_room(queue=request.queue)  # the world went on while the checkpoint was read
-        source = None
-        if found.run is not None:
-            source = self.newsroom.runs.get(found.run) or await asyncio.to_thread(self.ledger.load, found.run)
         if found.run is not None and found.newest and found.run not in self.newsroom.lives:
             run = source or self._new_run(config, request.name, run_id=found.run)
             run.config = config_to_dict(config)
@@ -152,10 +150,15 @@ class Supervisor:
             checkpoint=found.path,
             fall_back=fork_of is None,
             fork_of=fork_of,
-            limits_from_checkpoint=not own_limits,
+            limits_from_checkpoint=not request.own_limits,
         )
-        self._launch(run, order)
+        await self._launch_recorded(run, order)
         return run
+
+    async def _launch_recorded(self, run: LiveRun, order: TrainerOrder) -> None:
+        """Launch a run once it is on disk: whatever dies from here on, the next daemon knows of it."""
+        await asyncio.to_thread(self.ledger.settle)
+        self._launch(run, order)
 
     def _new_run(self, config: RunConfig, name: str | None, *, run_id: str | None = None) -> LiveRun:
         now = self.clock.now()
