@@ -55,7 +55,8 @@ class StepReport:
             no carried state.
         metrics: further numbers of this brain, by name.
         evidence: named tensors for vital signs, detached: `confidence` (N,) top probability, `correct` (N,) bool,
-            `state` / `next_state` / `predicted_state` (N, D) for self-prediction.
+            `state` / `next_state` / `predicted_state` (N, D) for self-prediction; now and then `units|<site>`
+            (N, H), what the hidden units of a growth site said.
     """
 
     loss: float

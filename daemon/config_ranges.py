@@ -77,6 +77,7 @@ RANGES: dict[str, Range] = {
     "vitals.bands.*": SHARE,
     "vitals.every_steps": COUNT,
     "vitals.probe.*": COUNT,
+    "vitals.effective_rank.sites_per_tick": COUNT,
     "vitals.*": NOT_NEGATIVE,  # each sign checks its own
     "evaluation.*": COUNT,
     "sleep.steps": COUNT,

@@ -172,5 +172,5 @@ KNOWN_POINTS = (
     "phi", "agency", "integration", "confidence", "self_prediction_error", "held_out_bpc",
     "held_out_coverage", "held_out_age_steps", "steps_per_second", "bytes_per_second", "num_neurons",
     "num_parameters", "checkpoint_stall_seconds", "forgetting", "forgetting_worst", "backward_transfer",
-    "stability_gap", "replay_fraction",
+    "stability_gap", "replay_fraction", "dormant_share", "effective_rank", "weight_norm",
 )  # fmt: skip

@@ -15,16 +15,25 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def dormant_share(activity: Tensor, *, threshold: float = 0.025) -> float:
-    """Share of units that say next to nothing: mean |h| at most `threshold` of the layer's mean.
+def dormant_units(strength: Tensor, *, threshold: float = 0.025) -> Tensor:
+    """Which units say next to nothing: a mean |h| of at most `threshold` of the layer's mean.
 
-    Shapes: activity (N, H). Source: Sokar et al. 2023, "The dormant neuron phenomenon", τ = 0.025.
+    Shapes: strength (…, H) mean |h| of each unit, result bool (…, H). Source: Sokar et al. 2023, "The dormant
+    neuron phenomenon", τ = 0.025.
+
+    >>> dormant_units(torch.tensor([1.0, 0.0, 2.0, 0.0])).tolist()
+    [False, True, False, True]
+    """
+    return strength <= threshold * strength.mean(-1, keepdim=True)
+
+
+def dormant_share(activity: Tensor, *, threshold: float = 0.025) -> float:
+    """Share of units that are dormant. Shapes: activity (N, H).
 
     >>> dormant_share(torch.tensor([[1.0, 0.0, 2.0, 0.0]]))
     0.5
     """
-    strength = activity.abs().mean(0)
-    return float((strength <= threshold * strength.mean()).float().mean())
+    return float(dormant_units(activity.abs().mean(0), threshold=threshold).float().mean())
 
 
 def effective_rank(activity: Tensor) -> float:
@@ -35,7 +44,13 @@ def effective_rank(activity: Tensor) -> float:
     >>> round(effective_rank(torch.eye(4)), 3), round(effective_rank(torch.ones(4, 4)), 3)
     (4.0, 1.0)
     """
-    values = torch.linalg.svdvals(activity.to(torch.float64))
+    wide = activity.to(torch.float64)
+    if len(wide) > wide.shape[1]:
+        # From the smaller Gram matrix, at a third of the cost; what rounding leaves below 1e-7 is no direction.
+        values = torch.linalg.eigvalsh(wide.T @ wide).clamp_(min=0.0).sqrt_()
+        values = values.masked_fill(values < 1e-7 * values.max(), 0.0)
+    else:
+        values = torch.linalg.svdvals(wide)
     total = values.sum()
     if total == 0:
         return 0.0

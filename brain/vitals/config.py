@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 
 from brain.vitals.signs.agency.config import AgencyConfig
 from brain.vitals.signs.confidence.config import ConfidenceConfig
+from brain.vitals.signs.dormant_share.config import DormantShareConfig
+from brain.vitals.signs.effective_rank.config import EffectiveRankConfig
 from brain.vitals.signs.integration.config import IntegrationConfig
 from brain.vitals.signs.phi.config import PhiConfig
 from brain.vitals.signs.self_prediction_error.config import SelfPredictionErrorConfig
+from brain.vitals.signs.weight_norm.config import WeightNormConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,3 +51,6 @@ class VitalsConfig:
     integration: IntegrationConfig = field(default_factory=IntegrationConfig)
     confidence: ConfidenceConfig = field(default_factory=ConfidenceConfig)
     self_prediction_error: SelfPredictionErrorConfig = field(default_factory=SelfPredictionErrorConfig)
+    dormant_share: DormantShareConfig = field(default_factory=DormantShareConfig)
+    effective_rank: EffectiveRankConfig = field(default_factory=EffectiveRankConfig)
+    weight_norm: WeightNormConfig = field(default_factory=WeightNormConfig)

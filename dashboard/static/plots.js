@@ -28,6 +28,16 @@ export const PLOTS = [
       { metric: "self_prediction_error", color: "--curve-5" },
     ],
   },
+  {
+    id: "plasticity",
+    title: "Plasticity",
+    size: "wide plasticity",
+    series: [
+      { metric: "dormant_share", color: "--curve-2", dash: "dash" },
+      { metric: "effective_rank", color: "--curve-3" },
+      { metric: "weight_norm", color: "--curve-4", dash: "dot" },
+    ],
+  },
   { id: "rate", title: "Learning rate", size: "", series: [{ metric: "learning_rate", color: "--curve-4" }] },
   { id: "gradient", title: "Gradient norm", size: "", series: [{ metric: "grad_norm", color: "--curve-2", band: true }] },
   { id: "time", title: "Step time, seconds", size: "", series: [{ metric: "step_seconds", color: "--curve-3", band: true }] },

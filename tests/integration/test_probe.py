@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from daemon.home import Home
 
-SIGNS = {"phi", "agency", "integration", "confidence", "self_prediction_error"}
+PLASTICITY = {"dormant_share", "effective_rank", "weight_norm"}
+SIGNS = {"phi", "agency", "integration", "confidence", "self_prediction_error"} | PLASTICITY
 
 
 @pytest.fixture

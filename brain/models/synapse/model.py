@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,6 +22,7 @@ from brain.models.synapse.spec import SynapseSpec
 from brain.models.synapse.teaching import Lesson, Teacher
 from brain.models.tensors import copy_named
 from brain.optim.online import OnlineOptimizer
+from brain.plasticity.listening import EVIDENCE_PREFIX, evenly, listening
 from brain.ports import Batch, BrainState, StepReport
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from brain.optim.config import OptimizerConfig
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
+LOOK_EVERY_STEPS = 16  # at the hidden units
 
 
 class Synapse:
@@ -59,6 +62,7 @@ class Synapse:
         self.averages = Averages(self.network, optimizer.averaging)
         self.teacher = Teacher(self.network, self.averages, self.dtype)
         self.counters: dict[str, Any] = {"step": 0, "skipped": 0, "rate_scale": 1.0, "averaged": 0}
+        self._shown = False  # whether vital signs saw the units in this life
 
     @classmethod
     def build(
@@ -108,11 +112,12 @@ class Synapse:
     ) -> StepReport:
         rows, mask, lane = (t.to(self.device) for t in (batch.bytes, batch.mask, batch.lane))
         taken = self.lanes.take(lane, batch.reset.to(self.device), rows.shape[1])
-        done = self.network(rows, taken.span, taken.state, valid=mask)
+        with self._listening() as heard:
+            done = self.network(rows, taken.span, taken.state, valid=mask)
+            predicted, self_loss = self._predict_self(done.states.detach(), mask)
         nats, best, guess = byte_nats(done.logits, rows, self.spec.config.logit_cap)
         nats = nats.masked_fill(~mask, 0.0)
         loss = nats.sum() / mask.sum().clamp(min=1)
-        predicted, self_loss = self._predict_self(done.states.detach(), mask)
         total = loss + self.spec.config.self_model_weight * self_loss
         if lesson is not None:
             total = total + lesson.loss(done.logits, rows, mask, self.spec.config.logit_cap)
@@ -136,7 +141,9 @@ class Synapse:
             evidence = gather_states(live_bytes, done.states.detach(), predicted.detach()) | {
                 "confidence": best[live_bytes],
                 "correct": (guess == rows)[live_bytes],
+                **{f"{EVIDENCE_PREFIX}{site}": evenly(said, mask) for site, said in heard.items()},
             }
+            self._shown = True
         return StepReport(
             loss=_mean(per_row[live], count[live]),
             replay_loss=None if bool(live.all()) else _mean(per_row[~live], count[~live]),
@@ -148,6 +155,11 @@ class Synapse:
             metrics={"self_model_loss": self_loss.item()},
             evidence=evidence,
         )
+
+    def _listening(self) -> AbstractContextManager[dict[str, Tensor]]:
+        """Hear the hidden units in one of so many steps, and in the first of a life."""
+        looks = self.counters["step"] % LOOK_EVERY_STEPS == 0 or not self._shown
+        return listening(self.network.growth_modules()) if looks else nullcontext({})
 
     def _predict_self(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Predicted next states (B, T − 1, d), and their mean squared error; the states cannot be moved."""

@@ -108,6 +108,7 @@ def number(reading: Reading) -> float:
 def test_every_vital_sign_is_measured_in_every_control(found: dict[str, dict[str, Reading]]) -> None:
     assert list(found) == [OWN, *CONTROLS]
     names = {"phi", "agency", "integration", "confidence", "self_prediction_error"}
+    names |= {"dormant_share", "effective_rank", "weight_norm"}
     for readings in found.values():
         assert set(readings) == names
         for reading in readings.values():

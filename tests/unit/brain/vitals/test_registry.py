@@ -12,7 +12,10 @@ from brain.vitals.config import VitalsConfig
 from brain.vitals.registry import describe_vitals, vitals
 from tests.unit.brain.vitals.networks import Network, moment, report
 
-NAMES = ["agency", "confidence", "integration", "phi", "self_prediction_error"]
+NAMES = [
+    "agency", "confidence", "dormant_share", "effective_rank", "integration", "phi", "self_prediction_error",
+    "weight_norm",
+]  # fmt: skip
 
 
 def test_every_name_is_built_with_docstring_and_version() -> None:

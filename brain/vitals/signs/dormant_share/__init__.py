@@ -1,0 +1,1 @@
+"""Dormant share: how many hidden units have fallen silent."""

@@ -1,0 +1,80 @@
+"""Dormant share of a live brain: units of all growth sites whose activity is next to nothing."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import torch
+
+from brain.plasticity.health import dormant_units
+from brain.vitals.live import Clock, LiveSign, NotMeasurableError
+from brain.vitals.units import HeardUnits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from brain.ports import Moment, Reading
+    from brain.vitals.modules import ModuleWatch
+    from brain.vitals.signs.dormant_share.config import DormantShareConfig
+
+BLOCKS = 8  # of positions, each left out once: how far the share depends on what was just read
+
+
+class DormantShareSign(LiveSign):
+    """Dormant units over all units (Sokar et al. 2023), from what they said in a step of learning.
+
+    The standard error is the jackknife's over blocks of positions.
+    """
+
+    name = "dormant_share"
+
+    def __init__(
+        self,
+        config: DormantShareConfig,
+        *,
+        watch: ModuleWatch | None = None,  # noqa: ARG002 - this sign looks at units, not modules
+        seed: int = 0,  # noqa: ARG002 - nothing is drawn
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        super().__init__(clock=clock)
+        self.config = config
+        self.version = f"1 threshold={config.threshold:g}"
+        self._units = HeardUnits()
+
+    def observe(self, moment: Moment) -> None:
+        """Keep the newest look at the units."""
+        self._units.hear(moment)
+
+    def _estimate(self, moment: Moment) -> Reading:
+        shares, left_out, width, samples = {}, torch.zeros(BLOCKS), 0, 0
+        for site, said in self._units.of(moment).items():
+            if len(said) < 2 * BLOCKS:
+                raise NotMeasurableError(f"insufficient samples: {len(said)} of {2 * BLOCKS}")
+            blocks = torch.stack([block.float().abs().mean(0) for block in said.tensor_split(BLOCKS)])
+            without = (blocks.sum(0) - blocks) / (BLOCKS - 1)  # (BLOCKS, H)
+            dormant = dormant_units(blocks.mean(0), threshold=self.config.threshold)
+            shares[site] = int(dormant.sum()), len(dormant)
+            left_out += dormant_units(without, threshold=self.config.threshold).float().sum(1).cpu()
+            width += len(dormant)
+            samples = len(said)
+        value = sum(dormant for dormant, _ in shares.values()) / width
+        error = ((BLOCKS - 1) * (left_out / width).var(correction=0)).sqrt()
+        return self._reading(
+            value,
+            uncertainty=float(error),
+            samples=samples,
+            detail={
+                "units": float(width),
+                **{f"site.{site}": count / units for site, (count, units) in shares.items()},
+            },
+        )
+
+    def state_tensors(self) -> Mapping[str, Tensor]:
+        """Nothing: a new life looks at the units in its first step."""
+        return {}
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Nothing to take back."""

@@ -1,0 +1,1 @@
+"""Effective rank: how many of their directions the hidden units use."""

@@ -1,0 +1,1 @@
+"""Weight norm: how large the weights around the hidden units have become."""
