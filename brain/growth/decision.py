@@ -65,8 +65,7 @@ def plan_by_hand(
     Raises:
         SettingsError: there is no such site, or no room; says what there is.
     """
-    if site not in sites:
-        raise SettingsError(f"no growth site is called {site!r}; there are {', '.join(sites)}")
+    _known(sites, site)
     if not 0.0 < fraction <= 1.0:
         raise SettingsError(
             f"fraction = {fraction:g}: a share above 0 and at most 1 of the site's units is expected"
@@ -78,6 +77,34 @@ def plan_by_hand(
     reason = f"By hand ({fraction:.0%} of {sites[site].units} units)"
     proposal = Proposal(operator="widen", site=site, reason=reason, evidence={"fraction": fraction})
     return _plan(proposal, units, limits, trigger=BY_HAND, seed=step)
+
+
+def deepen_by_hand(
+    sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str, *, step: int
+) -> GrowthPlan:
+    """The block a person asks for behind that of a site.
+
+    Raises:
+        SettingsError: there is no such site, nothing can be born behind it, or there is no room.
+    """
+    _known(sites, site)
+    why = why_not_deeper(sites, limits, site)
+    if why is not None:
+        raise SettingsError(f"nothing can be born behind {site}: {why}")
+    units = sites[site].deeper_units
+    proposal = Proposal(operator="deepen", site=site, reason=f"By hand ({units} units)", evidence={})
+    return _plan(proposal, units, limits, trigger=BY_HAND, seed=step)
+
+
+def why_not_deeper(sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str) -> str | None:
+    """What keeps a block from being born behind a site; None when nothing does."""
+    units, total = sites[site].deeper_units, sum(other.units for other in sites.values())
+    if not units:
+        return "it stands in no block"
+    if total + units > limits.max_neurons:
+        room = max(limits.max_neurons - total, 0)
+        return f"a block has {units} units, growth.max_neurons = {limits.max_neurons} leaves room for {room}"
+    return None
 
 
 def room_for(sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str) -> tuple[int, str]:
@@ -103,6 +130,11 @@ def newborn_units(units: int, fraction: float, *, room: int, newborns: str) -> i
     if newborns == "pairs":
         return min(wanted + wanted % 2, max(room, 0) // 2 * 2)
     return min(wanted, max(room, 0))
+
+
+def _known(sites: Mapping[str, GrowthSite], site: str) -> None:
+    if site not in sites:
+        raise SettingsError(f"no growth site is called {site!r}; there are {', '.join(sites)}")
 
 
 def _plan(proposal: Proposal, units: int, limits: GrowthConfig, *, trigger: str, seed: int) -> GrowthPlan:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Operator = Literal["widen", "deepen", "recycle"]
+OperatorByHand = Literal["widen", "deepen"]
 Newborns = Literal["pairs", "zero"]
 
 BY_HAND = "by_hand"

@@ -24,6 +24,9 @@ def grow(
         float | None,
         typer.Option("--fraction", min=0.0, max=1.0, help="Share of the site's units; else growth.fraction."),
     ] = None,
+    deepen: Annotated[
+        bool, typer.Option("--deepen", help="Add a block behind that of the site, instead of neurons to it.")
+    ] = False,
     preview: Annotated[
         bool, typer.Option("--preview", help="Show the sites and what growing each would give; grow nothing.")
     ] = False,
@@ -42,6 +45,8 @@ def grow(
         else:
             wanted = {"site": site, "fraction": fraction}
             body = {key: value for key, value in wanted.items() if value is not None}
+            if deepen:
+                body["operator"] = "deepen"
             answer = daemon.finished(daemon.post(path, body))
     if as_json:
         print_json(answer)
@@ -63,11 +68,12 @@ def _print_sites(view: dict[str, Any]) -> None:
             "would_have": site["preview"]["units"],
             "neurons_then": site["preview"]["num_neurons"],
             "kept_from_it_by": site["reason"],
+            "block_behind": None if site["deeper"]["reason"] else site["deeper"]["newborns"],
         }
         for site in view["sites"]
     ]
     columns = (
-        "site", "units", "at_most", "utilisation", "would_have", "neurons_then", "kept_from_it_by",
+        "site", "units", "at_most", "utilisation", "would_have", "neurons_then", "kept_from_it_by", "block_behind",
     )  # fmt: skip
     print_table(rows, columns, empty="This brain has no growth sites")
     state = "on" if view["enabled"] else "off; switch it on with: synapsed resume latest --neurogenesis"
@@ -75,8 +81,11 @@ def _print_sites(view: dict[str, Any]) -> None:
 
 
 def _print_grown(result: dict[str, Any]) -> None:
+    if result["operator"] == "deepen":
+        grown = f"A block was born behind that of {result['site']}"
+    else:
+        grown = f"{result['site']} grew from {result['units_before']:,} to {result['units_after']:,} units"
     print(
-        f"{result['site']} grew from {result['units_before']:,} to {result['units_after']:,} units "
-        f"at step {result['step']:,}; {result['metrics_after']['num_neurons']:,} neurons in all. "
+        f"{grown} at step {result['step']:,}; {result['metrics_after']['num_neurons']:,} neurons in all. "
         f"Before it: {result['checkpoint']}"
     )

@@ -142,7 +142,9 @@ class Control:
     def _grow(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
         growing = loop.parts.growing
         try:
-            plan = growing.plan_by_hand(loop, arguments.get("site"), arguments.get("fraction"))
+            plan = growing.plan_by_hand(
+                loop, arguments.get("site"), arguments.get("fraction"), arguments.get("operator", "widen")
+            )
         except SettingsError as error:
             raise RefusalError(str(error)) from error
         return growing.grow_by_hand(loop, plan)

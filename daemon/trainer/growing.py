@@ -16,7 +16,14 @@ import torch
 
 from brain.errors import SettingsError
 from brain.growth.apply import apply_growth
-from brain.growth.decision import decide_growth, newborn_units, plan_by_hand, room_for
+from brain.growth.decision import (
+    decide_growth,
+    deepen_by_hand,
+    newborn_units,
+    plan_by_hand,
+    room_for,
+    why_not_deeper,
+)
 from brain.growth.history import GrowthHistory, SiteSignal
 from brain.growth.plan import GrowthPlan
 from brain.growth.signals import SiteProbe, calibrated_scale, read_signal
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.growth.config import GrowthConfig
+    from brain.growth.plan import OperatorByHand
     from brain.ports import Batch, StepReport
     from daemon.trainer.loop import Loop
     from daemon.trainer.state import LoopState
@@ -80,7 +88,9 @@ class Growing:
                 self._grow_saved(loop, self._fitted(plan, probes[plan.site]))
                 return
 
-    def plan_by_hand(self, loop: Loop, site: str | None, fraction: float | None) -> GrowthPlan:
+    def plan_by_hand(
+        self, loop: Loop, site: str | None, fraction: float | None, operator: OperatorByHand = "widen"
+    ) -> GrowthPlan:
         """The growth a person asks for; without a site, where units are missed most.
 
         Raises:
@@ -92,8 +102,12 @@ class Growing:
         if _asleep(loop.parts.state):
             # A sleep may be rolled back, to weights that would no longer fit.
             raise SettingsError("the brain is asleep; it can grow when it is awake again")
+        if operator == "deepen" and fraction is not None:
+            raise SettingsError("a block is born whole: leave fraction out")
         probes = self._probe(loop, self._batch) if self._batch is not None else {}
-        chosen = site if site is not None else self._neediest(brain, probes)
+        chosen = site if site is not None else self._neediest(brain, probes, operator)
+        if operator == "deepen":
+            return deepen_by_hand(brain.sites(), self.config, chosen, step=loop.step)
         share = self.config.fraction if fraction is None else fraction
         plan = plan_by_hand(brain.sites(), self.config, chosen, share, step=loop.step)
         return self._fitted(plan, probes[plan.site]) if probes else plan
@@ -181,6 +195,7 @@ class Growing:
                 "reason": None if units > 0 else why,
                 "last_growth_step": state.growth.get("born", {}).get(name),
                 "signals": state.growth.get("signals", {}).get(name),
+                "deeper": {"newborns": site.deeper_units, "reason": why_not_deeper(sites, self.config, name)},
                 "preview": {
                     "newborns": units,
                     "units": site.units + units,
@@ -228,6 +243,8 @@ class Growing:
         """The plan with what only a look at the site can tell."""
         if plan.operator == "recycle":
             return replace(plan, chosen=tuple(probe.dormant()))
+        if plan.operator == "deepen":
+            return plan
         return replace(plan, pair_scale=calibrated_scale(self.config.newborn_gradient, probe))
 
     def _follow_error(self, state: LoopState) -> None:
@@ -288,10 +305,14 @@ class Growing:
             if record["settled_step"] <= state.step and "bpc" not in record["metrics_after"]:
                 record["metrics_after"]["bpc"] = state.smooth_bpc
 
-    def _neediest(self, brain: Growable, probes: Mapping[str, SiteProbe]) -> str:
+    def _neediest(self, brain: Growable, probes: Mapping[str, SiteProbe], operator: OperatorByHand) -> str:
         """The site with room where units are missed most; before anything was seen, the first with room."""
         sites = brain.sites()
-        roomy = [name for name in sites if room_for(sites, self.config, name)[0] > 1] or list(sites)
+        if operator == "deepen":
+            roomy = [name for name in sites if why_not_deeper(sites, self.config, name) is None]
+        else:
+            roomy = [name for name in sites if room_for(sites, self.config, name)[0] > 1]
+        roomy = roomy or list(sites)
         if not probes:
             return roomy[0]
         return max(roomy, key=lambda name: read_signal(probes[name]).unexpressed)

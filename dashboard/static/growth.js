@@ -49,8 +49,10 @@ export function mountGrowth(page) {
 
   function row(site) {
     const signals = site.signals ?? {};
-    const button = rowButton("Grow", "grow", () => grow(button, site), `Grow ${site.site}`);
-    allow(button, site.reason);
+    const wider = rowButton("Grow", "grow", () => widen(wider, site), `Grow ${site.site}`);
+    const deeper = rowButton("Deepen", "deepen", () => deepen(deeper, site), `Add a block behind that of ${site.site}`);
+    allow(wider, site.reason);
+    allow(deeper, site.deeper.reason);
     return element(
       "tr",
       {},
@@ -60,16 +62,24 @@ export function mountGrowth(page) {
       element("td", { class: "number", text: percent(signals.rank_share) }),
       element("td", { class: "number", text: fixed(signals.unexpressed) }),
       element("td", { class: "number", text: count(site.preview.units) }),
-      element("td", { class: "actions" }, button),
+      element("td", { class: "actions" }, wider, deeper),
     );
   }
 
-  function grow(button, site) {
+  function widen(button, site) {
+    grow(button, site, { site: site.site }, (grown) => `${site.site} grew from ${count(grown?.units_before)} to ${count(grown?.units_after)} units.`);
+  }
+
+  function deepen(button, site) {
+    grow(button, site, { site: site.site, operator: "deepen" }, () => `A block of ${count(site.deeper.newborns)} units was born behind ${site.site}.`);
+  }
+
+  function grow(button, site, wanted, told) {
     perform(button, status, `Saving, then growing ${site.site} …`, async () => {
       const path = `/runs/${encodeURIComponent(page.shown().id)}/growth`;
-      const done = await page.api.settle(await page.api.post(path, { site: site.site }));
+      const done = await page.api.settle(await page.api.post(path, wanted));
       await load();
-      return `${site.site} grew from ${count(done.result?.units_before)} to ${count(done.result?.units_after)} units.`;
+      return told(done.result);
     });
   }
 

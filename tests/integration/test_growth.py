@@ -85,10 +85,16 @@ def test_growth_ordered_by_hand_happens_again_after_a_crash(home: Home) -> None:
     grown = trainer.order("grow", site="self_model", fraction=0.5)
     assert grown.ok, grown.error
     assert (grown.result["units_before"], grown.result["units_after"]) == (16, 24)
+    deeper = trainer.order("grow", operator="deepen", site="blocks.0.mlp")
+    assert deeper.ok, deeper.error
+    born = sites["blocks.0.mlp"]["deeper"]["newborns"]
+    neurons = [one.result["metrics_after"]["num_neurons"] for one in (grown, deeper)]
+    assert neurons[1] - neurons[0] == born > 0
     whole = trainer.finish()
     assert whole.checkpoint is not None
     assert [e["message"] for e in trainer.events if e["kind"] == "brain_grew"] == [
-        "[Neurogenesis] Growing self_model: By hand (50% of 16 units)"
+        "[Neurogenesis] Growing self_model: By hand (50% of 16 units)",
+        f"[Neurogenesis] Growing a block behind blocks.0.mlp: By hand ({born} units)",
     ]
     # The same journal, from the checkpoint of step 0: as if everything after it had been lost.
     first = min(home.checkpoints.iterdir(), key=lambda path: path.stat().st_mtime_ns)
@@ -116,6 +122,9 @@ def test_orders_that_do_not_fit_are_refused_in_words(home: Home) -> None:
     unknown = trainer.order("grow", site="blocks.7.mlp")
     assert unknown.conflict
     assert "no growth site is called 'blocks.7.mlp'; there are blocks.0.mixer" in str(unknown.error)
+    whole = trainer.order("grow", operator="deepen", fraction=0.5)
+    assert whole.conflict
+    assert "leave fraction out" in str(whole.error)
     assert trainer.order("grow", fraction=1.0).result["metrics_after"]["num_neurons"] == 180
     full = trainer.order("grow")
     assert full.conflict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
@@ -25,6 +25,13 @@ class Preview(BaseModel):
     num_parameters: int
 
 
+class Deeper(BaseModel):
+    """A block that can be born behind a site's own; `reason` says what keeps it from that."""
+
+    newborns: int
+    reason: str | None
+
+
 class Site(BaseModel):
     """A place where neurons can be born; `signals` are those of the last looks, null before the first."""
 
@@ -37,6 +44,7 @@ class Site(BaseModel):
     last_growth_step: int | None
     signals: dict[str, float] | None
     preview: Preview
+    deeper: Deeper
 
 
 class GrowthView(BaseModel):
@@ -53,8 +61,13 @@ class GrowthView(BaseModel):
 
 
 class Growing(Request):
-    """What to grow; without a site, where neurons are missed most; without a fraction, `growth.fraction`."""
+    """What to grow; without a site, where neurons are missed most.
 
+    `widen` adds neurons to the site, `fraction` of its own or `growth.fraction`; `deepen` adds a block behind
+    that of the site, and takes no fraction.
+    """
+
+    operator: Literal["widen", "deepen"] = "widen"
     site: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     fraction: Fraction | None = None
 

@@ -9,7 +9,7 @@ import pytest
 
 from brain.errors import SettingsError
 from brain.growth.config import GrowthConfig
-from brain.growth.decision import decide_growth, newborn_units, plan_by_hand
+from brain.growth.decision import decide_growth, deepen_by_hand, newborn_units, plan_by_hand
 from brain.growth.history import GrowthHistory, SiteSignal
 from brain.growth.plan import GrowthPlan, GrowthSite
 from brain.growth.triggers import triggers
@@ -140,6 +140,20 @@ def test_by_hand_there_is_no_cool_down_but_every_limit() -> None:
     for fraction in (0.0, -1.0, 1.5, float("nan")):
         with pytest.raises(SettingsError, match="fraction"):
             plan_by_hand(sites, GrowthConfig(), "a", fraction, step=3)
+
+
+def test_a_block_by_hand_is_born_whole_or_not_at_all() -> None:
+    sites = history().sites
+    plan = deepen_by_hand(sites, GrowthConfig(max_neurons=378), "b", step=3)
+    assert (plan.operator, plan.site, plan.units, plan.trigger) == ("deepen", "b", 50, "by_hand")
+    assert plan.reason == "By hand (50 units)"
+    for limits, asked, words in (
+        (GrowthConfig(max_neurons=377), "b", "max_neurons = 377 leaves room for 49"),
+        (GrowthConfig(), "self_model", "behind self_model: it stands in no block"),
+        (GrowthConfig(), "c", "no growth site is called 'c'; there are a, b, self_model"),
+    ):
+        with pytest.raises(SettingsError, match=words):
+            deepen_by_hand(sites, limits, asked, step=3)
 
 
 def test_no_more_are_born_than_there_is_room_for() -> None:

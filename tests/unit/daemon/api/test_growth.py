@@ -31,6 +31,7 @@ VIEW: dict[str, Any] = {
             "last_growth_step": None,
             "signals": None,
             "preview": {"newborns": 2, "units": 18, "num_neurons": 178, "num_parameters": 9128},
+            "deeper": {"newborns": 0, "reason": "it stands in no block"},
         }
     ],
     "history": [],
@@ -57,7 +58,16 @@ async def test_sites_are_shown_and_one_is_grown(home: Home) -> None:
         done = (await client.get(f"/api/v1/operations/{grown.json()['id']}", params={"wait": 10})).json()
         assert done["state"] == "done"
         assert {"site": "self_model", "fraction": 0.1, "units_after": 18}.items() <= done["result"].items()
-        for wrong in ({"fraction": 0}, {"fraction": 1.5}, {"site": ""}, {"place": "self_model"}):
+        deeper = await client.post(path, json={"site": "blocks.0.mlp", "operator": "deepen"})
+        done = (await client.get(f"/api/v1/operations/{deeper.json()['id']}", params={"wait": 10})).json()
+        assert done["result"]["operator"] == "deepen"
+        for wrong in (
+            {"operator": "recycle"},
+            {"fraction": 0},
+            {"fraction": 1.5},
+            {"site": ""},
+            {"place": "self_model"},
+        ):
             assert (await client.post(path, json=wrong)).status_code == 422
         assert (await client.get(path, params={"fraction": 2})).status_code == 422
         assert (await client.get("/api/v1/runs/r-none/growth")).status_code == 404

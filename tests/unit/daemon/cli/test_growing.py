@@ -24,7 +24,7 @@ def test_the_sites_are_previewed(call: Call, daemon: FakeDaemon) -> None:
 
 def test_a_site_is_grown_and_the_way_back_is_named(call: Call, daemon: FakeDaemon) -> None:
     result = {
-        "site": "self_model", "units_before": 16, "units_after": 20, "step": 1234,
+        "operator": "widen", "site": "self_model", "units_before": 16, "units_after": 20, "step": 1234,
         "metrics_after": {"num_neurons": 180}, "checkpoint": "continuous_1706123456",
     }  # fmt: skip
     operation = {"id": "o-7", "action": "grow", "state": "done", "result": result, "error": None}
@@ -37,6 +37,20 @@ def test_a_site_is_grown_and_the_way_back_is_named(call: Call, daemon: FakeDaemo
     assert ("POST", GROWTH, {"site": "self_model", "fraction": 0.25}) in daemon.asked
     assert call("grow", "--json").json() == operation
     assert ("POST", GROWTH, {}) in daemon.asked
+
+
+def test_a_block_is_born_behind_a_site(call: Call, daemon: FakeDaemon) -> None:
+    result = {
+        "operator": "deepen", "site": "blocks.0.mlp", "units_before": 64, "units_after": 64, "step": 1234,
+        "metrics_after": {"num_neurons": 272}, "checkpoint": "continuous_1706123456",
+    }  # fmt: skip
+    operation = {"id": "o-7", "action": "grow", "state": "done", "result": result, "error": None}
+    daemon.problems["POST", GROWTH] = (202, operation)
+    assert call("grow", "--deepen", "--site", "blocks.0.mlp").out == (
+        "A block was born behind that of blocks.0.mlp at step 1,234; 272 neurons in all. "
+        "Before it: continuous_1706123456\n"
+    )
+    assert ("POST", GROWTH, {"site": "blocks.0.mlp", "operator": "deepen"}) in daemon.asked
 
 
 def test_a_refusal_is_one_line_and_exit_code_5(call: Call, daemon: FakeDaemon) -> None:
