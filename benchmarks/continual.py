@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from benchmarks.data.digits import NUM_CLASSES, Digits, load, split
-from brain.models.classifier.learner import OnlineLearner
+from brain.models.classifier.learner import OnlineLearner, Weights
 from brain.models.classifier.mlp import OnlineMLP
 
 if TYPE_CHECKING:
@@ -69,10 +69,16 @@ class Score:
 
 
 class Online:
-    """Our learner, asleep every so many examples and once more when the stream has ended; 0 for never."""
+    """Our learner, asleep every so many examples and once more when the stream has ended; 0 for never.
 
-    def __init__(self, config: LearnerConfig, *, seed: int, sleep_every_samples: int = 0) -> None:
+    It answers by its fast weights, or by an average of them.
+    """
+
+    def __init__(
+        self, config: LearnerConfig, *, seed: int, sleep_every_samples: int = 0, weights: Weights = "fast"
+    ) -> None:
         self.learner = OnlineLearner(config, seed=seed)
+        self._weights = weights
         self._every, self._awake = sleep_every_samples, 0
 
     @property
@@ -94,8 +100,8 @@ class Online:
             self.learner.sleep()
 
     def classify(self, images: Tensor) -> Tensor:
-        """By the fast weights."""
-        return self.learner.predict(images)
+        """By the weights chosen."""
+        return self.learner.predict(images, weights=self._weights)
 
 
 class Retrained:

@@ -24,6 +24,8 @@ from brain.plasticity.config import PlasticityConfig
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from brain.models.classifier.learner import Weights
+
 NUM_TRAIN = 1437
 SLEEP_EVERY_SAMPLES = 200
 RETRAIN_STEPS = 1000
@@ -43,9 +45,11 @@ OURS_ALL = replace(
 PLAIN = MemoryConfig(capacity=200, rows=10, updates=1, logit_weight=0.0, separate_classes=False)
 
 
-def online(config: LearnerConfig, *, sleep_every_samples: int = 0) -> Callable[[int], Learner]:
+def online(
+    config: LearnerConfig, *, sleep_every_samples: int = 0, weights: Weights = "fast"
+) -> Callable[[int], Learner]:
     """Make our learner of a seed."""
-    return lambda seed: Online(config, seed=seed, sleep_every_samples=sleep_every_samples)
+    return lambda seed: Online(config, seed=seed, sleep_every_samples=sleep_every_samples, weights=weights)
 
 
 def peers(capacity: int) -> dict[str, Callable[[int], Learner]]:
