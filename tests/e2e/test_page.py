@@ -160,6 +160,36 @@ def test_a_whole_life(context: BrowserContext, server: RealServer, text_folder: 
     watch.check(forgive=GONE)
 
 
+def test_a_brain_is_grown_by_hand(context: BrowserContext, server: RealServer, text_folder: Path) -> None:
+    page = context.new_page()
+    watch = Watch.over(page, server.page_url)
+    page.goto(server.page_url)
+    page.locator("#connection[data-phase=live]").wait_for()
+    start_tiny_run(page, text_folder)
+    wait_for_step(page, 5)
+
+    page.get_by_role("button", name="Look at the sites").click()
+    rows = page.locator("#growth tbody tr")
+    expect(rows.last).to_contain_text("self_model", timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name="Add a block behind that of self_model")).to_be_disabled()
+    sites = rows.count()
+
+    page.get_by_role("button", name="Grow blocks.0.mlp").click()
+    told = page.locator(".growth .status")
+    expect(told).to_have_text(
+        re.compile(r"^blocks\.0\.mlp grew from [\d,]+ to [\d,]+ units\.$"), timeout=PATIENCE_MS
+    )
+    page.get_by_role("button", name="Add a block behind that of blocks.0.mlp").click()
+    expect(told).to_have_text(
+        re.compile(r"^A block of [\d,]+ units was born behind blocks\.0\.mlp\.$"), timeout=PATIENCE_MS
+    )
+    expect(rows).to_have_count(sites + 2)
+    expect(page.locator("#event-list")).to_contain_text("Growing a block behind blocks.0.mlp: By hand")
+    act(page, "stop")
+    expect(state(page)).to_have_text("stopped", timeout=PATIENCE_MS)
+    assert watch.errors == []
+
+
 def test_a_mistake_is_answered_at_its_field(context: BrowserContext, server: RealServer) -> None:
     page = context.new_page()
     page.goto(server.page_url)
