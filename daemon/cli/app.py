@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from brain.errors import SynapsedError
-from daemon.cli import access, checkpoints, doctor, following, growing, listing, running, steering
+from daemon.cli import access, checkpoints, doctor, following, growing, listing, memory, running, steering
 
 PROGRAM = "synapsed"
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (running, steering, growing, listing, following, checkpoints, access, doctor):
+for module in (running, steering, growing, memory, listing, following, checkpoints, access, doctor):
     module.add_to(app)
 
 

@@ -13,6 +13,7 @@ import { mountEvents } from "./events.js";
 import { mountGrowth } from "./growth.js";
 import { mountHeader } from "./header.js";
 import { mountHeldOut } from "./heldout.js";
+import { mountMemory } from "./memory.js";
 import { mountRuns } from "./runs.js";
 import { mountSchedule } from "./schedule.js";
 import { mountTiles } from "./tiles.js";
@@ -51,6 +52,7 @@ const panels = [
   mountVoice(page),
   mountEvents(page),
   mountHeldOut(page),
+  mountMemory(page),
   mountGrowth(page),
   mountCheckpoints(page),
   mountRuns(page),

@@ -58,6 +58,7 @@ export function availability(state) {
     stop: need("queued", "starting", "running", "paused", "sleeping"),
     talk: need("running", "paused", "sleeping"),
     evaluate: need("running", "paused", "sleeping"),
+    sleep: need("running", "paused"),
   };
 }
 

@@ -88,6 +88,7 @@ class FakeApi:
             Route("/runs/{run}/experience", self.post_experience, methods=["POST"]),
             Route("/runs/{run}/generate", self.post_generate, methods=["POST"]),
             Route("/runs/{run}/evaluations", self.get_evaluations),
+            Route("/runs/{run}/forgetting", self.get_forgetting),
             Route("/vitals", self.get_vitals),
             Route("/alarms", self.get_alarms),
             Route("/alarms/{id}/acknowledge", self.acknowledge_alarm, methods=["POST"]),
@@ -147,6 +148,8 @@ class FakeApi:
             return self.operation(run, action, checkpoint=name)
         elif action == "evaluate":
             return self.operation(run, action, bpc={"stdlib": 2.2, "total": 2.2})
+        elif action == "sleep":
+            return self.operation(run, action, steps=100)
         return self.operation(run, action)
 
     async def get_series(self, request: Request) -> Response:
@@ -203,6 +206,11 @@ class FakeApi:
                 for name, bpc, share, age in rows
             ]
         )
+
+    async def get_forgetting(self, _: Request) -> Response:
+        columns = {"step": [50, 100], "bpc": [2.5, 2.75], "smooth": [2.5, 2.625], "forgetting": [None, 0.125]}
+        summary = {"mean": 0.125, "worst": 0.125, "backward_transfer": -0.125, "stability_gap": 0.25}
+        return JSONResponse({**summary, "sources": {"stdlib": columns}})
 
     async def get_vitals(self, _: Request) -> Response:
         return page(describe_vitals(VitalsConfig(bands={"integration": (0.1, 0.6)})))

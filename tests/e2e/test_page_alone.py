@@ -256,6 +256,15 @@ def test_another_run_can_be_shown(watched: Watched) -> None:
     expect(page.locator("#run-name")).to_have_text("night shift")
 
 
+def test_memory_shows_what_was_forgotten_and_sleeps_by_hand(watched: Watched) -> None:
+    page, _ = watched
+    cells = page.locator("#memory tbody tr").first.locator("td")
+    expect(cells).to_have_text(["stdlib", "2.750", "2.500", "0.125"])
+    expect(page.locator(".memory .aside")).to_contain_text("on average 0.125 BPC, at worst 0.125")
+    page.locator("#memory-actions [data-act=sleep]").click()
+    expect(page.locator(".memory .status")).to_have_text("Asleep for 100 steps; the events tell how it went.")
+
+
 def test_schedule_is_paused_and_run(watched: Watched) -> None:
     page, _ = watched
     page.get_by_role("button", name="Pause pruning").click()

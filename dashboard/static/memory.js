@@ -1,0 +1,86 @@
+// What was forgotten of each source since it was known best, how much of each batch replays, and sleep by hand.
+
+import { allow, perform, refusal } from "./acts.js";
+import { byId, element } from "./dom.js";
+import { fixed, NONE, percent } from "./format.js";
+import { availability } from "./state.js";
+import { table } from "./table.js";
+
+const COLUMNS = [
+  ["Source", "name"],
+  ["Probe, BPC", "number"],
+  ["Best", "number"],
+  ["Forgotten", "number"],
+];
+const RELOAD_AT_MOST_EVERY_MS = 10_000;
+
+export function mountMemory(page) {
+  const view = table("Forgetting by source", COLUMNS, "No frozen probe was scored through yet.");
+  const status = element("p", { class: "status", role: "status" });
+  const facts = element("p", { class: "aside" });
+  const sleep = element("button", { type: "button", class: "quiet", text: "Sleep", data: { act: "sleep" }, on: { click: fallAsleep } });
+  byId("memory").append(view.node, view.empty);
+  byId("memory").after(facts, status);
+  byId("memory-actions").append(sleep);
+  let timer = null;
+  let request = 0;
+
+  function fallAsleep() {
+    perform(sleep, status, "Falling asleep …", async () => {
+      const done = await page.api.act(page.shown().id, "sleep");
+      return `Asleep for ${done.result?.steps ?? NONE} steps; the events tell how it went.`;
+    });
+  }
+
+  async function load() {
+    const run = page.shown();
+    request += 1;
+    const mine = request;
+    try {
+      const found = run ? await page.api.get(`/runs/${encodeURIComponent(run.id)}/forgetting`, { rows: 500 }) : { sources: {} };
+      if (mine === request) render(found);
+    } catch (error) {
+      if (mine === request) {
+        view.empty.hidden = false;
+        view.empty.textContent = refusal(error);
+      }
+    }
+  }
+
+  function render(found) {
+    const sources = Object.entries(found.sources).filter(([, columns]) => columns.step.length > 0);
+    sources.sort(([a], [b]) => a.localeCompare(b));
+    view.empty.hidden = sources.length > 0;
+    view.node.hidden = sources.length === 0;
+    view.body.replaceChildren(...sources.map(([name, columns]) => row(name, columns)));
+    const share = page.shown()?.latest?.replay_fraction;
+    facts.textContent = sources.length
+      ? `Forgotten on average ${fixed(found.mean)} BPC, at worst ${fixed(found.worst)}; stability gap ${fixed(found.stability_gap)}; ${percent(share)} of each batch replays.`
+      : "";
+  }
+
+  page.onRun.push(load);
+  page.onFrame.push((frame) => {
+    const measured = frame.type === "delta" && frame.points?.some(([name]) => name.startsWith("forgetting"));
+    if (!measured || timer) return;
+    timer = setTimeout(() => {
+      timer = null;
+      load();
+    }, RELOAD_AT_MOST_EVERY_MS);
+  });
+  return (state) => allow(sleep, availability(state).sleep);
+}
+
+function row(name, columns) {
+  const last = columns.step.length - 1;
+  const smooth = columns.smooth[last];
+  const lost = columns.forgetting[last];
+  return element(
+    "tr",
+    {},
+    element("td", { class: "name", text: name }),
+    element("td", { class: "number", text: fixed(columns.bpc[last]) }),
+    element("td", { class: "number", text: lost === null ? NONE : fixed(smooth - lost) }),
+    element("td", { class: "number", text: fixed(lost) }),
+  );
+}
