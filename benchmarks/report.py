@@ -105,7 +105,8 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
     import matplotlib as mpl  # noqa: PLC0415 - the page's words need it not
     from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
 
-    mpl.rcParams["svg.hashsalt"] = "synapsed"  # the same results give the same file
+    # Text stays text, and the same results give the same file.
+    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "synapsed"})
     heights = [3.0 if curves_of(figure) else 0.7 + 0.28 * (1 + len(figure["peers"])) for figure in figures]
     canvas = Canvas(figsize=(8.0, sum(heights)), layout="constrained")
     axes = canvas.subplots(len(figures), 1, squeeze=False, height_ratios=heights)[:, 0]
