@@ -77,7 +77,8 @@ class BrainState:
     Attributes:
         model: learned weights and buffers, by name; what inference needs.
         learning: optimizer moments as `<parameter name>|<moment>`, slow weights as
-            `average|<which>|<parameter name>` and carried state as `carried|<name>`.
+            `average|<which>|<parameter name>`, first weights as `start|<parameter name>`, what is known of
+            hidden units as `plasticity|<name>` and carried state as `carried|<name>`.
         counters: JSON-able scalars (optimizer step, skipped steps, rate scale).
         spec: JSON-able architecture: kind, config and growth so far; rebuilt from it before tensors load.
         tied: groups of tensor names that share storage.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from brain.averaging.config import AveragingConfig
+from brain.plasticity.config import BrainPlasticityConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,3 +28,4 @@ class OptimizerConfig:
     unit_warmup_steps: int = 50
     clip_norm: float = 1.0
     averaging: AveragingConfig = field(default_factory=AveragingConfig)
+    plasticity: BrainPlasticityConfig = field(default_factory=BrainPlasticityConfig)

@@ -21,6 +21,8 @@ class PlasticityConfig:
         shrink: share by which weights shrink towards nought each time shrink-and-perturb runs.
         perturb: spread of the noise then added, as a share of the spread with which weights begin.
         perturb_every_steps: how often shrink-and-perturb runs.
+        every_steps: units are looked at, renewed and drawn back once in so many steps, by as much as in so
+            many single ones.
     """
 
     replacement_rate: float = 1e-4
@@ -31,6 +33,7 @@ class PlasticityConfig:
     shrink: float = 0.0
     perturb: float = 0.0
     perturb_every_steps: int = 100
+    every_steps: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -44,5 +47,28 @@ class PlasticityConfig:
         for name in ("l2_init", "perturb", "maturity_steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"plasticity.{name} = {getattr(self, name)} must not be negative")
-        if self.perturb_every_steps < 1:
-            raise ValueError("plasticity.perturb_every_steps must be at least 1")
+        for name in ("perturb_every_steps", "every_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"plasticity.{name} must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrainPlasticityConfig(PlasticityConfig):
+    """How a brain stays able to learn for ever: hidden units that serve nothing are born again, one by one.
+
+    Attributes:
+        replacement_rate: share of a site's mature units renewed each step; 0: none is.
+        maturity_steps: steps for which a renewed unit cannot be renewed again.
+        utility_decay: of the running utility, in a step.
+        utility: `contribution` is |h| Σ|w_out|; `adaptable` takes |h − mean h| and divides by Σ|w_in|, so
+            that a unit that only shifts a bias, or moves slowly, counts for less.
+        l2_init: pull of every matrix towards the one it began with, per unit of learning rate; 0: none.
+        shrink: share by which matrices shrink towards nought each time shrink-and-perturb runs; 0: none.
+        perturb: spread of the noise then added, as a share of the spread with which a matrix began; 0: none.
+        perturb_every_steps: how often shrink-and-perturb runs.
+        every_steps: units are looked at, renewed and drawn back once in so many steps, by as much as in so
+            many single ones.
+    """
+
+    replacement_rate: float = 1e-5
+    every_steps: int = 16

@@ -59,14 +59,17 @@ class ContinualBackprop:
 
     @torch.no_grad()
     def observe(self, activity: Sequence[Tensor]) -> None:
-        """Take in what each site's units said on the batch just learned, (…, B, H) each, in order."""
-        decay = self.config.utility_decay
+        """Take in what each site's units said on the batch just learned, (…, B, H) each, in order.
+
+        One call stands for `every_steps` steps.
+        """
+        decay = self.config.utility_decay**self.config.every_steps
         for index, (site, said) in enumerate(zip(self.sites, activity, strict=True)):
             mean = said.mean(-2)
             self._mean[index].lerp_(mean, 1.0 - decay)
-            self._age[index].add_(1.0)
+            self._age[index].add_(float(self.config.every_steps))
             if self.config.utility == "adaptable":
-                known = 1.0 - decay ** self._age[index]
+                known = 1.0 - self.config.utility_decay ** self._age[index]
                 strength = (said - (self._mean[index] / known).unsqueeze(-2)).abs().mean(-2)
                 strength = strength / site.incoming[0].strength().clamp_(min=1e-8)
             else:
@@ -81,20 +84,34 @@ class ContinualBackprop:
         if self.config.replacement_rate == 0:
             return []
         if self._steps_to_first > 0:  # nothing is mature yet, so nothing can be due
-            self._steps_to_first -= 1
+            self._steps_to_first -= self.config.every_steps
             return []
-        renewed = []
+        chosen = self.choose()
+        for renewal in chosen:
+            self.renew_units(renewal.site, renewal.units)
+        return chosen
+
+    @torch.no_grad()
+    def choose(self) -> list[Renewal]:
+        """The units that are due, for one who renews them otherwise and then calls `forget`."""
+        chosen = []
+        share = self.config.replacement_rate * self.config.every_steps
         for index, site in enumerate(self.sites):
             mature = self._age[index] > self.config.maturity_steps
-            due = self._due[index].add_(mature.sum(-1), alpha=self.config.replacement_rate)
+            due = self._due[index].add_(mature.sum(-1), alpha=share)
             if bool((due < 1.0).all()):
                 continue
             count = due.floor()
             due.sub_(count)
-            units = self._least_useful(index, mature, count)
-            self._begin_anew(index, units)
-            renewed.append(Renewal(site=site.name, units=units))
-        return renewed
+            chosen.append(Renewal(site=site.name, units=self._least_useful(index, mature, count)))
+        return chosen
+
+    @torch.no_grad()
+    def forget(self, site: str, units: Tensor) -> None:
+        """Units (…, H) were renewed: what was known of them is nought."""
+        index = [one.name for one in self.sites].index(site)
+        for known_of_unit in (self._utility[index], self._mean[index], self._age[index]):
+            known_of_unit.masked_fill_(units, 0.0)
 
     @torch.no_grad()
     def renew_units(self, site: str, units: Tensor) -> Renewal:
@@ -112,17 +129,22 @@ class ContinualBackprop:
         """What is known of the units: utilities, means, ages, and what is due."""
         return [*self._utility, *self._mean, *self._age, *self._due]
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Live tensors of all that survives a restart, and the generator's state."""
-        named = {"generator": self._generator.get_state(), "wait": torch.tensor(self._steps_to_first)}
+    def known_tensors(self) -> dict[str, Tensor]:
+        """Live tensors of what is known of the units, as `<site>.<what>`."""
+        named: dict[str, Tensor] = {}
         for index, site in enumerate(self.sites):
             named |= {
-                f"{site.name}|utility": self._utility[index],
-                f"{site.name}|mean": self._mean[index],
-                f"{site.name}|age": self._age[index],
-                f"{site.name}|due": self._due[index],
+                f"{site.name}.utility": self._utility[index],
+                f"{site.name}.mean": self._mean[index],
+                f"{site.name}.age": self._age[index],
+                f"{site.name}.due": self._due[index],
             }
         return named
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Live tensors of all that survives a restart, and the generator's state."""
+        own = {"generator": self._generator.get_state(), "wait": torch.tensor(self._steps_to_first)}
+        return own | self.known_tensors()
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on exactly where `tensors` was taken."""
@@ -160,5 +182,4 @@ class ContinualBackprop:
                 weight.anchor.copy_(torch.where(chosen, born, weight.anchor))
             for moment in weight.moments:
                 moment.masked_fill_(chosen, 0.0)
-        for known_of_unit in (self._utility[index], self._mean[index], self._age[index]):
-            known_of_unit.masked_fill_(units, 0.0)
+        self.forget(site.name, units)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from brain.averaging.averages import PREFIX as AVERAGE_PREFIX
 from brain.blocks.byte_loss import byte_nats
 from brain.blocks.span import Span
 from brain.growth.operators import Growth, inherit, recycle, widen
 from brain.growth.signals import SiteProbe, probe_sites
+from brain.plasticity.lasting import START_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.growth.plan import GrowthPlan
     from brain.models.synapse.model import Synapse
-    from brain.ports import Batch
+    from brain.ports import Batch, BrainState
 
 PROBED_ROWS = 32
 
@@ -32,7 +35,9 @@ def grow(brain: Synapse, plan: GrowthPlan) -> Growth:
     brain.rebuild(grown.to_json())
     if plan.operator == "deepen":
         growth = Growth(born=_begun(brain, plan, before.model))
-    brain.load(inherit(before, brain.state(), growth, plan))
+    after = inherit(before, brain.state(), growth, plan)
+    brain.load(replace(after, learning={**after.learning, **_followers(before, growth, plan, after)}))
+    brain.plasticity.forget(plan.site, torch.tensor(plan.chosen, dtype=torch.int64))
     for name in frozen:
         brain.network.get_parameter(name).requires_grad_(False)
     return growth
@@ -76,6 +81,22 @@ def _born(brain: Synapse, plan: GrowthPlan, weights: Mapping[str, Tensor]) -> Gr
         )
     chosen = torch.tensor(plan.chosen, dtype=torch.int64, device=brain.device)
     return Growth(axes=site.axes, renewed=recycle(weights, site, chosen, seed=plan.seed))
+
+
+def _followers(before: BrainState, growth: Growth, plan: GrowthPlan, after: BrainState) -> dict[str, Tensor]:
+    """Slow and first weights of which only a part is new: slices of renewed units, or a block just born."""
+    followed = {}
+    for name, tensor in after.learning.items():
+        if not name.startswith((AVERAGE_PREFIX, START_PREFIX)):
+            continue
+        weight = name.rpartition("|")[2]
+        if weight in growth.axes and weight in growth.renewed and name in before.learning:
+            axis, units = growth.axes[weight], torch.tensor(plan.chosen, device=tensor.device)
+            born = growth.renewed[weight].index_select(axis, units)
+            followed[name] = before.learning[name].index_copy(axis, units, born)
+        elif weight in growth.born and weight not in growth.axes:
+            followed[name] = growth.born[weight]
+    return followed
 
 
 def _begun(brain: Synapse, plan: GrowthPlan, before: Mapping[str, Tensor]) -> dict[str, Tensor]:

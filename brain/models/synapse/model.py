@@ -22,6 +22,7 @@ from brain.models.synapse.spec import SynapseSpec
 from brain.models.synapse.teaching import Lesson, Teacher
 from brain.models.tensors import copy_named
 from brain.optim.online import OnlineOptimizer
+from brain.plasticity.lasting import LastingPlasticity
 from brain.plasticity.listening import EVIDENCE_PREFIX, evenly, listening
 from brain.ports import Batch, BrainState, StepReport
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from brain.optim.config import OptimizerConfig
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
-LOOK_EVERY_STEPS = 16  # at the hidden units
 
 
 class Synapse:
@@ -55,13 +55,33 @@ class Synapse:
         initialize(self.network, torch.Generator().manual_seed(seed))
         self.network.to(device)
         self.module_names = self.network.module_names
+        sites = {site: self.network.unit_tensors(site) for site in self.network.growth_modules()}
+        renews = optimizer.plasticity.replacement_rate > 0
+        unit_axes = {name: axis for site in sites.values() for name, axis in site.axes.items()}
         self.optimizer = OnlineOptimizer(
-            self.network, optimizer, self.network.hidden_matrices(), unit_axes=self.network.unit_axes()
+            self.network,
+            optimizer,
+            self.network.hidden_matrices(),
+            unit_axes=unit_axes if renews else self.network.unit_axes(),
         )
         self.lanes = Lanes(self.network, lanes, device=device, dtype=self.dtype)
         self.averages = Averages(self.network, optimizer.averaging)
         self.teacher = Teacher(self.network, self.averages, self.dtype)
-        self.counters: dict[str, Any] = {"step": 0, "skipped": 0, "rate_scale": 1.0, "averaged": 0}
+        self.plasticity = LastingPlasticity(
+            self.network,
+            sites,
+            optimizer=self.optimizer,
+            averages=self.averages,
+            carried={name.removeprefix("carried|"): t for name, t in self.lanes.tensors().items()},
+            config=optimizer.plasticity,
+        )
+        self.counters: dict[str, Any] = {
+            "step": 0,
+            "skipped": 0,
+            "rate_scale": 1.0,
+            "averaged": 0,
+            "renewed": 0,
+        }
         self._shown = False  # whether vital signs saw the units in this life
 
     @classmethod
@@ -122,6 +142,7 @@ class Synapse:
         if lesson is not None:
             total = total + lesson.loss(done.logits, rows, mask, self.spec.config.logit_cap)
         total.backward()  # type: ignore[no-untyped-call]
+        said = {site: evenly(activity, mask) for site, activity in heard.items()}
         norm = self.optimizer.gather()
         applied = math.isfinite(total.item()) and math.isfinite(norm.item())
         scale = self.counters["rate_scale"] * rate_factor
@@ -130,6 +151,8 @@ class Synapse:
             self.optimizer.step(norm, self.counters["step"], scale)
             self.counters["averaged"] = self.averages.follow(self.counters["averaged"], asleep=asleep)
             self.lanes.put(lane, mask, done.update)
+            if not asleep:
+                self.counters["renewed"] += self.plasticity.follow(self.counters["step"], said, rate)
             self.counters["step"] += 1
         else:
             self.optimizer.clear()
@@ -141,7 +164,7 @@ class Synapse:
             evidence = gather_states(live_bytes, done.states.detach(), predicted.detach()) | {
                 "confidence": best[live_bytes],
                 "correct": (guess == rows)[live_bytes],
-                **{f"{EVIDENCE_PREFIX}{site}": evenly(said, mask) for site, said in heard.items()},
+                **{f"{EVIDENCE_PREFIX}{site}": activity for site, activity in said.items()},
             }
             self._shown = True
         return StepReport(
@@ -158,7 +181,7 @@ class Synapse:
 
     def _listening(self) -> AbstractContextManager[dict[str, Tensor]]:
         """Hear the hidden units in one of so many steps, and in the first of a life."""
-        looks = self.counters["step"] % LOOK_EVERY_STEPS == 0 or not self._shown
+        looks = self.plasticity.looks_at(self.counters["step"]) or not self._shown
         return listening(self.network.growth_modules()) if looks else nullcontext({})
 
     def _predict_self(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -278,7 +301,10 @@ class Synapse:
         """References to weights, moments and carried state, no copies."""
         return BrainState(
             model={name: p.detach() for name, p in self.network.state_dict().items()},
-            learning=self.optimizer.tensors() | self.lanes.tensors() | self.averages.tensors(),
+            learning=self.optimizer.tensors()
+            | self.lanes.tensors()
+            | self.averages.tensors()
+            | self.plasticity.tensors(),
             counters=dict(self.counters),
             spec=self.spec.to_json(),
         )

@@ -1,0 +1,157 @@
+"""Keeps an online network able to learn for ever: renews its hidden units, draws its matrices back.
+
+All of it follows from the step: nothing is drawn from a generator that would have to survive a restart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from brain.blocks.linear import Linear
+from brain.growth.operators import recycle
+from brain.plasticity.continual_backprop import ContinualBackprop
+from brain.plasticity.regularize import pull_to_start, shrink_and_perturb
+from brain.plasticity.site import UnitSite, UnitWeight
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
+
+    from brain.averaging.averages import Averages
+    from brain.growth.operators import UnitTensors
+    from brain.optim.online import OnlineOptimizer
+    from brain.plasticity.config import BrainPlasticityConfig
+    from brain.plasticity.continual_backprop import Renewal
+
+KNOWN_PREFIX = "plasticity|"
+START_PREFIX = "start|"
+
+
+class LastingPlasticity:
+    """Continual backpropagation over growth sites, L2-Init and shrink-and-perturb over all matrices.
+
+    A renewed unit begins as one that growth renews: incoming weights half a random elder's and half drawn,
+    outgoing ones nought, so that what the network says changes by the unit's own contribution alone. Its
+    moments and steps are forgotten, slow weights and first weights take over its slices and no others, and
+    what it carried is nought. Frozen sites and matrices are left alone.
+
+    Args:
+        network: its `Linear` matrices are drawn back.
+        sites: where the units of each growth site lie; each of their parameters must count its units' steps
+            one by one in `optimizer`.
+        optimizer: forgets moments and steps of renewed units.
+        averages: slow weights.
+        carried: carried tensors by the names that `sites` give them, lanes first.
+        config: what is done, and how often.
+
+    Source: Dohare et al. 2024, "Loss of plasticity in deep continual learning", Nature 632; Kumar et al. 2023;
+    Ash & Adams 2020.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sites: Mapping[str, UnitTensors],
+        *,
+        optimizer: OnlineOptimizer,
+        averages: Averages,
+        carried: Mapping[str, Tensor],
+        config: BrainPlasticityConfig,
+    ) -> None:
+        self.config = config
+        self._network, self._optimizer, self._averages, self._carried = network, optimizer, averages, carried
+        self._sites = dict(sites) if config.replacement_rate else {}
+        units = [self._unit_site(name, tensors) for name, tensors in self._sites.items()]
+        self._recycling = ContinualBackprop(units, config, seed=0)
+        linear = {f"{name}.weight": m for name, m in network.named_modules() if isinstance(m, Linear)}
+        self._matrices = {name: module.weight for name, module in linear.items()}
+        self._spread = {
+            name: 0.0 if module.zero else module.weight.shape[1] ** -0.5 for name, module in linear.items()
+        }
+        self._start = (
+            {name: matrix.detach().clone() for name, matrix in self._matrices.items()}
+            if config.l2_init
+            else {}
+        )
+
+    def looks_at(self, step: int) -> bool:
+        """Whether `follow` wants to know what the units said in this step (from 0)."""
+        return step % self.config.every_steps == 0
+
+    @torch.no_grad()
+    def follow(self, step: int, said: Mapping[str, Tensor], rate: float) -> int:
+        """The weights were updated in this step; how many units were renewed.
+
+        Args:
+            step: from 0.
+            said: activity of every site's units, (N, H); needed where `looks_at(step)`.
+            rate: AdamW's learning rate of this step.
+        """
+        config, renewed = self.config, 0
+        if self.looks_at(step):
+            for name, start in self._start.items():
+                if self._matrices[name].requires_grad:
+                    pull = min(1.0, rate * config.l2_init * config.every_steps)
+                    pull_to_start(self._matrices[name].detach(), start, pull)
+            if self._sites:
+                self._recycling.observe([said[site].float() for site in self._sites])
+                renewed = sum(self._renew(step, renewal) for renewal in self._recycling.choose())
+        if (config.shrink or config.perturb) and (step + 1) % config.perturb_every_steps == 0:
+            self._shrink_and_perturb(step)
+        return renewed
+
+    def forget(self, site: str, units: Tensor) -> None:
+        """Units (int64) of a site were renewed by someone else, as growth does."""
+        if site in self._sites:
+            mask = torch.zeros_like(self._recycling.utility(site), dtype=torch.bool)
+            self._recycling.forget(site, mask.index_fill(0, units.to(mask.device), value=True))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Live tensors: `plasticity|<site>.<what is known>`, and first weights as `start|<parameter>`."""
+        known = self._recycling.known_tensors().items()
+        return {f"{KNOWN_PREFIX}{name}": tensor for name, tensor in known} | {
+            f"{START_PREFIX}{name}": tensor for name, tensor in self._start.items()
+        }
+
+    def _unit_site(self, name: str, site: UnitTensors) -> UnitSite:
+        def weights(names: tuple[str, ...], dim: int) -> tuple[UnitWeight, ...]:
+            return tuple(
+                UnitWeight(value=self._network.get_parameter(one).detach(), dim=dim) for one in names
+            )
+
+        return UnitSite(name=name, incoming=weights(site.incoming, -2), outgoing=weights(site.outgoing, -1))
+
+    def _renew(self, step: int, renewal: Renewal) -> int:
+        site, units = self._sites[renewal.site], renewal.units.nonzero().flatten()
+        weights = {name: self._network.get_parameter(name) for name in site.axes}
+        if not all(weight.requires_grad for weight in weights.values()):
+            return 0
+        seed = step * len(self._sites) + list(self._sites).index(renewal.site)
+        renewed = recycle({name: w.detach() for name, w in weights.items()}, site, units, seed=seed)
+        for name, axis in site.axes.items():
+            born = renewed[name].index_select(axis, units)
+            for tensor in (weights[name].detach(), *self._followers(name)):
+                tensor.index_copy_(axis, units, born)
+            self._optimizer.renew(name, units)
+        for name in site.carried:
+            self._carried[name].index_fill_(1, units, 0.0)
+        self._recycling.forget(renewal.site, renewal.units)
+        return len(units)
+
+    def _followers(self, name: str) -> list[Tensor]:
+        """Slow weights and first weights of a parameter."""
+        slow = [own[name] for own in self._averages.slow.values()]
+        return [*slow, self._start[name]] if name in self._start else slow
+
+    def _shrink_and_perturb(self, step: int) -> None:
+        generator = torch.Generator().manual_seed(step)
+        for name, matrix in self._matrices.items():
+            if not matrix.requires_grad:
+                continue
+            noise = torch.randn(matrix.shape, generator=generator).mul_(
+                self._spread[name] * self.config.perturb
+            )
+            shrink_and_perturb(matrix.detach(), shrink=self.config.shrink, noise=noise.to(matrix))
