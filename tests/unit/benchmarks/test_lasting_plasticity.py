@@ -1,0 +1,46 @@
+"""The measure of lasting plasticity: a phase is a source of its own, and steps to a threshold are counted right."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks.lasting_plasticity import ARMS, SMOOTHED_STEPS, Length, live, smoothed, source, steps_to
+
+TEXT = torch.tensor(list(b"def f(x):\n    return x + 1\n" * 40), dtype=torch.uint8)
+
+
+def test_the_smoothed_loss_is_the_mean_of_the_last_steps() -> None:
+    curve = torch.arange(60.0, dtype=torch.float64)
+    assert smoothed(curve)[0] == 0.0
+    assert smoothed(curve)[9] == pytest.approx(4.5)
+    assert smoothed(curve)[59] == pytest.approx(59 - (SMOOTHED_STEPS - 1) / 2)
+
+
+def test_steps_are_counted_to_the_first_smoothed_loss_at_the_threshold() -> None:
+    curve = torch.cat([torch.full((50,), 3.0), torch.full((100,), 1.0)])
+    assert (
+        steps_to(2.0, curve) == 50 + SMOOTHED_STEPS // 2 + 1
+    )  # by then more of the window is below than above
+    assert steps_to(0.5, curve) == 150
+
+
+def test_each_phase_has_an_alphabet_of_its_own_and_is_the_same_again() -> None:
+    first, again, other = (torch.cat([b.bytes for b in source(TEXT, n, 2, 7)], dim=1) for n in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert set(first.flatten().tolist()) != set(other.flatten().tolist())
+    # The same letters at the same places, under other names.
+    assert len(set(first.flatten().tolist())) <= len(set(TEXT.tolist()))
+
+
+def test_every_arm_lives_and_is_judged_in_the_last_phases() -> None:
+    length = Length(phases=2, phase_steps=60, judged_phases=1, newborns=1, seeds=(0,))
+    newborn_steps, lives = live(TEXT, length, 0)
+    assert len(newborn_steps) == 1
+    assert SMOOTHED_STEPS < newborn_steps[0] <= 30
+    assert set(lives) == set(ARMS)
+    for life in lives.values():
+        assert len(life.steps) == 1
+        assert 0.0 <= life.health["dormant_share"] < 1.0
+        assert life.health["effective_rank"] > 0.0
+    assert lives["naive"].health["renewed"] == 0.0
