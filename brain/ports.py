@@ -228,13 +228,14 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """What a vital sign is shown after a step."""
+    """What a vital sign is shown after a step; `training_seconds` is time spent learning so far."""
 
     step: int
     brain: Brain
     batch: Batch
     report: StepReport
     choices: tuple[Choice, ...] = ()
+    training_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,8 @@ class Command:
     """An order to the trainer, obeyed at a safe point between steps.
 
     Arguments by action: stop {reason} · checkpoint {reason} · feed {text, origin} · generate {prompt, max_bytes,
-    temperature, top_p} · evaluate {} · grow {site, fraction, operator} · growth {fraction} · sleep {steps} · set {key, value}.
+    temperature, top_p} · evaluate {} · grow {site, fraction, operator} · growth {fraction} · sleep {steps} ·
+    set {key, value}.
     """
 
     id: str

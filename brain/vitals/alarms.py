@@ -115,7 +115,9 @@ class AlarmBook:
         up = rule.kind in self._active
         verdict = rule.judge(Evidence(readings=self._readings, series=self._series, active=up))
         if verdict is None:
-            return None
+            if not up:
+                return None
+            verdict = False  # what cannot be judged any more does not stay alarming
         if verdict is up:
             self._streaks.pop(rule.kind, None)
             return None

@@ -49,6 +49,8 @@ def check_case(case: Any) -> Iterator[Row]:
     expectations: dict[str, Any] = dict(case["expect"])
     if "cut" in case:
         expectations["cut"] = case["cut"]
+    if not expectations:
+        raise BadKnownAnswersError(f"case {label}: it expects nothing")
     if kind not in KINDS:
         yield Row(
             case=label, key="–", expected="–", computed="–", passed=False, note=f"unknown kind {kind!r}"
@@ -85,12 +87,14 @@ def check_case(case: Any) -> Iterator[Row]:
 def _compared(label: str, key: str, expected: Any, computed: Any) -> Row:
     """A row for one key: a cut must be the same halves, a number must lie within its tolerance."""
     if key == "cut":
+        if not isinstance(expected, list) or not all(isinstance(part, list) for part in expected):
+            raise BadKnownAnswersError(f"case {label}: cut must be a list of lists of nodes")
         halves = {frozenset(part) for part in computed}
         wanted = [frozenset(part) for part in expected]
         shown = [sorted(part) for part in computed]
         return Row(case=label, key=key, expected=expected, computed=shown, passed=halves == set(wanted))
-    if not isinstance(expected, Sequence) or len(expected) != 2:
-        raise BadKnownAnswersError(f"case {label}: {key} must be [value, tolerance]")
+    if not _is_expectation(expected):
+        raise BadKnownAnswersError(f"case {label}: {key} must be [value or null, tolerance of at least 0]")
     value, tolerance = expected
     if value is None:
         return Row(
@@ -99,6 +103,17 @@ def _compared(label: str, key: str, expected: Any, computed: Any) -> Row:
     close = abs(float(value) - computed) <= float(tolerance) or float(value) == computed
     both_undefined = math.isnan(float(value)) and math.isnan(computed)
     return Row(case=label, key=key, expected=value, computed=computed, passed=bool(close or both_undefined))
+
+
+def _is_expectation(expected: Any) -> bool:
+    if not isinstance(expected, list) or len(expected) != 2:
+        return False
+    if not all(
+        isinstance(part, int | float) and not isinstance(part, bool) for part in expected if part is not None
+    ):
+        return False
+    value, tolerance = expected
+    return value is None or (tolerance is not None and 0.0 <= tolerance < math.inf)
 
 
 def read_cases(path: Path) -> Sequence[Any]:
@@ -113,6 +128,8 @@ def read_cases(path: Path) -> Sequence[Any]:
         raise BadKnownAnswersError(f"cannot read {path}: {problem.strerror}") from problem
     except ValueError as problem:
         raise BadKnownAnswersError(f"{path} is not JSON: {problem}") from problem
+    except RecursionError as problem:
+        raise BadKnownAnswersError(f"{path} is nested too deeply to be read") from problem
     cases = content.get("cases") if isinstance(content, dict) else content
     if not isinstance(cases, list) or not cases:
         raise BadKnownAnswersError(f"{path} holds no cases: wanted an object with a list called 'cases'")
@@ -125,21 +142,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path, help="known answers: {cases: [{kind, name, inputs, expect}]}")
     options = parser.parse_args(arguments)
     rows: list[Row] = []
+    bad = 0
     try:
-        for case in read_cases(options.file):
-            for row in check_case(case):
-                rows.append(row)
-                sys.stdout.write(_line(row) + "\n")
+        cases = read_cases(options.file)
     except BadKnownAnswersError as problem:
         sys.stderr.write(f"{problem}\n")
         return 2
+    for case in cases:
+        try:
+            for row in check_case(case):
+                rows.append(row)
+                sys.stdout.write(_line(row) + "\n")
+        except BadKnownAnswersError as problem:
+            bad += 1
+            sys.stdout.flush()
+            sys.stderr.write(f"{problem}\n")
     failed = sum(row.passed is False for row in rows)
     passed = sum(row.passed is True for row in rows)
     skipped = len(rows) - failed - passed
     sys.stdout.write(
-        f"{passed} passed, {failed} failed" + (f", {skipped} without expectation" if skipped else "") + "\n"
+        f"{passed} passed, {failed} failed"
+        + (f", {skipped} without expectation" if skipped else "")
+        + (f", {bad} of {len(cases)} cases not readable" if bad else "")
+        + "\n"
     )
-    return 1 if failed else 0
+    return 2 if bad else 1 if failed else 0
 
 
 def _line(row: Row) -> str:

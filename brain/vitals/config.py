@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 
 from brain.vitals.signs.agency.config import AgencyConfig
 from brain.vitals.signs.confidence.config import ConfidenceConfig
@@ -23,14 +23,17 @@ class ProbeConfig:
         length: bytes of each.
         modules: architectural modules are joined, in order, to this many.
         components: leading principal components of each module.
-        refresh_every_ticks: the components are found anew after this many ticks, and when the brain grew.
+        refresh_every_seconds: the components are found anew after so much training, and when the brain grew.
+        refresh_below: they are too once they keep less than this share of the variance that they kept at first: a
+            young brain soon leaves the directions it was first seen in.
     """
 
     rows: int = 16
     length: int = 48
     modules: int = 8
     components: int = 4
-    refresh_every_ticks: int = 40
+    refresh_every_seconds: float = 300.0
+    refresh_below: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,3 +57,20 @@ class VitalsConfig:
     dormant_share: DormantShareConfig = field(default_factory=DormantShareConfig)
     effective_rank: EffectiveRankConfig = field(default_factory=EffectiveRankConfig)
     weight_norm: WeightNormConfig = field(default_factory=WeightNormConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse a band of nothing, or one upside down.
+
+        Raises:
+            ValueError: naming the band.
+        """
+        signs = sorted(
+            {one.name for one in fields(self) if is_dataclass(getattr(self, one.name))} - {"probe"}
+        )
+        for name, (low, high) in self.bands.items():
+            if name not in signs:
+                raise ValueError(
+                    f"vitals.bands.{name}: there is no such vital sign; there are {', '.join(signs)}"
+                )
+            if low > high:
+                raise ValueError(f"vitals.bands.{name} = [{low:g}, {high:g}]: the lower edge comes first")

@@ -84,7 +84,8 @@ def mutual_information(channel: ArrayLike, inputs: ArrayLike | None = None) -> f
         if inputs is None
         else as_distribution(inputs, "the input distribution")
     )
-    return float(weights @ _divergences(rows, weights @ rows))
+    chosen = weights > 0  # what never happens has no divergence to add, not even an infinite one
+    return float(weights[chosen] @ _divergences(rows[chosen], weights @ rows))
 
 
 def channel_capacity(channel: ArrayLike, *, tolerance: float = 1e-11, max_iterations: int = 5_000) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,12 +42,14 @@ class Basis:
         mean: (d,).
         components: (d, k), orthonormal.
         deviation: natural standard deviation along each, (k,).
+        kept: share of the variance that they kept when they were found.
     """
 
     names: tuple[str, ...]
     mean: Matrix
     components: Matrix
     deviation: Matrix
+    kept: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +61,22 @@ class Activity:
         clean: activity by architectural module, (B, T, d) float64.
         coverage: share of units that vary.
         dropped_share: share of rows dropped because their activity is not finite.
+        kept_variance: share of the modules' variance that the coordinates keep, their mean; 1 before there are any.
     """
 
     rows: Tensor
     clean: Mapping[str, Matrix]
     coverage: float
     dropped_share: float
+    kept_variance: float = 1.0
+
+    def detail(self) -> dict[str, float]:
+        """What a reading made of this pass says of it."""
+        return {
+            "coverage": self.coverage,
+            "dropped_share": self.dropped_share,
+            "kept_variance": self.kept_variance,
+        }
 
 
 class ModuleWatch:
@@ -79,7 +92,7 @@ class ModuleWatch:
         self.generation = 0  # grows whenever the coordinates change
         self.bases: tuple[Basis, ...] = ()
         self._generator = torch.Generator().manual_seed(seed)
-        self._ticks_since_refresh = 0
+        self._refreshed_seconds = 0.0
         self._neurons = -1
         self._widths: dict[str, int] = {}
         self._seen: tuple[int, Activity] | None = None
@@ -94,7 +107,9 @@ class ModuleWatch:
             return self._seen[1]
         rows = self._recent_rows(moment)
         activity = self._finite_activity(rows, observe(moment.brain, rows))
-        self._update_bases(activity, moment.brain.num_neurons())
+        self._update_bases(activity, moment)
+        shares = [kept_variance(_joined(activity.clean, basis.names), basis) for basis in self.bases]
+        activity = replace(activity, kept_variance=float(np.mean(shares)))
         self._seen = (moment.step, activity)
         return activity
 
@@ -123,10 +138,11 @@ class ModuleWatch:
         """Coordinates and random state, to survive a restart."""
         layout = {
             "generation": self.generation,
-            "ticks": self._ticks_since_refresh,
+            "refreshed_seconds": self._refreshed_seconds,
             "neurons": self._neurons,
             "widths": self._widths,
             "names": [basis.names for basis in self.bases],
+            "kept": [basis.kept for basis in self.bases],
         }
         own = {"watch.random": self._generator.get_state(), "watch.layout": _as_tensor(layout)}
         for index, basis in enumerate(self.bases):
@@ -140,12 +156,15 @@ class ModuleWatch:
         if "watch.layout" not in tensors:
             return
         layout = json.loads(bytes(tensors["watch.layout"].cpu().tolist()))
-        self.generation, self._ticks_since_refresh = layout["generation"], layout["ticks"]
+        self.generation = layout["generation"]
+        # Without a time they were found by an older release: they are found anew at the next look.
+        self._refreshed_seconds = layout.get("refreshed_seconds", -math.inf)
         self._neurons, self._widths = layout["neurons"], dict(layout["widths"])
         self._generator.set_state(tensors["watch.random"].cpu())
         self.bases = tuple(
             Basis(
                 names=tuple(names),
+                kept=layout.get("kept", [1.0] * (index + 1))[index],
                 **{
                     part: tensors[f"watch.{index}.{part}"].cpu().double().numpy().copy()
                     for part in ("mean", "components", "deviation")
@@ -188,12 +207,11 @@ class ModuleWatch:
             rows=rows[torch.from_numpy(finite)], clean=kept, coverage=coverage, dropped_share=dropped
         )
 
-    def _update_bases(self, activity: Activity, neurons: int) -> None:
-        """Find the coordinates anew when they are old or the brain grew."""
+    def _update_bases(self, activity: Activity, moment: Moment) -> None:
+        """Find the coordinates anew when they are old, have lost the activity, or the brain grew."""
         widths = {name: values.shape[-1] for name, values in activity.clean.items()}
-        self._ticks_since_refresh += 1
-        fresh = widths == self._widths and neurons == self._neurons and len(self.bases) >= 2
-        if fresh and self._ticks_since_refresh <= self.config.refresh_every_ticks:
+        neurons = moment.brain.num_neurons()
+        if widths == self._widths and neurons == self._neurons and not self._stale(activity, moment):
             return
         names = list(widths)
         parts = np.array_split(np.arange(len(names)), min(self.config.modules, len(names)))
@@ -209,8 +227,18 @@ class ModuleWatch:
                 {"coverage": activity.coverage},
             )
         self.bases, self._widths, self._neurons = bases, widths, neurons
-        self._ticks_since_refresh = 0
+        self._refreshed_seconds = moment.training_seconds
         self.generation += 1
+
+    def _stale(self, activity: Activity, moment: Moment) -> bool:
+        if len(self.bases) < 2:
+            return True
+        if moment.training_seconds - self._refreshed_seconds >= self.config.refresh_every_seconds:
+            return True
+        left = [
+            kept_variance(_joined(activity.clean, basis.names), basis) / basis.kept for basis in self.bases
+        ]
+        return float(np.mean(left)) < self.config.refresh_below
 
 
 def observe(brain: object, rows: Tensor, inject: Mapping[str, Tensor] | None = None) -> Mapping[str, Matrix]:
@@ -240,8 +268,22 @@ def principal_components(values: Matrix, names: tuple[str, ...], num_components:
     _, _, rotation = np.linalg.svd(centred @ guess, full_matrices=False)
     components = (guess @ rotation.T)[:, :num_components]
     deviation = (centred @ components).std(0)
-    kept = deviation > _COMPONENT_FLOOR * total
-    return Basis(names=names, mean=mean, components=components[:, kept], deviation=deviation[kept])
+    strong = deviation > _COMPONENT_FLOOR * total
+    return Basis(
+        names=names,
+        mean=mean,
+        components=components[:, strong],
+        deviation=deviation[strong],
+        kept=float((deviation[strong] ** 2).sum() / total**2),
+    )
+
+
+def kept_variance(values: Matrix, basis: Basis) -> float:
+    """Share of the variance of (B, T, d) along a basis's components; 0 where nothing varies."""
+    flat = values[:, SKIPPED_STEPS:].reshape(-1, values.shape[-1])
+    centred = flat - flat.mean(0)
+    total = float((centred**2).sum())
+    return float(((centred @ basis.components) ** 2).sum() / total) if total > 0.0 else 0.0
 
 
 def _varies(values: Matrix) -> NDArray[np.bool_]:

@@ -224,10 +224,16 @@ class Loop:
     def measure(self, batch: Batch, report: StepReport) -> None:
         """Vital signs, held-out loss, what the brain says and the pace, each within its own budget."""
         parts, step = self.parts, self.step
+        seconds, choices = parts.state.training_seconds, parts.stream.choices()
         moment = Moment(
-            step=step, brain=parts.brain, batch=batch, report=report, choices=parts.stream.choices()
+            step=step,
+            brain=parts.brain,
+            batch=batch,
+            report=report,
+            choices=choices,
+            training_seconds=seconds,
         )
-        if tick := parts.watch.look(moment, parts.state.training_seconds):
+        if tick := parts.watch.look(moment):
             for reading in tick.readings:
                 parts.reporter.reading(reading, step)
             for event in tick.events:

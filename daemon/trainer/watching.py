@@ -41,7 +41,7 @@ class Watch:
         self._governor = GovernorState()
         self.alarms = Alarms()
 
-    def look(self, moment: Moment, training_seconds: float) -> Tick | None:
+    def look(self, moment: Moment) -> Tick | None:
         """Gather this step's evidence; when a tick is due, measure every sign and judge the alarms.
 
         Gathering and judging are paid for too. Time is training time: a pause ages no alarm.
@@ -52,11 +52,11 @@ class Watch:
         for sign in self._signs:
             sign.observe(moment)
         self.alarms.hear(moment.report)
-        self._governor = advance(self._governor, self._config, training_seconds=training_seconds)
+        self._governor = advance(self._governor, self._config, training_seconds=moment.training_seconds)
         if not is_due(self._governor, self._config, step=moment.step):
             return None
         readings = [sign.measure(moment) for sign in self._signs]
-        events = self.alarms.judge(readings, moment, training_seconds)
+        events = self.alarms.judge(readings, moment, moment.training_seconds)
         cost_seconds = self._clock() - began
         self._governor = after_tick(self._governor, step=moment.step, cost_seconds=cost_seconds)
         return Tick(readings, events)

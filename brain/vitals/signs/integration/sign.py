@@ -45,7 +45,7 @@ class IntegrationSign(LiveSign):
     ) -> None:
         super().__init__(clock=clock)
         self.config, self.watch = config, watch
-        self.version = f"1 M={watch.config.modules} copula window={config.window_states}"
+        self.version = self._version_of(watch.config.modules)
         self._current = Window(config.window_states, ("states",))
         self._former = Window(config.window_states, ("states",))  # serves while the current one is not full
         self._generation = -1
@@ -55,6 +55,7 @@ class IntegrationSign(LiveSign):
 
     def _estimate(self, moment: Moment) -> Reading:
         activity = self.watch.look(moment)
+        self.version = self._version_of(len(self.watch.bases))
         if self._generation != self.watch.generation:
             if len(self._current) == self.config.window_states:
                 self._former, self._current = self._current, self._former
@@ -65,8 +66,11 @@ class IntegrationSign(LiveSign):
         if len(self._current) == self.config.window_states:
             self._former.clear()
         (states,) = (self._former if len(self._former) else self._current).arrays()
-        detail = {"coverage": activity.coverage, "dropped_share": activity.dropped_share}
+        detail = activity.detail()
         return self._dependence(states, detail)
+
+    def _version_of(self, modules: int) -> str:
+        return f"1 M={modules} copula window={self.config.window_states}"
 
     def _dependence(self, states: Matrix, detail: Mapping[str, float]) -> Reading:
         samples, modules = states.shape

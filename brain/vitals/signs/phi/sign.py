@@ -46,8 +46,7 @@ class PhiSign(LiveSign):
     ) -> None:
         super().__init__(clock=clock)
         self.config, self.watch = config, watch
-        probe = watch.config
-        self.version = f"1 M={probe.modules} k={probe.components} alpha={config.nudge:g}"
+        self.version = self._version_of(watch.config.modules, watch.config.components)
         self._decay = 0.5 ** (1.0 / config.half_life_ticks)
         self._generator = torch.Generator().manual_seed(seed)
         self._current: _Accumulated | None = None
@@ -62,6 +61,7 @@ class PhiSign(LiveSign):
         tick, dropped = self._nudged_pass(moment, activity)
         self._accumulate(tick)
         serving = self._serving()
+        self.version = self._version_of(len(serving.modules), max(map(len, serving.modules)))
         size = serving.moments.gram.shape[1] // 3
         if serving.moments.samples < 10 * size:
             raise NotMeasurableError(
@@ -76,7 +76,7 @@ class PhiSign(LiveSign):
             "modules": float(len(serving.modules)),
             "coordinates": float(size),
             "nudge": self.config.nudge,
-            "coverage": activity.coverage,
+            **activity.detail(),
             "dropped_share": max(dropped, activity.dropped_share),
         }
         if serving is self._current:
@@ -86,6 +86,9 @@ class PhiSign(LiveSign):
         return self._reading(
             found.raw, value=found.phi, uncertainty=found.standard_error, samples=found.samples, detail=detail
         )
+
+    def _version_of(self, modules: int, components: int) -> str:
+        return f"1 M={modules} k={components} alpha={self.config.nudge:g}"
 
     def state_tensors(self) -> Mapping[str, Tensor]:
         """Accumulators, coordinates and random state."""

@@ -74,6 +74,18 @@ def test_low_agency_takes_three_ticks_and_clears_above_its_wider_bound() -> None
     assert changes[0].alarm.remedy == "Raise the learning rate"
 
 
+def test_an_alarm_that_cannot_be_judged_any_more_falls_silent() -> None:
+    book = AlarmBook()
+    low = Reading(name="agency", value=0.1, detail={"acts": 1.0})
+    gone = Reading(name="agency", value=None, reason="warming up")
+    for step in range(3):
+        book.update([low], step, step * 10.0)
+    assert [alarm.kind for alarm in book.active] == ["agency_low"]
+    changes = [change for step in range(3, 6) for change in book.update([gone], step, step * 10.0)]
+    assert [(change.raised, change.alarm.kind) for change in changes] == [(False, "agency_low")]
+    assert book.active == ()
+
+
 def test_agency_is_silent_while_unavailable_or_unable_to_act() -> None:
     assert play(AlarmBook(), agency([None] * 10), 10) == []
     assert play(AlarmBook(), agency([0.1] * 10, acts=0.0), 10) == []

@@ -72,6 +72,12 @@ def test_nothing_expected_is_no_failure(tmp_path: Path, capsys: pytest.CaptureFi
         {"cases": [{"kind": "gaussian", "name": "x", "inputs": {}, "expect": {"o_information": [0, 1]}}]},
         {"cases": [{**GOOD, "expect": {"tdmi": 1.0}}]},
         {"cases": [{**GOOD, "inputs": None}]},
+        {"cases": [{**GOOD, "expect": {}, "cut": 3}]},
+        {"cases": [{**{key: GOOD[key] for key in ("kind", "name", "inputs")}, "expect": {}}]},
+        {"cases": [{**GOOD, "expect": {"tdmi": ["a", "b"]}}]},
+        {"cases": [{**GOOD, "expect": {"tdmi": [1, None]}}]},
+        {"cases": [{**GOOD, "expect": {"tdmi": [1.7, 1e999]}}]},
+        "[" * 100_000,
     ],
 )
 def test_bad_file_gets_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: Any) -> None:
@@ -79,6 +85,13 @@ def test_bad_file_gets_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[st
     complaint = capsys.readouterr().err
     assert complaint.count("\n") == 1
     assert "Traceback" not in complaint
+
+
+def test_the_cases_behind_a_bad_one_are_still_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([written(tmp_path, {"cases": ["text", GOOD]})]) == 2
+    assert "3 passed, 0 failed, 1 of 2 cases not readable" in capsys.readouterr().out
 
 
 def test_missing_file_gets_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,6 +98,11 @@ def test_agency_is_whole_when_the_action_decides_and_none_when_it_does_not() -> 
     assert conditional_agency([0.5, 0.5], policy, ignores) == 0.0
 
 
+def test_an_action_that_cannot_be_adds_nothing() -> None:
+    certain = mutual_information([[1.0, 0.0], [0.0, 1.0]], [1.0, 0.0])
+    assert certain == 0.0  # and no warning of nought times infinity
+
+
 def test_agency_of_a_certain_action_is_not_defined() -> None:
     with pytest.raises(ValueError, match="certain"):
         conditional_agency([1.0], [[1.0, 0.0]], [[[1.0], [1.0]]])

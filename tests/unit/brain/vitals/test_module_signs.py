@@ -131,13 +131,43 @@ def test_twin_modules_are_capped() -> None:
 
 
 def test_old_accumulators_serve_until_the_new_hold_enough() -> None:
-    sign, brain = phi_sign(refresh_every_ticks=10), Network()
-    counts = [sign.measure(moment(brain, step)).samples for step in range(1, 22)]
+    sign, brain = phi_sign(refresh_every_seconds=100.0), Network()
+    counts = [
+        sign.measure(moment(brain, step, training_seconds=10.0 * step)).samples for step in range(1, 20)
+    ]
     assert sign.watch.generation == 2
     assert min(counts[9:]) >= 4_000
     brain.neurons += 10  # it grew: coordinates are found anew at once
-    assert sign.measure(moment(brain, 30)).samples >= 4_000
+    assert sign.measure(moment(brain, 30, training_seconds=190.0)).samples >= 4_000
     assert sign.watch.generation == 3
+
+
+def trade_places(brain: Network) -> None:
+    """Every unit takes over the part of another; the network as a whole stays what it was."""
+    brain.inputs, brain.weights = brain.inputs.flip(1), brain.weights.flip(0, 1)
+
+
+def test_coordinates_follow_a_brain_that_leaves_them() -> None:
+    brain = Network()
+    sign = phi_sign(components=1, refresh_below=0.8)
+    sign.measure(moment(brain, 1))
+    kept = sign.measure(moment(brain, 2)).detail["kept_variance"]
+    assert sign.watch.generation == 1
+    trade_places(brain)
+    reading = sign.measure(moment(brain, 3))
+    assert sign.watch.generation == 2, "what they were found for is gone"
+    assert reading.detail["kept_variance"] > 0.8 * kept
+    steady = phi_sign(components=1, refresh_below=0.0)
+    brain = Network()
+    steady.measure(moment(brain, 1))
+    trade_places(brain)
+    assert steady.measure(moment(brain, 3)).detail["kept_variance"] < 0.8 * kept
+    assert steady.watch.generation == 1
+
+
+def test_the_version_tells_the_modules_that_are_there() -> None:
+    reading = after_ticks(phi_sign(modules=4, components=2), Network(), 2)
+    assert reading.version == "1 M=4 k=2 alpha=0.3"
 
 
 def test_a_tick_is_read_once_for_both() -> None:

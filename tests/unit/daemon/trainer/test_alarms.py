@@ -149,7 +149,7 @@ def test_the_watch_judges_within_what_it_pays_for() -> None:
 
     watch = Watch(VitalsConfig(every_steps=1, budget_share=0.5), seed=0, clock=clock)
     brain = Network()
-    found = [watch.look(moment(brain, step), step * 10.0) for step in range(1, 6)]
+    found = [watch.look(moment(brain, step, training_seconds=step * 10.0)) for step in range(1, 6)]
     ticks = [tick for tick in found if tick is not None]
     assert len(ticks) == 5
     assert {reading.name for reading in ticks[0].readings} >= {"phi", "agency", "integration"}
@@ -160,4 +160,4 @@ def test_the_watch_judges_within_what_it_pays_for() -> None:
 
 def test_without_vital_signs_nothing_is_judged() -> None:
     watch = Watch(VitalsConfig(enabled=False), seed=0)
-    assert watch.look(moment(Network(), 1), 10.0) is None
+    assert watch.look(moment(Network(), 1, training_seconds=10.0)) is None
