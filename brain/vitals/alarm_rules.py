@@ -55,7 +55,10 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One alarm: what it judges and says, and how many verdicts in a row raise or clear it."""
+    """One alarm: what it judges and says, and how many verdicts in a row raise or clear it.
+
+    `part` names the companion of the sign that it judges, where that is not the sign's own value.
+    """
 
     kind: str
     severity: Severity
@@ -63,6 +66,7 @@ class Rule:
     cause: str
     remedy: str
     judge: Callable[[Evidence], bool | None]
+    part: str | None = None
     raise_after: int = 3
     clear_after: int = 3
 
@@ -218,6 +222,7 @@ RULES: tuple[Rule, ...] = (
         cause="Stated confidence and real accuracy differ by more than 0.1",
         remedy="Read confidence as an order, not as a probability; lower the learning rate if it lasts",
         judge=confidence_is_uncalibrated,
+        part="ece",
     ),
     Rule(
         kind="collapse",

@@ -29,7 +29,7 @@ _MAX_KEPT = 4_000
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """One alarm as it was raised. `value` is its vital sign's value then, None when it was not available."""
+    """One alarm as it was raised. `value` is what its rule judged then, None when it was not available."""
 
     kind: str
     severity: Severity
@@ -137,7 +137,14 @@ class AlarmBook:
             remedy=rule.remedy,
             step=step,
             time=time,
-            value=None if reading is None else reading.value,
+            value=_judged(reading, rule.part),
         )
         self._active[rule.kind] = alarm
         return AlarmChange(raised=True, alarm=alarm, step=step, time=time)
+
+
+def _judged(reading: Reading | None, part: str | None) -> float | None:
+    """The number a rule judged: the sign's own value, or a companion of it."""
+    if reading is None:
+        return None
+    return reading.value if part is None else reading.detail.get(part)
