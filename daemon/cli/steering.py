@@ -24,6 +24,7 @@ FURTHER_METRICS = (
     ("Held-out BPC", "held_out_bpc"),
     ("Steps/s", "steps_per_second"),
 )
+STANDARD_INPUT = "-"
 FEED_CHUNK_CHARACTERS = 200_000  # at most 4 bytes each: below the daemon's 1 MiB
 
 
@@ -138,7 +139,9 @@ def stop(
 
 
 def feed(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Text files; - reads standard input.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="Text files, gzip too; - reads standard input.")
+    ],
     run_id: RunOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -157,7 +160,8 @@ def feed(
             num_bytes = len(text.encode())
             results.append({"file": name, "num_bytes": num_bytes, "operation": operation["id"]})
             if not as_json:
-                print(f"{size(num_bytes)} of {name} are journaled and will be read")
+                said = "standard input" if name == STANDARD_INPUT else name
+                print(f"{size(num_bytes)} of {said} are journaled and will be read")
     if as_json:
         print_json({"run": run["id"], "fed": results})
 
@@ -200,15 +204,16 @@ def ask(
 
 
 def read_text(name: str) -> str:
-    """A file's text, or standard input's for `-`, in any encoding that can be told.
+    """A file's text, or standard input's for `-`; what can be read is what `--data` reads.
 
     Raises:
         UsageError: when it is missing, empty, or no text.
     """
     from daemon.data_paths import nearest_existing
     from daemon.errors import UsageError
+    from daemon.streams.decoding import UndecodableError, decode
 
-    if name == "-":
+    if name == STANDARD_INPUT:
         content, name = sys.stdin.buffer.read(), "standard input"
     else:
         path = Path(name).expanduser()
@@ -221,17 +226,13 @@ def read_text(name: str) -> str:
             ) from None
         except OSError as error:
             raise UsageError(f"cannot read {name}: {error.strerror}") from error
-    if not content:
-        raise UsageError(f"{name} is empty")
     try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        from charset_normalizer import from_bytes
-
-        best = from_bytes(content).best() if b"\0" not in content[:8192] else None
-        if best is None:
-            raise UsageError(f"{name} is no text in any encoding that can be told") from None
-        return str(best)
+        text = decode(content)
+    except UndecodableError as error:
+        raise UsageError(f"cannot read {name}: {error}") from error
+    if not text:
+        raise UsageError(f"{name} is empty")
+    return text
 
 
 def _act(action: str, run_id: str | None, home: Path | None, as_json: bool) -> None:

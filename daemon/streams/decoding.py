@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import io
 import os
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from daemon.streams.encodings import GZIP_WBITS, HEAD_BYTES, Verdict, detect
+from daemon.streams.encodings import GZIP_WBITS, HEAD_BYTES, Verdict, classify, detect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +75,38 @@ class DecodedCache:
                 written += file.write(text)
             file.write(decoder.decode(b"", final=True).encode("utf-8", "replace"))
         return False
+
+
+def decode(content: bytes, *, max_bytes: int = MAX_DECODED_BYTES) -> str:
+    """The text of a whole document, told and read as the files of a stream are.
+
+    Raises:
+        UndecodableError: binary, damaged, in no encoding that can be told, or longer than `max_bytes` unpacked.
+    """
+    verdict = classify(content[:HEAD_BYTES])
+    if verdict.skip == "empty":
+        return ""
+    if verdict.skip:
+        raise UndecodableError("it is no text" if verdict.skip == "binary" else "its gzip data is damaged")
+    if verdict.gzip:
+        content = _unpacked(content, max_bytes)
+    encoding = _encoding(io.BytesIO(content), verdict._replace(gzip=False))
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        # Legacy text may look like UTF-8 for longer than a head; all before its first odd byte is ASCII then.
+        if verdict.encoding is None and content[: error.start].isascii():
+            encoding = detect(content[error.start : error.start + HEAD_BYTES]) or encoding
+        return content.decode(encoding, "replace")
+
+
+def _unpacked(content: bytes, max_bytes: int) -> bytes:
+    unpacked = bytearray()
+    for chunk in _inflated(io.BytesIO(content)):
+        unpacked += chunk
+        if len(unpacked) > max_bytes:
+            raise UndecodableError(f"it unpacks to more than {max_bytes >> 20} MiB")
+    return bytes(unpacked)
 
 
 def _encoding(original: BinaryIO, verdict: Verdict) -> str:

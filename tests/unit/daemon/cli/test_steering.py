@@ -12,6 +12,7 @@ import pytest
 
 from daemon.cli.steering import FEED_CHUNK_CHARACTERS, read_text
 from daemon.errors import UsageError
+from daemon.streams.decoding import UndecodableError, decode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,11 +104,60 @@ def test_text_is_read_in_any_encoding_that_can_be_told(
     assert read_text("-") == "from a pipe"
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b"text") + bytes(100), b"\x00\x01\x02\xff"])
-def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        "naïve".encode("utf-8-sig"),
+        "naïve".encode("utf-16"),
+        "naïve".encode("utf-32"),
+        gzip.compress("naïve".encode()) + bytes(100),
+        gzip.compress(b"na") + gzip.compress("ïve".encode()),
+        gzip.compress("naïve".encode("utf-16")),
+    ],
+)
+def test_what_a_stream_reads_can_be_fed(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "document").write_bytes(content)
+    assert read_text(str(tmp_path / "document")) == "naïve"
+
+
+def test_legacy_text_is_read_whose_head_looks_like_utf_8(tmp_path: Path) -> None:
+    text = "plain " * 12_000 + "Müller aß Käse in der größten Straße. " * 20
+    (tmp_path / "late.txt").write_bytes(text.encode("cp1252"))
+    assert read_text(str(tmp_path / "late.txt")) == text
+
+
+def test_damaged_utf_8_stays_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "hurt.txt").write_bytes("naïve ".encode() * 12_000 + b"\xff naive")
+    assert read_text(str(tmp_path / "hurt.txt")) == "naïve " * 12_000 + "\ufffd naive"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (gzip.compress(b""), "is empty"),
+        (b"\x00\x01\x02\xff", "no text"),
+        (b"valid UTF-8 with a \0", "no text"),
+        (gzip.compress(b"\0binary"), "no text"),
+        (gzip.compress(b"text" * 100)[:-12], "gzip data ends too early"),
+        (b"\x1f\x8bnot gzip at all", "gzip data is damaged"),
+    ],
+)
+def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
     (tmp_path / "odd").write_bytes(content)
-    with pytest.raises(UsageError, match=r"is empty|is no text"):
+    with pytest.raises(UsageError, match=why):
         read_text(str(tmp_path / "odd"))
+
+
+def test_what_unpacks_to_too_much_is_refused() -> None:
+    with pytest.raises(UndecodableError, match="more than 2 MiB"):
+        decode(gzip.compress(b"a" * (3 << 20)), max_bytes=2 << 20)
+
+
+def test_feeding_from_a_pipe_says_so(call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"from a pipe")))
+    assert call("feed", "-").out == "11 B of standard input are journaled and will be read\n"
 
 
 def test_ask_lets_the_live_brain_go_on(call: Call, daemon: FakeDaemon) -> None:
