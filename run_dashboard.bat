@@ -33,24 +33,6 @@ if defined SYNAPSED_HOME (
 exit /b %errorlevel%
 
 :make_venv
-    if errorlevel 1 exit /b 1
-)
-
-if not exist "%HERE%.venv\.installed-base" (
-    echo Installing the pinned packages ^(the first time takes a few minutes^) ...
-    "%PYTHON%" -m pip install --disable-pip-version-check --quiet --constraint "%HERE%constraints.txt" --editable "%HERE%."
-    if errorlevel 1 (
-        echo synapsed: installing the packages failed; is there a network? Try again when online. 1>&2
-        exit /b 1
-    )
-    echo done> "%HERE%.venv\.installed-base"
-)
-
-if not defined SYNAPSED_HOME set "SYNAPSED_HOME=%HERE:~0,-1%"
-"%HERE%.venv\Scripts\synapsed.exe" start --open %*
-exit /b %errorlevel%
-
-:make_venv
 if not defined FOUND (
     echo synapsed: no Python 3.11 or newer was found; install one from https://www.python.org/downloads/ and try again 1>&2
     exit /b 1

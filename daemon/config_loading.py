@@ -93,7 +93,7 @@ def resolve_config(
     layers = [
         _preset_layer(preset),
         *from_environment,
-        Layer(origin, unfold(overrides or {}, origin=origin)),
+        _asked_layer(overrides or {}, origin),
     ]
     return _with_located_data(_check(layers, str(preset)), layers)
 
@@ -124,7 +124,7 @@ def override_config(
     """
     layers = [
         Layer("stored configuration", config_to_dict(config)),
-        Layer(origin, unfold(overrides, origin=origin)),
+        _asked_layer(overrides, origin),
     ]
     return _check(layers, config.preset)
 
@@ -301,6 +301,18 @@ def _preset_layer(preset: str | Path) -> Layer:
     origin = f"preset {preset}"
     _, settings = read_preset(preset)
     return Layer(origin, unfold(settings, origin=origin))
+
+
+def _asked_layer(overrides: Mapping[str, Any], origin: str) -> Layer:
+    """What is asked for on top; a preset is no setting, but what settings lie on."""
+    settings = unfold(overrides, origin=origin)
+    if "preset" in settings:
+        raise ConfigError(
+            f"preset = {_show(settings['preset'])}: no setting, but what settings lie on; start with "
+            f"--preset {settings['preset']} ({origin})",
+            path="preset",
+        )
+    return Layer(origin, settings)
 
 
 def _environment_layers(environ: Mapping[str, str]) -> list[Layer]:

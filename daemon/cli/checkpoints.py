@@ -71,6 +71,11 @@ def evaluate(
     if as_json:
         print_json(result)
         return
+    if result["bpc"] is None:
+        print(
+            "Nothing is held out: its sources are too small for a block of 4 KiB in a hundred; give it more text"
+        )
+        return
     print(f"Held-out BPC {result['bpc']:.4f} over {result['num_bytes']:,} bytes ({checkpoint})")
     rows = [{"source": source, "bpc": bpc} for source, bpc in result["by_source"].items()]
     print_table(rows, ("source", "bpc"), empty="")

@@ -244,7 +244,7 @@ class ExperienceStream:
             vain += 1
             if vain > 4 * self._places.width:
                 paths = ", ".join(str(reader.source.path) for reader in self._readers)
-                raise StreamError(f"nothing readable is left in {paths}; put text there and resume")
+                raise StreamError(f"nothing readable is left in {paths}; put text there, then continue")
 
     def _is_over(self, lane: int, place: int) -> bool:
         """The lane is through with its extent, and so is the source with its pass: a time to choose anew."""

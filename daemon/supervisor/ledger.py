@@ -278,15 +278,22 @@ class Ledger:
         record = self._record(info, best={info.manifest.run_id: best.name if best else ""}, verified=set())
         return {**record, "manifest": info.manifest.to_json()}
 
-    def delete_checkpoint(self, name: str) -> None:
-        """Delete a checkpoint.
+    def delete_checkpoint(self, name: str) -> tuple[str, str | None]:
+        """Delete a checkpoint; the run it belonged to, and the newest that run has left.
 
         Raises:
             NotFoundError: there is none of that name.
             ConflictError: it is pinned, or the only sound one of its run.
         """
+        run_id = self.catalogue.info(name).manifest.run_id
         self.catalogue.delete(name)
         self.store.mark_deleted(name)
+        left = self.newest_checkpoint_path(run_id)
+        newest = None if left is None else left.name
+        row = self.store.run(run_id)
+        if row is not None and row["checkpoint"] == name:
+            self.store.update_run(run_id, checkpoint=newest)
+        return run_id, newest
 
     def pin_checkpoint(self, name: str, *, pinned: bool) -> Record:
         """Keep a checkpoint, or let the rules have it again."""

@@ -180,6 +180,19 @@ class Newsroom:
             self._add_record(run, record)
             self._tell_run(run)
 
+    async def delete_checkpoint(self, name: str) -> None:
+        """Delete a checkpoint; a run that named it as its newest names the one before.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            ConflictError: it is pinned, or the only sound one of its run.
+        """
+        run_id, newest = await asyncio.to_thread(self._ledger.delete_checkpoint, name)
+        run = self.runs.get(run_id)
+        if run is not None and run.checkpoint == name:
+            run.checkpoint = newest
+            self._tell_run(run)
+
     def _add_record(self, run: LiveRun | None, record: dict[str, Any]) -> None:
         stored = self._ledger.add_event(run, record)
         if run is not None and record["kind"] == "checkpoint_saved":

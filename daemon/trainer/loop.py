@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from brain.growth.plan import GrowthPlan
 from brain.ports import Batch, Brain, Moment, StepReport
-from daemon.errors import CheckpointError
+from daemon.errors import CheckpointError, StreamError
 from daemon.events import (
     DegradedChanged,
     EvaluationFinished,
@@ -28,6 +28,7 @@ from daemon.protocol import Goodbye, RunState
 from daemon.trainer.batching import assemble, num_replayed, reading_lanes
 from daemon.trainer.evaluation import HeldOutEvaluation, HeldOutLoss, combine
 from daemon.trainer.forgetting import wearing
+from daemon.trainer.pace import Pace
 from daemon.trainer.recovery import RATE_AFTER_ROLLBACK, Verdict, judge_step
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from daemon.trainer.voice import Voice
     from daemon.trainer.watching import Watch
 
-RATE_POINT_SECONDS = 1.0
 METRICS_HISTORY_STEPS = 100
 EXCERPT_CHARS = 60
 
@@ -93,8 +93,7 @@ class Loop:
         self.parts = parts
         self.run_state = RunState.STARTING
         self.session_seconds = 0.0
-        self._rate_since = (time.monotonic(), parts.state.step, 0)
-        self._num_bytes = 0
+        self._pace = Pace(parts.state.step)
         self._context = b""
         self._replayed: ReplayRows | None = None
 
@@ -126,7 +125,8 @@ class Loop:
     def learn(self) -> None:
         """One step awake."""
         started = time.perf_counter()
-        experience = self.read()
+        if (experience := self.read()) is None:
+            return
         batch = self.assemble(experience)
         # ------------------------------------------------------------------
         report = self.parts.brain.learn(batch)
@@ -144,12 +144,17 @@ class Loop:
         """Position of the stream, JSON-able."""
         return self.parts.stream.cursor().to_json()
 
-    def read(self) -> Experience:
-        """The next segment of every lane that reads in this step."""
-        config, state = self.parts.config, self.parts.state
-        rows, lowest = config.stream.rows, config.replay.fraction
-        lanes = reading_lanes(state.step, rows, self.replay_fraction, lowest)
-        experience, _ = self.parts.stream.next(lanes)
+    def read(self) -> Experience | None:
+        """The next segment of every lane that reads; None, and the run stands still, once all is gone."""
+        config = self.parts.config
+        lanes = reading_lanes(self.step, config.stream.rows, self.replay_fraction, config.replay.fraction)
+        try:
+            experience, _ = self.parts.stream.next(lanes)
+        except StreamError as error:
+            if not self.session_seconds:
+                raise  # there was nothing from the start: that is a mistake, not a loss
+            self.stand_still(str(error))
+            return None
         self._context = experience.bytes[0, : experience.length[0]].tobytes()
         return experience
 
@@ -186,7 +191,7 @@ class Loop:
         state.samples += num_samples
         state.training_seconds += seconds
         self.session_seconds += seconds
-        self._num_bytes += report.num_bytes
+        self._pace.num_bytes += report.num_bytes
         bpc = report.loss / math.log(2)
         replay_bpc = math.nan if report.replay_loss is None else report.replay_loss / math.log(2)
         self.parts.reporter.row(
@@ -247,22 +252,11 @@ class Loop:
         if parts.voice.due():
             with self.speaking():
                 parts.reporter.sample(parts.voice.sample(parts.brain, self._context))
-        self.report_pace()
+        self._pace.report(self.parts.reporter, self.step)
 
     def speaking(self) -> AbstractContextManager[None]:
         """The weights that speak and are evaluated: fast or stable, whichever does better on the probes."""
         return wearing(self.parts.brain, self.parts.probes.better())
-
-    def report_pace(self) -> None:
-        """Steps and bytes a second, about once a second."""
-        now = time.monotonic()
-        since, step, num_bytes = self._rate_since
-        if now - since >= RATE_POINT_SECONDS:
-            self.parts.reporter.point("steps_per_second", self.step, (self.step - step) / (now - since))
-            self.parts.reporter.point(
-                "bytes_per_second", self.step, (self._num_bytes - num_bytes) / (now - since)
-            )
-            self._rate_since = (now, self.step, self._num_bytes)
 
     def report_held_out(self, losses: list[HeldOutLoss]) -> float | None:
         """Held-out loss by source and over all sources; the latter is returned in BPC."""
@@ -359,7 +353,7 @@ class Loop:
     def enter(self, state: RunState, reason: str = "") -> None:
         """Change the run's state, as an event."""
         before, self.run_state = self.run_state, state
-        self._rate_since = (time.monotonic(), self.step, self._num_bytes)
+        self._pace.begin(self.step)
         self.parts.reporter.event(
             StateChanged(step=self.step, before=before.value, after=state.value, reason=reason)
         )

@@ -80,3 +80,14 @@ def test_toml_in_the_docs_is_a_preset_that_loads(tmp_path: Path) -> None:
         preset = tmp_path / f"{number}.toml"
         preset.write_text(block, encoding="utf-8")
         resolve_config(preset=preset, environ={})
+
+
+def test_no_label_of_the_windows_script_comes_twice() -> None:
+    lines = (ROOT / "run_dashboard.bat").read_text(encoding="utf-8").splitlines()
+    labels = [line.strip() for line in lines if line.startswith(":")]
+    assert labels == [":make_venv"]
+    called = {word for line in lines for word in line.split() if word.startswith(":")}
+    assert called == set(labels)
+    assert sum(line.count("(") - line.count("^(") for line in lines) == sum(
+        line.count(")") - line.count("^)") for line in lines
+    )

@@ -122,6 +122,9 @@ async def test_checkpoints_are_listed_pinned_resumed_and_deleted(home: Home) -> 
         assert_problem(await client.delete(f"/api/v1/checkpoints/{newest['id']}"), 409, "only sound one")
         assert_problem(await client.get(f"/api/v1/checkpoints/{oldest['id']}"), 404, oldest["id"])
 
+        shown = (await client.get(f"/api/v1/runs/{run['id']}")).json()
+        assert shown["checkpoint"] == newest["id"]
+
         (home.root / "script.json").write_text("{}")
         resumed = await client.post(f"/api/v1/checkpoints/{newest['id']}/resume", json={"steps": 50})
         assert resumed.status_code == 201

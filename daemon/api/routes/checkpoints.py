@@ -45,7 +45,7 @@ async def checkpoint(context: ContextOf, checkpoint_id: str) -> Any:
 @router.delete("/{checkpoint_id}", status_code=204)
 async def delete(context: ContextOf, checkpoint_id: str) -> Response:
     """Delete a checkpoint; 409 for pinned ones and the only verified one."""
-    await asyncio.to_thread(context.supervisor.ledger.delete_checkpoint, checkpoint_id)
+    await context.supervisor.newsroom.delete_checkpoint(checkpoint_id)
     return Response(status_code=204)
 
 

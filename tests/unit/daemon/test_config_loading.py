@@ -128,6 +128,10 @@ def test_a_mistake_names_the_preset_or_the_variable_it_is_in(tmp_path: Path) -> 
     assert "(environment SYNAPSED_STREM__ROWS)" in complaint(environ={"SYNAPSED_STREM__ROWS": "1"})
 
 
+def test_a_preset_is_no_setting() -> None:
+    assert "start with --preset tiny (command line)" in complaint(overrides={"preset": "tiny"})
+
+
 def test_an_unknown_or_broken_preset_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("[stream\n")
     assert complaint(preset="tinny") == "no preset is called tinny; did you mean tiny?"

@@ -30,6 +30,8 @@ class Offline:
     def evaluate(self, home: object, checkpoint: str) -> dict[str, Any]:
         if checkpoint == "latest":
             raise NoCheckpointError("There is no checkpoint yet. Begin: synapsed start")
+        if checkpoint == "continuous_2":
+            return {"bpc": None, "num_bytes": 0, "by_source": {}, "step": 3, "checkpoint": checkpoint}
         return {
             "bpc": 2.5,
             "num_bytes": 1000,
@@ -68,6 +70,12 @@ def test_evaluate_shows_the_held_out_loss_of_every_source(call: Call, offline: O
     assert "Held-out BPC 2.5000 over 1,000 bytes" in out
     assert "stdlib" in out
     assert call("evaluate", "continuous_1", "--json").json()["by_source"] == {"stdlib": 2.5}
+
+
+def test_with_nothing_held_out_evaluate_says_so(call: Call, offline: Offline) -> None:
+    called = call("evaluate", "continuous_2")
+    assert (called.code, called.err) == (0, "")
+    assert "Nothing is held out" in called.out
 
 
 def test_without_a_checkpoint_the_exit_code_is_6(call: Call, offline: Offline) -> None:
