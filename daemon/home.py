@@ -126,9 +126,9 @@ class Home:
         return "" if self.root == usual_root(self.environ) else f" --home {shlex.quote(str(self.root))}"
 
     def prepare(self) -> None:
-        """Make the folders of the home."""
+        """Make the folders of the home; what was read and fed lies in them, so others on the machine stay out."""
         for folder in (self.checkpoints, self.replay, self.logs, self.cache, self.backups):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def token(self) -> str:
         """The home's secret: SYNAPSED_TOKEN, else the file `token`, made on first use with mode 0600."""

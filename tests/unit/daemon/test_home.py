@@ -59,6 +59,12 @@ def test_a_home_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_what_was_read_and_fed_is_its_owners_alone(home: Home) -> None:
+    folders = (home.checkpoints, home.replay, home.logs, home.cache, home.backups)
+    assert {folder.stat().st_mode & 0o077 for folder in folders} == {0}
+
+
 def test_only_looking_makes_no_home(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder"):
         Home.open(tmp_path / "nowhere", environ={}, create=False)
