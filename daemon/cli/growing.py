@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.cli.options import HomeOption, JsonOption, RunOption
+from daemon.cli.options import HomeOption, JsonOption, RunOption, above_zero
 from daemon.cli.steering import connect
 
 
@@ -22,7 +22,12 @@ def grow(
     ] = None,
     fraction: Annotated[
         float | None,
-        typer.Option("--fraction", min=0.0, max=1.0, help="Share of the site's units; else growth.fraction."),
+        typer.Option(
+            "--fraction",
+            max=1.0,
+            callback=above_zero,
+            help="Share of the site's units, above 0; else growth.fraction.",
+        ),
     ] = None,
     deepen: Annotated[
         bool, typer.Option("--deepen", help="Add a block behind that of the site, instead of neurons to it.")

@@ -96,6 +96,17 @@ NameOption = Annotated[
 ]
 
 
+def above_zero(value: float | None) -> float | None:
+    """Callback of an option whose range begins behind 0; the option parser only knows ranges with their ends.
+
+    Raises:
+        typer.BadParameter: 0, less, or no number.
+    """
+    if value is not None and not value > 0:
+        raise typer.BadParameter("a number above 0 is expected")
+    return value
+
+
 def overrides_from(
     *,
     brain: str | None = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.options import HomeOption, JsonOption, RunOption
+from daemon.cli.options import HomeOption, JsonOption, RunOption, above_zero
 
 if TYPE_CHECKING:
     from daemon.cli.client import DaemonClient
@@ -170,9 +170,12 @@ def ask(
     text: Annotated[str, typer.Argument(help="What the brain goes on from.")],
     *,
     max_bytes: Annotated[int, typer.Option(min=1, max=8192, help="How much it says.")] = 200,
-    temperature: Annotated[float, typer.Option(min=0.0, help="0 always takes the likeliest byte.")] = 0.8,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, max=10.0, help="0 always takes the likeliest byte.")
+    ] = 0.8,
     top_p: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of likelihood to choose from.")
+        float,
+        typer.Option(max=1.0, callback=above_zero, help="Share of likelihood to choose from, above 0."),
     ] = 0.95,
     checkpoint_name: Annotated[
         str | None,
