@@ -42,6 +42,8 @@ def _own_file(name: str) -> Path:
     path = Path(name).expanduser()
     if path.is_file():
         return path
+    if path.is_dir():
+        raise ConfigError(f"{name} is a folder; --preset takes a preset's name or a TOML file")
     if path.suffix == ".toml" or len(path.parts) > 1:
         near = nearest_existing(path)
         raise ConfigError(f"there is no preset file {name}" + (f"; did you mean {near}?" if near else ""))

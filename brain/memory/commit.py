@@ -71,13 +71,10 @@ class ReplayCommit:
         fields = dict(record)
         if fields.pop("format", None) != FORMAT:
             raise MemoryDamagedError(
-                f"Replay was committed in form {record.get('format')!r}, this program reads form {FORMAT}; "
-                "resume with the version that wrote it."
+                f"Replay was committed in form {record.get('format')!r}, this program reads form {FORMAT}."
             )
         try:
             segments = tuple(SegmentCommit(**segment) for segment in fields.pop("segments"))
             return cls(**fields, segments=segments)
         except (KeyError, TypeError) as error:
-            raise MemoryDamagedError(
-                f"Replay's commit is incomplete ({error}); resume an older checkpoint."
-            ) from error
+            raise MemoryDamagedError(f"Replay's commit is incomplete ({error}).") from error

@@ -294,10 +294,7 @@ class ReplayMemory:
         table = self._table
         columns: dict[str, NDArray[Any]] = {"row": table.row, "loss": table.loss, "source": table.source}
         if any(name not in slots or slots[name].shape != (commit.num_items,) for name in columns):
-            raise MemoryDamagedError(
-                f"The slot table does not fit its commit of {commit.num_items} items; "
-                "resume the checkpoint before it."
-            )
+            raise MemoryDamagedError(f"The slot table does not fit its commit of {commit.num_items} items.")
         if commit.policy == self._config.policy:
             self._policy.load(commit.policy_state)
         else:

@@ -255,9 +255,7 @@ def _numbers(folder: Path) -> list[int]:
 
 
 def _damaged(path: Path, defect: str) -> MemoryDamagedError:
-    return MemoryDamagedError(
-        f"Replay segment {path} is damaged ({defect}); resume a checkpoint that does not need it."
-    )
+    return MemoryDamagedError(f"Replay segment {path} is damaged ({defect}).")
 
 
 def _sync_folder(folder: Path) -> None:

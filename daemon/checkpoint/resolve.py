@@ -72,7 +72,7 @@ def _nearest(catalogue: Catalogue, name: str) -> str:
     names = [info.name for info in catalogue.list()]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:
-        return f" Did you mean {near[0]}? Then: synapsed resume {near[0]}"
+        return f" Did you mean {near[0]}?"
     if names:
-        return f" The newest is {names[0]}: synapsed resume {names[0]}"
+        return f" The newest is {names[0]}. See them: synapsed checkpoints"
     return " There is none yet. Begin: synapsed start"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -61,13 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-# What the option parser says, in words of ours.
+# What the option parser says, as patterns, in words of ours.
 _PLAIN_WORDS = (
-    ("Value error, ", ""),
-    ("Input should be a valid integer, unable to parse string as an integer", "a whole number is expected"),
-    ("Input should be a valid number, unable to parse string as a number", "a number is expected"),
-    ("Input should be greater than or equal to", "expected is at least"),
-    ("Input should be less than or equal to", "expected is at most"),
+    (r"Value error, ", ""),
+    (r"Input should be a valid integer, unable to parse string as an integer", "a whole number is expected"),
+    (r"Input should be a valid number, unable to parse string as a number", "a number is expected"),
+    (r"Input should be greater than or equal to (\S+)", r"a number of at least \1 is expected"),
+    (r"Input should be less than or equal to (\S+)", r"a number of at most \1 is expected"),
 )
 
 
@@ -79,11 +80,19 @@ def _one_line(error: TyperException, arguments: list[str]) -> str:
         for argument, value in reversed(pairs):  # of an option given twice the last counts
             if argument.startswith(f"{option}=") or (argument == option and value):
                 given = argument if argument != option else f"{option} {value}"
-                said = " ".join(error.message.split())
-                for theirs, ours in _PLAIN_WORDS:
-                    said = said.replace(theirs, ours)
-                return f"{given}: {said}"
-    return " ".join(error.format_message().split())
+                return f"{given}: {_plain(error.message)}"
+    variable = getattr(getattr(error, "param", None), "envvar", None)
+    if isinstance(variable, str) and variable in os.environ:
+        return f"{variable}={os.environ[variable]}: {_plain(error.message)}"
+    return _plain(error.format_message())
+
+
+def _plain(message: str) -> str:
+    """The option parser's message on one line, in words of ours."""
+    message = " ".join(message.split())
+    for theirs, ours in _PLAIN_WORDS:
+        message = re.sub(theirs, ours, message)
+    return message
 
 
 def _fail(message: str, exit_code: int) -> int:

@@ -246,6 +246,7 @@ def _run(
 ) -> None:
     """Be the daemon, here or in the background, until it ends; then leave with its exit code."""
     from daemon.home import Home
+    from daemon.supervisor.listening import check_host
 
     check_host(host, allow_remote=allow_remote)
     home = Home.open(home_path)
@@ -267,19 +268,3 @@ def _run(
     if exit_code and view.progress.reason:
         print(f"synapsed: {view.progress.reason}", file=sys.stderr)
     raise typer.Exit(exit_code)
-
-
-def check_host(host: str, *, allow_remote: bool) -> None:
-    """Refuse an address other machines reach, unless that is meant.
-
-    Raises:
-        UsageError: with what it would mean.
-    """
-    from daemon.errors import UsageError
-    from daemon.supervisor.listening import is_loopback
-
-    if not is_loopback(host) and not allow_remote:
-        raise UsageError(
-            f"--host {host} lets other machines in: whoever has the token can steer the daemon and read what "
-            "it learns, and the connection is not encrypted; say --allow-remote if that is meant"
-        )

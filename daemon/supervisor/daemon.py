@@ -18,7 +18,7 @@ from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import Clock, SystemClock
 from daemon.supervisor.ledger import Ledger
 from daemon.supervisor.life import LifeSettings
-from daemon.supervisor.listening import bind, is_loopback
+from daemon.supervisor.listening import bind, check_host, is_loopback
 from daemon.supervisor.recovery import recover
 from daemon.supervisor.requests import ResumeRequest, StartRequest
 from daemon.supervisor.signals import ending
@@ -91,11 +91,7 @@ class Daemon:
             UsageError: the host cannot be listened on, or lets other machines in unasked.
             ConflictError, CheckpointError, NotFoundError: `first` cannot be begun.
         """
-        if not is_loopback(self._host) and not self._allow_remote:
-            raise UsageError(
-                f"--host {self._host} lets other machines in: whoever has the token can steer the daemon, "
-                "and the connection is not encrypted; say --allow-remote if that is meant"
-            )
+        check_host(self._host, allow_remote=self._allow_remote)
         with self._home.lock(), contextlib.closing(bind(self._host, self._port)) as sock, self._daemon_log():
             return asyncio.run(_Life(self, sock, first, exit_when_finished=exit_when_finished).live())
 

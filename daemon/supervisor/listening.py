@@ -22,9 +22,7 @@ def bind(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:  # getaddrinfo would take it modulo 65536
         raise UsageError(f"port {port}: a number from 0 to 65535 is expected")
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        family, kind, protocol, address = _resolved(host, port)
     except (OSError, UnicodeError) as error:
         raise UsageError(
             f"cannot listen on {host}: {getattr(error, 'strerror', None) or error}; try --host 127.0.0.1"
@@ -50,6 +48,35 @@ def bind(host: str, port: int) -> socket.socket:
         ) from error
     sock.setblocking(False)
     return sock
+
+
+def check_host(host: str, *, allow_remote: bool) -> None:
+    """Refuse an address other machines reach, unless that is meant.
+
+    Raises:
+        UsageError: with what it would mean; or when it is no address of this machine.
+    """
+    if is_loopback(host) or allow_remote:  # whether they can be had, `bind` says
+        return
+    try:
+        family, kind, protocol, address = _resolved(host, 0)
+        with socket.socket(family, kind, protocol) as sock:
+            sock.bind(address)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--host {host} is no address of this machine; try --host 127.0.0.1") from error
+    raise UsageError(
+        f"--host {host} lets other machines in: whoever has the token can steer the daemon and read what "
+        "it learns, and the connection is not encrypted; say --allow-remote if that is meant"
+    )
+
+
+def _resolved(
+    host: str, port: int
+) -> tuple[socket.AddressFamily, socket.SocketKind, int, tuple[str | int | bytes, ...]]:
+    """Family, kind, protocol and address of a socket that is to listen there."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = found[0]
+    return family, kind, protocol, address
 
 
 def is_loopback(host: str) -> bool:

@@ -153,7 +153,9 @@ def open_replay(
                 )
             )
         except MemoryDamagedError as error:
-            emit(SettingRestored(what=f"{error} Replay starts anew."))
+            emit(
+                SettingRestored(what=f"{error} Replay starts anew; older checkpoints may still have theirs.")
+            )
     return ReplayMemory.create(folder, config.replay, item_bytes=item_bytes, seed=config.seed)
 
 

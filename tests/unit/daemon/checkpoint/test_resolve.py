@@ -36,7 +36,7 @@ def test_every_way_to_say_it(folder: Path, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_wrong_name_gets_the_nearest(folder: Path) -> None:
-    with pytest.raises(NotFoundError, match="Did you mean continuous_1706123756"):
+    with pytest.raises(NotFoundError, match=r"Did you mean continuous_1706123756\?$"):
         resolve(Catalogue(folder), "continuous_170612375")
     with pytest.raises(NotFoundError, match="The newest is continuous_1706123756"):
         resolve(Catalogue(folder), "zzz")

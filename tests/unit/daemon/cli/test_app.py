@@ -108,7 +108,10 @@ def test_the_version_is_one_line(call: Call) -> None:
         (["start", "--brain", "synaps"], "did you mean 'synapse'?"),
         (["start", "--device", "gpu"], "one of auto, cpu, cuda, mps is expected"),
         (["start", "--data", "/nowhere/at/all"], "there is no file or folder /nowhere/at/all"),
-        (["start", "--port", "70000"], "70000"),
+        (["start", "--port", "70000"], "--port 70000: a number of at most 65535 is expected"),
+        (["start", "--host", "999.1.1.1"], "--host 999.1.1.1 is no address of this machine"),
+        (["start", "--host", "192.0.2.1"], "--host 192.0.2.1 is no address of this machine"),
+        (["start", "--preset", "/"], "/ is a folder"),
         (["start", "--host", "0.0.0.0"], "--allow-remote"),
         (["resume", "latest", "--set", "replay.capcity=3"], "did you mean replay.capacity?"),
         (["train", "--config", "faste"], "faste"),
@@ -127,6 +130,18 @@ def test_a_mistake_is_one_line_and_exit_code_2(call: Call, arguments: list[str],
     assert called.err.startswith("synapsed: ")
     assert called.err.count("\n") == 1
     assert says in called.err
+
+
+@pytest.mark.parametrize(
+    ("port", "says"),
+    [("abc", "a whole number is expected"), ("99999", "a number of at most 65535 is expected")],
+)
+def test_a_mistake_in_the_environment_names_the_variable(
+    call: Call, monkeypatch: pytest.MonkeyPatch, port: str, says: str
+) -> None:
+    monkeypatch.setenv("SYNAPSED_PORT", port)
+    called = call("start")
+    assert (called.code, called.err) == (2, f"synapsed: SYNAPSED_PORT={port}: {says}\n")
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_the_daemons_exit_code_and_reason_are_passed_on(call: Call, stage: Stage
     [
         (["--steps", "3", "--steps", "many"], "--steps many: a whole number is expected."),
         (["--hours=long"], "--hours=long: a number is expected."),
-        (["--port", "70000"], "--port 70000: expected is at most 65535."),
+        (["--port", "70000"], "--port 70000: a number of at most 65535 is expected"),
     ],
 )
 def test_a_bad_number_is_named_with_what_is_expected(call: Call, arguments: list[str], says: str) -> None:
