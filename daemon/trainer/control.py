@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from brain.errors import SettingsError, SynapsedError
-from daemon.protocol import Command, Outcome, RunState
+from daemon.protocol import MAX_SLEEP_STEPS, Command, Outcome, RunState
 from daemon.trainer.loop import Ending, Loop
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from daemon.trainer.pipe import Pipe
 
 HEARTBEAT_SECONDS = 1.0
-MAX_SLEEP_STEPS = 10_000
 MAX_PROMPT_BYTES = 64 * 1024
 # Learning stands still while the brain answers, so an answer that takes longer ends where it is.
 ANSWER_SECONDS = 30.0

@@ -13,6 +13,7 @@ from daemon.api.paging import Cursor, Limit
 from daemon.api.shapes import FullRun, Hours, Name, Operation, Page, Request, Run, Settings, Steps
 from daemon.config_loading import list_presets, resolve_config, unfold
 from daemon.errors import ConfigError, UsageError
+from daemon.protocol import MAX_SLEEP_STEPS
 from daemon.supervisor.requests import StartRequest
 from daemon.supervisor.supervisor import PUSH_LIMIT_BYTES
 
@@ -91,6 +92,8 @@ async def run(context: ContextOf, run_id: str) -> Any:
 @router.post("/{run_id}/actions", status_code=202, response_model=Operation)
 async def act(context: ContextOf, run_id: str, action: Action, response: Response) -> Any:
     """Ask a run to do something between two steps."""
+    if action.action == "sleep":
+        _check_sleep(action.arguments)
     operation = await context.supervisor.act(run_id, action.action, action.arguments)
     response.headers["Location"] = f"/api/v1/operations/{operation.id}"
     return operation.view()
@@ -117,6 +120,20 @@ async def generate(context: ContextOf, run_id: str, prompt: Prompt) -> Any:
         top_p=prompt.top_p,
     )
     return {name: result.get(name) for name in ("text", "bytes_generated", "step")}
+
+
+def _check_sleep(arguments: dict[str, Any]) -> None:
+    """Refuse what is wrong whatever the run is doing; a sleep that does not fit it now is the trainer's 409."""
+    unknown = sorted(set(arguments) - {"steps"})
+    if unknown:
+        path = f"arguments.{unknown[0]}"
+        raise UsageError(f"{path}: sleep takes steps and nothing else", path=path)
+    steps = arguments.get("steps", MAX_SLEEP_STEPS)
+    if type(steps) is not int or not 1 <= steps <= MAX_SLEEP_STEPS:
+        raise UsageError(
+            f"arguments.steps = {steps!r}: a whole number from 1 to {MAX_SLEEP_STEPS} is expected",
+            path="arguments.steps",
+        )
 
 
 def _start_request(new: NewRun) -> StartRequest:
