@@ -86,7 +86,7 @@ def events(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what happened, the newest last."""
+    """Show what happened, the newest last; with --json, the newest first."""
     from daemon.cli.output import local_time, print_json
 
     path = f"/runs/{run_id}/events" if run_id else "/events"
