@@ -11,7 +11,7 @@ const COLUMNS = [
   ["BPC", "number"],
   ["Coverage", "number"],
   ["Age, steps", "number"],
-  ["Measured", ""],
+  ["Measured", "measured"],
 ];
 const RELOAD_AT_MOST_EVERY_MS = 10_000;
 
@@ -78,6 +78,6 @@ function row(item) {
     element("td", { class: "number", text: fixed(item.bpc) }),
     element("td", { class: "number", text: percent(item.coverage) }),
     element("td", { class: "number", text: count(item.age_steps) }),
-    element("td", { class: "nowrap" }, timeElement(item.time)),
+    element("td", { class: "nowrap measured" }, timeElement(item.time)),
   );
 }
