@@ -115,7 +115,7 @@ function lossNow(run, history) {
   const detail = [["last step", fixed(value)]];
   if (recent) detail.push(["mean of", `${count(recent.count)} steps`], ["their mean", fixed(recent.mean)], ["standard error", uncertainty(recent.error)]);
   detail.push(["held-out", fixed(run?.latest?.held_out_bpc)]);
-  const note = recent ? `mean of ${count(recent.count)} steps ${fixed(recent.mean)} ± ${uncertainty(recent.error)}` : "";
+  const note = recent ? `mean of ${count(recent.count)} steps ${fixed(recent.mean)}\u00a0±\u00a0${uncertainty(recent.error)}` : "";
   const reason = run ? "no step has been scored yet" : "no run yet";
   return { metric: "bpc", value, error: null, note, reason, detail };
 }
