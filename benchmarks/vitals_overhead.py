@@ -1,18 +1,19 @@
 """Steps a second with all vital signs on beside the same training with them off.
 
-Two trainers of the default preset learn in turn: while one runs the other stands still, so that what else the
-machine does falls on both alike. Each pair changes the order. Windows are long, since a look comes seldom and
-costs much at once.
+Two trainers of the default preset learn in short turns: while one runs the other stands still, so that what else
+the machine does falls on both alike. Each pair changes the order. A look comes seldom and costs much at once, so
+rates are taken over all turns together; the ratio's standard error is the jackknife's over pairs.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.result import Result, judged
 from daemon.config_loading import config_to_dict, resolve_config
@@ -21,6 +22,7 @@ from daemon.protocol import Command, Goodbye, Outcome, Report, TrainerOrder
 from daemon.trainer.process import trainer_main
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
@@ -30,42 +32,62 @@ TIMEOUT_SECONDS = 300.0
 
 
 def run(*, long: bool) -> list[Result]:
-    """Median over pairs of windows of the ratio of steps a second."""
-    pairs, window_seconds = (16, 60.0) if long else (6, 40.0)
+    """Ratio of steps a second over all turns."""
+    pairs, turn_seconds = (120, 10.0) if long else (24, 10.0)
     with tempfile.TemporaryDirectory(prefix="synapsed-vitals-") as folder:
         trainers = [Trainer.spawn(Path(folder), vitals=vitals) for vitals in (True, False)]
         try:
             for trainer in trainers:
                 trainer.warm_up()
-            rates = []
+            turns: list[tuple[Turn, Turn]] = []
             for pair in range(pairs):
                 order = trainers if pair % 2 == 0 else trainers[::-1]
-                measured = {trainer.vitals: trainer.rate(window_seconds) for trainer in order}
-                rates.append((measured[True], measured[False]))
+                taken = {trainer.vitals: trainer.turn(turn_seconds) for trainer in order}
+                turns.append((taken[True], taken[False]))
         finally:
             for trainer in trainers:
                 trainer.end()
-    ratios = [ours / theirs for ours, theirs in rates]
+    ours, theirs = (rate(side) for side in zip(*turns, strict=True))
     return [
         judged(
             "vitals_overhead",
             measures="steps a second of the default preset with all vital signs on, over those with them off",
-            ours=statistics.median(ours for ours, _ in rates),
-            peers={"vital signs off": statistics.median(theirs for _, theirs in rates)},
+            ours=ours,
+            peers={"vital signs off": theirs},
             unit="steps/s",
             at_least=AT_LEAST,
             of="ratio",
             long=long,
             details={
-                "pairs": rates,
-                "ratios": ratios,
-                "median_of_ratios": statistics.median(ratios),
+                "standard_error": jackknife(turns),
+                "ratios": [rate([on]) / rate([off]) for on, off in turns],
                 "governor": trainers[0].points,
                 "looks": trainers[0].looks,
-                "window_seconds": window_seconds,
+                "turn_seconds": turn_seconds,
             },
         )
     ]
+
+
+class Turn(NamedTuple):
+    """Steps learned, and the seconds they took."""
+
+    steps: int
+    seconds: float
+
+
+def rate(turns: Sequence[Turn]) -> float:
+    """Steps a second over all turns."""
+    return sum(turn.steps for turn in turns) / sum(turn.seconds for turn in turns)
+
+
+def jackknife(turns: Sequence[tuple[Turn, Turn]]) -> float:
+    """Standard error of the ratio of both rates, leaving out one pair at a time."""
+    without = []
+    for index in range(len(turns)):
+        on, off = zip(*turns[:index], *turns[index + 1 :], strict=True)
+        without.append(rate(on) / rate(off))
+    return statistics.pstdev(without) * math.sqrt(len(turns) - 1)
 
 
 class Trainer:
@@ -102,16 +124,16 @@ class Trainer:
             self._hear(deadline)
         self._command("pause")
 
-    def rate(self, seconds: float) -> float:
-        """Learn for a while; steps a second by the recorded times of the steps."""
-        self._times = []
+    def turn(self, seconds: float) -> Turn:
+        """Learn for a while, up to the last step told; a look just behind it is missed, once in a great while."""
         self._command("continue")
+        self._times, began = [], time.time()
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self._connection.poll(deadline - time.monotonic()):
                 self._hear(deadline + TIMEOUT_SECONDS)
         self._command("pause")
-        return (len(self._times) - 1) / (self._times[-1] - self._times[0])
+        return Turn(len(self._times), self._times[-1] - began)
 
     def end(self) -> None:
         """End it; what it learned is thrown away."""
