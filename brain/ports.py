@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.growth.operators import Growth
-    from brain.growth.plan import GrowthPlan, GrowthSite
+    from brain.growth.plan import Birth, GrowthPlan, GrowthSite
     from brain.growth.signals import SiteProbe
 
 
@@ -158,6 +158,14 @@ class Growable(Protocol):
 
     def probe_sites(self, batch: Batch, generator: torch.Generator) -> Mapping[str, SiteProbe]:
         """How each site fares on a batch; changes nothing, draws only from `generator`."""
+
+
+@runtime_checkable
+class Columnar(Protocol):
+    """A growable brain beside which a whole column can be born; all that was there before is frozen then."""
+
+    def next_column(self) -> Birth:
+        """What the next column would bring, and what it would freeze."""
 
 
 @runtime_checkable

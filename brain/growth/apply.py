@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from brain.errors import SettingsError
+from brain.growth.plan import FROZEN
+from brain.ports import Columnar
 
 if TYPE_CHECKING:
     from brain.growth.operators import Growth
@@ -24,8 +26,17 @@ def apply_growth(brain: Growable, plan: GrowthPlan, *, max_neurons: int) -> Grow
         SettingsError: the plan does not fit the brain or the limit; nothing was changed.
     """
     sites = brain.sites()
-    if plan.site not in sites:
+    if plan.operator == "column":
+        if not isinstance(brain, Columnar):
+            raise SettingsError("this brain grows no columns")
+    elif plan.site not in sites:
         raise SettingsError(f"no growth site is called {plan.site!r}; there are {', '.join(sites)}")
+    elif sites[plan.site].frozen:
+        raise SettingsError(f"{plan.site} cannot grow: {FROZEN}")
+    elif plan.operator == "deepen" and not sites[plan.site].deeper_units:
+        raise SettingsError(f"nothing can be born behind {plan.site}: {sites[plan.site].not_deeper}")
+    elif plan.operator == "expert" and sites[plan.site].expert is None:
+        raise SettingsError(f"no expert can be born beside {plan.site}")
     added = 0 if plan.operator == "recycle" else plan.units
     total = sum(site.units for site in sites.values()) + added
     if total > max_neurons:

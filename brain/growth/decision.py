@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from brain.errors import SettingsError
-from brain.growth.plan import BY_HAND, GrowthPlan, Proposal
+from brain.growth.plan import BY_HAND, FROZEN, GrowthPlan, Proposal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.growth.config import GrowthConfig
     from brain.growth.history import GrowthHistory
-    from brain.growth.plan import GrowthSite
+    from brain.growth.plan import Birth, GrowthSite
 
 
 class GrowthRule(Protocol):
@@ -36,6 +37,8 @@ def decide_growth(history: GrowthHistory, rule: GrowthRule, *, trigger: str = ""
     if proposal is None:
         return None
     site = history.sites[proposal.site]
+    if site.frozen:
+        return None
     dormant = history.signals[proposal.site].dormant_share
     if history.recyclable and dormant > limits.recycle_above:
         reason = f"{proposal.reason}; {dormant:.0%} of its units are dormant and come first"
@@ -96,19 +99,75 @@ def deepen_by_hand(
     return _plan(proposal, units, limits, trigger=BY_HAND, seed=step)
 
 
+def expert_by_hand(
+    sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str, *, step: int
+) -> GrowthPlan:
+    """The expert a person asks for beside the MLP of a site.
+
+    Raises:
+        SettingsError: there is no such site, no expert can be born beside it, or there is no room.
+    """
+    _known(sites, site)
+    why = why_no_expert(sites, limits, site)
+    born = sites[site].expert
+    if why is not None or born is None:
+        raise SettingsError(f"no expert can be born beside {site}: {why}")
+    proposal = Proposal(operator="expert", site=site, reason=f"By hand ({born.units} units)", evidence={})
+    return _plan(proposal, born.units, limits, trigger=BY_HAND, seed=step)
+
+
+def column_by_hand(
+    sites: Mapping[str, GrowthSite], limits: GrowthConfig, born: Birth | None, *, step: int
+) -> GrowthPlan:
+    """The column a person asks for beside all that is there; `born` is None for a brain that grows none.
+
+    Raises:
+        SettingsError: this brain grows no columns, or there is no room.
+    """
+    why = why_no_column(sites, limits, born)
+    if why is not None or born is None:
+        raise SettingsError(f"no column can be born: {why}")
+    reason = f"By hand ({born.units} units in a stream of {born.width})"
+    proposal = Proposal(operator="column", site=born.name, reason=reason, evidence={})
+    plan = _plan(proposal, born.units, limits, trigger=BY_HAND, seed=step)
+    return replace(plan, width=born.width)
+
+
 def why_not_deeper(sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str) -> str | None:
     """What keeps a block from being born behind a site; None when nothing does."""
-    units, total = sites[site].deeper_units, sum(other.units for other in sites.values())
-    if not units:
-        return "it stands in no block"
-    if total + units > limits.max_neurons:
-        room = max(limits.max_neurons - total, 0)
-        return f"a block has {units} units, growth.max_neurons = {limits.max_neurons} leaves room for {room}"
-    return None
+    own = sites[site]
+    if own.frozen or not own.deeper_units:
+        return FROZEN if own.frozen else own.not_deeper
+    return _no_room(sites, limits, "a block", own.deeper_units)
+
+
+def why_no_expert(sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str) -> str | None:
+    """What keeps an expert from being born beside a site; None when nothing does."""
+    own = sites[site]
+    if own.frozen or own.expert is None:
+        return FROZEN if own.frozen else "experts stand beside the MLP of a block"
+    return _no_room(sites, limits, "an expert", own.expert.units)
+
+
+def why_no_column(sites: Mapping[str, GrowthSite], limits: GrowthConfig, born: Birth | None) -> str | None:
+    """What keeps a column from being born; None when nothing does."""
+    if born is None:
+        return "this brain grows no columns"
+    return _no_room(sites, limits, "a column", born.units)
+
+
+def _no_room(sites: Mapping[str, GrowthSite], limits: GrowthConfig, part: str, units: int) -> str | None:
+    total = sum(other.units for other in sites.values())
+    if total + units <= limits.max_neurons:
+        return None
+    room = max(limits.max_neurons - total, 0)
+    return f"{part} has {units} units, growth.max_neurons = {limits.max_neurons} leaves room for {room}"
 
 
 def room_for(sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str) -> tuple[int, str]:
     """How many units fit into a site, and what keeps more out."""
+    if sites[site].frozen:
+        return 0, FROZEN
     at_site = int(sites[site].born_units * limits.site_ratio) - sites[site].units
     in_all = limits.max_neurons - sum(other.units for other in sites.values())
     if in_all <= at_site:

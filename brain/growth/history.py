@@ -64,11 +64,12 @@ class GrowthHistory:
     limits: GrowthConfig
 
     def mature(self) -> list[str]:
-        """Sites that were looked at and whose newborns, if any, are old enough."""
+        """Sites that were looked at, are not frozen, and whose newborns, if any, are old enough."""
         return [
             name
-            for name in self.sites
+            for name, site in self.sites.items()
             if name in self.signals
+            and not site.frozen
             and self.step - self.born_steps.get(name, -(10**12)) >= self.limits.maturity_steps
         ]
 

@@ -9,11 +9,33 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Operator = Literal["widen", "deepen", "recycle"]
-OperatorByHand = Literal["widen", "deepen"]
+Operator = Literal["widen", "deepen", "expert", "column", "recycle"]
+OperatorByHand = Literal["widen", "deepen", "expert", "column"]
 Newborns = Literal["pairs", "zero"]
 
 BY_HAND = "by_hand"
+FROZEN = "frozen: an older column"
+WHOLE_PARTS: tuple[Operator, ...] = ("deepen", "expert", "column")
+"""Operators that bring weights which were not there before, rather than change some that were."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Birth:
+    """A whole part that can be born.
+
+    Attributes:
+        name: what it will be called.
+        units: its hidden units.
+        parameters: its trainable scalars.
+        width: of a column's own stream; 0 for another part.
+        freezes: trainable scalars that stop learning when it is born.
+    """
+
+    name: str
+    units: int
+    parameters: int
+    width: int = 0
+    freezes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +48,9 @@ class GrowthSite:
         place: its position on the way from input to output; neighbours differ by one.
         parameters_per_unit: trainable scalars of a unit, incoming and outgoing.
         deeper_units: hidden units that a block born behind it would bring; 0 where none can be.
+        not_deeper: why none can be, there.
+        expert: what can be born beside it as an expert; None where none can be.
+        frozen: whether it belongs to a column beside which a younger one stands; nothing happens to it any more.
     """
 
     units: int
@@ -33,6 +58,9 @@ class GrowthSite:
     place: int
     parameters_per_unit: int
     deeper_units: int = 0
+    not_deeper: str = "it stands in no block"
+    expert: Birth | None = None
+    frozen: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +68,9 @@ class GrowthPlan:
     """One growth, decided. All that the operator needs is in it, so that it can be repeated bit by bit.
 
     Attributes:
-        operator: widen a site, deepen behind its block, or renew its dormant units (no neuron is added).
-        site: which.
+        operator: widen a site, deepen behind its block, add an expert beside its MLP, add a column beside all that
+            is there, or renew a site's dormant units (no neuron is added).
+        site: which; of a column, what it will be called.
         units: how many are born (or renewed).
         trigger: name of the rule, or `by_hand`.
         reason: the rule's words with its numbers, as `High activation (0.87 > 0.85)`.
@@ -51,6 +80,7 @@ class GrowthPlan:
             batch was seen yet that it could be measured on.
         seed: of what is drawn for the newborns.
         chosen: indices of the units to renew.
+        width: of a column's own stream.
     """
 
     operator: Operator
@@ -63,6 +93,7 @@ class GrowthPlan:
     pair_scale: float = 0.3
     seed: int = 0
     chosen: tuple[int, ...] = ()
+    width: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able; `from_json` reads it back."""

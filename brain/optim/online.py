@@ -22,7 +22,7 @@ class OnlineOptimizer:
     """AdamW over a network, or Muon for its hidden matrices and AdamW for the rest; row tables take RowAdam.
 
     Args:
-        network: every parameter that requires a gradient is learned.
+        network: every parameter that requires a gradient is learned; of the others no moments are kept.
         config: rates and moments.
         hidden_matrices: names of the matrices Muon may take.
         unit_axes: the axis of units of each parameter whose units count their own steps, because some of them
@@ -44,10 +44,11 @@ class OnlineOptimizer:
         self.tables = {
             f"{name}.weight": module
             for name, module in network.named_modules()
-            if isinstance(module, RowTable)
+            if isinstance(module, RowTable) and module.weight.requires_grad
         }
         self.rows = {name: RowAdam(table.weight.data, config) for name, table in self.tables.items()}
-        self.dense = {name: p for name, p in network.named_parameters() if name not in self.tables}
+        learned = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        self.dense = {name: p for name, p in learned.items() if name not in self.tables}
         self._touched: dict[str, TouchedRows] = {}
         chosen = hidden_matrices if config.kind == "muon" else frozenset[str]()
         self.units: dict[str, UnitOptimizer] = {

@@ -12,13 +12,14 @@ from brain.averaging.averages import PREFIX as AVERAGE_PREFIX
 from brain.blocks.byte_loss import byte_nats
 from brain.blocks.span import Span
 from brain.growth.operators import Growth, inherit, recycle, widen
+from brain.growth.plan import BY_HAND, WHOLE_PARTS, Birth, GrowthPlan
 from brain.growth.signals import SiteProbe, probe_sites
+from brain.models.synapse.network import SynapseNetwork
 from brain.plasticity.lasting import START_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from brain.growth.plan import GrowthPlan
     from brain.models.synapse.model import Synapse
     from brain.ports import Batch, BrainState
 
@@ -30,10 +31,10 @@ def grow(brain: Synapse, plan: GrowthPlan) -> Growth:
     # What the optimizer and the lanes hold is about to be let go: the references in `before` keep it.
     before = brain.state()
     frozen = [name for name, weight in brain.network.named_parameters() if not weight.requires_grad]
-    growth = _born(brain, plan, before.model)
     grown = brain.spec.grown(plan)
+    growth = _born(brain, plan, before.model)
     brain.rebuild(grown.to_json())
-    if plan.operator == "deepen":
+    if plan.operator in WHOLE_PARTS:
         growth = Growth(born=_begun(brain, plan, before.model))
     after = inherit(before, brain.state(), growth, plan)
     brain.load(replace(after, learning={**after.learning, **_followers(before, growth, plan, after)}))
@@ -43,8 +44,30 @@ def grow(brain: Synapse, plan: GrowthPlan) -> Growth:
     return growth
 
 
+def next_column(brain: Synapse) -> Birth:
+    """The column that can be born beside all that is there, which is then frozen but for the self model."""
+    name, width, units = brain.spec.next_column
+    plan = GrowthPlan(
+        operator="column", site=name, units=units, width=width, trigger=BY_HAND, reason="as if it were born"
+    )
+    with torch.device("meta"):  # built without memory, to be counted
+        grown = SynapseNetwork(brain.spec.grown(plan))
+    learning = {name for name, weight in grown.named_parameters() if weight.requires_grad}
+    return Birth(
+        name=name,
+        units=units,
+        width=width,
+        parameters=sum(weight.numel() for weight in grown.columns[-1].parameters()),
+        freezes=sum(
+            weight.numel()
+            for name, weight in brain.network.named_parameters()
+            if weight.requires_grad and name not in learning
+        ),
+    )
+
+
 def probe(brain: Synapse, batch: Batch, generator: torch.Generator) -> dict[str, SiteProbe]:
-    """Signals of every site on the live rows of a batch, read from a reset state in float32."""
+    """Signals of every site that is not frozen on the live rows of a batch, read from a reset state in float32."""
     live = (batch.lane >= 0).nonzero().squeeze(1)[:PROBED_ROWS]
     rows, mask = batch.bytes[live].to(brain.device), batch.mask[live].to(brain.device)
     span = Span.beginning(*rows.shape, device=brain.device, dtype=torch.float32)
@@ -66,8 +89,8 @@ def probe(brain: Synapse, batch: Batch, generator: torch.Generator) -> dict[str,
 
 
 def _born(brain: Synapse, plan: GrowthPlan, weights: Mapping[str, Tensor]) -> Growth:
-    """What a widening or a renewal changes; a deepening knows only once the block is there."""
-    if plan.operator == "deepen":
+    """What a widening or a renewal changes; a whole part is known only once it is there."""
+    if plan.operator in WHOLE_PARTS:
         return Growth()
     site = brain.network.unit_tensors(plan.site)
     if plan.operator == "widen":
@@ -84,7 +107,7 @@ def _born(brain: Synapse, plan: GrowthPlan, weights: Mapping[str, Tensor]) -> Gr
 
 
 def _followers(before: BrainState, growth: Growth, plan: GrowthPlan, after: BrainState) -> dict[str, Tensor]:
-    """Slow and first weights of which only a part is new: slices of renewed units, or a block just born."""
+    """Slow and first weights of which only a part is new: slices of renewed units, or a whole part."""
     followed = {}
     for name, tensor in after.learning.items():
         if not name.startswith((AVERAGE_PREFIX, START_PREFIX)):
@@ -100,7 +123,7 @@ def _followers(before: BrainState, growth: Growth, plan: GrowthPlan, after: Brai
 
 
 def _begun(brain: Synapse, plan: GrowthPlan, before: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of a block that was not there before, as it begins; its out-projections are nought."""
+    """Weights of a part that was not there before, as it begins; what it says is nought."""
     fresh = type(brain)(
         brain.spec, optimizer=brain.optimizer.config, lanes=1, device=brain.device, seed=plan.seed
     )

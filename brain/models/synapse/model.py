@@ -15,7 +15,7 @@ from brain.blocks.linear import initialize
 from brain.blocks.span import Span
 from brain.models.synapse.evidence import gather_states
 from brain.models.synapse.generation import Reader, continue_bytes, score_rows
-from brain.models.synapse.growing import grow, probe
+from brain.models.synapse.growing import grow, next_column, probe
 from brain.models.synapse.lanes import Lanes
 from brain.models.synapse.network import SynapseNetwork
 from brain.models.synapse.spec import SynapseSpec
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from brain.growth.operators import Growth
-    from brain.growth.plan import GrowthPlan, GrowthSite
+    from brain.growth.plan import Birth, GrowthPlan, GrowthSite
     from brain.growth.signals import SiteProbe
     from brain.models.synapse.config import SynapseConfig
     from brain.optim.config import OptimizerConfig
@@ -40,10 +40,10 @@ PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 class Synapse:
-    """A byte-level learner without end: `Brain`, `Observable`, `Steerable` and `Sleeper` of `brain.ports`.
+    """A byte-level learner without end: `Brain`, `Observable`, `Steerable`, `Sleeper`, `Columnar` of `brain.ports`.
 
     World model: the next byte. Self model: its own next state, behind a stop-gradient. Workspace: the mixer
-    and the MLP of each block. Confidence: the probability of its best guess.
+    and the MLP of each block, those of columns included. Confidence: the probability of its best guess.
     """
 
     def __init__(
@@ -207,11 +207,14 @@ class Synapse:
         self.counters["rate_scale"] *= factor
 
     def freeze(self, prefix: str, *, frozen: bool = True) -> tuple[str, ...]:
-        """Stop (or go on) learning every weight whose name begins with `prefix`; returns their names."""
+        """Stop (or go on) learning every weight whose name begins with `prefix`; returns their names.
+
+        What a column has frozen stays frozen.
+        """
         names = []
         for name, weight in self.network.named_parameters():
             if name.startswith(prefix):
-                weight.requires_grad_(not frozen)
+                weight.requires_grad_(not (frozen or self.spec.is_frozen(name)))
                 names.append(name)
         return tuple(names)
 
@@ -277,12 +280,19 @@ class Synapse:
         """Where units can be born, from input to output."""
         return self.spec.growth_sites()
 
+    def next_column(self) -> Birth:
+        """What a column beside all that is there would bring and freeze."""
+        return next_column(self)
+
     def grow(self, plan: GrowthPlan) -> Growth:
         """Grow as planned, without a change of what is said; tensors named after parameters can follow."""
         return grow(self, plan)
 
     def rebuild(self, spec: Mapping[str, Any]) -> None:
-        """Take on another architecture, its tensors still to be loaded; counters and freezing begin anew."""
+        """Take on another architecture, its tensors still to be loaded; counters begin anew.
+
+        Of what is frozen, only what stands beside a younger column stays so.
+        """
         self.__init__(  # type: ignore[misc]
             SynapseSpec.from_json(spec),
             optimizer=self.optimizer.config,

@@ -1,11 +1,12 @@
 """The SYNAPSE network: embedding, blocks of mixer and MLP around a residual stream, byte head, self model.
 
+Columns that were born later stand beside all this and add to what it says.
+
 Shapes: B rows, T positions, d width of the residual stream.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,84 +14,78 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from brain.blocks.attention import WindowAttention
 from brain.blocks.bigram import NO_BYTE, Bigram
 from brain.blocks.linear import Linear
 from brain.blocks.mingru import MinGRU
-from brain.blocks.mixer import Mixer, State
 from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
-from brain.blocks.ssd import SSD
 from brain.growth.operators import UnitTensors
+from brain.models.synapse.block import Block
+from brain.models.synapse.column import Column
+from brain.models.synapse.sites import SELF_MODEL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from brain.blocks.mixer import Mixer, State
     from brain.blocks.span import Span
+    from brain.models.synapse.block import Watch
     from brain.models.synapse.spec import SynapseSpec
 
-Watch = Callable[[str, Tensor], Tensor]
-"""Called with a module's name and its output (B, T, d); what it returns is read by everything downstream."""
-
-
-NetworkState = dict[str, State]
+NetworkState = dict[str, "State"]
 
 
 @dataclass(frozen=True)
 class Pass:
-    """What a pass gives: normed states (B, T, d), logits (B, T, 256) before the cap, changes of state."""
+    """What a pass gives: normed states (B, T, d), logits (B, T, 256) before the cap, changes of state.
+
+    The states are the trunk's, also beside a column: so what the self model predicts keeps its width through every
+    growth, and a self model that knew its brain goes on knowing it.
+    """
 
     states: Tensor
     logits: Tensor
     update: NetworkState
 
 
-class Block(nn.Module):
-    """x ← x + mixer(norm x); x ← x + mlp(norm x)."""
-
-    def __init__(self, mixer: Mixer, mlp: MLP) -> None:
-        super().__init__()
-        self.mixer, self.mlp = mixer, mlp
-
-
 class SynapseNetwork(nn.Module):
-    """Predicts every byte of a row from what came before it, and from its own state the next state."""
+    """Predicts every byte of a row from what came before it, and from its own state the next state.
+
+    Beside a column all older weights are frozen: they ask for no gradient.
+    """
 
     def __init__(self, spec: SynapseSpec) -> None:
         super().__init__()
         config = spec.config
-        self.config, self.order = config, spec.order
-        self.widened = spec.widened()
+        self.config, self._spec = config, spec
         size = config.hidden_size
         self.embedding = nn.Parameter(torch.empty(NO_BYTE + 1, size))
         self.bigram = Bigram(config.bigram_size, size) if config.bigram_size else None
         self.blocks = nn.ModuleList(
-            Block(self._mixer(kind, spec, index), MLP(size, **_units(spec, f"blocks.{index}.mlp")))
-            for index, kind in enumerate(spec.layers)
+            Block(spec, f"blocks.{index}", kind, size) for index, kind in enumerate(spec.layers)
         )
         self.head = Linear(size, 256, zero=True)
-        self.self_model = MLP(size, **_units(spec, "self_model"))
+        self.self_model = MLP(size, **spec.units(SELF_MODEL))
+        self.columns = nn.ModuleList(Column(spec, number) for number in range(len(spec.columns)))
         self.severed = False  # every module hears the input alone: a null control of vital signs
-
-    @staticmethod
-    def _mixer(kind: str, spec: SynapseSpec, index: int) -> Mixer:
-        config = spec.config
-        if kind == "mingru":
-            return MinGRU(config.hidden_size, **_units(spec, f"blocks.{index}.mixer"))
-        if kind == "attention":
-            heads = config.num_heads or max(1, config.hidden_size // 64)
-            return WindowAttention(config.hidden_size, num_heads=heads, window=config.window)
-        return SSD(config.hidden_size)
+        for name, weight in self.named_parameters():
+            weight.requires_grad_(not spec.is_frozen(name))
 
     @property
     def module_names(self) -> tuple[str, ...]:
-        """The workspace's modules, in the order in which they speak."""
-        return tuple(f"blocks.{index}.{part}" for index in self.order for part in ("mixer", "mlp"))
+        """The workspace's modules, in the order in which they speak; experts speak as part of their MLP."""
+        return tuple(f"{block.path}.{part}" for block in self._blocks() for part in ("mixer", "mlp"))
 
     def hidden_matrices(self) -> frozenset[str]:
-        """Names of the matrices between hidden layers; not embeddings, tables or the byte head."""
+        """Names of the matrices between hidden layers; not embeddings, tables, gates of experts or byte heads."""
+        heads = {self.head, *(column.head for column in self.columns)}
         return frozenset(
             f"{name}.weight"
             for name, module in self.named_modules()
-            if isinstance(module, Linear) and name.startswith(("blocks.", "self_model."))
+            if isinstance(module, Linear)
+            and module not in heads
+            and not name.startswith("bigram.")
+            and module.weight.shape[0] > 1  # one row has no directions to make equally strong
         )
 
     def initialize(self, generator: torch.Generator) -> None:
@@ -100,20 +95,18 @@ class SynapseNetwork(nn.Module):
 
     def mixers(self) -> dict[str, Mixer]:
         """The mixers that carry state, by name."""
-        return {f"blocks.{index}.mixer": block.mixer for index, block in self._blocks()}
+        return {f"{block.path}.mixer": block.mixer for block in self._blocks()}
 
     def growth_modules(self) -> dict[str, nn.Module]:
-        """The module behind each growth site, from input to output."""
-        found: dict[str, nn.Module] = {}
-        for index, block in self._blocks():
-            if isinstance(block.mixer, MinGRU):
-                found[f"blocks.{index}.mixer"] = block.mixer
-            found[f"blocks.{index}.mlp"] = block.mlp
-        return found | {"self_model": self.self_model}
+        """The module behind each growth site that is not frozen beside a column, from input to output."""
+        found = dict(site for block in self._blocks() for site in block.growth_modules())
+        return {site: module for site, module in found.items() if not self._spec.is_frozen(site)} | {
+            SELF_MODEL: self.self_model
+        }
 
     def unit_tensors(self, site: str) -> UnitTensors:
         """Names of the tensors in which the units of a site lie."""
-        module = self.growth_modules()[site]
+        module = self.get_submodule(site)
         assert isinstance(module, MLP | MinGRU)
         return UnitTensors(
             incoming=tuple(f"{site}.{part}.weight" for part in module.feeds),
@@ -123,7 +116,12 @@ class SynapseNetwork(nn.Module):
 
     def unit_axes(self) -> dict[str, int]:
         """Axis of units of every parameter whose units are not all of one age."""
-        return {name: axis for site in self.widened for name, axis in self.unit_tensors(site).axes.items()}
+        return {
+            name: axis
+            for site in self._spec.widened()
+            if not self._spec.is_frozen(site)
+            for name, axis in self.unit_tensors(site).axes.items()
+        }
 
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> NetworkState:
         """Carried state of fresh rows, constant in size: by part, then by tensor, rows first.
@@ -153,20 +151,24 @@ class SynapseNetwork(nn.Module):
 
         `valid` (B, T) is False on padding, which then touches no row of the bigram table.
         """
-        reader = None if state is None else state["reader"]
-        x, last_bytes = self._read(rows, span, reader, valid)
-        update = {"reader": {"bytes": last_bytes, "position": span.position + span.length}}
-        entry = x
-        for index, block in self._blocks():
-            name = f"blocks.{index}.mixer"
+        previous, last, last_bytes = self._heard(rows, span, None if state is None else state["reader"])
+        x = entry = self._entry(previous, last, span, valid)
+        update: NetworkState = {"reader": {"bytes": last_bytes, "position": span.position + span.length}}
+        stream: list[Tensor] = []
+        for block in self._trunk():
+            name = f"{block.path}.mixer"
             own = None if state is None else state[name]
-            heard = rms_norm(entry if self.severed else x, span.dtype)
-            y, update[name] = block.mixer(heard, span, own)
-            x = x + (y if watch is None else watch(name, y))
-            y = block.mlp(rms_norm(entry if self.severed else x, span.dtype))
-            x = x + (y if watch is None else watch(f"blocks.{index}.mlp", y))
+            x, update[name] = block(x, span, own, alone=entry if self.severed else None, watch=watch)
+            stream.append(x)
         states = rms_norm(x)
-        return Pass(states=states, logits=self.head(states.to(span.dtype)), update=update)
+        logits = self.head(states.to(span.dtype))
+        older = [stream]
+        for column in self.columns:
+            done = column(last, older, span, state, severed=self.severed, watch=watch)
+            logits = logits + done.logits
+            older.append(done.stream)
+            update |= done.update
+        return Pass(states=states, logits=logits, update=update)
 
     def commit(self, state: NetworkState, rows: Tensor, update: Mapping[str, State]) -> None:
         """Write the changes of a pass, already narrowed to len(rows) rows, into rows `rows` of `state`."""
@@ -175,26 +177,26 @@ class SynapseNetwork(nn.Module):
         for name, mixer in self.mixers().items():
             mixer.commit(state[name], rows, update[name], update["reader"]["position"])
 
-    def _read(
-        self, rows: Tensor, span: Span, reader: State | None, valid: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Embed what stands before each position: x (B, T, d), and the last two bytes read (B, 2)."""
+    def _heard(self, rows: Tensor, span: Span, reader: State | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The byte but one and the byte before each position, (B, T) each, and the last two read, (B, 2)."""
         if reader is None:
             before = torch.full((len(rows), 2), NO_BYTE, device=rows.device, dtype=torch.int64)
         else:
             before = reader["bytes"].masked_fill((span.position == 0)[:, None], NO_BYTE)
         read = torch.cat([before, rows.long()], dim=1)  # (B, T + 2)
-        previous, last = read[:, : span.length], read[:, 1 : span.length + 1]
+        return read[:, : span.length], read[:, 1 : span.length + 1], read[:, span.length :]
+
+    def _entry(self, previous: Tensor, last: Tensor, span: Span, valid: Tensor | None) -> Tensor:
+        """Embed what stands before each position: (B, T, d)."""
         x = functional.embedding(last, self.embedding)
         if self.bigram is not None:
             x = x + self.bigram(previous, last, valid, span.dtype)
-        return rms_norm(x), read[:, span.length :]
+        return rms_norm(x)
 
-    def _blocks(self) -> list[tuple[int, Block]]:
-        """Blocks from input to output, with the index that names them."""
-        return [(index, self.blocks[index]) for index in self.order]  # type: ignore[misc]
+    def _trunk(self) -> list[Block]:
+        """Blocks of the trunk from input to output."""
+        return [self.blocks[index] for index in self._spec.order]  # type: ignore[misc]
 
-
-def _units(spec: SynapseSpec, site: str) -> dict[str, int]:
-    """Units of a site, and those of them that were there from the start."""
-    return {"hidden": spec.sites[site], "born_hidden": spec.born_sites[site]}
+    def _blocks(self) -> list[Block]:
+        """All blocks in the order in which they speak: the trunk's, then each column's."""
+        return [*self._trunk(), *(block for column in self.columns for block in column.blocks)]  # type: ignore[union-attr]
