@@ -14,28 +14,25 @@ import random
 import statistics
 import sysconfig
 import tempfile
-import threading
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import torch
 
+from benchmarks.lone_loop import lone_loop
 from benchmarks.result import Result, judged
 from brain.memory.forgetting import Track
-from daemon.config_loading import config_to_dict, resolve_config
-from daemon.home import Home
-from daemon.protocol import RunState, TrainerOrder
-from daemon.trainer.assembly import assemble_parts
+from daemon.config_loading import resolve_config
+from daemon.protocol import RunState
 from daemon.trainer.batching import num_lanes
-from daemon.trainer.loop import Ending, Loop
-from daemon.trainer.reporting import Reporter
+from daemon.trainer.loop import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from daemon.trainer.pipe import Pipe
+    from daemon.trainer.loop import Loop
 
 TEXTS = Path(__file__).parents[2] / "shared" / "data" / "text"
 FORGETTING_MAX_BPC = 0.02
@@ -62,21 +59,6 @@ class Arm:
     tracks: dict[str, Track] = field(default_factory=dict)
     slept: int = 0
     undone: int = 0
-
-
-class Silence:
-    """A trainer's pipe to nobody: no command comes, no word goes anywhere."""
-
-    def __init__(self) -> None:
-        self.orphaned = threading.Event()
-        self.kinds: list[str] = []
-
-    def next_command(self) -> None:
-        """There is none."""
-
-    def say(self, message: Any) -> None:
-        """Keep what happened."""
-        self.kinds += [event["kind"] for event in getattr(message, "events", ())]
 
 
 def run(*, long: bool) -> list[Result]:
@@ -161,14 +143,7 @@ def learn(name: str, sources: list[Path], folder: Path, num_bytes: int, seed: in
         },
         environ={},
     )
-    home = Home.open(folder, environ={})
-    home.prepare()
-    order = TrainerOrder(home=home.root, run_id="r-five", session=1, config=config_to_dict(config))
-    silence = Silence()
-    pipe = cast("Pipe", silence)
-    reporter = Reporter(pipe)
     torch.set_num_threads(1)
-    parts, _ = assemble_parts(order, home, pipe, reporter)
     arm = Arm(tracks={path.stem: Track() for path in sources})
     every = max(1, steps // LOOKS)
     looked = 0
@@ -183,8 +158,8 @@ def learn(name: str, sources: list[Path], folder: Path, num_bytes: int, seed: in
             return Ending(state=RunState.FINISHED, reason="read")
         return None
 
-    Loop(parts).run(look)
-    reporter.close()
+    with lone_loop(folder, config) as (loop, silence):
+        loop.run(look)
     arm.slept = silence.kinds.count("sleep_began")
     arm.undone = silence.kinds.count("sleep_rolled_back")
     return arm

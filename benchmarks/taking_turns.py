@@ -1,0 +1,85 @@
+"""One learning brain, looked at by its vital signs in one turn and not in the next."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.lone_loop import lone_loop
+from daemon.config_loading import resolve_config
+from daemon.protocol import RunState
+from daemon.trainer.loop import Ending
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from brain.ports import Moment
+    from daemon.trainer.loop import Loop
+    from daemon.trainer.watching import Tick, Watch
+
+WARM_UP_STEPS = 60  # past the first look, which finds the coordinates
+
+Pairs = list[tuple[tuple[int, float], tuple[int, float]]]
+"""Steps and seconds with the signs on, and with them off."""
+
+
+class Switched:
+    """The look of a watch, that can be switched off; time off is no training time to its governor."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._look, self.on, self.looks = watch.look, True, 0
+        self._last, self._off_seconds = 0.0, 0.0
+
+    def look(self, moment: Moment) -> Tick | None:
+        """As the watch does; nothing while switched off."""
+        now = moment.training_seconds
+        if not self.on:
+            self._off_seconds += now - self._last
+        self._last = now
+        if not self.on:
+            return None
+        tick = self._look(dataclasses.replace(moment, training_seconds=now - self._off_seconds))
+        self.looks += tick is not None
+        return tick
+
+
+class Turns:
+    """Told at each step's beginning, it switches the watch when a turn is over."""
+
+    def __init__(self, switched: Switched, pairs: int, seconds: float) -> None:
+        self.pairs: Pairs = []
+        self._switched, self._num_pairs, self._seconds = switched, pairs, seconds
+        self._half: dict[bool, tuple[int, float]] = {}
+        self._began: tuple[int, float] | None = None
+
+    def __call__(self, loop: Loop) -> Ending | None:
+        """End the loop when all turns are taken."""
+        step, now = loop.step, time.perf_counter()
+        if step < WARM_UP_STEPS:
+            return None
+        if self._began is None:
+            self._began = step, now
+        elif now - self._began[1] >= self._seconds:
+            self._half[self._switched.on] = step - self._began[0], now - self._began[1]
+            if len(self._half) == 2:
+                self.pairs.append((self._half.pop(True), self._half.pop(False)))
+            else:
+                self._switched.on = not self._switched.on
+            # So the order is on off, off on, on off: neither always comes first.
+            self._began = step, now
+        if len(self.pairs) == self._num_pairs:
+            return Ending(state=RunState.FINISHED, reason="measured")
+        return None
+
+
+def take_turns(folder: Path, pairs: int, seconds: float) -> tuple[Pairs, dict[str, Any]]:
+    """Learn for that many pairs of turns; the pairs, and what the governor says at the end."""
+    config = resolve_config(preset="default", overrides={"checkpoint.every_seconds": 1e6}, environ={})
+    with lone_loop(folder, config) as (loop, _):
+        switched = Switched(loop.parts.watch)
+        loop.parts.watch.look = switched.look  # type: ignore[method-assign]
+        turns = Turns(switched, pairs, seconds)
+        loop.run(turns)
+        governor = loop.parts.watch.points()
+    return turns.pairs, {"looks": switched.looks, "governor": governor}
