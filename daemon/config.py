@@ -28,6 +28,9 @@ class StreamConfig:
         stretch_bytes: a lane may change source after this many bytes.
         held_out_share: share of blocks never trained on.
         samples_per_pass: end a pass after this many rows (classic epochs); None reads everything.
+        at_end: `again` reads a source from its beginning once it is read; `wait` reads nothing twice and waits for
+            more: text appended to files, new and changed files, what is pushed.
+        idle_after_seconds: with nothing to read for so long the run sleeps, then waits.
     """
 
     data: tuple[str, ...] = ()
@@ -38,6 +41,8 @@ class StreamConfig:
     stretch_bytes: int = 1024
     held_out_share: float = 0.01
     samples_per_pass: int | None = None
+    at_end: Literal["again", "wait"] = "again"
+    idle_after_seconds: float = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)

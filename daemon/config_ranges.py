@@ -52,6 +52,7 @@ RANGES: dict[str, Range] = {
     "brain.*_weight": NOT_NEGATIVE,
     "stream.weights.*": NOT_NEGATIVE,
     "stream.held_out_share": SOME_LEFT,
+    "stream.idle_after_seconds": NOT_NEGATIVE,
     "stream.*": COUNT,
     "replay.*fraction": SOME_LEFT,
     "replay.*": COUNT,

@@ -22,6 +22,7 @@ class RunState(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
     SLEEPING = "sleeping"
+    WAITING = "waiting"
     STOPPING = "stopping"
     STOPPED = "stopped"
     FINISHED = "finished"

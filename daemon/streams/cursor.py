@@ -1,5 +1,7 @@
 """Where a stream stands: all it needs to go on exactly, O(lanes × sources) whatever the size of the data.
 
+Only following a source costs more: a mark for each of its documents.
+
 Everything in a cursor is immutable, so taking one at every step is copying three tuples of references.
 """
 
@@ -57,6 +59,24 @@ class SegmentState(NamedTuple):
     end_offset: int = 0
 
 
+class DocumentMark(NamedTuple):
+    """How far a document of a followed source is handed out, or will be before any other.
+
+    Attributes:
+        document: its name.
+        num_bytes: of its text.
+        file_bytes: of the file as it was then.
+        mtime_ns: modification time of the file then.
+        tail: hash over the last bytes of the file then; a file that still holds them there was appended to.
+    """
+
+    document: str
+    num_bytes: int
+    file_bytes: int
+    mtime_ns: int
+    tail: str
+
+
 class SourceState(NamedTuple):
     """The dispatch head of a source.
 
@@ -71,6 +91,7 @@ class SourceState(NamedTuple):
         extent_bytes: longest run handed to a lane.
         asleep_until: rows of the stream after which an empty source is listed again.
         segments: heads of its segments; () for a source that is read in one piece.
+        marks: of every document met so far, for a source that is followed; grows with their number.
     """
 
     name: str
@@ -82,6 +103,7 @@ class SourceState(NamedTuple):
     extent_bytes: int = 65536
     asleep_until: int = 0
     segments: tuple[SegmentState, ...] = ()
+    marks: tuple[DocumentMark, ...] = ()
 
     @property
     def num_places(self) -> int:
@@ -200,7 +222,8 @@ class Cursor:
 
 def _source(record: Mapping[str, Any]) -> SourceState:
     segments = tuple(SegmentState(*segment) for segment in record.get("segments", ()))
-    return SourceState(**{**record, "segments": segments})
+    marks = tuple(DocumentMark(*mark) for mark in record.get("marks", ()))
+    return SourceState(**{**record, "segments": segments, "marks": marks})
 
 
 def _frozen(value: Any) -> Any:

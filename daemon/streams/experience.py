@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+
+class Row(NamedTuple):
+    """What one lane reads next."""
+
+    lane: int
+    data: bytes
+    source: int
+    document: str
+    offset: int
+    reset: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experience:
-    """Segments for n lanes, T bytes each at most.
+    """Segments for n lanes, T bytes each at most; n is 0 while nothing is there to read.
 
     Attributes:
         bytes: uint8 (n, T), zero behind `length`.
@@ -32,3 +46,19 @@ class Experience:
     source: NDArray[np.int64]
     offset: NDArray[np.int64]
     document: tuple[str, ...]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], width: int) -> Self:
+        """Rows of up to `width` bytes side by side."""
+        data = bytearray(len(rows) * width)
+        for place, row in enumerate(rows):
+            data[place * width : place * width + len(row.data)] = row.data
+        return cls(
+            bytes=np.frombuffer(data, np.uint8).reshape(len(rows), width),
+            length=np.array([len(row.data) for row in rows], np.int64),
+            lane=np.array([row.lane for row in rows], np.int64),
+            reset=np.array([row.reset for row in rows], np.bool_),
+            source=np.array([row.source for row in rows], np.int64),
+            offset=np.array([row.offset for row in rows], np.int64),
+            document=tuple(row.document for row in rows),
+        )

@@ -101,6 +101,14 @@ class Places:
             candidates += [self._candidate(lane, place) for place in sorted(offered)]
         return candidates or self.all_candidates(lane, rows)
 
+    def open_candidates(self, lane: int) -> list[Candidate]:
+        """Places, of followed sources, with text for this lane; none while there is nothing to read."""
+        return [
+            self._candidate(lane, place)
+            for place in range(self.pushed)
+            if self.extent(lane, place) is not None or self._readers[self.sources[place]].ready()
+        ]
+
     def _candidate(self, lane: int, place: int) -> Candidate:
         number = self._readers[self.sources[place]].state.number
         return Candidate(place, self.extent(lane, place) is not None, number)

@@ -182,6 +182,10 @@ class SourceReader:
         """Tell that a document, or the rest of it, is passed over."""
         self._emit(DocumentSkipped(source=self.source.name, document=document, reason=reason))
 
+    def lose(self, document: str) -> None:
+        """What was to be read of a document is not there any more."""
+        self.skip(document, "it shrank or vanished while it was read; its lane moved on")
+
     def _next_extent(self, segment: int) -> Extent | None:
         """What is handed out next of a segment, or of the whole source; moves nothing."""
         head, documents = self._head(segment), self._listing.documents
@@ -304,8 +308,11 @@ class SourceReader:
 
     def _extent_bytes(self) -> int:
         # Of all files, skipped or not, so that it does not depend on what this process has looked at already.
-        share = self._listing.num_raw_bytes // (4 * self._lanes * self._num_segments)
+        share = self._unread_bytes() // (4 * self._lanes * self._num_segments)
         return min(max(share // BLOCK_BYTES, 1) * BLOCK_BYTES, MAX_EXTENT_BYTES)
+
+    def _unread_bytes(self) -> int:
+        return self._listing.num_raw_bytes
 
 
 def _read(path: Path, offset: int, length: int) -> bytes:

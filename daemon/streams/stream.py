@@ -1,5 +1,7 @@
 """The stream of experience: lanes that read on in parallel, through sources that never end.
 
+A source read to its end begins again, or is followed: then a lane may find nothing to read for a while.
+
 1. At the end of a stretch a lane takes up pushed experience, or asks the mix for a source or segment.
 2. There it goes on in the extent it holds, or is handed the next one.
 3. It reads a row, at most T bytes; the row is marked `reset` when it does not follow on the lane's last one.
@@ -8,15 +10,18 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from daemon.errors import StreamError
+from daemon.errors import ConfigError, StreamError
 from daemon.events import Event, PassFinished, SettingRestored, SourceChanged
 from daemon.streams.cursor import Cursor, Extent, LaneState, Tail
 from daemon.streams.decoding import DecodedCache
-from daemon.streams.experience import Experience
+from daemon.streams.experience import Experience, Row
+from daemon.streams.following import FollowingReader
 from daemon.streams.holdout import HeldOutSet, HoldOut
 from daemon.streams.mixes import mixes
 from daemon.streams.places import Places
@@ -36,14 +41,6 @@ if TYPE_CHECKING:
 _READ_BYTES = 4096  # read ahead within an extent: one system call serves some rows
 
 
-class _Row(NamedTuple):
-    data: bytes
-    source: int
-    document: str
-    offset: int
-    reset: bool
-
-
 class _Buffer(NamedTuple):
     """Bytes of an extent read ahead for a lane."""
 
@@ -58,21 +55,37 @@ class ExperienceStream:
     """Endless experience for a number of lanes; see `open`."""
 
     def __init__(
-        self, config: StreamConfig, *, lanes: int, seed: int, cache: Path, emit: Callable[[Event], None]
+        self,
+        config: StreamConfig,
+        *,
+        lanes: int,
+        seed: int,
+        cache: Path,
+        emit: Callable[[Event], None],
+        monotonic: Callable[[], float],
     ) -> None:
         split = HoldOut.of(config.held_out_share)
         paths = resolve(config.data, home=cache.parent)
         self._config = config
         self._emit = emit
+        self._follows = config.at_end == "wait"
+        if self._follows and config.samples_per_pass is not None:
+            raise ConfigError(
+                "stream.at_end wait reads nothing twice; leave stream.samples_per_pass out with it"
+            )
         mix = cast("type[Mix]", mixes.get(config.mix).load())
-        segments = mix.segments if len(paths) == 1 else 1
+        # A growing source has no parts that stay the same.
+        segments = mix.segments if len(paths) == 1 and not self._follows else 1
         names = tuple(path.name for path in paths)
         if segments > 1:
             names = tuple(f"{names[0]} {number}/{segments}" for number in range(1, segments + 1))
         self._mix = mix(names, lanes=lanes, weights=config.weights)
         decoded = DecodedCache(cache)
+        reader: Callable[..., SourceReader] = SourceReader
+        if self._follows:
+            reader = partial(FollowingReader, monotonic=monotonic)
         self._readers = [
-            SourceReader(path, split=split, cache=decoded, emit=emit, lanes=lanes, num_segments=segments)
+            reader(path, split=split, cache=decoded, emit=emit, lanes=lanes, num_segments=segments)
             for path in paths
         ]
         self._pushed = PushedQueue()
@@ -93,16 +106,18 @@ class ExperienceStream:
         cache: Path,
         emit: Callable[[Event], None],
         cursor: Cursor | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> ExperienceStream:
         """List the sources and stand at the beginning, or where `cursor` was taken. Reads heads, no bodies.
 
         `cache` is the home's folder for decoded documents; what lies beside it in the home is never read.
+        `monotonic` times when followed sources are looked at again.
 
         Raises:
             StreamError: a path does not exist, or there is nothing readable in it.
             ConfigError: the mix's weights or the held-out share are wrong.
         """
-        stream = cls(config, lanes=lanes, seed=seed, cache=cache, emit=emit)
+        stream = cls(config, lanes=lanes, seed=seed, cache=cache, emit=emit, monotonic=monotonic)
         if cursor is None:
             for reader in stream._readers:
                 reader.require_documents()
@@ -113,26 +128,13 @@ class ExperienceStream:
     def next(self, lanes: Sequence[int]) -> tuple[Experience, Cursor]:
         """One row for each of the lanes named, and the cursor behind them.
 
+        Of followed sources only lanes that have something to read have a row; without any, nothing has changed.
+
         Raises:
             StreamError: every source has become empty.
         """
-        width = self._config.segment_bytes
-        data = bytearray(len(lanes) * width)
-        rows: list[_Row] = []
-        for place, lane in enumerate(lanes):
-            row = self._row(lane)
-            data[place * width : place * width + len(row.data)] = row.data
-            rows.append(row)
-        experience = Experience(
-            bytes=np.frombuffer(data, np.uint8).reshape(len(lanes), width),
-            length=np.array([len(row.data) for row in rows], np.int64),
-            lane=np.array(lanes, np.int64),
-            reset=np.array([row.reset for row in rows], np.bool_),
-            source=np.array([row.source for row in rows], np.int64),
-            offset=np.array([row.offset for row in rows], np.int64),
-            document=tuple(row.document for row in rows),
-        )
-        return experience, self.cursor()
+        rows = [row for lane in lanes if (row := self._row(lane)) is not None]
+        return Experience.of(rows, self._config.segment_bytes), self.cursor()
 
     def cursor(self) -> Cursor:
         """Where the stream stands now: what `next` returned last, and what was pushed and learned since."""
@@ -197,18 +199,18 @@ class ExperienceStream:
             return HeldOutSet(HoldOut.of(0), (), self._pushed.read, fingerprint="")
         return self._readers[source].held_out()
 
-    def _row(self, lane: int) -> _Row:
+    def _row(self, lane: int) -> Row | None:
         if self._config.samples_per_pass is not None and self._pass_rows >= self._config.samples_per_pass:
             self._end_pass()
         while True:
-            place, extent = self._settle(lane)
+            if (settled := self._settle(lane)) is None:
+                return None
+            place, extent = settled
             source = self._places.sources[place]
             wanted = min(self._config.segment_bytes, extent.end - extent.offset)
             data = self._read(lane, source, extent, wanted)
             if len(data) < wanted and source < len(self._readers):
-                self._readers[source].skip(
-                    extent.document, "it shrank or vanished while it was read; its lane moved on"
-                )
+                self._readers[source].lose(extent.document)
             if data:
                 break
             self._let_go(lane, place)
@@ -224,10 +226,10 @@ class ExperienceStream:
         else:
             self._places.hold(lane, place, extent._replace(offset=end))
         reset = before.tail != (source, extent.document, extent.offset)
-        return _Row(data, source, extent.document, extent.offset, reset)
+        return Row(lane, data, source, extent.document, extent.offset, reset)
 
-    def _settle(self, lane: int) -> tuple[int, Extent]:
-        """The place a lane reads in now and the extent it holds there."""
+    def _settle(self, lane: int) -> tuple[int, Extent] | None:
+        """The place a lane reads in now and the extent it holds there; None while there is nothing to read."""
         place, stretch, tail = self._lanes[lane]
         if self._is_over(lane, place):
             place = -1
@@ -235,6 +237,8 @@ class ExperienceStream:
         while True:
             if place < 0 or stretch >= self._config.stretch_bytes:
                 place, stretch = self._choose(lane), 0
+                if place < 0:
+                    return None
             extent = self._places.extent(lane, place) or self._dispatch(place)
             if extent is not None:
                 self._places.hold(lane, place, extent)
@@ -253,10 +257,14 @@ class ExperienceStream:
         return self._readers[self._places.sources[place]].state.document is None
 
     def _choose(self, lane: int) -> int:
+        """Where a lane reads next; -1 while there is nothing to read."""
         places = self._places
         if self._pushed.waiting or places.extent(lane, places.pushed) is not None:
             return places.pushed
-        if self._mix.acts:
+        if self._follows:
+            if not (offered := places.open_candidates(lane)):
+                return -1
+        elif self._mix.acts:
             offered = places.ready_candidates(lane, self._rows)
             for source in range(len(self._readers)):
                 self._count_passes(source)  # one may have begun its next pass
@@ -304,7 +312,7 @@ class ExperienceStream:
         held = self._places.of_source(source)
         finished = min([state.number, *(extent.number for extent in held)]) - 1
         for number in range(state.finished + 1, finished + 1):
-            if is_told(number):
+            if number == 1 or (is_told(number) and not self._follows):
                 self._emit(PassFinished(source=state.name, number=number))
         if finished > state.finished:
             self._readers[source].state = state._replace(finished=finished)

@@ -17,17 +17,24 @@ if TYPE_CHECKING:
 
 @dataclass
 class Opener:
-    """Opens streams that share a cache and an event list; keywords go to StreamConfig."""
+    """Opens streams that share a cache, an event list and a clock; keywords go to StreamConfig."""
 
     cache: Path
     events: list[Event] = field(default_factory=list)
+    seconds: float = 0.0  # what the clock says
 
     def __call__(
         self, *data: Path, lanes: int = 4, seed: int = 0, cursor: Cursor | None = None, **settings: Any
     ) -> ExperienceStream:
         config = StreamConfig(data=tuple(str(path) for path in data), **{"held_out_share": 0.0, **settings})
         return ExperienceStream.open(
-            config, lanes=lanes, seed=seed, cache=self.cache, emit=self.events.append, cursor=cursor
+            config,
+            lanes=lanes,
+            seed=seed,
+            cache=self.cache,
+            emit=self.events.append,
+            cursor=cursor,
+            monotonic=lambda: self.seconds,
         )
 
     def messages(self, kind: type[Event]) -> list[str]:

@@ -1,0 +1,90 @@
+"""However files grow and whenever the run is cut off: every learnable byte once, no held-out byte ever."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from daemon.config import StreamConfig
+from daemon.streams import Cursor, ExperienceStream
+from daemon.streams.holdout import BLOCK_BYTES, HoldOut
+
+LANES = 3
+ACTS = st.one_of(
+    st.tuples(st.just("append"), st.integers(0, 3), st.sampled_from([1, 63, 64, 700, 4096, 9000])),
+    st.tuples(st.just("read"), st.integers(1, 60), st.just(0)),
+    st.tuples(st.just("resume"), st.just(0), st.just(0)),
+)
+
+
+def text_of(number: int, size: int) -> bytes:
+    """Text of file `number`, every byte of it told by place."""
+    places = np.arange(size, dtype=np.int64)
+    return (places * 31 % 89 + (places >> 7) % 5 + 32 + number).astype(np.uint8).tobytes()
+
+
+@settings(max_examples=40, deadline=None)
+@given(acts=st.lists(ACTS, max_size=30), share=st.sampled_from([0.0, 0.25]), num_sources=st.integers(1, 2))
+def test_every_byte_that_ever_came_is_read_once(
+    acts: list[tuple[str, int, int]], share: float, num_sources: int
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        root, seconds = Path(name), [0.0]
+        paths = [root / f"source{number % num_sources}" / f"{number}.log" for number in range(4)]
+        sizes = [100, 5000, 1, 20_000]
+        for number, (path, size) in enumerate(zip(paths, sizes, strict=True)):
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(text_of(number, size))
+        counts = [np.zeros(1 << 19, np.int64) for _ in paths]
+        data = tuple(str(root / f"source{number}") for number in range(num_sources))
+        config = StreamConfig(data=data, held_out_share=share, at_end="wait")
+        settings: dict[str, Any] = {
+            "lanes": LANES,
+            "seed": 3,
+            "cache": root / "cache",
+            "emit": lambda event: None,
+            "monotonic": lambda: seconds[0],
+        }
+        stream = ExperienceStream.open(config, **settings)
+
+        def read(steps: int) -> bool:
+            for _ in range(steps):
+                seconds[0] += 0.3
+                rows, _ = stream.next(range(LANES))
+                for i in range(len(rows.length)):
+                    number = int(rows.document[i][0])
+                    begin, length = int(rows.offset[i]), int(rows.length[i])
+                    expected = paths[number].read_bytes()[begin : begin + length]
+                    assert rows.bytes[i, :length].tobytes() == expected
+                    counts[number][begin : begin + length] += 1
+                if not len(rows.length):
+                    return False
+            return True
+
+        for act, value, size in acts:
+            if act == "append":
+                sizes[value] += size
+                paths[value].write_bytes(text_of(value, sizes[value]))
+            elif act == "read":
+                read(value)
+            else:
+                cursor = Cursor.from_json(json.loads(json.dumps(stream.cursor().to_json())))
+                stream = ExperienceStream.open(config, cursor=cursor, **settings)
+        while read(1000):
+            pass
+        seconds[0] += 2.0
+        while read(1000):
+            pass
+        split = HoldOut.of(share)
+        for number, size in enumerate(sizes):
+            expected = np.ones(size, np.int64)
+            for block in range(-(-size // BLOCK_BYTES)):
+                if split.holds(paths[number].name, block):
+                    expected[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES] = 0
+            np.testing.assert_array_equal(counts[number][:size], expected, err_msg=paths[number].name)
