@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from brain.blocks.linear import initialize
 from brain.blocks.mlp import MLP
-from brain.build import build_brain
+from brain.build import brain_from_spec, build_brain
 from brain.growth.config import GrowthConfig
 from brain.growth.decision import plan_by_hand
 from brain.growth.operators import UnitTensors
 from brain.models.synapse.model import Synapse
 from brain.optim.config import OptimizerConfig
-from brain.ports import Batch
+from brain.plasticity.config import BrainPlasticityConfig
+from brain.ports import Batch, BrainState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +31,14 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def make(kind: str = "adamw", *, seed: int = 0, **settings: Any) -> Synapse:
-    optimizer = OptimizerConfig(kind="muon" if kind == "muon" else "adamw", warmup_steps=2)
+def make(
+    kind: str = "adamw", *, seed: int = 0, plasticity: dict[str, Any] | None = None, **settings: Any
+) -> Synapse:
+    optimizer = OptimizerConfig(
+        kind="muon" if kind == "muon" else "adamw",
+        warmup_steps=2,
+        plasticity=BrainPlasticityConfig(**plasticity or {}),
+    )
     brain = build_brain("synapse", SMALL | settings, optimizer=optimizer, lanes=LANES, device=CPU, seed=seed)
     assert isinstance(brain, Synapse)
     return brain
@@ -64,6 +72,36 @@ def said(brain: Synapse) -> torch.Tensor:
     with torch.no_grad():
         logits: torch.Tensor = brain.network(rows, taken.span, taken.state).logits
         return logits
+
+
+def stored(brain: Synapse) -> BrainState:
+    """All of the brain as a checkpoint would hold it."""
+    live = brain.state()
+    return BrainState(
+        model={name: t.clone() for name, t in live.model.items()},
+        learning={name: t.clone() for name, t in live.learning.items()},
+        counters=json.loads(json.dumps(dict(live.counters))),
+        spec=json.loads(json.dumps(dict(live.spec))),
+    )
+
+
+def resumed(brain: Synapse, state: BrainState, *, seed: int = 5) -> Synapse:
+    """Another brain, built from what was stored of this one."""
+    other = brain_from_spec(state.spec, optimizer=brain.optimizer.config, lanes=LANES, device=CPU, seed=seed)
+    assert isinstance(other, Synapse)
+    other.load(state)
+    return other
+
+
+def differing(one: BrainState, other: BrainState) -> list[str]:
+    """Names of tensors that are not equal bit for bit, or that only one has."""
+    first, second = {**one.model, **one.learning}, {**other.model, **other.learning}
+    names = sorted(first.keys() | second.keys())
+    return [
+        name
+        for name in names
+        if name not in first or name not in second or not torch.equal(first[name], second[name])
+    ]
 
 
 ONE_SITE = UnitTensors(incoming=("into.weight",), outgoing=("out.weight",))

@@ -9,9 +9,19 @@ import pytest
 
 from brain.errors import SettingsError
 from brain.growth.config import GrowthConfig
-from brain.growth.decision import decide_growth, deepen_by_hand, newborn_units, plan_by_hand
+from brain.growth.decision import (
+    column_by_hand,
+    decide_growth,
+    deepen_by_hand,
+    expert_by_hand,
+    newborn_units,
+    plan_by_hand,
+    room_for,
+    why_no_expert,
+    why_not_deeper,
+)
 from brain.growth.history import GrowthHistory, SiteSignal
-from brain.growth.plan import GrowthPlan, GrowthSite
+from brain.growth.plan import Birth, GrowthPlan, GrowthSite, Proposal
 from brain.growth.triggers import triggers
 from brain.growth.triggers.bottleneck import Bottleneck
 from brain.growth.triggers.high_activation import HighActivation
@@ -154,6 +164,79 @@ def test_a_block_by_hand_is_born_whole_or_not_at_all() -> None:
     ):
         with pytest.raises(SettingsError, match=words):
             deepen_by_hand(sites, limits, asked, step=3)
+
+
+EXPERT = Birth(name="a.experts.0", units=25, parameters=1632)
+COLUMN = Birth(name="columns.0", units=60, parameters=9000, width=16, freezes=70_000)
+
+
+def test_an_expert_by_hand_is_born_whole_or_not_at_all() -> None:
+    sites = {**history().sites, "a": replace(site(100, 0), expert=EXPERT)}
+    plan = expert_by_hand(sites, GrowthConfig(max_neurons=353), "a", step=3)
+    assert (plan.operator, plan.site, plan.units, plan.trigger, plan.seed) == (
+        "expert",
+        "a",
+        25,
+        "by_hand",
+        3,
+    )
+    assert plan.reason == "By hand (25 units)"
+    assert GrowthPlan.from_json(plan.to_json()) == plan
+    for limits, asked, words in (
+        (
+            GrowthConfig(max_neurons=352),
+            "a",
+            "an expert has 25 units, growth.max_neurons = 352 leaves room for 24",
+        ),
+        (GrowthConfig(), "b", "beside b: experts stand beside the MLP of a block"),
+        (GrowthConfig(), "c", "no growth site is called 'c'; there are a, b, self_model"),
+    ):
+        with pytest.raises(SettingsError, match=words):
+            expert_by_hand(sites, limits, asked, step=3)
+
+
+def test_a_column_by_hand_is_born_whole_or_not_at_all() -> None:
+    sites = history().sites
+    plan = column_by_hand(sites, GrowthConfig(max_neurons=388), COLUMN, step=3)
+    assert (plan.operator, plan.site, plan.units, plan.width, plan.trigger) == (
+        "column",
+        "columns.0",
+        60,
+        16,
+        "by_hand",
+    )
+    assert plan.reason == "By hand (60 units in a stream of 16)"
+    assert GrowthPlan.from_json(plan.to_json()) == plan
+    with pytest.raises(SettingsError, match="max_neurons = 387 leaves room for 59"):
+        column_by_hand(sites, GrowthConfig(max_neurons=387), COLUMN, step=3)
+    with pytest.raises(SettingsError, match="no column can be born: this brain grows no columns"):
+        column_by_hand(sites, GrowthConfig(), None, step=3)
+
+
+def test_a_plan_journaled_before_columns_is_still_read() -> None:
+    older = deepen_by_hand(history().sites, GrowthConfig(), "b", step=3).to_json()
+    del older["width"]
+    assert GrowthPlan.from_json(older).width == 0
+
+
+def test_nothing_frozen_grows_by_itself_or_by_hand() -> None:
+    sites = {**history().sites, "self_model": replace(site(128, 3, born=128), frozen=True, expert=EXPERT)}
+    plan = decide_growth(history(signals=BUSY, sites=sites), HighActivation())
+    assert plan is not None
+    assert plan.site == "a"  # the busiest of those that are alive
+    full = {**sites, "a": replace(sites["a"], frozen=True)}
+    assert decide_growth(history(signals=BUSY, sites=full), HighActivation()) is None
+
+    class Stubborn:
+        def propose(self, history: GrowthHistory) -> Proposal:
+            assert history.sites["self_model"].frozen
+            return Proposal(operator="widen", site="self_model", reason="", evidence={})
+
+    assert decide_growth(history(signals=BUSY, sites=sites), Stubborn()) is None
+    limits = GrowthConfig()
+    assert room_for(sites, limits, "self_model") == (0, "frozen: an older column")
+    assert why_not_deeper(sites, limits, "self_model") == "frozen: an older column"
+    assert why_no_expert(sites, limits, "self_model") == "frozen: an older column"
 
 
 def test_no_more_are_born_than_there_is_room_for() -> None:
