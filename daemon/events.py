@@ -319,7 +319,7 @@ class BrainGrew(Event):
     """Neurons were born, or dormant ones renewed, without a change of what the brain says."""
 
     site: str
-    operator: str  # widen, deepen, recycle
+    operator: str  # widen, deepen, expert, column, recycle
     units_before: int
     units_after: int
     num_renewed: int
@@ -332,7 +332,15 @@ class BrainGrew(Event):
     def message(self) -> str:
         if self.operator == "recycle":
             return f"[Neurogenesis] Renewing {self.num_renewed} dormant units of {self.site}: {self.reason}"
-        what = f"a block behind {self.site}" if self.operator == "deepen" else self.site
+        match self.operator:
+            case "deepen":
+                what = f"a block behind {self.site}"
+            case "expert":
+                what = f"an expert beside {self.site}"
+            case "column":
+                what = f"a column beside all older ones ({self.site})"
+            case _:
+                what = self.site
         return f"[Neurogenesis] Growing {what}: {self.reason}"
 
 

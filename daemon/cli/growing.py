@@ -32,6 +32,16 @@ def grow(
     deepen: Annotated[
         bool, typer.Option("--deepen", help="Add a block behind that of the site, instead of neurons to it.")
     ] = False,
+    expert: Annotated[
+        bool,
+        typer.Option("--expert", help="Add an expert beside the MLP of the site, instead of neurons to it."),
+    ] = False,
+    column: Annotated[
+        bool,
+        typer.Option(
+            "--column", help="Freeze all that is there and add a column beside it; takes no --site."
+        ),
+    ] = False,
     preview: Annotated[
         bool, typer.Option("--preview", help="Show the sites and what growing each would give; grow nothing.")
     ] = False,
@@ -42,6 +52,7 @@ def grow(
     """Let neurons be born in the brain that learns: saved before, and nothing it knows is lost."""
     from daemon.cli.output import print_json
 
+    operator = _operator(deepen=deepen, expert=expert, column=column)
     with connect(home) as daemon:
         run = daemon.run(run_id)
         path = f"/runs/{run['id']}/growth"
@@ -50,8 +61,8 @@ def grow(
         else:
             wanted = {"site": site, "fraction": fraction}
             body = {key: value for key, value in wanted.items() if value is not None}
-            if deepen:
-                body["operator"] = "deepen"
+            if operator is not None:
+                body["operator"] = operator
             answer = daemon.finished(daemon.post(path, body))
     if as_json:
         print_json(answer)
@@ -59,6 +70,22 @@ def grow(
         _print_sites(answer)
     else:
         _print_grown(answer["result"])
+
+
+def _operator(**asked: bool) -> str | None:
+    """The one operator that was asked for; None for neurons.
+
+    Raises:
+        UsageError: several were.
+    """
+    from daemon.errors import UsageError
+
+    chosen = [name for name, wanted in asked.items() if wanted]
+    if len(chosen) > 1:
+        raise UsageError(
+            f"{' and '.join(f'--{name}' for name in chosen)} exclude each other: grow one at a time"
+        )
+    return chosen[0] if chosen else None
 
 
 def _print_sites(view: dict[str, Any]) -> None:
@@ -74,22 +101,39 @@ def _print_sites(view: dict[str, Any]) -> None:
             "neurons_then": site["preview"]["num_neurons"],
             "kept_from_it_by": site["reason"],
             "block_behind": None if site["deeper"]["reason"] else site["deeper"]["newborns"],
+            "expert_beside": None if site["expert"]["reason"] else site["expert"]["newborns"],
         }
         for site in view["sites"]
     ]
     columns = (
         "site", "units", "at_most", "utilisation", "would_have", "neurons_then", "kept_from_it_by", "block_behind",
+        "expert_beside",
     )  # fmt: skip
     print_table(rows, columns, empty="This brain has no growth sites")
+    column = view["column"]
+    if column["reason"]:
+        print(f"No column can be born: {column['reason']}.")
+    else:
+        print(
+            f"A column would bring {column['newborns']:,} neurons and {column['parameters']:,} parameters, and freeze "
+            f"{column['freezes']:,}."
+        )
     state = "on" if view["enabled"] else "off; switch it on with: synapsed resume latest --neurogenesis"
     print(f"{view['num_neurons']:,} of at most {view['max_neurons']:,} neurons. Growth by itself is {state}.")
 
 
 def _print_grown(result: dict[str, Any]) -> None:
-    if result["operator"] == "deepen":
-        grown = f"A block was born behind that of {result['site']}"
-    else:
-        grown = f"{result['site']} grew from {result['units_before']:,} to {result['units_after']:,} units"
+    match result["operator"]:
+        case "deepen":
+            grown = f"A block was born behind that of {result['site']}"
+        case "expert":
+            grown = f"An expert was born beside {result['site']}"
+        case "column":
+            grown = f"A column of {result['units_after']:,} units was born, and all that is older is frozen,"
+        case _:
+            grown = (
+                f"{result['site']} grew from {result['units_before']:,} to {result['units_after']:,} units"
+            )
     print(
         f"{grown} at step {result['step']:,}; {result['metrics_after']['num_neurons']:,} neurons in all. "
         f"Before it: {result['checkpoint']}"

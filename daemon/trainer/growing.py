@@ -17,32 +17,36 @@ import torch
 from brain.errors import SettingsError
 from brain.growth.apply import apply_growth
 from brain.growth.decision import (
+    column_by_hand,
     decide_growth,
     deepen_by_hand,
-    newborn_units,
+    expert_by_hand,
     plan_by_hand,
     room_for,
+    why_no_expert,
     why_not_deeper,
 )
 from brain.growth.history import GrowthHistory, SiteSignal
-from brain.growth.plan import GrowthPlan
+from brain.growth.plan import WHOLE_PARTS, GrowthPlan
 from brain.growth.signals import SiteProbe, calibrated_scale, read_signal
 from brain.ports import Growable
 from daemon.errors import CheckpointError
 from daemon.events import BrainGrew, SettingRestored
+from daemon.trainer.growth_view import growth_view, next_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.growth.config import GrowthConfig
-    from brain.growth.plan import OperatorByHand
-    from brain.ports import Batch, StepReport
+    from brain.growth.plan import GrowthSite, OperatorByHand
+    from brain.ports import Batch, Brain, StepReport
     from daemon.trainer.loop import Loop
     from daemon.trainer.state import LoopState
 
 SMOOTHING = 0.5  # of a look's signals
 RULES = ("rising_error", "bottleneck", "high_activation")  # the most pressing first
 _NOT_GROWABLE = "not available for this brain"
+_BORN_WHOLE = {"deepen": "a block", "expert": "an expert", "column": "a column"}
 
 
 class Growing:
@@ -102,12 +106,18 @@ class Growing:
         if _asleep(loop.parts.state):
             # A sleep may be rolled back, to weights that would no longer fit.
             raise SettingsError("the brain is asleep; it can grow when it is awake again")
-        if operator == "deepen" and fraction is not None:
-            raise SettingsError("a block is born whole: leave fraction out")
+        if operator in _BORN_WHOLE and fraction is not None:
+            raise SettingsError(f"{_BORN_WHOLE[operator]} is born whole: leave fraction out")
+        if operator == "column":
+            if site is not None:
+                raise SettingsError("a column stands beside all that is there: leave site out")
+            return column_by_hand(brain.sites(), self.config, next_column(brain), step=loop.step)
         probes = self._probe(loop, self._batch) if self._batch is not None else {}
         chosen = site if site is not None else self._neediest(brain, probes, operator)
         if operator == "deepen":
             return deepen_by_hand(brain.sites(), self.config, chosen, step=loop.step)
+        if operator == "expert":
+            return expert_by_hand(brain.sites(), self.config, chosen, step=loop.step)
         share = self.config.fraction if fraction is None else fraction
         plan = plan_by_hand(brain.sites(), self.config, chosen, share, step=loop.step)
         return self._fitted(plan, probes[plan.site]) if probes else plan
@@ -130,15 +140,15 @@ class Growing:
         """Let a plan take effect, now or again after a crash; one that no longer fits is dropped."""
         brain, state = loop.parts.brain, loop.parts.state
         assert isinstance(brain, Growable)
-        before = {"num_neurons": brain.num_neurons(), "num_parameters": brain.num_parameters()}
-        units_before = brain.sites()[plan.site].units if plan.site in brain.sites() else 0
+        before = _counts(loop.parts.brain)
+        sites_before = brain.sites()
         try:
             apply_growth(brain, plan, max_neurons=self.config.max_neurons)
         except SettingsError as error:
             self._say_dropped(loop, str(error))
             return
-        units_after = brain.sites()[plan.site].units
-        after = {"num_neurons": brain.num_neurons(), "num_parameters": brain.num_parameters()}
+        units_before, units_after = (_units(sites, plan.site) for sites in (sites_before, brain.sites()))
+        after = _counts(loop.parts.brain)
         record = {
             "step": state.step,
             "site": plan.site,
@@ -154,7 +164,7 @@ class Growing:
             "settled_step": state.step + self.config.maturity_steps,
         }
         state.growth_history.append(record)
-        self._remember(state, plan)
+        self._remember(state, plan, sites_before, brain.sites())
         loop.parts.reporter.event(
             BrainGrew(
                 step=state.step,
@@ -177,41 +187,11 @@ class Growing:
         Raises:
             SettingsError: the brain cannot grow.
         """
-        brain, state = loop.parts.brain, loop.parts.state
+        brain = loop.parts.brain
         if not isinstance(brain, Growable):
             raise SettingsError(_NOT_GROWABLE)
-        sites, share = brain.sites(), self.config.fraction if fraction is None else fraction
-        neurons, parameters = brain.num_neurons(), brain.num_parameters()
-        rows = []
-        for name, site in sites.items():
-            room, why = room_for(sites, self.config, name)
-            units = newborn_units(site.units, share, room=room, newborns=self.config.newborns)
-            rows.append({
-                "site": name,
-                "units": site.units,
-                "born_units": site.born_units,
-                "max_units": int(site.born_units * self.config.site_ratio),
-                "eligible": units > 0,
-                "reason": None if units > 0 else why,
-                "last_growth_step": state.growth.get("born", {}).get(name),
-                "signals": state.growth.get("signals", {}).get(name),
-                "deeper": {"newborns": site.deeper_units, "reason": why_not_deeper(sites, self.config, name)},
-                "preview": {
-                    "newborns": units,
-                    "units": site.units + units,
-                    "num_neurons": neurons + units,
-                    "num_parameters": parameters + units * site.parameters_per_unit,
-                },
-            })  # fmt: skip
-        return {
-            "enabled": self.config.enabled,
-            "fraction": share,
-            "max_neurons": self.config.max_neurons,
-            "num_neurons": neurons,
-            "num_parameters": parameters,
-            "sites": rows,
-            "history": list(state.growth_history),
-        }
+        counts = _counts(loop.parts.brain)
+        return growth_view(brain, loop.parts.state, self.config, fraction=fraction, counts=counts)
 
     def _look(self, loop: Loop, batch: Batch) -> dict[str, SiteProbe] | None:
         """Probe every site and smooth what it tells into the state; None when a number is not finite."""
@@ -243,7 +223,7 @@ class Growing:
         """The plan with what only a look at the site can tell."""
         if plan.operator == "recycle":
             return replace(plan, chosen=tuple(probe.dormant()))
-        if plan.operator == "deepen":
+        if plan.operator in WHOLE_PARTS:
             return plan
         return replace(plan, pair_scale=calibrated_scale(self.config.newborn_gradient, probe))
 
@@ -291,11 +271,21 @@ class Growing:
         with suppress(CheckpointError):
             loop.parts.saver.save(loop, "grown")
 
-    def _remember(self, state: LoopState, plan: GrowthPlan) -> None:
+    def _remember(
+        self,
+        state: LoopState,
+        plan: GrowthPlan,
+        before: Mapping[str, GrowthSite],
+        after: Mapping[str, GrowthSite],
+    ) -> None:
         growth = state.growth
         growth["last_growth_step"] = state.step
-        growth.setdefault("born", {})[plan.site] = state.step
-        growth.setdefault("signals", {}).pop(plan.site, None)
+        # A site that was born whole is as young as the newborns of one that was widened.
+        grown = [name for name in after if name == plan.site or name not in before]
+        growth.setdefault("born", {}).update(dict.fromkeys(grown, state.step))
+        kept = growth.setdefault("signals", {})
+        for name in [name for name in kept if name == plan.site or name not in after or after[name].frozen]:
+            del kept[name]
         # A new brain, a new best: the same rise must not call for growth again and again.
         growth["best_error"], growth["risen_step"] = None, None
 
@@ -308,14 +298,22 @@ class Growing:
     def _neediest(self, brain: Growable, probes: Mapping[str, SiteProbe], operator: OperatorByHand) -> str:
         """The site with room where units are missed most; before anything was seen, the first with room."""
         sites = brain.sites()
-        if operator == "deepen":
-            roomy = [name for name in sites if why_not_deeper(sites, self.config, name) is None]
-        else:
-            roomy = [name for name in sites if room_for(sites, self.config, name)[0] > 1]
-        roomy = roomy or list(sites)
+        alive = [name for name, site in sites.items() if not site.frozen]
+        match operator:
+            case "deepen":
+                able = [name for name in alive if sites[name].deeper_units]
+                roomy = [name for name in able if why_not_deeper(sites, self.config, name) is None]
+            case "expert":
+                able = [name for name in alive if sites[name].expert is not None]
+                roomy = [name for name in able if why_no_expert(sites, self.config, name) is None]
+            case _:
+                able = alive
+                roomy = [name for name in able if room_for(sites, self.config, name)[0] > 1]
+        # Where none has room, whoever makes the plan says what keeps this one from growing.
+        chosen = roomy or able or alive
         if not probes:
-            return roomy[0]
-        return max(roomy, key=lambda name: read_signal(probes[name]).unexpressed)
+            return chosen[0]
+        return max(chosen, key=lambda name: read_signal(probes[name]).unexpressed)
 
     def _say_dropped(self, loop: Loop, why: str) -> None:
         loop.parts.reporter.event(
@@ -326,6 +324,15 @@ class Growing:
         reporter, brain = loop.parts.reporter, loop.parts.brain
         reporter.point("num_neurons", loop.step, brain.num_neurons())
         reporter.point("num_parameters", loop.step, brain.num_parameters())
+
+
+def _counts(brain: Brain) -> dict[str, int]:
+    return {"num_neurons": brain.num_neurons(), "num_parameters": brain.num_parameters()}
+
+
+def _units(sites: Mapping[str, GrowthSite], part: str) -> int:
+    """Units of a site, or of all sites of a part such as a column."""
+    return sum(site.units for name, site in sites.items() if f"{name}.".startswith(f"{part}."))
 
 
 def _sleep(state: LoopState) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 // Growth by hand: the sites of the brain, what growing each would give, and what grew so far.
 
 import { allow, perform, refusal, say } from "./acts.js";
+import { confirm } from "./confirm.js";
 import { byId, element } from "./dom.js";
 import { count, fixed, percent } from "./format.js";
 import { availability } from "./state.js";
@@ -25,6 +26,12 @@ export function mountGrowth(page) {
   byId("growth").after(facts, status);
   byId("growth-actions").append(look);
   view.node.hidden = true;
+  // A column stands beside the whole brain, so its button stands beneath all sites.
+  const column = element("button", { type: "button", class: "quiet", text: "Add a column", data: { act: "column" }, on: { click: addColumn } });
+  const price = element("span", { class: "aside" });
+  const beside = element("p", {}, column, " ", price);
+  facts.before(beside);
+  beside.hidden = true;
   let request = 0;
 
   // The trainer answers between two steps, so it is asked on demand, and again when the brain grew.
@@ -37,6 +44,11 @@ export function mountGrowth(page) {
     view.body.replaceChildren(...found.sites.map((site) => row(site)));
     view.node.hidden = false;
     view.empty.hidden = true;
+    beside.hidden = false;
+    allow(column, found.column.reason);
+    price.textContent = found.column.reason
+      ? `No column can be born: ${found.column.reason}.`
+      : `It would bring ${count(found.column.newborns)} neurons and ${count(found.column.parameters)} parameters, and freeze ${count(found.column.freezes)} for good.`;
     facts.textContent = `${count(found.num_neurons)} of at most ${count(found.max_neurons)} neurons, ${count(found.history.length)} growths so far; growth by itself is ${found.enabled ? "on" : "off"}.`;
   }
 
@@ -51,8 +63,10 @@ export function mountGrowth(page) {
     const signals = site.signals ?? {};
     const wider = rowButton("Grow", "grow", () => widen(wider, site), `Grow ${site.site}`);
     const deeper = rowButton("Deepen", "deepen", () => deepen(deeper, site), `Add a block behind that of ${site.site}`);
+    const expert = rowButton("Add expert", "expert", () => addExpert(expert, site), `Add an expert beside ${site.site}`);
     allow(wider, site.reason);
     allow(deeper, site.deeper.reason);
+    allow(expert, site.expert.reason);
     return element(
       "tr",
       {},
@@ -62,20 +76,31 @@ export function mountGrowth(page) {
       element("td", { class: "number", text: percent(signals.rank_share) }),
       element("td", { class: "number", text: fixed(signals.unexpressed) }),
       element("td", { class: "number", text: count(site.preview.units) }),
-      element("td", { class: "actions" }, wider, deeper),
+      element("td", { class: "actions" }, wider, deeper, expert),
     );
   }
 
   function widen(button, site) {
-    grow(button, site, { site: site.site }, (grown) => `${site.site} grew from ${count(grown?.units_before)} to ${count(grown?.units_after)} units.`);
+    grow(button, site.site, { site: site.site }, (grown) => `${site.site} grew from ${count(grown?.units_before)} to ${count(grown?.units_after)} units.`);
   }
 
   function deepen(button, site) {
-    grow(button, site, { site: site.site, operator: "deepen" }, () => `A block of ${count(site.deeper.newborns)} units was born behind ${site.site}.`);
+    grow(button, site.site, { site: site.site, operator: "deepen" }, () => `A block of ${count(site.deeper.newborns)} units was born behind ${site.site}.`);
   }
 
-  function grow(button, site, wanted, told) {
-    perform(button, status, `Saving, then growing ${site.site} …`, async () => {
+  function addExpert(button, site) {
+    grow(button, site.site, { site: site.site, operator: "expert" }, () => `An expert of ${count(site.expert.newborns)} units was born beside ${site.site}.`);
+  }
+
+  async function addColumn() {
+    const allowed = column.getAttribute("aria-disabled") !== "true";
+    const lost = "All that the brain has now, but for its self model, stops learning for good, and a new column learns beside it. Only the checkpoint saved before leads back.";
+    if (allowed && !(await confirm("Add a column?", lost, "Add"))) return;
+    grow(column, "a column", { operator: "column" }, (grown) => `A column of ${count(grown?.units_after)} units was born; all that is older is frozen.`);
+  }
+
+  function grow(button, what, wanted, told) {
+    perform(button, status, `Saving, then growing ${what} …`, async () => {
       const path = `/runs/${encodeURIComponent(page.shown().id)}/growth`;
       const done = await page.api.settle(await page.api.post(path, wanted));
       await load();
@@ -87,6 +112,7 @@ export function mountGrowth(page) {
     request += 1;
     view.node.hidden = true;
     view.empty.hidden = false;
+    beside.hidden = true;
     facts.textContent = "";
     say(status, "");
   });

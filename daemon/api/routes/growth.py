@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from brain.growth.plan import OperatorByHand
 from daemon.api.context import ContextOf
 from daemon.api.shapes import Operation, Request
 from daemon.errors import ConflictError, TrainerLostError
@@ -32,6 +33,26 @@ class Deeper(BaseModel):
     reason: str | None
 
 
+class Expert(BaseModel):
+    """An expert that can be born beside a site's MLP; `parameters` are the scalars it brings."""
+
+    newborns: int
+    parameters: int
+    reason: str | None
+
+
+class Column(BaseModel):
+    """The column that can be born beside all that is there, of which `freezes` scalars then stop learning."""
+
+    newborns: int
+    parameters: int
+    width: int
+    freezes: int
+    reason: str | None
+    num_neurons: int
+    num_parameters: int
+
+
 class Site(BaseModel):
     """A place where neurons can be born; `signals` are those of the last looks, null before the first."""
 
@@ -45,6 +66,7 @@ class Site(BaseModel):
     signals: dict[str, float] | None
     preview: Preview
     deeper: Deeper
+    expert: Expert
 
 
 class GrowthView(BaseModel):
@@ -57,6 +79,7 @@ class GrowthView(BaseModel):
     num_neurons: int
     num_parameters: int
     sites: list[Site]
+    column: Column
     history: list[dict[str, Any]]
 
 
@@ -64,10 +87,11 @@ class Growing(Request):
     """What to grow; without a site, where neurons are missed most.
 
     `widen` adds neurons to the site, `fraction` of its own or `growth.fraction`; `deepen` adds a block behind
-    that of the site, and takes no fraction.
+    that of the site; `expert` adds an expert beside its MLP; `column` freezes all that is there and adds a column
+    beside it, and takes no site. What is born whole takes no fraction.
     """
 
-    operator: Literal["widen", "deepen"] = "widen"
+    operator: OperatorByHand = "widen"
     site: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     fraction: Fraction | None = None
 
@@ -90,7 +114,7 @@ async def growth(
 
 @router.post("/{run_id}/growth", status_code=202, response_model=Operation)
 async def grow(context: ContextOf, run_id: str, wanted: Growing, response: Response) -> Any:
-    """Grow a site by hand; saved before and journaled before the operation is done. 409 where it cannot."""
+    """Grow by hand; saved before and journaled before the operation is done. 409 where it cannot."""
     operation = await context.supervisor.act(run_id, "grow", wanted.model_dump(exclude_none=True))
     response.headers["Location"] = f"/api/v1/operations/{operation.id}"
     return operation.view()

@@ -32,8 +32,18 @@ VIEW: dict[str, Any] = {
             "signals": None,
             "preview": {"newborns": 2, "units": 18, "num_neurons": 178, "num_parameters": 9128},
             "deeper": {"newborns": 0, "reason": "it stands in no block"},
+            "expert": {"newborns": 0, "parameters": 0, "reason": "experts stand beside the MLP of a block"},
         }
     ],
+    "column": {
+        "newborns": 160,
+        "parameters": 30_000,
+        "width": 16,
+        "freezes": 8000,
+        "reason": None,
+        "num_neurons": 336,
+        "num_parameters": 31_000,
+    },
     "history": [],
 }
 
@@ -61,8 +71,13 @@ async def test_sites_are_shown_and_one_is_grown(home: Home) -> None:
         deeper = await client.post(path, json={"site": "blocks.0.mlp", "operator": "deepen"})
         done = (await client.get(f"/api/v1/operations/{deeper.json()['id']}", params={"wait": 10})).json()
         assert done["result"]["operator"] == "deepen"
+        for body in ({"site": "blocks.0.mlp", "operator": "expert"}, {"operator": "column"}):
+            born = await client.post(path, json=body)
+            done = (await client.get(f"/api/v1/operations/{born.json()['id']}", params={"wait": 10})).json()
+            assert body.items() <= done["result"].items()
         for wrong in (
             {"operator": "recycle"},
+            {"operator": "columns"},
             {"fraction": 0},
             {"fraction": 1.5},
             {"site": ""},

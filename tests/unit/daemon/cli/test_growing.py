@@ -53,6 +53,50 @@ def test_a_block_is_born_behind_a_site(call: Call, daemon: FakeDaemon) -> None:
     assert ("POST", GROWTH, {"site": "blocks.0.mlp", "operator": "deepen"}) in daemon.asked
 
 
+def test_an_expert_and_a_column_are_born(call: Call, daemon: FakeDaemon) -> None:
+    whole = {"step": 1234, "metrics_after": {"num_neurons": 272}, "checkpoint": "continuous_1706123456"}
+    for flags, body, result, words in (
+        (
+            ("--expert", "--site", "blocks.0.mlp"),
+            {"site": "blocks.0.mlp", "operator": "expert"},
+            {"operator": "expert", "site": "blocks.0.mlp", "units_before": 64, "units_after": 64},
+            "An expert was born beside blocks.0.mlp at step 1,234; 272 neurons in all. ",
+        ),
+        (
+            ("--column",),
+            {"operator": "column"},
+            {"operator": "column", "site": "columns.0", "units_before": 0, "units_after": 1280},
+            "A column of 1,280 units was born, and all that is older is frozen, at step 1,234; 272 neurons in all. ",
+        ),
+    ):
+        operation = {
+            "id": "o-7",
+            "action": "grow",
+            "state": "done",
+            "result": {**whole, **result},
+            "error": None,
+        }
+        daemon.problems["POST", GROWTH] = (202, operation)
+        assert call("grow", *flags).out == f"{words}Before it: continuous_1706123456\n"
+        assert ("POST", GROWTH, body) in daemon.asked
+
+
+def test_only_one_growth_at_a_time(call: Call, daemon: FakeDaemon) -> None:
+    called = call("grow", "--expert", "--column")
+    assert called.code == 2
+    assert called.err == "synapsed: --expert and --column exclude each other: grow one at a time\n"
+    assert not daemon.asked
+
+
+def test_the_preview_says_what_a_column_would_bring_or_is_kept_by(call: Call, daemon: FakeDaemon) -> None:
+    daemon.problems["GET", GROWTH] = (200, VIEW)
+    shown = call("grow", "--preview").out
+    assert "A column would bring 160 neurons and 30,000 parameters, and freeze 8,000." in shown
+    column = {**VIEW["column"], "reason": "this brain grows no columns"}
+    daemon.problems["GET", GROWTH] = (200, {**VIEW, "column": column})
+    assert "No column can be born: this brain grows no columns." in call("grow", "--preview").out
+
+
 def test_a_refusal_is_one_line_and_exit_code_5(call: Call, daemon: FakeDaemon) -> None:
     daemon.problems["POST", GROWTH] = (409, {"detail": "self_model cannot grow: growth.max_neurons = 176"})
     called = call("grow", "--site", "self_model")

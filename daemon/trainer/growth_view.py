@@ -1,0 +1,104 @@
+"""What a person sees before growing a brain by hand: its sites, and what each growth would bring or is kept by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from brain.growth.decision import newborn_units, room_for, why_no_column, why_no_expert, why_not_deeper
+from brain.ports import Columnar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from brain.growth.config import GrowthConfig
+    from brain.growth.plan import Birth, GrowthSite
+    from brain.ports import Growable
+    from daemon.trainer.state import LoopState
+
+
+def growth_view(
+    brain: Growable,
+    state: LoopState,
+    limits: GrowthConfig,
+    *,
+    fraction: float | None,
+    counts: Mapping[str, int],
+) -> dict[str, Any]:
+    """Sites from input to output, a column, and what grew so far; JSON-able.
+
+    Args:
+        brain: what can grow.
+        state: of the loop.
+        limits: the settings of growth.
+        fraction: share of a site's units that would be born; None for that of the settings.
+        counts: `num_neurons` and `num_parameters` of the brain now.
+    """
+    sites, share = brain.sites(), limits.fraction if fraction is None else fraction
+    return {
+        "enabled": limits.enabled,
+        "fraction": share,
+        "max_neurons": limits.max_neurons,
+        **counts,
+        "sites": [_site(name, sites, state, limits, share=share, counts=counts) for name in sites],
+        "column": _column(brain, sites, limits, counts),
+        "history": list(state.growth_history),
+    }
+
+
+def next_column(brain: Growable) -> Birth | None:
+    """The column that can be born; None for a brain that grows none."""
+    return brain.next_column() if isinstance(brain, Columnar) else None
+
+
+def _site(
+    name: str,
+    sites: Mapping[str, GrowthSite],
+    state: LoopState,
+    limits: GrowthConfig,
+    *,
+    share: float,
+    counts: Mapping[str, int],
+) -> dict[str, Any]:
+    site = sites[name]
+    room, why = room_for(sites, limits, name)
+    units = newborn_units(site.units, share, room=room, newborns=limits.newborns)
+    expert = site.expert
+    return {
+        "site": name,
+        "units": site.units,
+        "born_units": site.born_units,
+        "max_units": site.units if site.frozen else int(site.born_units * limits.site_ratio),
+        "eligible": units > 0,
+        "reason": None if units > 0 else why,
+        "last_growth_step": state.growth.get("born", {}).get(name),
+        "signals": state.growth.get("signals", {}).get(name),
+        "deeper": {"newborns": site.deeper_units, "reason": why_not_deeper(sites, limits, name)},
+        "expert": {
+            "newborns": 0 if expert is None else expert.units,
+            "parameters": 0 if expert is None else expert.parameters,
+            "reason": why_no_expert(sites, limits, name),
+        },
+        "preview": {
+            "newborns": units,
+            "units": site.units + units,
+            "num_neurons": counts["num_neurons"] + units,
+            "num_parameters": counts["num_parameters"] + units * site.parameters_per_unit,
+        },
+    }
+
+
+def _column(
+    brain: Growable, sites: Mapping[str, GrowthSite], limits: GrowthConfig, counts: Mapping[str, int]
+) -> dict[str, Any]:
+    born = next_column(brain)
+    brought = {"newborns": 0, "parameters": 0, "width": 0, "freezes": 0}
+    if born is not None:
+        brought = {
+            "newborns": born.units, "parameters": born.parameters, "width": born.width, "freezes": born.freezes,
+        }  # fmt: skip
+    return {
+        **brought,
+        "reason": why_no_column(sites, limits, born),
+        "num_neurons": counts["num_neurons"] + brought["newborns"],
+        "num_parameters": counts["num_parameters"] + brought["parameters"] - brought["freezes"],
+    }
