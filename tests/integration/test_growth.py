@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from safetensors.torch import load_file
+
+from daemon.protocol import Command
 from daemon.trainer.offline import export
 from tests.integration.test_bit_exact import learn, weights_hash
+from tests.integration.test_recovery import LoopUnderTest
 from tests.trainer_process import newest, spawn, tiny_order
 
 if TYPE_CHECKING:
@@ -106,6 +110,96 @@ def test_growth_ordered_by_hand_happens_again_after_a_crash(home: Home) -> None:
     )
 
 
+def test_experts_and_columns_ordered_by_hand_happen_again_after_a_crash(home: Home) -> None:
+    trainer = spawn(tiny_order(home, limits__steps=120))
+    trainer.hear_until(lambda heard: heard.step >= 3)
+    overview = trainer.order("growth").result
+    beside = {row["site"]: row["expert"] for row in overview["sites"]}
+    assert beside["blocks.0.mlp"]["reason"] is None
+    assert "experts stand beside the MLP of a block" in beside["self_model"]["reason"]
+    expert = trainer.order("grow", operator="expert", site="blocks.0.mlp")
+    assert expert.ok, expert.error
+    parameters = expert.result["metrics_after"]["num_parameters"]
+    assert parameters - overview["num_parameters"] == beside["blocks.0.mlp"]["parameters"]
+    column = trainer.order("growth").result["column"]
+    assert column["reason"] is None
+    born = trainer.order("grow", operator="column")
+    assert born.ok, born.error
+    assert (born.result["site"], born.result["units_before"]) == ("columns.0", 0)
+    assert born.result["units_after"] == column["newborns"]
+    after = {key: born.result["metrics_after"][key] for key in ("num_neurons", "num_parameters")}
+    assert after == {key: column[key] for key in after}
+    rows = {row["site"]: row for row in trainer.order("growth").result["sites"]}
+    trunk = rows["blocks.0.mlp"]
+    assert (trunk["eligible"], trunk["reason"]) == (False, "frozen: an older column")
+    assert trunk["deeper"]["reason"] == trunk["expert"]["reason"] == "frozen: an older column"
+    assert rows["columns.0.blocks.0.mlp"]["eligible"]
+    assert rows["columns.0.blocks.0.mlp"]["last_growth_step"] == born.result["step"]
+    neediest = trainer.order("grow", operator="expert")
+    assert neediest.ok, neediest.error
+    assert neediest.result["site"].startswith("columns.0.blocks.")
+    whole = trainer.finish()
+    assert whole.checkpoint is not None
+    messages = [e["message"] for e in trainer.events if e["kind"] == "brain_grew"]
+    assert messages[0].startswith("[Neurogenesis] Growing an expert beside blocks.0.mlp: By hand (")
+    assert messages[1].startswith(
+        "[Neurogenesis] Growing a column beside all older ones (columns.0): By hand ("
+    )
+    final, older = home.checkpoints / whole.checkpoint, home.checkpoints / born.result["checkpoint"]
+    assert manifest(final)["spec"]["columns"]
+    assert frozen_in(final) == {name: frozen_in(older)[name] for name in frozen_in(final)}
+    # The same journal, from the checkpoint of step 0: as if everything after it had been lost.
+    first = min(home.checkpoints.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    replayed = spawn(tiny_order(home, session=2, checkpoint=first, limits_from_checkpoint=True)).finish()
+    assert replayed.checkpoint is not None
+    assert weights_hash(home.checkpoints / replayed.checkpoint) == weights_hash(final)
+
+
+def frozen_in(checkpoint: Path) -> dict[str, bytes]:
+    """Weights of a checkpoint's trunk, bit by bit."""
+    weights = load_file(checkpoint / "model.safetensors")
+    trunk = ("embedding", "bigram.", "blocks.", "head.")
+    return {name: w.numpy().tobytes() for name, w in weights.items() if name.startswith(trunk)}
+
+
+def test_half_and_half_across_a_column_equals_the_whole(home: Home) -> None:
+    trainer = spawn(tiny_order(home, limits__steps=40))
+    trainer.hear_until(lambda heard: heard.step >= 2)
+    assert trainer.order("grow", operator="column").ok
+    middle = trainer.order("checkpoint")
+    assert middle.ok, middle.error
+    whole = trainer.finish()
+    assert whole.checkpoint is not None
+    half = home.checkpoints / middle.result["checkpoint"]
+    end = learn(home, session=2, checkpoint=half, limits__steps=whole.step - manifest(half)["step"])
+    assert weights_hash(end) == weights_hash(home.checkpoints / whole.checkpoint)
+
+
+def test_a_roll_back_leaves_what_is_frozen_as_it_was(home: Home) -> None:
+    ill: list[int] = []
+    running: list[LoopUnderTest] = []
+
+    def sick(step: int) -> bool:
+        """Ten steps in a row, some time after the column was born."""
+        grown = [record["step"] for record in running[0].parts.state.growth_history] if running else []
+        if grown and step > grown[0] + 5 and len(ill) < 10:
+            ill.append(step)
+            return True
+        return False
+
+    run = LoopUnderTest(home, sick, limits__steps=60)
+    running.append(run)
+    run.ours.send(Command(id="c", action="grow", arguments={"operator": "column"}))
+    events = run.events()
+    assert [event["kind"] for event in events].count("rolled_back") == 1
+    [grown] = run.parts.state.growth_history
+    before = frozen_in(next(path for path in before_growth(home)))
+    weights = run.parts.brain.state().model
+    assert grown["operator"] == "column"
+    assert {name: weights[name].numpy().tobytes() for name in before} == before
+    assert bool(weights["columns.0.head.weight"].any())
+
+
 def test_kill_9_after_an_acknowledged_growth_loses_nothing_of_it(home: Home) -> None:
     trainer = spawn(tiny_order(home, limits__steps=10_000))
     trainer.hear_until(lambda heard: heard.step >= 3)
@@ -125,7 +219,24 @@ def test_orders_that_do_not_fit_are_refused_in_words(home: Home) -> None:
     whole = trainer.order("grow", operator="deepen", fraction=0.5)
     assert whole.conflict
     assert "leave fraction out" in str(whole.error)
+    for operator, part in (("expert", "an expert"), ("column", "a column")):
+        whole = trainer.order("grow", operator=operator, fraction=0.5)
+        assert whole.conflict
+        assert whole.error == f"{part} is born whole: leave fraction out"
+    placed = trainer.order("grow", operator="column", site="blocks.0.mlp")
+    assert placed.conflict
+    assert placed.error == "a column stands beside all that is there: leave site out"
+    crowded = trainer.order("grow", operator="column")
+    assert crowded.conflict
+    assert "growth.max_neurons = 180 leaves room for" in str(crowded.error)
+    aside = trainer.order("grow", operator="expert", site="self_model")
+    assert aside.conflict
+    assert aside.error == "no expert can be born beside self_model: experts stand beside the MLP of a block"
     assert trainer.order("grow", fraction=1.0).result["metrics_after"]["num_neurons"] == 180
+    crowded = trainer.order("grow", operator="expert")
+    assert crowded.conflict
+    assert "an expert has" in str(crowded.error)
+    assert "leaves room for 0" in str(crowded.error)
     full = trainer.order("grow")
     assert full.conflict
     assert "growth.max_neurons = 180 leaves room for 0 more" in str(full.error)
