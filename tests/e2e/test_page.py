@@ -185,6 +185,29 @@ def test_a_brain_is_grown_by_hand(context: BrowserContext, server: RealServer, t
     )
     expect(rows).to_have_count(sites + 2)
     expect(page.locator("#event-list")).to_contain_text("Growing a block behind blocks.0.mlp: By hand")
+
+    expect(page.get_by_role("button", name="Add an expert beside self_model")).to_be_disabled()
+    page.get_by_role("button", name="Add an expert beside blocks.0.mlp").click()
+    expect(told).to_have_text(
+        re.compile(r"^An expert of [\d,]+ units was born beside blocks\.0\.mlp\.$"), timeout=PATIENCE_MS
+    )
+    expect(rows.filter(has_text="blocks.0.experts.0")).to_have_count(1)
+    expect(page.locator("#event-list")).to_contain_text("Growing an expert beside blocks.0.mlp: By hand")
+
+    column = page.get_by_role("button", name="Add a column")
+    column.click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(rows.filter(has_text="columns.0.")).to_have_count(0)
+    column.click()
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(told).to_have_text(
+        re.compile(r"^A column of [\d,]+ units was born; all that is older is frozen\.$"), timeout=PATIENCE_MS
+    )
+    expect(rows.filter(has_text="columns.0.blocks.0.mlp")).to_have_count(1)
+    frozen = page.get_by_role("button", name="Grow blocks.0.mlp", exact=True)
+    expect(frozen).to_be_disabled()
+    expect(frozen).to_have_attribute("title", "frozen: an older column")
+    expect(page.get_by_role("button", name="Grow columns.0.blocks.0.mlp")).to_be_enabled()
     act(page, "stop")
     expect(state(page)).to_have_text("stopped", timeout=PATIENCE_MS)
     assert watch.errors == []
