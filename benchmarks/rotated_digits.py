@@ -16,13 +16,15 @@ from benchmarks.continual import compare, mean_of, permuted_tasks, rotated_tasks
 from benchmarks.result import Result, judged
 from benchmarks.split_digits import OURS as SPLIT
 from benchmarks.split_digits import online, peers
-from brain.models.classifier.config import MemoryConfig
+from brain.models.classifier.config import AverageConfig, MemoryConfig
 
 ACCURACY_MIN, FORGETTING_MAX = 86.0, 5.0
 SLEEP_EVERY_SAMPLES = 300
 OURS = replace(
     SPLIT,
     memory=MemoryConfig(capacity=200, rows=20, updates=5, logit_weight=2.0, separate_classes=False),
+    # Horizons of 100 and 1,000 batches at five updates each.
+    averages=AverageConfig(plastic=0.998, stable=0.9998),
 )
 
 
