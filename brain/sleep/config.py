@@ -13,7 +13,7 @@ class SleepConfig:
         every_steps: sleep after this many steps awake; 0: never by itself.
         steps: of one sleep.
         rest_steps: forgetting puts to sleep at the earliest so many steps after the last sleep; 0: never.
-        idle_awake_steps: a stream with nothing to read does, likewise; 0: never.
+        idle_awake_steps: an idle stream puts to sleep, likewise; 0: never.
         final_rate: share of the learning rate that is left at the end of a sleep.
         tolerance: relative rise of the mean probe loss beyond which a sleep is undone.
     """

@@ -39,6 +39,16 @@ def due_to_sleep(awake_steps: int, forgetting: float, threshold: float, config: 
     return None
 
 
+def due_when_idle(awake_steps: int, config: SleepConfig) -> bool:
+    """Whether to fall asleep now that there is nothing to read.
+
+    >>> from brain.sleep.config import SleepConfig
+    >>> [due_when_idle(n, SleepConfig(idle_awake_steps=limit)) for n, limit in ((199, 200), (200, 200), (200, 0))]
+    [False, True, False]
+    """
+    return bool(config.idle_awake_steps) and awake_steps >= config.idle_awake_steps
+
+
 def is_worse(before: float, after: float, tolerance: float) -> bool:
     """Whether a sleep must be undone: the mean probe loss rose by more than `tolerance`, or is no number.
 

@@ -84,7 +84,16 @@ class Run(BaseModel):
     brain: str | None
     device: str | None
     state: Literal[
-        "queued", "starting", "running", "paused", "sleeping", "stopping", "stopped", "finished", "crashed"
+        "queued",
+        "starting",
+        "running",
+        "paused",
+        "sleeping",
+        "waiting",
+        "stopping",
+        "stopped",
+        "finished",
+        "crashed",
     ]
     degraded: str | None
     reason: str | None

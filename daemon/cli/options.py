@@ -66,6 +66,14 @@ DataOption = Annotated[
         "--data", metavar="PATH", help="File or folder to learn from; repeatable.", rich_help_panel=RUN
     ),
 ]
+FollowOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--follow/--again",
+        help="At the end of the data wait for more (appended text, new files), or begin again.",
+        rich_help_panel=RUN,
+    ),
+]
 HoursOption = Annotated[
     float | None, typer.Option("--hours", help="End after so many hours.", rich_help_panel=RUN)
 ]
@@ -111,6 +119,7 @@ def overrides_from(
     *,
     brain: str | None = None,
     data: list[Path] | None = None,
+    follow: bool | None = None,
     hours: float | None = None,
     steps: int | None = None,
     device: str | None = None,
@@ -128,6 +137,7 @@ def overrides_from(
     named: dict[str, Any] = {
         "brain.kind": brain,
         "stream.data": [str(path) for path in data] if data else None,
+        "stream.at_end": None if follow is None else ("wait" if follow else "again"),
         "limits.hours": hours,
         "limits.steps": steps,
         "device": device,

@@ -95,7 +95,7 @@ class SourceReader:
             )
         if len(state.segments) != len(self.state.segments):
             state = self._cut_otherwise(state)
-        self.state = state._replace(fingerprint=self._listing.fingerprint)
+        self.state = state._replace(fingerprint=self._listing.fingerprint, marks=())
         # At a pass's beginning the files are listed once more, as they were in the run without the break.
         self._stale = state.document is None and state.number > 1
 

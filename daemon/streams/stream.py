@@ -128,12 +128,15 @@ class ExperienceStream:
     def next(self, lanes: Sequence[int]) -> tuple[Experience, Cursor]:
         """One row for each of the lanes named, and the cursor behind them.
 
-        Of followed sources only lanes that have something to read have a row; without any, nothing has changed.
+        Of followed sources only lanes that have something to read have a row, and the others are asked when none
+        of these has; without any row nothing has changed.
 
         Raises:
             StreamError: every source has become empty.
         """
         rows = [row for lane in lanes if (row := self._row(lane)) is not None]
+        if not rows:
+            rows = [row for lane in range(len(self._lanes)) if (row := self._row(lane)) is not None]
         return Experience.of(rows, self._config.segment_bytes), self.cursor()
 
     def cursor(self) -> Cursor:

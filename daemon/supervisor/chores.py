@@ -22,6 +22,9 @@ ANSWERS_KEPT_SECONDS = 24 * 3600.0
 CACHE_KEPT_SECONDS = 30 * 24 * 3600.0
 
 
+LEARNING = frozenset({RunState.RUNNING, RunState.WAITING})  # also between two texts
+
+
 class Chores:
     """The ScheduledWork of daemon.schedule, done by the supervisor."""
 
@@ -31,7 +34,7 @@ class Chores:
     async def evaluate(self) -> str:
         """Score the whole held-out set with the brain that is learning; say so when none is."""
         supervisor = self._supervisor
-        learning = [run for run in supervisor.active() if run.state is RunState.RUNNING]
+        learning = [run for run in supervisor.active() if run.state in LEARNING]
         if not learning:
             return "nothing is learning"
         try:
@@ -48,7 +51,7 @@ class Chores:
     async def sleep(self) -> str:
         """Put the brain that is learning to sleep; say so when none is, or when it cannot."""
         supervisor = self._supervisor
-        learning = [run for run in supervisor.active() if run.state is RunState.RUNNING]
+        learning = [run for run in supervisor.active() if run.state in LEARNING]
         if not learning:
             return "nothing is learning"
         try:

@@ -21,6 +21,7 @@ from daemon.journal import Entry, Journal
 from daemon.trainer.evaluation import HeldOutEvaluation
 from daemon.trainer.forgetting import Probes
 from daemon.trainer.growing import Growing
+from daemon.trainer.idling import Idling
 from daemon.trainer.loop import Parts
 from daemon.trainer.restoring import (
     HELD_OUT_PREFIX,
@@ -100,6 +101,7 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
         replay=replay,
         growing=Growing(config.growth, seed=config.seed),
         sleeping=sleeping,
+        idling=Idling(config.stream.idle_after_seconds),
         probes=probes,
         journal=journal,
         watch=watch,

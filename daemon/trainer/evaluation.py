@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from brain.ports import Brain
     from daemon.config import EvaluationConfig
     from daemon.streams import ExperienceStream
+    from daemon.trainer.reporting import Reporter
 
 MAX_BLOCKS = 4096  # a fixed evenly spaced subset stands for a larger set
 NATS, BYTES, STEP = range(3)
@@ -107,6 +108,17 @@ class HeldOutEvaluation:
             coverage=len(scored) / len(table),
             age_steps=float(step - scored[:, STEP].mean()),
         )
+
+    def report(self, losses: list[HeldOutLoss], reporter: Reporter, step: int) -> float | None:
+        """Held-out loss by source and over all sources, as points; the latter is returned in BPC."""
+        for loss in losses:
+            reporter.point(f"held_out_bpc/{loss.source}", step, loss.bpc)
+            reporter.point(f"held_out_coverage/{loss.source}", step, loss.coverage)
+            reporter.point(f"held_out_age_steps/{loss.source}", step, loss.age_steps)
+        total = combine(self.summaries(step))
+        if total is not None:
+            reporter.point("held_out_bpc", step, total)
+        return total
 
     def state_arrays(self) -> dict[str, np.ndarray]:
         """The tables, by source name, to survive a restart."""

@@ -25,8 +25,7 @@ from daemon.events import (
     StateChanged,
 )
 from daemon.protocol import Goodbye, RunState
-from daemon.trainer.batching import assemble, num_replayed, reading_lanes
-from daemon.trainer.evaluation import HeldOutEvaluation, HeldOutLoss, combine
+from daemon.trainer.batching import assemble, reading_lanes
 from daemon.trainer.forgetting import wearing
 from daemon.trainer.pace import Pace
 from daemon.trainer.recovery import RATE_AFTER_ROLLBACK, Verdict, judge_step
@@ -41,8 +40,10 @@ if TYPE_CHECKING:
     from daemon.config import RunConfig
     from daemon.journal import Entry, Journal
     from daemon.streams import Experience, ExperienceStream
+    from daemon.trainer.evaluation import HeldOutEvaluation
     from daemon.trainer.forgetting import Probes
     from daemon.trainer.growing import Growing
+    from daemon.trainer.idling import Idling
     from daemon.trainer.pipe import Pipe
     from daemon.trainer.reporting import Reporter
     from daemon.trainer.saving import Saver
@@ -66,6 +67,7 @@ class Parts:
     replay: ReplayMemory
     growing: Growing
     sleeping: Sleeping
+    idling: Idling
     probes: Probes
     journal: Journal
     watch: Watch
@@ -145,7 +147,10 @@ class Loop:
         return self.parts.stream.cursor().to_json()
 
     def read(self) -> Experience | None:
-        """The next segment of every lane that reads; None, and the run stands still, once all is gone."""
+        """The next segment of every lane that reads.
+
+        None when there is nothing to read: of followed sources for now; else all is gone and the run stands still.
+        """
         config = self.parts.config
         lanes = reading_lanes(self.step, config.stream.rows, self.replay_fraction, config.replay.fraction)
         try:
@@ -155,14 +160,18 @@ class Loop:
                 raise  # there was nothing from the start: that is a mistake, not a loss
             self.stand_still(str(error))
             return None
+        if not len(experience.length):
+            self.parts.idling.rest(self)
+            return None
+        self.parts.idling.end(self)
         self._context = experience.bytes[0, : experience.length[0]].tobytes()
         return experience
 
     def assemble(self, experience: Experience) -> Batch:
-        """Live rows and replayed rows as one batch."""
+        """Live rows as one batch with replayed ones, which take the places of lanes with nothing to read, too."""
         replay = self.parts.replay
-        due = num_replayed(self.step, self.parts.config.stream.rows, self.replay_fraction)
-        count = min(due, len(replay))
+        places = self.parts.config.stream.rows - len(experience.length)
+        count = min(places, len(replay)) if self.replay_fraction else 0
         self._replayed = replay.sample(count) if count else None
         return assemble(experience, self._replayed, self.parts.device)
 
@@ -248,7 +257,7 @@ class Loop:
         if parts.evaluation.due(step, self.session_seconds):
             with self.speaking():
                 loss = parts.evaluation.score_slice(parts.brain, step)
-            self.report_held_out([] if loss is None else [loss])
+            parts.evaluation.report([] if loss is None else [loss], parts.reporter, step)
         if parts.voice.due():
             with self.speaking():
                 parts.reporter.sample(parts.voice.sample(parts.brain, self._context))
@@ -258,23 +267,11 @@ class Loop:
         """The weights that speak and are evaluated: fast or stable, whichever does better on the probes."""
         return wearing(self.parts.brain, self.parts.probes.better())
 
-    def report_held_out(self, losses: list[HeldOutLoss]) -> float | None:
-        """Held-out loss by source and over all sources; the latter is returned in BPC."""
-        reporter, step = self.parts.reporter, self.step
-        for loss in losses:
-            reporter.point(f"held_out_bpc/{loss.source}", step, loss.bpc)
-            reporter.point(f"held_out_coverage/{loss.source}", step, loss.coverage)
-            reporter.point(f"held_out_age_steps/{loss.source}", step, loss.age_steps)
-        total = combine(self.parts.evaluation.summaries(step))
-        if total is not None:
-            reporter.point("held_out_bpc", step, total)
-        return total
-
     def evaluate(self) -> dict[str, float]:
         """Score the whole held-out set on demand; BPC by source, and `total`."""
         with self.speaking():
             losses = self.parts.evaluation.score_all(self.parts.brain, self.step, self.alive)
-        total = self.report_held_out(losses)
+        total = self.parts.evaluation.report(losses, self.parts.reporter, self.step)
         by_source = {loss.source: loss.bpc for loss in losses}
         if total is None:
             return {}
@@ -311,7 +308,9 @@ class Loop:
                         )
                     )
             case "sleep":
-                self.parts.sleeping.fall_asleep(self, entry.payload["steps"], "by hand")
+                self.parts.sleeping.fall_asleep(
+                    self, entry.payload["steps"], entry.payload.get("reason", "by hand")
+                )
             case "grow":
                 self.parts.growing.apply(self, GrowthPlan.from_json(entry.payload))
             case "roll_back":
@@ -348,7 +347,9 @@ class Loop:
 
     def state_of_going_on(self) -> RunState:
         """What the run is when it is not paused."""
-        return RunState.SLEEPING if self.parts.sleeping.asleep(self) else RunState.RUNNING
+        if self.parts.sleeping.asleep(self):
+            return RunState.SLEEPING
+        return RunState.WAITING if self.parts.idling.waiting else RunState.RUNNING
 
     def enter(self, state: RunState, reason: str = "") -> None:
         """Change the run's state, as an event."""

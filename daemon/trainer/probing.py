@@ -66,11 +66,14 @@ def probe_checkpoint(
 
 
 def read_on(home: Home, loaded: LoadedCheckpoint, config: RunConfig, count: int) -> list[Batch]:
-    """The next `count` batches of every lane, from the checkpoint's place in its sources."""
+    """The next `count` batches of every lane, from the checkpoint's place in its sources.
+
+    A run that waits for more to read has no next one: it is given what it has read, from the beginning.
+    """
     record = loaded.state.get("loop", {}).get("cursor")
     lanes = num_lanes(config.stream.rows, config.replay.fraction)
     stream = ExperienceStream.open(
-        config.stream,
+        dataclasses.replace(config.stream, at_end="again"),
         lanes=lanes,
         seed=config.seed,
         cache=home.cache,

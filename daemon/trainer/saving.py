@@ -50,6 +50,9 @@ class Saver:
         self._newest = ""
         self._step = 0
         self._pruned = False
+        self._saved: tuple[int, int] | None = (
+            None  # step and journal entry of the newest checkpoint, if sound
+        )
         self._writer = CheckpointWriter(
             folder, run_id=order.run_id, session=order.session, retention=config, emit=self._note
         )
@@ -65,7 +68,7 @@ class Saver:
     def tick(self, loop: Loop) -> None:
         """Between two steps: collect what was saved, begin the next save when it is due."""
         self.collect(loop)
-        if self._writer.due(self._config.every_seconds):
+        if self._writer.due(self._config.every_seconds) and self._saved != _moment(loop):
             self._begin(loop)
         if self._writer.num_failures and self._writer.seconds_since_commit > self._pause_seconds:
             loop.stand_still(f"nothing could be saved for {self._writer.seconds_since_commit:.0f} s")
@@ -124,6 +127,8 @@ class Saver:
         if isinstance(event, CheckpointSaved):
             self._newest = event.checkpoint
             self._reporter.point("checkpoint_stall_seconds", self._step, event.stall_seconds)
+        elif isinstance(event, CheckpointFailed):
+            self._saved = None
         self._pruned |= isinstance(event, CheckpointPruned)
         self._reporter.event(event)
 
@@ -142,6 +147,7 @@ class Saver:
     def _snapshot(self, loop: Loop, reason: str) -> Snapshot:
         parts, brain = loop.parts, loop.parts.brain.state()
         replay = parts.replay.commit(sync=False)
+        self._saved = _moment(loop)
         vitals = {f"{VITALS_PREFIX}{name}": tensor for name, tensor in parts.watch.state_tensors().items()}
         slots = {f"{SLOTS_PREFIX}{name}": column for name, column in parts.replay.slots().items()}
         held_out = {
@@ -186,3 +192,8 @@ class Saver:
         commits = [ReplayCommit.from_json(info.manifest.replay) for info in infos if info.manifest.replay]
         for path in loop.parts.replay.unreferenced(commits):
             path.unlink(missing_ok=True)
+
+
+def _moment(loop: Loop) -> tuple[int, int]:
+    """What a checkpoint follows from: while nothing is learned and nobody intervenes it would be the same again."""
+    return loop.parts.state.step, loop.parts.state.journal_sequence

@@ -1,8 +1,9 @@
 """Sleep in the loop: replay alone, taught by the stable average, undone when the probes say that it did harm.
 
-Falling asleep follows from the step, from forgetting as it was measured by the step, or from the journal; how
-far a sleep has come stands in `LoopState.sleep`, and what it would go back to travels in the checkpoint. So a
-sleep may be paused, stopped, saved and resumed between any two of its steps, and the same weights wake up.
+Falling asleep follows from the step, from forgetting as it was measured by the step, or from the journal (by
+hand, or while there is nothing to read); how far a sleep has come stands in `LoopState.sleep`, and what it would
+go back to travels in the checkpoint. So a sleep may be paused, stopped, saved and resumed between any two of its
+steps, and the same weights wake up.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 
 from brain.memory.fraction import next_fraction
 from brain.ports import Sleeper
-from brain.sleep.schedule import due_to_sleep, is_worse, rate_factor
+from brain.sleep.schedule import due_to_sleep, due_when_idle, is_worse, rate_factor
 from daemon.events import NonFiniteStepSkipped
 from daemon.protocol import RunState
 from daemon.sleep_events import SleepBegan, SleepEnded, SleepRolledBack
@@ -69,10 +70,9 @@ class Sleeping:
             self.report(loop, through)
             if len(through) == len(parts.probes.probes) and through:
                 self._steer(loop)
-        awake_steps = step - int(parts.state.sleep.get("woke", 0))
         forgetting = parts.state.sleep.get("forgetting")
         reason = due_to_sleep(
-            awake_steps,
+            self._awake_steps(loop),
             math.nan if forgetting is None else forgetting,
             parts.config.forgetting.threshold,
             self.config,
@@ -84,6 +84,14 @@ class Sleeping:
         """Journal a sleep, then fall asleep; the step at which."""
         loop.apply(loop.parts.journal.append("sleep", loop.step, {"steps": steps}))
         return loop.step
+
+    def idle(self, loop: Loop) -> bool:
+        """The stream has nothing to read: journal a sleep and fall asleep, if enough was learned since the last."""
+        due = due_when_idle(self._awake_steps(loop), self.config) and self.refusal(loop) is None
+        if due:
+            order = {"steps": self.config.steps, "reason": "the stream idles"}
+            loop.apply(loop.parts.journal.append("sleep", loop.step, order))
+        return due
 
     def fall_asleep(self, loop: Loop, steps: int, reason: str) -> None:
         """Remember how it was before, and begin."""
@@ -202,7 +210,10 @@ class Sleeping:
         self._steer(loop)
         parts.state.sleep.pop("forgetting", None)  # awake again, it is measured anew before it counts
         self.report(loop, list(parts.probes.probes))
-        loop.enter(RunState.RUNNING, "slept")
+        loop.enter(loop.state_of_going_on(), "slept")
+
+    def _awake_steps(self, loop: Loop) -> int:
+        return loop.step - int(loop.parts.state.sleep.get("woke", 0))
 
     def _can_go_back(self, loop: Loop) -> bool:
         """Whether the brain is still of the form it fell asleep with; by hand it may have grown meanwhile."""

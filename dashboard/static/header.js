@@ -13,7 +13,7 @@ const FACTS = [
   ["size", "parameters"],
 ];
 
-const STATE_SIGN = { running: "▶", paused: "❚❚", crashed: "✕", sleeping: "☾" };
+const STATE_SIGN = { running: "▶", paused: "❚❚", crashed: "✕", sleeping: "☾", waiting: "…" };
 
 export function mountHeader(page) {
   const facts = {};

@@ -52,13 +52,13 @@ export function availability(state) {
   return {
     start: free,
     resume: !run || !ended(run.state) ? need("stopped", "finished", "crashed") : (free ?? (run.checkpoint ? null : "the run has no checkpoint")),
-    pause: need("running", "sleeping"),
+    pause: need("running", "sleeping", "waiting"),
     continue: need("paused"),
-    checkpoint: need("running", "paused", "sleeping"),
-    stop: need("queued", "starting", "running", "paused", "sleeping"),
-    talk: need("running", "paused", "sleeping"),
-    evaluate: need("running", "paused", "sleeping"),
-    sleep: need("running", "paused"),
+    checkpoint: need("running", "paused", "sleeping", "waiting"),
+    stop: need("queued", "starting", "running", "paused", "sleeping", "waiting"),
+    talk: need("running", "paused", "sleeping", "waiting"),
+    evaluate: need("running", "paused", "sleeping", "waiting"),
+    sleep: need("running", "paused", "waiting"),
   };
 }
 

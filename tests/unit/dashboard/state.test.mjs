@@ -69,6 +69,7 @@ test("controls fit the state of the run and say why not", () => {
   const can = (state) => availability(after(initialState(), live, snapshot([run("1", state, { checkpoint: "c" })])));
   const allowed = (state) => Object.entries(can(state)).filter(([, reason]) => reason === null).map(([name]) => name).sort();
   assert.deepEqual(allowed("running"), ["checkpoint", "evaluate", "pause", "sleep", "stop", "talk"]);
+  assert.deepEqual(allowed("waiting"), ["checkpoint", "evaluate", "pause", "sleep", "stop", "talk"]);
   assert.deepEqual(allowed("paused"), ["checkpoint", "continue", "evaluate", "sleep", "stop", "talk"]);
   assert.deepEqual(allowed("stopped"), ["resume", "start"]);
   assert.deepEqual(allowed("stopping"), []);

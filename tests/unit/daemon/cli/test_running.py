@@ -56,6 +56,18 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     return stage
 
 
+def test_follow_waits_at_the_end_of_the_data_and_again_begins_again(
+    call: Call, stage: Stage, tmp_path: Path
+) -> None:
+    (tmp_path / "a.log").write_text("a")
+    assert call("start", "--preset", "tiny", "--data", str(tmp_path / "a.log"), "--follow").code == 0
+    assert stage.request.config.stream.at_end == "wait"
+    assert call("resume", "--again").code == 0
+    assert stage.request.overrides == {"stream.at_end": "again"}
+    assert call("resume").code == 0
+    assert stage.request.overrides == {}
+
+
 def test_start_resolves_every_option_and_sums_up(call: Call, stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "b.txt").write_text("b")

@@ -77,6 +77,13 @@ def test_a_file_is_read_once_and_what_is_appended_is_read_on(tmp_path: Path, ope
     assert opener.messages(SourceChanged) == []
 
 
+def test_text_that_only_a_resting_lane_holds_is_read(tmp_path: Path, opener: Opener) -> None:
+    stream = opener(write_tree(tmp_path / "d", {"a": numbered(200)}), at_end="wait")
+    stream.next([2])
+    experience, _ = stream.next([0, 1, 3])
+    assert (experience.lane.tolist(), experience.offset.tolist()) == ([2], [64])
+
+
 def test_having_nothing_to_read_leaves_no_trace(tmp_path: Path, opener: Opener) -> None:
     one, two = (write_tree(tmp_path / name, {name: numbered(9_000)}) for name in ("one", "two"))
     stream = opener(one, two, at_end="wait", mix="weighted")
