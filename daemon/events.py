@@ -332,16 +332,8 @@ class BrainGrew(Event):
     def message(self) -> str:
         if self.operator == "recycle":
             return f"[Neurogenesis] Renewing {self.num_renewed} dormant units of {self.site}: {self.reason}"
-        match self.operator:
-            case "deepen":
-                what = f"a block behind {self.site}"
-            case "expert":
-                what = f"an expert beside {self.site}"
-            case "column":
-                what = f"a column beside all older ones ({self.site})"
-            case _:
-                what = self.site
-        return f"[Neurogenesis] Growing {what}: {self.reason}"
+        parts = {"deepen": "a block behind ", "expert": "an expert beside ", "column": "a column, "}
+        return f"[Neurogenesis] Growing {parts.get(self.operator, '')}{self.site}: {self.reason}"
 
 
 @dataclass(frozen=True, kw_only=True)

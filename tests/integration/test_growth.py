@@ -143,7 +143,7 @@ def test_experts_and_columns_ordered_by_hand_happen_again_after_a_crash(home: Ho
     messages = [e["message"] for e in trainer.events if e["kind"] == "brain_grew"]
     assert messages[0].startswith("[Neurogenesis] Growing an expert beside blocks.0.mlp: By hand (")
     assert messages[1].startswith(
-        "[Neurogenesis] Growing a column beside all older ones (columns.0): By hand ("
+        "[Neurogenesis] Growing a column, columns.0: By hand ("
     )
     final, older = home.checkpoints / whole.checkpoint, home.checkpoints / born.result["checkpoint"]
     assert manifest(final)["spec"]["columns"]

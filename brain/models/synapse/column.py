@@ -78,16 +78,18 @@ class Column(nn.Module):
         severed: bool,
         watch: Watch | None,
     ) -> ColumnPass:
-        """Hear the byte before each position, `last` (B, T), and the streams of all older columns by depth."""
+        """Hear the byte before each position, `last` (B, T), and the streams of all older columns by depth.
+
+        Severed, its modules hear the byte alone, and through the links older columns still speak to its head.
+        """
         x = entry = rms_norm(functional.embedding(last, self.embedding))
         stream: list[Tensor] = []
         update: dict[str, State] = {}
         for depth, (block, laterals) in enumerate(zip(self.blocks, self.laterals, strict=True)):
             assert isinstance(block, Block)
             assert isinstance(laterals, nn.ModuleList)
-            if not severed:
-                for lateral, other in zip(laterals, older, strict=True):
-                    x = x + lateral(rms_norm(other[depth].detach(), span.dtype))
+            for lateral, other in zip(laterals, older, strict=True):
+                x = x + lateral(rms_norm(other[depth].detach(), span.dtype))
             name = f"{block.path}.mixer"
             own = None if state is None else state[name]
             x, update[name] = block(x, span, own, alone=entry if severed else None, watch=watch)
