@@ -34,7 +34,13 @@ LEARNING = (
     ("Steps/s", "steps_per_second", 1),
     ("Gradient norm", "grad_norm", 2),
 )
-STATE_STYLES = {"running": "green", "waiting": "green", "paused": "yellow", "stopping": "yellow", "crashed": "red"}
+STATE_STYLES = {
+    "running": "green",
+    "waiting": "green",
+    "paused": "yellow",
+    "stopping": "yellow",
+    "crashed": "red",
+}
 
 
 class LiveView(PlainView):

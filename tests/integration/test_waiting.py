@@ -185,3 +185,21 @@ def test_a_daemon_follows_a_log(home: Home, log: Path) -> None:
     daemon.wait_for_line("running → waiting")
     daemon.interrupt()
     assert daemon.wait() == 0, daemon.output()
+
+
+def test_a_sleep_of_idling_takes_effect_at_its_step_again_even_if_there_is_more_to_read_now(
+    home: Home, log: Path
+) -> None:
+    trainer = follow(home, log)
+    trainer.hear_until(lambda heard: "sleeping" in states(heard))
+    trainer.kill()
+    with log.open("ab") as file:
+        file.write(b"what came after it " * 50)
+    again = follow(home, log, session=2, checkpoint=newest(home.checkpoints))
+    until_waiting(again)
+    end(again)
+
+    def sleeps(heard: TrainerProcess) -> list[tuple[int, str]]:
+        return [(e["step"], e["data"]["reason"]) for e in heard.events if e["kind"] == "sleep_began"]
+
+    assert sleeps(again)[:1] == sleeps(trainer)
