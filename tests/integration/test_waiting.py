@@ -194,7 +194,7 @@ def test_a_sleep_of_idling_takes_effect_at_its_step_again_even_if_there_is_more_
     trainer.hear_until(lambda heard: "sleeping" in states(heard))
     trainer.kill()
     with log.open("ab") as file:
-        file.write(b"what came after it " * 50)
+        file.write(b"what came after it " * 2000)
     again = follow(home, log, session=2, checkpoint=newest(home.checkpoints))
     until_waiting(again)
     end(again)
