@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from brain.blocks.linear import Linear
 from brain.growth.operators import recycle
@@ -18,7 +19,7 @@ from brain.plasticity.site import UnitSite, UnitWeight
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from brain.averaging.averages import Averages
     from brain.growth.operators import UnitTensors
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 KNOWN_PREFIX = "plasticity|"
 START_PREFIX = "start|"
+EMBEDDING = "embedding"  # a parameter of this name is one
+EMBEDDING_SPREAD = 0.1  # with which embeddings are drawn
 
 
 class LastingPlasticity:
@@ -39,7 +42,7 @@ class LastingPlasticity:
     what it carried is nought. Frozen sites and matrices are left alone.
 
     Args:
-        network: its `Linear` matrices are drawn back.
+        network: its matrices and embeddings are drawn back; row tables and convolutions are not.
         sites: where the units of each growth site lie; each of their parameters must count its units' steps
             one by one in `optimizer`.
         optimizer: forgets moments and steps of renewed units.
@@ -66,11 +69,7 @@ class LastingPlasticity:
         self._sites = dict(sites) if config.replacement_rate else {}
         units = [self._unit_site(name, tensors) for name, tensors in self._sites.items()]
         self._recycling = ContinualBackprop(units, config, seed=0)
-        linear = {f"{name}.weight": m for name, m in network.named_modules() if isinstance(m, Linear)}
-        self._matrices = {name: module.weight for name, module in linear.items()}
-        self._spread = {
-            name: 0.0 if module.zero else module.weight.shape[1] ** -0.5 for name, module in linear.items()
-        }
+        self._matrices, self._spread = _matrices(network)
         self._start = (
             {name: matrix.detach().clone() for name, matrix in self._matrices.items()}
             if config.l2_init
@@ -155,3 +154,18 @@ class LastingPlasticity:
                 self._spread[name] * self.config.perturb
             )
             shrink_and_perturb(matrix.detach(), shrink=self.config.shrink, noise=noise.to(matrix))
+
+
+def _matrices(network: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, float]]:
+    """What is drawn back, by name, and the spread with which it began."""
+    matrices: dict[str, nn.Parameter] = {}
+    spread: dict[str, float] = {}
+    for prefix, module in network.named_modules():
+        for name, weight in module.named_parameters(prefix=prefix, recurse=False):
+            if isinstance(module, Linear):
+                matrices[name] = weight
+                spread[name] = 0.0 if module.zero else weight.shape[1] ** -0.5
+            elif name.rpartition(".")[2] == EMBEDDING:
+                matrices[name] = weight
+                spread[name] = EMBEDDING_SPREAD
+    return matrices, spread

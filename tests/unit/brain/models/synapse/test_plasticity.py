@@ -219,9 +219,9 @@ def test_slow_and_first_weights_of_a_block_just_born_are_its_own() -> None:
         assert torch.equal(after[f"{which}blocks.2.mlp.into.weight"], born)
 
 
-def test_matrices_are_drawn_back_to_where_they_began() -> None:
+@pytest.mark.parametrize("name", ["blocks.0.mlp.into.weight", "embedding"])
+def test_matrices_are_drawn_back_to_where_they_began(name: str) -> None:
     brain, free = make(l2_init=30.0, every_steps=4), make(every_steps=4)
-    name = "blocks.0.mlp.into.weight"
     first = brain.state().model[name].clone()
     for each in (brain, free):
         learn(each, 0, 12)
