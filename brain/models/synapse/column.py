@@ -4,7 +4,8 @@ What learns on a new kind of text overwrites what was learned from the old one, 
 weights. A progressive network leaves the old weights alone for good: all that is there is frozen, and a new column
 is born beside it. At each depth it hears what every older column says there, through a lateral link of its own,
 so it need not learn again what they know; what it adds to the chances of the next byte is added to what they say.
-Nothing flows back through the links. The price is paid in size, since a frozen column never gets smaller.
+Nothing flows back through the links. The price is paid in size, since a frozen column never gets smaller; and as
+no label says which text is old, the young column speaks on old text too, where replay must teach it to be quiet.
 
 Source: Rusu et al. 2016, "Progressive neural networks".
 """
