@@ -162,6 +162,10 @@ class Catalogue:
             return target
         raise AssertionError("the numbers never end")
 
+    def kept_aside(self) -> Paths:
+        """Damaged checkpoints that were moved out of the way."""
+        return [path for path in self._entries() if path.name.startswith(DAMAGED_PREFIX) and path.is_dir()]
+
     def pin(self, name: str) -> None:
         """Keep a checkpoint until it is unpinned."""
         path = self.path_of(name)

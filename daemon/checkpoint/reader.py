@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.checkpoint import tensor_file
 from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.damage import set_aside
 from daemon.checkpoint.manifest import (
     FILES,
     LEARNING,
@@ -22,7 +23,6 @@ from daemon.checkpoint.manifest import (
 )
 from daemon.checkpoint.writer import RANDOM_PREFIX
 from daemon.errors import NoCheckpointError
-from daemon.events import CheckpointSetAside, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from daemon.checkpoint.retention import CheckpointInfo
+    from daemon.events import Event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +94,10 @@ def load_newest(
         NoCheckpointError: the run has no sound checkpoint (any more); nothing was deleted.
         CheckpointError: the newest could not be read, and not because it is damaged.
     """
-    set_aside: list[str] = []
+    kept_as: list[str] = []
 
     def drop(defect: DefectError) -> None:
-        moved = catalogue.set_aside(defect.path)
-        set_aside.append(moved.name)
-        emit(CheckpointSetAside(checkpoint=defect.path.name, moved_to=moved.name, defect=defect.defect))
+        kept_as.append(set_aside(catalogue, defect, emit))
 
     for info in _candidates(catalogue, run_id, start, drop):
         try:
@@ -106,7 +105,7 @@ def load_newest(
         except DefectError as defect:
             drop(defect)
     whose = f" of run {run_id}" if run_id else ""
-    kept = f" Damaged ones were kept as {', '.join(set_aside)}." if set_aside else ""
+    kept = f" Damaged ones were kept as {', '.join(kept_as)}." if kept_as else ""
     raise NoCheckpointError(
         f"No sound checkpoint{whose} in {catalogue.folder}.{kept} Choose another: synapsed checkpoints; "
         "or begin anew: synapsed start"

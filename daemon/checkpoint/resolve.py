@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from daemon.checkpoint.catalogue import PREFIX, Catalogue
-from daemon.checkpoint.manifest import MANIFEST
-from daemon.errors import NoCheckpointError, NotFoundError, UsageError
+from daemon.checkpoint.catalogue import DAMAGED_PREFIX, PREFIX, Catalogue
+from daemon.checkpoint.manifest import MANIFEST, Manifest, read_manifest
+from daemon.errors import CheckpointError, NoCheckpointError, NotFoundError, UsageError
 
 LATEST = "latest"
 PORTABLE = ".pt"
@@ -43,17 +43,54 @@ def resolve(catalogue: Catalogue, text: str) -> Path:
     )
 
 
-def _latest(catalogue: Catalogue) -> Path:
-    newest = catalogue.latest()
-    if newest is not None:
-        return newest.path
+def newest_run(catalogue: Catalogue) -> str:
+    """The run that was saved last; looks at manifests only.
+
+    Raises:
+        NoCheckpointError: there is none, or all that was saved last is damaged and was set aside.
+        CheckpointError: there are only checkpoints that cannot be looked at.
+    """
     runs = catalogue.runs()
-    if runs:
+    aside = catalogue.kept_aside()
+    kept = f" Damaged ones are kept as {', '.join(path.name for path in aside)}." if aside else ""
+    if not runs:
+        if hindrance := catalogue.hindered(since=0.0):
+            raise hindrance
         raise NoCheckpointError(
-            f"No checkpoint of the newest run {runs[0]} in {catalogue.folder} is sound. "
-            "Choose one of another run: synapsed checkpoints; or begin anew: synapsed start"
+            f"No checkpoint in {catalogue.folder} is sound.{kept} Begin anew: synapsed start"
+            if aside
+            else f"There is no checkpoint in {catalogue.folder} yet. Begin: synapsed start"
         )
-    raise NoCheckpointError(f"There is no checkpoint in {catalogue.folder} yet. Begin: synapsed start")
+    newest = max((manifest for path in aside if (manifest := _manifest(path))), key=_created, default=None)
+    if newest and newest.run_id not in runs and newest.created > _created(catalogue.list()[0].manifest):
+        raise _unsound(catalogue, newest.run_id, kept)
+    return runs[0]
+
+
+def _latest(catalogue: Catalogue) -> Path:
+    run_id = newest_run(catalogue)
+    newest = catalogue.latest(run_id)
+    if newest is None:
+        raise _unsound(catalogue, run_id, "")
+    return newest.path
+
+
+def _unsound(catalogue: Catalogue, run_id: str, kept: str) -> NoCheckpointError:
+    return NoCheckpointError(
+        f"No checkpoint of the newest run {run_id} in {catalogue.folder} is sound.{kept} "
+        "Choose one of another run: synapsed checkpoints; or begin anew: synapsed start"
+    )
+
+
+def _manifest(path: Path) -> Manifest | None:
+    try:
+        return read_manifest(path)
+    except CheckpointError:
+        return None
+
+
+def _created(manifest: Manifest) -> float:
+    return manifest.created
 
 
 def _named(catalogue: Catalogue, name: str) -> Path | None:
@@ -69,6 +106,9 @@ def _named(catalogue: Catalogue, name: str) -> Path | None:
 
 
 def _nearest(catalogue: Catalogue, name: str) -> str:
+    aside = f"{DAMAGED_PREFIX}{name}"
+    if (catalogue.folder / aside).is_dir():
+        return f" It is damaged and kept as {aside}. See the others: synapsed checkpoints"
     names = [info.name for info in catalogue.list()]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:

@@ -12,6 +12,8 @@ from daemon.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from daemon.checkpoint.catalogue import Catalogue
+
 
 @dataclass(frozen=True, kw_only=True)
 class FoundCheckpoint:
@@ -33,15 +35,17 @@ class FoundCheckpoint:
     config: dict[str, Any]
 
 
-def stored_config(path: Path) -> dict[str, Any]:
+def stored_config(path: Path, catalogue: Catalogue) -> dict[str, Any]:
     """The configuration a checkpoint was learning under.
 
     Raises:
+        DefectError: its file is damaged.
         UsageError: it carries none.
     """
     try:
         config = json.loads((path / STATE).read_bytes())["config"]
     except (OSError, ValueError, KeyError, TypeError) as error:
+        catalogue.verify(path)
         raise UsageError(
             f"the checkpoint {path.name} carries no configuration; choose another: synapsed checkpoints"
         ) from error

@@ -8,11 +8,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from daemon.checkpoint.manifest import read_manifest
+from daemon.checkpoint.damage import set_aside, set_aside_newest_run
+from daemon.checkpoint.manifest import DefectError, read_manifest
 from daemon.checkpoint.resolve import PORTABLE, resolve
 from daemon.config import RunConfig
 from daemon.config_loading import config_to_dict
-from daemon.errors import CheckpointError
+from daemon.errors import CheckpointError, NoCheckpointError
 from daemon.protocol import RunState
 from daemon.store.forgetting import probe_losses
 from daemon.supervisor.found_checkpoint import FoundCheckpoint, stored_config
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from daemon.checkpoint.catalogue import Catalogue
     from daemon.checkpoint.retention import CheckpointInfo
+    from daemon.events import Event
     from daemon.protocol import Report
     from daemon.store.store import Store
     from daemon.supervisor.operations import Operation
@@ -301,14 +303,28 @@ class Ledger:
         self.store.put_checkpoint(name, pinned=pinned)
         return {key: value for key, value in self.checkpoint(name).items() if key != "manifest"}
 
-    def find_checkpoint(self, text: str, *, by_id_only: bool = False) -> FoundCheckpoint:
-        """The checkpoint a person means.
+    def find_checkpoint(
+        self, text: str, *, by_id_only: bool = False, emit: Callable[[Event], None] = lambda _: None
+    ) -> FoundCheckpoint:
+        """The checkpoint a person means; what is found damaged, and leaves nothing to go on from, is set aside.
 
         Raises:
             NotFoundError: there is none of that name.
             CheckpointError: it cannot be read.
             UsageError: the path leads to no checkpoint.
         """
+        try:
+            return self._find_checkpoint(text, by_id_only=by_id_only)
+        except DefectError as defect:
+            if defect.path.resolve().parent == self.catalogue.folder.resolve():
+                set_aside(self.catalogue, defect, emit)
+            raise
+        except NoCheckpointError:
+            set_aside_newest_run(self.catalogue, emit)
+            resolve(self.catalogue, text)  # says it with the names they are kept under
+            raise
+
+    def _find_checkpoint(self, text: str, *, by_id_only: bool) -> FoundCheckpoint:
         path = (
             self.catalogue.path_of(text) if by_id_only and text != "latest" else resolve(self.catalogue, text)
         )
@@ -337,7 +353,7 @@ class Ledger:
             step=manifest.step,
             samples=manifest.samples,
             newest=newest,
-            config=stored_config(path),
+            config=stored_config(path, self.catalogue),
         )
 
     def _record(self, info: CheckpointInfo, *, best: dict[str, str], verified: set[str]) -> Record:

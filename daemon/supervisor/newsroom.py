@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from daemon.supervisor.audience import Audience
     from daemon.supervisor.clock import Clock
+    from daemon.supervisor.found_checkpoint import FoundCheckpoint
     from daemon.supervisor.ledger import Ledger
     from daemon.supervisor.life import TrainerLife
     from daemon.supervisor.operations import Operation, Operations
@@ -179,6 +180,23 @@ class Newsroom:
             self._ledger.save(run)
             self._add_record(run, record)
             self._tell_run(run)
+
+    async def find_checkpoint(self, text: str, *, by_id_only: bool) -> FoundCheckpoint:
+        """The checkpoint a person means; damaged ones that were set aside on the way are told of.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            CheckpointError: it is damaged, or there is none.
+            UsageError: the path leads to no checkpoint.
+        """
+        found: list[Event] = []
+        try:
+            return await asyncio.to_thread(
+                self._ledger.find_checkpoint, text, by_id_only=by_id_only, emit=found.append
+            )
+        finally:
+            for event in found:
+                self.add_event(None, event)
 
     async def delete_checkpoint(self, name: str) -> None:
         """Delete a checkpoint; a run that named it as its newest names the one before.

@@ -123,9 +123,7 @@ class Supervisor:
 
     async def _resume(self, request: ResumeRequest) -> LiveRun:
         self._check_room(queue=request.queue)
-        found = await asyncio.to_thread(
-            self.ledger.find_checkpoint, request.checkpoint, by_id_only=request.by_id_only
-        )
+        found = await self.newsroom.find_checkpoint(request.checkpoint, by_id_only=request.by_id_only)
         config = request.config_over(found.config, origin=f"checkpoint {found.name}")
         check_data(config)
         source = self.newsroom.runs.get(found.run or "")

@@ -19,6 +19,8 @@ from brain.errors import MemoryDamagedError
 from brain.memory import ReplayCommit, ReplayMemory
 from brain.ports import Brain, BrainState
 from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.damage import set_aside
+from daemon.checkpoint.manifest import DefectError
 from daemon.checkpoint.portable import load_pt
 from daemon.checkpoint.reader import LoadedCheckpoint, load, load_newest
 from daemon.checkpoint.resolve import PORTABLE
@@ -45,7 +47,11 @@ Emit = Callable[[Event], None]
 
 
 def load_checkpoint(order: TrainerOrder, home: Home, emit: Emit) -> LoadedCheckpoint | None:
-    """The checkpoint the order names or, when it is damaged and that is allowed, the next older sound one."""
+    """The checkpoint the order names or, when it is damaged and that is allowed, the next older sound one.
+
+    Raises:
+        CheckpointError: what may be taken is damaged; if it lies in the home it is set aside.
+    """
     if order.checkpoint is None:
         return None
     if order.checkpoint.suffix == PORTABLE:
@@ -53,10 +59,16 @@ def load_checkpoint(order: TrainerOrder, home: Home, emit: Emit) -> LoadedCheckp
         for phrase in loaded.missing:
             emit(SettingRestored(what=f"{order.checkpoint.name} is not complete: {phrase}"))
         return loaded
-    if not order.fall_back or order.checkpoint.parent.resolve() != home.checkpoints.resolve():
+    if order.checkpoint.parent.resolve() != home.checkpoints.resolve():
         return load(order.checkpoint)
-    run_id = order.fork_of or order.run_id
-    return load_newest(Catalogue(home.checkpoints), run_id, start=order.checkpoint, emit=emit)
+    catalogue = Catalogue(home.checkpoints)
+    if order.fall_back:
+        return load_newest(catalogue, order.fork_of or order.run_id, start=order.checkpoint, emit=emit)
+    try:
+        return load(order.checkpoint)
+    except DefectError as defect:
+        set_aside(catalogue, defect, emit)
+        raise
 
 
 def restore_brain(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.errors import ConflictError, NotFoundError, TornCheckpointError, UsageError
+from daemon.errors import ConflictError, NoCheckpointError, NotFoundError, TornCheckpointError, UsageError
 from daemon.protocol import RunState
 from daemon.supervisor.requests import ResumeRequest, StartRequest
 from daemon.supervisor.restart import RestartPolicy
@@ -219,6 +219,23 @@ async def test_a_damaged_manifest_is_a_clear_error(home: Home) -> None:
         (info.path / "MANIFEST.json").write_text("{}")
         with pytest.raises(TornCheckpointError, match=info.name):
             await supervisor.resume(ResumeRequest(checkpoint=info.name))
+        assert (home.checkpoints / f"damaged-{info.name}").is_dir()
+
+
+async def test_when_all_are_damaged_all_are_set_aside_and_it_is_said_twice_alike(home: Home) -> None:
+    async with staged(home, script={"finish_at_step": 5}) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        await supervisor.wait_ended(run.id)
+        names = sorted(path.name for path in home.checkpoints.iterdir())
+        for name in names:
+            with (home.checkpoints / name / "state.json").open("ab") as state:
+                state.write(b" ")
+        for _ in range(2):
+            with pytest.raises(NoCheckpointError, match=r"kept as damaged-.*synapsed start"):
+                await supervisor.resume(ResumeRequest(checkpoint="latest"))
+        told = [e["data"]["moved_to"] for e in heard.events if e["kind"] == "checkpoint_set_aside"]
+        assert sorted(told) == [f"damaged-{name}" for name in names]
+        assert sorted(path.name for path in home.checkpoints.iterdir()) == sorted(told)
 
 
 async def test_going_back_behind_a_damaged_checkpoint_is_no_fork(home: Home) -> None:
