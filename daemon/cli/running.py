@@ -250,11 +250,13 @@ def _run(
     as_json: bool,
 ) -> None:
     """Be the daemon, here or in the background, until it ends; then leave with its exit code."""
+    from daemon.cli.checking import check_request
     from daemon.home import Home
     from daemon.supervisor.listening import check_host
 
     check_host(host, allow_remote=allow_remote)
     home = Home.open(home_path)
+    check_request(request, home)
     home.token()  # made here, so that what it has to say is said in the terminal
     if detach:
         from daemon.cli.detaching import detach as go_to_background

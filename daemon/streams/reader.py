@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.errors import StreamError
 from daemon.events import DocumentSkipped, Event, SettingRestored, SourceChanged, SourceOpened
 from daemon.streams.cursor import Extent, SegmentState, SourceState
 from daemon.streams.decoding import Decoded, DecodedCache, UndecodableError
 from daemon.streams.encodings import Verdict
 from daemon.streams.holdout import BLOCK_BYTES, HeldDocument, HeldOutSet, HoldOut
 from daemon.streams.segments import cut
-from daemon.streams.sources import SNIFFED_FILES, Document, SourceInfo, SourcePath, list_documents, sniff
+from daemon.streams.sources import (
+    SNIFFED_FILES,
+    Document,
+    SourceInfo,
+    SourcePath,
+    list_documents,
+    nothing_to_read,
+    sniff,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,11 +86,8 @@ class SourceReader:
             StreamError: says what was found instead.
         """
         info = self.info
-        if info.num_documents:
-            return
-        found = ", ".join(f"{count} {reason}" for reason, count in info.skipped.items()) or "it is empty"
-        kind = "folder" if self.source.path.is_dir() else "file"
-        raise StreamError(f"nothing to read in {kind} {self.source.path}: {found}; name one that holds text")
+        if not info.num_documents:
+            raise nothing_to_read(self.source, info.skipped)
 
     def resume(self, state: SourceState) -> None:
         """Go on where `state` stands; files that differ from then are an event."""

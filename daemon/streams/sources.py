@@ -11,6 +11,7 @@ import bisect
 import difflib
 import fnmatch
 import hashlib
+import itertools
 import os
 import stat
 import sysconfig
@@ -24,7 +25,7 @@ from daemon.errors import StreamError
 from daemon.streams.encodings import HEAD_BYTES, Verdict, classify, detect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 PUSHED = "pushed"
 STDLIB = "stdlib"
@@ -181,6 +182,34 @@ def check_data(data: Sequence[str]) -> None:
         path = Path(given).expanduser()
         if not path.exists():
             raise StreamError(f"data path {given} does not exist{_nearest(path)}")
+
+
+def require_text(data: Sequence[str], *, may_fill: bool = False) -> None:
+    """Refuse data without any text before a process is started; stops at the first text of each source.
+
+    Of a source in which 20,000 files hold none the rest is not looked at here. `may_fill` lets pass what is empty.
+
+    Raises:
+        StreamError: a path does not exist, or a source holds nothing to read; says what was found instead.
+    """
+    for source in resolve(data):
+        skipped: Counter[str] = Counter()
+        for path, name in itertools.islice(_files(source), SNIFFED_FILES):
+            readable = path is not None and _regular(path) is not None
+            verdict = sniff(Document(name, path, 0, 0)) if path and readable else Verdict(skip="unreadable")
+            if verdict.skip is None:
+                break
+            skipped[verdict.skip] += 1
+        else:
+            if skipped.total() < SNIFFED_FILES and not (may_fill and skipped.keys() <= {"empty"}):
+                raise nothing_to_read(source, skipped)
+
+
+def nothing_to_read(source: SourcePath, skipped: Mapping[str, int]) -> StreamError:
+    """The error that says what a source holds instead of text."""
+    found = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items())) or "it is empty"
+    kind = "folder" if source.path.is_dir() else "file"
+    return StreamError(f"nothing to read in {kind} {source.path}: {found}; name one that holds text")
 
 
 def resolve(data: Sequence[str], *, home: Path | None = None) -> tuple[SourcePath, ...]:

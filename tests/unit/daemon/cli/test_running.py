@@ -12,6 +12,7 @@ import pytest
 import daemon.supervisor.daemon
 from daemon.errors import PortTakenError
 from daemon.supervisor.requests import ResumeRequest, StartRequest
+from tests.unit.daemon.checkpoint.samples import save_steps
 from tests.unit.daemon.cli.fake_daemon import RUN
 
 if TYPE_CHECKING:
@@ -56,6 +57,14 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     return stage
 
 
+@pytest.fixture
+def saved(home: Home) -> str:
+    """The name of a checkpoint in the home."""
+    save_steps(home.checkpoints, [1])
+    return "continuous_1706123456"
+
+
+@pytest.mark.usefixtures("saved")
 def test_follow_waits_at_the_end_of_the_data_and_again_begins_again(
     call: Call, stage: Stage, tmp_path: Path
 ) -> None:
@@ -66,6 +75,30 @@ def test_follow_waits_at_the_end_of_the_data_and_again_begins_again(
     assert stage.request.overrides == {"stream.at_end": "again"}
     assert call("resume").code == 0
     assert stage.request.overrides == {}
+
+
+def test_a_mistake_is_found_before_anything_starts(
+    call: Call, stage: Stage, home: Home, tmp_path: Path
+) -> None:
+    binaries = tmp_path / "binaries"
+    binaries.mkdir()
+    (binaries / "a.bin").write_bytes(b"\x7fELF\0\0")
+    called = call("start", "--preset", "tiny", "--data", str(binaries))
+    assert (called.code, called.out) == (2, "")
+    assert called.err.startswith(f"synapsed: nothing to read in folder {binaries}: 1 binary")
+    assert called.err.count("\n") == 1
+    (binaries / "b.txt").write_text("text")
+    assert call("start", "--preset", "tiny", "--data", str(binaries)).code == 0
+
+    stage.request = None
+    called = call("resume")
+    assert (called.code, called.out) == (6, "")
+    assert "There is no checkpoint in" in called.err
+    called = call("resume", "nonexist")
+    assert (called.code, called.out) == (5, "")
+    assert "No checkpoint is called 'nonexist'" in called.err
+    assert called.err.count("\n") == 1
+    assert stage.request is None
 
 
 def test_start_resolves_every_option_and_sums_up(call: Call, stage: Stage, tmp_path: Path) -> None:
@@ -100,10 +133,10 @@ def test_start_resolves_every_option_and_sums_up(call: Call, stage: Stage, tmp_p
     assert called.out.endswith("To resume:\n  synapsed resume continuous_1706123456\n")
 
 
-def test_resume_passes_what_lies_over_the_stored_settings(call: Call, stage: Stage) -> None:
+def test_resume_passes_what_lies_over_the_stored_settings(call: Call, stage: Stage, saved: str) -> None:
     called = call(
         "resume",
-        "continuous_1",
+        saved,
         "--hours",
         "2",
         "--set",
@@ -113,10 +146,11 @@ def test_resume_passes_what_lies_over_the_stored_settings(call: Call, stage: Sta
     assert called.code == 0
     request = stage.request
     assert isinstance(request, ResumeRequest)
-    assert (request.checkpoint, request.hours, request.steps) == ("continuous_1", 2.0, None)
+    assert (request.checkpoint, request.hours, request.steps) == (saved, 2.0, None)
     assert request.overrides == {"optimizer.learning_rate": 0.001, "growth.enabled": False}
 
 
+@pytest.mark.usefixtures("saved")
 def test_resume_takes_the_newest_checkpoint_and_changes_nothing_unasked(call: Call, stage: Stage) -> None:
     call("resume")
     assert stage.request == ResumeRequest(checkpoint="latest")
@@ -127,8 +161,10 @@ def test_resume_or_start_begins_where_nothing_was_ever_saved(call: Call, stage: 
     assert isinstance(stage.request, StartRequest)
     assert (stage.request.config.preset, stage.request.config.limits.steps) == ("tiny", 5)
     (home.checkpoints / "damaged-continuous_1").mkdir()  # something was: no silent fresh start
-    call("resume", "--or-start")
-    assert isinstance(stage.request, ResumeRequest)
+    stage.request = None
+    called = call("resume", "--or-start")
+    assert (called.code, stage.request) == (6, None)
+    assert "Damaged ones are kept as damaged-continuous_1. Begin anew: synapsed start" in called.err
 
 
 def test_train_is_start_with_a_finite_preset(call: Call, stage: Stage) -> None:
