@@ -142,9 +142,7 @@ def test_experts_and_columns_ordered_by_hand_happen_again_after_a_crash(home: Ho
     assert whole.checkpoint is not None
     messages = [e["message"] for e in trainer.events if e["kind"] == "brain_grew"]
     assert messages[0].startswith("[Neurogenesis] Growing an expert beside blocks.0.mlp: By hand (")
-    assert messages[1].startswith(
-        "[Neurogenesis] Growing a column, columns.0: By hand ("
-    )
+    assert messages[1].startswith("[Neurogenesis] Growing a column, columns.0: By hand (")
     final, older = home.checkpoints / whole.checkpoint, home.checkpoints / born.result["checkpoint"]
     assert manifest(final)["spec"]["columns"]
     assert frozen_in(final) == {name: frozen_in(older)[name] for name in frozen_in(final)}
@@ -162,17 +160,24 @@ def frozen_in(checkpoint: Path) -> dict[str, bytes]:
     return {name: w.numpy().tobytes() for name, w in weights.items() if name.startswith(trunk)}
 
 
-def test_half_and_half_across_a_column_equals_the_whole(home: Home) -> None:
-    trainer = spawn(tiny_order(home, limits__steps=40))
-    trainer.hear_until(lambda heard: heard.step >= 2)
+def test_half_and_half_across_a_column_equals_the_whole_and_only_what_is_alive_grows(home: Home) -> None:
+    trainer = spawn(tiny_order(home, limits__steps=100, **EAGER))
+    trainer.hear_until(lambda heard: heard.step >= 12)  # its trunk has grown by itself
     assert trainer.order("grow", operator="column").ok
     middle = trainer.order("checkpoint")
     assert middle.ok, middle.error
     whole = trainer.finish()
     assert whole.checkpoint is not None
     half = home.checkpoints / middle.result["checkpoint"]
-    end = learn(home, session=2, checkpoint=half, limits__steps=whole.step - manifest(half)["step"])
+    left = whole.step - manifest(half)["step"]
+    end = learn(home, session=2, checkpoint=half, limits__steps=left, **EAGER)
     assert weights_hash(end) == weights_hash(home.checkpoints / whole.checkpoint)
+    grown = manifest(end)["spec"]["growth"]
+    born = [entry["operator"] for entry in grown].index("column")
+    assert born >= 1
+    later = [entry["site"] for entry in grown[born + 1 :]]
+    assert later
+    assert [site for site in later if not site.startswith(("columns.", "self_model"))] == []
 
 
 def test_a_roll_back_leaves_what_is_frozen_as_it_was(home: Home) -> None:
