@@ -48,6 +48,10 @@ class PlainView:
     ) -> None:
         return None
 
+    def on_notice(self, notice: str) -> None:
+        """Something a person should know, whatever reads standard output."""
+        print(f"synapsed: {notice}", file=sys.stderr, flush=True)
+
     def on_listening(self, url: str, one_time_url: str) -> None:
         """The daemon answers; its page opens if that was asked for."""
         self._write(f"synapsed answers at {url}")
@@ -83,7 +87,7 @@ class PlainView:
 
     def show_summary(self) -> None:
         """Totals and how to go on, if anything was learned here."""
-        if self.progress.run:
+        if self.progress.run and (self.progress.step or self.progress.checkpoint):
             self._write(self.progress.summary())
 
     def show_frame(self, frame: dict[str, Any]) -> None:

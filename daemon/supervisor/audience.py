@@ -24,6 +24,9 @@ class Audience(Protocol):
 class Listener(Protocol):
     """The foreground view of a daemon; called in the event loop, must return at once."""
 
+    def on_notice(self, notice: str) -> None:
+        """Something about the home that a person should know, in a line."""
+
     def on_listening(self, url: str, one_time_url: str) -> None:
         """The daemon answers at `url`; `one_time_url` lets one browser in."""
 

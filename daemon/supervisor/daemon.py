@@ -146,6 +146,9 @@ class _Life:
             from daemon.store.store import Store  # noqa: PLC0415 - a second of imports, after the port is ours
 
             store = await asyncio.to_thread(Store.open, of._home.database_url)
+            if of._listener is not None:
+                for notice in store.notices:
+                    of._listener.on_notice(notice)
             log = TrainingLog(of._home.training_log, of._clock)
             try:
                 catalogue = Catalogue(of._home.checkpoints)

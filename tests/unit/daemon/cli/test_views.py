@@ -61,6 +61,24 @@ def test_the_end_is_told_once_and_then_summed_up(home: Home) -> None:
     assert "TRAINING SUMMARY" in lines[-1]
 
 
+def test_a_notice_is_a_line_on_standard_error(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    for as_json in (False, True):
+        make_view(home, as_json=as_json).on_notice("the database was damaged and is kept as a.db")
+        captured = capsys.readouterr()
+        assert (captured.out, captured.err) == (
+            "",
+            "synapsed: the database was damaged and is kept as a.db\n",
+        )
+
+
+def test_a_run_that_never_began_is_not_summed_up(home: Home) -> None:
+    lines: list[str] = []
+    view = PlainView(home, write=lines.append)
+    view.on_run({**RUN, "state": "crashed", "step": 0, "checkpoint": None})
+    view.show_summary()
+    assert lines == []
+
+
 def test_a_daemon_that_learned_nothing_has_nothing_to_save_or_sum_up(home: Home) -> None:
     lines: list[str] = []
     view = PlainView(home, write=lines.append)

@@ -41,6 +41,7 @@ from tests.unit.daemon.supervisor.stage import quick_life, start_request
 class Shown:
     def say(self, kind, **more):
         print(json.dumps({"kind": kind, **more}), flush=True)
+    def on_notice(self, notice): self.say("notice", notice=notice)
     def on_listening(self, url, one_time_url): self.say("listening", url=url, one_time_url=one_time_url)
     def on_run(self, run): self.say("run", **{key: run[key] for key in ("id", "state", "step", "reason")})
     def on_delta(self, delta): self.say("delta", step=delta["step"])
@@ -252,12 +253,23 @@ def test_a_host_or_port_that_cannot_be(home: Home, host: str, port: int, words: 
         Daemon(home, host=host, port=port).run()
 
 
+def test_a_database_that_is_none_is_set_aside_and_told_of(home: Home) -> None:
+    (home.root / "synapsed.db").write_bytes(b"this is no database " * 500)
+    with daemon_running(home) as daemon:
+        notice = daemon.until(lambda line: line["kind"] == "notice")["notice"]
+        (aside,) = home.root.glob("synapsed.db.damaged-*")
+        assert f"was damaged (file is not a database) and is kept as {aside.name}" in notice
+        daemon.until(lambda line: line["kind"] == "listening")
+
+
 def test_it_runs_in_a_thread_too(home: Home) -> None:
     """Without signals; what a test or a notebook may do."""
 
     class Shown:
         url = ""
         listening = threading.Event()
+
+        def on_notice(self, notice: str) -> None: ...
 
         def on_listening(self, url: str, one_time_url: str) -> None:
             self.url = url
