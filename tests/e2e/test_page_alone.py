@@ -162,9 +162,18 @@ def test_controls_follow_the_state(watched: Watched) -> None:
     expect(page.locator("#checkpoints tbody tr")).to_have_count(7)
     act(page, "stop").click()
     expect(page.locator("#run-state")).to_have_text("stopped")
+    expect(page.locator("#outcome")).to_contain_text("Stopped")
+    expect(act(page, "resume")).to_be_visible()
+    page.locator("#checkpoints tbody tr").first.get_by_role("button", name="Resume").click()
+    expect(page.locator("#run-state")).to_have_text("running")
+    expect(page.locator("#outcome")).to_have_text("")
+    act(page, "pause").click()
+    expect(page.locator("#outcome")).to_contain_text("Paused at step")
+    act(page, "stop").click()
     expect(act(page, "resume")).to_be_visible()
     act(page, "resume").click()
     expect(page.locator("#run-state")).to_have_text("running")
+    expect(page.locator("#outcome")).to_contain_text("Resumed from")
 
 
 def test_a_run_is_started_from_the_dialog(watched: Watched, scripted: ScriptedServer) -> None:
