@@ -32,9 +32,8 @@ def show_probe(result: dict[str, Any]) -> None:
 
 
 def title(reading: dict[str, Any]) -> str:
-    """A vital sign's name; agency over the brain's own words is called so."""
-    own_words = reading["name"] == "agency" and reading["detail"].get("acts") == 0
-    return words(reading["name"]) + (" (own words)" if own_words else "")
+    """A vital sign's name for a person; agency over the brain's own words is called so."""
+    return "agency (own words)" if reading["name"] == "agency_self" else words(reading["name"])
 
 
 def value(reading: dict[str, Any]) -> str:

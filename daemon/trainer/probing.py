@@ -17,7 +17,7 @@ from daemon.trainer.batching import assemble, num_lanes
 from daemon.trainer.restoring import VITALS_PREFIX, brain_state, fit_learning, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from brain.ports import Batch, Brain, Reading
     from daemon.checkpoint.reader import LoadedCheckpoint
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DEFAULT_TICKS = 16
 WORLD = "agency"
+PROBED = {WORLD: "agency_self"}  # what a sign is called that measures something else without a run
+OF_THE_WORLD = ("acts", "world")
 
 
 def probe_checkpoint(
@@ -37,8 +39,9 @@ def probe_checkpoint(
 ) -> dict[str, Any]:
     """Readings by control and vital sign, and what each control took away.
 
-    The text is what the run would have read next. World agency cannot be measured without a live run:
-    `world_agency` is the reading from the run's own windows, None where the brain does not act.
+    The text is what the run would have read next. Agency over the world cannot be measured without a live run, so
+    what is probed is `agency_self`, that over the brain's own words; `world_agency` is the reading from the run's own
+    windows, None where the brain does not act.
 
     Raises:
         SynapsedError: the sources of the checkpoint are gone.
@@ -55,14 +58,28 @@ def probe_checkpoint(
         "checkpoint": loaded.path.name,
         "step": loaded.manifest.step,
         "ticks": ticks,
-        "vitals": {
-            control: {name: dataclasses.asdict(reading) for name, reading in readings.items()}
-            for control, readings in found.items()
-        },
+        "vitals": {control: by_name(readings) for control, readings in found.items()},
         "world_agency": None if world is None else dataclasses.asdict(world),
         "controls": dict(CONTROLS),
-        "expected": {name: EXPECTED[name] for name in found[OWN] if name in EXPECTED},
+        "expected": {PROBED.get(name, name): EXPECTED[name] for name in found[OWN] if name in EXPECTED},
     }
+
+
+def by_name(readings: Mapping[str, Reading]) -> dict[str, dict[str, Any]]:
+    """Readings of a probe as plain dicts: there nothing is chosen, so agency is that over the brain's own words.
+
+    >>> from brain.ports import Reading
+    >>> by_name({"agency": Reading(name="agency", value=0.5, detail={"acts": 0.0, "world": 0.0, "self": 0.5})}).keys()
+    dict_keys(['agency_self'])
+    """
+    found = {}
+    for sign, reading in readings.items():
+        name = PROBED.get(sign, sign)
+        detail = {
+            key: value for key, value in reading.detail.items() if name == sign or key not in OF_THE_WORLD
+        }
+        found[name] = {**dataclasses.asdict(reading), "name": name, "detail": detail}
+    return found
 
 
 def read_on(home: Home, loaded: LoadedCheckpoint, config: RunConfig, count: int) -> list[Batch]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from daemon.home import Home
 
 PLASTICITY = {"dormant_share", "effective_rank", "weight_norm"}
-SIGNS = {"phi", "agency", "integration", "confidence", "self_prediction_error"} | PLASTICITY
+SIGNS = {"phi", "agency_self", "integration", "confidence", "self_prediction_error"} | PLASTICITY
 
 
 @pytest.fixture
@@ -37,6 +37,9 @@ def test_a_checkpoint_is_probed_and_stays_what_it_is(home: Home, checkpoint: Pat
     assert list(found["vitals"]) == [OWN, *CONTROLS]
     for readings in found["vitals"].values():
         assert set(readings) == SIGNS
+        assert readings["agency_self"]["name"] == "agency_self"
+        assert not {"acts", "world"} & readings["agency_self"]["detail"].keys()  # the probe cannot know
+    assert "agency_self" in found["expected"]
     assert all(reading["value"] is None for reading in found["vitals"]["zero_input"].values())
     disconnected = found["vitals"]["disconnected"]["phi"]["value"]
     assert disconnected is None or disconnected < 0.1

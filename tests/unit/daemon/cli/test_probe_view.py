@@ -23,11 +23,11 @@ def result(**more: Any) -> dict[str, Any]:
         "vitals": {
             "checkpoint": {
                 "phi": reading("phi", 0.4567),
-                "agency": reading("agency", 0.7, detail={"acts": 0.0}),
+                "agency_self": reading("agency_self", 0.7),
             },
             "zero_input": {
                 "phi": reading("phi", None, **silent),
-                "agency": reading("agency", None, **silent),
+                "agency_self": reading("agency_self", None, **silent),
             },
         },
         "world_agency": None,
