@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
@@ -27,7 +27,7 @@ from brain.growth.decision import (
     why_not_deeper,
 )
 from brain.growth.history import GrowthHistory, SiteSignal
-from brain.growth.plan import WHOLE_PARTS, GrowthPlan
+from brain.growth.plan import WHOLE_PARTS, GrowthPlan, OperatorByHand
 from brain.growth.signals import SiteProbe, calibrated_scale, read_signal
 from brain.ports import Growable
 from daemon.errors import CheckpointError
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.growth.config import GrowthConfig
-    from brain.growth.plan import GrowthSite, OperatorByHand
+    from brain.growth.plan import GrowthSite
     from brain.ports import Batch, Brain, StepReport
     from daemon.trainer.loop import Loop
     from daemon.trainer.state import LoopState
@@ -106,6 +106,9 @@ class Growing:
         if _asleep(loop.parts.state):
             # A sleep may be rolled back, to weights that would no longer fit.
             raise SettingsError("the brain is asleep; it can grow when it is awake again")
+        if operator not in get_args(OperatorByHand):
+            known = ", ".join(get_args(OperatorByHand))
+            raise SettingsError(f"operator = {operator!r}: one of {known} is expected")
         if operator in _BORN_WHOLE and fraction is not None:
             raise SettingsError(f"{_BORN_WHOLE[operator]} is born whole: leave fraction out")
         if operator == "column":

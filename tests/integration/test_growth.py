@@ -224,6 +224,9 @@ def test_orders_that_do_not_fit_are_refused_in_words(home: Home) -> None:
     whole = trainer.order("grow", operator="deepen", fraction=0.5)
     assert whole.conflict
     assert "leave fraction out" in str(whole.error)
+    strange = trainer.order("grow", operator="recycle")
+    assert strange.conflict
+    assert strange.error == "operator = 'recycle': one of widen, deepen, expert, column is expected"
     for operator, part in (("expert", "an expert"), ("column", "a column")):
         whole = trainer.order("grow", operator=operator, fraction=0.5)
         assert whole.conflict

@@ -46,6 +46,18 @@ def test_every_moment_has_a_name_before_the_first_step() -> None:
     assert {name: t.data_ptr() for name, t in optimizer.tensors().items()} == before
 
 
+def test_of_what_is_frozen_from_the_start_no_moments_are_kept_and_nothing_moves() -> None:
+    net = Net()
+    net.table.weight.requires_grad_(False)
+    net.matrix.requires_grad_(False)
+    optimizer = OnlineOptimizer(net, OptimizerConfig(weight_decay=0.5, warmup_steps=0), frozenset())
+    assert {name.partition("|")[0] for name in optimizer.tensors()} == {"vector"}
+    before = {name: weight.detach().clone() for name, weight in net.named_parameters()}
+    step(net, optimizer, [1, 2])
+    moved = {name for name, weight in net.named_parameters() if not torch.equal(before[name], weight)}
+    assert moved == {"vector"}
+
+
 def test_adamw_takes_everything_when_it_is_chosen() -> None:
     assert "matrix|exp_avg" in make(kind="adamw")[1].tensors()
 
