@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from brain.blocks.bigram import NO_BYTE, Bigram
+from brain.blocks.experts import Expert
 from brain.blocks.linear import Linear
 from brain.blocks.mingru import MinGRU
 from brain.blocks.mlp import MLP
@@ -78,14 +79,12 @@ class SynapseNetwork(nn.Module):
 
     def hidden_matrices(self) -> frozenset[str]:
         """Names of the matrices between hidden layers; not embeddings, tables, gates of experts or byte heads."""
-        heads = {self.head, *(column.head for column in self.columns)}
+        apart = {self.head, *(column.head for column in self.columns)}
+        apart |= {expert.gate for expert in self.modules() if isinstance(expert, Expert)}
         return frozenset(
             f"{name}.weight"
             for name, module in self.named_modules()
-            if isinstance(module, Linear)
-            and module not in heads
-            and not name.startswith("bigram.")
-            and module.weight.shape[0] > 1  # one row has no directions to make equally strong
+            if isinstance(module, Linear) and module not in apart and not name.startswith("bigram.")
         )
 
     def initialize(self, generator: torch.Generator) -> None:
@@ -159,7 +158,8 @@ class SynapseNetwork(nn.Module):
             name = f"{block.path}.mixer"
             own = None if state is None else state[name]
             x, update[name] = block(x, span, own, alone=entry if self.severed else None, watch=watch)
-            stream.append(x)
+            if self.columns:
+                stream.append(x)
         states = rms_norm(x)
         logits = self.head(states.to(span.dtype))
         older = [stream]

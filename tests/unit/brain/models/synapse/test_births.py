@@ -161,6 +161,19 @@ def test_a_birth_happens_again_alike(part: str) -> None:
     assert differing(one.state(), again.state()) == []
 
 
+def test_muon_takes_the_matrices_of_what_was_born_but_neither_gates_nor_heads() -> None:
+    brain = make("muon", plasticity={"replacement_rate": 0.0})
+    bear(brain, "expert")
+    bear(brain, "column")
+    bear(brain, "expert", "columns.0.blocks.0.mlp")
+    born = [*born_names(brain, "column"), *born_names(brain, "expert")]
+    apart = {name for name in born if name not in brain.network.hidden_matrices()}
+    assert {name for name in apart if not name.endswith(".conv.weight")} == {
+        "columns.0.embedding", "columns.0.head.weight", "columns.0.blocks.0.experts.0.gate.weight",
+        "blocks.0.experts.0.gate.weight",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_byte_by_byte_it_says_what_it_says_in_one_pass(precision: str) -> None:
     brain = make(precision=precision)
