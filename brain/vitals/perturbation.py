@@ -81,7 +81,7 @@ class PerturbationalPhi:
         nats: Φ_G at the smallest cut, bias included.
         bias: its expected excess.
         tdmi: I(Δ_t; Δ_{t+1}) in nats.
-        standard_error: of `phi`, by jackknife over the groups.
+        standard_error: of `phi`, by jackknife over the groups in nats, carried over to its scale.
         cut: modules of both halves.
         samples: effective positions.
     """
@@ -166,7 +166,8 @@ def perturbational_phi(moments: Moments, modules: Sequence[Sequence[int]]) -> Pe
     smallest = minimum_phi(dynamics.transition, dynamics.covariance, dynamics.noise, modules)
     nodes = [[node for module in part for node in modules[module]] for part in smallest.cut]
     bias = phi_bias(dynamics.residual, len(nodes[0]), len(nodes[1]), moments.samples)
-    raw = linfoot(smallest.nats - bias)
+    corrected = smallest.nats - bias
+    raw = linfoot(corrected)
     unsure = moments.samples < TRUSTED_SAMPLES and raw < TRUSTED_PHI
     return PerturbationalPhi(
         phi=0.0 if unsure else max(raw, 0.0),
@@ -174,7 +175,7 @@ def perturbational_phi(moments: Moments, modules: Sequence[Sequence[int]]) -> Pe
         nats=smallest.nats,
         bias=bias,
         tdmi=time_delayed_information(dynamics.covariance, dynamics.noise),
-        standard_error=_jackknife_error(moments, nodes),
+        standard_error=_on_the_scale(corrected, _jackknife_error(moments, nodes)),
         cut=smallest.cut,
         samples=moments.samples,
     )
@@ -188,7 +189,7 @@ def phi_at_cut(moments: Moments, nodes: Sequence[Sequence[int]]) -> float:
 
 
 def _jackknife_error(moments: Moments, nodes: Sequence[Sequence[int]]) -> float:
-    """Delete-one-group standard error of φ at the cut; nan with fewer than two filled groups."""
+    """Delete-one-group standard error of Φ_G at the cut in nats; nan with fewer than two filled groups."""
     size = moments.gram.shape[1] // 3
     counts = np.trace(moments.gram[:, size : 2 * size, size : 2 * size], axis1=1, axis2=2)
     filled = [group for group in range(len(counts)) if counts[group] > 0]
@@ -200,5 +201,9 @@ def _jackknife_error(moments: Moments, nodes: Sequence[Sequence[int]]) -> float:
         left = moments.weight * (1.0 - counts[group] / counts.sum())
         dynamics = linear_dynamics(total - moments.gram[group], left)
         systems.append((dynamics.transition, dynamics.covariance, dynamics.noise))
-    values = np.array([linfoot(float(nats)) for nats in phi_of_each(systems, nodes)])
-    return float(np.sqrt((len(filled) - 1) * np.var(values)))
+    return float(np.sqrt((len(filled) - 1) * np.var(phi_of_each(systems, nodes))))
+
+
+def _on_the_scale(nats: float, error: float) -> float:
+    """Half the width of nats ± error on φ's scale: its slope there, and finite at zero, where the slope is not."""
+    return (linfoot(nats + error) - linfoot(nats - error)) / 2.0

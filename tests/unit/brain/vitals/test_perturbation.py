@@ -123,6 +123,20 @@ def test_jackknife_error_matches_the_spread() -> None:
     assert np.mean([one.standard_error for one in found]) == pytest.approx(spread, rel=0.5)
 
 
+@pytest.mark.parametrize("across", [0.0, 0.005, 0.01, 0.02])
+def test_the_error_is_not_understated_near_zero(across: float) -> None:
+    """There a small error in nats is a large one on the scale."""
+    found = [
+        perturbational_phi(
+            transition_moments(*nudged(blocks(across), rows=64, steps=60, inner_noise=0.5, seed=seed)),
+            [[0], [1], [2], [3]],
+        )
+        for seed in range(60)
+    ]
+    spread = float(np.std([one.raw for one in found], ddof=1))
+    assert 0.8 * spread < np.mean([one.standard_error for one in found]) < 2.5 * spread
+
+
 def test_value_at_a_given_cut_is_that_of_the_search() -> None:
     moments = transition_moments(*nudged(blocks(0.1)))
     found = perturbational_phi(moments, [[0], [1], [2], [3]])
