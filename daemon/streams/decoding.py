@@ -6,7 +6,10 @@ import codecs
 import hashlib
 import io
 import os
+import queue
+import threading
 import zlib
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from daemon.streams.encodings import GZIP_WBITS, HEAD_BYTES, Verdict, classify, detect
@@ -32,12 +35,38 @@ class Decoded(NamedTuple):
     cut: bool
 
 
+class _Order(NamedTuple):
+    """A document to decode; `stem` is the name of its decoded form without ending."""
+
+    path: Path
+    verdict: Verdict
+    stem: str
+
+
 class DecodedCache:
-    """The folder of decoded documents, keyed by path, size and modification time of the original."""
+    """The folder of decoded documents, keyed by path, size and modification time of the original.
+
+    What will be read soon is decoded ahead on a thread, so that no step waits for it; the thread dies with the
+    process, and what it leaves half written is never read.
+    """
 
     def __init__(self, folder: Path, *, max_bytes: int = MAX_DECODED_BYTES) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
+        self._ahead: dict[str, Future[Decoded]] = {}
+        self._orders: queue.SimpleQueue[tuple[Future[Decoded], _Order]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def prepare(self, path: Path, size: int, mtime_ns: int, verdict: Verdict) -> None:
+        """Begin to decode a document that will be asked for soon."""
+        order = _Order(path, verdict, self._stem(path, size, mtime_ns))
+        if order.stem in self._ahead or self._made(order.stem):
+            return
+        future = self._ahead[order.stem] = Future()
+        self._orders.put((future, order))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="decoding", daemon=True)
+            self._thread.start()
 
     def get(self, path: Path, size: int, mtime_ns: int, verdict: Verdict) -> Decoded:
         """The decoded form of a document, made now if it is not there.
@@ -46,17 +75,36 @@ class DecodedCache:
             UndecodableError: damaged gzip, or an encoding that cannot be told.
             OSError: the original cannot be read or the cache not be written.
         """
+        order = _Order(path, verdict, self._stem(path, size, mtime_ns))
+        if (future := self._ahead.pop(order.stem, None)) is not None:
+            return future.result()
+        return self._made(order.stem) or self._make(order)
+
+    def _work(self) -> None:
+        while True:
+            future, order = self._orders.get()
+            try:
+                future.set_result(self._make(order))
+            except Exception as error:  # noqa: BLE001 - raised where the document is asked for
+                future.set_exception(error)
+
+    def _stem(self, path: Path, size: int, mtime_ns: int) -> str:
         key = f"{path}\0{size}\0{mtime_ns}\0{self._max_bytes}".encode("utf-8", "surrogateescape")
-        stem = hashlib.blake2b(key, digest_size=16).hexdigest()
+        return hashlib.blake2b(key, digest_size=16).hexdigest()
+
+    def _made(self, stem: str) -> Decoded | None:
         for cut, suffix in ((False, ".txt"), (True, _CUT_SUFFIX)):
             target = self._folder / (stem + suffix)
             if target.exists():
                 return Decoded(target, target.stat().st_size, cut)
+        return None
+
+    def _make(self, order: _Order) -> Decoded:
         self._folder.mkdir(parents=True, exist_ok=True)
-        partial = self._folder / f"{stem}.{os.getpid()}.partial"
+        partial = self._folder / f"{order.stem}.{os.getpid()}.partial"
         try:
-            cut = self._decode(path, verdict, partial)
-            target = self._folder / (stem + (_CUT_SUFFIX if cut else ".txt"))
+            cut = self._decode(order.path, order.verdict, partial)
+            target = self._folder / (order.stem + (_CUT_SUFFIX if cut else ".txt"))
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)

@@ -71,6 +71,7 @@ class FollowingReader(SourceReader):
         extent = self._next
         assert extent is not None
         self.state = self.state._replace(document=extent.document, offset=extent.end)
+        self._prepare_behind(extent.document)
         self._next, self._sought = self._find(), True
         if self._next is None:
             self.state = self.state._replace(number=self.state.number + 1)

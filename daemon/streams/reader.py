@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_EXTENT_BYTES = 64 << 10
 HELD_OUT_DECODING_BYTES = 64 << 20
+DOCUMENTS_AHEAD = 4  # are decoded while those before them are read
 ASLEEP_ROWS = 10_000  # an emptied source is listed again after this many rows of the stream
 
 
@@ -110,6 +111,7 @@ class SourceReader:
         if (extent := self._next_extent(segment)) is not None:
             self._move(segment, extent.document, extent.end)
             self.state = self.state._replace(document=extent.document, offset=extent.end, asleep_until=0)
+            self._prepare_behind(extent.document)
             return extent
         if not self.ready():
             self._end_pass(rows)
@@ -295,6 +297,14 @@ class SourceReader:
             if decoded.cut:
                 self.skip(document.name, f"only its first {decoded.size} bytes of text are read")
         return decoded.size
+
+    def _prepare_behind(self, name: str) -> None:
+        """Have the next few documents decoded by the time they are reached, those that must be."""
+        first = self._listing.place_of(name)[0] + 1
+        for document in self._listing.documents[first : first + DOCUMENTS_AHEAD]:
+            verdict = sniff(document)
+            if verdict.skip is None and not verdict.plain and document.name not in self._decoded:
+                self._cache.prepare(document.path, document.size, document.mtime_ns, verdict)
 
     def _list_again(self) -> None:
         before, self._listing = self._listing, list_documents(self.source, known=self._listing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -169,6 +170,32 @@ def test_a_document_is_decoded_once_and_again_when_the_cache_is_emptied(
     decoded.unlink()
     data, _ = read_on(stream, 0, 200)
     assert data == numbered(20_000)[64 : 64 * 201]
+
+
+def test_the_next_documents_are_decoded_while_one_is_read(
+    tmp_path: Path, opener: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {f"{name}.gz": numbered(9_000, seed=seed) for seed, name in enumerate("abc")}
+    folder = write_tree(tmp_path / "d", {name: gzip.compress(text) for name, text in texts.items()})
+    threads: dict[str, str] = {}
+    decode = DecodedCache._decode
+
+    def watched(cache: DecodedCache, path: Path, verdict: Verdict, target: Path) -> bool:
+        threads[path.name] = threading.current_thread().name
+        return decode(cache, path, verdict, target)
+
+    monkeypatch.setattr(DecodedCache, "_decode", watched)
+    data, _ = read_on(opener(folder, lanes=1), 0, 3 * 141)
+    assert data == b"".join(texts.values())
+    assert threads == {"a.gz": "MainThread", "b.gz": "decoding", "c.gz": "decoding"}
+
+
+def test_what_goes_wrong_ahead_is_said_when_it_is_reached(tmp_path: Path, opener: Opener) -> None:
+    packed = gzip.compress(os.urandom(200_000).hex().encode())
+    folder = write_tree(tmp_path / "d", {"a.gz": gzip.compress(b"sound"), "b.gz": packed[:-9], "c": "last"})
+    data, _ = read_on(opener(folder, lanes=1), 0, 2)
+    assert data == b"soundlast"
+    assert "b.gz of source d: skipped: its gzip data" in opener.messages(DocumentSkipped)[0]
 
 
 def test_damaged_gzip_is_skipped_with_an_event(tmp_path: Path, opener: Opener) -> None:
