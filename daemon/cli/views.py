@@ -20,6 +20,7 @@ from daemon.home import Home
 from daemon.protocol import RunState
 
 LINE_EVERY_SECONDS = 3.0
+STANDING = frozenset({RunState.PAUSED, RunState.WAITING})
 
 
 class PlainView:
@@ -38,6 +39,7 @@ class PlainView:
         self._write = write or _print_line
         self._clock = clock
         self._next_line_at = 0.0
+        self._line_before = ""
         self._stopping = False
 
     def __enter__(self) -> Self:
@@ -71,7 +73,10 @@ class PlainView:
         now = self._clock()
         if now >= self._next_line_at:
             self._next_line_at = now + LINE_EVERY_SECONDS
-            self._write(self.progress.line())
+            line, before = self.progress.line(), self._line_before
+            if line != before or self.progress.state not in STANDING:  # a night of waiting is one line
+                self._line_before = line
+                self._write(line)
 
     def on_event(self, event: dict[str, Any]) -> None:
         """A fact."""

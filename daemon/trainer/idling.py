@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from daemon.trainer.loop import Loop
 
 LOOK_SECONDS = 1.0  # as often as followed sources look; also the heartbeat
-WHY = "everything is read; it goes on when there is more"
+READ = "everything is read; it goes on when there is more"
 
 
 class Idling:
@@ -49,7 +49,7 @@ class Idling:
             if loop.parts.sleeping.idle(loop):
                 return
             if loop.run_state is not RunState.WAITING:
-                loop.enter(RunState.WAITING, WHY)
+                loop.enter(RunState.WAITING, READ)
         loop.alive()
         left = self._since + self._after_seconds - self._monotonic()
         loop.parts.pipe.wait_for_news(left if 0 < left < LOOK_SECONDS else LOOK_SECONDS)

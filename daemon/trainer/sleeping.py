@@ -23,6 +23,7 @@ from daemon.protocol import RunState
 from daemon.sleep_events import SleepBegan, SleepEnded, SleepRolledBack
 from daemon.trainer.batching import replayed_batch
 from daemon.trainer.forgetting import can_sleep
+from daemon.trainer.idling import READ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -210,7 +211,8 @@ class Sleeping:
         self._steer(loop)
         parts.state.sleep.pop("forgetting", None)  # awake again, it is measured anew before it counts
         self.report(loop, list(parts.probes.probes))
-        loop.enter(loop.state_of_going_on(), "slept")
+        state = loop.state_of_going_on()
+        loop.enter(state, f"slept; {READ}" if state is RunState.WAITING else "slept")
 
     def _awake_steps(self, loop: Loop) -> int:
         return loop.step - int(loop.parts.state.sleep.get("woke", 0))

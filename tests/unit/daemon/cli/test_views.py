@@ -52,6 +52,17 @@ def test_plain_lines_come_every_few_seconds_and_events_at_once(home: Home) -> No
     assert lines[-1].startswith("[Checkpoint] Saved to checkpoints/")
 
 
+def test_a_run_that_stands_still_repeats_no_line(home: Home) -> None:
+    lines: list[str] = []
+    clock = Clock()
+    view = PlainView(home, write=lines.append, clock=clock)
+    for state, said in (("waiting", 1), ("paused", 1), ("running", 3)):
+        for _ in range(2):
+            view.on_delta(delta() | {"state": state})
+            clock.now += 5.0
+        assert len(lines) == said, state
+
+
 def test_the_end_is_told_once_and_then_summed_up(home: Home) -> None:
     lines: list[str] = []
     view = PlainView(home, write=lines.append)
