@@ -1,0 +1,102 @@
+"""Nothing to read: look for a while, sleep if it is due, wait, go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from daemon.journal import Entry
+from daemon.protocol import RunState
+from daemon.trainer.idling import Idling
+
+if TYPE_CHECKING:
+    from daemon.trainer.loop import Loop
+
+
+@dataclass
+class FakeLoop:
+    """The loop as idling sees it, all its parts in one; waiting moves the clock."""
+
+    seconds: float = 100.0
+    run_state: RunState = RunState.RUNNING
+    sleep_due: bool = False
+    pending: list[Entry] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+
+    @property
+    def parts(self) -> FakeLoop:
+        return self
+
+    @property
+    def sleeping(self) -> FakeLoop:
+        return self
+
+    @property
+    def pipe(self) -> FakeLoop:
+        return self
+
+    def idle(self, _loop: object) -> bool:
+        due, self.sleep_due = self.sleep_due, False
+        if due:
+            self.told.append("sleep")
+        return due
+
+    def enter(self, state: RunState, reason: str) -> None:
+        assert reason
+        self.run_state = state
+        self.told.append(state.value)
+
+    def apply(self, entry: Entry) -> None:
+        self.told.append(f"{entry.kind} of step {entry.step}")
+
+    def alive(self) -> None:
+        self.told.append("alive")
+
+    def wait_for_news(self, timeout_seconds: float) -> None:
+        self.waits.append(timeout_seconds)
+        self.seconds += timeout_seconds
+
+
+def idling(loop: FakeLoop) -> Idling:
+    return Idling(2.5, monotonic=lambda: loop.seconds)
+
+
+def rest(idle: Idling, loop: FakeLoop, times: int) -> None:
+    for _ in range(times):
+        idle.rest(cast("Loop", loop))
+
+
+def test_it_looks_for_a_while_then_sleeps_then_waits() -> None:
+    loop = FakeLoop(sleep_due=True)
+    idle = idling(loop)
+    rest(idle, loop, 3)
+    assert (loop.told, loop.waits) == (["alive"] * 3, [1.0, 1.0, 0.5])
+    assert idle.waiting
+    rest(idle, loop, 3)
+    assert loop.told[3:] == ["sleep", "waiting", "alive", "alive"]
+    assert loop.waits[3:] == [1.0, 1.0]
+
+
+def test_text_ends_it_and_the_next_time_begins_anew() -> None:
+    loop = FakeLoop()
+    idle = idling(loop)
+    rest(idle, loop, 4)
+    loop.told.clear()
+    idle.end(cast("Loop", loop))
+    assert (loop.told, idle.waiting) == (["running"], False)
+    idle.end(cast("Loop", loop))
+    rest(idle, loop, 3)
+    assert loop.told == ["running", "alive", "alive", "alive"]
+
+
+def test_what_was_acknowledged_for_a_step_that_never_comes_takes_effect() -> None:
+    entries = [Entry(sequence=n, step=40 + n, kind="feed", payload={}) for n in (1, 2)]
+    loop = FakeLoop(pending=entries)
+    idle = idling(loop)
+    rest(idle, loop, 6)
+    assert [what for what in loop.told if what != "alive"] == [
+        "feed of step 41",
+        "feed of step 42",
+        "waiting",
+    ]
