@@ -42,6 +42,6 @@ def _check_checkpoint(text: str, home: Home) -> None:
 
 def _check_text(data: Sequence[str], *, may_fill: bool) -> None:
     if data:  # else the reader of data need not be imported
-        from daemon.streams import require_text
+        from daemon.streams.sources import require_text
 
         require_text(data, may_fill=may_fill)

@@ -3,7 +3,7 @@
 from daemon.streams.cursor import Cursor
 from daemon.streams.experience import Experience
 from daemon.streams.holdout import HeldOutSet
-from daemon.streams.sources import SourceInfo, check_data, require_text
+from daemon.streams.sources import SourceInfo, check_data
 from daemon.streams.stream import ExperienceStream
 
 __all__ = [
