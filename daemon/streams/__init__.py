@@ -13,5 +13,4 @@ __all__ = [
     "HeldOutSet",
     "SourceInfo",
     "check_data",
-    "require_text",
 ]
