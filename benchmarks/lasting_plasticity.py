@@ -1,11 +1,12 @@
 """Learning for long on a stream that shifts: how fast an aged brain takes up what is new, beside a newborn.
 
 The tiny preset's brain reads the standard library's source, its 256 bytes permuted anew in every phase: each
-phase is a source never seen before. Two brains of one seed live through all phases, one that renews its hidden
-units and one that does not (naive). In the last phases newborns start beside them, on the very same batches.
-A phase's threshold is the smoothed loss that the newborns reach, on average, in half of it; what counts is the
-steps an aged brain takes to get there, over those of the newborns. An aged brain that never gets there counts
-with the whole phase. No replay and no sleep: what is forgotten is not the question here.
+phase is a source never seen before. Two brains of one seed live through all phases: one as any brain is, which
+renews its hidden units and draws its matrices back to where they began, and one that does neither (naive). In the
+last phases newborns start beside them, on the very same batches. A phase's threshold is the smoothed loss that the
+newborns reach, on average, in half of it; what counts is the steps an aged brain takes to get there, over those of
+the newborns. An aged brain that never gets there counts with the whole phase. No replay and no sleep: what is
+forgotten is not the question here. Settings were chosen on seeds below 100.
 """
 
 from __future__ import annotations
@@ -36,9 +37,8 @@ ROWS, ROW_BYTES = 8, 32  # as the tiny preset reads
 SMOOTHED_STEPS = 25
 TEXT_BYTES = 4_000_000
 ARMS: dict[str, dict[str, Any]] = {
-    # Its layers are narrow: ten times the rate of wide ones (Dohare et al. 2024).
-    "ours": {"replacement_rate": 1e-4},
-    "naive": {"replacement_rate": 0.0},
+    "ours": {},  # as any brain is unless told otherwise
+    "naive": {"replacement_rate": 0.0, "l2_init": 0.0},
 }
 
 
@@ -53,7 +53,7 @@ class Length:
     seeds: tuple[int, ...]
 
 
-SHORT = Length(phases=20, phase_steps=400, judged_phases=4, newborns=2, seeds=(100,))
+SHORT = Length(phases=60, phase_steps=500, judged_phases=8, newborns=2, seeds=(100,))
 LONG = Length(phases=1000, phase_steps=1000, judged_phases=20, newborns=3, seeds=(100,))
 
 

@@ -62,7 +62,8 @@ class BrainPlasticityConfig(PlasticityConfig):
         utility_decay: of the running utility, in a step.
         utility: `contribution` is |h| Σ|w_out|; `adaptable` takes |h − mean h| and divides by Σ|w_in|, so
             that a unit that only shifts a bias, or moves slowly, counts for less.
-        l2_init: pull of every matrix towards the one it began with, per unit of learning rate; 0: none.
+        l2_init: pull of every matrix and embedding towards the one it began with, per unit of learning rate;
+            0: none.
         shrink: share by which matrices shrink towards nought each time shrink-and-perturb runs; 0: none.
         perturb: spread of the noise then added, as a share of the spread with which a matrix began; 0: none.
         perturb_every_steps: how often shrink-and-perturb runs.
@@ -71,4 +72,5 @@ class BrainPlasticityConfig(PlasticityConfig):
     """
 
     replacement_rate: float = 1e-5
+    l2_init: float = 0.1
     every_steps: int = 16

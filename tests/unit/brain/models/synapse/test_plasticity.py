@@ -85,7 +85,7 @@ def test_a_resume_across_renewals_goes_on_bit_for_bit(kind: str) -> None:
 
 
 def test_without_renewal_nothing_is_renewed_and_nothing_is_kept_of_units() -> None:
-    brain = make(replacement_rate=0.0)
+    brain = make(replacement_rate=0.0, l2_init=0.0)
     learn(brain, 0, 20)
     assert brain.counters["renewed"] == 0
     assert brain.optimizer.units == {}
@@ -120,7 +120,8 @@ def test_only_the_renewed_unit_is_touched_and_its_moments_and_steps_are_nought(k
     touched = {name for name in changed(before, after) if not name.startswith("plasticity|")}
     moments = {name for weight in axes for name in before if name.startswith(f"{weight}|")}
     slow = {f"average|{which}|{weight}" for weight in axes for which in ("plastic", "stable")}
-    assert touched == {*axes, *moments, *slow}
+    first = f"start|{MLP}.into.weight"  # those of the out-projection are nought and stay so
+    assert touched == {*axes, *moments, *slow, first}
     others = torch.tensor([other for other in range(32) if other != unit])
     for weight, axis in axes.items():
         of_weight = [name for name in touched if weight in name]
