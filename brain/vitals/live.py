@@ -78,7 +78,9 @@ class LiveSign(ABC):
     def measure(self, moment: Moment) -> Reading:
         """Estimate from the evidence so far, or say why that cannot be done.
 
-        While the input is constant nothing is available: what a window still holds is about other input.
+        While the input is constant nothing is available: what a window still holds is about other input. A
+        computation that fails (a solver that does not settle, memory that is not there) is a reason, too: what
+        watches a brain must not end its learning.
         """
         began = self._clock()
         try:
@@ -88,6 +90,9 @@ class LiveSign(ABC):
             reading = Reading(
                 name=self.name, value=None, version=self.version, reason=str(problem), detail=problem.detail
             )
+        except (ArithmeticError, RuntimeError, ValueError) as error:
+            reason = f"the measurement failed: {type(error).__name__}: {error}"
+            reading = Reading(name=self.name, value=None, version=self.version, reason=reason)
         if reading.value is not None and not math.isfinite(reading.value):
             reading = dataclasses.replace(reading, value=None, reason="the estimate is not finite")
         return dataclasses.replace(reading, cost_ms=(self._clock() - began) * 1e3)
