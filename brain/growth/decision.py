@@ -57,11 +57,21 @@ def decide_growth(history: GrowthHistory, rule: GrowthRule, *, trigger: str = ""
     added = 0 if proposal.operator == "recycle" else units
     if units <= 0 or history.num_neurons + added > limits.max_neurons:
         return None
-    return _plan(proposal, units, limits, trigger=trigger or type(rule).__name__, seed=history.step)
+    seed = birth_seed(history.step, history.num_growths)
+    return _plan(proposal, units, limits, trigger=trigger or type(rule).__name__, seed=seed)
+
+
+def birth_seed(step: int, num_growths: int) -> int:
+    """Seed of a growth's newborns: the next growth of the very same step draws other ones.
+
+    >>> birth_seed(30, 0), birth_seed(30, 1)
+    (30, 1000033)
+    """
+    return step + 1_000_003 * num_growths
 
 
 def plan_by_hand(
-    sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str, fraction: float, *, step: int
+    sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str, fraction: float, *, seed: int
 ) -> GrowthPlan:
     """The growth a person asks for: no cool-down, no maturity, but never beyond a limit.
 
@@ -79,11 +89,11 @@ def plan_by_hand(
         raise SettingsError(f"{site} cannot grow: {why}")
     reason = f"By hand ({fraction:.0%} of {sites[site].units} units)"
     proposal = Proposal(operator="widen", site=site, reason=reason, evidence={"fraction": fraction})
-    return _plan(proposal, units, limits, trigger=BY_HAND, seed=step)
+    return _plan(proposal, units, limits, trigger=BY_HAND, seed=seed)
 
 
 def deepen_by_hand(
-    sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str, *, step: int
+    sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str, *, seed: int
 ) -> GrowthPlan:
     """The block a person asks for behind that of a site.
 
@@ -96,11 +106,11 @@ def deepen_by_hand(
         raise SettingsError(f"nothing can be born behind {site}: {why}")
     units = sites[site].deeper_units
     proposal = Proposal(operator="deepen", site=site, reason=f"By hand ({units} units)", evidence={})
-    return _plan(proposal, units, limits, trigger=BY_HAND, seed=step)
+    return _plan(proposal, units, limits, trigger=BY_HAND, seed=seed)
 
 
 def expert_by_hand(
-    sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str, *, step: int
+    sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str, *, seed: int
 ) -> GrowthPlan:
     """The expert a person asks for beside the MLP of a site.
 
@@ -113,11 +123,11 @@ def expert_by_hand(
     if why is not None or born is None:
         raise SettingsError(f"no expert can be born beside {site}: {why}")
     proposal = Proposal(operator="expert", site=site, reason=f"By hand ({born.units} units)", evidence={})
-    return _plan(proposal, born.units, limits, trigger=BY_HAND, seed=step)
+    return _plan(proposal, born.units, limits, trigger=BY_HAND, seed=seed)
 
 
 def column_by_hand(
-    sites: Mapping[str, GrowthSite], limits: GrowthConfig, born: Birth | None, *, step: int
+    sites: Mapping[str, GrowthSite], limits: GrowthConfig, born: Birth | None, *, seed: int
 ) -> GrowthPlan:
     """The column a person asks for beside all that is there; `born` is None for a brain that grows none.
 
@@ -129,7 +139,7 @@ def column_by_hand(
         raise SettingsError(f"no column can be born: {why}")
     reason = f"By hand ({born.units} units in a stream of {born.width})"
     proposal = Proposal(operator="column", site=born.name, reason=reason, evidence={})
-    plan = _plan(proposal, born.units, limits, trigger=BY_HAND, seed=step)
+    plan = _plan(proposal, born.units, limits, trigger=BY_HAND, seed=seed)
     return replace(plan, width=born.width)
 
 

@@ -45,6 +45,7 @@ class GrowthHistory:
         risen_step: since when the error has been above what `RisingError` bears; None while it is not.
         slept_step: step at which the last sleep ended; None when there was none, or none can be.
         last_growth_step: None when nothing ever grew.
+        num_growths: so far.
         num_neurons: hidden units of all sites.
         recyclable: whether dormant units can be renewed.
         limits: the settings of growth.
@@ -59,6 +60,7 @@ class GrowthHistory:
     risen_step: int | None
     slept_step: int | None
     last_growth_step: int | None
+    num_growths: int
     num_neurons: int
     recyclable: bool
     limits: GrowthConfig

@@ -17,6 +17,7 @@ import torch
 from brain.errors import SettingsError
 from brain.growth.apply import apply_growth
 from brain.growth.decision import (
+    birth_seed,
     column_by_hand,
     decide_growth,
     deepen_by_hand,
@@ -111,18 +112,19 @@ class Growing:
             raise SettingsError(f"operator = {operator!r}: one of {known} is expected")
         if operator in _BORN_WHOLE and fraction is not None:
             raise SettingsError(f"{_BORN_WHOLE[operator]} is born whole: leave fraction out")
+        seed = birth_seed(loop.step, len(loop.parts.state.growth_history))
         if operator == "column":
             if site is not None:
                 raise SettingsError("a column stands beside all that is there: leave site out")
-            return column_by_hand(brain.sites(), self.config, next_column(brain), step=loop.step)
+            return column_by_hand(brain.sites(), self.config, next_column(brain), seed=seed)
         probes = self._probe(loop, self._batch) if self._batch is not None else {}
         chosen = site if site is not None else self._neediest(brain, probes, operator)
         if operator == "deepen":
-            return deepen_by_hand(brain.sites(), self.config, chosen, step=loop.step)
+            return deepen_by_hand(brain.sites(), self.config, chosen, seed=seed)
         if operator == "expert":
-            return expert_by_hand(brain.sites(), self.config, chosen, step=loop.step)
+            return expert_by_hand(brain.sites(), self.config, chosen, seed=seed)
         share = self.config.fraction if fraction is None else fraction
-        plan = plan_by_hand(brain.sites(), self.config, chosen, share, step=loop.step)
+        plan = plan_by_hand(brain.sites(), self.config, chosen, share, seed=seed)
         return self._fitted(plan, probes[plan.site]) if probes else plan
 
     def grow_by_hand(self, loop: Loop, plan: GrowthPlan) -> dict[str, Any]:
@@ -253,6 +255,7 @@ class Growing:
             risen_step=growth.get("risen_step"),
             slept_step=_sleep(state).get("woke"),
             last_growth_step=growth.get("last_growth_step"),
+            num_growths=len(state.growth_history),
             num_neurons=loop.parts.brain.num_neurons(),
             recyclable=True,
             limits=self.config,

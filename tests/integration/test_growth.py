@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file
 
+from brain.growth.decision import birth_seed
 from daemon.protocol import Command
 from daemon.trainer.offline import export
 from tests.integration.test_bit_exact import learn, weights_hash
@@ -41,7 +42,7 @@ def before_growth(home: Home) -> list[Path]:
 def test_a_resume_across_growth_is_bit_exact(home: Home, tmp_path: Path) -> None:
     whole = learn(home, limits__steps=STEPS, **EAGER)
     grown = manifest(whole)["spec"]["growth"]
-    assert [entry["seed"] for entry in grown] == [10, 30, 50]
+    assert [entry["seed"] for entry in grown] == [birth_seed(10, 0), birth_seed(30, 1), birth_seed(50, 2)]
     history = json.loads((whole / "state.json").read_text())["growth_history"]
     assert [record["step"] for record in history] == [10, 30, 50]
     for record in history:

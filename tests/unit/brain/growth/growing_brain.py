@@ -62,7 +62,7 @@ def learned(brain: Synapse, first: int, end: int) -> list[float]:
 
 
 def plan_for(brain: Synapse, site: str, fraction: float = 0.25, **settings: Any) -> GrowthPlan:
-    return plan_by_hand(brain.sites(), GrowthConfig(**settings), site, fraction, step=7)
+    return plan_by_hand(brain.sites(), GrowthConfig(**settings), site, fraction, seed=7)
 
 
 def said(brain: Synapse) -> torch.Tensor:

@@ -49,6 +49,7 @@ def history(**changes: Any) -> GrowthHistory:
         "risen_step": None,
         "slept_step": None,
         "last_growth_step": None,
+        "num_growths": 0,
         "num_neurons": 328,
         "recyclable": True,
         "limits": GrowthConfig(),
@@ -81,6 +82,13 @@ def test_a_busy_site_grows_by_a_tenth_with_its_evidence_in_words() -> None:
 )
 def test_nothing_grows(changes: dict[str, Any]) -> None:
     assert decide_growth(history(**{"signals": BUSY} | changes), HighActivation()) is None
+
+
+def test_a_second_growth_of_the_same_step_draws_other_newborns() -> None:
+    first, second = (decide_growth(history(signals=BUSY, num_growths=n), HighActivation()) for n in (0, 1))
+    assert first is not None
+    assert second is not None
+    assert first.seed != second.seed
 
 
 def test_growth_stops_exactly_at_the_hard_limit() -> None:
@@ -138,7 +146,7 @@ def test_every_rule_is_registered_with_settings_of_its_own() -> None:
 
 def test_by_hand_there_is_no_cool_down_but_every_limit() -> None:
     sites = history().sites
-    plan = plan_by_hand(sites, GrowthConfig(), "a", 0.25, step=3)
+    plan = plan_by_hand(sites, GrowthConfig(), "a", 0.25, seed=3)
     assert (plan.trigger, plan.units, plan.reason) == ("by_hand", 26, "By hand (25% of 100 units)")
     for limits, asked, words in (
         (GrowthConfig(max_neurons=328), "a", "max_neurons = 328 leaves room for 0"),
@@ -146,15 +154,15 @@ def test_by_hand_there_is_no_cool_down_but_every_limit() -> None:
         (GrowthConfig(), "c", "no growth site is called 'c'; there are a, b, self_model"),
     ):
         with pytest.raises(SettingsError, match=words):
-            plan_by_hand(sites, limits, asked, 0.1, step=3)
+            plan_by_hand(sites, limits, asked, 0.1, seed=3)
     for fraction in (0.0, -1.0, 1.5, float("nan")):
         with pytest.raises(SettingsError, match="fraction"):
-            plan_by_hand(sites, GrowthConfig(), "a", fraction, step=3)
+            plan_by_hand(sites, GrowthConfig(), "a", fraction, seed=3)
 
 
 def test_a_block_by_hand_is_born_whole_or_not_at_all() -> None:
     sites = history().sites
-    plan = deepen_by_hand(sites, GrowthConfig(max_neurons=378), "b", step=3)
+    plan = deepen_by_hand(sites, GrowthConfig(max_neurons=378), "b", seed=3)
     assert (plan.operator, plan.site, plan.units, plan.trigger) == ("deepen", "b", 50, "by_hand")
     assert plan.reason == "By hand (50 units)"
     for limits, asked, words in (
@@ -163,7 +171,7 @@ def test_a_block_by_hand_is_born_whole_or_not_at_all() -> None:
         (GrowthConfig(), "c", "no growth site is called 'c'; there are a, b, self_model"),
     ):
         with pytest.raises(SettingsError, match=words):
-            deepen_by_hand(sites, limits, asked, step=3)
+            deepen_by_hand(sites, limits, asked, seed=3)
 
 
 EXPERT = Birth(name="a.experts.0", units=25, parameters=1632)
@@ -172,7 +180,7 @@ COLUMN = Birth(name="columns.0", units=60, parameters=9000, width=16, freezes=70
 
 def test_an_expert_by_hand_is_born_whole_or_not_at_all() -> None:
     sites = {**history().sites, "a": replace(site(100, 0), expert=EXPERT)}
-    plan = expert_by_hand(sites, GrowthConfig(max_neurons=353), "a", step=3)
+    plan = expert_by_hand(sites, GrowthConfig(max_neurons=353), "a", seed=3)
     assert (plan.operator, plan.site, plan.units, plan.trigger, plan.seed) == (
         "expert",
         "a",
@@ -192,12 +200,12 @@ def test_an_expert_by_hand_is_born_whole_or_not_at_all() -> None:
         (GrowthConfig(), "c", "no growth site is called 'c'; there are a, b, self_model"),
     ):
         with pytest.raises(SettingsError, match=words):
-            expert_by_hand(sites, limits, asked, step=3)
+            expert_by_hand(sites, limits, asked, seed=3)
 
 
 def test_a_column_by_hand_is_born_whole_or_not_at_all() -> None:
     sites = history().sites
-    plan = column_by_hand(sites, GrowthConfig(max_neurons=388), COLUMN, step=3)
+    plan = column_by_hand(sites, GrowthConfig(max_neurons=388), COLUMN, seed=3)
     assert (plan.operator, plan.site, plan.units, plan.width, plan.trigger) == (
         "column",
         "columns.0",
@@ -208,13 +216,13 @@ def test_a_column_by_hand_is_born_whole_or_not_at_all() -> None:
     assert plan.reason == "By hand (60 units in a stream of 16)"
     assert GrowthPlan.from_json(plan.to_json()) == plan
     with pytest.raises(SettingsError, match="max_neurons = 387 leaves room for 59"):
-        column_by_hand(sites, GrowthConfig(max_neurons=387), COLUMN, step=3)
+        column_by_hand(sites, GrowthConfig(max_neurons=387), COLUMN, seed=3)
     with pytest.raises(SettingsError, match="no column can be born: this brain grows no columns"):
-        column_by_hand(sites, GrowthConfig(), None, step=3)
+        column_by_hand(sites, GrowthConfig(), None, seed=3)
 
 
 def test_a_plan_journaled_before_columns_is_still_read() -> None:
-    older = deepen_by_hand(history().sites, GrowthConfig(), "b", step=3).to_json()
+    older = deepen_by_hand(history().sites, GrowthConfig(), "b", seed=3).to_json()
     del older["width"]
     assert GrowthPlan.from_json(older).width == 0
 

@@ -44,8 +44,8 @@ BUSY: dict[str, Any] = {
 def plan(brain: Synapse, part: str, site: str = "blocks.0.mlp") -> GrowthPlan:
     sites, limits, step = brain.sites(), GrowthConfig(), brain.counters["step"]
     if part == "column":
-        return column_by_hand(sites, limits, brain.next_column(), step=step)
-    return expert_by_hand(sites, limits, site, step=step)
+        return column_by_hand(sites, limits, brain.next_column(), seed=step)
+    return expert_by_hand(sites, limits, site, seed=step)
 
 
 def bear(brain: Synapse, part: str, site: str = "blocks.0.mlp") -> None:

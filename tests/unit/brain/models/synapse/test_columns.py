@@ -147,12 +147,12 @@ def test_frozen_sites_are_eligible_for_nothing() -> None:
     assert room_for(sites, limits, "blocks.0.mlp") == (0, "frozen: an older column")
     words = r"blocks\.0\.mlp.*: frozen: an older column"
     with pytest.raises(SettingsError, match=words):
-        plan_by_hand(sites, limits, "blocks.0.mlp", 0.5, step=1)
+        plan_by_hand(sites, limits, "blocks.0.mlp", 0.5, seed=1)
     for by_hand in (deepen_by_hand, expert_by_hand):
         with pytest.raises(SettingsError, match=words):
-            by_hand(sites, limits, "blocks.0.mlp", step=1)
+            by_hand(sites, limits, "blocks.0.mlp", seed=1)
     with pytest.raises(SettingsError, match="a column stays as deep as it was born"):
-        deepen_by_hand(sites, limits, "columns.0.blocks.0.mlp", step=1)
+        deepen_by_hand(sites, limits, "columns.0.blocks.0.mlp", seed=1)
     behind = replace(plan_for(brain, "columns.0.blocks.0.mlp"), operator="deepen")
     with pytest.raises(SettingsError, match="a column stays as deep as it was born"):
         apply_growth(brain, behind, max_neurons=LIMIT)

@@ -180,7 +180,7 @@ def test_what_is_known_of_units_follows_growth() -> None:
     brain = make(replacement_rate=1e-3, maturity_steps=100, every_steps=1, l2_init=0.01)
     learn(brain, 0, 5)
     before = everything(brain)
-    brain.grow(plan_by_hand(brain.sites(), GrowthConfig(), MLP, 0.25, step=5))
+    brain.grow(plan_by_hand(brain.sites(), GrowthConfig(), MLP, 0.25, seed=5))
     after = everything(brain)
     for what in ("utility", "mean", "age"):
         known = after[f"plasticity|{MLP}.{what}"]
