@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import functools
 import json
+import math
 import os
 import tomllib
 import typing
@@ -258,7 +259,10 @@ def _validate(
                 f"no setting is called {name}{_nearest(name, setting_names(kind))}{where}", path=name
             ) from None
         if first["type"] == "value_error":
-            raise ConfigError(f"{name}: {first['ctx']['error']}{where}", path=name) from None
+            said, (parent, _, own) = str(first["ctx"]["error"]), name.rpartition(".")
+            # Some classes name their setting by themselves, as far as they know where they stand.
+            told = f"{parent}.{said}".lstrip(".") if said.startswith(f"{own}.") else f"{name}: {said}"
+            raise ConfigError(f"{told}{where}", path=name) from None
         if first["type"] == "literal_error":
             choices = [word.strip("' ") for word in first["ctx"]["expected"].replace(" or ", ",").split(",")]
             near = difflib.get_close_matches(str(first["input"]), choices, n=1)
@@ -291,10 +295,16 @@ def _check_ranges(config: RunConfig, layers: list[Layer]) -> None:
             continue
         name = ".".join(path)
         allowed = range_of(name)
-        if allowed is not None and value not in allowed:
-            raise ConfigError(
-                f"{name} = {_show(value)}: a number {allowed} is expected{_origin(layers, path)}", path=name
-            )
+        if not math.isfinite(value):
+            bounds = "" if allowed is None else f" {allowed}"
+            expected = f"a finite number{bounds}"
+        elif allowed is not None and value not in allowed:
+            expected = f"a number {allowed}"
+        else:
+            continue
+        raise ConfigError(
+            f"{name} = {_show(value)}: {expected} is expected{_origin(layers, path)}", path=name
+        )
 
 
 def _preset_layer(preset: str | Path) -> Layer:

@@ -71,7 +71,7 @@ RANGES: dict[str, Range] = {
     "optimizer.clip_norm": POSITIVE,
     "optimizer.*": NOT_NEGATIVE,
     "growth.fraction": Range(above=0, at_most=1),
-    "growth.site_ratio": Range(at_least=1),
+    "growth.site_ratio": Range(at_least=1, at_most=1e6),
     "growth.newborn_gradient": POSITIVE,
     "growth.recycle_above": SHARE,
     "growth.cooldown_steps": NOT_NEGATIVE,

@@ -99,7 +99,30 @@ def test_the_environment_chooses_the_preset_and_ignores_what_is_no_setting() -> 
             "replay.fraction = 1.2: a number of at least 0 and below 1 is expected (command line)",
         ),
         ({"limits.hours": -1.0}, "limits.hours = -1.0: a number above 0 is expected (command line)"),
-        ({"limits.hours": float("nan")}, "limits.hours = NaN: a number above 0 is expected (command line)"),
+        (
+            {"limits.hours": float("nan")},
+            "limits.hours = NaN: a finite number above 0 is expected (command line)",
+        ),
+        (
+            {"growth.site_ratio": float("inf")},
+            "growth.site_ratio = Infinity: a finite number of at least 1 and at most 1e+06 is expected (command line)",
+        ),
+        (
+            {"growth.site_ratio": 1e308},
+            "growth.site_ratio = 1e+308: a number of at least 1 and at most 1e+06 is expected (command line)",
+        ),
+        (
+            {"optimizer.plasticity.perturb": float("inf")},
+            "optimizer.plasticity.perturb = Infinity: a finite number of at least 0 is expected (command line)",
+        ),
+        (
+            {"optimizer.plasticity.l2_init": float("inf")},
+            "optimizer.plasticity.l2_init = Infinity: a finite number of at least 0 is expected (command line)",
+        ),
+        (
+            {"optimizer.plasticity.l2_init": -1.0},
+            "optimizer.plasticity.l2_init = -1.0 must not be negative (command line)",
+        ),
         ({"growth.enabled": "yes"}, 'growth.enabled = "yes": true or false is expected (command line)'),
         (
             {"device": "gpu"},
