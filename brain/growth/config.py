@@ -20,7 +20,7 @@ class GrowthConfig:
         every_steps: the sites are looked at, and the triggers asked, once in so many steps.
         fraction: share of a site's units that is born at once.
         cooldown_steps: after a growth nothing grows by itself for so many steps.
-        maturity_steps: a site whose newborns are younger does not grow by itself.
+        maturity_steps: a site whose newborns are younger does not grow by itself, nor does a younger brain.
         site_ratio: a site may have so many times the units it was born with.
         newborns: `pairs` are born in twos that cancel out, `zero` with nought going out of them.
         newborn_gradient: a pair's outgoing weights are as strong as lets its incoming ones begin with this share

@@ -39,7 +39,7 @@ class GrowthHistory:
         step: finished steps.
         sites: what may grow.
         signals: how each of them fares, smoothed over the last looks.
-        born_steps: step at which a site last grew; absent when it never did.
+        born_steps: step at which a site last grew; absent when it is as old as the brain.
         error: smoothed loss in bits per byte; None before the first.
         best_error: the lowest so far.
         risen_step: since when the error has been above what `RisingError` bears; None while it is not.
@@ -66,13 +66,13 @@ class GrowthHistory:
     limits: GrowthConfig
 
     def mature(self) -> list[str]:
-        """Sites that were looked at, are not frozen, and whose newborns, if any, are old enough."""
+        """Sites that were looked at, are not frozen, and old enough: a brain is born with newborns alone."""
         return [
             name
             for name, site in self.sites.items()
             if name in self.signals
             and not site.frozen
-            and self.step - self.born_steps.get(name, -(10**12)) >= self.limits.maturity_steps
+            and self.step - self.born_steps.get(name, 0) >= self.limits.maturity_steps
         ]
 
     def cap(self, site: str) -> int:

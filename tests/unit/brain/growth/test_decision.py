@@ -75,6 +75,7 @@ def test_a_busy_site_grows_by_a_tenth_with_its_evidence_in_words() -> None:
         {"signals": {"a": signal(utilisation=0.85)}},
         {"last_growth_step": 8001},
         {"born_steps": {"a": 9001, "self_model": 9500}},
+        {"step": 999},  # a newborn brain
         {"num_neurons": 100_000},
         {"num_neurons": 328, "limits": GrowthConfig(max_neurons=328)},
         {"signals": {}},
