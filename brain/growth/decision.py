@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from brain.errors import SettingsError
-from brain.growth.plan import BY_HAND, FROZEN, GrowthPlan, Proposal
+from brain.growth.plan import BY_HAND, FROZEN, GrowthPlan, Proposal, smallest_birth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,13 +180,12 @@ def room_for(sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str) -
         return 0, FROZEN
     at_site = int(sites[site].born_units * limits.site_ratio) - sites[site].units
     in_all = limits.max_neurons - sum(other.units for other in sites.values())
+    room = max(min(in_all, at_site), 0)
     if in_all <= at_site:
-        return max(
-            in_all, 0
-        ), f"growth.max_neurons = {limits.max_neurons} leaves room for {max(in_all, 0)} more"
-    return max(at_site, 0), (
-        f"growth.site_ratio = {limits.site_ratio:g} lets it have {at_site + sites[site].units} units"
-    )
+        why = f"growth.max_neurons = {limits.max_neurons} leaves room for {room} more"
+    else:
+        why = f"growth.site_ratio = {limits.site_ratio:g} lets it have {at_site + sites[site].units} units"
+    return room, f"{why}, and newborns come in pairs" if 0 < room < smallest_birth(limits.newborns) else why
 
 
 def newborn_units(units: int, fraction: float, *, room: int, newborns: str) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from brain.growth.plan import smallest_birth
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -80,8 +82,8 @@ class GrowthHistory:
         return int(self.sites[site].born_units * self.limits.site_ratio)
 
     def at_cap(self, site: str) -> bool:
-        """Whether not one more fits."""
-        return self.sites[site].units >= self.cap(site)
+        """Whether not one birth more fits; pairs need room for two."""
+        return self.sites[site].units + smallest_birth(self.limits.newborns) > self.cap(site)
 
     def neighbours(self, site: str) -> list[str]:
         """Sites right before and behind it."""

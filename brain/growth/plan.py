@@ -113,3 +113,12 @@ class Proposal:
     site: str
     reason: str
     evidence: Mapping[str, float]
+
+
+def smallest_birth(newborns: Newborns) -> int:
+    """How many units are born at once at the least.
+
+    >>> smallest_birth("pairs"), smallest_birth("zero")
+    (2, 1)
+    """
+    return 2 if newborns == "pairs" else 1

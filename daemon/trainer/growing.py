@@ -28,7 +28,7 @@ from brain.growth.decision import (
     why_not_deeper,
 )
 from brain.growth.history import GrowthHistory, SiteSignal
-from brain.growth.plan import WHOLE_PARTS, GrowthPlan, OperatorByHand
+from brain.growth.plan import WHOLE_PARTS, GrowthPlan, OperatorByHand, smallest_birth
 from brain.growth.signals import SiteProbe, calibrated_scale, read_signal
 from brain.ports import Growable
 from daemon.errors import CheckpointError
@@ -313,8 +313,8 @@ class Growing:
                 able = [name for name in alive if sites[name].expert is not None]
                 roomy = [name for name in able if why_no_expert(sites, self.config, name) is None]
             case _:
-                able = alive
-                roomy = [name for name in able if room_for(sites, self.config, name)[0] > 1]
+                able, smallest = alive, smallest_birth(self.config.newborns)
+                roomy = [name for name in able if room_for(sites, self.config, name)[0] >= smallest]
         # Where none has room, whoever makes the plan says what keeps this one from growing.
         chosen = roomy or able or alive
         if not probes:

@@ -140,6 +140,31 @@ def test_a_bottleneck_widens_until_it_and_a_neighbour_are_full_then_deepens() ->
     assert "it and b are full" in plan.reason
 
 
+def test_a_site_one_unit_short_of_its_cap_keeps_no_other_from_growing() -> None:
+    odd = {"a": site(399, 0), "b": site(100, 1), "self_model": site(128, 3, born=128, deeper=0)}
+    signals = {
+        "a": signal(utilisation=0.9, unexpressed=0.9),
+        "b": signal(utilisation=0.86),
+        "self_model": signal(),
+    }
+    risen = {"error": 2.3, "risen_step": 7_000}
+    for rule in (HighActivation(), RisingError()):
+        plan = decide_growth(history(sites=odd, signals=signals, **risen), rule)
+        assert plan is not None
+        assert plan.site == "b"
+    single = decide_growth(
+        history(sites=odd, signals=signals, limits=GrowthConfig(newborns="zero")), HighActivation()
+    )
+    assert single is not None
+    assert (single.site, single.units) == ("a", 1)
+    tight = {"a": signal(rank_share=0.93), "b": signal(), "self_model": signal()}
+    plan = decide_growth(history(signals=tight, sites=odd | {"b": site(399, 1)}), Bottleneck())
+    assert plan is not None
+    assert (plan.operator, plan.site) == ("deepen", "a")
+    with pytest.raises(SettingsError, match="lets it have 400 units, and newborns come in pairs"):
+        plan_by_hand(odd, GrowthConfig(), "a", 0.1, seed=3)
+
+
 def test_every_rule_is_registered_with_settings_of_its_own() -> None:
     assert triggers.names() == ["bottleneck", "high_activation", "rising_error"]
     assert all(entry.load() is entry.config and hasattr(GrowthConfig(), entry.name) for entry in triggers)
