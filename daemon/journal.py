@@ -10,6 +10,8 @@ When entries count, and for whom:
   behind the checkpoint counts (`replay_from`).
 - *A fork* (an older checkpoint resumed on purpose) is a new run with a journal of its own: what the parent
   heard after that checkpoint is not its past (`fork` takes over what was heard before and is still to come).
+- *A step that never comes*, because the text it was to be learned from is gone: what was meant for it takes
+  effect earlier, by a new entry in its place (`bring_forward`).
 - *Truncation* (`truncate_after`) makes what was to come void, by a record; nothing is rewritten.
 
 Segments are closed when they are large, and dropped from the front once no kept checkpoint needs them.
@@ -47,12 +49,14 @@ class Entry:
         step: steps that are finished when it takes effect.
         kind: feed, set, grow, sleep, roll_back …
         payload: JSON values.
+        replaces: number of the entry that it stands for at another step; 0: none.
     """
 
     sequence: int
     step: int
     kind: str
     payload: Mapping[str, Any]
+    replaces: int = 0
 
 
 class Journal:
@@ -110,6 +114,18 @@ class Journal:
             raise ValueError(f"{kind} is the journal's own; call truncate_after")
         return self._write(kind, step, payload)
 
+    def bring_forward(self, entry: Entry, step: int) -> Entry:
+        """Let an entry take effect at an earlier step than its own, which never comes: it is void, this one counts.
+
+        Its number is new, so that it stands behind all that has taken effect; one write does both.
+
+        Raises:
+            CheckpointError: it could not be written; the entry counts as before.
+        """
+        brought = self._write(entry.kind, step, entry.payload, replaces=entry.sequence)
+        self._entries = _counting(self._segments)
+        return brought
+
     def replay_from(self, step: int, sequence: int) -> Iterator[Entry]:
         """Entries that a checkpoint's state does not contain, in the order they take effect.
 
@@ -137,7 +153,11 @@ class Journal:
             heard: number of the newest entry when the checkpoint was saved.
         """
         fork = Journal(folder, segment_bytes=self._segment_bytes)
-        inherited = [entry for entry in self.replay_from(step, sequence) if entry.sequence <= heard]
+        inherited = [
+            entry
+            for entry in self.replay_from(step, sequence)
+            if (entry.replaces or entry.sequence) <= heard  # what it stands for was heard then
+        ]
         for entry in inherited[fork.last_sequence :]:  # all are copied before the fork hears anything itself
             fork.append(entry.kind, entry.step, entry.payload)
         return fork
@@ -173,8 +193,8 @@ class Journal:
             self._entries = _counting(self._segments)
         return dropped
 
-    def _write(self, kind: str, step: int, payload: Mapping[str, Any]) -> Entry:
-        entry = Entry(sequence=self._next, step=step, kind=kind, payload=payload)
+    def _write(self, kind: str, step: int, payload: Mapping[str, Any], *, replaces: int = 0) -> Entry:
+        entry = Entry(sequence=self._next, step=step, kind=kind, payload=payload, replaces=replaces)
         try:
             line = _line(entry)
         except (TypeError, ValueError) as error:
@@ -272,6 +292,8 @@ def _counting(segments: Mapping[Path, list[Entry]]) -> list[Entry]:
             if entry.kind == _TRUNCATED:
                 counting = [earlier for earlier in counting if earlier.step <= entry.step]
             else:
+                if entry.replaces:
+                    counting = [earlier for earlier in counting if earlier.sequence != entry.replaces]
                 counting.append(entry)
     return counting
 
@@ -283,6 +305,8 @@ def _line(entry: Entry) -> bytes:
         "kind": entry.kind,
         "payload": dict(entry.payload),
     }
+    if entry.replaces:
+        tree["replaces"] = entry.replaces
     body = json.dumps(tree, separators=(",", ":"), allow_nan=False).encode("ascii")[:-1]
     return body + _CRC_MARK + f"{zlib.crc32(body):08x}".encode() + b'"}\n'
 
@@ -320,6 +344,7 @@ def _entry(line: bytes) -> Entry | None:
             step=int(tree["step"]),
             kind=str(tree["kind"]),
             payload=dict(tree["payload"]),
+            replaces=int(tree.get("replaces", 0)),
         )
     except (ValueError, TypeError, LookupError, RecursionError):
         return None

@@ -30,23 +30,24 @@ class PushedQueue:
         self.sequence, self.num_texts, self.num_bytes = sequence, num_texts, num_bytes
 
     def push(self, text: bytes, *, sequence: int, origin: str) -> bool:
-        """Append a text; False when this sequence number was accepted before or the text is empty.
+        """Append a text; False when it is empty.
+
+        It is numbered as its journal entry, or on from the newest: entries of a life before a crash may come behind
+        later ones, and those of a fork begin at 1 again.
 
         Raises:
             StreamError: more than 16 MiB would be waiting.
         """
-        if sequence <= self.sequence:
-            return False
         waiting = sum(len(pending.text) for pending in self.texts)
         if waiting + len(text) > MAX_PENDING_BYTES:
             raise StreamError(
                 f"{len(text)} bytes from {origin} are too much: {waiting} bytes wait to be read and at most "
                 f"{MAX_PENDING_BYTES >> 20} MiB may; push it again later, or give a large text with --data."
             )
-        self.sequence = sequence
+        self.sequence = max(sequence, self.sequence + 1)
         if not text:
             return False
-        self.texts = (*self.texts, PushedText(sequence, origin, text))
+        self.texts = (*self.texts, PushedText(self.sequence, origin, text))
         self.num_texts += 1
         self.num_bytes += len(text)
         return True

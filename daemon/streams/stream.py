@@ -159,9 +159,9 @@ class ExperienceStream:
         )
 
     def push(self, text: bytes, *, sequence: int, origin: str) -> bool:
-        """Let a text in at the next stretch end of any lane; False when that sequence number is in already.
+        """Let a text in at the next stretch end of any lane; False when it is empty.
 
-        Sequence numbers grow from 1, so a journal can be replayed over a cursor that holds part of it.
+        Which journal entries are in already the journal tells, `Journal.replay_from`; `sequence` names the text.
 
         Raises:
             StreamError: more than 16 MiB would be waiting.

@@ -44,7 +44,8 @@ class Idling:
         if self.waiting:
             if loop.parts.pending:
                 # The steps it is meant for were learned from text that is gone; what was acknowledged still counts.
-                loop.apply(loop.parts.pending.pop(0))
+                loop.apply(loop.parts.journal.bring_forward(loop.parts.pending[0], loop.step))
+                loop.parts.pending.pop(0)
                 return
             if loop.parts.sleeping.idle(loop):
                 return

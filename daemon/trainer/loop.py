@@ -226,7 +226,7 @@ class Loop:
         parts.reporter.event(NonFiniteStepSkipped(step=self.step, in_a_row=parts.state.skips))
         if verdict is Verdict.ROLL_BACK:
             # Journaled first: a crash from here on repeats the roll-back, at the same step.
-            repeated = bool(parts.pending) and parts.pending[0].kind == "roll_back"
+            repeated = [(e.kind, e.step) for e in parts.pending[:1]] == [("roll_back", self.step)]
             self.apply(
                 parts.pending.pop(0)
                 if repeated

@@ -70,6 +70,21 @@ def test_entries_of_a_lost_future_keep_their_steps(tmp_path: Path) -> None:
     assert steps_of(journal.replay_from(1500, 1)) == []
 
 
+def test_an_entry_brought_forward_counts_once_and_behind_what_was_heard_before_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "r-1")
+    journal.append("feed", 182, {"text": "first life"})
+    journal.append("feed", 1, {"text": "second life"})
+    brought = journal.bring_forward(journal.entries[0], 1)
+    assert (brought.step, brought.sequence, brought.payload) == (1, 3, {"text": "first life"})
+    journal.append("feed", 2, {"text": "heard behind it"})
+    for same in (journal, Journal(tmp_path / "r-1")):
+        assert steps_of(same.replay_from(0, 0)) == [(1, 2), (1, 3), (2, 4)]
+        assert steps_of(same.replay_from(1, 3)) == [(2, 4)]
+    # A fork of what was saved before it was brought forward has heard it, too.
+    fork = journal.fork(tmp_path / "r-2", 0, 0, heard=1)
+    assert [entry.payload["text"] for entry in fork.entries] == ["first life"]
+
+
 @pytest.mark.parametrize("cut", [1, 2, 10, 30])
 def test_a_torn_tail_is_cut(tmp_path: Path, cut: int) -> None:
     journal = Journal(tmp_path)

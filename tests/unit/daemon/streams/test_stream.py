@@ -150,7 +150,7 @@ def test_pushed_text_comes_next_is_read_once_and_counts_as_pushed(tmp_path: Path
     stream = opener(write_tree(tmp_path / "d", {"a": numbered(50_000)}), lanes=2)
     stream.next(range(2))
     assert stream.push(b"hello world", sequence=1, origin="page")
-    assert not stream.push(b"hello world", sequence=1, origin="journal")
+    assert not stream.push(b"", sequence=2, origin="page")
     rows = [stream.next(range(2))[0] for _ in range(60)]
     pushed = [(i, lane) for i, row in enumerate(rows) for lane in range(2) if row.source[lane] == 1]
     assert pushed == [(15, 0)]
@@ -177,6 +177,18 @@ def test_a_long_push_is_shared_by_lanes_and_read_whole(tmp_path: Path, opener: O
             got[begin : begin + length] = experience.bytes[row, :length].tobytes()
     assert bytes(got) == text
     assert stream.cursor().pushed == ()
+
+
+def test_texts_are_told_apart_whatever_their_journal_entries_are_called(
+    tmp_path: Path, opener: Opener
+) -> None:
+    stream = opener(write_tree(tmp_path / "d", {"a": numbered(5_000)}), lanes=1)
+    texts = (b"of the second life", b"of the first life, meant for a later step", b"of a fork")
+    for sequence, text in zip((2, 1, 1), texts, strict=True):
+        assert stream.push(text, sequence=sequence, origin="journal")
+    rows = [stream.next([0])[0] for _ in range(6)]
+    read = [row.bytes[0, : row.length[0]].tobytes() for row in rows if row.source[0] == 1]
+    assert b"".join(read) == b"".join(texts)
 
 
 def test_too_much_pushed_text_is_refused_in_one_line(tmp_path: Path, opener: Opener) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from daemon.journal import Entry
+from daemon.journal import Entry, Journal
 from daemon.protocol import RunState
 from daemon.trainer.idling import Idling
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from daemon.trainer.loop import Loop
 
 
@@ -20,7 +22,9 @@ class FakeLoop:
     seconds: float = 100.0
     run_state: RunState = RunState.RUNNING
     sleep_due: bool = False
+    step: int = 7
     pending: list[Entry] = field(default_factory=list)
+    written: Journal | None = None
     told: list[str] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
 
@@ -31,6 +35,11 @@ class FakeLoop:
     @property
     def sleeping(self) -> FakeLoop:
         return self
+
+    @property
+    def journal(self) -> Journal:
+        assert self.written is not None
+        return self.written
 
     @property
     def pipe(self) -> FakeLoop:
@@ -90,13 +99,16 @@ def test_text_ends_it_and_the_next_time_begins_anew() -> None:
     assert loop.told == ["running", "alive", "alive", "alive"]
 
 
-def test_what_was_acknowledged_for_a_step_that_never_comes_takes_effect() -> None:
-    entries = [Entry(sequence=n, step=40 + n, kind="feed", payload={}) for n in (1, 2)]
-    loop = FakeLoop(pending=entries)
+def test_what_was_acknowledged_for_a_step_that_never_comes_takes_effect(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for n in (1, 2):
+        journal.append("feed", 40 + n, {})
+    loop = FakeLoop(pending=list(journal.entries), written=journal)
     idle = idling(loop)
     rest(idle, loop, 6)
     assert [what for what in loop.told if what != "alive"] == [
-        "feed of step 41",
-        "feed of step 42",
+        "feed of step 7",
+        "feed of step 7",
         "waiting",
     ]
+    assert [(entry.step, entry.sequence) for entry in journal.entries] == [(7, 3), (7, 4)]
