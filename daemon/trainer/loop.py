@@ -308,9 +308,7 @@ class Loop:
                         )
                     )
             case "sleep":
-                self.parts.sleeping.fall_asleep(
-                    self, entry.payload["steps"], entry.payload.get("reason", "by hand")
-                )
+                self.parts.sleeping.apply(self, entry.payload)
             case "grow":
                 self.parts.growing.apply(self, GrowthPlan.from_json(entry.payload))
             case "roll_back":

@@ -18,7 +18,7 @@ import torch
 from brain.memory.fraction import next_fraction
 from brain.ports import Sleeper
 from brain.sleep.schedule import due_to_sleep, due_when_idle, is_worse, rate_factor
-from daemon.events import NonFiniteStepSkipped
+from daemon.events import NonFiniteStepSkipped, SettingRestored
 from daemon.protocol import RunState
 from daemon.sleep_events import SleepBegan, SleepEnded, SleepRolledBack
 from daemon.trainer.batching import replayed_batch
@@ -93,6 +93,14 @@ class Sleeping:
             order = {"steps": self.config.steps, "reason": "the stream idles"}
             loop.apply(loop.parts.journal.append("sleep", loop.step, order))
         return due
+
+    def apply(self, loop: Loop, order: Mapping[str, Any]) -> None:
+        """Let a journaled sleep take effect, now or again after a crash; one that no longer fits is dropped."""
+        if (why := self.refusal(loop)) is None:
+            self.fall_asleep(loop, order["steps"], order.get("reason", "by hand"))
+        else:
+            what = f"a sleep did not take effect: {why}"
+            loop.parts.reporter.event(SettingRestored(step=loop.step, what=what))
 
     def fall_asleep(self, loop: Loop, steps: int, reason: str) -> None:
         """Remember how it was before, and begin."""

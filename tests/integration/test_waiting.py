@@ -229,3 +229,16 @@ def test_what_was_fed_while_it_waited_at_a_lower_step_is_not_lost_with_the_next_
     until_waiting(third)
     assert fed(third) == ["of the second life"]
     end(third)
+
+
+def test_a_sleep_that_has_nothing_to_replay_any_more_is_dropped_with_a_word(home: Home, log: Path) -> None:
+    first = follow(home, log)
+    first.hear_until(lambda heard: "sleeping" in states(heard))
+    first.kill()
+    log.write_bytes(b"")
+    second = follow(home, log, session=2, checkpoint=newest(home.checkpoints))
+    until_waiting(second)
+    said = [event["data"]["what"] for event in second.events if event["kind"] == "setting_restored"]
+    assert "a sleep did not take effect: there is nothing to replay yet" in said
+    assert "sleeping" not in states(second)
+    end(second)
