@@ -45,7 +45,8 @@ class GrowthHistory:
         error: smoothed loss in bits per byte; None before the first.
         best_error: the lowest so far.
         risen_step: since when the error has been above what `RisingError` bears; None while it is not.
-        slept_step: step at which the last sleep ended; None when there was none, or none can be.
+        sleeps: whether the brain can fall asleep now, and does so by itself at times.
+        slept_step: step at which the last sleep ended; None when there was none.
         last_growth_step: None when nothing ever grew.
         num_growths: so far.
         num_neurons: hidden units of all sites.
@@ -60,6 +61,7 @@ class GrowthHistory:
     error: float | None
     best_error: float | None
     risen_step: int | None
+    sleeps: bool
     slept_step: int | None
     last_growth_step: int | None
     num_growths: int

@@ -86,6 +86,9 @@ class Growing:
         if probes is None:
             return
         history = self._history(loop, loop.parts.brain)
+        if self.config.rising_error.enabled and self.config.rising_error.awaits_sleep(history):
+            loop.parts.sleeping.fall_asleep(loop, loop.parts.config.sleep.steps, "the error has risen")
+            return
         for name in RULES:
             rule = getattr(self.config, name)
             plan = decide_growth(history, rule, trigger=name) if rule.enabled else None
@@ -253,6 +256,7 @@ class Growing:
             error=state.smooth_bpc,
             best_error=growth.get("best_error"),
             risen_step=growth.get("risen_step"),
+            sleeps=_sleeps(loop),
             slept_step=_sleep(state).get("woke"),
             last_growth_step=growth.get("last_growth_step"),
             num_growths=len(state.growth_history),
@@ -349,3 +353,10 @@ def _sleep(state: LoopState) -> dict[str, Any]:
 
 def _asleep(state: LoopState) -> bool:
     return bool(_sleep(state).get("steps"))
+
+
+def _sleeps(loop: Loop) -> bool:
+    """Whether the brain could fall asleep now, and sleep is not left to people alone."""
+    config = loop.parts.config.sleep
+    by_itself = config.every_steps or config.rest_steps or config.idle_awake_steps
+    return bool(by_itself) and loop.parts.sleeping.refusal(loop) is None

@@ -18,7 +18,7 @@ class RisingError:
     """Widen the site with the largest relative unexpressed gradient when the error stays above its best.
 
     It must stay `above` (a share) over its best for `patience_steps`, and through a sleep where there
-    are any.
+    are any: one is asked for.
     """
 
     enabled: bool = True
@@ -29,15 +29,22 @@ class RisingError:
         """Whether the error is further above its best than is borne."""
         return error > best_error * (1.0 + self.above)
 
+    def awaits_sleep(self, history: GrowthHistory) -> bool:
+        """Whether the rise has lasted and a sleep, which might cure it, is all that is wanting."""
+        slept, since = history.slept_step, history.risen_step
+        rested = slept is not None and since is not None and slept > since
+        return history.sleeps and not rested and bool(self._open_sites(history))
+
     def propose(self, history: GrowthHistory) -> Proposal | None:
         """Where units are missed most, once the rise has lasted."""
-        since, error, best = history.risen_step, history.error, history.best_error
-        if since is None or error is None or best is None or not self.risen(error, best):
+        since, error, best, slept = (
+            history.risen_step, history.error, history.best_error, history.slept_step,
+        )  # fmt: skip
+        open_sites = self._open_sites(history)
+        if since is None or error is None or best is None or not open_sites or self.awaits_sleep(history):
             return None
-        lasted = history.step - since >= self.patience_steps
-        slept = history.slept_step is None or history.slept_step > since
-        open_sites = [name for name in history.mature() if not history.at_cap(name)]
-        if not (lasted and slept and open_sites):
+        # The error is smoothed: only from a look on after waking does it tell what the sleep has cured.
+        if slept is not None and slept > since and history.step - slept < history.limits.every_steps:
             return None
         site = max(open_sites, key=lambda name: history.signals[name].unexpressed)
         unexpressed = history.signals[site].unexpressed
@@ -50,3 +57,12 @@ class RisingError:
             ),
             evidence={"error": error, "best_error": best, "unexpressed": unexpressed, "risen_step": since},
         )
+
+    def _open_sites(self, history: GrowthHistory) -> list[str]:
+        """Mature sites with room to grow, if the error has risen and stayed above its best for long enough."""
+        since, error, best = history.risen_step, history.error, history.best_error
+        if since is None or error is None or best is None or not self.risen(error, best):
+            return []
+        if history.step - since < self.patience_steps:
+            return []
+        return [name for name in history.mature() if not history.at_cap(name)]

@@ -47,6 +47,7 @@ def history(**changes: Any) -> GrowthHistory:
         "error": 2.0,
         "best_error": 2.0,
         "risen_step": None,
+        "sleeps": False,
         "slept_step": None,
         "last_growth_step": None,
         "num_growths": 0,
@@ -118,12 +119,22 @@ def test_a_rise_must_last_through_a_sleep_and_the_site_that_lacks_most_grows() -
     assert plan.reason == "Rising error (2.30 > 2.00 + 10%; unexpressed gradient 0.90)"
     for cured in (
         {"risen_step": 9_000},  # it has not lasted
-        {"slept_step": 6_000},  # there are sleeps, and the next may cure it
         {"error": 2.19},  # it is back
         {"risen_step": None},
     ):
         assert decide_growth(replace(risen, **cured), RisingError()) is None
-    assert decide_growth(replace(risen, slept_step=8_000), RisingError()) == plan
+    awake = replace(risen, sleeps=True)
+    for slept_step, awaits, grows in (
+        (None, True, False),  # none was tried yet
+        (6_000, True, False),  # the last was before the rise
+        (9_501, False, False),  # what it has cured is not known yet
+        (9_500, False, True),
+    ):
+        rested = replace(awake, slept_step=slept_step)
+        assert RisingError().awaits_sleep(rested) is awaits
+        assert decide_growth(rested, RisingError()) == (plan if grows else None)
+    assert not RisingError().awaits_sleep(replace(awake, risen_step=9_000))
+    assert not RisingError().awaits_sleep(replace(awake, signals={}))
 
 
 def test_a_bottleneck_widens_until_it_and_a_neighbour_are_full_then_deepens() -> None:

@@ -70,3 +70,41 @@ def test_growing_twice_between_two_steps_bears_no_clones(still: Callable[..., St
     rows = loop.parts.brain.state().model[name]
     first, second = rows[born[0] - 2], rows[born[1] - 2]
     assert float(torch.cosine_similarity(first, second, dim=0)) < 0.99
+
+
+LOOKING: dict[str, Any] = {
+    "growth__enabled": True, "growth__every_steps": 5, "growth__maturity_steps": 5, "growth__recycle_above": 1.0,
+    "growth__high_activation__enabled": False, "growth__bottleneck__enabled": False,
+    "growth__rising_error__patience_steps": 5, "sleep__steps": 2, "sleep__every_steps": 1000,
+}  # fmt: skip
+
+
+def run_on(loop: StillLoop, to_step: int) -> None:
+    """As `Loop.run` does, but for its journal and its saves by the clock."""
+    while loop.step < to_step:
+        if loop.parts.sleeping.asleep(loop):
+            loop.parts.sleeping.dream(loop)
+        else:
+            loop.learn()
+
+
+@pytest.mark.parametrize("sleeps", [True, False])
+def test_a_rise_asks_for_a_sleep_before_it_asks_for_units(
+    still: Callable[..., StillLoop], *, sleeps: bool
+) -> None:
+    off = {} if sleeps else {"sleep__every_steps": 0, "sleep__rest_steps": 0, "sleep__idle_awake_steps": 0}
+    loop = still(**LOOKING | off)
+    run_on(loop, 4)
+    loop.parts.state.growth["best_error"] = 0.1  # whatever comes now is a rise
+    run_on(loop, 20)
+    loop.alive()
+    told = [e for e in loop.events() if e["kind"] in {"sleep_began", "brain_grew"}]
+    if sleeps:
+        began, grew = told
+        assert (began["kind"], began["data"]["reason"], began["step"]) == (
+            "sleep_began", "the error has risen", 10,
+        )  # fmt: skip
+        assert (grew["kind"], grew["step"]) == ("brain_grew", 20)  # 12 is when it woke, 15 would be too soon
+    else:
+        [grew] = told
+        assert (grew["kind"], grew["step"]) == ("brain_grew", 10)
