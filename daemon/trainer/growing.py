@@ -138,6 +138,8 @@ class Growing:
         """
         # Saved before it is journaled: a fork of that checkpoint is a brain that never grew.
         checkpoint = loop.parts.saver.save(loop, "growth")
+        if plan.operator == "column":
+            loop.parts.saver.pin(checkpoint)  # what a column freezes learns again only from there
         entry = loop.parts.journal.append("grow", loop.step, plan.to_json())
         loop.apply(entry)
         self._save_grown(loop)

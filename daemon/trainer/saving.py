@@ -111,6 +111,17 @@ class Saver:
         finally:
             self._writer.close()
 
+    def pin(self, checkpoint: str) -> None:
+        """Keep a checkpoint for good, until a person unpins it.
+
+        Raises:
+            CheckpointError: it could not be pinned.
+        """
+        try:
+            Catalogue(self._folder).pin(checkpoint)
+        except OSError as error:
+            raise self._failed(error.strerror or str(error)) from error
+
     def restore_brain(self, brain: Brain, checkpoint: str) -> int:
         """Give a brain back the weights, moments and carried state of a checkpoint; its step."""
         loaded = load(self._folder / checkpoint)

@@ -94,7 +94,7 @@ export function mountGrowth(page) {
 
   async function addColumn() {
     const allowed = column.getAttribute("aria-disabled") !== "true";
-    const lost = "All that the brain has now, but for its self model, stops learning for good, and a new column learns beside it. Only the checkpoint saved before leads back.";
+    const lost = "All that the brain has now, but for its self model, stops learning for good, and a new column learns beside it. Only the checkpoint saved before leads back: it is pinned.";
     if (allowed && !(await confirm("Add a column?", lost, "Add"))) return;
     grow(column, "a column", { operator: "column" }, (grown) => `A column of ${count(grown?.units_after)} units was born; all that is older is frozen.`);
   }

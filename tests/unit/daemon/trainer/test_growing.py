@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from daemon.checkpoint.catalogue import Catalogue
 from daemon.protocol import Report
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.loop import Loop
@@ -70,6 +71,15 @@ def test_growing_twice_between_two_steps_bears_no_clones(still: Callable[..., St
     rows = loop.parts.brain.state().model[name]
     first, second = rows[born[0] - 2], rows[born[1] - 2]
     assert float(torch.cosine_similarity(first, second, dim=0)) < 0.99
+
+
+def test_the_way_back_from_a_column_is_pinned(still: Callable[..., StillLoop], home: Home) -> None:
+    loop = still(checkpoint__keep_latest=1, checkpoint__keep_hourly=0, checkpoint__keep_daily=0)
+    loop.learn()
+    before = [grow(loop, None, operator="column")["checkpoint"] for _ in range(2)]
+    widened = grow(loop, "self_model")["checkpoint"]
+    kept = {info.name: info.pinned for info in Catalogue(home.checkpoints).list()}
+    assert [kept.get(name) for name in (*before, widened)] == [True, True, False]
 
 
 LOOKING: dict[str, Any] = {
