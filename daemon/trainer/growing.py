@@ -191,6 +191,22 @@ class Growing:
         )
         self._report_size(loop)
 
+    def went_back(self, loop: Loop, stored: Mapping[str, Any]) -> None:
+        """The brain is again that of a checkpoint with this state: forget what grew since."""
+        state = loop.parts.state
+        undone = state.growth_history[len(stored.get("growth_history", [])) :]
+        if not undone:
+            return
+        del state.growth_history[-len(undone) :]
+        state.growth = {**stored.get("loop", {}).get("growth", {}), "pending": None}
+        sites = ", ".join(record["site"] for record in undone)
+        loop.parts.reporter.event(
+            SettingRestored(
+                step=loop.step, what=f"the roll-back went behind the growth of {sites}: it is undone"
+            )
+        )
+        self._report_size(loop)
+
     def overview(self, loop: Loop, fraction: float | None) -> dict[str, Any]:
         """Sites, what keeps each from growing, and what growing it would give; JSON-able.
 

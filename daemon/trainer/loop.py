@@ -388,7 +388,7 @@ class Loop:
         )
 
     def _roll_back(self, checkpoint: str) -> None:
-        to_step = self.parts.saver.restore_brain(self.parts.brain, checkpoint)
+        to_step = self.parts.saver.restore_brain(self, checkpoint)
         self.parts.brain.scale_learning_rate(RATE_AFTER_ROLLBACK)
         self.parts.reporter.event(
             RolledBack(step=self.step, to_step=to_step, rate_factor=RATE_AFTER_ROLLBACK)

@@ -28,7 +28,6 @@ from daemon.trainer.restoring import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from brain.ports import Brain
     from daemon.config import CheckpointConfig
     from daemon.protocol import TrainerOrder
     from daemon.trainer.loop import Loop
@@ -122,12 +121,13 @@ class Saver:
         except OSError as error:
             raise self._failed(error.strerror or str(error)) from error
 
-    def restore_brain(self, brain: Brain, checkpoint: str) -> int:
-        """Give a brain back the weights, moments and carried state of a checkpoint; its step."""
-        loaded = load(self._folder / checkpoint)
+    def restore_brain(self, loop: Loop, checkpoint: str) -> int:
+        """Give the brain back the weights, moments and carried state of a checkpoint; its step."""
+        loaded, brain = load(self._folder / checkpoint), loop.parts.brain
         if isinstance(brain, Growable) and dict(loaded.manifest.spec) != dict(brain.state().spec):
             brain.rebuild(loaded.manifest.spec)  # it has grown since
         brain.load(brain_state(loaded))
+        loop.parts.growing.went_back(loop, loaded.state)
         return loaded.manifest.step
 
     @property

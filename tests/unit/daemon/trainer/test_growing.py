@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from daemon.checkpoint.catalogue import Catalogue
+from daemon.errors import CheckpointError
 from daemon.protocol import Report
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.loop import Loop
@@ -80,6 +81,35 @@ def test_the_way_back_from_a_column_is_pinned(still: Callable[..., StillLoop], h
     widened = grow(loop, "self_model")["checkpoint"]
     kept = {info.name: info.pinned for info in Catalogue(home.checkpoints).list()}
     assert [kept.get(name) for name in (*before, widened)] == [True, True, False]
+
+
+def test_a_roll_back_behind_a_growth_leaves_no_record_of_it(
+    still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = still()
+    loop.learn()
+    kept, save = grow(loop, fraction=0.1), loop.parts.saver.save
+
+    def fail_once_grown(loop: Loop, reason: str) -> str:
+        if reason == "grown":
+            raise CheckpointError("the disk is full")
+        return save(loop, reason)
+
+    monkeypatch.setattr(loop.parts.saver, "save", fail_once_grown)
+    loop.learn()
+    undone = grow(loop, "blocks.0.mlp", fraction=0.1)
+    loop.learn()
+    assert loop.parts.saver.newest() == undone["checkpoint"]
+    loop.apply(loop.parts.journal.append("roll_back", loop.step, {"checkpoint": undone["checkpoint"]}))
+    state = loop.parts.state
+    assert [record["site"] for record in state.growth_history] == ["self_model"]
+    assert (state.growth["born"], state.growth["last_growth_step"]) == ({"self_model": 1}, 1)
+    assert loop.parts.brain.num_neurons() == kept["metrics_after"]["num_neurons"]
+    loop.learn()
+    assert grow(loop, "blocks.0.mlp", fraction=0.1)["units_before"] == undone["units_before"]
+    loop.alive()
+    told = [event["message"] for event in loop.events() if event["kind"] == "setting_restored"]
+    assert told == ["the roll-back went behind the growth of blocks.0.mlp: it is undone"]
 
 
 LOOKING: dict[str, Any] = {
