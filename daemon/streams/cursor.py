@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daemon.errors import StreamError
+from daemon.streams.encodings import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +69,7 @@ class DocumentMark(NamedTuple):
         file_bytes: of the file as it was then.
         mtime_ns: modification time of the file then.
         tail: hash over the last bytes of the file then; a file that still holds them there was appended to.
+        verdict: how its text is read, whatever is appended; None in checkpoints of before that was kept.
     """
 
     document: str
@@ -75,6 +77,7 @@ class DocumentMark(NamedTuple):
     file_bytes: int
     mtime_ns: int
     tail: str
+    verdict: Verdict | None = None
 
 
 class SourceState(NamedTuple):
@@ -222,8 +225,13 @@ class Cursor:
 
 def _source(record: Mapping[str, Any]) -> SourceState:
     segments = tuple(SegmentState(*segment) for segment in record.get("segments", ()))
-    marks = tuple(DocumentMark(*mark) for mark in record.get("marks", ()))
+    marks = tuple(_mark(*mark) for mark in record.get("marks", ()))
     return SourceState(**{**record, "segments": segments, "marks": marks})
+
+
+def _mark(*fields: Any) -> DocumentMark:
+    mark = DocumentMark(*fields)
+    return mark._replace(verdict=mark.verdict and Verdict(*mark.verdict))
 
 
 def _frozen(value: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from daemon.events import SourceChanged
 from daemon.streams.cursor import DocumentMark, Extent, SourceState
 from daemon.streams.reader import SourceReader
-from daemon.streams.sources import list_documents
+from daemon.streams.sources import list_documents, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,8 @@ TAIL_BYTES = 1024
 class FollowingReader(SourceReader):
     """Reads every document once and waits for more; a pass is what was there until nothing was left.
 
-    A file that still ends where it ended with the bytes it ended with was appended to, and goes on there; any
-    other change makes it a new text. What changes before those last bytes, at the same length, is not seen.
+    A file that still ends where it ended with the bytes it ended with was appended to, and goes on there, read as
+    it was begun; any other change makes it a new text. What changes before those last bytes, at the same length, is not seen.
     """
 
     def __init__(self, *args: Any, monotonic: Callable[[], float] = time.monotonic, **settings: Any) -> None:
@@ -57,6 +57,7 @@ class FollowingReader(SourceReader):
         if state.marks:
             known = state.fingerprint == self._listing.fingerprint
             self._marks = {mark.document: mark for mark in state.marks}
+            self._keep_verdicts()
             extent_bytes = state.extent_bytes if known else self._extent_bytes()
             self.state = state._replace(fingerprint=self._listing.fingerprint, extent_bytes=extent_bytes)
         else:
@@ -121,6 +122,10 @@ class FollowingReader(SourceReader):
         if before is not None and (before.file_bytes, before.mtime_ns) == (document.size, document.mtime_ns):
             return None
         begin = 0 if before is None or not before.num_bytes else self._goes_on_at(document, before)
+        if before is not None and not begin:
+            document.verdict = None  # another text, perhaps of another kind
+            sniff(document, detecting=True)
+        verdict = sniff(document)
         num_bytes = max(begin, self._size(document))
         self._marks[document.name] = DocumentMark(
             document.name,
@@ -128,6 +133,7 @@ class FollowingReader(SourceReader):
             document.size,
             document.mtime_ns,
             tail_of(document.path, document.size) if num_bytes else "",
+            None if verdict.skip else verdict,
         )
         return begin if begin < num_bytes else None
 
@@ -156,7 +162,15 @@ class FollowingReader(SourceReader):
         before, self._listing = self._listing, listing
         for name in [name for name in self._decoded if not before.same(listing, name)]:
             self._decoded.pop(name).path.unlink(missing_ok=True)  # a growing file would fill the disk
+        self._keep_verdicts()
         self.state = self.state._replace(fingerprint=listing.fingerprint, extent_bytes=self._extent_bytes())
+
+    def _keep_verdicts(self) -> None:
+        """A text goes on as it was begun: one bad byte behind 20,000 good lines makes it no other kind of file."""
+        for mark in self._marks.values():
+            document = self._listing.find(mark.document)
+            if document is not None and mark.num_bytes and mark.verdict is not None:
+                document.verdict = mark.verdict
 
     def _take_for_read(self) -> None:
         """Mark what a source read in passes has read: all, or in its first pass what lies before its head."""

@@ -278,6 +278,42 @@ def test_a_huge_file_is_followed_without_reading_it(tmp_path: Path, opener: Open
     assert [mark.num_bytes for mark in cursor.sources[0].marks] == [10 << 30]
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize(
+    "appended",
+    [
+        ("привет, мир\n".encode() * 20, b"one bad \xff byte\n", "и снова\n".encode() * 9000),
+        (b"plain text\n" * 20, b"\0\0\0", b"more of it\n" * 9000),
+        (b"\xef\xbb", b"\xbfhello\n", b"more\n"),
+    ],
+    ids=["no UTF-8", "binary", "half a mark"],
+)
+def test_a_file_is_read_on_as_it_was_begun_whatever_is_appended(
+    tmp_path: Path, opener: Opener, appended: tuple[bytes, ...], resumed: bool
+) -> None:
+    path = tmp_path / "app.log"
+    path.write_bytes(appended[0])
+    stream = opener(path, at_end="wait")
+    read = read_all(stream)["app.log"]
+    for more in appended[1:]:
+        append(path, more)
+        opener.seconds += 1.0
+        if resumed:
+            stream = opener(path, at_end="wait", cursor=through_json(stream.cursor()))
+        read += read_all(stream)["app.log"]
+    assert read == b"".join(appended)
+    assert opener.messages(SourceChanged) == opener.messages(DocumentSkipped) == []
+
+
+def test_a_file_written_anew_as_another_kind_of_text_is_told_anew(tmp_path: Path, opener: Opener) -> None:
+    folder = write_tree(tmp_path / "d", {"t": "plain text"})
+    stream = opener(folder, at_end="wait")
+    read_all(stream)
+    write_tree(folder, {"t": "ein Ölfaß\n".encode("utf-16")})
+    opener.seconds += 1.0
+    assert read_all(stream) == {"t": "ein Ölfaß\n".encode()}
+
+
 def test_classic_epochs_cannot_wait(tmp_path: Path, opener: Opener) -> None:
     with pytest.raises(ConfigError, match="samples_per_pass"):
         opener(write_tree(tmp_path / "d", {"t": "t"}), at_end="wait", samples_per_pass=10)
