@@ -16,7 +16,9 @@ import torch
 from brain.averaging.averages import parameter_of
 from brain.build import brain_from_spec, build_brain
 from brain.errors import MemoryDamagedError
+from brain.growth.operators import STEP
 from brain.memory import ReplayCommit, ReplayMemory
+from brain.plasticity.lasting import START_PREFIX
 from brain.ports import Brain, BrainState
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.damage import set_aside
@@ -100,31 +102,51 @@ def restore_brain(
 def fit_learning(stored: BrainState, own: BrainState, emit: Emit) -> dict[str, torch.Tensor]:
     """Moments and carried state of the checkpoint as far as they fit the brain; the rest starts anew.
 
-    They differ where a resume changes the optimizer or the number of rows, or where a `.pt` lacks them.
+    They differ where a resume changes the optimizer, its plasticity or the number of rows, or where a `.pt`
+    lacks them. Slow weights, and the weights that L2-Init draws back to, begin at the checkpoint's weights and
+    never at those of a newborn.
     """
-
-    def fits(name: str) -> bool:
-        return name in stored.learning and stored.learning[name].shape == own.learning[name].shape
-
-    anew = [name for name in own.learning if not fits(name)]
-    for what, names in (
-        ("the carried state of the lanes", [name for name in anew if name.startswith("carried|")]),
-        ("the slow weights", [name for name in anew if parameter_of(name)]),
-        ("optimizer state", [n for n in anew if not n.startswith("carried|") and not parameter_of(n)]),
+    found = {name: _continued(name, stored, own) for name in own.learning}
+    anew = [name for name, tensor in found.items() if tensor is None]
+    kinds = {
+        name: "carried" if name.startswith("carried|") else "slow" if parameter_of(name) else "optimizer"
+        for name in anew
+    } | {name: "start" for name in anew if name.startswith(START_PREFIX)}
+    for kind, what in (
+        ("carried", "the carried state of the lanes does not fit the checkpoint and starts anew"),
+        ("slow", "the slow weights do not fit the checkpoint and begin at its weights"),
+        (
+            "start",
+            "optimizer.plasticity.l2_init draws back to the weights of the checkpoint, which kept no first",
+        ),
+        ("optimizer", "optimizer state does not fit the checkpoint and starts anew"),
     ):
-        if names:
-            emit(
-                SettingRestored(
-                    what=f"{what} does not fit the checkpoint and starts anew ({len(names)} tensors)"
-                )
-            )
-    learning = {
-        name: stored.learning[name] if fits(name) else tensor for name, tensor in own.learning.items()
-    }
-    for name in anew:  # averages begin at the weights, not at those of a newborn
-        if (weight := stored.model.get(parameter_of(name) or "")) is not None:
-            learning[name] = weight
+        if count := sum(own_kind == kind for own_kind in kinds.values()):
+            emit(SettingRestored(what=f"{what} ({count} tensors)"))
+    learning = {}
+    for name, tensor in found.items():
+        begun = stored.model.get(name.rpartition("|")[2]) if kinds.get(name) in {"slow", "start"} else None
+        kept = begun if tensor is None else tensor
+        learning[name] = own.learning[name] if kept is None else kept
     return learning
+
+
+def _continued(name: str, stored: BrainState, own: BrainState) -> torch.Tensor | None:
+    """What goes on as one tensor of the brain's learning; None where that must start anew."""
+
+    def fits(one: str) -> bool:
+        return one in stored.learning and stored.learning[one].shape == own.learning[one].shape
+
+    if fits(name):
+        return stored.learning[name]
+    owner, _, moment = name.rpartition("|")
+    others = [one for one in own.learning if one.startswith(f"{owner}|") and one != name]
+    if moment != STEP or not others or not all(fits(one) for one in others):
+        return None
+    # The moments go on, so their age does: counted as a whole before and by units now, or the other way round.
+    counted, wanted = stored.learning.get(name), own.learning[name]
+    age = float(stored.counters.get(STEP, 0)) if counted is None else float(counted.max())
+    return torch.full_like(wanted, age)
 
 
 def open_stream(
