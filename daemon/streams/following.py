@@ -32,7 +32,8 @@ class FollowingReader(SourceReader):
     """Reads every document once and waits for more; a pass is what was there until nothing was left.
 
     A file that still ends where it ended with the bytes it ended with was appended to, and goes on there, read as
-    it was begun; any other change makes it a new text. What changes before those last bytes, at the same length, is not seen.
+    it was begun; any other change makes it a new text. What changes before those last bytes, at the same length, is
+    not seen.
     """
 
     def __init__(self, *args: Any, monotonic: Callable[[], float] = time.monotonic, **settings: Any) -> None:
@@ -84,11 +85,30 @@ class FollowingReader(SourceReader):
             self._next, self._sought = self._find(), True
         return () if self._next is None else (0,)
 
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        """As ever, but nothing of a file that is another text since it was met: that is read from its beginning."""
+        mark = self._marks.get(name)
+        if mark is None or not mark.num_bytes:
+            return super().read(name, offset, length)
+        document = self._listing.find(name)
+        if document is not None and _written_anew(document.path, mark):
+            self._tell_anew(name)
+            self._marks[name] = DocumentMark(name, 0, 0, 0, "")
+            self.state = self.state._replace(marks=tuple(self._marks.values()))
+            self._take(list_documents(self.source, known=self._listing))
+            self._sought = False
+            return b""
+        return super().read(name, offset, length)
+
     def lose(self, document: str) -> None:
         """The rest of the document is not there; as it is found at the next look it will be read."""
+        mark = self._marks.get(document)
+        if mark is not None and not mark.num_bytes:
+            return  # it was written anew, and that is told
         super().lose(document)
-        if document == self.state.document and document in self._marks:
-            self.state = self.state._replace(offset=self._marks[document].num_bytes)
+        self.on_void(document)
+        if mark is not None and document == self.state.document:
+            self.state = self.state._replace(offset=mark.num_bytes)
             self._sought = False
 
     def _find(self) -> Extent | None:
@@ -141,9 +161,13 @@ class FollowingReader(SourceReader):
         """Where the text goes on behind what was read: its beginning, if it is not the same text any more."""
         if document.size >= before.file_bytes and tail_of(document.path, before.file_bytes) == before.tail:
             return before.num_bytes
-        what = f"{document.name} was written anew; it is read from its beginning"
-        self._emit(SourceChanged(source=self.source.name, what=what))
+        self._tell_anew(document.name)
         return 0
+
+    def _tell_anew(self, name: str) -> None:
+        what = f"{name} was written anew; it is read from its beginning"
+        self._emit(SourceChanged(source=self.source.name, what=what))
+        self.on_void(name)
 
     def _look(self) -> bool:
         """List the files again, if it is time; whether anything changed."""
@@ -191,6 +215,17 @@ class FollowingReader(SourceReader):
             max(0, document.size - (marks[document.name].file_bytes if document.name in marks else 0))
             for document in self._listing.documents
         )
+
+
+def _written_anew(path: Path, mark: DocumentMark) -> bool:
+    """Whether a file is another text than the one that was met; one that is gone is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    if (status.st_size, status.st_mtime_ns) == (mark.file_bytes, mark.mtime_ns):
+        return False
+    return status.st_size < mark.file_bytes or tail_of(path, mark.file_bytes) != mark.tail
 
 
 def tail_of(path: Path, file_bytes: int) -> str:

@@ -68,6 +68,13 @@ class Places:
         """Give a lane an extent, or take it away."""
         self.held[lane * self.width + place] = extent
 
+    def void(self, source: int, document: str) -> None:
+        """Take what lanes hold of a document away."""
+        first, behind = self.of(source).start, self.of(source).stop
+        for index, extent in enumerate(self.held):
+            if extent is not None and extent.document == document and first <= index % self.width < behind:
+                self.held[index] = None
+
     def of_lane(self, lane: int) -> list[Extent | None]:
         """What a lane holds, place by place."""
         return self.held[lane * self.width : (lane + 1) * self.width]

@@ -58,6 +58,7 @@ class SourceReader:
         self._decoded: dict[str, Decoded] = {}
         self._held_out: HeldOutSet | None = None
         self._stale = False  # the files are to be listed again before the next extent
+        self.on_void: Callable[[str], None] = lambda document: None  # noqa: ARG005 (set by the stream)
         self.state = SourceState(
             source.name,
             self._listing.fingerprint,
@@ -152,19 +153,8 @@ class SourceReader:
         self._stale = True
 
     def read(self, name: str, offset: int, length: int) -> bytes:
-        """Bytes of a document, fewer where the file has shrunk, none where it is gone."""
-        document = self._listing.find(name)
-        if document is None or not self._size(document):
-            return b""
-        verdict = sniff(document)
-        if verdict.plain:
-            return _read(document.path, verdict.start + offset, length)
-        data = _read(self._decoded[name].path, offset, length)
-        if not data:  # the cache may have been emptied: decode again
-            del self._decoded[name]
-            if self._size(document):
-                data = _read(self._decoded[name].path, offset, length)
-        return data
+        """Bytes of a document for a lane, fewer where the file has shrunk, none where it is gone."""
+        return self._text(name, offset, length)
 
     def held_out(self) -> HeldOutSet:
         """The held-out blocks as listed now, the same for the same files.
@@ -181,7 +171,7 @@ class SourceReader:
                 decoding_bytes += 0 if verdict.plain else document.size
                 if verdict.plain or decoding_bytes <= HELD_OUT_DECODING_BYTES:
                     documents.append(HeldDocument(document.name, self._size(document)))
-            self._held_out = HeldOutSet(self._split, documents, self.read, fingerprint=fingerprint)
+            self._held_out = HeldOutSet(self._split, documents, self._text, fingerprint=fingerprint)
         return self._held_out
 
     def skip(self, document: str, reason: str) -> None:
@@ -191,6 +181,20 @@ class SourceReader:
     def lose(self, document: str) -> None:
         """What was to be read of a document is not there any more."""
         self.skip(document, "it shrank or vanished while it was read; its lane moved on")
+
+    def _text(self, name: str, offset: int, length: int) -> bytes:
+        document = self._listing.find(name)
+        if document is None or not self._size(document):
+            return b""
+        verdict = sniff(document)
+        if verdict.plain:
+            return _read(document.path, verdict.start + offset, length)
+        data = _read(self._decoded[name].path, offset, length)
+        if not data:  # the cache may have been emptied: decode again
+            del self._decoded[name]
+            if self._size(document):
+                data = _read(self._decoded[name].path, offset, length)
+        return data
 
     def _next_extent(self, segment: int) -> Extent | None:
         """What is handed out next of a segment, or of the whole source; moves nothing."""
@@ -336,3 +340,12 @@ def _read(path: Path, offset: int, length: int) -> bytes:
             return file.read(length) or b""
     except OSError:
         return b""
+
+
+def is_told(number: int) -> bool:
+    """Whether the end of this pass is an event: of many over a tiny source only every 10th, 100th.
+
+    >>> [number for number in range(1, 400) if is_told(number)][8:]
+    [9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 200, 300]
+    """
+    return set(str(number)[1:]) <= {"0"}

@@ -26,7 +26,7 @@ from daemon.streams.holdout import HeldOutSet, HoldOut
 from daemon.streams.mixes import mixes
 from daemon.streams.places import Places
 from daemon.streams.pushed import PushedQueue
-from daemon.streams.reader import SourceReader
+from daemon.streams.reader import SourceReader, is_told
 from daemon.streams.sources import SourceInfo, resolve
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class ExperienceStream:
             reader(path, split=split, cache=decoded, emit=emit, lanes=lanes, num_segments=segments)
             for path in paths
         ]
+        for source, one in enumerate(self._readers):
+            one.on_void = partial(self._void, source)
         self._pushed = PushedQueue()
         self._places = Places(self._readers, lanes=lanes)
         self._lanes = [LaneState() for _ in range(lanes)]
@@ -307,6 +309,16 @@ class ExperienceStream:
         else:
             self._count_passes(source)
 
+    def _void(self, source: int, document: str) -> None:
+        """What lanes hold of a document, and have read ahead of it, is not there any more."""
+        self._places.void(source, document)
+        for lane, state in enumerate(self._lanes):
+            buffer = self._buffers[lane]
+            if buffer is not None and buffer[:2] == (source, document):
+                self._buffers[lane] = None
+            if state.tail is not None and state.tail[:2] == (source, document):
+                self._lanes[lane] = state._replace(tail=None)
+
     def _count_passes(self, source: int) -> None:
         """A pass is finished when the head has left it and no lane holds any of it."""
         state = self._readers[source].state
@@ -381,12 +393,3 @@ class ExperienceStream:
             if tail is not None:
                 tail = tail._replace(source=sources[tail.source]) if tail.source in sources else None
             self._lanes[lane] = LaneState(place, state.stretch, tail)
-
-
-def is_told(number: int) -> bool:
-    """Whether the end of this pass is an event: of many over a tiny source only every 10th, 100th.
-
-    >>> [number for number in range(1, 400) if is_told(number)][8:]
-    [9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 200, 300]
-    """
-    return set(str(number)[1:]) <= {"0"}

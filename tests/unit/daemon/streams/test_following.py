@@ -314,6 +314,37 @@ def test_a_file_written_anew_as_another_kind_of_text_is_told_anew(tmp_path: Path
     assert read_all(stream) == {"t": "ein Ölfaß\n".encode()}
 
 
+@pytest.mark.parametrize("num_bytes", [0, 50_000, 200_000, 300_000])
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_file_rewritten_while_it_is_read_is_read_anew_once(
+    tmp_path: Path, opener: Opener, num_bytes: int, resumed: bool
+) -> None:
+    path = tmp_path / "app.log"
+    path.write_bytes(numbered(200_000))
+    stream = opener(path, at_end="wait", lanes=3)
+    for _ in range(300):
+        stream.next(range(3))
+    new = bytes(byte ^ 64 for byte in numbered(num_bytes))
+    path.write_bytes(new)
+    os.utime(path, ns=(1, 1))
+    if resumed:
+        stream = opener(path, at_end="wait", lanes=3, cursor=through_json(stream.cursor()))
+    found = list(pieces(stream, lanes=3))
+    opener.seconds += 1.0
+    found += pieces(stream, lanes=3)
+    if not num_bytes:  # emptied to be filled again, as logs are rotated
+        new = bytes(byte ^ 64 for byte in numbered(40_000))
+        append(path, new)
+        opener.seconds += 1.0
+        found += pieces(stream, lanes=3)
+    old = [text for _, _, text in found if text[0] < 64]
+    assert sum(map(len, old)) <= 3 * 4096  # what lanes had read ahead
+    anew = sorted((offset, text) for _, offset, text in found if text[0] >= 64)
+    assert b"".join(text for _, text in anew) == new
+    assert len(opener.messages(SourceChanged)) == 1
+    assert opener.messages(DocumentSkipped) == []
+
+
 def test_classic_epochs_cannot_wait(tmp_path: Path, opener: Opener) -> None:
     with pytest.raises(ConfigError, match="samples_per_pass"):
         opener(write_tree(tmp_path / "d", {"t": "t"}), at_end="wait", samples_per_pass=10)
