@@ -316,7 +316,10 @@ class JobFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class BrainGrew(Event):
-    """Neurons were born, or dormant ones renewed, without a change of what the brain says."""
+    """Neurons were born, or dormant ones renewed, without a change of what the brain says.
+
+    The units are those of the site; of a part that is born whole, its own, so that there were none before.
+    """
 
     site: str
     operator: str  # widen, deepen, expert, column, recycle

@@ -125,9 +125,9 @@ def _print_sites(view: dict[str, Any]) -> None:
 def _print_grown(result: dict[str, Any]) -> None:
     match result["operator"]:
         case "deepen":
-            grown = f"A block was born behind that of {result['site']}"
+            grown = f"A block of {result['units_after']:,} units was born behind that of {result['site']}"
         case "expert":
-            grown = f"An expert was born beside {result['site']}"
+            grown = f"An expert of {result['units_after']:,} units was born beside {result['site']}"
         case "column":
             grown = f"A column of {result['units_after']:,} units was born, and all that is older is frozen,"
         case _:

@@ -157,7 +157,10 @@ class Growing:
         except SettingsError as error:
             self._say_dropped(loop, str(error))
             return
-        units_before, units_after = (_units(sites, plan.site) for sites in (sites_before, brain.sites()))
+        if plan.operator in WHOLE_PARTS:
+            units_before, units_after = 0, plan.units
+        else:
+            units_before, units_after = sites_before[plan.site].units, brain.sites()[plan.site].units
         after = _counts(loop.parts.brain)
         record = {
             "step": state.step,
@@ -324,7 +327,11 @@ class Growing:
                 record["metrics_after"]["bpc"] = state.smooth_bpc
 
     def _neediest(self, brain: Growable, probes: Mapping[str, SiteProbe], operator: OperatorByHand) -> str:
-        """The site with room where units are missed most; before anything was seen, the first with room."""
+        """The site with room where units are missed most; before anything was seen, the first with room.
+
+        Raises:
+            SettingsError: no site takes such a part at all; says why.
+        """
         sites = brain.sites()
         alive = [name for name, site in sites.items() if not site.frozen]
         match operator:
@@ -337,8 +344,12 @@ class Growing:
             case _:
                 able, smallest = alive, smallest_birth(self.config.newborns)
                 roomy = [name for name in able if room_for(sites, self.config, name)[0] >= smallest]
+        if not able:
+            why_not = why_not_deeper if operator == "deepen" else why_no_expert
+            whys = dict.fromkeys(str(why_not(sites, self.config, name)) for name in alive)
+            raise SettingsError(f"{_BORN_WHOLE[operator]} can be born at no site: {'; '.join(whys)}")
         # Where none has room, whoever makes the plan says what keeps this one from growing.
-        chosen = roomy or able or alive
+        chosen = roomy or able
         if not probes:
             return chosen[0]
         return max(chosen, key=lambda name: read_signal(probes[name]).unexpressed)
@@ -356,11 +367,6 @@ class Growing:
 
 def _counts(brain: Brain) -> dict[str, int]:
     return {"num_neurons": brain.num_neurons(), "num_parameters": brain.num_parameters()}
-
-
-def _units(sites: Mapping[str, GrowthSite], part: str) -> int:
-    """Units of a site, or of all sites of a part such as a column."""
-    return sum(site.units for name, site in sites.items() if f"{name}.".startswith(f"{part}."))
 
 
 def _sleep(state: LoopState) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def test_growth_ordered_by_hand_happens_again_after_a_crash(home: Home) -> None:
     deeper = trainer.order("grow", operator="deepen", site="blocks.0.mlp")
     assert deeper.ok, deeper.error
     born = sites["blocks.0.mlp"]["deeper"]["newborns"]
+    assert (deeper.result["units_before"], deeper.result["units_after"]) == (0, born)
     neurons = [one.result["metrics_after"]["num_neurons"] for one in (grown, deeper)]
     assert neurons[1] - neurons[0] == born > 0
     whole = trainer.finish()
@@ -120,6 +121,10 @@ def test_experts_and_columns_ordered_by_hand_happen_again_after_a_crash(home: Ho
     assert "experts stand beside the MLP of a block" in beside["self_model"]["reason"]
     expert = trainer.order("grow", operator="expert", site="blocks.0.mlp")
     assert expert.ok, expert.error
+    assert (expert.result["units_before"], expert.result["units_after"]) == (
+        0,
+        beside["blocks.0.mlp"]["newborns"],
+    )
     parameters = expert.result["metrics_after"]["num_parameters"]
     assert parameters - overview["num_parameters"] == beside["blocks.0.mlp"]["parameters"]
     column = trainer.order("growth").result["column"]

@@ -41,13 +41,13 @@ def test_a_site_is_grown_and_the_way_back_is_named(call: Call, daemon: FakeDaemo
 
 def test_a_block_is_born_behind_a_site(call: Call, daemon: FakeDaemon) -> None:
     result = {
-        "operator": "deepen", "site": "blocks.0.mlp", "units_before": 64, "units_after": 64, "step": 1234,
+        "operator": "deepen", "site": "blocks.0.mlp", "units_before": 0, "units_after": 96, "step": 1234,
         "metrics_after": {"num_neurons": 272}, "checkpoint": "continuous_1706123456",
     }  # fmt: skip
     operation = {"id": "o-7", "action": "grow", "state": "done", "result": result, "error": None}
     daemon.problems["POST", GROWTH] = (202, operation)
     assert call("grow", "--deepen", "--site", "blocks.0.mlp").out == (
-        "A block was born behind that of blocks.0.mlp at step 1,234; 272 neurons in all. "
+        "A block of 96 units was born behind that of blocks.0.mlp at step 1,234; 272 neurons in all. "
         "Before it: continuous_1706123456\n"
     )
     assert ("POST", GROWTH, {"site": "blocks.0.mlp", "operator": "deepen"}) in daemon.asked
@@ -59,8 +59,8 @@ def test_an_expert_and_a_column_are_born(call: Call, daemon: FakeDaemon) -> None
         (
             ("--expert", "--site", "blocks.0.mlp"),
             {"site": "blocks.0.mlp", "operator": "expert"},
-            {"operator": "expert", "site": "blocks.0.mlp", "units_before": 64, "units_after": 64},
-            "An expert was born beside blocks.0.mlp at step 1,234; 272 neurons in all. ",
+            {"operator": "expert", "site": "blocks.0.mlp", "units_before": 0, "units_after": 16},
+            "An expert of 16 units was born beside blocks.0.mlp at step 1,234; 272 neurons in all. ",
         ),
         (
             ("--column",),

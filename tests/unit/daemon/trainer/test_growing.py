@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from brain.errors import SettingsError
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.errors import CheckpointError
 from daemon.protocol import Report
@@ -81,6 +82,27 @@ def test_the_way_back_from_a_column_is_pinned(still: Callable[..., StillLoop], h
     widened = grow(loop, "self_model")["checkpoint"]
     kept = {info.name: info.pinned for info in Catalogue(home.checkpoints).list()}
     assert [kept.get(name) for name in (*before, widened)] == [True, True, False]
+
+
+def test_a_block_beside_a_column_is_refused_for_all_sites(still: Callable[..., StillLoop]) -> None:
+    loop = still()
+    loop.learn()
+    grow(loop, None, operator="column")
+    with pytest.raises(SettingsError) as refused:
+        grow(loop, None, operator="deepen")
+    assert str(refused.value) == (
+        "a block can be born at no site: a column stays as deep as it was born; it stands in no block"
+    )
+
+
+def test_a_part_that_is_born_whole_is_told_with_its_own_units(still: Callable[..., StillLoop]) -> None:
+    loop = still()
+    loop.learn()
+    for operator, site in (("deepen", "blocks.0.mlp"), ("expert", "blocks.0.mlp"), ("column", None)):
+        before = loop.parts.brain.num_neurons()
+        record = grow(loop, site, operator=operator)
+        born = loop.parts.brain.num_neurons() - before
+        assert (record["units_before"], record["units_after"]) == (0, born)
 
 
 def test_a_roll_back_behind_a_growth_leaves_no_record_of_it(
