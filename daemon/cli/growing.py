@@ -43,7 +43,10 @@ def grow(
         ),
     ] = False,
     preview: Annotated[
-        bool, typer.Option("--preview", help="Show the sites and what growing each would give; grow nothing.")
+        bool,
+        typer.Option(
+            "--preview", help="Show the sites, or --site, and what growing each would give; grow nothing."
+        ),
     ] = False,
     run_id: RunOption = None,
     home: HomeOption = None,
@@ -51,13 +54,16 @@ def grow(
 ) -> None:
     """Let neurons be born in the brain that learns: saved before, and nothing it knows is lost."""
     from daemon.cli.output import print_json
+    from daemon.errors import UsageError
 
     operator = _operator(deepen=deepen, expert=expert, column=column)
+    if preview and operator is not None:
+        raise UsageError(f"--preview shows what can be born everywhere: leave --{operator} out")
     with connect(home) as daemon:
         run = daemon.run(run_id)
         path = f"/runs/{run['id']}/growth"
         if preview:
-            answer = daemon.get(path, fraction=fraction)
+            answer = _narrowed(daemon.get(path, fraction=fraction), site)
         else:
             wanted = {"site": site, "fraction": fraction}
             body = {key: value for key, value in wanted.items() if value is not None}
@@ -86,6 +92,22 @@ def _operator(**asked: bool) -> str | None:
             f"{' and '.join(f'--{name}' for name in chosen)} exclude each other: grow one at a time"
         )
     return chosen[0] if chosen else None
+
+
+def _narrowed(view: dict[str, Any], site: str | None) -> dict[str, Any]:
+    """The view with one of its sites, or with all.
+
+    Raises:
+        UsageError: there is no such site.
+    """
+    from daemon.errors import UsageError
+
+    names = [row["site"] for row in view["sites"]]
+    if site is None:
+        return view
+    if site not in names:
+        raise UsageError(f"no growth site is called {site!r}; there are {', '.join(names)}")
+    return {**view, "sites": [row for row in view["sites"] if row["site"] == site]}
 
 
 def _print_sites(view: dict[str, Any]) -> None:

@@ -22,6 +22,21 @@ def test_the_sites_are_previewed(call: Call, daemon: FakeDaemon) -> None:
     assert call("grow", "--preview", "--json").json() == VIEW
 
 
+def test_the_preview_shows_one_site_and_ignores_nothing_it_is_told(call: Call, daemon: FakeDaemon) -> None:
+    other = {**VIEW["sites"][0], "site": "blocks.0.mlp"}
+    daemon.problems["GET", GROWTH] = (200, {**VIEW, "sites": [other, *VIEW["sites"]]})
+    assert "blocks.0.mlp" not in call("grow", "--preview", "--site", "self_model").out
+    assert call("grow", "--preview", "--site", "self_model", "--json").json() == VIEW
+    wrong = call("grow", "--preview", "--site", "self_modal")
+    assert (wrong.code, wrong.err) == (
+        2, "synapsed: no growth site is called 'self_modal'; there are blocks.0.mlp, self_model\n",
+    )  # fmt: skip
+    whole = call("grow", "--preview", "--deepen")
+    assert (whole.code, whole.err) == (
+        2, "synapsed: --preview shows what can be born everywhere: leave --deepen out\n",
+    )  # fmt: skip
+
+
 def test_a_site_is_grown_and_the_way_back_is_named(call: Call, daemon: FakeDaemon) -> None:
     result = {
         "operator": "widen", "site": "self_model", "units_before": 16, "units_after": 20, "step": 1234,
