@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from brain.growth.history import SiteSignal
 from brain.growth.operators import descended, deviation
+from brain.plasticity.health import dormant_units, effective_rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 USED_SHARE = 0.1  # of the mean unit's contribution: below, a unit counts as not in use
-DORMANT_SHARE = 0.025  # of the mean unit's activation (Sokar et al. 2023)
 MAX_POSITIONS = 4096
 NUM_CANDIDATES = 32
 WEAKEST_PAIR = 0.02  # of an elder's outgoing strength: a pair so weak would hardly ever part
@@ -43,7 +43,7 @@ class SiteProbe:
     def dormant(self) -> list[int]:
         """Units that hardly ever say anything."""
         strength = self.activity.abs().mean(dim=0)
-        return (strength <= DORMANT_SHARE * strength.mean()).nonzero().flatten().tolist()
+        return dormant_units(strength).nonzero().flatten().tolist()
 
 
 def probe_sites(
@@ -143,18 +143,6 @@ def read_signal(probe: SiteProbe) -> SiteSignal:
         rank_share=effective_rank(probe.activity) / probe.activity.shape[1],
         unexpressed=unexpressed_gradient(probe),
     )
-
-
-def effective_rank(activity: Tensor) -> float:
-    """Exponential of the entropy of the normalised singular values of (N, H). Source: Roy & Vetterli 2007.
-
-    >>> round(effective_rank(torch.eye(6)), 4), round(effective_rank(torch.ones(6, 6)), 4)
-    (6.0, 1.0)
-    """
-    wide = activity.double()
-    values = torch.linalg.eigvalsh(wide.T @ wide).clamp_(min=0.0).sqrt_()
-    share = values / values.sum().clamp(min=1e-300)
-    return float(torch.special.entr(share).sum().exp())
 
 
 def unexpressed_gradient(probe: SiteProbe) -> float:

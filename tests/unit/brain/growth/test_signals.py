@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from brain.growth.operators import widen
-from brain.growth.signals import SiteProbe, calibrated_scale, effective_rank, probe_sites, read_signal
+from brain.growth.signals import SiteProbe, calibrated_scale, probe_sites, read_signal
 from tests.unit.brain.growth.growing_brain import ONE_SITE, batch, growing_mlp, learned, make
 
 
@@ -42,9 +42,8 @@ def test_units_that_say_little_or_are_hardly_read_are_not_in_use() -> None:
 
 def test_effective_rank_counts_directions_not_units() -> None:
     full, half = noise(4000, 8), noise(4000, 4).repeat(1, 2)
-    assert 7.9 < effective_rank(full) <= 8.0
-    assert 3.9 < effective_rank(half) <= 4.0
-    assert read_signal(probe(half)).rank_share < 0.5
+    assert 7.9 < 8 * read_signal(probe(full)).rank_share <= 8.0
+    assert 3.9 < 8 * read_signal(probe(half)).rank_share <= 4.0
 
 
 def test_gradient_that_no_elder_expresses_is_seen_and_what_one_expresses_is_not() -> None:
