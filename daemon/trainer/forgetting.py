@@ -1,8 +1,8 @@
 """The frozen probes of all sources: a slice scored every so many steps, the whole in sleep and on demand.
 
 What steers learning (the share of replay, sleep) follows from these scores, so they are taken by the step
-and never by the clock, and all of them survive a restart. A probe is fixed at first sight: its bytes travel
-in the checkpoint, whatever becomes of the files.
+and never by the clock, and all of them survive a restart. A probe is fixed at first sight, or by the step once
+its source has come to hold enough: its bytes travel in the checkpoint, whatever becomes of the files.
 """
 
 from __future__ import annotations
@@ -71,6 +71,11 @@ class Probe:
         length = np.array([len(text) for text in found], np.int64)
         return cls(padded, length, held_out.fingerprint, np.full((len(found), len(WEIGHTS)), np.nan))
 
+    @property
+    def is_full(self) -> bool:
+        """It holds a whole block of text, or as much as it may: more is not worth waiting for."""
+        return int(self.length.sum()) >= min(self.rows.size, BLOCK_BYTES)
+
     def bpc(self, weights: int = FAST) -> float:
         """Loss over the whole probe as it is known now, in bits per byte; nan while a row is missing."""
         return float(self.nats[:, weights].sum() / self.length.sum() / math.log(2))
@@ -100,6 +105,19 @@ class Probes:
         self.tracks = {name: Track() for name in self.probes}
         self._next = 0
 
+    def meet(self, stream: ExperienceStream) -> None:
+        """Freeze a probe of each source that has come to hold enough held-out text; whose turn it is stays."""
+        found = dict(self.probes)
+        for index, name in enumerate(self._names):
+            if name not in found and len(held_out := stream.held_out(index)):
+                probe = Probe.of(held_out, self.config.rows, self.config.row_bytes)
+                if probe is not None and probe.is_full:
+                    found[name] = probe
+        if len(found) > len(self.probes):
+            turn = self._slices()[self._next :][:1]
+            self._take(found)
+            self._next = self._slices().index(turn[0]) if turn else 0
+
     def learned_from(self, sources: Iterable[int]) -> None:
         """Live rows of these sources were learned from."""
         for index in set(sources):
@@ -108,11 +126,13 @@ class Probes:
 
     def due(self, step: int) -> bool:
         """Whether a slice is scored behind this step."""
-        return bool(self.probes) and step % self.config.every_steps == 0
+        return self.config.enabled and step % self.config.every_steps == 0
 
     def score_slice(self, brain: Brain) -> list[str]:
         """Score the next few rows; names of sources that are through, at the very end of all."""
         slices = self._slices()
+        if not slices:
+            return []
         name, first = slices[self._next % len(slices)]
         self._score(
             brain, name, range(first, min(first + self.config.slice_rows, len(self.probes[name].length)))
@@ -151,8 +171,9 @@ class Probes:
 
         What was never learned counts for nothing: its loss wanders with whatever else is learned.
         """
-        known = [probe for name, probe in self.probes.items() if self.tracks[name].known]
-        return statistics.fmean(probe.bpc(weights) for probe in known) if known else math.nan
+        losses = [probe.bpc(weights) for name, probe in self.probes.items() if self.tracks[name].known]
+        scored = [loss for loss in losses if not math.isnan(loss)]  # one that was just frozen is not yet
+        return statistics.fmean(scored) if scored else math.nan
 
     def better(self) -> str:
         """Which weights speak and are evaluated: `stable` once they do better on the probes, else `fast`."""
@@ -176,8 +197,9 @@ class Probes:
         ]
 
     def state(self) -> dict[str, Any]:
-        """JSON-able: tracks, fingerprints and whose turn it is."""
+        """JSON-able: tracks, fingerprints, whose turn it is, and sources that may have no probe yet."""
         return {
+            "sources": self._names,
             "next": self._next,
             "tracks": {name: dict(vars(track)) for name, track in self.tracks.items()},
             "fingerprints": {name: probe.fingerprint for name, probe in self.probes.items()},
@@ -193,14 +215,24 @@ class Probes:
 
     def load(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take probes and tracks back; a source that was not there before keeps the fresh probe it has."""
+        if not self.config.enabled:
+            return
+        # One that was there without a probe gets it at the step at which the run without the break did.
+        found = {name: probe for name, probe in self.probes.items() if name not in state.get("sources", ())}
         for name, fingerprint in state.get("fingerprints", {}).items():
-            if name in self.probes and f"nats|{name}" in arrays:
+            if name in self._names and f"nats|{name}" in arrays:
                 rows, length, nats = (
                     np.array(arrays[f"{part}|{name}"]) for part in ("rows", "length", "nats")
                 )
-                self.probes[name] = Probe(rows, length, fingerprint, nats)
+                found[name] = Probe(rows, length, fingerprint, nats)
                 self.tracks[name] = Track(**state["tracks"][name])
+        self._take(found)
         self._next = int(state.get("next", 0))
+
+    def _take(self, found: Mapping[str, Probe]) -> None:
+        """Have these probes, in the order of the sources."""
+        self.probes = {name: found[name] for name in self._names if name in found}
+        self.tracks = {name: self.tracks.get(name) or Track() for name in self.probes}
 
     def _follow(self, name: str) -> None:
         bpc = self.probes[name].bpc()

@@ -66,6 +66,7 @@ class Sleeping:
         """After a step awake: score a slice of the probes when it is due, and see what follows from it."""
         parts, step = loop.parts, loop.step
         if parts.probes.due(step):
+            parts.probes.meet(parts.stream)
             through = parts.probes.score_slice(parts.brain)
             parts.watch.alarms.hear_probes(parts.probes.tracks.values())
             self.report(loop, through)

@@ -80,7 +80,11 @@ class FakeBrain:
 
 
 def probes(*seeds: int) -> Probes:
-    stream = cast("ExperienceStream", FakeStream([held_out(seed) for seed in seeds]))
+    return probes_of(*map(held_out, seeds))
+
+
+def probes_of(*sets: HeldOutSet) -> Probes:
+    stream = cast("ExperienceStream", FakeStream(list(sets)))
     return Probes(CONFIG, stream, device=torch.device("cpu"))
 
 
@@ -140,6 +144,48 @@ def test_a_restored_probe_keeps_its_bytes_whatever_became_of_the_files() -> None
     assert later.probes["source2"].fingerprint == "f4"
     assert np.isnan(later.probes["source2"].nats[:, FAST]).all()
     assert later.score_slice(brain) == ["source1"]
+
+
+def test_a_probe_and_its_record_outlive_the_held_out_text_they_were_taken_from() -> None:
+    first = probes(1, 2)
+    brain = cast("Brain", FakeBrain())
+    first.learned_from([0, 1])
+    for _ in range(4):
+        first.score_slice(brain)
+    later = probes_of(held_out(1, size=100), held_out(2))  # the first file has shrunk to next to nothing
+    assert list(later.probes) == ["source1"]
+    later.load(json.loads(json.dumps(first.state(), sort_keys=True)), first.arrays())
+    assert list(later.probes) == ["source0", "source1"]
+    assert later.tracks == first.tracks
+    assert later.forgetting().mean == 0.0
+    np.testing.assert_array_equal(later.probes["source0"].rows, first.probes["source0"].rows)
+
+
+def test_a_source_that_fills_later_gets_its_probe_then_and_no_one_loses_a_turn() -> None:
+    stream = FakeStream([held_out(1, size=0), held_out(2)])
+    growing = Probes(CONFIG, cast("ExperienceStream", stream), device=torch.device("cpu"))
+    brain = cast("Brain", FakeBrain())
+    growing.score_slice(brain)
+    empty = (json.loads(json.dumps(growing.state())), growing.arrays())
+    first_block = next(n for n in range(1, 1000) if len(held_out(1, size=n * 4096)))
+    stream.sets[0] = held_out(1, size=(first_block - 1) * 4096 + 99)
+    growing.meet(cast("ExperienceStream", stream))
+    assert list(growing.probes) == ["source1"], "99 bytes are no probe"
+    stream.sets[0] = held_out(1, size=first_block * 4096)
+    growing.meet(cast("ExperienceStream", stream))
+    frozen = growing.probes["source0"].rows.copy()
+    assert growing.score_slice(brain) == ["source0", "source1"], "the turn went on with the last of source1"
+    growing.learned_from([0, 1])
+    assert math.isfinite(growing.mean_bpc()), "a probe not scored yet takes the others' mean away"
+    stream.sets[0] = held_out(1)
+    growing.meet(cast("ExperienceStream", stream))
+    np.testing.assert_array_equal(growing.probes["source0"].rows, frozen)
+    # Resumed from before, it is frozen at the same step, not at the beginning of that life.
+    resumed = Probes(CONFIG, cast("ExperienceStream", stream), device=torch.device("cpu"))
+    resumed.load(*empty)
+    assert list(resumed.probes) == ["source1"]
+    resumed.meet(cast("ExperienceStream", stream))
+    assert list(resumed.probes) == ["source0", "source1"]
 
 
 def test_switched_off_there_is_nothing_to_score() -> None:
