@@ -72,6 +72,10 @@ class Growing:
                 self.apply(loop, GrowthPlan.from_json(stored))
             else:
                 self._say_dropped(loop, "growth is switched off")
+        neurons, limit = loop.parts.brain.num_neurons(), self.config.max_neurons
+        if self.config.enabled and neurons > limit:
+            what = f"the brain has {neurons} neurons already, growth.max_neurons = {limit}: nothing will grow"
+            loop.parts.reporter.event(SettingRestored(step=loop.step, what=what))
         self._report_size(loop)
 
     def tick(self, loop: Loop, batch: Batch, report: StepReport) -> None:

@@ -84,6 +84,20 @@ def test_the_way_back_from_a_column_is_pinned(still: Callable[..., StillLoop], h
     assert [kept.get(name) for name in (*before, widened)] == [True, True, False]
 
 
+@pytest.mark.parametrize(("enabled", "room"), [(True, -1), (True, 0), (False, -1)])
+def test_a_brain_above_its_limit_is_told_of(
+    still: Callable[..., StillLoop], *, enabled: bool, room: int
+) -> None:
+    neurons = 176
+    loop = still(growth__enabled=enabled, growth__max_neurons=neurons + room)
+    assert loop.parts.brain.num_neurons() == neurons
+    loop.parts.growing.begin(loop)
+    loop.alive()
+    told = [event["message"] for event in loop.events() if event["kind"] == "setting_restored"]
+    words = "the brain has 176 neurons already, growth.max_neurons = 175: nothing will grow"
+    assert told == ([words] if enabled and room < 0 else [])
+
+
 def test_a_block_beside_a_column_is_refused_for_all_sites(still: Callable[..., StillLoop]) -> None:
     loop = still()
     loop.learn()
