@@ -33,7 +33,8 @@ class Bottleneck:
             if not history.at_cap(site):
                 return Proposal(operator="widen", site=site, reason=f"{reason})", evidence=evidence)
             full = [name for name in history.neighbours(site) if history.at_cap(name)]
-            if full and history.sites[site].deeper_units:
+            room = history.limits.max_neurons - history.num_neurons
+            if full and 0 < history.sites[site].deeper_units <= room:
                 return Proposal(
                     operator="deepen",
                     site=site,

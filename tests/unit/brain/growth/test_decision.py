@@ -176,6 +176,18 @@ def test_a_site_one_unit_short_of_its_cap_keeps_no_other_from_growing() -> None:
         plan_by_hand(odd, GrowthConfig(), "a", 0.1, seed=3)
 
 
+def test_a_block_there_is_no_room_for_keeps_no_site_from_widening() -> None:
+    tight = {"a": signal(rank_share=0.95), "b": signal(), "self_model": signal(rank_share=0.92)}
+    full = {"a": site(400, 0), "b": site(400, 1), "self_model": site(128, 3, born=128, deeper=0)}
+    crowded = history(signals=tight, sites=full, num_neurons=928, limits=GrowthConfig(max_neurons=977))
+    plan = decide_growth(crowded, Bottleneck())
+    assert plan is not None
+    assert (plan.operator, plan.site) == ("widen", "self_model")
+    plan = decide_growth(replace(crowded, limits=GrowthConfig(max_neurons=978)), Bottleneck())
+    assert plan is not None
+    assert (plan.operator, plan.site) == ("deepen", "a")
+
+
 def test_every_rule_is_registered_with_settings_of_its_own() -> None:
     assert triggers.names() == ["bottleneck", "high_activation", "rising_error"]
     assert all(entry.load() is entry.config and hasattr(GrowthConfig(), entry.name) for entry in triggers)
