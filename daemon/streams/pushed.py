@@ -29,21 +29,25 @@ class PushedQueue:
         self.texts = tuple(texts)
         self.sequence, self.num_texts, self.num_bytes = sequence, num_texts, num_bytes
 
-    def push(self, text: bytes, *, sequence: int, origin: str) -> bool:
-        """Append a text; False when it is empty.
-
-        It is numbered as its journal entry, or on from the newest: entries of a life before a crash may come behind
-        later ones, and those of a fork begin at 1 again.
+    def require_room(self, num_bytes: int, *, origin: str) -> None:
+        """Refuse a text that is too much, before it is acknowledged.
 
         Raises:
             StreamError: more than 16 MiB would be waiting.
         """
         waiting = sum(len(pending.text) for pending in self.texts)
-        if waiting + len(text) > MAX_PENDING_BYTES:
+        if waiting + num_bytes > MAX_PENDING_BYTES:
             raise StreamError(
-                f"{len(text)} bytes from {origin} are too much: {waiting} bytes wait to be read and at most "
+                f"{num_bytes} bytes from {origin} are too much: {waiting} bytes wait to be read and at most "
                 f"{MAX_PENDING_BYTES >> 20} MiB may; push it again later, or give a large text with --data."
             )
+
+    def push(self, text: bytes, *, sequence: int, origin: str) -> bool:
+        """Append a text; False when it is empty.
+
+        It is numbered as its journal entry, or on from the newest: entries of a life before a crash may come behind
+        later ones, and those of a fork begin at 1 again.
+        """
         self.sequence = max(sequence, self.sequence + 1)
         if not text:
             return False

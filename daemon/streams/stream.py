@@ -160,13 +160,14 @@ class ExperienceStream:
             pushed=self._pushed.texts,
         )
 
+    def require_room(self, num_bytes: int, *, origin: str) -> None:
+        """Refuse a text, by a StreamError, with which more than 16 MiB would be waiting."""
+        self._pushed.require_room(num_bytes, origin=origin)
+
     def push(self, text: bytes, *, sequence: int, origin: str) -> bool:
         """Let a text in at the next stretch end of any lane; False when it is empty.
 
         Which journal entries are in already the journal tells, `Journal.replay_from`; `sequence` names the text.
-
-        Raises:
-            StreamError: more than 16 MiB would be waiting.
         """
         return self._pushed.push(text, sequence=sequence, origin=origin)
 

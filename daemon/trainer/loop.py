@@ -283,6 +283,7 @@ class Loop:
 
     def feed(self, text: str, origin: str) -> Entry:
         """Journal text from outside, then let it take effect before the next step."""
+        self.parts.stream.require_room(len(text.encode()), origin=origin)
         entry = self.parts.journal.append("feed", self.step, {"text": text, "origin": origin})
         self.apply(entry)
         return entry
