@@ -170,7 +170,7 @@ def inherit(before: BrainState, built: BrainState, growth: Growth, plan: GrowthP
         else:
             learning[name] = own.clone().zero_() if old is None else _embedded(old, own.clone().zero_())
     if plan.operator == "recycle":
-        _forget(learning, growth, torch.tensor(plan.chosen))
+        _forget(learning, growth, torch.tensor(plan.chosen, dtype=torch.int64))
     return BrainState(
         model=model, learning=learning, counters=before.counters, spec=built.spec, tied=before.tied
     )

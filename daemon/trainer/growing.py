@@ -96,8 +96,9 @@ class Growing:
         for name in RULES:
             rule = getattr(self.config, name)
             plan = decide_growth(history, rule, trigger=name) if rule.enabled else None
-            if plan is not None:
-                self._grow_saved(loop, self._fitted(plan, probes[plan.site]))
+            fitted = None if plan is None else self._fitted(plan, probes[plan.site])
+            if fitted is not None and fitted.units:
+                self._grow_saved(loop, fitted)
                 return
 
     def plan_by_hand(
@@ -255,7 +256,9 @@ class Growing:
     def _fitted(self, plan: GrowthPlan, probe: SiteProbe) -> GrowthPlan:
         """The plan with what only a look at the site can tell."""
         if plan.operator == "recycle":
-            return replace(plan, chosen=tuple(probe.dormant()))
+            # The share is smoothed: by now there may be more of them, or none.
+            chosen = tuple(probe.dormant())
+            return replace(plan, chosen=chosen, units=len(chosen))
         if plan.operator in WHOLE_PARTS:
             return plan
         return replace(plan, pair_scale=calibrated_scale(self.config.newborn_gradient, probe))

@@ -114,7 +114,8 @@ def _followers(before: BrainState, growth: Growth, plan: GrowthPlan, after: Brai
             continue
         weight = name.rpartition("|")[2]
         if weight in growth.axes and weight in growth.renewed and name in before.learning:
-            axis, units = growth.axes[weight], torch.tensor(plan.chosen, device=tensor.device)
+            axis = growth.axes[weight]
+            units = torch.tensor(plan.chosen, dtype=torch.int64, device=tensor.device)
             born = growth.renewed[weight].index_select(axis, units)
             followed[name] = before.learning[name].index_copy(axis, units, born)
         elif weight in growth.born and weight not in growth.axes:

@@ -17,7 +17,18 @@ from brain.growth.apply import apply_growth
 from brain.growth.operators import recycle, widen
 from brain.growth.plan import GrowthPlan, Newborns
 from brain.ports import BrainState, Growable
-from tests.unit.brain.growth.growing_brain import CPU, LANES, ONE_SITE, batch, learned, make, plan_for, said
+from tests.unit.brain.growth.growing_brain import (
+    CPU,
+    LANES,
+    ONE_SITE,
+    batch,
+    differing,
+    learned,
+    make,
+    plan_for,
+    said,
+    stored,
+)
 
 SITES = ["blocks.0.mixer", "blocks.0.mlp", "blocks.1.mlp", "self_model"]
 LIMIT = 10**6
@@ -106,6 +117,15 @@ def test_recycled_units_begin_anew_and_no_neuron_is_added() -> None:
     assert [unit for unit, age in enumerate(steps) if age == 0] == [3]
     learned(brain, 8, 12)
     assert brain.state().model["blocks.0.mlp.out.weight"][:, 3].any()
+
+
+def test_renewing_no_unit_changes_no_weight() -> None:
+    brain = make()
+    learned(brain, 0, 4)
+    before = stored(brain)
+    plan = replace(plan_for(brain, "blocks.0.mlp"), operator="recycle", units=0, chosen=())
+    apply_growth(brain, plan, max_neurons=LIMIT)
+    assert not [name for name in differing(before, stored(brain)) if not name.endswith("|step")]
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])

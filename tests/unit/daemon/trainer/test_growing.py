@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from brain.errors import SettingsError
+from brain.growth.signals import SiteProbe
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.errors import CheckpointError
 from daemon.protocol import Report
@@ -184,3 +185,19 @@ def test_a_rise_asks_for_a_sleep_before_it_asks_for_units(
     else:
         [grew] = told
         assert (grew["kind"], grew["step"]) == ("brain_grew", 10)
+
+
+@pytest.mark.parametrize("dormant", [[], [3, 5]])
+def test_what_is_renewed_is_what_is_dormant_at_this_look(
+    still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch, dormant: list[int]
+) -> None:
+    busy = {"growth__high_activation__enabled": True, "growth__high_activation__above": 0.0}
+    loop = still(**LOOKING | busy | {"growth__recycle_above": 0.2})
+    monkeypatch.setattr(SiteProbe, "dormant", lambda _probe: dormant)
+    sleepy = {"utilisation": 0.5, "dormant_share": 0.9, "rank_share": 0.5, "unexpressed": 0.5}
+    loop.parts.state.growth["signals"] = {name: dict(sleepy) for name in loop.parts.brain.sites()}  # type: ignore[attr-defined]
+    run_on(loop, 5)
+    loop.alive()
+    told = [event["data"] for event in loop.events() if event["kind"] == "brain_grew"]
+    assert [(one["operator"], one["num_renewed"]) for one in told] == [("recycle", 2)] * bool(dormant)
+    assert loop.parts.state.growth.get("last_growth_step") == (5 if dormant else None)
