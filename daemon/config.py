@@ -44,6 +44,13 @@ class StreamConfig:
     at_end: Literal["again", "wait"] = "again"
     idle_after_seconds: float = 5.0
 
+    def __post_init__(self) -> None:
+        if self.at_end == "wait" and self.samples_per_pass is not None:
+            raise ValueError(
+                'stream.at_end = "wait" (--follow) reads nothing twice, so it has no passes to count; '
+                "leave stream.samples_per_pass out, or take another preset"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointConfig:

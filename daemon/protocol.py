@@ -166,8 +166,6 @@ class Goodbye:
     restartable: bool = True
 
 
-MAX_SLEEP_STEPS = 10_000  # of one sleep by hand
-
 # Hot metrics: one wide row a step. Everything else travels as sparse points.
 HOT_METRICS = ("bpc", "replay_bpc", "grad_norm", "learning_rate", "step_seconds")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_SLEEP_STEPS = 10_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class SleepConfig:
@@ -11,7 +13,7 @@ class SleepConfig:
 
     Attributes:
         every_steps: sleep after this many steps awake; 0: never by itself.
-        steps: of one sleep.
+        steps: of one sleep, at most 10,000.
         rest_steps: forgetting puts to sleep at the earliest so many steps after the last sleep; 0: never.
         idle_awake_steps: an idle stream puts to sleep, likewise; 0: never.
         final_rate: share of the learning rate that is left at the end of a sleep.
@@ -24,6 +26,10 @@ class SleepConfig:
     idle_awake_steps: int = 200
     final_rate: float = 0.1
     tolerance: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.steps > MAX_SLEEP_STEPS:
+            raise ValueError(f"sleep.steps = {self.steps}: at most {MAX_SLEEP_STEPS} is expected")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from daemon.errors import ConfigError, StreamError
+from daemon.errors import StreamError
 from daemon.events import Event, PassFinished, SettingRestored, SourceChanged
 from daemon.streams.cursor import Cursor, Extent, LaneState, Tail
 from daemon.streams.decoding import DecodedCache
@@ -69,10 +69,6 @@ class ExperienceStream:
         self._config = config
         self._emit = emit
         self._follows = config.at_end == "wait"
-        if self._follows and config.samples_per_pass is not None:
-            raise ConfigError(
-                "stream.at_end wait reads nothing twice; leave stream.samples_per_pass out with it"
-            )
         mix = cast("type[Mix]", mixes.get(config.mix).load())
         # A growing source has no parts that stay the same.
         segments = mix.segments if len(paths) == 1 and not self._follows else 1

@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from brain.errors import SettingsError, SynapsedError
-from daemon.protocol import MAX_SLEEP_STEPS, Command, Outcome, RunState
+from brain.sleep.config import MAX_SLEEP_STEPS
+from daemon.protocol import Command, Outcome, RunState
 from daemon.trainer.loop import Ending, Loop
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import Field
 
+from brain.sleep.config import MAX_SLEEP_STEPS
 from daemon.api.context import ContextOf
 from daemon.api.paging import Cursor, Limit
 from daemon.api.shapes import FullRun, Hours, Name, Operation, Page, Request, Run, Settings, Steps
 from daemon.config_loading import list_presets, resolve_config, unfold
 from daemon.errors import ConfigError, UsageError
-from daemon.protocol import MAX_SLEEP_STEPS
 from daemon.supervisor.requests import StartRequest
 from daemon.supervisor.supervisor import PUSH_LIMIT_BYTES
 

@@ -295,6 +295,12 @@ def test_whatever_a_setting_is_given_ends_in_a_config_or_a_config_error(name: st
         assert config_from_dict(config_to_dict(config)) == config
 
 
+def test_a_sleep_is_no_longer_than_one_by_hand_may_be() -> None:
+    assert resolve({"sleep.steps": 10_000}).sleep.steps == 10_000
+    with pytest.raises(ConfigError, match=r"sleep\.steps = 100000000: at most 10000 is expected"):
+        resolve({"sleep.steps": 100_000_000})
+
+
 def test_every_number_of_the_core_configuration_has_a_range() -> None:
     def numbers(settings: dict[str, Any], prefix: str = "") -> list[str]:
         names = []

@@ -90,6 +90,13 @@ def test_a_mistake_is_found_before_anything_starts(
     (binaries / "b.txt").write_text("text")
     assert call("start", "--preset", "tiny", "--data", str(binaries)).code == 0
 
+    called = call("start", "--preset", "fast", "--follow", "--data", str(binaries))
+    assert (called.code, called.out) == (2, "")
+    assert called.err == (
+        'synapsed: stream.at_end = "wait" (--follow) reads nothing twice, so it has no passes to count; '
+        "leave stream.samples_per_pass out, or take another preset (command line)\n"
+    )
+
     stage.request = None
     called = call("resume")
     assert (called.code, called.out) == (6, "")

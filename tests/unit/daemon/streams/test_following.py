@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from daemon.errors import ConfigError, StreamError
+from daemon.errors import StreamError
 from daemon.events import DocumentSkipped, PassFinished, SourceChanged
 from daemon.streams import Cursor, ExperienceStream
 from tests.unit.daemon.streams.opening import Opener, numbered, write_tree
@@ -346,5 +346,5 @@ def test_a_file_rewritten_while_it_is_read_is_read_anew_once(
 
 
 def test_classic_epochs_cannot_wait(tmp_path: Path, opener: Opener) -> None:
-    with pytest.raises(ConfigError, match="samples_per_pass"):
+    with pytest.raises(ValueError, match="samples_per_pass"):
         opener(write_tree(tmp_path / "d", {"t": "t"}), at_end="wait", samples_per_pass=10)
