@@ -136,10 +136,11 @@ class Sleeping:
         # ------------------------------------------------------------------
         report = parts.brain.dream(batch, rate_factor=factor)
         # ------------------------------------------------------------------
+        sleep["skips"] = 0 if report.applied else sleep.get("skips", 0) + 1
         if report.applied:
             parts.replay.update(replayed.index, report.row_loss.numpy())
         else:
-            parts.reporter.event(NonFiniteStepSkipped(step=loop.step, in_a_row=1))
+            parts.reporter.event(NonFiniteStepSkipped(step=loop.step, in_a_row=sleep["skips"]))
         sleep["done"] += 1
         loop.count(0, report, time.perf_counter() - started)
         if sleep["done"] >= sleep["steps"]:
