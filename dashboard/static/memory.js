@@ -8,7 +8,7 @@ import { table } from "./table.js";
 
 const COLUMNS = [
   ["Source", "name"],
-  ["Probe, BPC", "number"],
+  ["Now, smoothed", "number"],
   ["Best", "number"],
   ["Forgotten", "number"],
 ];
@@ -55,7 +55,7 @@ export function mountMemory(page) {
     view.body.replaceChildren(...sources.map(([name, columns]) => row(name, columns)));
     const share = page.shown()?.latest?.replay_fraction;
     facts.textContent = sources.length
-      ? `Forgotten on average ${fixed(found.mean)} BPC, at worst ${fixed(found.worst)}; stability gap ${fixed(found.stability_gap)}; ${percent(share)} of each batch replays.`
+      ? `Loss on the frozen probes in BPC. Forgotten on average ${fixed(found.mean)} BPC, at worst ${fixed(found.worst)}; stability gap ${fixed(found.stability_gap)}; ${percent(share)} of each batch replays.`
       : "";
   }
 
@@ -79,7 +79,7 @@ function row(name, columns) {
     "tr",
     {},
     element("td", { class: "name", text: name }),
-    element("td", { class: "number", text: fixed(columns.bpc[last]) }),
+    element("td", { class: "number", text: fixed(smooth), title: `${fixed(columns.bpc[last])} when it was scored last` }),
     element("td", { class: "number", text: lost === null ? NONE : fixed(smooth - lost) }),
     element("td", { class: "number", text: fixed(lost) }),
   );
