@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,89 @@ def test_every_byte_that_ever_came_is_read_once(
                 if split.holds(paths[number].name, block):
                     expected[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES] = 0
             np.testing.assert_array_equal(counts[number][:size], expected, err_msg=paths[number].name)
+
+
+WRITES = st.one_of(
+    st.tuples(st.just("append"), st.integers(0, 2), st.sampled_from([1, 700, 9000])),
+    st.tuples(st.just("rewrite"), st.integers(0, 2), st.sampled_from([0, 1, 3000, 20_000, 70_000])),
+    st.tuples(st.just("read"), st.integers(1, 200), st.just(0)),
+    st.tuples(st.just("resume"), st.just(0), st.just(0)),
+)
+
+
+def generation_of(number: int, generation: int, size: int) -> bytes:
+    """Text that differs from that of every other generation of the file in every byte."""
+    places = np.arange(size, dtype=np.int64)
+    return ((places * 31 % 89 + (places >> 7) + number + generation) % 95 + 32).astype(np.uint8).tobytes()
+
+
+@settings(max_examples=40, deadline=None)
+@given(acts=st.lists(WRITES, max_size=20), share=st.sampled_from([0.0, 0.25]))
+def test_every_byte_of_a_file_written_anew_is_read_once(
+    acts: list[tuple[str, int, int]], share: float
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        root, seconds, times = Path(name), [0.0], iter(range(1, 1000))
+        paths = [root / "source" / f"{number}.log" for number in range(3)]
+        texts, generations, stale, rewritten = [b""] * 3, [0] * 3, 0, 0
+        counts = [np.zeros(1 << 18, np.int64) for _ in paths]
+
+        def write(number: int, size: int) -> None:
+            texts[number] = generation_of(number, generations[number], size)
+            paths[number].write_bytes(texts[number])
+            os.utime(paths[number], ns=(1, next(times)))
+
+        paths[0].parent.mkdir()
+        for number, size in enumerate((100, 70_000, 20_000)):
+            write(number, size)
+        config = StreamConfig(data=(str(root / "source"),), held_out_share=share, at_end="wait")
+        settings: dict[str, Any] = {
+            "lanes": LANES,
+            "seed": 3,
+            "cache": root / "cache",
+            "emit": lambda event: None,
+            "monotonic": lambda: seconds[0],
+        }
+        stream = ExperienceStream.open(config, **settings)
+
+        def read(steps: int) -> bool:
+            nonlocal stale
+            for _ in range(steps):
+                seconds[0] += 0.3
+                rows, _ = stream.next(range(LANES))
+                for i in range(len(rows.length)):
+                    number = int(rows.document[i][0])
+                    begin, length = int(rows.offset[i]), int(rows.length[i])
+                    if rows.bytes[i, :length].tobytes() == texts[number][begin : begin + length]:
+                        counts[number][begin : begin + length] += 1
+                    else:
+                        stale += length
+                if not len(rows.length):
+                    return False
+            return True
+
+        for act, value, size in acts:
+            if act == "append":
+                write(value, len(texts[value]) + size)
+            elif act == "rewrite":
+                generations[value] += 1
+                counts[value][:] = 0
+                rewritten += 1
+                write(value, size)
+            elif act == "read":
+                read(value)
+            else:
+                cursor = Cursor.from_json(json.loads(json.dumps(stream.cursor().to_json())))
+                stream = ExperienceStream.open(config, cursor=cursor, **settings)
+        for _ in range(3):
+            while read(1000):
+                pass
+            seconds[0] += 2.0
+        assert stale <= rewritten * LANES * 4096, "more than was read ahead"
+        split = HoldOut.of(share)
+        for number, text in enumerate(texts):
+            expected = np.ones(len(text), np.int64)
+            for block in range(-(-len(text) // BLOCK_BYTES)):
+                if split.holds(paths[number].name, block):
+                    expected[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES] = 0
+            np.testing.assert_array_equal(counts[number][: len(text)], expected, err_msg=paths[number].name)
