@@ -86,12 +86,3 @@ def kept(first: int, end: int, most: float) -> float:
     (0.0, 0.5, 0.904382)
     """
     return math.prod(min(1.0 - 1.0 / (t + 1), most) for t in range(first, end))
-
-
-def parameter_of(name: str) -> str | None:
-    """The parameter that a tensor of `Averages.tensors` follows; None for another tensor.
-
-    >>> parameter_of("average|stable|head.weight"), parameter_of("head.weight|exp_avg")
-    ('head.weight', None)
-    """
-    return name.rpartition("|")[2] if name.startswith(PREFIX) else None

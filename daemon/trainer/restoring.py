@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from brain.averaging.averages import parameter_of
+from brain.averaging.averages import PREFIX as AVERAGE_PREFIX
 from brain.build import brain_from_spec, build_brain
 from brain.errors import MemoryDamagedError
 from brain.growth.operators import STEP
 from brain.memory import ReplayCommit, ReplayMemory
-from brain.plasticity.lasting import START_PREFIX
+from brain.plasticity.lasting import KNOWN_PREFIX, START_PREFIX
 from brain.ports import Brain, BrainState
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.damage import set_aside
@@ -44,6 +44,16 @@ PROBES_PREFIX = "probes|"
 SLEEP_PREFIX = "sleep|"
 TORCH_RANDOM = "torch"
 CUDA_RANDOM = "cuda"
+
+_MOMENTS = "no prefix"
+_OF_WEIGHTS = (AVERAGE_PREFIX, START_PREFIX)
+_ANEW = {
+    "carried|": "the carried state of the lanes does not fit the checkpoint and starts anew",
+    AVERAGE_PREFIX: "the slow weights do not fit the checkpoint and begin at its weights",
+    START_PREFIX: "optimizer.plasticity.l2_init draws back to the weights of the checkpoint, which kept no first",
+    KNOWN_PREFIX: "the checkpoint does not know which units are of use: it is found out anew",
+    _MOMENTS: "optimizer state does not fit the checkpoint and starts anew",
+}
 
 Emit = Callable[[Event], None]
 
@@ -108,27 +118,20 @@ def fit_learning(stored: BrainState, own: BrainState, emit: Emit) -> dict[str, t
     """
     found = {name: _continued(name, stored, own) for name in own.learning}
     anew = [name for name, tensor in found.items() if tensor is None]
-    kinds = {
-        name: "carried" if name.startswith("carried|") else "slow" if parameter_of(name) else "optimizer"
-        for name in anew
-    } | {name: "start" for name in anew if name.startswith(START_PREFIX)}
-    for kind, what in (
-        ("carried", "the carried state of the lanes does not fit the checkpoint and starts anew"),
-        ("slow", "the slow weights do not fit the checkpoint and begin at its weights"),
-        (
-            "start",
-            "optimizer.plasticity.l2_init draws back to the weights of the checkpoint, which kept no first",
-        ),
-        ("optimizer", "optimizer state does not fit the checkpoint and starts anew"),
-    ):
-        if count := sum(own_kind == kind for own_kind in kinds.values()):
-            emit(SettingRestored(what=f"{what} ({count} tensors)"))
+    for prefix, what in _ANEW.items():
+        if names := [name for name in anew if _part(name) == prefix]:
+            emit(SettingRestored(what=f"{what} ({len(names)} tensors)"))
     learning = {}
     for name, tensor in found.items():
-        begun = stored.model.get(name.rpartition("|")[2]) if kinds.get(name) in {"slow", "start"} else None
+        begun = stored.model.get(name.rpartition("|")[2]) if _part(name) in _OF_WEIGHTS else None
         kept = begun if tensor is None else tensor
         learning[name] = own.learning[name] if kept is None else kept
     return learning
+
+
+def _part(name: str) -> str:
+    """What a tensor of a brain's learning belongs to, as `_ANEW` calls it."""
+    return next((prefix for prefix in _ANEW if name.startswith(prefix)), _MOMENTS)
 
 
 def _continued(name: str, stored: BrainState, own: BrainState) -> torch.Tensor | None:
