@@ -43,9 +43,7 @@ class Idling:
             self._since = self._monotonic()
         if self.waiting:
             if loop.parts.pending:
-                # The steps it is meant for were learned from text that is gone; what was acknowledged still counts.
-                loop.apply(loop.parts.journal.bring_forward(loop.parts.pending[0], loop.step))
-                loop.parts.pending.pop(0)
+                _catch_up(loop)
                 return
             if loop.parts.sleeping.idle(loop):
                 return
@@ -60,3 +58,15 @@ class Idling:
         self._since = None
         if loop.run_state is RunState.WAITING:
             loop.enter(RunState.RUNNING, "there is more to read")
+
+
+def _catch_up(loop: Loop) -> None:
+    """Let the next of what was acknowledged take effect: its step was learned from text that is gone."""
+    journal, pending = loop.parts.journal, loop.parts.pending
+    entry = next((entry for entry in pending if entry.kind != "roll_back"), None)
+    if entry is not None:
+        loop.apply(journal.bring_forward(entry, loop.step))
+        pending.remove(entry)
+    else:  # what was rolled back was not learned this time
+        journal.truncate_after(loop.step)
+        pending.clear()

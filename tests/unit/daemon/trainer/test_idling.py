@@ -112,3 +112,14 @@ def test_what_was_acknowledged_for_a_step_that_never_comes_takes_effect(tmp_path
         "waiting",
     ]
     assert [(entry.step, entry.sequence) for entry in journal.entries] == [(7, 3), (7, 4)]
+
+
+def test_a_roll_back_of_what_was_never_learned_is_void(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.append("roll_back", 41, {"checkpoint": "gone"})
+    journal.append("feed", 42, {})
+    loop = FakeLoop(pending=list(journal.entries), written=journal)
+    rest(idling(loop), loop, 7)
+    assert [what for what in loop.told if what != "alive"] == ["feed of step 7", "waiting"]
+    assert loop.pending == []
+    assert [(entry.kind, entry.step) for entry in Journal(tmp_path).entries] == [("feed", 7)]
