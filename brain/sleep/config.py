@@ -41,7 +41,7 @@ class ForgettingConfig:
         rows: of each source's probe.
         row_bytes: of a row, read from a reset state.
         every_steps: a slice is scored after this many steps.
-        slice_rows: rows of a slice.
+        slice_rows: rows of a slice; from `rows` on a slice is the whole probe.
         smoothing: share of the past in the smoothed loss; a turn over all rows of a source is an observation.
         threshold: mean forgetting in BPC beyond which more is replayed, and sleep comes.
     """
