@@ -159,7 +159,7 @@ class FollowingReader(SourceReader):
 
     def _goes_on_at(self, document: Document, before: DocumentMark) -> int:
         """Where the text goes on behind what was read: its beginning, if it is not the same text any more."""
-        if document.size >= before.file_bytes and tail_of(document.path, before.file_bytes) == before.tail:
+        if _still_holds(document.path, document.size, before):
             return before.num_bytes
         self._tell_anew(document.name)
         return 0
@@ -225,7 +225,12 @@ def _written_anew(path: Path, mark: DocumentMark) -> bool:
         return False
     if (status.st_size, status.st_mtime_ns) == (mark.file_bytes, mark.mtime_ns):
         return False
-    return status.st_size < mark.file_bytes or tail_of(path, mark.file_bytes) != mark.tail
+    return not _still_holds(path, status.st_size, mark)
+
+
+def _still_holds(path: Path, file_bytes: int, mark: DocumentMark) -> bool:
+    """Whether a file, so long now, holds what it ended with when it was met, in its place."""
+    return file_bytes >= mark.file_bytes and tail_of(path, mark.file_bytes) == mark.tail
 
 
 def tail_of(path: Path, file_bytes: int) -> str:

@@ -49,9 +49,7 @@ class Saver:
         self._newest = ""
         self._step = 0
         self._pruned = False
-        self._saved: tuple[int, int] | None = (
-            None  # step and journal entry of the newest checkpoint, if sound
-        )
+        self._saved: tuple[int, int] | None = None  # moment of the newest checkpoint, if it was committed
         self._writer = CheckpointWriter(
             folder, run_id=order.run_id, session=order.session, retention=config, emit=self._note
         )

@@ -31,20 +31,19 @@ class RisingError:
 
     def awaits_sleep(self, history: GrowthHistory) -> bool:
         """Whether the rise has lasted and a sleep, which might cure it, is all that is wanting."""
-        slept, since = history.slept_step, history.risen_step
-        rested = slept is not None and since is not None and slept > since
-        return history.sleeps and not rested and bool(self._open_sites(history))
+        return history.sleeps and _rested_steps(history) is None and bool(self._open_sites(history))
 
     def propose(self, history: GrowthHistory) -> Proposal | None:
         """Where units are missed most, once the rise has lasted."""
-        since, error, best, slept = (
-            history.risen_step, history.error, history.best_error, history.slept_step,
-        )  # fmt: skip
+        since, error, best = history.risen_step, history.error, history.best_error
         open_sites = self._open_sites(history)
-        if since is None or error is None or best is None or not open_sites or self.awaits_sleep(history):
+        if since is None or error is None or best is None or not open_sites:
+            return None
+        rested = _rested_steps(history)
+        if rested is None and history.sleeps:
             return None
         # The error is smoothed: only from a look on after waking does it tell what the sleep has cured.
-        if slept is not None and slept > since and history.step - slept < history.limits.every_steps:
+        if rested is not None and rested < history.limits.every_steps:
             return None
         site = max(open_sites, key=lambda name: history.signals[name].unexpressed)
         unexpressed = history.signals[site].unexpressed
@@ -66,3 +65,9 @@ class RisingError:
         if history.step - since < self.patience_steps:
             return []
         return [name for name in history.mature() if not history.at_cap(name)]
+
+
+def _rested_steps(history: GrowthHistory) -> int | None:
+    """Steps since the last sleep ended, if that was behind the error's rise."""
+    slept, since = history.slept_step, history.risen_step
+    return None if slept is None or since is None or slept <= since else history.step - slept
