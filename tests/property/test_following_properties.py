@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hypothesis import example, given, settings
@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from daemon.config import StreamConfig
 from daemon.streams import Cursor, ExperienceStream
 from daemon.streams.holdout import BLOCK_BYTES, HoldOut
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LANES = 3
 ACTS = st.one_of(
@@ -28,6 +31,32 @@ def text_of(number: int, size: int) -> bytes:
     """Text of file `number`, every byte of it told by place."""
     places = np.arange(size, dtype=np.int64)
     return (places * 31 % 89 + (places >> 7) % 5 + 32 + number).astype(np.uint8).tobytes()
+
+
+def opening(root: Path, seconds: list[float]) -> dict[str, Any]:
+    """How a stream over files in `root` is opened; `seconds[0]` is its clock."""
+    return {
+        "lanes": LANES,
+        "seed": 3,
+        "cache": root / "cache",
+        "emit": lambda event: None,
+        "monotonic": lambda: seconds[0],
+    }
+
+
+def resumed(stream: ExperienceStream, config: StreamConfig, settings: dict[str, Any]) -> ExperienceStream:
+    """The stream after a restart."""
+    cursor = Cursor.from_json(json.loads(json.dumps(stream.cursor().to_json())))
+    return ExperienceStream.open(config, cursor=cursor, **settings)
+
+
+def learnable(split: HoldOut, name: str, size: int) -> NDArray[np.int64]:
+    """How often each byte of a document is to be read: once, and never where it is held out."""
+    times = np.ones(size, np.int64)
+    for block in range(-(-size // BLOCK_BYTES)):
+        if split.holds(name, block):
+            times[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES] = 0
+    return times
 
 
 @settings(max_examples=40, deadline=None)
@@ -45,13 +74,7 @@ def test_every_byte_that_ever_came_is_read_once(
         counts = [np.zeros(1 << 19, np.int64) for _ in paths]
         data = tuple(str(root / f"source{number}") for number in range(num_sources))
         config = StreamConfig(data=data, held_out_share=share, at_end="wait")
-        settings: dict[str, Any] = {
-            "lanes": LANES,
-            "seed": 3,
-            "cache": root / "cache",
-            "emit": lambda event: None,
-            "monotonic": lambda: seconds[0],
-        }
+        settings = opening(root, seconds)
         stream = ExperienceStream.open(config, **settings)
 
         def read(steps: int) -> bool:
@@ -75,8 +98,7 @@ def test_every_byte_that_ever_came_is_read_once(
             elif act == "read":
                 read(value)
             else:
-                cursor = Cursor.from_json(json.loads(json.dumps(stream.cursor().to_json())))
-                stream = ExperienceStream.open(config, cursor=cursor, **settings)
+                stream = resumed(stream, config, settings)
         while read(1000):
             pass
         seconds[0] += 2.0
@@ -84,10 +106,7 @@ def test_every_byte_that_ever_came_is_read_once(
             pass
         split = HoldOut.of(share)
         for number, size in enumerate(sizes):
-            expected = np.ones(size, np.int64)
-            for block in range(-(-size // BLOCK_BYTES)):
-                if split.holds(paths[number].name, block):
-                    expected[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES] = 0
+            expected = learnable(split, paths[number].name, size)
             np.testing.assert_array_equal(counts[number][:size], expected, err_msg=paths[number].name)
 
 
@@ -128,13 +147,7 @@ def test_every_byte_of_a_file_written_anew_is_read_once(
         config = StreamConfig(
             data=(str(root / "source"),), held_out_share=share, at_end="wait", segment_bytes=256
         )
-        settings: dict[str, Any] = {
-            "lanes": LANES,
-            "seed": 3,
-            "cache": root / "cache",
-            "emit": lambda event: None,
-            "monotonic": lambda: seconds[0],
-        }
+        settings = opening(root, seconds)
         stream = ExperienceStream.open(config, **settings)
 
         def read(steps: int) -> bool:
@@ -164,8 +177,7 @@ def test_every_byte_of_a_file_written_anew_is_read_once(
             elif act == "read":
                 read(value)
             else:
-                cursor = Cursor.from_json(json.loads(json.dumps(stream.cursor().to_json())))
-                stream = ExperienceStream.open(config, cursor=cursor, **settings)
+                stream = resumed(stream, config, settings)
         for _ in range(3):
             while read(1000):
                 pass
@@ -173,8 +185,5 @@ def test_every_byte_of_a_file_written_anew_is_read_once(
         assert stale <= rewritten * LANES * 4096, "more than was read ahead"
         split = HoldOut.of(share)
         for number, text in enumerate(texts):
-            expected = np.ones(len(text), np.int64)
-            for block in range(-(-len(text) // BLOCK_BYTES)):
-                if split.holds(paths[number].name, block):
-                    expected[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES] = 0
+            expected = learnable(split, paths[number].name, len(text))
             np.testing.assert_array_equal(counts[number][: len(text)], expected, err_msg=paths[number].name)
