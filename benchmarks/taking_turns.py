@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.lone_loop import lone_loop
+from benchmarks.vitals_overhead import Turn
 from daemon.config_loading import resolve_config
 from daemon.protocol import RunState
 from daemon.trainer.loop import Ending
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from daemon.trainer.watching import Tick, Watch
 
 WARM_UP_STEPS = 60  # past the first look, which finds the coordinates
-
-Pairs = list[tuple[tuple[int, float], tuple[int, float]]]
-"""Steps and seconds with the signs on, and with them off."""
 
 
 class Switched:
@@ -48,9 +46,9 @@ class Turns:
     """Told at each step's beginning, it switches the watch when a turn is over."""
 
     def __init__(self, switched: Switched, pairs: int, seconds: float) -> None:
-        self.pairs: Pairs = []
+        self.pairs: list[tuple[Turn, Turn]] = []  # with the signs on, and with them off
         self._switched, self._num_pairs, self._seconds = switched, pairs, seconds
-        self._half: dict[bool, tuple[int, float]] = {}
+        self._half: dict[bool, Turn] = {}
         self._began: tuple[int, float] | None = None
 
     def __call__(self, loop: Loop) -> Ending | None:
@@ -61,7 +59,7 @@ class Turns:
         if self._began is None:
             self._began = step, now
         elif now - self._began[1] >= self._seconds:
-            self._half[self._switched.on] = step - self._began[0], now - self._began[1]
+            self._half[self._switched.on] = Turn(step - self._began[0], now - self._began[1])
             if len(self._half) == 2:
                 self.pairs.append((self._half.pop(True), self._half.pop(False)))
             else:
@@ -73,7 +71,7 @@ class Turns:
         return None
 
 
-def take_turns(folder: Path, pairs: int, seconds: float) -> tuple[Pairs, dict[str, Any]]:
+def take_turns(folder: Path, pairs: int, seconds: float) -> tuple[list[tuple[Turn, Turn]], dict[str, Any]]:
     """Learn for that many pairs of turns; the pairs, and what the governor says at the end."""
     config = resolve_config(preset="default", overrides={"checkpoint.every_seconds": 1e6}, environ={})
     with lone_loop(folder, config) as (loop, _):

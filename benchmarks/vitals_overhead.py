@@ -69,11 +69,11 @@ def measured_apart(
     process.start()
     theirs.close()
     try:
-        turns, details = ours.recv()
+        measured: tuple[list[tuple[Turn, Turn]], dict[str, Any]] = ours.recv()
     except EOFError:
         raise RuntimeError("the process that is measured ended; what it said stands above") from None
     process.join()
-    return [(Turn(*on), Turn(*off)) for on, off in turns], details
+    return measured
 
 
 def measure(connection: Connection, folder: Path, pairs: int, seconds: float) -> None:
