@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from brain.blocks.embedding import EMBEDDING, EMBEDDING_SPREAD
 from brain.blocks.linear import Linear
 from brain.growth.operators import recycle
 from brain.plasticity.continual_backprop import ContinualBackprop
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 KNOWN_PREFIX = "plasticity|"
 START_PREFIX = "start|"
-EMBEDDING = "embedding"  # a parameter of this name is one
-EMBEDDING_SPREAD = 0.1  # with which embeddings are drawn
 
 
 class LastingPlasticity:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from brain.blocks.bigram import NO_BYTE
+from brain.blocks.embedding import draw_embedding, new_embedding
 from brain.blocks.linear import Linear
 from brain.blocks.norm import rms_norm
 from brain.models.synapse.block import Block
@@ -59,15 +59,14 @@ class Column(nn.Module):
         width = spec.columns[number]
         older = (spec.config.hidden_size, *spec.columns[:number])
         paths = spec.column_paths(number)
-        self.embedding = nn.Parameter(torch.empty(NO_BYTE + 1, width))
+        self.embedding = new_embedding(width)
         self.blocks = nn.ModuleList(Block(spec, path, BORN_MIXER, width) for path in paths)
         self.laterals = nn.ModuleList(nn.ModuleList(Linear(size, width) for size in older) for _ in paths)
         self.head = Linear(width, 256, zero=True)
 
     def initialize(self, generator: torch.Generator) -> None:
         """Draw the embedding; every other part draws its own."""
-        with torch.no_grad():
-            self.embedding.normal_(0.0, 0.1, generator=generator)
+        draw_embedding(self.embedding, generator)
 
     def forward(
         self,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from brain.blocks.bigram import NO_BYTE, Bigram
+from brain.blocks.embedding import draw_embedding, new_embedding
 from brain.blocks.experts import Expert
 from brain.blocks.linear import Linear
 from brain.blocks.mingru import MinGRU
@@ -60,7 +61,7 @@ class SynapseNetwork(nn.Module):
         config = spec.config
         self.config, self._spec = config, spec
         size = config.hidden_size
-        self.embedding = nn.Parameter(torch.empty(NO_BYTE + 1, size))
+        self.embedding = new_embedding(size)
         self.bigram = Bigram(config.bigram_size, size) if config.bigram_size else None
         self.blocks = nn.ModuleList(
             Block(spec, f"blocks.{index}", kind, size) for index, kind in enumerate(spec.layers)
@@ -89,8 +90,7 @@ class SynapseNetwork(nn.Module):
 
     def initialize(self, generator: torch.Generator) -> None:
         """Draw the embedding; every other part draws its own."""
-        with torch.no_grad():
-            self.embedding.normal_(0.0, 0.1, generator=generator)
+        draw_embedding(self.embedding, generator)
 
     def mixers(self) -> dict[str, Mixer]:
         """The mixers that carry state, by name."""
