@@ -84,7 +84,7 @@ class Growing:
         self._batch = batch
         self._complete_history(state)
         due = self.config.enabled and state.step % self.config.every_steps == 0 and report.applied
-        if not (due and isinstance(loop.parts.brain, Growable)) or _asleep(state):
+        if not (due and isinstance(loop.parts.brain, Growable)) or loop.parts.sleeping.asleep(loop):
             return
         probes = self._look(loop, batch)
         if probes is None:
@@ -112,7 +112,7 @@ class Growing:
         brain = loop.parts.brain
         if not isinstance(brain, Growable):
             raise SettingsError(_NOT_GROWABLE)
-        if _asleep(loop.parts.state):
+        if loop.parts.sleeping.asleep(loop):
             # A sleep may be rolled back, to weights that would no longer fit.
             raise SettingsError("the brain is asleep; it can grow when it is awake again")
         if operator not in get_args(OperatorByHand):
@@ -285,7 +285,7 @@ class Growing:
             best_error=growth.get("best_error"),
             risen_step=growth.get("risen_step"),
             sleeps=_sleeps(loop),
-            slept_step=_sleep(state).get("woke"),
+            slept_step=state.sleep.get("woke"),
             last_growth_step=growth.get("last_growth_step"),
             num_growths=len(state.growth_history),
             num_neurons=loop.parts.brain.num_neurons(),
@@ -374,16 +374,6 @@ class Growing:
 
 def _counts(brain: Brain) -> dict[str, int]:
     return {"num_neurons": brain.num_neurons(), "num_parameters": brain.num_parameters()}
-
-
-def _sleep(state: LoopState) -> dict[str, Any]:
-    """What the state knows of sleep; nothing where a brain never sleeps."""
-    known: dict[str, Any] = getattr(state, "sleep", {})
-    return known
-
-
-def _asleep(state: LoopState) -> bool:
-    return bool(_sleep(state).get("steps"))
 
 
 def _sleeps(loop: Loop) -> bool:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from brain.growth.decision import newborn_units, room_for, why_no_column, why_no_expert, why_not_deeper
+from brain.growth.plan import Birth
 from brain.ports import Columnar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.growth.config import GrowthConfig
-    from brain.growth.plan import Birth, GrowthSite
+    from brain.growth.plan import GrowthSite
     from brain.ports import Growable
     from daemon.trainer.state import LoopState
+
+NOTHING = Birth(name="", units=0, parameters=0)  # can be born
 
 
 def growth_view(
@@ -62,7 +65,7 @@ def _site(
     site = sites[name]
     room, why = room_for(sites, limits, name)
     units = newborn_units(site.units, share, room=room, newborns=limits.newborns)
-    expert = site.expert
+    expert = site.expert or NOTHING
     return {
         "site": name,
         "units": site.units,
@@ -74,8 +77,8 @@ def _site(
         "signals": state.growth.get("signals", {}).get(name),
         "deeper": {"newborns": site.deeper_units, "reason": why_not_deeper(sites, limits, name)},
         "expert": {
-            "newborns": 0 if expert is None else expert.units,
-            "parameters": 0 if expert is None else expert.parameters,
+            "newborns": expert.units,
+            "parameters": expert.parameters,
             "reason": why_no_expert(sites, limits, name),
         },
         "preview": {
@@ -91,14 +94,13 @@ def _column(
     brain: Growable, sites: Mapping[str, GrowthSite], limits: GrowthConfig, counts: Mapping[str, int]
 ) -> dict[str, Any]:
     born = next_column(brain)
-    brought = {"newborns": 0, "parameters": 0, "width": 0, "freezes": 0}
-    if born is not None:
-        brought = {
-            "newborns": born.units, "parameters": born.parameters, "width": born.width, "freezes": born.freezes,
-        }  # fmt: skip
+    brings = born or NOTHING
     return {
-        **brought,
+        "newborns": brings.units,
+        "parameters": brings.parameters,
+        "width": brings.width,
+        "freezes": brings.freezes,
         "reason": why_no_column(sites, limits, born),
-        "num_neurons": counts["num_neurons"] + brought["newborns"],
-        "num_parameters": counts["num_parameters"] + brought["parameters"] - brought["freezes"],
+        "num_neurons": counts["num_neurons"] + brings.units,
+        "num_parameters": counts["num_parameters"] + brings.parameters - brings.freezes,
     }
