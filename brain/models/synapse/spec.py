@@ -100,11 +100,7 @@ class SynapseSpec:
     def growth_sites(self) -> dict[str, GrowthSite]:
         """The sites from input to output, of each column behind the last; the self model stands beside all."""
         sites: dict[str, GrowthSite] = {}
-        deeper = sum(
-            block_sites(
-                "", BORN_MIXER, size=self.config.hidden_size, mlp_ratio=self.config.mlp_ratio
-            ).values()
-        )
+        deeper = sum(self._newborn_block("").values())
         streams = [(self.block_paths(), self.config.hidden_size, deeper)]
         streams += [(self.column_paths(number), width, 0) for number, width in enumerate(self.columns)]
         place = 0
@@ -172,12 +168,7 @@ class SynapseSpec:
                 return replace(self, sites=sites, growth=growth)
             case "deepen":
                 index, behind = len(self.layers), self.order.index(number_of(path_of(plan.site))) + 1
-                born = block_sites(
-                    f"blocks.{index}",
-                    BORN_MIXER,
-                    size=self.config.hidden_size,
-                    mlp_ratio=self.config.mlp_ratio,
-                )
+                born = self._newborn_block(f"blocks.{index}")
                 return replace(
                     self,
                     sites=self._with(born),
@@ -201,6 +192,10 @@ class SynapseSpec:
                 return replace(self, sites=self._with(born), growth=growth, columns=columns)
             case "recycle":
                 return replace(self, growth=growth)
+
+    def _newborn_block(self, path: str) -> dict[str, int]:
+        """Sites of a block of the trunk that is born now."""
+        return block_sites(path, BORN_MIXER, size=self.config.hidden_size, mlp_ratio=self.config.mlp_ratio)
 
     def _with(self, born: Mapping[str, int]) -> dict[str, int]:
         """All sites; the self model stays last, as in a newborn."""
