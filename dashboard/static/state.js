@@ -41,6 +41,9 @@ export function shownRun(state) {
   );
 }
 
+// States in which the trainer takes orders between two steps.
+const ANSWERING = ["running", "paused", "sleeping", "waiting"];
+
 /** Which controls fit the state of a run, each with the reason when it does not. Null means it fits. */
 export function availability(state) {
   const run = shownRun(state);
@@ -54,10 +57,10 @@ export function availability(state) {
     resume: !run || !ended(run.state) ? need("stopped", "finished", "crashed") : (free ?? (run.checkpoint ? null : "the run has no checkpoint")),
     pause: need("running", "sleeping", "waiting"),
     continue: need("paused"),
-    checkpoint: need("running", "paused", "sleeping", "waiting"),
-    stop: need("queued", "starting", "running", "paused", "sleeping", "waiting"),
-    talk: need("running", "paused", "sleeping", "waiting"),
-    evaluate: need("running", "paused", "sleeping", "waiting"),
+    checkpoint: need(...ANSWERING),
+    stop: need("queued", "starting", ...ANSWERING),
+    talk: need(...ANSWERING),
+    evaluate: need(...ANSWERING),
     sleep: need("running", "paused", "waiting"),
   };
 }
