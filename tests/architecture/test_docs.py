@@ -11,6 +11,7 @@ import typer.main
 from daemon.cli.app import app
 from daemon.cli.reference import FOLDER, pages
 from daemon.config_loading import resolve_config, setting_names
+from tests.faults import reliability
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -91,3 +92,8 @@ def test_no_label_of_the_windows_script_comes_twice() -> None:
     assert sum(line.count("(") - line.count("^(") for line in lines) == sum(
         line.count(")") - line.count("^)") for line in lines
     )
+
+
+def test_the_page_of_faults_is_fresh_and_all_of_them_held() -> None:
+    written = reliability.PAGE.read_text(encoding="utf-8")
+    assert written == reliability.page(reliability.declared()), "run: pytest tests/faults --write-reliability"

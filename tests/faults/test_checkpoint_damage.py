@@ -78,6 +78,11 @@ DAMAGES: list[Damage] = [
 ]  # fmt: skip
 
 
+@pytest.mark.fault(
+    "Damaged checkpoints",
+    tried="twelve kinds of damage to each file: bits flipped, torn, emptied, overwritten, gone, replaced",
+    happens="the damage is named, the checkpoint is set aside, never deleted, and the one before it is resumed",
+)
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize("name", ALL_FILES)
 def test_found_set_aside_and_the_older_one_taken(tmp_path: Path, name: str, damage: Damage) -> None:
@@ -95,6 +100,11 @@ def test_found_set_aside_and_the_older_one_taken(tmp_path: Path, name: str, dama
     assert (tmp_path / event.moved_to).is_dir()
 
 
+@pytest.mark.fault(
+    "Damaged checkpoints",
+    tried="500 single flipped bits, anywhere",
+    happens="500 are found",
+)
 def test_five_hundred_flipped_bits_are_five_hundred_found(tmp_path: Path) -> None:
     [path] = save_steps(tmp_path, [40])
     dice = random.Random(7)
@@ -110,6 +120,11 @@ def test_five_hundred_flipped_bits_are_five_hundred_found(tmp_path: Path) -> Non
     assert_same(load(path), tiny(40))
 
 
+@pytest.mark.fault(
+    "Damaged checkpoints",
+    tried="a file of one checkpoint copied into another",
+    happens="it is found",
+)
 def test_files_of_two_checkpoints_do_not_mix(tmp_path: Path) -> None:
     first, second = save_steps(tmp_path, [1, 2])
     for name in FILES:
@@ -121,6 +136,11 @@ def test_files_of_two_checkpoints_do_not_mix(tmp_path: Path) -> None:
     assert_same(load(second), tiny(2))
 
 
+@pytest.mark.fault(
+    "Damaged checkpoints",
+    tried="every checkpoint of a run is damaged",
+    happens="one clear error; nothing is deleted, nothing begins anew in silence",
+)
 def test_damage_to_all_is_a_clear_error_and_deletes_nothing(tmp_path: Path) -> None:
     paths = save_steps(tmp_path, [1, 2, 3])
     for path, name in zip(paths, (MANIFEST, *FILES), strict=False):

@@ -73,6 +73,11 @@ def acknowledged_until_killed(folder: Path, session: int, first_step: int, dice:
     return last
 
 
+@pytest.mark.fault(
+    "Killed processes",
+    tried="a writer of checkpoints is killed with SIGKILL at random moments",
+    happens="what was committed loads; no half checkpoint is taken for a whole one",
+)
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     processes.set_forkserver_preload(["daemon.checkpoint.writer"])
     dice = random.Random(11)
@@ -116,6 +121,11 @@ def fill(folder: Path, pipe: Connection) -> None:
     pipe.send(events)
 
 
+@pytest.mark.fault(
+    "Full disk",
+    tried="the kernel refuses a write in the midst of a checkpoint",
+    happens="the save fails with a reason; the checkpoints before it stay sound",
+)
 def test_a_write_the_kernel_refuses(tmp_path: Path) -> None:
     here, there = processes.Pipe(duplex=False)
     process = processes.Process(target=fill, args=(tmp_path, there))

@@ -41,6 +41,11 @@ def kill_some(daemon: DaemonProcess, trainers: list[psutil.Process], whom: str) 
             trainer.kill()
 
 
+@pytest.mark.fault(
+    "Killed processes",
+    tried="supervisor, trainer or both are killed with SIGKILL, 30 times",
+    happens="each resume goes on from no less than what was said to be saved; no orphan stays",
+)
 def test_killed_thirty_times_it_always_goes_on(home: Home, launch: Launch) -> None:
     chance = random.Random(20261121)
     catalogue = Catalogue(home.checkpoints)
@@ -68,6 +73,11 @@ def test_killed_thirty_times_it_always_goes_on(home: Home, launch: Launch) -> No
     assert "TRAINING SUMMARY" in daemon.output()
 
 
+@pytest.mark.fault(
+    "Killed processes",
+    tried="the trainer alone is killed",
+    happens="it comes back by itself from the newest checkpoint",
+)
 def test_the_trainer_alone_killed_comes_back_by_itself(launch: Launch) -> None:
     daemon = launch("start", "--preset", "tiny", "--set", OFTEN)
     daemon.wait_for_line("[Checkpoint] Saved")
@@ -80,6 +90,11 @@ def test_the_trainer_alone_killed_comes_back_by_itself(launch: Launch) -> None:
     assert daemon.wait() == 0
 
 
+@pytest.mark.fault(
+    "Killed processes",
+    tried="Ctrl+C, then Ctrl+C again",
+    happens="the daemon leaves at once with the last good checkpoint",
+)
 def test_a_second_interrupt_leaves_at_once_with_the_last_good_checkpoint(home: Home, launch: Launch) -> None:
     daemon = launch("start", "--preset", "tiny", "--set", OFTEN)
     daemon.wait_for_line("[Checkpoint] Saved")
