@@ -107,7 +107,8 @@ class Learner:
 
     def update(self) -> None:
         """Take one step along it."""
-        self.optimizer.step(self.optimizer.gather(), self.step, 1.0)
+        self.optimizer.gather()
+        self.optimizer.step(self.step, 1.0)
         self.step += 1
 
 

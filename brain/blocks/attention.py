@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from brain.blocks.linear import Linear
 from brain.blocks.mixer import Mixer, State
@@ -38,6 +39,7 @@ class _RingAttention(torch.autograd.Function):
         return weight[..., :window] @ ring_values + weight[..., window:] @ v
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, ring_keys, ring_values, weight = ctx.saved_tensors
         gradient, window = gradients[0], ring_keys.shape[2]

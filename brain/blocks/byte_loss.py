@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def cap_logits(logits: Tensor, cap: float) -> Tensor:
@@ -37,6 +38,7 @@ class _ByteNats(torch.autograd.Function):
         return nats, confidence, guess
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         chance, bent, target = ctx.saved_tensors
         # d nats / d capped = chance − [target];  d capped / d logits = 1 − tanh².

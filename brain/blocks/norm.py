@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 EPSILON = 1e-6
 
@@ -24,6 +25,7 @@ class _RMSNorm(torch.autograd.Function):
         return normed.to(dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         normed, scale = ctx.saved_tensors
         gradient = gradients[0].to(normed.dtype)

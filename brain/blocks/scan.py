@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def naive_scan(decay: Tensor, write: Tensor, initial: Tensor) -> Tensor:
@@ -60,6 +61,7 @@ class _LinearScan(torch.autograd.Function):
         return states
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         decay, states, initial = ctx.saved_tensors
         # δ_t = g_t + a_{t+1} δ_{t+1};  da_t = δ_t h_{t−1};  db_t = δ_t;  dh_0 = a_1 δ_1.

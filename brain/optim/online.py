@@ -27,6 +27,8 @@ class OnlineOptimizer:
         hidden_matrices: names of the matrices Muon may take.
         unit_axes: the axis of units of each parameter whose units count their own steps, because some of them
             were born or may be renewed later than others; the fused optimizers take the rest.
+        clip_apart: what the names of parameters begin with whose gradients are clipped by a norm of their own, so
+            that they have no say in how far the others move.
 
     `tensors` names every moment `<parameter>|<moment>`; all exist from the start, so the set of names is
     constant.
@@ -39,8 +41,11 @@ class OnlineOptimizer:
         hidden_matrices: frozenset[str],
         *,
         unit_axes: Mapping[str, int] | None = None,
+        clip_apart: tuple[str, ...] = (),
     ) -> None:
         self.config = config
+        self._clip_apart = clip_apart
+        self._norms: dict[str, Tensor] = {}
         self.tables = {
             f"{name}.weight": module
             for name, module in network.named_modules()
@@ -92,14 +97,18 @@ class OnlineOptimizer:
         return min(1.0, (step + 1) / max(self.config.warmup_steps, 1))
 
     def gather(self) -> Tensor:
-        """Collect the gradients of the last backward; returns their total norm before clipping, a scalar."""
+        """Collect the gradients since the last step; returns their total norm before clipping, a scalar."""
         taken = {name: table.take_touched() for name, table in self.tables.items()}
         self._touched = {name: touched for name, touched in taken.items() if touched is not None}
-        return get_total_norm([leaf.grad for leaf in self._leaves() if leaf.grad is not None])
+        self._norms = {
+            part: get_total_norm([leaf.grad for leaf in leaves]) for part, leaves in self._leaves().items()
+        }
+        return get_total_norm(list(self._norms.values()))
 
-    def step(self, norm: Tensor, step: int, scale: float) -> float:
-        """Clip to `clip_norm` and update every weight that has a gradient; returns AdamW's rate."""
-        clip_grads_with_norm_(self._leaves(), self.config.clip_norm, norm)
+    def step(self, step: int, scale: float) -> float:
+        """Clip what was gathered to `clip_norm` and update every weight that has a gradient; returns AdamW's rate."""
+        for clipped, leaves in self._leaves().items():
+            clip_grads_with_norm_(leaves, self.config.clip_norm, self._norms[clipped])
         warmth, rate = self._warmth(step), self.rate(step, scale)
         for part in self.bases:
             for group in part.param_groups:
@@ -113,8 +122,10 @@ class OnlineOptimizer:
         return rate
 
     def clear(self) -> None:
-        """Drop all gradients."""
-        self._touched = {}
+        """Drop all gradients, those not gathered yet too."""
+        self._touched, self._norms = {}, {}
+        for table in self.tables.values():
+            table.take_touched()
         for p in self.dense.values():
             p.grad = None
 
@@ -139,5 +150,12 @@ class OnlineOptimizer:
                 named |= {f"{names[p]}|{key}": value for key, value in moments.items()}
         return named
 
-    def _leaves(self) -> list[Any]:
-        return [*self.dense.values(), *(touched.leaf for touched in self._touched.values())]
+    def _leaves(self) -> dict[str, list[Any]]:
+        """What has a gradient, by the part it is clipped with; "" is all that is not clipped apart."""
+        leaves = self.dense | {name: touched.leaf for name, touched in self._touched.items()}
+        parts: dict[str, list[Any]] = {}
+        for name, leaf in leaves.items():
+            if leaf.grad is not None:
+                part = next((prefix for prefix in self._clip_apart if name.startswith(prefix)), "")
+                parts.setdefault(part, []).append(leaf)
+        return parts

@@ -47,6 +47,8 @@ class RowAdam:
         square.addcmul_(gradient, gradient, value=1.0 - beta2)
         size = (learning_rate / (1.0 - beta1**step)).unsqueeze(1)
         scale = (square / (1.0 - beta2**step).unsqueeze(1)).sqrt_().add_(self.config.eps)
-        self.weight.index_copy_(0, ids, touched.leaf[first:] - size * average / scale)
+        # The weight as it is now: it may have moved since these rows were read.
+        weight = self.weight.index_select(0, ids)
+        self.weight.index_copy_(0, ids, weight - size * average / scale)
         for name, value in (("step", step), ("exp_avg", average), ("exp_avg_sq", square)):
             self.state[name].index_copy_(0, ids, value)

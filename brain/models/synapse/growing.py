@@ -81,11 +81,7 @@ def probe(brain: Synapse, batch: Batch, generator: torch.Generator) -> dict[str,
         total: Tensor = mean + brain.spec.config.self_model_weight * apart
         return total
 
-    try:
-        return probe_sites(brain.network.growth_modules(), loss, generator)
-    finally:
-        for table in brain.optimizer.tables.values():
-            table.take_touched()  # the next step must not find the rows of this look
+    return probe_sites(brain.network.growth_modules(), loss, generator)
 
 
 def _born(brain: Synapse, plan: GrowthPlan, weights: Mapping[str, Tensor]) -> Growth:

@@ -18,6 +18,7 @@ from brain.models.synapse.generation import Reader, continue_bytes, score_rows
 from brain.models.synapse.growing import grow, next_column, probe
 from brain.models.synapse.lanes import Lanes
 from brain.models.synapse.network import SynapseNetwork
+from brain.models.synapse.sites import SELF_MODEL
 from brain.models.synapse.spec import SynapseSpec
 from brain.models.synapse.teaching import Lesson, Teacher
 from brain.models.tensors import copy_named
@@ -63,6 +64,7 @@ class Synapse:
             optimizer,
             self.network.hidden_matrices(),
             unit_axes=unit_axes if renews else self.network.unit_axes(),
+            clip_apart=(f"{SELF_MODEL}.",),  # through a shared norm it would move the trunk after all
         )
         self.lanes = Lanes(self.network, lanes, device=device, dtype=self.dtype)
         self.averages = Averages(self.network, optimizer.averaging)
@@ -148,7 +150,7 @@ class Synapse:
         scale = self.counters["rate_scale"] * rate_factor
         rate = self.optimizer.rate(self.counters["step"], scale)
         if applied:
-            self.optimizer.step(norm, self.counters["step"], scale)
+            self.optimizer.step(self.counters["step"], scale)
             self.counters["averaged"] = self.averages.follow(self.counters["averaged"], asleep=asleep)
             self.lanes.put(lane, mask, done.update)
             if not asleep:

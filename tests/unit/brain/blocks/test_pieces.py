@@ -189,7 +189,7 @@ def test_a_table_gathers_gradient_for_the_rows_it_read() -> None:
     assert table.take_touched() is None
     with torch.no_grad():
         torch.testing.assert_close(table(index), read)
-    assert table.touched is None
+    assert table.take_touched() is None
 
 
 def test_bigrams_are_exact_and_silent_where_a_byte_is_missing() -> None:

@@ -35,7 +35,8 @@ def test_units_of_one_age_learn_as_torch_would(kind: str) -> None:
     for number, gradient in enumerate(gradients(6)):
         for net, optimizer in ((counted, own), (whole, reference)):
             net.matrix.grad, net.vector.grad = gradient.clone(), torch.ones(3)
-            optimizer.step(optimizer.gather(), number, 1.0)
+            optimizer.gather()
+            optimizer.step(number, 1.0)
     torch.testing.assert_close(counted.matrix, whole.matrix, rtol=1e-5, atol=1e-6)
     assert torch.equal(counted.vector, whole.vector)
 
@@ -52,7 +53,8 @@ def test_a_renewed_unit_is_an_adam_from_its_first_step_and_its_elders_never_noti
             renewed.renew("matrix", torch.tensor([2]))
         for net, optimizer in ((old, renewed), (untouched, straight)):
             net.matrix.grad = gradient.clone()
-            optimizer.step(optimizer.gather(), number, 1.0)
+            optimizer.gather()
+            optimizer.step(number, 1.0)
     alone = nn.Parameter(before)
     reference = torch.optim.Adam([alone], lr=settings.learning_rate, betas=settings.betas, eps=settings.eps)
     for gradient in series[4:]:

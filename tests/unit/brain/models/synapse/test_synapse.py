@@ -160,15 +160,24 @@ def test_a_lane_whose_document_ended_begins_anew_even_untold() -> None:
     assert brain.state().learning["carried|reader.position"].tolist() == [10, 0, 10]
 
 
-def test_the_self_model_cannot_move_the_trunk() -> None:
-    with_self, without = make(), make(self_model_weight=0.0)
-    for brain in (with_self, without):
-        brain.optimizer.config = replace(brain.optimizer.config, clip_norm=1e9)
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+@pytest.mark.parametrize("clip_norm", [1e-3, 1.0, 1e9])
+def test_the_self_model_cannot_move_the_trunk(kind: str, clip_norm: float) -> None:
+    optimizer = OptimizerConfig(
+        kind="muon" if kind == "muon" else "adamw", warmup_steps=1, clip_norm=clip_norm
+    )
+    brains = [
+        build_brain("synapse", SMALL | {"self_model_weight": weight}, **ARGUMENTS | {"optimizer": optimizer})
+        for weight in (0.0, 1.0, 1000.0)
+    ]
+    for brain in brains:
         for seed in range(3):
             brain.learn(batch(seed))
-    own, other = with_self.state().model, without.state().model
-    differing = {name for name in own if not torch.equal(own[name], other[name])}
-    assert differing == {"self_model.into.weight", "self_model.out.weight"}
+    without, *others = ({**brain.state().model, **brain.state().learning} for brain in brains)
+    for own in others:
+        differing = {name for name in own if not torch.equal(own[name], without[name])}
+        assert {name for name in differing if "self_model." not in name} == set()
+        assert {"self_model.into.weight", "self_model.out.weight"} <= differing
 
 
 def test_the_self_model_learns_its_next_state() -> None:
