@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from daemon.config_loading import config_to_dict
+from daemon.config_upgrades import config_to_dict
 from daemon.home import Home
 from daemon.protocol import TrainerOrder
 from daemon.trainer.assembly import assemble_parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import typing
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -55,18 +56,45 @@ def brain_from_spec(
 ) -> Brain:
     """A brain of the architecture in `BrainState.spec`, growth included, with first weights of `seed`.
 
+    A stored spec is brought up to date (`brain.upgrades`) before it comes here.
+
     Raises:
         UnknownNameError: when the spec's kind is not registered.
-        SpecMismatchError: when the spec cannot be read.
+        SpecMismatchError: when the spec cannot be read, or has a setting that this kind of brain does not know.
     """
     if not isinstance(spec.get("kind"), str):
         raise SpecMismatchError(
             "the architecture spec names no kind of brain; the checkpoint's manifest is damaged"
         )
     entry = brains.get(spec["kind"])
+    _check_known(entry, spec.get("config", {}))
     return cast(
         "Brain", entry.load().from_spec(spec, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
     )
+
+
+def _check_known(entry: Entry, config: Any) -> None:
+    """Refuse a stored config with a key that its class has not, before the class does it without a name.
+
+    Raises:
+        SpecMismatchError: names the key and the nearest that is known.
+    """
+    pending = [("config", config, entry.config)]
+    while pending:
+        where, settings, of = pending.pop()
+        if not isinstance(settings, dict):
+            continue
+        hints = typing.get_type_hints(of)
+        for name, value in settings.items():
+            if name not in hints:
+                near = difflib.get_close_matches(str(name), hints, n=1)
+                hint = f"; did it become {near[0]}?" if near else ""
+                raise SpecMismatchError(
+                    f"the stored architecture of a {entry.name} brain has {where}.{name}, which this synapsed "
+                    f"does not know{hint}"
+                )
+            if dataclasses.is_dataclass(hint := hints[name]) and isinstance(hint, type):
+                pending.append((f"{where}.{name}", value, hint))
 
 
 def parse_settings(entry: Entry, settings: Mapping[str, Any]) -> Any:

@@ -5,6 +5,7 @@ SynapsedError
 │   ├── UnknownNameError        a registry has no such name
 │   ├── DuplicateNameError      two parts claim one name
 │   ├── SettingsError           a brain's own setting is unknown or out of range
+│   ├── NewerVersionError       a later synapsed stored it
 │   ├── NonFiniteLossError      a loss or gradient is NaN or infinite
 │   └── SpecMismatchError       tensors do not fit the architecture that should hold them
 ├── MemoryDamagedError          replay on disk is not what was committed
@@ -32,6 +33,10 @@ class DuplicateNameError(BrainError):
 
 class SettingsError(BrainError):
     """A brain's own setting is unknown or cannot be; the message names it."""
+
+
+class NewerVersionError(BrainError):
+    """Settings or an architecture were stored by a later version of the program."""
 
 
 class NonFiniteLossError(BrainError):

@@ -25,6 +25,7 @@ from brain.errors import UnknownNameError
 from brain.registry import brains
 from daemon.config import RunConfig
 from daemon.config_ranges import range_of
+from daemon.config_upgrades import brought_up, plain
 from daemon.data_paths import locate
 from daemon.errors import ConfigError, UsageError
 from daemon.preset_files import preset_names, read_preset
@@ -99,19 +100,13 @@ def resolve_config(
     return _with_located_data(_check(layers, str(preset)), layers)
 
 
-def config_to_dict(config: RunConfig) -> dict[str, Any]:
-    """JSON-able form, complete: what is stored with the run and in every checkpoint."""
-    settings: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
-    return settings
-
-
 def config_from_dict(settings: Mapping[str, Any], *, origin: str = "stored configuration") -> RunConfig:
-    """Take back `config_to_dict`; a setting that is missing has its default.
+    """Take back `config_to_dict`, of this version or any before; a setting that is missing has its default.
 
     Raises:
-        ConfigError: as `resolve_config`.
+        ConfigError: as `resolve_config`; or it was stored by a later version.
     """
-    nested = unfold(settings, origin=origin)
+    nested = unfold(brought_up(settings, origin=origin), origin=origin)
     return _check([Layer(origin, nested)], str(nested.get("preset", "default")))
 
 
@@ -124,7 +119,7 @@ def override_config(
         ConfigError: as `resolve_config`.
     """
     layers = [
-        Layer("stored configuration", config_to_dict(config)),
+        Layer("stored configuration", plain(config)),
         _asked_layer(overrides, origin),
     ]
     return _check(layers, config.preset)
@@ -290,7 +285,7 @@ def _adapter(config: type) -> TypeAdapter[Any]:
 
 
 def _check_ranges(config: RunConfig, layers: list[Layer]) -> None:
-    for path, value in _leaves(config_to_dict(config)):
+    for path, value in _leaves(plain(config)):
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         name = ".".join(path)

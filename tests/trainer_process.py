@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from daemon.config_loading import config_to_dict, resolve_config
+from daemon.config_loading import resolve_config
+from daemon.config_upgrades import config_to_dict
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 from daemon.trainer.process import trainer_main
 

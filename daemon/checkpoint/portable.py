@@ -11,6 +11,7 @@ file holds them once, and a reader of the seed's format finds a tensor.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import math
 import pickle
@@ -21,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from brain.upgrades import SPEC
 from daemon.checkpoint.manifest import DefectError, Manifest, manifest_from_json, unreadable
-from daemon.checkpoint.reader import LoadedCheckpoint
+from daemon.checkpoint.reader import LoadedCheckpoint, with_spec_of_today
 from daemon.checkpoint.tensor_file import memory_of
 from daemon.durable import sync_directory, sync_file, temporary_beside
 from daemon.errors import CheckpointError
@@ -126,6 +128,7 @@ def load_pt(path: Path) -> LoadedCheckpoint:
 
 def _content(checkpoint: LoadedCheckpoint, replay_rows: list[Mapping[str, Tensor]]) -> dict[str, Any]:
     manifest, state = checkpoint.manifest, checkpoint.state
+    spec = SPEC.stamped(manifest.spec) if manifest.spec else {}
     internal, carried = _flattened(checkpoint.learning)
     learning = {**checkpoint.learning, **carried}
     vitals = {name: tensor for name, tensor in learning.items() if name.startswith(VITALS)}
@@ -147,8 +150,8 @@ def _content(checkpoint: LoadedCheckpoint, replay_rows: list[Mapping[str, Tensor
         "random": dict(checkpoint.random),
         "arrays": {name: torch.from_numpy(array) for name, array in checkpoint.arrays.items()},
         "state": dict(state),
-        "spec": dict(manifest.spec),
-        "manifest": manifest.to_json(),
+        "spec": spec,
+        "manifest": dataclasses.replace(manifest, spec=spec).to_json(),
     }
 
 
@@ -182,7 +185,7 @@ def _checkpoint(path: Path, content: dict[str, Any]) -> LoadedCheckpoint:
         state = {key: list(content.get(key) or []) for key in ("metrics_history", "growth_history")}
     return LoadedCheckpoint(
         path=path,
-        manifest=_manifest(content),
+        manifest=with_spec_of_today(path, _manifest(content)),
         model=_tensors(content["model_state_dict"]),
         learning=_tensors(content.get("learning") or {}),
         random=_tensors(content.get("random") or {}),

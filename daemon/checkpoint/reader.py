@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from brain.errors import NewerVersionError, SettingsError
+from brain.upgrades import SPEC
 from daemon.checkpoint import tensor_file
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.damage import set_aside
@@ -17,12 +20,13 @@ from daemon.checkpoint.manifest import (
     STATE,
     DefectError,
     Manifest,
+    NewerFormatError,
     check_file,
     read_manifest,
     unreadable,
 )
 from daemon.checkpoint.writer import RANDOM_PREFIX
-from daemon.errors import NoCheckpointError
+from daemon.errors import CheckpointError, NoCheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +45,7 @@ class LoadedCheckpoint:
 
     Attributes:
         path: the directory or `.pt` file it came from.
-        manifest: what it is.
+        manifest: what it is, its architecture brought up to today's form.
         model: weights and buffers by name; tied names share one tensor.
         learning: optimizer moments, carried state, windows of vital signs.
         random: states of random generators, uint8.
@@ -134,6 +138,7 @@ def _load(path: Path) -> LoadedCheckpoint:
     manifest = read_manifest(path)
     for name in FILES:
         check_file(path, name, manifest.files[name])
+    manifest = with_spec_of_today(path, manifest)
     model = _tensors(path, MODEL)
     for first, *others in manifest.tied:
         if first not in model:
@@ -153,6 +158,22 @@ def _load(path: Path) -> LoadedCheckpoint:
         arrays={name: tensor.numpy() for name, tensor in _tensors(path, SLOTS).items()},
         state=_state(path),
     )
+
+
+def with_spec_of_today(path: Path, manifest: Manifest) -> Manifest:
+    """The manifest with its architecture in the form that brains read now.
+
+    Raises:
+        NewerFormatError: a later synapsed stored it.
+        CheckpointError: it is not what its version says. Its files are what was saved, so it is no damage.
+    """
+    try:
+        spec = SPEC.brought_up(manifest.spec, origin=f"checkpoint {path.name}") if manifest.spec else {}
+    except NewerVersionError as error:
+        raise NewerFormatError(str(error)) from error
+    except SettingsError as error:
+        raise CheckpointError(f"{error}. Choose another: synapsed checkpoints") from error
+    return dataclasses.replace(manifest, spec=spec)
 
 
 def _tensors(path: Path, name: str) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from brain.upgrades import SPEC
 from daemon.checkpoint import tensor_file
 from daemon.checkpoint.catalogue import Catalogue, free_names
 from daemon.checkpoint.manifest import LEARNING, MANIFEST, MODEL, SLOTS, STATE, Manifest, timestamp_of
@@ -297,7 +298,7 @@ class CheckpointWriter:
             created=job.created,
             timestamp=timestamp_of(job.created),
             reason=snapshot.reason,
-            spec=snapshot.spec,
+            spec=SPEC.stamped(snapshot.spec),
             tied=snapshot.tied,
             environment=snapshot.environment,
             replay=snapshot.replay,

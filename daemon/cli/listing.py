@@ -184,7 +184,8 @@ def schedule(
 def presets(as_json: JsonOption = False) -> None:
     """List the ready-made runs."""
     from daemon.cli.output import print_json, print_table
-    from daemon.config_loading import config_to_dict, list_presets
+    from daemon.config_loading import list_presets
+    from daemon.config_upgrades import config_to_dict
 
     rows = [
         {"name": preset.name, "summary": preset.summary, "config": config_to_dict(preset.config)}

@@ -12,7 +12,7 @@ from daemon.checkpoint.damage import set_aside, set_aside_newest_run
 from daemon.checkpoint.manifest import DefectError, read_manifest
 from daemon.checkpoint.resolve import PORTABLE, resolve
 from daemon.config import RunConfig
-from daemon.config_loading import config_to_dict
+from daemon.config_upgrades import config_to_dict
 from daemon.errors import CheckpointError, NoCheckpointError
 from daemon.protocol import RunState
 from daemon.store.forgetting import probe_losses

@@ -9,7 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemon.config_loading import config_to_dict
+from daemon.config_upgrades import config_to_dict
 from daemon.errors import ConflictError, NotFoundError, TrainerLostError, UsageError
 from daemon.protocol import Command, RunState, TrainerOrder
 from daemon.supervisor.clock import Clock, SystemClock

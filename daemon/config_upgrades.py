@@ -1,0 +1,41 @@
+"""The stored configuration of a run: its plain form, its version, what each step of the program changed in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from brain.errors import NewerVersionError, SettingsError
+from brain.upgrades import Upgrades
+from daemon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from daemon.config import RunConfig
+
+CONFIG = Upgrades(form="the configuration")
+
+
+def config_to_dict(config: RunConfig) -> dict[str, Any]:
+    """JSON-able form, complete and with its version: what is stored with the run and in every checkpoint."""
+    return CONFIG.stamped(plain(config))
+
+
+def plain(config: RunConfig) -> dict[str, Any]:
+    """Every setting as nested JSON values."""
+    settings: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return settings
+
+
+def brought_up(settings: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
+    """What was stored, of this version or any before, under the names of today.
+
+    Raises:
+        ConfigError: it was stored by a later version, or is not what its version says.
+    """
+    try:
+        return CONFIG.brought_up(settings, origin=origin)
+    except (NewerVersionError, SettingsError) as error:
+        raise ConfigError(str(error)) from error
