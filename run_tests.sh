@@ -46,20 +46,33 @@ unset SYNAPSED_HOME SYNAPSED_TOKEN SYNAPSED_DATABASE_URL
 export OMP_NUM_THREADS=1
 PATH="$PWD/.venv/bin:$PATH"
 
-failed=()
-check() {
-    say "· $*"
-    "$@" || failed+=("$1 ${2:-}")
+if [ "$#" -gt 0 ]; then # who chooses tests wants those alone
+    exec python -m pytest "$@"
+fi
+
+# The checks run beside the tests, each once; what they say comes in one piece when they have ended.
+run_checks() {
+    local check failed=0
+    for check in "ruff check ." "ruff format --check ." "mypy" "lint-imports"; do
+        printf '· %s\n' "$check"
+        $check || failed=1
+    done
+    return "$failed"
 }
-if [ "$#" -eq 0 ]; then # who chooses tests wants those alone
-    check ruff check .
-    check ruff format --check .
-    check mypy
-    check lint-imports
+(
+    told="$(run_checks 2>&1)" && passed=0 || passed=1
+    printf '\n%s\n' "$told"
+    exit "$passed"
+) &
+checks=$!
+trap 'kill "$checks" 2>/dev/null || true' EXIT
+
+# Tests wait much, for processes and browsers: one worker more than there are cores.
+workers="${SYNAPSED_TEST_WORKERS:-$(($(getconf _NPROCESSORS_ONLN) + 1))}"
+failed=0
+python -m pytest --numprocesses "$workers" --dist worksteal || failed=$?
+if ! wait "$checks"; then
+    say "One of the checks failed: ruff, mypy or import-linter; what it says stands above."
+    failed=1
 fi
-if [ "${#failed[@]}" -gt 0 ]; then
-    say "Failed before the tests: ${failed[*]}"
-fi
-# Last, so that its closing line is the last thing printed.
-python -m pytest "$@" || exit $?
-exit "$((${#failed[@]} > 0))"
+exit "$failed"

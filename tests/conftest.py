@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import itertools
 import random
 import sys
 from typing import TYPE_CHECKING
@@ -45,6 +46,21 @@ def home(tmp_path: Path) -> Home:
     made = Home.open(tmp_path / "home", environ={})
     made.prepare()
     return made
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests first in each worker's share, so that none of them is what everybody waits for at the end."""
+    num_workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    long = [item for item in items if item.get_closest_marker("slow")]
+    short = [item for item in items if not item.get_closest_marker("slow")]
+    # The scheduler hands out contiguous shares of equal length; who is done steals from the end of another's.
+    bounds = [round(len(items) * worker / num_workers) for worker in range(num_workers + 1)]
+    ordered: list[pytest.Item] = []
+    for worker, (start, end) in enumerate(itertools.pairwise(bounds)):
+        share = long[worker::num_workers]
+        ordered += share
+        ordered += [short.pop(0) for _ in range(min(len(short), end - start - len(share)))]
+    items[:] = [*ordered, *short]
 
 
 @pytest.hookimpl(wrapper=True)

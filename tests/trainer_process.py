@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from daemon.config_loading import resolve_config
 from daemon.config_upgrades import config_to_dict
@@ -15,12 +16,14 @@ from daemon.trainer.process import trainer_main
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerContext, SpawnContext
     from multiprocessing.process import BaseProcess
     from pathlib import Path
 
     from daemon.home import Home
 
 TIMEOUT_SECONDS = 120.0
+PRELOADED = ["torch", "brain.models.synapse.model", "daemon.trainer.session"]
 
 
 @dataclass
@@ -107,9 +110,14 @@ def tiny_order(home: Home, *, run_id: str = "r-test", session: int = 1, **settin
     )
 
 
-def spawn(order: TrainerOrder) -> TrainerProcess:
-    """Start a trainer on `order`."""
-    context = multiprocessing.get_context("spawn")
+def spawn(order: TrainerOrder, *, method: Literal["forkserver", "spawn"] = "forkserver") -> TrainerProcess:
+    """Start a trainer on `order`; `spawn` as the supervisor does it, `forkserver` without importing torch anew."""
+    context: SpawnContext | ForkServerContext
+    if method == "spawn" or sys.platform == "win32":
+        context = multiprocessing.get_context("spawn")
+    else:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
     ours, theirs = context.Pipe()
     process = context.Process(target=trainer_main, args=(order, theirs))
     process.start()

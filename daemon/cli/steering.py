@@ -191,12 +191,8 @@ def ask(
 
     settings = {"max_bytes": max_bytes, "temperature": temperature, "top_p": top_p}
     opened = Home.open(home, create=False)
-    live = None if checkpoint_name else _live_run(opened, run_id)
-    if live is not None:
-        daemon, run = live
-        with daemon:
-            answer = daemon.post(f"/runs/{run}/generate", {"prompt": text, **settings})
-    else:
+    answer = None if checkpoint_name else _live_answer(opened, run_id, {"prompt": text, **settings})
+    if answer is None:
         from daemon.cli.checkpoints import offline
 
         answer = offline("generate", opened, checkpoint_name or "latest", text, **settings)
@@ -285,19 +281,22 @@ def _print_summary(run: dict[str, Any], home: Home) -> None:
     print(progress.summary())
 
 
-def _live_run(home: Home, run_id: str | None) -> tuple[DaemonClient, str] | None:
-    """The daemon and the run that can answer now, if there is one."""
+def _live_answer(home: Home, run_id: str | None, question: dict[str, Any]) -> dict[str, Any] | None:
+    """What the learning brain says; None where none learns."""
     from daemon.cli.client import DaemonClient
     from daemon.errors import NotFoundError, NotRunningError
     from daemon.protocol import RunState
 
     try:
-        daemon = DaemonClient.connect(home)
-        run = daemon.run(run_id)
+        with DaemonClient.connect(home) as daemon:
+            run = daemon.run(run_id)
+            if RunState(run["state"]).ended:
+                return None
+            answer: dict[str, Any] = daemon.post(f"/runs/{run['id']}/generate", question)
+            return answer
     except NotRunningError:
         return None
     except NotFoundError:
         if run_id is not None:
             raise
         return None
-    return None if RunState(run["state"]).ended else (daemon, run["id"])

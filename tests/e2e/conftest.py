@@ -13,8 +13,8 @@ else:
     from playwright.sync_api import Error, Page, sync_playwright
 
     from tests.e2e.browser import Watch, launch
-    from tests.e2e.fake_daemon import FakeDaemon
-    from tests.e2e.servers import ScriptedServer
+    from tests.fake_daemon.server import ScriptedServer
+    from tests.fake_daemon.world import FakeDaemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,8 +48,10 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def scripted() -> Iterator[ScriptedServer]:
     """A scripted daemon in the middle of a run."""
-    with ScriptedServer(FakeDaemon.furnished()) as server:
+    daemon = FakeDaemon.furnished()
+    with ScriptedServer(daemon) as server:
         yield server
+    assert daemon.drift == [], "the real API does not answer so"
 
 
 @pytest.fixture

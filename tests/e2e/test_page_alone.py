@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browser import GONE, Watch
-from tests.e2e.fake_daemon import HOSTILE, FakeDaemon
-from tests.e2e.fake_run import SPIKE_STEP
-from tests.e2e.servers import ScriptedServer
+from tests.fake_daemon.run import SPIKE_STEP
+from tests.fake_daemon.server import ScriptedServer
+from tests.fake_daemon.world import HOSTILE, FakeDaemon
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -20,9 +20,9 @@ def weights_hash(checkpoint: Path) -> str:
     return hashlib.sha256((checkpoint / "model.safetensors").read_bytes()).hexdigest()
 
 
-def learn(home: Home, **settings: Any) -> Path:
+def learn(home: Home, *, method: Literal["forkserver", "spawn"] = "forkserver", **settings: Any) -> Path:
     """One session to its end; the final checkpoint."""
-    goodbye = spawn(tiny_order(home, **settings)).finish()
+    goodbye = spawn(tiny_order(home, **settings), method=method).finish()
     assert goodbye.state == "finished", goodbye.error
     assert goodbye.checkpoint is not None
     return home.checkpoints / goodbye.checkpoint
@@ -30,15 +30,15 @@ def learn(home: Home, **settings: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The uninterrupted run: STEPS steps in one life."""
+    """The uninterrupted run: STEPS steps in one life, of a process begun as the supervisor begins it."""
     home = Home.open(tmp_path_factory.mktemp("straight"), environ={})
     home.prepare()
-    return learn(home, limits__steps=STEPS)
+    return learn(home, method="spawn", limits__steps=STEPS)
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
 def test_half_and_half_equals_the_whole(home: Home, tmp_path: Path, kind: str, straight: Path) -> None:
-    settings = {"optimizer__kind": kind}
+    settings: dict[str, Any] = {"optimizer__kind": kind}
     if kind == "adamw":
         whole = straight
     else:

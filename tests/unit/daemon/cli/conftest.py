@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.cli.app import main
-from tests.unit.daemon.cli.fake_daemon import FakeDaemon
+from tests.fake_daemon.server import answering_in
+from tests.fake_daemon.world import FakeDaemon
 
 if TYPE_CHECKING:
     from daemon.home import Home
@@ -48,5 +49,5 @@ def call(home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
 @pytest.fixture
 def daemon(home: Home) -> Iterator[FakeDaemon]:
     """A daemon that answers in the test's home."""
-    with FakeDaemon(home) as fake:
+    with answering_in(home, FakeDaemon.small()) as fake:
         yield fake

@@ -8,7 +8,9 @@ import pytest
 
 from daemon.cli.client import DaemonClient
 from daemon.errors import ConflictError, DaemonError, NotFoundError, NotRunningError, UsageError
-from tests.unit.daemon.cli.fake_daemon import RUN, FakeDaemon
+from tests.fake_daemon.run import FakeRun
+from tests.fake_daemon.server import answering_in
+from tests.fake_daemon.world import FakeDaemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +29,8 @@ def test_it_shows_the_homes_token_and_marks_what_may_be_repeated(
 ) -> None:
     client.get("/runs")
     client.post("/runs/r-1/generate", {"prompt": "a"})
-    assert {headers["Authorization"] for headers in daemon.headers} == {f"Bearer {home.token()}"}
-    assert len(daemon.headers[1]["Idempotency-Key"]) == 32
+    assert {headers["authorization"] for headers in daemon.headers} == {f"Bearer {home.token()}"}
+    assert len(daemon.headers[1]["idempotency-key"]) == 32
 
 
 def test_nothing_running_names_the_command_that_starts_one(home: Home) -> None:
@@ -37,7 +39,7 @@ def test_nothing_running_names_the_command_that_starts_one(home: Home) -> None:
 
 
 def test_an_address_nobody_answers_at_is_not_running(home: Home) -> None:
-    with FakeDaemon(home) as gone:
+    with answering_in(home, FakeDaemon.small()) as gone:
         url = gone.url
     with DaemonClient(url, "t") as client, pytest.raises(NotRunningError, match=f"nothing answers at {url}"):
         client.get("/runs")
@@ -57,13 +59,7 @@ def test_an_address_nobody_answers_at_is_not_running(home: Home) -> None:
 def test_a_problem_becomes_one_line_of_the_right_kind(
     daemon: FakeDaemon, client: DaemonClient, status: int, kind: type[DaemonError]
 ) -> None:
-    problem = {
-        "title": "No",
-        "detail": "it\nis so",
-        "request_id": "q-1",
-        "errors": [{"path": "a.b", "message": "bad"}],
-    }
-    daemon.problems["GET", "/runs"] = (status, problem)
+    daemon.refuse("GET", "/runs", status, "it\nis so", errors=[{"path": "a.b", "message": "bad"}])
     with pytest.raises(kind) as caught:
         client.get("/runs")
     message = str(caught.value)
@@ -76,7 +72,8 @@ def test_a_problem_becomes_one_line_of_the_right_kind(
 
 
 def test_items_come_over_as_many_pages_as_it_takes(daemon: FakeDaemon, client: DaemonClient) -> None:
-    daemon.runs[:] = [{**RUN, "id": f"r-{number}"} for number in range(1203)]
+    for number in range(2, 1204):
+        daemon.runs[f"r-{number}"] = FakeRun(id=f"r-{number}", name="one of many")
     assert len(list(client.items("/runs", limit=1100))) == 1100
     assert len(list(client.items("/runs", limit=5000))) == 1203
     limits = [query["limit"] for method, path, query in daemon.asked if (method, path) == ("GET", "/runs")]
@@ -86,11 +83,12 @@ def test_items_come_over_as_many_pages_as_it_takes(daemon: FakeDaemon, client: D
 def test_the_run_that_is_meant_is_the_learning_one_else_the_newest(
     daemon: FakeDaemon, client: DaemonClient
 ) -> None:
-    daemon.runs[:] = [{**RUN, "id": "new", "state": "stopped"}, {**RUN, "id": "old", "state": "paused"}]
-    assert client.run()["id"] == "old"
-    daemon.runs[1]["state"] = "crashed"
+    daemon.runs["r-1"].state = "paused"
+    daemon.add(FakeRun(id="new", name="second", state="stopped"))
+    assert client.run()["id"] == "r-1"
+    daemon.runs["r-1"].state = "crashed"
     assert client.run()["id"] == "new"
-    assert client.run("old")["id"] == "old"
+    assert client.run("r-1")["id"] == "r-1"
     daemon.runs.clear()
     with pytest.raises(NotFoundError, match="no run has been started"):
         client.run()
@@ -99,11 +97,11 @@ def test_the_run_that_is_meant_is_the_learning_one_else_the_newest(
 def test_an_action_is_waited_for(daemon: FakeDaemon, client: DaemonClient) -> None:
     operation = client.act("r-1", "checkpoint")
     assert operation["state"] == "done"
-    assert ("GET", "/operations/o-1", {"wait": "20"}) in daemon.asked
+    assert ("GET", f"/operations/{operation['id']}", {"wait": "20"}) in daemon.asked
 
 
 def test_a_failed_action_is_an_error_with_its_reason(daemon: FakeDaemon, client: DaemonClient) -> None:
-    failed = {"id": "o-1", "action": "checkpoint", "state": "failed", "error": "disk full"}
-    daemon.problems["GET", "/operations/o-1"] = (200, failed)
+    failed = daemon.operate(daemon.runs["r-1"], "checkpoint") | {"state": "failed", "error": "disk full"}
+    daemon.answers["POST", "/runs/r-1/actions"] = (202, failed)
     with pytest.raises(ConflictError, match="checkpoint failed: disk full"):
         client.act("r-1", "checkpoint")

@@ -12,8 +12,8 @@ import pytest
 from daemon.cli import doctor
 
 if TYPE_CHECKING:
+    from tests.fake_daemon.world import FakeDaemon
     from tests.unit.daemon.cli.conftest import Call
-    from tests.unit.daemon.cli.fake_daemon import FakeDaemon
 
 CHECKS = {"python", "home", "disk", "port", "torch", "device", "browser", "database"}
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.unit.daemon.api.test_growth import VIEW
+from tests.unit.daemon.api import test_growth
 
 if TYPE_CHECKING:
+    from tests.fake_daemon.world import FakeDaemon
     from tests.unit.daemon.cli.conftest import Call
-    from tests.unit.daemon.cli.fake_daemon import FakeDaemon
 
 GROWTH = "/runs/r-1/growth"
+VIEW: dict[str, Any] = {**test_growth.VIEW, "step": 1234}
 
 
 def test_the_sites_are_previewed(call: Call, daemon: FakeDaemon) -> None:
-    daemon.problems["GET", GROWTH] = (200, VIEW)
+    daemon.answers["GET", GROWTH] = (200, VIEW)
     shown = call("grow", "--preview", "--fraction", "0.1").out
     assert "self_model" in shown
     assert "176 of at most 100,000 neurons. Growth by itself is off" in shown
@@ -24,7 +25,7 @@ def test_the_sites_are_previewed(call: Call, daemon: FakeDaemon) -> None:
 
 def test_the_preview_shows_one_site_and_ignores_nothing_it_is_told(call: Call, daemon: FakeDaemon) -> None:
     other = {**VIEW["sites"][0], "site": "blocks.0.mlp"}
-    daemon.problems["GET", GROWTH] = (200, {**VIEW, "sites": [other, *VIEW["sites"]]})
+    daemon.answers["GET", GROWTH] = (200, {**VIEW, "sites": [other, *VIEW["sites"]]})
     assert "blocks.0.mlp" not in call("grow", "--preview", "--site", "self_model").out
     assert call("grow", "--preview", "--site", "self_model", "--json").json() == VIEW
     wrong = call("grow", "--preview", "--site", "self_modal")
@@ -42,8 +43,8 @@ def test_a_site_is_grown_and_the_way_back_is_named(call: Call, daemon: FakeDaemo
         "operator": "widen", "site": "self_model", "units_before": 16, "units_after": 20, "step": 1234,
         "metrics_after": {"num_neurons": 180}, "checkpoint": "continuous_1706123456",
     }  # fmt: skip
-    operation = {"id": "o-7", "action": "grow", "state": "done", "result": result, "error": None}
-    daemon.problems["POST", GROWTH] = (202, operation)
+    operation = daemon.operate(daemon.runs["r-1"], "grow", result)
+    daemon.answers["POST", GROWTH] = (202, operation)
     called = call("grow", "--site", "self_model", "--fraction", "0.25")
     assert called.out == (
         "self_model grew from 16 to 20 units at step 1,234; 180 neurons in all. "
@@ -59,8 +60,8 @@ def test_a_block_is_born_behind_a_site(call: Call, daemon: FakeDaemon) -> None:
         "operator": "deepen", "site": "blocks.0.mlp", "units_before": 0, "units_after": 96, "step": 1234,
         "metrics_after": {"num_neurons": 272}, "checkpoint": "continuous_1706123456",
     }  # fmt: skip
-    operation = {"id": "o-7", "action": "grow", "state": "done", "result": result, "error": None}
-    daemon.problems["POST", GROWTH] = (202, operation)
+    operation = daemon.operate(daemon.runs["r-1"], "grow", result)
+    daemon.answers["POST", GROWTH] = (202, operation)
     assert call("grow", "--deepen", "--site", "blocks.0.mlp").out == (
         "A block of 96 units was born behind that of blocks.0.mlp at step 1,234; 272 neurons in all. "
         "Before it: continuous_1706123456\n"
@@ -84,14 +85,8 @@ def test_an_expert_and_a_column_are_born(call: Call, daemon: FakeDaemon) -> None
             "A column of 1,280 units was born, and all that is older is frozen, at step 1,234; 272 neurons in all. ",
         ),
     ):
-        operation = {
-            "id": "o-7",
-            "action": "grow",
-            "state": "done",
-            "result": {**whole, **result},
-            "error": None,
-        }
-        daemon.problems["POST", GROWTH] = (202, operation)
+        operation = daemon.operate(daemon.runs["r-1"], "grow", {**whole, **result})
+        daemon.answers["POST", GROWTH] = (202, operation)
         assert call("grow", *flags).out == f"{words}Before it: continuous_1706123456\n"
         assert ("POST", GROWTH, body) in daemon.asked
 
@@ -104,16 +99,16 @@ def test_only_one_growth_at_a_time(call: Call, daemon: FakeDaemon) -> None:
 
 
 def test_the_preview_says_what_a_column_would_bring_or_is_kept_by(call: Call, daemon: FakeDaemon) -> None:
-    daemon.problems["GET", GROWTH] = (200, VIEW)
+    daemon.answers["GET", GROWTH] = (200, VIEW)
     shown = call("grow", "--preview").out
     assert "A column would bring 160 neurons and 30,000 parameters, and freeze 8,000." in shown
     column = {**VIEW["column"], "reason": "this brain grows no columns"}
-    daemon.problems["GET", GROWTH] = (200, {**VIEW, "column": column})
+    daemon.answers["GET", GROWTH] = (200, {**VIEW, "column": column})
     assert "No column can be born: this brain grows no columns." in call("grow", "--preview").out
 
 
 def test_a_refusal_is_one_line_and_exit_code_5(call: Call, daemon: FakeDaemon) -> None:
-    daemon.problems["POST", GROWTH] = (409, {"detail": "self_model cannot grow: growth.max_neurons = 176"})
+    daemon.refuse("POST", GROWTH, 409, "self_model cannot grow: growth.max_neurons = 176")
     called = call("grow", "--site", "self_model")
     assert (called.code, called.err) == (5, "synapsed: self_model cannot grow: growth.max_neurons = 176\n")
     assert call("grow", "--fraction", "1.5").code == 2

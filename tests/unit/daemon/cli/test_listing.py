@@ -7,20 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from tests.fake_daemon.world import FakeDaemon
     from tests.unit.daemon.cli.conftest import Call
-    from tests.unit.daemon.cli.fake_daemon import FakeDaemon
-
-CHECKPOINT = {
-    "id": "continuous_1706123456",
-    "run": "r-1",
-    "step": 1234,
-    "bpc": 2.9,
-    "reason": "auto",
-    "size_bytes": 2048,
-    "created_at": "2026-02-19T14:35:56+00:00",
-    "pinned": False,
-    "best": True,
-}
 
 
 def test_runs_are_a_table_or_json(call: Call, daemon: FakeDaemon) -> None:
@@ -34,9 +22,8 @@ def test_runs_are_a_table_or_json(call: Call, daemon: FakeDaemon) -> None:
 
 
 def test_checkpoints_come_from_the_daemon_when_one_runs(call: Call, daemon: FakeDaemon) -> None:
-    daemon.lists["/checkpoints"] = [CHECKPOINT]
-    assert "2.0 KiB" in call("checkpoints").out
-    assert call("checkpoints", "--run", "r-1", "--json").json() == [CHECKPOINT]
+    assert "23.0 MiB" in call("checkpoints").out
+    assert call("checkpoints", "--run", "r-1", "--json").json() == daemon.checkpoints
     assert daemon.asked[-1][2]["run"] == "r-1"
 
 
@@ -46,9 +33,9 @@ def test_checkpoints_come_from_the_disk_when_none_runs(call: Call) -> None:
 
 
 def test_events_read_downwards(call: Call, daemon: FakeDaemon) -> None:
-    daemon.lists["/events"] = [
-        {**daemon.lists["/events"][0], "message": text} for text in ("newest", "oldest")
-    ]
+    daemon.events.clear()
+    for text in ("oldest", "newest"):
+        daemon.note(daemon.runs["r-1"], "checkpoint_saved", text)
     lines = call("events").out.splitlines()
     assert [line.split()[-1] for line in lines] == ["oldest", "newest"]
     call("events", "--run", "r-1", "--kind", "checkpoint_saved")
@@ -77,29 +64,17 @@ def test_a_table_in_a_pipe_does_not_wrap(call: Call, daemon: FakeDaemon, command
     assert all(line.strip() for line in lines)
 
 
-ALARM = {
-    "id": "r-1.agency_low.600",
-    "run": "r-1",
-    "kind": "agency_low",
-    "severity": "warning",
-    "message": "No sense of control: agency is below 0.3 (agency 0.210) → Raise the learning rate",
-    "raised_at": "2026-02-19T14:35:56+00:00",
-    "cleared_at": None,
-    "acknowledged_at": None,
-}
-
-
 def test_alarms_are_listed_with_their_remedy_and_acknowledged(call: Call, daemon: FakeDaemon) -> None:
-    assert call("alarms").err.startswith("synapsed: there is no /alarms")
-    daemon.lists["/alarms"] = [ALARM]
+    assert call("alarms").out == "Nothing is alarming.\n"
+    alarm = daemon.alarm(
+        daemon.runs["r-1"], "agency_low", "warning", "No sense of control", "Raise the learning rate"
+    )
     out = call("alarms", "--run", "r-1").out
     assert out.startswith("! No sense of control")
-    assert "r-1.agency_low.600" in out
+    assert alarm["id"] in out
     assert ", up\n" in out
     assert daemon.asked[-1][2] == {"limit": "30", "run": "r-1", "active": "true"}
-    assert call("alarms", "--all", "--json").json() == [ALARM]
+    assert call("alarms", "--all", "--json").json() == [alarm]
     assert "active" not in daemon.asked[-1][2]
-    daemon.problems["POST", f"/alarms/{ALARM['id']}/acknowledge"] = (200, {**ALARM, "acknowledged_at": "now"})
-    assert call("alarms", "--acknowledge", str(ALARM["id"])).out == "agency_low of r-1: acknowledged\n"
-    daemon.lists["/alarms"] = []
-    assert call("alarms").out == "Nothing is alarming.\n"
+    assert call("alarms", "--acknowledge", alarm["id"]).out == "agency_low of r-1: acknowledged\n"
+    assert alarm["acknowledged_at"] is not None

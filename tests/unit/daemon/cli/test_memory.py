@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tests.fake_daemon.world import FakeDaemon
     from tests.unit.daemon.cli.conftest import Call
-    from tests.unit.daemon.cli.fake_daemon import FakeDaemon
 
 ACTIONS, FORGETTING = "/runs/r-1/actions", "/runs/r-1/forgetting"
 NOTHING: dict[str, Any] = {
@@ -16,8 +16,8 @@ NOTHING: dict[str, Any] = {
 
 def test_the_brain_is_put_to_sleep(call: Call, daemon: FakeDaemon) -> None:
     result = {"step": 1234, "steps": 80}
-    operation = {"id": "o-7", "action": "sleep", "state": "done", "result": result, "error": None}
-    daemon.problems["POST", ACTIONS] = (202, operation)
+    operation = daemon.operate(daemon.runs["r-1"], "sleep", result)
+    daemon.answers["POST", ACTIONS] = (202, operation)
     assert (
         call("sleep", "--steps", "80").out == "Asleep for 80 steps from step 1,234 on; see: synapsed events\n"
     )
@@ -27,7 +27,7 @@ def test_the_brain_is_put_to_sleep(call: Call, daemon: FakeDaemon) -> None:
 
 
 def test_a_sleepless_brain_is_one_line(call: Call, daemon: FakeDaemon) -> None:
-    daemon.problems["POST", ACTIONS] = (409, {"detail": "there is nothing to replay yet"})
+    daemon.refuse("POST", ACTIONS, 409, "there is nothing to replay yet")
     called = call("sleep")
     assert (called.code, called.err) == (5, "synapsed: there is nothing to replay yet\n")
     assert call("sleep", "--steps", "0").code == 2
@@ -36,7 +36,7 @@ def test_a_sleepless_brain_is_one_line(call: Call, daemon: FakeDaemon) -> None:
 def test_what_was_forgotten_is_a_row_for_each_source(call: Call, daemon: FakeDaemon) -> None:
     columns = {"step": [50, 100], "bpc": [2.5, 2.75], "smooth": [2.5, 2.625], "forgetting": [None, 0.125]}
     summary = {"mean": 0.125, "worst": 0.25, "backward_transfer": -0.125, "stability_gap": 0.5}
-    daemon.problems["GET", FORGETTING] = (200, {**summary, "sources": {"notes": columns}})
+    daemon.answers["GET", FORGETTING] = (200, {**summary, "sources": {"notes": columns}})
     shown = call("forgetting").out
     assert "notes" in shown
     assert "2.625" in shown
@@ -47,6 +47,6 @@ def test_what_was_forgotten_is_a_row_for_each_source(call: Call, daemon: FakeDae
 
 
 def test_before_any_probe_it_says_so(call: Call, daemon: FakeDaemon) -> None:
-    daemon.problems["GET", FORGETTING] = (200, NOTHING)
+    daemon.answers["GET", FORGETTING] = (200, NOTHING)
     assert call("forgetting").out == "No frozen probe was scored through yet\n"
     assert call("forgetting", "--json").json() == NOTHING

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from daemon.cli.progress import Progress
-from tests.unit.daemon.cli.fake_daemon import EVENT, RUN
+from tests.fake_daemon.world import FakeDaemon
 
+SMALL = FakeDaemon.small()
+RUN, EVENT = SMALL.runs["r-1"].view(), SMALL.events[-1]
 HOME = Path("/somewhere/home")
 
 
@@ -37,7 +39,7 @@ def test_the_line_shows_what_is_measured_and_a_dash_for_what_is_not() -> None:
 
 def test_a_saved_checkpoint_is_told_from_the_home_on() -> None:
     progress = Progress(home=HOME)
-    event = {**EVENT, "data": {**EVENT["data"], "path": str(HOME / "checkpoints" / "continuous_1706123456")}}  # type: ignore[dict-item]
+    event = {**EVENT, "data": {**EVENT["data"], "path": str(HOME / "checkpoints" / "continuous_1706123456")}}
     progress.take_event(event)
     assert progress.told(event) == "[Checkpoint] Saved to checkpoints/continuous_1706123456 (auto)"
     assert progress.checkpoint == "continuous_1706123456"

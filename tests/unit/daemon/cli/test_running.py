@@ -12,8 +12,8 @@ import pytest
 import daemon.supervisor.daemon
 from daemon.errors import PortTakenError
 from daemon.supervisor.requests import ResumeRequest, StartRequest
+from tests.fake_daemon.world import FakeDaemon
 from tests.unit.daemon.checkpoint.samples import save_steps
-from tests.unit.daemon.cli.fake_daemon import RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ class Stage:
             raise self.error
         view: PlainView = self.made["listener"]
         if first is not None:
-            view.on_run({**RUN, "reason": self.reason})
+            view.on_run({**FakeDaemon.small().runs["r-1"].view(), "reason": self.reason})
             view.on_stopping()
         return self.exit_code
 
@@ -226,8 +226,9 @@ ANSWERS = """
 import sys
 from pathlib import Path
 from daemon.home import Home
-from tests.unit.daemon.cli.fake_daemon import FakeDaemon
-with FakeDaemon(Home.open(Path(sys.argv[1]))):
+from tests.fake_daemon.server import answering_in
+from tests.fake_daemon.world import FakeDaemon
+with answering_in(Home.open(Path(sys.argv[1])), FakeDaemon.small()):
     sys.stdin.read()
 """
 

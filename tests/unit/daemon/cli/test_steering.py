@@ -17,8 +17,8 @@ from daemon.streams.decoding import UndecodableError, decode
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.fake_daemon.world import FakeDaemon
     from tests.unit.daemon.cli.conftest import Call
-    from tests.unit.daemon.cli.fake_daemon import FakeDaemon
 
 
 def test_status_shows_the_run_in_the_line_of_the_terminal(call: Call, daemon: FakeDaemon) -> None:
@@ -44,7 +44,7 @@ def test_an_action_goes_to_the_learning_run(call: Call, daemon: FakeDaemon, acti
 
 
 def test_an_action_that_does_not_fit_is_exit_code_5(call: Call, daemon: FakeDaemon) -> None:
-    daemon.problems["POST", "/runs/r-1/actions"] = (409, {"detail": "cannot pause: r-1 is paused already"})
+    daemon.refuse("POST", "/runs/r-1/actions", 409, "cannot pause: r-1 is paused already")
     called = call("pause")
     assert (called.code, called.err) == (5, "synapsed: cannot pause: r-1 is paused already\n")
 
@@ -54,9 +54,8 @@ def test_stop_ends_the_run_then_the_daemon_and_sums_up(call: Call, daemon: FakeD
     assert called.code == 0
     assert called.out.startswith("Saving final checkpoint...\n")
     assert "Total steps: 1,234" in called.out
-    assert (
-        "synapsed resume continuous_1706123456\n" in called.out
-    )  # the home is SYNAPSED_HOME: no flag needed
+    # The home is SYNAPSED_HOME: no flag needed.
+    assert f"synapsed resume {daemon.runs['r-1'].checkpoint}\n" in called.out
     assert called.out.endswith("The daemon has stopped.\n")
     posts = [path for method, path, _ in daemon.asked if method == "POST"]
     assert posts == ["/runs/r-1/actions", "/shutdown"]
@@ -171,7 +170,7 @@ def test_ask_takes_the_newest_checkpoint_when_nothing_learns(
     call: Call, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, running: bool
 ) -> None:
     if running:
-        request.getfixturevalue("daemon").runs[0]["state"] = "stopped"
+        request.getfixturevalue("daemon").runs["r-1"].state = "stopped"
     asked: list[Any] = []
 
     def generate(home: object, checkpoint: str, prompt: str, **settings: float) -> dict[str, Any]:

@@ -10,13 +10,16 @@ from rich.console import Console
 
 from daemon.cli.live_view import LiveView
 from daemon.cli.views import JsonView, PlainView, make_view
-from tests.unit.daemon.cli.fake_daemon import EVENT, RUN
+from tests.fake_daemon.world import FakeDaemon
 from tests.unit.daemon.cli.test_progress import delta
 
 if TYPE_CHECKING:
     import pytest
 
     from daemon.home import Home
+
+SMALL = FakeDaemon.small()
+RUN, EVENT = SMALL.runs["r-1"].view(), SMALL.events[-1]
 
 
 class Clock:

@@ -42,6 +42,11 @@ def moment(step: int) -> float:
     return (START + timedelta(seconds=step * 0.11)).timestamp()
 
 
+def clock_time(step: int) -> str:
+    """The same as the API writes it."""
+    return datetime.fromtimestamp(moment(step), UTC).isoformat()
+
+
 def reading(name: str, step: int) -> dict[str, Any]:
     """Reading of a vital sign; agency is never available to this learner."""
     common = {"name": name, "step": step, "time": moment(step), "version": "1", "cost_ms": 27.4}
@@ -79,6 +84,8 @@ class FakeRun:
     sample: str | None = None
     hours_ago: float = 0.0
     limits: dict[str, Any] = field(default_factory=dict)
+    training_seconds: float | None = None  # None: what so many steps take
+    latest: dict[str, float | None] | None = None  # None: what the script measures
 
     @property
     def ended(self) -> bool:
@@ -92,14 +99,23 @@ class FakeRun:
         readings = {name: reading(name, self.step) for name in VITALS} if self.step else {}
         latest |= {name: one["value"] for name, one in readings.items()}
         latest |= {"vitals_share": 0.0084, "vitals_interval_steps": 62.0, "vitals_tick_ms": 51.3}
+        if self.latest is not None:
+            latest, readings = self.latest, {}
+        seconds = self.step * 0.11 if self.training_seconds is None else self.training_seconds
         return {
             "id": self.id, "name": self.name, "preset": self.preset, "brain": "synapse", "device": "cpu",
             "state": self.state, "degraded": self.degraded, "reason": self.reason, "step": self.step,
-            "samples": self.step * 32, "training_seconds": self.step * 0.11, "created_at": created,
+            "samples": self.step * 32, "training_seconds": seconds, "created_at": created,
             "started_at": created, "ended_at": None, "session": self.session, "parent": self.parent,
             "limits": self.limits, "latest": latest, "readings": readings, "sample": self.sample,
+            "sample_step": None if self.sample is None else self.step,
+            "sample_time": None if self.sample is None else clock_time(self.step),
             "checkpoint": self.checkpoint, "num_parameters": 1_913_344, "num_neurons": 2048,
         }  # fmt: skip
+
+    def full_view(self) -> dict[str, Any]:
+        """FullRun."""
+        return {**self.view(), "sources": [], "config": {"preset": self.preset}}
 
     def delta(self, first: int, last: int) -> dict[str, Any]:
         """The delta frame of the steps from `first` to `last`."""

@@ -1,6 +1,6 @@
 """HTTP and websocket over the scripted daemon, as docs/reference/api.md has them, under a strict policy.
 
-`python -m tests.e2e.fake_api [PORT]` serves it for a person.
+`python -m tests.fake_daemon.api [PORT]` serves it for a person.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import plotly  # type: ignore[import-untyped]
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
@@ -22,13 +23,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from brain.vitals.config import VitalsConfig
 from brain.vitals.registry import describe_vitals
-from tests.e2e.fake_daemon import HOSTILE, FakeDaemon
-from tests.e2e.fake_run import START, FakeRun, moment
+from tests.fake_daemon.contract import Contract, frame_faults
+from tests.fake_daemon.run import START, FakeRun, clock_time
+from tests.fake_daemon.world import HOSTILE, FakeDaemon, problem_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,20 +44,10 @@ class FakeApi:
         self.daemon = daemon
 
     def operation(self, run: FakeRun | None, action: str, **result: Any) -> JSONResponse:
-        """A done operation, as the answer of a command."""
-        self.daemon.operations += 1
-        step = run.step if run else 0
-        body = {
-            "id": f"op-{self.daemon.operations}",
-            "run": run.id if run else None,
-            "action": action,
-            "state": "done",
-            "result": {"step": step, **result},
-            "error": None,
-            "created_at": START.isoformat(),
-            "finished_at": START.isoformat(),
-        }
-        return JSONResponse(body, 202)
+        """The answer of a command: its operation, done or on its way."""
+        operation = self.daemon.operate(run, action, result)
+        waiting: dict[str, Any] = {"state": "pending", "result": {}, "finished_at": None}
+        return JSONResponse(operation if self.daemon.at_once else operation | waiting, 202)
 
     def app(self) -> ASGIApp:
         """The ASGI application, under the page's Content-Security-Policy."""
@@ -64,7 +55,10 @@ class FakeApi:
             Route("/", lambda _: FileResponse(ROOT / "dashboard" / "index.html")),
             Route("/vendor/plotly.min.js", lambda _: FileResponse(PLOTLY)),
             Mount("/static", StaticFiles(directory=ROOT / "dashboard" / "static")),
-            Mount("/api/v1", routes=self.routes()),
+            Mount(
+                "/api/v1",
+                app=Contract(Asked(Starlette(routes=self.routes()), self.daemon), self.daemon.drift),
+            ),
         ]
 
         @contextlib.asynccontextmanager
@@ -81,6 +75,11 @@ class FakeApi:
             Route("/presets", self.get_presets),
             Route("/runs", self.get_runs),
             Route("/runs", self.post_run, methods=["POST"]),
+            Route("/health", lambda _: JSONResponse({"status": "ok", "version": "0", "home_id": "fake"})),
+            Route("/shutdown", self.shut_down, methods=["POST"]),
+            Route("/one-time-urls", self.post_one_time_url, methods=["POST"]),
+            Route("/operations/{operation}", self.get_operation),
+            Route("/runs/{run}", self.get_run),
             Route("/runs/{run}/actions", self.post_action, methods=["POST"]),
             Route("/runs/{run}/series", self.get_series),
             Route("/runs/{run}/events", self.get_events),
@@ -109,12 +108,26 @@ class FakeApi:
         }
         return page([{"name": name, "summary": summary, "config": {}} for name, summary in names.items()])
 
-    async def get_runs(self, _: Request) -> Response:
-        return page([run.view() for run in reversed(self.daemon.runs.values())])
+    async def shut_down(self, _: Request) -> Response:
+        self.daemon.on_shutdown()
+        return JSONResponse({"status": "stopping"}, 202)
+
+    async def post_one_time_url(self, _: Request) -> Response:
+        return JSONResponse({"url": f"{self.daemon.url}/?token=once"}, 201)
+
+    async def get_operation(self, request: Request) -> Response:
+        wanted = request.path_params["operation"]
+        return JSONResponse(next(one for one in self.daemon.operations if one["id"] == wanted))
+
+    async def get_runs(self, request: Request) -> Response:
+        return part([run.view() for run in reversed(self.daemon.runs.values())], request)
+
+    async def get_run(self, request: Request) -> Response:
+        run = self.daemon.runs.get(request.path_params["run"])
+        return problem(404, "there is no such run") if run is None else JSONResponse(run.full_view())
 
     async def post_run(self, request: Request) -> Response:
         body = await request.json()
-        self.daemon.seen.append(body)
         if any(not run.ended for run in self.daemon.runs.values()):
             return problem(409, "a run is learning already")
         if "no/such/place" in body.get("config", {}).get("stream.data", []):
@@ -132,7 +145,7 @@ class FakeApi:
         )
         self.daemon.add(run)
         self.daemon.save(run, reason="first")
-        return JSONResponse(run.view(), 201)
+        return JSONResponse(run.full_view(), 201)
 
     async def post_action(self, request: Request) -> Response:
         run, action = self.daemon.runs[request.path_params["run"]], (await request.json())["action"]
@@ -185,9 +198,7 @@ class FakeApi:
         return self.operation(run, "feed", effective_step=run.step + 1, sequence=1)
 
     async def post_generate(self, request: Request) -> Response:
-        run, body = self.daemon.runs[request.path_params["run"]], await request.json()
-        self.daemon.seen.append(body)
-        text = f"{HOSTILE} and more"
+        run, text = self.daemon.runs[request.path_params["run"]], self.daemon.says
         return JSONResponse({"text": text, "bytes_generated": len(text), "step": run.step})
 
     async def get_evaluations(self, request: Request) -> Response:
@@ -201,7 +212,7 @@ class FakeApi:
                     "coverage": share,
                     "age_steps": age,
                     "step": step - age,
-                    "time": moment(step - age),
+                    "time": clock_time(step - age),
                 }
                 for name, bpc, share, age in rows
             ]
@@ -253,7 +264,7 @@ class FakeApi:
         run.step, run.session = one["step"], run.session + 1
         self.daemon.note(run, "run_resumed", f"Resumed from {one['id']}")
         self.daemon.set_state(run, "running")
-        return JSONResponse(run.view(), 201)
+        return JSONResponse(run.full_view(), 201)
 
     def _checkpoint(self, request: Request) -> dict[str, Any]:
         return next(one for one in self.daemon.checkpoints if one["id"] == request.path_params["id"])
@@ -286,15 +297,15 @@ class FakeApi:
         else:
             active = next((run.id for run in self.daemon.runs.values() if not run.ended), None)
             runs = [run.view() for run in reversed(self.daemon.runs.values())]
-            await socket.send_json(
-                {
-                    "type": "snapshot",
-                    "runs": runs,
-                    "run": active,
-                    "events": self.daemon.events[:-101:-1],
-                    "schedule": self.daemon.jobs,
-                }
-            )
+            snapshot = {
+                "type": "snapshot",
+                "runs": runs,
+                "run": active,
+                "events": self.daemon.events[:-101:-1],
+                "schedule": self.daemon.jobs,
+            }
+            self.daemon.drift += frame_faults(snapshot)
+            await socket.send_json(snapshot)
         mailbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.daemon.clients.add(mailbox)
         try:
@@ -311,16 +322,46 @@ def page(items: list[dict[str, Any]], following: str | None = None) -> JSONRespo
     return JSONResponse({"items": items, "next": following})
 
 
+def part(items: list[dict[str, Any]], request: Request) -> JSONResponse:
+    """The part of a list that was asked for."""
+    begin, limit = int(request.query_params.get("cursor", 0)), int(request.query_params.get("limit", 50))
+    end = begin + limit
+    return page(items[begin:end], str(end) if end < len(items) else None)
+
+
 def problem(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> JSONResponse:
     """An RFC 9457 problem."""
-    body = {
-        "type": "about:blank",
-        "title": "Refused",
-        "status": status,
-        "detail": detail,
-        "errors": errors or [],
-    }
+    body = problem_body(status, detail, errors=errors)
     return JSONResponse(body, status, media_type="application/problem+json")
+
+
+class Asked:
+    """Remembers what was asked, and gives the answers that a test has put in the place of the fake's own."""
+
+    def __init__(self, app: ASGIApp, daemon: FakeDaemon) -> None:
+        self._app = app
+        self._daemon = daemon
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        path = scope["path"].removeprefix(scope["root_path"])
+        content = await request.body()
+        body = json.loads(content) if content else None
+        asked = dict(request.query_params) if request.method == "GET" else body
+        self._daemon.asked.append((request.method, path, asked))
+        self._daemon.headers.append(dict(request.headers))
+        if (instead := self._daemon.answers.get((request.method, path))) is not None:
+            await JSONResponse(instead[1], instead[0])(scope, receive, send)
+            return
+        replayed = iter([{"type": "http.request", "body": content, "more_body": False}])
+
+        async def again() -> Message:
+            return next(replayed, None) or await receive()
+
+        await self._app(scope, again, send)
 
 
 def guarded(app: ASGIApp) -> ASGIApp:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from tests.e2e.fake_run import START, FakeRun, moment
+from tests.fake_daemon.contract import frame_faults
+from tests.fake_daemon.run import START, FakeRun, clock_time, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 HOSTILE = '<img src="x" onerror="document.title=\'owned\'"><b>bold</b>'
 
@@ -25,8 +30,35 @@ class FakeDaemon:
     jobs: list[dict[str, Any]] = field(default_factory=list)
     alarms: list[dict[str, Any]] = field(default_factory=list)
     clients: set[asyncio.Queue[dict[str, Any]]] = field(default_factory=set)
-    seen: list[dict[str, Any]] = field(default_factory=list)  # every request body, for tests
-    operations: int = 0
+    operations: list[dict[str, Any]] = field(default_factory=list)
+    at_once: bool = True  # whether commands are answered when they are done; else they are asked for again
+    says: str = f"{HOSTILE} and more"
+    url: str = ""  # of the server that answers for it
+    on_shutdown: Callable[[], None] = field(default=lambda: None)
+    # What it was asked, for tests: (method, path below /api/v1, body or query), and the headers.
+    asked: list[tuple[str, str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    # What a test has it answer instead: (method, path) → (status, document).
+    answers: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
+    drift: list[str] = field(default_factory=list)  # answers that the real API would not give
+
+    @classmethod
+    def small(cls) -> FakeDaemon:
+        """A daemon with one run that stands still, an event and a job."""
+        daemon = cls(steps_per_tick=0, says=" there", at_once=False)
+        run = FakeRun(
+            id="r-1",
+            name="first",
+            preset="tiny",
+            step=1234,
+            training_seconds=154.2,
+            sample="once upon",
+            latest={"bpc": 2.914, "phi": None},
+        )
+        daemon.add(run)
+        daemon.save(run, reason="auto", name="continuous_1706123456")
+        daemon.jobs = [daemon.job("backup", "Copy the database", "every 24 h", None)]
+        return daemon
 
     @classmethod
     def furnished(cls, *, step: int = 5200) -> FakeDaemon:
@@ -75,6 +107,37 @@ class FakeDaemon:
         ]
         return daemon
 
+    @property
+    def port(self) -> int:
+        """That it answers on."""
+        return urlsplit(self.url).port or 0
+
+    @property
+    def seen(self) -> list[Any]:
+        """Bodies of what it was asked to do."""
+        return [body for method, _, body in self.asked if method != "GET"]
+
+    def refuse(self, method: str, path: str, status: int, detail: str, **more: Any) -> None:
+        """From now on answer this with a problem."""
+        self.answers[method, path] = (status, problem_body(status, detail, **more))
+
+    def operate(
+        self, run: FakeRun | None, action: str, result: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """A new operation that is done."""
+        operation = {
+            "id": f"op-{len(self.operations) + 1}",
+            "run": run.id if run else None,
+            "action": action,
+            "state": "done",
+            "result": {"step": run.step if run else 0, **(result or {})},
+            "error": None,
+            "created_at": START.isoformat(),
+            "finished_at": START.isoformat(),
+        }
+        self.operations.append(operation)
+        return operation
+
     @staticmethod
     def job(name: str, summary: str, trigger: str, outcome: str | None) -> dict[str, Any]:
         """A Job of the schedule."""
@@ -92,10 +155,11 @@ class FakeDaemon:
     def add(self, run: FakeRun) -> None:
         """Take a run in and tell."""
         self.runs[run.id] = run
-        self.tell({"type": "run", **run.view()})
+        self.tell({"type": "run", "run": run.view()})
 
     def tell(self, frame: dict[str, Any]) -> None:
         """Send a frame to every client."""
+        self.drift += frame_faults(frame)
         for client in self.clients:
             client.put_nowait(frame)
 
@@ -117,7 +181,7 @@ class FakeDaemon:
             "kind": kind,
             "severity": severity,
             "step": at,
-            "time": moment(at or 0),
+            "time": clock_time(at or 0),
             "message": message,
             "data": data,
         }
@@ -151,10 +215,10 @@ class FakeDaemon:
         alarm["cleared_at"] = START.isoformat()
         self.note(run, "alarm_cleared", f"Alarm {alarm['kind']} cleared", alarm=alarm["kind"])
 
-    def save(self, run: FakeRun, *, reason: str, at: int | None = None) -> str:
+    def save(self, run: FakeRun, *, reason: str, at: int | None = None, name: str | None = None) -> str:
         """Commit a checkpoint of the script."""
         step = run.step if at is None else at
-        name = f"continuous_{int(moment(step))}"
+        name = name or f"continuous_{int(moment(step))}"
         self.checkpoints.insert(
             0,
             {
@@ -164,7 +228,7 @@ class FakeDaemon:
                 "session": run.session,
                 "step": step,
                 "samples": step * 32,
-                "created_at": moment(step),
+                "created_at": clock_time(step),
                 "reason": reason,
                 "size_bytes": 24_117_248 + step,
                 "bpc": 2.1,
@@ -175,14 +239,22 @@ class FakeDaemon:
             },
         )
         run.checkpoint = name
-        self.note(run, "checkpoint_saved", f"[Checkpoint] Saved to checkpoints/{name} ({reason})", step=step)
+        self.note(
+            run,
+            "checkpoint_saved",
+            f"[Checkpoint] Saved to checkpoints/{name} ({reason})",
+            step=step,
+            checkpoint=name,
+            path=f"checkpoints/{name}",
+            reason=reason,
+        )
         return name
 
     def set_state(self, run: FakeRun, state: str) -> None:
         """Move a run to another state and tell."""
         before, run.state = run.state, state
         self.note(run, "state_changed", f"{before} → {state}", before=before, after=state)
-        self.tell({"type": "run", **run.view()})
+        self.tell({"type": "run", "run": run.view()})
 
     async def live(self) -> None:
         """Learn, a few steps a tick, while anything runs; a heartbeat now and then."""
@@ -190,11 +262,26 @@ class FakeDaemon:
         while True:
             await asyncio.sleep(self.tick_seconds)
             for run in self.runs.values():
-                if run.state == "running":
+                if run.state == "running" and self.steps_per_tick:
                     first = run.step + 1
                     run.step += self.steps_per_tick
                     self.tell(run.delta(first, run.step))
             since_heartbeat += self.tick_seconds
             if since_heartbeat >= self.heartbeat_seconds:
                 since_heartbeat = 0.0
-                self.tell({"type": "heartbeat", "time": moment(0)})
+                self.tell({"type": "heartbeat", "time": clock_time(0)})
+
+
+def problem_body(
+    status: int, detail: str, *, errors: list[dict[str, str]] | None = None, request_id: str = "q-1"
+) -> dict[str, Any]:
+    """An RFC 9457 problem."""
+    return {
+        "type": "about:blank",
+        "title": "Refused",
+        "status": status,
+        "detail": detail,
+        "instance": "/",
+        "request_id": request_id,
+        "errors": errors or [],
+    }
