@@ -13,6 +13,7 @@ SynapsedError
     │   ├── TornCheckpointError    a file differs from its manifest
     │   └── NoCheckpointError      nothing to resume
     ├── StreamError             2  nothing readable to learn from
+    ├── StoreError              2  the database cannot be opened or read (HTTP 503)
     └── TrainerLostError        7  the trainer died or stopped answering
 """
 
@@ -50,6 +51,12 @@ class ConfigError(UsageError):
 
 class StreamError(UsageError):
     """There is nothing to read where the stream was told to."""
+
+
+class StoreError(DaemonError):
+    """The database cannot be opened or read: locked, not writable, newer than this program."""
+
+    exit_code = 2
 
 
 class HomeBusyError(DaemonError):

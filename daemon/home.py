@@ -111,9 +111,12 @@ class Home:
         return self.logs / "training.log"
 
     @property
-    def database_url(self) -> str:
-        """SQLAlchemy URL of the store: SYNAPSED_DATABASE_URL, else SQLite in the home."""
-        return self.environ.get("SYNAPSED_DATABASE_URL") or f"sqlite:///{self.root / 'synapsed.db'}"
+    def database(self) -> str | Path:
+        """Where the store is: SYNAPSED_DATABASE_URL, else a SQLite file in the home, as a path.
+
+        A URL cannot carry every path: a `?` would begin its options.
+        """
+        return self.environ.get("SYNAPSED_DATABASE_URL") or self.root / "synapsed.db"
 
     @property
     def id(self) -> str:

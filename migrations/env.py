@@ -5,11 +5,13 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection, create_engine
 
+from daemon.store.schema import begin_whole
 from daemon.store.tables import metadata
 
 
 def migrate(connection: Connection) -> None:
-    """Run the wanted revisions in one transaction on a live connection."""
+    """Run the wanted revisions in one transaction on a live connection; the caller commits."""
+    begin_whole(connection)
     # Batch mode: SQLite cannot alter most things in place, so a changed table is copied and renamed.
     context.configure(
         connection=connection, target_metadata=metadata, render_as_batch=True, compare_type=True

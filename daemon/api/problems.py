@@ -20,6 +20,7 @@ from daemon.errors import (
     ConflictError,
     NoCheckpointError,
     NotFoundError,
+    StoreError,
     TornCheckpointError,
     TrainerLostError,
     UsageError,
@@ -41,6 +42,7 @@ STATUS_OF: tuple[tuple[type[SynapsedError], int], ...] = (
     (ConflictError, 409),
     (TornCheckpointError, 409),
     (TrainerLostError, 503),
+    (StoreError, 503),
 )
 
 

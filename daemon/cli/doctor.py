@@ -82,7 +82,7 @@ def examine(home_path: Path | None, host: str, port: int) -> Iterator[Finding]:
     yield check_torch()
     yield check_device()
     yield check_browser()
-    yield check_database(home.database_url)
+    yield check_database(home.database)
 
 
 def check_python() -> Finding:
@@ -171,25 +171,35 @@ def check_browser() -> Finding:
         return Finding("browser", "warning", "none found here; open the printed address in one yourself")
 
 
-def check_database(url: str) -> Finding:
-    """The database answers."""
-    from sqlalchemy import create_engine, make_url, text
+def check_database(where: str | Path) -> Finding:
+    """The database answers, and can be written."""
+    from sqlalchemy import create_engine, text
     from sqlalchemy.exc import SQLAlchemyError
 
+    from daemon.errors import UsageError
+    from daemon.store.engine import database_file, parse_url
+    from daemon.store.opening import refusal
+
     try:
-        parsed = make_url(url)
-        shown = parsed.render_as_string(hide_password=True)
-        if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
-            return Finding("database", "ok", f"{shown} is made at the first start")
-        # SQLite reads nothing of a file for SELECT 1, so a damaged one would pass.
-        probe = "PRAGMA schema_version" if parsed.get_backend_name() == "sqlite" else "SELECT 1"
-        engine = create_engine(parsed)
+        url = parse_url(where)
+    except UsageError as error:
+        return Finding("database", "failed", f"{error}; check SYNAPSED_DATABASE_URL")
+    file = database_file(url)
+    shown = str(file) if file is not None else url.render_as_string(hide_password=True)
+    if file is not None and not file.exists():
+        return Finding("database", "ok", f"{shown} is made at the first start")
+    if file is not None and not os.access(file, os.R_OK | os.W_OK):
+        return Finding("database", "failed", str(refusal(url, OSError("readonly"))))
+    try:
+        engine = create_engine(url)
         try:
             with engine.connect() as connection:
-                connection.execute(text(probe))
+                # SQLite reads nothing of a file for SELECT 1, so a damaged one would pass.
+                connection.execute(text("SELECT 1" if file is None else "PRAGMA schema_version"))
         finally:
             engine.dispose()
-    except (SQLAlchemyError, ImportError) as error:
-        reason = " ".join(str(error).partition("\n")[0].split())
-        return Finding("database", "failed", f"{reason}; check SYNAPSED_DATABASE_URL")
+    except ImportError as error:
+        return Finding("database", "failed", f"{error}; check SYNAPSED_DATABASE_URL")
+    except SQLAlchemyError as error:
+        return Finding("database", "failed", str(refusal(url, error)))
     return Finding("database", "ok", shown)

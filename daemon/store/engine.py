@@ -19,14 +19,20 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from daemon.errors import UsageError
 
 BUSY_TIMEOUT_MS = 5_000
+WAL_KEPT_BYTES = 64 * 2**20
+
+# What may follow the ? of a SQLite URL; anything else there is a piece of a path.
+SQLITE_OPTIONS = frozenset({"timeout", "cached_statements", "check_same_thread"})
 
 
-def parse_url(url: str) -> URL:
-    """A database URL, checked; SQLite must name a file.
+def parse_url(url: str | Path) -> URL:
+    """A database URL, checked; SQLite must name a file. A path is that SQLite file, whatever signs are in it.
 
     Raises:
         UsageError: when it is none, or one that cannot serve.
     """
+    if isinstance(url, Path):
+        return URL.create("sqlite", database=str(url))
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -37,7 +43,16 @@ def parse_url(url: str) -> URL:
         raise UsageError(
             "the database must be a file: several connections share it; write sqlite:///path/to/synapsed.db"
         )
+    if is_sqlite(parsed) and "?" in url and not _is_options(url.partition("?")[2]):
+        raise UsageError(
+            f"{url!r}: in a database URL a ? begins the options, so no path can hold one; "
+            "choose another folder, or leave the database in the home: synapsed start --home FOLDER"
+        )
     return parsed
+
+
+def _is_options(text: str) -> bool:
+    return all(part.partition("=")[0] in SQLITE_OPTIONS for part in text.split("&"))
 
 
 def is_sqlite(url: URL) -> bool:
@@ -92,6 +107,8 @@ def _tune_writer(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous=NORMAL")
     # Fold the log in every 16 MiB: pages written again and again in between are copied once.
     cursor.execute("PRAGMA wal_autocheckpoint=4000")
+    # After a long read (a backup, a check) the log is cut back to this size.
+    cursor.execute(f"PRAGMA journal_size_limit={WAL_KEPT_BYTES}")
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()

@@ -7,16 +7,19 @@ history.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
-from daemon.errors import DaemonError
+from daemon.durable import sync_directory
+from daemon.errors import StoreError
 from daemon.store import schema
+from daemon.store.copying import Patience, copy_database, opened, quick_check
 from daemon.store.engine import database_file, reason_of, write_engine
+from daemon.store.privacy import create_private, family, tighten
 from daemon.store.tables import HEAD, counters
 
 if TYPE_CHECKING:
@@ -28,6 +31,17 @@ if TYPE_CHECKING:
 # After an unclean end the file is checked as long as that takes no longer than a moment.
 CHECK_UP_TO_BYTES = 128 * 2**20
 
+ADVICE = (
+    ("locked", "another program has it open for writing: close that, then start again"),
+    ("readonly", "let yourself write it and its folder (chmod u+w), or choose another --home"),
+    ("read-only", "its disk takes no writing: choose another --home"),
+    ("full", "make room, then start again"),
+    ("no space", "make room, then start again"),
+    ("permission", "let yourself read and write it and its folder, or choose another --home"),
+    ("unable to open", "let yourself read and write it and its folder, or choose another --home"),
+    ("connect", "start its server, or mend SYNAPSED_DATABASE_URL"),
+)
+
 DAMAGE = ("malformed", "not a database", "disk image", "unsupported file format")
 
 
@@ -35,23 +49,41 @@ def open_engine(url: URL, *, clock: Callable[[], float]) -> tuple[Engine, list[s
     """The write engine of a database that is whole and up to date, and what a person should know about it.
 
     Raises:
-        DaemonError: when it cannot be opened, or is newer than this program.
+        StoreError: when it cannot be opened or written, or is newer than this program.
     """
     file = database_file(url)
     if file is None:
         return _prepared(url), []
-    file.parent.mkdir(parents=True, exist_ok=True)
     notices = []
-    if defect := _defect(file):
-        notices.append(_set_aside(file, defect, int(clock())))
     try:
-        return _prepared(url), notices
-    except DamagedDatabaseError as error:
-        notices.append(_set_aside(file, str(error), int(clock())))
-        return _prepared(url), notices
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if defect := _defect(file):
+            notices.append(_set_aside(file, defect, int(clock())))
+        create_private(file)
+        tighten(family(file))
+        try:
+            return _prepared(url), notices
+        except DamagedDatabaseError as error:
+            notices.append(_set_aside(file, str(error), int(clock())))
+            create_private(file)
+            return _prepared(url), notices
+    except OSError as error:
+        raise refusal(url, error) from error
 
 
-class DamagedDatabaseError(DaemonError):
+def refusal(url: URL, error: Exception) -> StoreError:
+    """Why a database cannot serve, in a line: what, where and what to do."""
+    reason = (getattr(error, "strerror", None) or reason_of(error)).lower()
+    file = database_file(url)
+    if file is not None and file.is_dir():
+        reason, advice = "it is a folder", "move it away, or choose another --home"
+    else:
+        advice = next((advice for sign, advice in ADVICE if sign in reason), "look closer: synapsed doctor")
+    where = url.render_as_string(hide_password=True) if file is None else file
+    return StoreError(f"The database {where} cannot be opened: {reason}; {advice}")
+
+
+class DamagedDatabaseError(StoreError):
     """A database file is not what a database wrote."""
 
 
@@ -73,16 +105,12 @@ def _prepared(url: URL) -> Engine:
         with engine.connect() as connection:
             _keep_copy_before_upgrade(connection, url)
             schema.upgrade(connection)
-            connection.commit()
-    except SQLAlchemyError as error:
+            schema.end_whole(connection)
+    except (SQLAlchemyError, sqlite3.Error) as error:
         engine.dispose()
         if is_damage(error):
             raise DamagedDatabaseError(reason_of(error)) from error
-        where = url.render_as_string(hide_password=True)
-        raise DaemonError(
-            f"The database {where} cannot be opened: {reason_of(error)}. Check that it is there, writable "
-            "and not in use by another program: synapsed doctor"
-        ) from error
+        raise refusal(url, error) from error
     except BaseException:
         engine.dispose()
         raise
@@ -95,11 +123,32 @@ def _keep_copy_before_upgrade(connection: Connection, url: URL) -> None:
     found = schema.revision_of(connection)
     if file is None or found is None or found == HEAD or found not in schema.revisions():
         return
-    copy = file.with_name(f"{file.name}.before-{HEAD}")
     connection.rollback()
+    copy = file.with_name(f"{file.name}.before-{HEAD}")
+    if _is_whole(copy, found):
+        return
+    temporary = copy.with_name(f".{copy.name}.partial")
+    try:
+        temporary.unlink(missing_ok=True)  # of a start that was killed in the copy
+        create_private(temporary)
+        copy_database(file, temporary, Patience(file))
+        temporary.replace(copy)
+        sync_directory(copy.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _is_whole(copy: Path, revision: str) -> bool:
+    """Whether a copy kept earlier is a sound database of that revision, not the half of one."""
     if not copy.exists():
-        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
-            source.backup(target)
+        return False
+    try:
+        with closing(opened(copy)) as connection:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            return found == (revision,) and quick_check(connection) == "ok"
+    except (sqlite3.Error, OSError):
+        return False
 
 
 def _defect(file: Path) -> str | None:
@@ -129,12 +178,6 @@ def _ended_cleanly(connection: sqlite3.Connection) -> bool:
         return False
     row = connection.execute(f"SELECT value FROM {counters.name} WHERE name = 'clean'").fetchone()  # noqa: S608
     return row is not None and bool(row[0])
-
-
-def quick_check(connection: sqlite3.Connection) -> str:
-    """`ok`, or the first thing that is wrong with a SQLite file."""
-    found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    return found.replace("\n", " ").strip()
 
 
 def _set_aside(file: Path, defect: str, now: int) -> str:

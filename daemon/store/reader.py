@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from daemon.errors import DaemonError
+from daemon.errors import StoreError
 from daemon.store import queries
 from daemon.store.engine import reason_of
 from daemon.store.forgetting import read_forgetting
@@ -164,6 +164,6 @@ class Reader:
                 yield connection
         except SQLAlchemyError as error:
             self.note_trouble(error)
-            raise DaemonError(
+            raise StoreError(
                 f"The database could not be read: {reason_of(error)}. Look closer: synapsed doctor"
             ) from error

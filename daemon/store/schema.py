@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 import migrations
-from daemon.errors import DaemonError
+from daemon.errors import StoreError
 from daemon.store.tables import HEAD
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ def upgrade(connection: Connection, *, scripts: Path = SCRIPTS, to: str = "head"
     """Run the revisions that are missing; the caller commits.
 
     Raises:
-        DaemonError: when the database is newer than this program.
+        StoreError: when the database is newer than this program.
     """
     found = revision_of(connection)
     if found == HEAD and to == "head" and scripts == SCRIPTS:
         return
     known = revisions(scripts)
     if found is not None and found not in known:
-        raise DaemonError(
+        raise StoreError(
             f"The database {_place(connection)} is at revision {found}, newer than this synapsed, "
             f"which knows revisions up to {known[-1]}. Install the newer synapsed again, "
             "or start with another --home."
@@ -55,6 +55,28 @@ def downgrade(connection: Connection, to: str, *, scripts: Path = SCRIPTS) -> No
     from alembic import command  # noqa: PLC0415
 
     command.downgrade(_config(connection, scripts), to)
+
+
+def begin_whole(connection: Connection) -> None:
+    """On SQLite, begin a transaction that holds all that follows: a migration that is killed leaves nothing.
+
+    Python's driver would begin none before a statement that changes the schema, and Alembic trusts it. Other
+    databases need nothing.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    # A table that is copied and renamed is gone for a moment, and others refer to it; within a transaction
+    # this cannot be changed. See `end_whole`.
+    connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def end_whole(connection: Connection) -> None:
+    """Commit, and hold to the references between tables again."""
+    connection.commit()
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+        connection.commit()
 
 
 def revisions(scripts: Path = SCRIPTS) -> list[str]:

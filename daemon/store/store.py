@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from daemon.store import queries, upkeep
 from daemon.store.engine import database_file, parse_url, read_engine, reason_of
-from daemon.store.opening import is_damage, mark_suspect, open_engine
+from daemon.store.opening import is_damage, mark_suspect, open_engine, refusal
 from daemon.store.reader import Reader
 from daemon.store.recorder import SqlRecorder
 from daemon.store.sequence import EventNumbers
@@ -77,24 +77,43 @@ class Store(Reader):
         self._order = threading.Lock()  # event numbers are queued in their order
         self._answers: dict[tuple[str, str], dict[str, Any]] = {}  # not yet surely committed
         self._closed = False
+        self._leaving = threading.Event()
 
     @classmethod
-    def open(cls, url: str, *, clock: Callable[[], float] = time.time) -> Self:
+    def open(cls, url: str | Path, *, clock: Callable[[], float] = time.time) -> Self:
         """Open a database, making or migrating it first.
 
         Args:
-            url: any SQLAlchemy URL, `sqlite:///path/to/synapsed.db` at home.
+            url: any SQLAlchemy URL, or the path of a SQLite file.
             clock: unix seconds, for rows that bring no time of their own.
 
         Raises:
             UsageError: when the URL is none.
-            DaemonError: when the database cannot be opened or is newer than this program.
+            StoreError: when the database cannot be opened or written, or is newer than this program.
         """
         parsed = parse_url(url)
-        engine, notices = open_engine(parsed, clock=clock)
+        try:
+            return cls._opened(parsed, clock)
+        except SQLAlchemyError as error:
+            file = database_file(parsed)
+            if file is None or not is_damage(error):
+                raise refusal(parsed, error) from error
+            mark_suspect(file)  # checked in full, it is set aside
+        try:
+            return cls._opened(parsed, clock)
+        except SQLAlchemyError as error:
+            raise refusal(parsed, error) from error
+
+    @classmethod
+    def _opened(cls, url: URL, clock: Callable[[], float]) -> Self:
+        engine, notices = open_engine(url, clock=clock)
         for notice in notices:
             log.warning("%s", notice)
-        return cls(parsed, engine, notices, clock)
+        try:
+            return cls(url, engine, notices, clock)
+        except BaseException:
+            engine.dispose()
+            raise
 
     # ── state of the store ───────────────────────────────────────────────────────────────────────
 
@@ -127,6 +146,7 @@ class Store(Reader):
         if self._closed:
             return
         self._closed = True
+        self._leaving.set()  # a copy or a check under way is given up
         written = self._writer.close(timeout_seconds)
         try:
             if written:
@@ -271,15 +291,20 @@ class Store(Reader):
             Bytes of the copy.
 
         Raises:
-            DaemonError: for a server, which has better means of its own, or when it cannot be written.
+            DaemonError: for a server, which has better means of its own; when it cannot be written; when the
+                store closes first.
         """
         self.flush()
-        return upkeep.backup(self.url, path)
+        return upkeep.backup(self.url, path, stop=self._leaving)
 
     def upkeep(self) -> str:
-        """Fold the log in, give freed pages back, refresh statistics, check the file: `ok` or the defect."""
+        """Fold the log in, give freed pages back, refresh statistics and check the file; how it went.
+
+        Raises:
+            DaemonError: the file is damaged, or cannot be written.
+        """
         self.flush()
-        return upkeep.tidy(self._read_engine.url)
+        return upkeep.tidy(self.url, stop=self._leaving)
 
     # ── within ───────────────────────────────────────────────────────────────────────────────────
 

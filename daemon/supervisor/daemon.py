@@ -145,7 +145,7 @@ class _Life:
         with ending(self._on_first_signal, self._on_second_signal):
             from daemon.store.store import Store  # noqa: PLC0415 - a second of imports, after the port is ours
 
-            store = await asyncio.to_thread(Store.open, of._home.database_url)
+            store = await asyncio.to_thread(Store.open, of._home.database)
             if of._listener is not None:
                 for notice in store.notices:
                     of._listener.on_notice(notice)

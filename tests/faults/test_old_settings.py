@@ -108,7 +108,7 @@ def stored_checkpoint(folder: Path, *, version: int | None = None) -> Path:
 @pytest.mark.usefixtures("upgraded")
 def test_a_checkpoint_under_older_names_resumes(home: Home) -> None:
     path = stored_checkpoint(home.checkpoints)
-    with Store.open(home.database_url) as store:
+    with Store.open(home.database) as store:
         found = Ledger(store, Catalogue(home.checkpoints), monotonic=time.monotonic).find_checkpoint("latest")
     config = ResumeRequest(checkpoint="latest").config_over(found.config, origin=found.name)
     today = json.loads((FORMAT_1 / STATE).read_text())["config"]
@@ -148,7 +148,7 @@ def test_a_single_file_under_older_names_resumes(tmp_path: Path, request: pytest
 )
 def test_a_run_in_the_database_under_older_names_is_read(home: Home, request: pytest.FixtureRequest) -> None:
     config = resolve_config(preset="tiny", environ={})
-    with Store.open(home.database_url) as store:
+    with Store.open(home.database) as store:
         store.create_run("r-1", config=old_names(config_to_dict(config)), state="stopped")
         store.flush()
         request.getfixturevalue("upgraded")

@@ -108,9 +108,9 @@ def test_an_empty_token_file_is_replaced(home: Home) -> None:
 
 
 def test_the_database_is_in_the_home_unless_the_environment_says_otherwise(tmp_path: Path) -> None:
-    assert Home.open(tmp_path, environ={}).database_url == f"sqlite:///{tmp_path / 'synapsed.db'}"
+    assert Home.open(tmp_path, environ={}).database == tmp_path / "synapsed.db"
     environ = {"SYNAPSED_DATABASE_URL": "postgresql+psycopg://localhost/brain"}
-    assert Home.open(tmp_path, environ=environ).database_url == environ["SYNAPSED_DATABASE_URL"]
+    assert Home.open(tmp_path, environ=environ).database == environ["SYNAPSED_DATABASE_URL"]
 
 
 HOLD = """

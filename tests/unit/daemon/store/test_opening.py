@@ -65,7 +65,7 @@ def test_a_url_that_cannot_serve_is_refused_in_a_line(url: str, said: str) -> No
 
 
 def test_a_place_that_is_a_folder_is_refused_in_a_line(tmp_path: Path) -> None:
-    with pytest.raises(DaemonError, match="cannot be opened: unable to open database file") as refused:
+    with pytest.raises(DaemonError, match="cannot be opened: it is a folder; move it away") as refused:
         Store.open(f"sqlite:///{tmp_path}")
     assert "\n" not in str(refused.value)
 

@@ -75,7 +75,7 @@ async def staged(
     home: Home, *, life: LifeSettings | None = None, script: dict[str, Any] | None = None
 ) -> AsyncIterator[tuple[Supervisor, Heard]]:
     write_script(home.root, **(script or {}))
-    store = Store.open(home.database_url)
+    store = Store.open(home.database)
     ledger = Ledger(store, Catalogue(home.checkpoints), monotonic=time.monotonic)
     supervisor = Supervisor(home, ledger, life=life or quick_life())
     heard = Heard()
