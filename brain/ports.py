@@ -52,7 +52,7 @@ class StepReport:
         grad_norm: total norm before clipping.
         learning_rate: rate of this step.
         applied: False when the loss or gradient was not finite; then nothing was changed: no weight, no moment,
-            no carried state.
+            no carried state. What its rows' lanes read next must be marked `reset`: it follows on nothing they kept.
         metrics: further numbers of this brain, by name.
         evidence: named tensors for vital signs, detached: `confidence` (N,) top probability, `correct` (N,) bool,
             `state` / `next_state` / `predicted_state` (N, D) for self-prediction; now and then `units|<site>`

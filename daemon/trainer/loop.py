@@ -25,10 +25,10 @@ from daemon.events import (
     StateChanged,
 )
 from daemon.protocol import Goodbye, RunState
-from daemon.trainer.batching import assemble, reading_lanes
+from daemon.trainer.batching import assemble, num_lanes, reading_lanes
 from daemon.trainer.forgetting import wearing
 from daemon.trainer.pace import Pace
-from daemon.trainer.recovery import RATE_AFTER_ROLLBACK, Verdict, judge_step
+from daemon.trainer.recovery import RATE_AFTER_ROLLBACK, Verdict, judge_step, note_resets, with_due_resets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,6 +170,7 @@ class Loop:
     def assemble(self, experience: Experience) -> Batch:
         """Live rows as one batch with replayed ones, which take the places of lanes with nothing to read, too."""
         replay = self.parts.replay
+        experience = with_due_resets(experience, self.parts.state.due_resets)
         places = self.parts.config.stream.rows - len(experience.length)
         count = min(places, len(replay)) if self.replay_fraction else 0
         self._replayed = replay.sample(count) if count else None
@@ -177,7 +178,9 @@ class Loop:
 
     def remember(self, experience: Experience, report: StepReport) -> None:
         """Tell stream and replay memory how well each row was predicted, and offer the live rows to it."""
-        self._update_replayed(len(experience.length), report)
+        note_resets(self.parts.state, experience, applied=report.applied)
+        if self._replayed is not None and report.applied:  # before anything is added
+            self.parts.replay.update(self._replayed.index, report.row_loss[len(experience.length) :].numpy())
         self.parts.probes.learned_from(experience.source.tolist())
         losses = report.row_loss[: len(experience.length)].numpy()
         rows = zip(experience.source.tolist(), losses.tolist(), experience.lane.tolist(), strict=True)
@@ -187,11 +190,6 @@ class Loop:
             self.parts.replay.add(
                 experience.bytes, experience.length, experience.source, experience.offset, losses, self.step
             )
-
-    def _update_replayed(self, num_live: int, report: StepReport) -> None:
-        """Newly measured losses of replayed rows, before anything is added."""
-        if self._replayed is not None and report.applied:
-            self.parts.replay.update(self._replayed.index, report.row_loss[num_live:].numpy())
 
     def count(self, num_samples: int, report: StepReport, seconds: float) -> None:
         """The step is finished: totals, and its row of hot metrics."""
@@ -391,6 +389,9 @@ class Loop:
     def _roll_back(self, checkpoint: str) -> None:
         to_step = self.parts.saver.restore_brain(self, checkpoint)
         self.parts.brain.scale_learning_rate(RATE_AFTER_ROLLBACK)
+        stream, replay = self.parts.config.stream, self.parts.config.replay
+        # The stream goes on where it is, so no lane's state belongs to what it reads next.
+        self.parts.state.due_resets = list(range(num_lanes(stream.rows, replay.fraction)))
         self.parts.reporter.event(
             RolledBack(step=self.step, to_step=to_step, rate_factor=RATE_AFTER_ROLLBACK)
         )

@@ -14,6 +14,7 @@ from brain.vitals.controls import CONTROLS, EXPECTED, OWN, probe_with_controls
 from daemon.config_loading import config_from_dict
 from daemon.streams import Cursor, ExperienceStream
 from daemon.trainer.batching import assemble, num_lanes
+from daemon.trainer.recovery import with_due_resets
 from daemon.trainer.restoring import VITALS_PREFIX, brain_state, fit_learning, parts_of
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def read_on(home: Home, loaded: LoadedCheckpoint, config: RunConfig, count: int)
 
     A run that waits for more to read has no next one: it is given what it has read, from the beginning.
     """
-    record = loaded.state.get("loop", {}).get("cursor")
+    state = loaded.state.get("loop", {})
+    record = state.get("cursor")
     lanes = num_lanes(config.stream.rows, config.replay.fraction)
     stream = ExperienceStream.open(
         dataclasses.replace(config.stream, at_end="again"),
@@ -98,7 +100,9 @@ def read_on(home: Home, loaded: LoadedCheckpoint, config: RunConfig, count: int)
         cursor=Cursor.from_json(record) if record else None,
     )
     cpu = torch.device("cpu")
-    return [assemble(stream.next(list(range(lanes)))[0], None, cpu) for _ in range(count)]
+    read = [stream.next(list(range(lanes)))[0] for _ in range(count)]
+    read[:1] = [with_due_resets(first, state.get("due_resets", ())) for first in read[:1]]
+    return [assemble(experience, None, cpu) for experience in read]
 
 
 def copy_of(loaded: LoadedCheckpoint, config: RunConfig) -> Brain:

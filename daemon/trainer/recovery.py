@@ -1,12 +1,22 @@
-"""What to do when the loss stops being finite: skip, roll back, and in the end ask a person."""
+"""What to do when the loss stops being finite: skip, roll back, and in the end ask a person.
+
+Neither may leave a lane with a carried state that does not belong to the text before its next row: what such a lane
+reads next begins from a reset state, however much later that is.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from daemon.config import RecoveryConfig
+    from daemon.streams import Experience
     from daemon.trainer.state import LoopState
 
 # Steadily finite for so long, earlier roll-backs no longer count against the run.
@@ -52,3 +62,15 @@ def judge_step(applied: bool, state: LoopState, config: RecoveryConfig) -> Verdi
         return Verdict.PAUSE
     state.rollbacks += 1
     return Verdict.ROLL_BACK
+
+
+def with_due_resets(experience: Experience, lanes: Collection[int]) -> Experience:
+    """The experience with a reset in those lanes that are due one."""
+    due = np.isin(experience.lane, list(lanes))
+    return replace(experience, reset=experience.reset | due) if due.any() else experience
+
+
+def note_resets(state: LoopState, experience: Experience, *, applied: bool) -> None:
+    """After a step: lanes that read in it have had their reset, or are due one because nothing of it was kept."""
+    due, read = set(state.due_resets), set(experience.lane.tolist())
+    state.due_resets = sorted(due - read if applied else due | read)

@@ -30,6 +30,7 @@ class LoopState:
         rollbacks: roll-backs since the loss was last steadily finite.
         skips: non-finite steps in a row.
         finite_steps: steps since the last non-finite one.
+        due_resets: lanes whose carried state does not belong to the text before their next row; they begin anew.
         growth_history: what grew, when, with the metrics before and after.
         growth: what decides about growth: smoothed signals of the sites, the best error, what is pending.
         metrics_history: a thinned record of the headline metrics, newest last.
@@ -51,6 +52,7 @@ class LoopState:
     rollbacks: int = 0
     skips: int = 0
     finite_steps: int = 0
+    due_resets: list[int] = field(default_factory=list)
     growth_history: list[dict[str, Any]] = field(default_factory=list)
     growth: dict[str, Any] = field(default_factory=dict)
     metrics_history: list[dict[str, float]] = field(default_factory=list)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,37 +11,12 @@ from brain.errors import SettingsError
 from brain.growth.signals import SiteProbe
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.errors import CheckpointError
-from daemon.protocol import Report
-from daemon.trainer.assembly import assemble_parts
-from daemon.trainer.loop import Loop
-from daemon.trainer.pipe import Pipe
-from daemon.trainer.reporting import Reporter
-from tests.trainer_process import tiny_order
+from tests.still_loop import StillLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from daemon.home import Home
-
-
-class StillLoop(Loop):
-    """A loop of the tiny preset that a test moves itself."""
-
-    def __init__(self, home: Home, **settings: Any) -> None:
-        self.ours, theirs = multiprocessing.Pipe()
-        self.pipe = Pipe(theirs)
-        self.reporter = Reporter(self.pipe)
-        super().__init__(assemble_parts(tiny_order(home, **settings), home, self.pipe, self.reporter)[0])
-        self.parts.saver.save(self, "first")
-
-    def events(self) -> list[dict[str, Any]]:
-        """All events so far; the last thing a test asks for."""
-        self.reporter.close()
-        heard = []
-        while self.ours.poll():
-            message = self.ours.recv()
-            heard += message.events if isinstance(message, Report) else []
-        return heard
 
 
 @pytest.fixture
@@ -56,8 +30,7 @@ def still(home: Home) -> Iterator[Callable[..., StillLoop]]:
 
     yield make
     for loop in made:
-        loop.parts.saver.save_final(loop)
-        loop.ours.close()
+        loop.let_go()
 
 
 def grow(loop: StillLoop, site: str | None = "self_model", **wanted: Any) -> dict[str, Any]:
@@ -127,7 +100,7 @@ def test_a_roll_back_behind_a_growth_leaves_no_record_of_it(
     loop.learn()
     kept, save = grow(loop, fraction=0.1), loop.parts.saver.save
 
-    def fail_once_grown(loop: Loop, reason: str) -> str:
+    def fail_once_grown(loop: StillLoop, reason: str) -> str:
         if reason == "grown":
             raise CheckpointError("the disk is full")
         return save(loop, reason)

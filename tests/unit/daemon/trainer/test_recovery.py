@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from daemon.config import RecoveryConfig
-from daemon.trainer.recovery import FORGIVEN_AFTER_STEPS, Verdict, judge_step
+from daemon.streams import Experience
+from daemon.streams.experience import Row
+from daemon.trainer.recovery import FORGIVEN_AFTER_STEPS, Verdict, judge_step, note_resets, with_due_resets
 from daemon.trainer.state import LoopState
 
 CONFIG = RecoveryConfig(rollback_after_skips=10, pause_after_rollbacks=3)
@@ -37,3 +39,27 @@ def test_long_finite_learning_forgives_earlier_roll_backs() -> None:
     assert state.rollbacks == 2
     judge(state, [True] * FORGIVEN_AFTER_STEPS)
     assert state.rollbacks == 0
+
+
+def experience(*lanes: int, reset: tuple[int, ...] = ()) -> Experience:
+    rows = [Row(lane, b"text", 0, "a", 0, lane in reset) for lane in lanes]
+    return Experience.of(rows, 4)
+
+
+def test_a_lane_is_due_a_reset_from_a_skipped_step_until_it_reads_again() -> None:
+    state = LoopState()
+    note_resets(state, experience(0, 1, 2), applied=True)
+    assert state.due_resets == []
+    note_resets(state, experience(0, 2), applied=False)
+    note_resets(state, experience(2, 3), applied=False)
+    assert state.due_resets == [0, 2, 3]
+    note_resets(state, experience(1, 2), applied=True)
+    assert state.due_resets == [0, 3]
+
+
+def test_resets_that_are_due_are_added_to_those_of_the_text() -> None:
+    read = experience(0, 1, 2, 3, reset=(1,))
+    assert with_due_resets(read, []) is read
+    assert with_due_resets(read, [7]) is read
+    assert with_due_resets(read, [3, 0, 7]).reset.tolist() == [True, True, False, True]
+    assert read.reset.tolist() == [False, True, False, False]

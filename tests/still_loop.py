@@ -1,0 +1,74 @@
+"""A real loop of the tiny preset in this process: nothing runs but what a test lets happen."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from daemon.protocol import Report
+from daemon.trainer.assembly import assemble_parts
+from daemon.trainer.loop import Loop
+from daemon.trainer.pipe import Pipe
+from daemon.trainer.reporting import Reporter
+from tests.trainer_process import tiny_order
+
+if TYPE_CHECKING:
+    from brain.ports import Batch, StepReport
+    from daemon.home import Home
+
+
+class StillLoop(Loop):
+    """A loop that a test moves itself."""
+
+    def __init__(self, home: Home, **settings: Any) -> None:
+        self.ours, theirs = multiprocessing.Pipe()
+        self.pipe = Pipe(theirs)
+        self.reporter = Reporter(self.pipe)
+        super().__init__(assemble_parts(tiny_order(home, **settings), home, self.pipe, self.reporter)[0])
+        self.parts.saver.save(self, "first")
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events so far; the last thing a test asks for."""
+        self.reporter.close()
+        heard = []
+        while self.ours.poll():
+            message = self.ours.recv()
+            heard += message.events if isinstance(message, Report) else []
+        return heard
+
+    def let_go(self) -> None:
+        """Save for the last time and close what it holds."""
+        self.parts.saver.save_final(self)
+        self.ours.close()
+
+    def watched_step(self) -> tuple[Batch, StepReport]:
+        """One step awake; what was learned from, and what the brain said of it."""
+        seen: list[tuple[Batch, StepReport]] = []
+        brain = self.parts.brain
+        learn = brain.learn
+
+        def watched(batch: Batch) -> StepReport:
+            seen.append((batch, learn(batch)))
+            return seen[-1][1]
+
+        brain.learn = watched  # type: ignore[method-assign]
+        try:
+            self.learn()
+        finally:
+            brain.learn = learn  # type: ignore[method-assign]
+        return seen[0]
+
+    def skipped_step(self) -> Batch:
+        """One step whose loss is not finite."""
+        weights = self.parts.brain.state().model
+        kept = weights["head.weight"].clone()
+        with torch.no_grad():
+            weights["head.weight"].fill_(math.nan)
+        batch, report = self.watched_step()
+        assert not report.applied
+        with torch.no_grad():
+            self.parts.brain.state().model["head.weight"].copy_(kept)
+        return batch
