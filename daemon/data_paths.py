@@ -27,7 +27,7 @@ def _locate(path: Path) -> Path:
         raise UsageError(f"{path} cannot be read; check its permissions")
     if path.is_dir() and not any(names for _, _, names in os.walk(path)):
         raise UsageError(f"the folder {path} is empty; there is nothing to learn from")
-    return path.resolve()
+    return path.absolute()  # not resolved: a link may lead elsewhere tomorrow
 
 
 def nearest_existing(path: Path) -> Path | None:

@@ -12,7 +12,15 @@ import zlib
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from daemon.streams.encodings import GZIP_WBITS, HEAD_BYTES, Verdict, classify, detect
+from daemon.streams.encodings import (
+    GZIP_WBITS,
+    HEAD_BYTES,
+    Verdict,
+    classify,
+    cut_character,
+    detect,
+    has_hole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,23 +122,27 @@ class DecodedCache:
         """Write the UTF-8 form; returns whether it had to be cut."""
         written = 0
         with path.open("rb") as original, target.open("wb") as file:
+            original.seek(verdict.hole)
             decoder = codecs.getincrementaldecoder(_encoding(original, verdict))(errors="replace")
             for chunk in _inflated(original) if verdict.gzip else _chunks(original):
                 text = decoder.decode(chunk).encode("utf-8", "replace")
                 if written + len(text) > self._max_bytes:
-                    file.write(text[: self._max_bytes - written])
+                    kept = text[: self._max_bytes - written]
+                    file.write(kept[: len(kept) - cut_character(kept)])
                     return True
                 written += file.write(text)
-            file.write(decoder.decode(b"", final=True).encode("utf-8", "replace"))
+            # A character that is not complete is no text yet: what is appended to a followed file completes it.
         return False
 
 
 def decode(content: bytes, *, max_bytes: int = MAX_DECODED_BYTES) -> str:
-    """The text of a whole document, told and read as the files of a stream are.
+    """The text of a whole document, told and read as the files of a stream are; a character cut at its end is none.
 
     Raises:
         UndecodableError: binary, damaged, in no encoding that can be told, or longer than `max_bytes` unpacked.
     """
+    if has_hole(content[:HEAD_BYTES]):
+        content = content.lstrip(b"\0") or content
     verdict = classify(content[:HEAD_BYTES])
     if verdict.skip == "empty":
         return ""
@@ -140,12 +152,12 @@ def decode(content: bytes, *, max_bytes: int = MAX_DECODED_BYTES) -> str:
         content = _unpacked(content, max_bytes)
     encoding = _encoding(io.BytesIO(content), verdict._replace(gzip=False))
     try:
-        return content.decode(encoding)
+        return codecs.getincrementaldecoder(encoding)().decode(content)
     except UnicodeDecodeError as error:
         # Legacy text may look like UTF-8 for longer than a head; all before its first odd byte is ASCII then.
         if verdict.encoding is None and content[: error.start].isascii():
             encoding = detect(content[error.start : error.start + HEAD_BYTES]) or encoding
-        return content.decode(encoding, "replace")
+        return codecs.getincrementaldecoder(encoding)("replace").decode(content)
 
 
 def _unpacked(content: bytes, max_bytes: int) -> bytes:
@@ -163,7 +175,7 @@ def _encoding(original: BinaryIO, verdict: Verdict) -> str:
     if verdict.encoding != "?":
         return verdict.encoding
     found = detect(original.read(HEAD_BYTES), gzip=verdict.gzip)
-    original.seek(0)
+    original.seek(verdict.hole)
     if found is None:
         raise UndecodableError("its encoding cannot be told")
     return found

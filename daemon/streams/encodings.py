@@ -20,6 +20,13 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# One codec a family, the one that reads most of it: each tells where in a head its last whole character ends.
+_MULTIBYTE = ("cp932", "shift_jis_2004", "euc_jis_2004", "gb18030", "big5hkscs", "cp950", "cp949", "johab")
+_JAPANESE = ("cp932", "shift_jis_2004", "euc_jis_2004")
+_KANA_CHARACTERS = 4000
+_SAMPLES = 16  # of half a KiB; the library's five may all miss what tells two codecs apart
+_MOST_CHAOS = 0.6  # what the library finds unlikely is still compared
+_LONGEST_CHARACTER_BYTES = 4
 
 
 class Verdict(NamedTuple):
@@ -30,12 +37,19 @@ class Verdict(NamedTuple):
         encoding: None for UTF-8, "?" when it is still to be detected, else the codec to decode with.
         gzip: whether it is compressed.
         start: bytes of a UTF-8 mark in front, which are no text.
+        hole: NULs before all of that, left where a file was emptied under its writer.
     """
 
     skip: str | None = None
     encoding: str | None = None
     gzip: bool = False
     start: int = 0
+    hole: int = 0
+
+    @property
+    def begin(self) -> int:
+        """Where in the file the text begins, if it is plain."""
+        return self.hole + self.start
 
     @property
     def plain(self) -> bool:
@@ -68,12 +82,72 @@ def classify(head: bytes) -> Verdict:
     return Verdict(start=start)
 
 
+def has_hole(head: bytes) -> bool:
+    """Whether a file begins with NULs that belong to no mark."""
+    return head.startswith(b"\0") and not head.startswith(codecs.BOM_UTF32_BE)
+
+
 def detect(head: bytes, *, gzip: bool = False) -> str | None:
-    """The codec of legacy text, from its (perhaps compressed) head; None when it cannot be told."""
+    """The codec of legacy text, from its (perhaps compressed) head; None when it cannot be told.
+
+    The head may end inside a character: each codec judges it without the bytes that only begin one.
+    """
     from charset_normalizer import from_bytes  # noqa: PLC0415 - 50 ms that most runs never need
 
-    best = from_bytes((_gunzipped_head(head) or b"") if gzip else head).best()
-    return None if best is None else best.encoding
+    if gzip:
+        head = _gunzipped_head(head) or b""
+    ends, scores = {len(head)}, {}
+    for codec in _MULTIBYTE:
+        if (end := _whole(head, codec)) is None:
+            continue
+        ends.add(end)
+        if match := from_bytes(head[:end], cp_isolation=[codec], threshold=_MOST_CHAOS).best():
+            scores[match.encoding] = 2 * match.coherence + _kana_share(head[:end], codec) - match.chaos
+    # A strict codec that gives text of its language has it; only then is the head one of the many that fit any bytes.
+    if scores and max(scores.values()) > 0:
+        return max(scores, key=lambda encoding: scores[encoding])
+    found = [best for end in sorted(ends) if (best := from_bytes(head[:end], steps=_SAMPLES).best())]
+    return min(found, key=lambda match: (match.chaos, -match.coherence)).encoding if found else None
+
+
+def cut_character(text: bytes | bytearray) -> int:
+    """How many bytes at the end of UTF-8 text begin a character that is not complete; 0 to 3.
+
+    >>> [cut_character("naïve€".encode()[:end]) for end in range(3, 10)]
+    [1, 0, 0, 0, 1, 2, 0]
+    """
+    # Where the look begins inside a character plays no part: what is no beginning is replaced.
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder.decode(bytes(text[-_LONGEST_CHARACTER_BYTES:]))
+    return len(decoder.getstate()[0])
+
+
+def last_bytes(text: str, num_bytes: int) -> bytes:
+    """At most the last `num_bytes` of a text's UTF-8, whole characters only.
+
+    >>> last_bytes("a€", 3).decode(), last_bytes("a€", 2)
+    ('€', b'')
+    """
+    data = text.encode()
+    return data if len(data) <= num_bytes else data[-num_bytes:].lstrip(bytes(range(0x80, 0xC0)))
+
+
+def _whole(head: bytes, codec: str) -> int | None:
+    """Where the last whole character of a codec ends in a head; None where it cannot read it."""
+    decoder = codecs.getincrementaldecoder(codec)()
+    try:
+        decoder.decode(head)
+    except UnicodeDecodeError:
+        return None
+    return len(head) - len(decoder.getstate()[0])
+
+
+def _kana_share(text: bytes, codec: str) -> float:
+    """Share of kana in what is no ASCII; the library takes their mixture with kanji for noise. Japanese codecs only."""
+    if codec not in _JAPANESE:
+        return 0.0
+    characters = [character for character in text.decode(codec)[:_KANA_CHARACTERS] if not character.isascii()]
+    return sum("ぁ" <= character <= "ヾ" for character in characters) / max(1, len(characters))
 
 
 def _classify_gzip(head: bytes) -> Verdict:

@@ -13,16 +13,24 @@ from typing import TYPE_CHECKING
 
 from daemon.events import SourceChanged
 from daemon.streams.cursor import DocumentMark, Extent, SourceState
+from daemon.streams.encodings import cut_character
 from daemon.streams.reader import SourceReader
-from daemon.streams.sources import list_documents, sniff
+from daemon.streams.sources import list_documents, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from typing import Any
 
+    from daemon.streams.encodings import Verdict
     from daemon.streams.sources import Document, Listing
 
+NO_TEXT = {
+    "binary": "it is no text",
+    "unreadable": "it cannot be read",
+    "undecodable": "its encoding cannot be told, or its packing is damaged",
+}
+TOLD_AT_ONCE = 10
 LOOK_EVERY_SECONDS = 1.0
 LOOK_SHARE = 0.01  # of the time: a folder of many thousand files is looked at less often
 TAIL_BYTES = 1024
@@ -38,11 +46,15 @@ class FollowingReader(SourceReader):
 
     def __init__(self, *args: Any, monotonic: Callable[[], float] = time.monotonic, **settings: Any) -> None:
         self._marks: dict[str, DocumentMark] = {}
+        self._looked = False  # since it was opened
         super().__init__(*args, **settings)
         self._monotonic = monotonic
         self._look_at = monotonic() + LOOK_EVERY_SECONDS
         self._next: Extent | None = None
         self._sought = False  # `_next` is what comes next; None: nothing does
+        self._told: dict[str, str] = {}  # documents passed over, and why
+        self._skipped = 0  # of them since the last look
+        self._replaced: set[str] = set()  # names that lead to another file since they were met
 
     def require_documents(self) -> None:
         """Refuse what holds nothing but other things than text; what is empty may fill.
@@ -100,6 +112,14 @@ class FollowingReader(SourceReader):
             return b""
         return super().read(name, offset, length)
 
+    def skip(self, document: str, reason: str) -> None:
+        """Tell it once, however often the document is looked at; of very many at once only the number."""
+        if self._told.get(document) != reason:
+            self._told[document] = reason
+            self._skipped += 1
+            if self._skipped <= TOLD_AT_ONCE:
+                super().skip(document, reason)
+
     def lose(self, document: str) -> None:
         """The rest of the document is not there; as it is found at the next look it will be read."""
         mark = self._marks.get(document)
@@ -139,23 +159,42 @@ class FollowingReader(SourceReader):
     def _meet(self, document: Document) -> int | None:
         """Mark a document as it is now; where its unread text begins, None without any."""
         before = self._marks.get(document.name)
-        if before is not None and (before.file_bytes, before.mtime_ns) == (document.size, document.mtime_ns):
+        same = before is not None and (before.file_bytes, before.mtime_ns) == (
+            document.size,
+            document.mtime_ns,
+        )
+        if same and document.name not in self._replaced:
             return None
+        self._replaced.discard(document.name)
         begin = 0 if before is None or not before.num_bytes else self._goes_on_at(document, before)
         if before is not None and not begin:
             document.verdict = None  # another text, perhaps of another kind
-            sniff(document, detecting=True)
-        verdict = sniff(document)
-        num_bytes = max(begin, self._size(document))
+        verdict, num_bytes = settle(document), self._size(document)
+        tail = tail_of(document.path, document.size) if num_bytes else b""
+        if verdict.plain:
+            num_bytes -= cut_character(tail)  # left until the rest of the character is appended
+        self._tell(document.name, verdict, before)
+        num_bytes = max(begin, num_bytes)
         self._marks[document.name] = DocumentMark(
             document.name,
             num_bytes,
             document.size,
             document.mtime_ns,
-            tail_of(document.path, document.size) if num_bytes else "",
-            None if verdict.skip else verdict,
+            hash_of(tail) if num_bytes else "",
+            verdict,
         )
         return begin if begin < num_bytes else None
+
+    def _tell(self, name: str, verdict: Verdict, before: DocumentMark | None) -> None:
+        """Tell when a document is passed over, and when it is read again; what is merely empty may yet fill."""
+        skipped_before = before is not None and before.verdict is not None and before.verdict.skip
+        if verdict.skip and verdict.skip != "empty":
+            if self._looked or (before is not None and skipped_before != verdict.skip):
+                self.skip(name, f"skipped: {NO_TEXT[verdict.skip]}; it is looked at again when it changes")
+        elif (
+            self._told.pop(name, None) or skipped_before not in (False, None, "empty")
+        ) and not verdict.skip:
+            self._tell_changed(f"{name} holds text that can be read; it is read")
 
     def _goes_on_at(self, document: Document, before: DocumentMark) -> int:
         """Where the text goes on behind what was read: its beginning, if it is not the same text any more."""
@@ -165,17 +204,25 @@ class FollowingReader(SourceReader):
         return 0
 
     def _tell_anew(self, name: str) -> None:
-        what = f"{name} was written anew; it is read from its beginning"
-        self._emit(SourceChanged(source=self.source.name, what=what))
+        self._tell_changed(f"{name} was written anew; it is read from its beginning")
         self.on_void(name)
+
+    def _tell_changed(self, what: str) -> None:
+        self._emit(SourceChanged(source=self.source.name, what=what))
 
     def _look(self) -> bool:
         """List the files again, if it is time; whether anything changed."""
         began = self._monotonic()
         if began < self._look_at:
             return False
+        if self._skipped > TOLD_AT_ONCE:
+            self._tell_changed(f"{self._skipped - TOLD_AT_ONCE} more of its files are passed over")
+        self._skipped = 0
         listing = list_documents(self.source, known=self._listing)
-        changed = listing.fingerprint != self._listing.fingerprint
+        changed = (listing.fingerprint, listing.identities) != (
+            self._listing.fingerprint,
+            self._listing.identities,
+        )
         if changed:
             self._take(listing)
         ended = self._monotonic()
@@ -184,16 +231,35 @@ class FollowingReader(SourceReader):
 
     def _take(self, listing: Listing) -> None:
         before, self._listing = self._listing, listing
+        self._looked = True
+        self._compare(before)
         for name in [name for name in self._decoded if not before.same(listing, name)]:
             self._decoded.pop(name).path.unlink(missing_ok=True)  # a growing file would fill the disk
         self._keep_verdicts()
         self.state = self.state._replace(fingerprint=listing.fingerprint, extent_bytes=self._extent_bytes())
 
+    def _compare(self, before: Listing) -> None:
+        """Find names that lead to other files now; tell of files that are gone, and of those that are back."""
+        gone, back = [], []
+        for name, mark in self._marks.items():
+            old, new = before.find(name), self._listing.find(name)
+            if old is not None and new is not None and old.identity != new.identity:
+                self._replaced.add(name)
+            if old is not None and new is None and mark.num_bytes and name not in self._told:
+                why = self._listing.hindered.get(name)
+                gone.append(f"{name} ({why})" if why else name)
+            elif old is None and new is not None and mark.num_bytes and name not in self._told:
+                back.append(name)
+        if gone:
+            self._tell_changed(f"{some_of(gone)} cannot be read now; what comes when it can is read on")
+        if back:
+            self._tell_changed(f"{some_of(back)} can be read again")
+
     def _keep_verdicts(self) -> None:
         """A text goes on as it was begun: one bad byte behind 20,000 good lines makes it no other kind of file."""
         for mark in self._marks.values():
             document = self._listing.find(mark.document)
-            if document is not None and mark.num_bytes and mark.verdict is not None:
+            if document is not None and mark.num_bytes and mark.verdict and not mark.verdict.skip:
                 document.verdict = mark.verdict
 
     def _take_for_read(self) -> None:
@@ -230,16 +296,30 @@ def _written_anew(path: Path, mark: DocumentMark) -> bool:
 
 def _still_holds(path: Path, file_bytes: int, mark: DocumentMark) -> bool:
     """Whether a file, so long now, holds what it ended with when it was met, in its place."""
-    return file_bytes >= mark.file_bytes and tail_of(path, mark.file_bytes) == mark.tail
+    return file_bytes >= mark.file_bytes and hash_of(tail_of(path, mark.file_bytes)) == mark.tail
 
 
-def tail_of(path: Path, file_bytes: int) -> str:
-    """Hash over the last KiB before `file_bytes` of a file; of fewer where it has shrunk or cannot be read."""
+def tail_of(path: Path, file_bytes: int) -> bytes:
+    """The last KiB before `file_bytes` of a file; less where it has shrunk or cannot be read."""
     begin = max(0, file_bytes - TAIL_BYTES)
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(begin)
-            tail = file.read(file_bytes - begin) or b""
+            return file.read(file_bytes - begin) or b""
     except OSError:
-        tail = b""
+        return b""
+
+
+def hash_of(tail: bytes) -> str:
+    """What a mark keeps of the end of a file."""
     return hashlib.blake2b(tail, digest_size=8).hexdigest()
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Names for a line: three of them at most.
+
+    >>> some_of(["a", "b"]), some_of(["a", "b", "c", "d", "e"])
+    ('a, b', 'a, b, c and 2 more')
+    """
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

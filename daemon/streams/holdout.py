@@ -138,6 +138,15 @@ class HeldOutSet:
     def __len__(self) -> int:
         return self.num_blocks
 
+    def place(self, index: int) -> tuple[str, int]:
+        """Document of block `index` and its offset there.
+
+        Raises:
+            IndexError: no such block.
+        """
+        document, offset = self._find(index)
+        return document.name, offset
+
     def read(self, index: int) -> tuple[bytes, str, int]:
         """Block `index`: its bytes (4,096, fewer at a document's end), document and offset there.
 
@@ -146,13 +155,13 @@ class HeldOutSet:
         Raises:
             IndexError: no such block.
         """
+        document, offset = self._find(index)
+        data = self._read(document.name, offset, min(BLOCK_BYTES, document.size - offset))
+        return data, document.name, offset
+
+    def _find(self, index: int) -> tuple[HeldDocument, int]:
         if not 0 <= index < self.num_blocks:
             raise IndexError(f"held-out block {index} of {self.num_blocks}")
         place = bisect.bisect_right(self._first, index) - 1
         document = self._documents[place]
-        offset = self._split.block(document.name, index - self._first[place]) * BLOCK_BYTES
-        return (
-            self._read(document.name, offset, min(BLOCK_BYTES, document.size - offset)),
-            document.name,
-            offset,
-        )
+        return document, self._split.block(document.name, index - self._first[place]) * BLOCK_BYTES

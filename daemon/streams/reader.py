@@ -188,7 +188,7 @@ class SourceReader:
             return b""
         verdict = sniff(document)
         if verdict.plain:
-            return _read(document.path, verdict.start + offset, length)
+            return _read(document.path, verdict.begin + offset, length)
         data = _read(self._decoded[name].path, offset, length)
         if not data:  # the cache may have been emptied: decode again
             del self._decoded[name]
@@ -284,7 +284,7 @@ class SourceReader:
         if verdict.skip:
             return 0
         if verdict.plain:
-            return document.size - verdict.start
+            return max(0, document.size - verdict.begin)
         decoded = self._decoded.get(document.name)
         if decoded is None:
             try:

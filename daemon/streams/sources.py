@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.errors import StreamError
-from daemon.streams.encodings import HEAD_BYTES, Verdict, classify, detect
+from daemon.streams.encodings import HEAD_BYTES, Verdict, classify, detect, has_hole
+from daemon.streams.holes import hole_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -96,6 +97,7 @@ class Document:
     size: int
     mtime_ns: int
     verdict: Verdict | None = None  # None: not looked at yet
+    identity: tuple[int, int] = (0, 0)  # device and inode: a link that leads elsewhere has another
 
 
 @dataclass
@@ -105,8 +107,18 @@ class Listing:
     documents: list[Document]
     fingerprint: str
     num_raw_bytes: int
-    unreadable: int = 0  # broken links, devices, folders without permission
+    hindered: dict[str, str] = field(default_factory=dict)  # name → why it is no file that can be read
     _keys: list[tuple[str, ...]] = field(default_factory=list)
+
+    @property
+    def unreadable(self) -> int:
+        """Broken links, devices, folders without permission."""
+        return len(self.hindered)
+
+    @property
+    def identities(self) -> list[tuple[int, int]]:
+        """Which files the names lead to."""
+        return [document.identity for document in self.documents]
 
     @cached_property
     def by_name(self) -> dict[str, int]:
@@ -195,7 +207,7 @@ def require_text(data: Sequence[str], *, may_fill: bool = False) -> None:
     for source in resolve(data):
         skipped: Counter[str] = Counter()
         for path, name in itertools.islice(_files(source), SNIFFED_FILES):
-            readable = path is not None and _regular(path) is not None
+            readable = path is not None and not isinstance(_regular(path), str)
             verdict = sniff(Document(name, path, 0, 0)) if path and readable else Verdict(skip="unreadable")
             if verdict.skip is None:
                 break
@@ -227,8 +239,8 @@ def resolve(data: Sequence[str], *, home: Path | None = None) -> tuple[SourcePat
     sources: list[SourcePath] = []
     taken = {PUSHED}
     for given in data:
-        path = Path(given).expanduser().resolve()
-        base = path.name or "root"
+        path = Path(given).expanduser().absolute()  # a link is looked at anew at each listing
+        base = (path.resolve() if path.name in {"", ".."} else path).name or "root"
         name, number = base, 2
         while name in taken:
             name, number = f"{base}-{number}", number + 1
@@ -241,22 +253,33 @@ def list_documents(source: SourcePath, *, known: Listing | None = None) -> Listi
     """The files of a source as they are now; verdicts of files that did not change are taken from `known`."""
     digest = hashlib.blake2b(digest_size=16)
     documents: list[Document] = []
-    unreadable = total = 0
+    hindered: dict[str, str] = {}
+    total = 0
     for path, name in sorted(_files(source), key=lambda found: sort_key(found[1])):
-        status = None if path is None else _regular(path)
-        if path is None or status is None:
-            unreadable += 1
+        status = "its folder cannot be entered" if path is None else _regular(path)
+        if path is None or isinstance(status, str):
+            hindered[name] = str(status)
             continue
-        document = Document(name, path, status.st_size, status.st_mtime_ns)
+        identity = status.st_dev, status.st_ino
+        document = Document(name, path, status.st_size, status.st_mtime_ns, identity=identity)
         before = known.find(name) if known is not None else None
         if before is not None and (before.size, before.mtime_ns) == (document.size, document.mtime_ns):
             document.verdict = before.verdict
         documents.append(document)
         total += document.size
         digest.update(f"{name}\0{document.size}\0{document.mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    listing = Listing(documents, digest.hexdigest(), total, unreadable)
+    listing = Listing(documents, digest.hexdigest(), total, hindered)
     _sniff(documents)
     return listing
+
+
+def settle(document: Document) -> Verdict:
+    """As `sniff`, but an encoding that was left open is told now, for good."""
+    verdict = sniff(document, detecting=True)
+    if verdict.encoding == "?":
+        document.verdict = None
+        verdict = sniff(document, detecting=True)
+    return verdict
 
 
 def sniff(document: Document, *, detecting: bool = False) -> Verdict:
@@ -264,7 +287,10 @@ def sniff(document: Document, *, detecting: bool = False) -> Verdict:
     if document.verdict is None:
         try:
             with document.path.open("rb") as file:
-                head = file.read(HEAD_BYTES)
+                head, hole = file.read(HEAD_BYTES), 0
+                if has_hole(head) and (hole := hole_end(file)):
+                    file.seek(hole)
+                    head = file.read(HEAD_BYTES)
         except OSError:
             document.verdict = Verdict(skip="unreadable")
             return document.verdict
@@ -272,7 +298,7 @@ def sniff(document: Document, *, detecting: bool = False) -> Verdict:
         if detecting and verdict.encoding == "?":
             encoding = detect(head, gzip=verdict.gzip)
             verdict = verdict._replace(encoding=encoding) if encoding else Verdict(skip="undecodable")
-        document.verdict = verdict
+        document.verdict = verdict if verdict.skip else verdict._replace(hole=hole)
     return document.verdict
 
 
@@ -286,8 +312,8 @@ def _sniff(documents: list[Document]) -> None:
 
 def _files(source: SourcePath) -> Iterator[tuple[Path | None, str]]:
     """Files of a source with their names; None for a folder that cannot be entered."""
-    if not source.path.is_dir():
-        yield source.path, source.path.name
+    if not os.path.isdir(source.path):  # noqa: PTH112 - never raises
+        yield source.path, _display(Path(source.path.name))
         return
     failed: list[OSError] = []
     seen: set[tuple[int, int]] = set()
@@ -327,13 +353,15 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _regular(path: Path) -> os.stat_result | None:
-    """Status of a regular file; None for what must not be opened (a pipe would block) or cannot be."""
+def _regular(path: Path) -> os.stat_result | str:
+    """Status of a regular file; why not, of what must not be opened (a pipe would block) or cannot be."""
     try:
         status = path.stat()
-    except OSError:
-        return None
-    return status if stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK) else None
+    except OSError as error:
+        return error.strerror or str(error)
+    if not stat.S_ISREG(status.st_mode):
+        return "it is no regular file"
+    return status if os.access(path, os.R_OK) else "no permission to read it"
 
 
 def _nearest(path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from brain.errors import SettingsError, SynapsedError
 from brain.sleep.config import MAX_SLEEP_STEPS
 from daemon.protocol import Command, Outcome, RunState
+from daemon.streams.encodings import last_bytes
 from daemon.trainer.loop import Ending, Loop
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Control:
         return {"sequence": entry.sequence, "effective_step": entry.step}
 
     def _generate(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
-        prompt = arguments["prompt"].encode()[-MAX_PROMPT_BYTES:]
+        prompt = last_bytes(arguments["prompt"], MAX_PROMPT_BYTES)
         deadline = time.monotonic() + ANSWER_SECONDS
 
         def go_on() -> bool:

@@ -1,11 +1,13 @@
 """Held-out loss: a few blocks at a time, in turn, combined over the whole held-out set of each source.
 
+The set is that of the files as they are listed now: what arrives joins it, scores of blocks that stay are kept.
 A block is read from a reset state, by the weights as they are; nothing of learning is touched. Beside the BPC
 stand its coverage (share of the set scored at all) and its age (mean steps since a block was scored).
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from dataclasses import dataclass
@@ -17,13 +19,15 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from numpy.typing import NDArray
+
     from brain.ports import Brain
     from daemon.config import EvaluationConfig
-    from daemon.streams import ExperienceStream
+    from daemon.streams import ExperienceStream, HeldOutSet
     from daemon.trainer.reporting import Reporter
 
 MAX_BLOCKS = 4096  # a fixed evenly spaced subset stands for a larger set
-NATS, BYTES, STEP = range(3)
+NATS, BYTES, STEP, BLOCK = range(4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,28 +53,31 @@ class HeldOutEvaluation:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._config = config
+        self._stream = stream
         self._device = device
         self._clock = clock
-        self._sets = {
-            source.name: held_out
-            for index, source in enumerate(stream.sources)
-            if config.enabled and len(held_out := stream.held_out(index))
-        }
-        self._tables = {name: np.full((self._table_rows(name), 3), np.nan) for name in self._sets}
+        self._sets: dict[str, HeldOutSet] = {}
+        self._tables: dict[str, NDArray[np.float64]] = {}
         self._next_source = 0
         self._spent_seconds = 0.0
+        self._follow()
 
     def due(self, step: int, session_seconds: float) -> bool:
         """Whether a slice fits the step and the budget of this session's training time."""
-        if not self._sets or step % self._config.every_steps:
+        if step % self._config.every_steps:
             return False
-        return self._spent_seconds <= self._config.budget_share * session_seconds
+        if self._spent_seconds > self._config.budget_share * session_seconds:
+            return False
+        started = self._clock()
+        self._follow()  # counting the blocks of many thousand files takes time too
+        self._spent_seconds += self._clock() - started
+        return bool(self._sets)
 
     def score_slice(self, brain: Brain, step: int) -> HeldOutLoss | None:
         """Score the stalest few blocks of the next source; what its whole table says now, if anything."""
-        names = list(self._sets)
-        name = names[self._next_source]
-        self._next_source = (self._next_source + 1) % len(names)
+        names = list(self._sets)  # sources in the order in which they came to hold a block
+        name = names[self._next_source % len(names)]
+        self._next_source = (names.index(name) + 1) % len(names)
         last_scored = np.nan_to_num(self._tables[name][:, STEP], nan=-1.0)
         rows = np.argsort(last_scored, kind="stable")[: self._config.slice_rows].tolist()
         started = self._clock()
@@ -80,6 +87,7 @@ class HeldOutEvaluation:
 
     def score_all(self, brain: Brain, step: int, on_progress: Callable[[], None]) -> list[HeldOutLoss]:
         """Score every block of every source once, on demand."""
+        self._follow()
         for name, table in self._tables.items():
             for first in range(0, len(table), self._config.slice_rows):
                 self._score(
@@ -125,13 +133,29 @@ class HeldOutEvaluation:
         return dict(self._tables)
 
     def load_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take tables back; one whose held-out set has another size now starts anew."""
+        """Take tables back, block by block; one that does not name its blocks only for a set of its size."""
         for name, table in arrays.items():
-            if name in self._tables and self._tables[name].shape == table.shape:
-                self._tables[name] = np.array(table)
+            if name not in self._tables:
+                continue
+            if table.shape[1] > BLOCK:
+                self._tables[name] = _carried(table, self._tables[name])
+            elif len(table) == len(self._tables[name]):
+                self._tables[name][:, :BLOCK] = table
 
-    def _table_rows(self, name: str) -> int:
-        return min(len(self._sets[name]), MAX_BLOCKS)
+    def _follow(self) -> None:
+        """Take up the sets as the files are listed now."""
+        for index, source in enumerate(self._stream.sources if self._config.enabled else ()):
+            held_out = self._stream.held_out(index)
+            if held_out is self._sets.get(source.name):
+                continue
+            if not len(held_out):
+                self._sets.pop(source.name, None)
+                self._tables.pop(source.name, None)
+                continue
+            before = self._tables.get(source.name)
+            blank = _blank(held_out)
+            self._sets[source.name] = held_out
+            self._tables[source.name] = blank if before is None else _carried(before, blank)
 
     def _score(self, brain: Brain, name: str, rows: list[int], step: int) -> None:
         held_out, table = self._sets[name], self._tables[name]
@@ -150,6 +174,27 @@ class HeldOutEvaluation:
         table[rows, NATS] = nats.double().cpu().numpy()
         table[rows, BYTES] = lengths
         table[rows, STEP] = step
+
+
+def _blank(held_out: HeldOutSet) -> NDArray[np.float64]:
+    """The table of a set of which nothing is scored yet."""
+    rows = min(len(held_out), MAX_BLOCKS)
+    table = np.full((rows, 4), np.nan)
+    table[:, BLOCK] = [_number(*held_out.place(row * len(held_out) // rows)) for row in range(rows)]
+    return table
+
+
+def _number(document: str, offset: int) -> int:
+    """A block's name as a number that a float holds exactly."""
+    key = f"{offset} {document}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.blake2b(key, digest_size=6).digest(), "big")
+
+
+def _carried(before: NDArray[np.float64], blank: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A table with the scores of those blocks that another one has."""
+    _, old, new = np.intersect1d(before[:, BLOCK], blank[:, BLOCK], return_indices=True)
+    blank[new] = before[old]
+    return blank
 
 
 def combine(losses: list[HeldOutLoss]) -> float | None:

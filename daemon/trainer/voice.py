@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from daemon.streams.encodings import cut_character
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,7 +27,10 @@ def go_on_for_ever() -> bool:
 
 @dataclass(frozen=True)
 class Said:
-    """What the brain said; bytes that are no UTF-8 show as the replacement character."""
+    """What the brain said, whole characters; bytes that are no UTF-8 show as the replacement character.
+
+    `num_bytes` counts every byte drawn, those of a character that was cut too.
+    """
 
     text: str
     num_bytes: int
@@ -52,11 +57,11 @@ class Voice:
         return self._config.max_bytes > 0 and self._clock() >= self._next
 
     def sample(self, brain: Brain, context: bytes) -> str:
-        """A short continuation of what was just read."""
+        """A short continuation of what was just read, from the last whole character of it on."""
         self._next = self._clock() + self._config.every_seconds
         return self.answer(
             brain,
-            context,
+            context[: len(context) - cut_character(context)],
             max_bytes=self._config.max_bytes,
             temperature=self._config.temperature,
             top_p=self._config.top_p,
@@ -80,4 +85,5 @@ class Voice:
             said.append(byte)
             if not go_on():
                 break
-        return Said(said.decode("utf-8", errors="replace"), len(said))
+        whole = said[: len(said) - cut_character(said)]
+        return Said(whole.decode("utf-8", errors="replace"), len(said))

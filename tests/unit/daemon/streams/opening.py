@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,11 @@ class Opener:
 
     def messages(self, kind: type[Event]) -> list[str]:
         return [event.message for event in self.events if isinstance(event, kind)]
+
+
+def through_json(cursor: Cursor) -> Cursor:
+    """A cursor as a resume gets it."""
+    return Cursor.from_json(json.loads(json.dumps(cursor.to_json())))
 
 
 def write_tree(folder: Path, files: Mapping[str, bytes | str]) -> Path:

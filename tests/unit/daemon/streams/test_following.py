@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,8 @@ import pytest
 
 from daemon.errors import StreamError
 from daemon.events import DocumentSkipped, PassFinished, SourceChanged
-from daemon.streams import Cursor, ExperienceStream
-from tests.unit.daemon.streams.opening import Opener, numbered, write_tree
+from daemon.streams import ExperienceStream
+from tests.unit.daemon.streams.opening import Opener, numbered, through_json, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +51,6 @@ def read_all(stream: ExperienceStream, *, lanes: int = 4) -> dict[str, bytes]:
 def append(path: Path, text: bytes) -> None:
     with path.open("ab") as file:
         file.write(text)
-
-
-def through_json(cursor: Cursor) -> Cursor:
-    return Cursor.from_json(json.loads(json.dumps(cursor.to_json())))
 
 
 def test_a_file_is_read_once_and_what_is_appended_is_read_on(tmp_path: Path, opener: Opener) -> None:
@@ -284,9 +279,9 @@ def test_a_huge_file_is_followed_without_reading_it(tmp_path: Path, opener: Open
     [
         ("привет, мир\n".encode() * 20, b"one bad \xff byte\n", "и снова\n".encode() * 9000),
         (b"plain text\n" * 20, b"\0\0\0", b"more of it\n" * 9000),
-        (b"\xef\xbb", b"\xbfhello\n", b"more\n"),
+        ("привет".encode()[:-1], "т, мир\n".encode()[1:], b"more\n"),
     ],
-    ids=["no UTF-8", "binary", "half a mark"],
+    ids=["no UTF-8", "binary", "half a character"],
 )
 def test_a_file_is_read_on_as_it_was_begun_whatever_is_appended(
     tmp_path: Path, opener: Opener, appended: tuple[bytes, ...], resumed: bool
@@ -295,6 +290,7 @@ def test_a_file_is_read_on_as_it_was_begun_whatever_is_appended(
     path.write_bytes(appended[0])
     stream = opener(path, at_end="wait")
     read = read_all(stream)["app.log"]
+    read.decode()  # whole characters
     for more in appended[1:]:
         append(path, more)
         opener.seconds += 1.0
@@ -303,6 +299,16 @@ def test_a_file_is_read_on_as_it_was_begun_whatever_is_appended(
         read += read_all(stream)["app.log"]
     assert read == b"".join(appended)
     assert opener.messages(SourceChanged) == opener.messages(DocumentSkipped) == []
+
+
+def test_a_file_that_begins_with_half_a_mark_is_read_from_behind_it(tmp_path: Path, opener: Opener) -> None:
+    path = tmp_path / "app.log"
+    path.write_bytes(b"\xef\xbb")
+    stream = opener(path, at_end="wait")
+    assert read_all(stream) == {}
+    append(path, b"\xbfhello\n")
+    opener.seconds += 1.0
+    assert read_all(stream) == {"app.log": b"hello\n"}
 
 
 def test_a_file_written_anew_as_another_kind_of_text_is_told_anew(tmp_path: Path, opener: Opener) -> None:

@@ -14,7 +14,7 @@ from daemon.config import StreamConfig
 from daemon.errors import ConfigError, StreamError
 from daemon.events import DocumentSkipped, PassFinished, SettingRestored, SourceChanged, SourceOpened
 from daemon.streams import Cursor, ExperienceStream
-from tests.unit.daemon.streams.opening import Opener, numbered, read_on, write_tree
+from tests.unit.daemon.streams.opening import Opener, numbered, read_on, through_json, write_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def opener(tmp_path: Path) -> Opener:
     return Opener(tmp_path / "cache")
-
-
-def through_json(cursor: Cursor) -> Cursor:
-    return Cursor.from_json(json.loads(json.dumps(cursor.to_json())))
 
 
 def assert_same_rows(

@@ -40,6 +40,9 @@ class FakeHeldOut:
     def __len__(self) -> int:
         return self.blocks
 
+    def place(self, index: int) -> tuple[str, int]:
+        return "doc", 4096 * index
+
     def read(self, index: int) -> tuple[bytes, str, int]:
         self.asked.append(index)
         return (b"" if index == self.gone else b"x" * (10 + index)), "doc", 0
@@ -49,6 +52,10 @@ class FakeStream:
     def __init__(self, **sets: FakeHeldOut) -> None:
         self.sources = [FakeSource(name) for name in sets]
         self._sets = list(sets.values())
+
+    def listed(self, *sets: FakeHeldOut) -> None:
+        """The files hold something else now."""
+        self._sets = list(sets)
 
     def held_out(self, index: int) -> FakeHeldOut:
         return self._sets[index]
@@ -101,11 +108,11 @@ def test_sources_take_turns() -> None:
 
 def test_a_slice_is_due_at_its_steps_and_within_the_budget() -> None:
     held = evaluation(FakeStream(a=FakeHeldOut(4)), FakeClock(seconds_a_call=1.0), budget_share=0.01)
-    assert held.due(10, session_seconds=0.0)
+    assert held.due(10, session_seconds=0.0)  # looking for new blocks costs one second
     assert not held.due(11, session_seconds=0.0)
-    score(held, 10)  # costs one second
-    assert not held.due(20, session_seconds=99.0)
-    assert held.due(20, session_seconds=100.0)
+    score(held, 10)  # and so does this
+    assert not held.due(20, session_seconds=199.0)
+    assert held.due(20, session_seconds=200.0)
 
 
 def test_a_block_that_has_gone_counts_for_nothing() -> None:
@@ -124,7 +131,31 @@ def test_the_whole_set_on_demand_and_the_tables_survive_a_restart() -> None:
     assert len(progress) == 5
     again = evaluation(FakeStream(a=FakeHeldOut(5), b=FakeHeldOut(9)))
     again.load_arrays(held.state_arrays())
-    assert [loss.source for loss in again.summaries(7)] == ["a"]  # b has another size now
+    assert [(loss.source, loss.coverage) for loss in again.summaries(7)] == [("a", 1.0), ("b", 3 / 9)]
+
+
+def test_tables_that_name_no_blocks_are_taken_back_for_a_set_of_their_size() -> None:
+    held = evaluation(FakeStream(a=FakeHeldOut(5), b=FakeHeldOut(9)))
+    held.load_arrays({"a": np.ones((5, 3)), "b": np.ones((3, 3))})
+    assert [loss.source for loss in held.summaries(7)] == ["a"]
+    blocks = held.state_arrays()["a"][:, 3]
+    assert len(set(blocks.tolist())) == 5
+
+
+def test_the_set_follows_the_files() -> None:
+    stream = FakeStream(a=FakeHeldOut(0), b=FakeHeldOut(2))
+    held = evaluation(stream)
+    assert [loss.source for step in range(2) if (loss := score(held, step))] == ["b", "b"]
+    stream.listed(FakeHeldOut(3), FakeHeldOut(4))
+    assert held.due(10, session_seconds=1.0)
+    assert [(loss.source, loss.coverage) for loss in held.summaries(10)] == [("b", 0.5)]
+    losses = held.score_all(FakeBrain(), 10, lambda: None)  # type: ignore[arg-type]
+    assert {loss.source: loss.coverage for loss in losses} == {"a": 1.0, "b": 1.0}
+    stream.listed(FakeHeldOut(0), FakeHeldOut(1))
+    assert held.due(20, session_seconds=1.0)
+    assert [(loss.source, loss.coverage) for loss in held.summaries(20)] == [("b", 1.0)]
+    stream.listed(FakeHeldOut(0), FakeHeldOut(0))
+    assert not held.due(30, session_seconds=1.0)
 
 
 def test_nothing_held_out_is_never_due_and_never_a_number() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import torch
 
 from daemon.config import SampleConfig
 from daemon.protocol import Command, Outcome, RunState
+from daemon.streams.encodings import last_bytes
 from daemon.trainer import control
 from daemon.trainer.control import Control
 from daemon.trainer.voice import Voice
@@ -16,8 +18,6 @@ from daemon.trainer.voice import Voice
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
-
-    import pytest
 
 WORDS = "é!".encode()
 
@@ -94,7 +94,36 @@ def asked(max_bytes: int, patience: int = 10_000) -> tuple[FakeLoop, Outcome]:
 
 def test_an_answer_counts_the_bytes_that_were_drawn() -> None:
     _, outcome = asked(4)  # the last byte begins a character that never ends
-    assert outcome.result == {"text": "é!�", "bytes_generated": 4}
+    assert outcome.result == {"text": "é!", "bytes_generated": 4}
+
+
+@pytest.mark.parametrize("text", ["é!", "猫は", "😀a", "ab"])
+def test_an_answer_is_never_cut_inside_a_character(text: str) -> None:
+    class Speaker:
+        heard = b""
+
+        def generate(self, prompt: bytes, *, max_bytes: int, **_: Any) -> Iterator[int]:
+            self.heard = prompt
+            yield from (text.encode() * max_bytes)[:max_bytes]
+
+    config = SampleConfig()
+    voice = Voice(config, device=torch.device("cpu"), seed=0)
+    for max_bytes in range(9):
+        said = voice.answer(Speaker(), b"", max_bytes=max_bytes, temperature=1.0, top_p=1.0)  # type: ignore[arg-type]
+        assert (text * 9).startswith(said.text)
+        assert max_bytes - 3 <= len(said.text.encode()) <= said.num_bytes == max_bytes
+    for end in range(len(text.encode()) + 1):  # a sample goes on from the last whole character that was read
+        speaker = Speaker()
+        assert voice.sample(speaker, text.encode()[:end]) in text * config.max_bytes  # type: ignore[arg-type]
+        assert text.startswith(speaker.heard.decode())
+
+
+@pytest.mark.parametrize("text", ["é!", "猫は", "😀a", "ab"])
+def test_of_a_long_prompt_the_last_whole_characters_count(text: str) -> None:
+    for num_bytes in range(12):
+        kept = last_bytes(text * 4, num_bytes).decode()
+        assert (text * 4).endswith(kept)
+        assert num_bytes - 3 <= len(kept.encode()) <= num_bytes or kept == text * 4
 
 
 def test_a_long_answer_shows_signs_of_life() -> None:
