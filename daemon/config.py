@@ -54,13 +54,22 @@ class StreamConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointConfig:
-    """When a checkpoint is committed and which are kept."""
+    """When a checkpoint is committed, and which of its own a run keeps.
+
+    The best, the last before a growth, pinned ones and always a sound one stay as well. No run touches another's
+    checkpoints; the room of all runs together is the home's: `keep.checkpoints_gib`.
+
+    Attributes:
+        every_seconds: at most so much learning is lost.
+        keep_latest: newest ones.
+        keep_hourly: the last of each of so many hours.
+        keep_daily: the last of each of so many days.
+    """
 
     every_seconds: float = 300.0
     keep_latest: int = 5
     keep_hourly: int = 24
     keep_daily: int = 7
-    max_gib: float = 50.0
 
 
 @dataclass(frozen=True, kw_only=True)

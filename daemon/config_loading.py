@@ -25,7 +25,7 @@ from brain.errors import UnknownNameError
 from brain.registry import brains
 from daemon.config import RunConfig
 from daemon.config_ranges import range_of
-from daemon.config_upgrades import brought_up, plain
+from daemon.config_upgrades import MOVED, brought_up, plain
 from daemon.data_paths import locate
 from daemon.errors import ConfigError, UsageError
 from daemon.preset_files import preset_names, read_preset
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PREFIX = "SYNAPSED_"
 # Names with the prefix that are no settings of a run.
 RESERVED = frozenset({"HOME", "TOKEN", "DATABASE_URL", "HOST", "PORT"})
-RESERVED_PREFIX = "TEST_"
+RESERVED_PREFIX = ("TEST_", "KEEP__")  # of tests, and of the home
 
 
 EXPECTED = {
@@ -369,6 +369,8 @@ def _names(config: type, prefix: str = "") -> Iterator[str]:
 
 
 def _nearest(name: str, names: list[str]) -> str:
+    if name in MOVED:
+        return f"; {MOVED[name]}"
     near = difflib.get_close_matches(name, names, n=1)
     if not near and "." not in name:
         near = [known for known in names if known.rpartition(".")[2] == name][:1]

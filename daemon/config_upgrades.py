@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from brain.errors import NewerVersionError, SettingsError
-from brain.upgrades import Upgrades
+from brain.upgrades import Step, Upgrades
 from daemon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,7 +15,22 @@ if TYPE_CHECKING:
 
     from daemon.config import RunConfig
 
-CONFIG = Upgrades(form="the configuration")
+# What was a setting of a run once, and is none now.
+MOVED = {"checkpoint.max_gib": "it is the home's now: checkpoints_gib in keep.toml"}
+
+
+def _drop_max_gib(settings: dict[str, Any]) -> dict[str, Any]:
+    checkpoint = settings.get("checkpoint")
+    if isinstance(checkpoint, dict):
+        checkpoint.pop("max_gib", None)
+    settings.pop("checkpoint.max_gib", None)
+    return settings
+
+
+CONFIG = Upgrades(
+    form="the configuration",
+    steps=[Step(what="checkpoint.max_gib became the home's keep.checkpoints_gib", apply=_drop_max_gib)],
+)
 
 
 def config_to_dict(config: RunConfig) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from daemon.checkpoint.manifest import Manifest
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 HOUR_SECONDS = 3600
 DAY_SECONDS = 86_400
-GIB = 1024**3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,37 +69,68 @@ def best_of(infos: Iterable[CheckpointInfo]) -> CheckpointInfo | None:
     return min(measured, key=lambda info: info.bpc, default=None)
 
 
-def decide_pruning(infos: Sequence[CheckpointInfo], policy: CheckpointConfig, now: float) -> list[str]:
-    """Names of the checkpoints to delete, oldest first within each run.
+def decide_pruning(
+    infos: Iterable[CheckpointInfo], policy: CheckpointConfig, now: float, *, held: Collection[str] = ()
+) -> list[str]:
+    """Names of the checkpoints that the rules of their run give up, oldest first within each run.
 
     Each run keeps its latest `keep_latest`, its best, the last before a growth, the last of each of the past
-    `keep_hourly` hours and `keep_daily` days, and whatever is pinned. The byte cap then takes from all runs
-    together, what matters least and is oldest first; never a pinned one, never the newest sound one of a run.
+    `keep_hourly` hours and `keep_daily` days, whatever is pinned or held, and always a sound one.
 
     Args:
-        infos: every checkpoint there is, of all runs.
+        infos: the checkpoints of one run, or of several with the same rules.
         policy: the rules.
         now: unix time in seconds.
+        held: names of those that a run is about to resume.
+    """
+    doomed: list[str] = []
+    for own in by_run(infos).values():
+        ranks = _ranks(own, policy, now, held)
+        doomed += [info.name for info in reversed(own) if info.name not in ranks]
+    return doomed
+
+
+def decide_cap(
+    infos: Sequence[CheckpointInfo],
+    max_bytes: float,
+    now: float,
+    *,
+    policy_of: Callable[[str], CheckpointConfig],
+    held: Collection[str] = (),
+) -> list[str]:
+    """Names of the checkpoints to delete so that those of all runs together fit, in that order.
+
+    What matters least to its own run goes first, the oldest of equals; never a pinned or held one, never the
+    newest sound one of a run.
+
+    Args:
+        infos: every checkpoint there is.
+        max_bytes: what all of them may take.
+        now: unix time in seconds.
+        policy_of: the rules of a run.
+        held: names of those that must stay for another reason.
     """
     ranks: dict[str, int] = {}
-    for own in by_run(infos).values():
-        ranks.update(_ranks(own, policy, now))
-    kept = [info for info in infos if info.name in ranks]
-    excess = sum(info.size_bytes for info in kept) - policy.max_gib * GIB
-    doomed = {info.name for info in infos if info.name not in ranks}
-    for info in sorted(kept, key=lambda info: (ranks[info.name], info.manifest.created, info.age_key)):
+    for run, own in by_run(infos).items():
+        ranks |= dict.fromkeys((info.name for info in own), _UNKEPT)
+        ranks |= _ranks(own, policy_of(run), now, held)
+    excess = sum(info.size_bytes for info in infos) - max_bytes
+    doomed: list[str] = []
+    for info in sorted(infos, key=lambda info: (ranks[info.name], info.manifest.created, info.age_key)):
         if excess <= 0 or ranks[info.name] >= _UNTOUCHABLE:
             break
-        doomed.add(info.name)
+        doomed.append(info.name)
         excess -= info.size_bytes
-    return [info.name for own in by_run(infos).values() for info in reversed(own) if info.name in doomed]
+    return doomed
 
 
-# How dear a kept checkpoint is to the byte cap; the highest reason counts.
-_PERIODIC, _LATEST, _GROWTH, _BEST, _UNTOUCHABLE = range(5)
+# How dear a checkpoint is to the byte cap; the highest reason counts.
+_UNKEPT, _PERIODIC, _LATEST, _GROWTH, _BEST, _UNTOUCHABLE = range(6)
 
 
-def _ranks(own: list[CheckpointInfo], policy: CheckpointConfig, now: float) -> dict[str, int]:
+def _ranks(
+    own: list[CheckpointInfo], policy: CheckpointConfig, now: float, held: Collection[str]
+) -> dict[str, int]:
     """How dear each checkpoint of one run (newest first) is; what no rule keeps is absent."""
     sound = [info for info in own if info.verified is not False]
     ranks: dict[str, int] = {}
@@ -115,7 +145,7 @@ def _ranks(own: list[CheckpointInfo], policy: CheckpointConfig, now: float) -> d
     keep([info for info in sound if info.manifest.reason == "growth"][:1], _GROWTH)
     best = best_of(own)
     keep([best] if best else [], _BEST)
-    keep([info for info in own if info.pinned], _UNTOUCHABLE)
+    keep([info for info in own if info.pinned or info.name in held], _UNTOUCHABLE)
     # Two guards: the newest one read in full and found right, and the newest one nothing bad is known of.
     keep([info for info in own if info.verified][:1], _UNTOUCHABLE)
     keep((sound or own)[:1], _UNTOUCHABLE)

@@ -22,6 +22,7 @@ import torch
 from brain.upgrades import SPEC
 from daemon.checkpoint import tensor_file
 from daemon.checkpoint.catalogue import Catalogue, free_names
+from daemon.checkpoint.holds import Holds
 from daemon.checkpoint.manifest import LEARNING, MANIFEST, MODEL, SLOTS, STATE, Manifest, timestamp_of
 from daemon.checkpoint.retention import decide_pruning
 from daemon.checkpoint.snapshot import Buffers, Snapshot
@@ -57,7 +58,7 @@ class CheckpointWriter:
         folder: where the checkpoint directories go; made when missing.
         run_id: the run.
         session: the life of its trainer.
-        retention: which checkpoints are kept.
+        retention: which checkpoints of this run are kept.
         emit: takes the events, called from `poll`, `wait` and `save_now` only.
         clock: unix time in seconds, for names and time stamps.
         monotonic: seconds that never go back, for periods.
@@ -338,7 +339,9 @@ class CheckpointWriter:
     def _prune(self, newest: Manifest) -> list[Event]:
         events: list[Event] = []
         try:
-            for name in decide_pruning(self._catalogue.list(), self._retention, self._clock()):
+            own = self._catalogue.list(self._run_id)  # the room of all runs together is the supervisor's
+            held = Holds(self._catalogue.folder).names()
+            for name in decide_pruning(own, self._retention, self._clock(), held=held):
                 self._catalogue.remove(name)
                 events.append(CheckpointPruned(step=newest.step, checkpoint=name))
         except OSError as error:

@@ -111,7 +111,7 @@ def check_disk(
         return Finding("disk", "failed", f"{size(num_bytes)} free; checkpoints need more")
     if num_bytes < LOW_DISK_BYTES:
         return Finding(
-            "disk", "warning", f"{size(num_bytes)} free; little for a long run (checkpoint.max_gib)"
+            "disk", "warning", f"{size(num_bytes)} free; little for a long run (keep.checkpoints_gib)"
         )
     return Finding("disk", "ok", f"{size(num_bytes)} free")
 

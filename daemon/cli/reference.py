@@ -19,6 +19,7 @@ from daemon.cli.app import app
 from daemon.config import RunConfig
 from daemon.config_loading import list_presets
 from daemon.config_ranges import range_of
+from daemon.keep import KeepConfig
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 NOTE = "<!-- Written by `python -m daemon.cli.reference`; change the program, not this file. -->"
@@ -90,10 +91,14 @@ def config_page() -> str:
         "with a name or a TOML file of the tables below); the environment (`SYNAPSED_STREAM__ROWS=16`, two",
         "underscores for a dot); the command line (`--set stream.rows=16`, and the named options). The",
         "resolved settings are stored with the run and in every checkpoint.",
+        "",
+        "Who owns what: these settings are one run's, and its trainer alone acts on them; it never touches what is",
+        "another run's. What a home keeps over all its runs is the supervisor's: [keep.toml](#the-home-keeptoml).",
     ]
     lines += _sections("Top level", RunConfig, "")
     for entry in brains:
         lines += _sections(f"[brain] with kind = {json.dumps(entry.name)}", entry.config, "brain.")
+    lines += _sections("The home: keep.toml", KeepConfig, "keep.")
     lines += ["", "## Presets", "", "| preset | |", "|---|---|"]
     lines += [f"| `{preset.name}` | {_cell(preset.summary)} |" for preset in list_presets()]
     return "\n".join(lines) + "\n"

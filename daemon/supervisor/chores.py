@@ -6,17 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from daemon.checkpoint.retention import decide_pruning
-from daemon.config import CheckpointConfig
-from daemon.config_loading import config_from_dict
 from daemon.errors import ConflictError, DaemonError
-from daemon.events import CheckpointPruned
 from daemon.protocol import RunState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.supervisor.supervisor import Supervisor
+    from daemon.supervisor.tidying import Tidier
 
 ANSWERS_KEPT_SECONDS = 24 * 3600.0
 CACHE_KEPT_SECONDS = 30 * 24 * 3600.0
@@ -28,8 +25,9 @@ LEARNING = frozenset({RunState.RUNNING, RunState.WAITING})  # also between two t
 class Chores:
     """The ScheduledWork of daemon.schedule, done by the supervisor."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, tidier: Tidier) -> None:
         self._supervisor = supervisor
+        self._tidier = tidier
 
     async def evaluate(self) -> str:
         """Score the whole held-out set with the brain that is learning; say so when none is."""
@@ -71,28 +69,14 @@ class Chores:
         """Let go of checkpoints beyond the rules, old answers, and decoded texts nobody used for a month."""
         supervisor = self._supervisor
         supervisor.ledger.store.forget_answers(older_than_seconds=ANSWERS_KEPT_SECONDS)
+        names = await self._tidier.checkpoints()
         busy = {run.id for run in supervisor.active()}
-        current = await supervisor.current()
-        policy = config_from_dict(current.config).checkpoint if current else CheckpointConfig()
-        names = await asyncio.to_thread(self._prune_checkpoints, policy, busy)
-        for name in names:
-            supervisor.newsroom.add_event(None, CheckpointPruned(checkpoint=name))
         files = 0 if busy else await asyncio.to_thread(self._prune_cache)
         return f"{len(names)} checkpoints and {files} cached files deleted"
 
     async def upkeep(self) -> str:
         """Tidy and check the database."""
         return await asyncio.to_thread(self._supervisor.ledger.store.upkeep)
-
-    def _prune_checkpoints(self, policy: CheckpointConfig, busy: set[str]) -> list[str]:
-        """Delete what the rules give up, but nothing of a run whose trainer prunes for itself."""
-        catalogue = self._supervisor.ledger.catalogue
-        infos = catalogue.list()
-        run_of = {info.name: info.manifest.run_id for info in infos}
-        doomed = [name for name in decide_pruning(infos, policy, time.time()) if run_of[name] not in busy]
-        for name in doomed:
-            catalogue.remove(name)
-        return doomed
 
     def _prune_cache(self) -> int:
         oldest = time.time() - CACHE_KEPT_SECONDS

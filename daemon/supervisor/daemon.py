@@ -23,6 +23,7 @@ from daemon.supervisor.recovery import recover
 from daemon.supervisor.requests import ResumeRequest, StartRequest
 from daemon.supervisor.signals import ending
 from daemon.supervisor.supervisor import Supervisor
+from daemon.supervisor.tidying import Tidier
 from daemon.supervisor.training_log import LogFile, TrainingLog
 
 if TYPE_CHECKING:
@@ -155,9 +156,10 @@ class _Life:
                 ledger = Ledger(store, catalogue, monotonic=of._clock.monotonic)
                 supervisor = self._supervisor = Supervisor(of._home, ledger, clock=of._clock, life=of._life)
                 supervisor.add_audience(log)
+                supervisor.add_audience(tidier := Tidier(supervisor))
                 if of._listener is not None:
                     supervisor.add_audience(ListenerAudience(of._listener))
-                async with self._serving(supervisor) as diary:
+                async with self._serving(supervisor, tidier) as diary:
                     return await self._conduct(supervisor, diary)
             finally:
                 log.close()
@@ -216,7 +218,7 @@ class _Life:
             await supervisor.wait_begun(run_id)
 
     @contextlib.asynccontextmanager
-    async def _serving(self, supervisor: Supervisor) -> AsyncIterator[Diary]:
+    async def _serving(self, supervisor: Supervisor, tidier: Tidier) -> AsyncIterator[Diary]:
         """Answer HTTP within; gives the diary, which does not keep time yet."""
         from daemon.api.access import Access  # noqa: PLC0415 - FastAPI is loaded once the port is ours
         from daemon.api.app import allowed_hosts, bracketed, create_app  # noqa: PLC0415
@@ -227,7 +229,7 @@ class _Life:
 
         of = self._of
         diary = Diary(
-            work=Chores(supervisor),
+            work=Chores(supervisor, tidier),
             notebook=supervisor.ledger.store,
             emit=lambda event: supervisor.newsroom.add_event(None, event),
             home=of._home.root,
@@ -253,6 +255,7 @@ class _Life:
             self._announce(url, access)
             yield diary
             await context.hub.close(self._stop_reason)
+            await tidier.settled()
 
     def _announce(self, url: str, access: Access) -> None:
         if self._of._listener is not None:

@@ -5,19 +5,19 @@ Writing never waits. Reading touches the disk, so the event loop does it in a th
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from daemon.checkpoint.damage import set_aside, set_aside_newest_run
+from daemon.checkpoint.holds import Holds
 from daemon.checkpoint.manifest import DefectError, read_manifest
 from daemon.checkpoint.resolve import PORTABLE, resolve
 from daemon.config import RunConfig
 from daemon.config_upgrades import config_to_dict
-from daemon.errors import CheckpointError, NoCheckpointError
+from daemon.errors import CheckpointError, ConflictError, NoCheckpointError
 from daemon.protocol import RunState
 from daemon.store.forgetting import probe_losses
 from daemon.supervisor.found_checkpoint import FoundCheckpoint, stored_config
-from daemon.supervisor.live_run import LiveRun, finite, held_out_losses
+from daemon.supervisor.live_run import LiveRun, finite, held_out_losses, run_from_row
 from daemon.supervisor.portable import describe
 
 if TYPE_CHECKING:
@@ -36,11 +36,6 @@ SETTLE_SECONDS = 2.0
 UNFINISHED = tuple(str(state) for state in RunState if not state.ended)
 Record = dict[str, Any]
 Records = list[Record]
-# What a run's row and the run in memory call and hold alike.
-AS_STORED = (
-    "step", "samples", "training_seconds", "session", "device", "num_parameters", "num_neurons", "latest",
-    "readings", "sample", "sample_step", "checkpoint",
-)  # fmt: skip
 
 
 class Ledger:
@@ -49,6 +44,7 @@ class Ledger:
     def __init__(self, store: Store, catalogue: Catalogue, *, monotonic: Callable[[], float]) -> None:
         self.store = store
         self.catalogue = catalogue
+        self.holds = Holds(catalogue.folder)
         self._monotonic = monotonic
         self._saved_at: dict[str, float] = {}
 
@@ -230,6 +226,7 @@ class Ledger:
     def put_checkpoint(self, run: LiveRun, record: Record) -> None:
         """A trainer committed a checkpoint; it hashed every byte on the way."""
         data = record["data"]
+        self.holds.release(run.id)
         self.catalogue.trust(self.catalogue.folder / data["checkpoint"])
         self.store.put_checkpoint(
             data["checkpoint"],
@@ -288,6 +285,10 @@ class Ledger:
             ConflictError: it is pinned, or the only sound one of its run.
         """
         run_id = self.catalogue.info(name).manifest.run_id
+        if waiting := [run for run, held in self.holds.by_run().items() if held == name]:
+            raise ConflictError(
+                f"Checkpoint {name} is about to be resumed by {waiting[0]}; stop that run first"
+            )
         self.catalogue.delete(name)
         self.store.mark_deleted(name)
         left = self.newest_checkpoint_path(run_id)
@@ -361,31 +362,6 @@ class Ledger:
         if record["verified"] is None:
             record["verified"] = info.name in verified
         return record
-
-
-def run_from_row(row: Record) -> LiveRun:
-    """A run as the store remembers it."""
-
-    def moment(text: str | None) -> datetime | None:
-        return datetime.fromisoformat(text).astimezone(UTC) if text else None
-
-    created_at = moment(row["created_at"])
-    assert created_at is not None
-    return LiveRun(
-        id=row["id"],
-        name=row["name"] or row["id"],
-        config=row["config"],
-        created_at=created_at,
-        state=RunState(row["state"]),
-        parent=row["parent"],
-        degraded=row["reason"] or "degraded" if row["degraded"] else None,
-        reason=None if row["degraded"] else row["reason"],
-        started_at=moment(row["started_at"]),
-        ended_at=moment(row["ended_at"]),
-        sources=row.get("sources") or [],
-        sample_time=moment(row["sample_time"]),
-        **{name: row[name] for name in AS_STORED},
-    )
 
 
 def _listed(row: Record) -> Record:

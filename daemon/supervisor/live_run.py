@@ -9,6 +9,12 @@ from typing import Any
 
 from daemon.protocol import Ready, Report, RunState
 
+# What a run's row and the run in memory call and hold alike.
+AS_STORED = (
+    "step", "samples", "training_seconds", "session", "device", "num_parameters", "num_neurons", "latest",
+    "readings", "sample", "sample_step", "checkpoint",
+)  # fmt: skip
+
 
 @dataclass(kw_only=True)
 class LiveRun:
@@ -106,6 +112,31 @@ class LiveRun:
             view["sources"] = list(self.sources)
             view["config"] = self.config
         return view
+
+
+def run_from_row(row: dict[str, Any]) -> LiveRun:
+    """A run as the store remembers it."""
+
+    def moment(text: str | None) -> datetime | None:
+        return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+    created_at = moment(row["created_at"])
+    assert created_at is not None
+    return LiveRun(
+        id=row["id"],
+        name=row["name"] or row["id"],
+        config=row["config"],
+        created_at=created_at,
+        state=RunState(row["state"]),
+        parent=row["parent"],
+        degraded=row["reason"] or "degraded" if row["degraded"] else None,
+        reason=None if row["degraded"] else row["reason"],
+        started_at=moment(row["started_at"]),
+        ended_at=moment(row["ended_at"]),
+        sources=row.get("sources") or [],
+        sample_time=moment(row["sample_time"]),
+        **{name: row[name] for name in AS_STORED},
+    )
 
 
 def finite(value: Any) -> float | None:

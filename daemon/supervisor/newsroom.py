@@ -138,6 +138,8 @@ class Newsroom:
             return
         run.state, run.reason = state, reason or None
         self._ledger.save(run)
+        if state.ended:
+            self._ledger.holds.release(run.id)
         if before is not state:
             self.add_event(
                 run, StateChanged(before=str(before), after=str(state), reason=reason, step=run.step)

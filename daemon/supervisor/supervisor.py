@@ -138,6 +138,7 @@ class Supervisor:
             run = self._new_run(config, request.name)
             run.parent = {"run": found.run, "step": found.step} if found.run else None
             fork_of = found.run
+        await asyncio.to_thread(self.ledger.holds.keep, run.id, found.path.with_name(found.name))
         run.step, run.samples, run.checkpoint = found.step, found.samples, found.name
         self.newsroom.runs[run.id] = run
         order = TrainerOrder(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from daemon.api.guard import Guard
     from daemon.home import Home
     from daemon.supervisor.supervisor import Supervisor
+from daemon.supervisor.tidying import Tidier
 
 TOKEN = "the-token-of-this-home"
 PORT = 8765
@@ -57,7 +58,7 @@ async def receiving(
             calls[0].shutdowns += 1
 
         diary = Diary(
-            work=Chores(supervisor),
+            work=Chores(supervisor, Tidier(supervisor)),
             notebook=supervisor.ledger.store,
             emit=lambda event: supervisor.newsroom.add_event(None, event),
             home=home.root,

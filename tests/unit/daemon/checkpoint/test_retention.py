@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.checkpoint.manifest import Manifest
-from daemon.checkpoint.retention import CheckpointInfo, best_of, by_run, decide_pruning
+from daemon.checkpoint.retention import CheckpointInfo, best_of, by_run, decide_cap, decide_pruning
 from daemon.config import CheckpointConfig
 
 HOUR = 3600
@@ -100,29 +101,50 @@ def test_each_run_has_rules_of_its_own() -> None:
     assert decide_pruning(infos, LATEST_ONLY, NOW) == ["old/1", "new/1"]
 
 
-def test_the_cap_takes_periodic_ones_first_and_the_oldest_of_all_runs() -> None:
-    policy = CheckpointConfig(keep_latest=2, keep_hourly=24, keep_daily=7, max_gib=4)
+def capped(
+    infos: list[CheckpointInfo], gib: float, policy: CheckpointConfig = LATEST_ONLY, **more: Any
+) -> list[str]:
+    return decide_cap(infos, gib * GIB, NOW, policy_of=lambda _run: policy, **more)
+
+
+def test_the_rules_know_no_cap() -> None:
+    assert kept([info(1, size=900 * GIB), info(2, size=900 * GIB)], LATEST_ONLY) == [1, 2]
+
+
+def test_the_cap_takes_what_no_rule_keeps_then_periodic_ones_and_the_oldest_of_all_runs() -> None:
+    policy = CheckpointConfig(keep_latest=2, keep_hourly=24, keep_daily=7)
     infos = [
         info(1, run="a", age=9 * HOUR, size=GIB), info(2, run="a", age=2 * HOUR, size=GIB),
         info(3, run="a", age=1 * HOUR, size=GIB, bpc=1.0), info(1, run="b", age=8 * HOUR, size=GIB),
         info(2, run="b", age=300, size=GIB), info(3, run="b", age=0, size=GIB),
+        info(1, run="c", age=30 * DAY, size=GIB), info(2, run="c", age=30 * DAY - 1, size=GIB),
+        info(3, run="c", age=30 * DAY - 2, size=GIB),
     ]  # fmt: skip
-    assert sorted(decide_pruning(infos, policy, NOW)) == ["a/1", "b/1"]
+    assert capped(infos, 9, policy) == []
+    assert capped(infos, 6, policy) == ["c/1", "a/1", "b/1"]
 
 
-def test_the_cap_never_takes_a_pinned_one_or_the_newest_sound_one() -> None:
-    policy = CheckpointConfig(keep_latest=5, keep_hourly=0, keep_daily=0, max_gib=0)
+def test_each_run_is_weighed_by_its_own_rules() -> None:
+    infos = [info(number, run=run, age=DAY, size=GIB) for run in ("a", "b") for number in (1, 2, 3)]
+    policies = {"a": CheckpointConfig(keep_latest=3), "b": LATEST_ONLY}
+    assert decide_cap(infos, 5 * GIB, NOW, policy_of=policies.__getitem__) == ["b/1"]
+
+
+def test_the_cap_never_takes_a_pinned_or_held_one_or_the_newest_sound_one() -> None:
     infos = [
         info(1, pinned=True), info(2, verified=True), info(3), info(4), info(5, verified=False),
-        info(1, run="other"),
+        info(1, run="other"), info(2, run="other"), info(3, run="other"),
     ]  # fmt: skip
-    assert kept([each for each in infos if each.manifest.run_id == "r-1"], policy) == [1, 2, 4]
-    assert "other/1" not in decide_pruning(infos, policy, NOW)
+    assert set(capped(infos, 0, held={"other/1"})) == {"r-1/3", "r-1/5", "other/2"}
+
+
+def test_a_held_one_stays_whatever_the_rules() -> None:
+    infos = [info(number, age=30 * DAY) for number in range(1, 6)]
+    assert decide_pruning(infos, LATEST_ONLY, NOW, held=["r-1/2"]) == ["r-1/1", "r-1/3"]
 
 
 def test_a_run_of_bad_ones_only_keeps_the_newest() -> None:
-    policy = CheckpointConfig(keep_latest=1, keep_hourly=0, keep_daily=0, max_gib=0)
-    assert kept([info(1, verified=False), info(2, verified=False)], policy) == [2]
+    assert capped([info(1, verified=False), info(2, verified=False)], 0) == ["r-1/1"]
 
 
 def test_a_clock_put_back_loses_nothing_recent() -> None:
@@ -159,14 +181,22 @@ infos_of_runs = st.lists(
         keep_latest=st.integers(1, 6),
         keep_hourly=st.integers(0, 24),
         keep_daily=st.integers(0, 7),
-        max_gib=st.floats(0, 20),
     ),
+    max_gib=st.floats(0, 20),
+    held=st.sets(st.integers(1, 30).map("a/{}".format), max_size=3),
 )
 def test_what_must_stay_stays_whatever_the_rules(
-    infos: list[CheckpointInfo], policy: CheckpointConfig
+    infos: list[CheckpointInfo], policy: CheckpointConfig, max_gib: float, held: set[str]
 ) -> None:
-    doomed = set(decide_pruning(infos, policy, NOW))
+    doomed = set(decide_pruning(infos, policy, NOW, held=held))
     left = [each for each in infos if each.name not in doomed]
+    assert (
+        decide_pruning(left, policy, NOW, held=held) == []
+    )  # deciding again over what is left changes nothing
+    capped_away = set(capped(left, max_gib, policy, held=held))
+    doomed |= capped_away
+    left = [each for each in left if each.name not in capped_away]
+    assert not doomed & held
     assert all(not each.pinned for each in infos if each.name in doomed)
     for run, own in by_run(infos).items():
         for verdicts in ({True}, {True, None}):
@@ -174,8 +204,6 @@ def test_what_must_stay_stays_whatever_the_rules(
             if sound:
                 assert sound[0] in left, run
         assert any(each.manifest.run_id == run for each in left)
-    # Deciding again over what is left changes nothing.
-    assert decide_pruning(left, policy, NOW) == []
-    if sum(each.size_bytes for each in left) > policy.max_gib * GIB:
-        loose = [each for each in left if not each.pinned]
+    if sum(each.size_bytes for each in left) > max_gib * GIB:
+        loose = [each for each in left if not each.pinned and each.name not in held]
         assert len(loose) <= 4  # at most two guarded ones a run are left over the cap

@@ -1,0 +1,111 @@
+"""How much a home keeps of what grows: `keep.toml` in the home, under SYNAPSED_KEEP__* of the environment.
+
+These bounds are the home's, over all its runs; what belongs to one run is in daemon.config.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+import typing
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from daemon.config_ranges import range_of
+from daemon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FILE = "keep.toml"
+PREFIX = "SYNAPSED_KEEP__"
+GIB = 1024**3
+MIB = 1024**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepConfig:
+    """What a home keeps at most, over all its runs.
+
+    Set in `keep.toml` in the home (`cache_gib = 2`), or in the environment (`SYNAPSED_KEEP__CACHE_GIB=2`), which has
+    the last word. A changed file counts from the next tidying on, without a restart.
+
+    Attributes:
+        checkpoints_gib: checkpoints of all runs. Never taken: a pinned one, the only sound one of a run, one that a
+            run is about to resume, one whose memories a fork still replays.
+        cache_gib: decoded documents; those in use at the moment stay.
+        cache_days: a decoded document that nobody read for so long goes.
+        replay_days: remembered experience of a run that has no checkpoint left goes after so long.
+        log_mib: each log; what is older goes to a part beside it.
+        log_files: such older parts of each log.
+        metric_rows: rows of single steps and values in the database; beyond, the oldest are kept as rollups only.
+        rollup_rows: rows of rollups of 100 steps; beyond, the oldest are kept as rollups of 10 000 steps only.
+        history_rows: rows of each of events, operations, alarms, readings, held-out losses, forgetting, deleted
+            checkpoints; beyond, the oldest go.
+        backups: copies of the database; the newest stays always.
+        backups_gib: these copies together.
+    """
+
+    checkpoints_gib: float = 50.0
+    cache_gib: float = 4.0
+    cache_days: float = 30.0
+    replay_days: float = 7.0
+    log_mib: float = 8.0
+    log_files: int = 2
+    metric_rows: int = 5_000_000
+    rollup_rows: int = 5_000_000
+    history_rows: int = 200_000
+    backups: int = 7
+    backups_gib: float = 10.0
+
+
+def read_keep(home: Path, *, environ: Mapping[str, str] = os.environ) -> KeepConfig:
+    """The bounds of a home as they stand now.
+
+    Raises:
+        ConfigError: one line that names the setting, where it was set, and the nearest right thing.
+    """
+    settings = {name: (value, f"{home / FILE}") for name, value in _from_file(home / FILE).items()}
+    for variable in sorted(environ):
+        if variable.startswith(PREFIX):
+            name = variable.removeprefix(PREFIX).lower()
+            settings[name] = (_number(environ[variable]), f"environment {variable}")
+    hints = typing.get_type_hints(KeepConfig)
+    for name, (value, origin) in settings.items():
+        _check(name, value, origin, hints)
+    return KeepConfig(**{name: hints[name](value) for name, (value, _) in settings.items()})
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _number(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _check(name: str, value: Any, origin: str, hints: Mapping[str, type]) -> None:
+    dotted = f"keep.{name}"
+    if name not in hints:
+        near = difflib.get_close_matches(name, [field.name for field in fields(KeepConfig)], n=1)
+        hint = f"; did you mean keep.{near[0]}?" if near else ""
+        raise ConfigError(f"no setting is called {dotted}{hint} ({origin})", path=dotted)
+    kinds = (int,) if hints[name] is int else (int, float)
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        expected = "a whole number" if hints[name] is int else "a number"
+        raise ConfigError(f"{dotted} = {value!r}: {expected} is expected ({origin})", path=dotted)
+    allowed = range_of(dotted)
+    if allowed is not None and value not in allowed:
+        raise ConfigError(f"{dotted} = {value!r}: a number {allowed} is expected ({origin})", path=dotted)

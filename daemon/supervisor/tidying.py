@@ -1,0 +1,133 @@
+"""What grows in a home, kept within its bounds (daemon.keep), whether something learns or not.
+
+An Audience of the supervisor: a saved checkpoint has the room of all of them looked at, a lost trainer has what it
+left half written swept. The rest is looked at every hour, by the job `pruning`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from daemon.checkpoint import room
+from daemon.checkpoint.replay_room import replayed_folders
+from daemon.config import CheckpointConfig
+from daemon.config_loading import config_from_dict
+from daemon.errors import ConfigError, DaemonError
+from daemon.events import CheckpointPruned
+from daemon.keep import GIB, read_keep
+from daemon.supervisor.found_checkpoint import stored_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemon.supervisor.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+CROWDING = frozenset({"checkpoint_saved", "trainer_lost"})
+
+
+class Tidier:
+    """Keeps the home of a supervisor within its bounds. Its coroutines belong to the event loop."""
+
+    def __init__(self, supervisor: Supervisor, *, clock: Callable[[], float] = time.time) -> None:
+        self._supervisor = supervisor
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+        self._again = False
+        self._at_work = asyncio.Lock()
+
+    # -- Audience --------------------------------------------------------------------------------------------
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """Look at the room of checkpoints when one was saved, or left half written."""
+        if event["kind"] not in CROWDING:
+            return
+        if self._task is not None and not self._task.done():
+            self._again = True
+            return
+        self._task = asyncio.ensure_future(self._make_room())
+
+    def on_run(self, run: dict[str, Any]) -> None:
+        """Nothing grows by that."""
+
+    def on_delta(self, delta: dict[str, Any]) -> None:
+        """Nothing grows by that which an hour could not wait for."""
+
+    def on_operation(self, operation: dict[str, Any]) -> None:
+        """Nothing grows by that."""
+
+    # -- work ------------------------------------------------------------------------------------------------
+
+    async def checkpoints(self) -> list[str]:
+        """Bring checkpoints within the rules of their runs and the room of all; names of the deleted."""
+        async with self._at_work:
+            busy = self._busy()
+            names = await asyncio.to_thread(self._prune, busy)
+        for name in names:
+            self._supervisor.newsroom.add_event(None, CheckpointPruned(checkpoint=name))
+        return names
+
+    async def settled(self) -> None:
+        """Return once nothing is being tidied because of an event."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait((self._task,))
+
+    async def _make_room(self) -> None:
+        self._again = True
+        while self._again:
+            self._again = False
+            try:
+                await self.checkpoints()
+            except (DaemonError, OSError) as error:
+                logger.warning("checkpoints were not tidied: %s", error)
+
+    def _busy(self) -> set[str]:
+        """Runs that have a trainer, will have one, or wait for one."""
+        return {run.id for run in self._supervisor.known() if not run.state.ended}
+
+    # Everything below may run in a thread.
+
+    def _prune(self, busy: set[str]) -> list[str]:
+        catalogue = self._supervisor.ledger.catalogue
+        keep = read_keep(self._supervisor.home.root, environ=self._supervisor.home.environ)
+        catalogue.sweep()
+        holds = self._supervisor.ledger.holds
+        for run in holds.by_run().keys() - busy:
+            holds.release(run)
+        held = holds.names()
+        idle = [run for run in catalogue.runs() if run not in busy]
+        now = self._clock()
+        names = room.prune(catalogue, idle, self._policy_of, now, held=held)
+        return names + room.fit(
+            catalogue, keep.checkpoints_gib * GIB, self._policy_of, now, held=held | self._parents()
+        )
+
+    def _parents(self) -> set[str]:
+        """Checkpoints of a parent at which a run forked that still replays the parent's memories."""
+        catalogue, ledger = self._supervisor.ledger.catalogue, self._supervisor.ledger
+        infos = catalogue.list()
+        forked_at: set[tuple[str, int]] = set()
+        for run, folders in replayed_folders(info.manifest for info in infos).items():
+            parent = ledger.load(run) if folders - {run} else None
+            if parent is not None and parent.parent and parent.parent["run"] in folders:
+                forked_at.add((parent.parent["run"], parent.parent["step"]))
+        return {info.name for info in infos if (info.manifest.run_id, info.manifest.step) in forked_at}
+
+    def _policy_of(self, run_id: str) -> CheckpointConfig:
+        """The rules of a run: as it learns now, as it learned last, or as they are by default."""
+        ledger = self._supervisor.ledger
+        run = next((run for run in self._supervisor.known() if run.id == run_id), None) or ledger.load(run_id)
+        try:
+            if run is not None:
+                return config_from_dict(run.config, origin=f"run {run_id}").checkpoint
+            newest = ledger.newest_checkpoint_path(run_id)
+            if newest is not None:
+                stored = stored_config(newest, ledger.catalogue)
+                return config_from_dict(stored, origin=newest.name).checkpoint
+        except (ConfigError, DaemonError) as error:
+            logger.warning("the rules of %s cannot be read: %s", run_id, error)
+        return CheckpointConfig()
