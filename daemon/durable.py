@@ -5,26 +5,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import secrets
 import shutil
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 import psutil
 
+from brain.medium import sync_directory, sync_file
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+
+__all__ = [
+    "CHUNK_BYTES",
+    "TEMPORARY_PREFIX",
+    "TRASH_PREFIX",
+    "Disk",
+    "FileRecord",
+    "is_left_over",
+    "remove_durably",
+    "replace_file",
+    "sync_directory",
+    "sync_file",
+    "temporary_beside",
+    "trash_beside",
+    "when_let_go",
+    "write_whole",
+]
 
 # Large enough that hashing and writing release the interpreter for long stretches.
 CHUNK_BYTES = 4 * 1024 * 1024
 
 TEMPORARY_PREFIX = ".saving-"
 TRASH_PREFIX = ".trash-"
+
+# On Windows a file that another program has open, such as a virus scanner, cannot be renamed or deleted meanwhile.
+SHARING_TRIES = 8
+SHARING_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,35 +116,40 @@ class Disk:
         """
         if target.exists():  # POSIX would replace an empty folder without a word
             raise FileExistsError(errno.EEXIST, "already there", str(target))
-        source.rename(target)
+        when_let_go(lambda: source.rename(target))
 
     def remove(self, path: Path) -> None:
         """Delete a file or a whole folder; gone already is as good."""
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            when_let_go(lambda: shutil.rmtree(path))
         else:
-            path.unlink(missing_ok=True)
+            when_let_go(lambda: path.unlink(missing_ok=True))
 
 
-def sync_file(descriptor: int) -> None:
-    """Sync an open file; on macOS through the drive's own cache too, where plain fsync stops short."""
-    if sys.platform == "darwin":
-        import fcntl  # noqa: PLC0415 - POSIX only
+def replace_file(source: Path, target: Path) -> None:
+    """Put a file in the place of another, at once or not at all; on Windows once nobody has that one open.
 
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(descriptor)
+    Raises:
+        OSError: it could not be put there; both are as they were.
+    """
+    when_let_go(lambda: source.replace(target))
 
 
-def sync_directory(path: Path) -> None:
-    """Sync a folder's entries; Windows has no such call and orders its metadata itself."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def when_let_go(change: Callable[[], object]) -> None:
+    """Make a change to the disk; on Windows, where others may have the file open, try again for a moment.
+
+    Raises:
+        OSError: it failed to the last.
+    """
+    for attempt in range(1, SHARING_TRIES + 1):
+        try:
+            change()
+        except PermissionError:
+            if not _shares() or attempt == SHARING_TRIES:
+                raise
+            time.sleep(SHARING_PAUSE_SECONDS * attempt)
+        else:
+            return
 
 
 def write_whole(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
@@ -132,9 +162,10 @@ def write_whole(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
     temporary = temporary_beside(path)
     try:
         disk.write(temporary, [data])
-        temporary.replace(path)
+        replace_file(temporary, path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the next start sweeps it; the first error says more
+            temporary.unlink()
         raise
     disk.sync_directory(path.parent)
 
@@ -176,6 +207,10 @@ def remove_durably(path: Path, *, disk: Disk | None = None) -> None:
     disk.rename(path, trash)
     disk.sync_directory(path.parent)  # else the files could go before the rename is on the medium
     disk.remove(trash)
+
+
+def _shares() -> bool:
+    return sys.platform == "win32"
 
 
 def _writer_mark() -> str:

@@ -42,6 +42,7 @@ class StillLoop(Loop):
     def let_go(self) -> None:
         """Save for the last time and close what it holds."""
         self.parts.saver.save_final(self)
+        self.parts.saver.close()
         self.ours.close()
 
     def watched_step(self) -> tuple[Batch, StepReport]:

@@ -9,7 +9,6 @@ Address of a row = number of its segment × rows_per_segment + its place there.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import threading
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brain.errors import MemoryDamagedError
+from brain.medium import sync_directory, sync_file
 from brain.memory.commit import ReplayCommit, SegmentCommit
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class SegmentFile:
             raise _damaged(path, f"{missing} committed bytes are missing")
         if segment._sha256.hexdigest() != commit.sha256:
             raise _damaged(path, "checksum differs")
-        segment.rows = commit.rows
-        segment._map()
+        if commit.rows:
+            segment.rows, segment.mapped = commit.rows, segment._map(commit.rows)
         return segment
 
     def append(self, rows: ByteRows) -> None:
@@ -78,14 +78,14 @@ class SegmentFile:
             written = 0
             while written < len(data):
                 written += file.write(data[written:])
+        mapped = self._map(self.rows + len(rows))  # may fail too; then these rows are written again
         self._sha256.update(data)
-        self.rows += len(rows)
-        self._map()
+        self.rows, self.mapped = self.rows + len(rows), mapped
 
     def sync(self) -> None:
         """Force the file to disk."""
         with self.path.open("r+b", buffering=0) as file:
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
 
     def commit(self) -> SegmentCommit:
         """What a checkpoint says about this segment as it stands; O(1)."""
@@ -93,10 +93,9 @@ class SegmentFile:
             folder=self.path.parent.name, number=self.number, rows=self.rows, sha256=self._sha256.hexdigest()
         )
 
-    def _map(self) -> None:
-        if self.rows:
-            mapped = np.memmap(self.path, np.uint8, "r", shape=(self.rows, self._record_bytes))
-            self.mapped = mapped.view(np.ndarray)  # indexing the subclass costs a microsecond a row
+    def _map(self, rows: int) -> ByteRows:
+        mapped = np.memmap(self.path, np.uint8, "r", shape=(rows, self._record_bytes))
+        return mapped.view(np.ndarray)  # indexing the subclass costs a microsecond a row
 
 
 class SegmentLog:
@@ -182,8 +181,8 @@ class SegmentLog:
                 if segment.path.exists():
                     segment.sync()
             if segments:
-                _sync_folder(self.folder)
-                _sync_folder(self.folder.parent)  # which may have got this folder only now
+                sync_directory(self.folder)
+                sync_directory(self.folder.parent)  # which may have got this folder only now
         except OSError:
             with self._unsynced_lock:
                 self._unsynced |= segments
@@ -256,13 +255,3 @@ def _numbers(folder: Path) -> list[int]:
 
 def _damaged(path: Path, defect: str) -> MemoryDamagedError:
     return MemoryDamagedError(f"Replay segment {path} is damaged ({defect}).")
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # a folder cannot be opened there; NTFS journals the entry itself
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -26,7 +26,7 @@ from brain.upgrades import SPEC
 from daemon.checkpoint.manifest import DefectError, Manifest, manifest_from_json, unreadable
 from daemon.checkpoint.reader import LoadedCheckpoint, with_spec_of_today
 from daemon.checkpoint.tensor_file import memory_of
-from daemon.durable import sync_directory, sync_file, temporary_beside
+from daemon.durable import replace_file, sync_directory, sync_file, temporary_beside
 from daemon.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def export_pt(
             torch.save(content, file)
             file.flush()
             sync_file(file.fileno())
-        temporary.replace(target)
+        replace_file(temporary, target)
         sync_directory(target.parent)
     except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as RuntimeError
         with contextlib.suppress(OSError):  # a read-only disk: nothing was written there either

@@ -27,6 +27,7 @@ from daemon.checkpoint.manifest import LEARNING, MANIFEST, MODEL, SLOTS, STATE, 
 from daemon.checkpoint.retention import decide_pruning
 from daemon.checkpoint.snapshot import Buffers, Snapshot
 from daemon.durable import Disk, FileRecord, temporary_beside
+from daemon.errors import CheckpointError, NotFoundError
 from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved, Event
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ class CheckpointWriter:
         self._retry_at = 0.0
 
     @property
+    def catalogue(self) -> Catalogue:
+        """The folder that is written to."""
+        return self._catalogue
+
+    @property
     def busy(self) -> bool:
         """Whether a save is in flight."""
         return self._in_flight is not None and not self._in_flight.done()
@@ -115,6 +121,18 @@ class CheckpointWriter:
         if self._num_failures:
             return self._monotonic() >= self._retry_at
         return self._monotonic() - self._last_begun >= every_seconds
+
+    def retry_now(self) -> None:
+        """Let the back-off after a failure be over."""
+        self._retry_at = 0.0
+
+    def give_up(self, step: int, reason: str, error: OSError) -> CheckpointFailed:
+        """Count a save that failed before there was anything to write as one that failed in the midst of it."""
+        self.wait()
+        failed = self._failure(step, reason, error)
+        self._note(failed)
+        self._emit(failed)
+        return failed
 
     def begin(
         self,
@@ -188,7 +206,8 @@ class CheckpointWriter:
 
         `while_waiting` is called about once a second meanwhile.
         """
-        self.wait()
+        while not self.wait(timeout_seconds=1.0):  # for one that is in flight
+            while_waiting()
         outcome: list[CheckpointSaved | CheckpointFailed] = []
         emit = self._emit
 
@@ -221,22 +240,22 @@ class CheckpointWriter:
             case _:
                 pass
 
+    def _failure(self, step: int, reason: str, error: OSError) -> CheckpointFailed:
+        where = f" in {self._catalogue.folder}" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
+        return CheckpointFailed(
+            step=step,
+            reason=reason,
+            error=f"{error.strerror or error}{where}",
+            retry_seconds=min(RETRY_SECONDS * 2**self._num_failures, RETRY_SECONDS_MAX),
+        )
+
     # Everything below runs in the thread.
 
     def _save(self, job: _Job) -> list[Event]:
         try:
             path, manifest = self._commit(job)
         except OSError as error:
-            retry_seconds = min(RETRY_SECONDS * 2**self._num_failures, RETRY_SECONDS_MAX)
-            where = f" in {self._catalogue.folder}" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
-            return [
-                CheckpointFailed(
-                    step=job.snapshot.step,
-                    reason=job.snapshot.reason,
-                    error=f"{error.strerror or error}{where}",
-                    retry_seconds=retry_seconds,
-                )
-            ]
+            return [self._failure(job.snapshot.step, job.snapshot.reason, error)]
         self._last_commit = self._monotonic()
         saved = CheckpointSaved(
             step=manifest.step,
@@ -341,11 +360,17 @@ class CheckpointWriter:
         try:
             own = self._catalogue.list(self._run_id)  # the room of all runs together is the supervisor's
             held = Holds(self._catalogue.folder).names()
-            for name in decide_pruning(own, self._retention, self._clock(), held=held):
+            doomed = decide_pruning(own, self._retention, self._clock(), held=held)
+        except (OSError, CheckpointError) as error:
+            logger.warning("nothing was pruned: %s", error)
+            return events
+        for name in doomed:
+            try:
                 self._catalogue.remove(name)
+            except (OSError, NotFoundError) as error:  # in use, or gone already; the next save tries again
+                logger.warning("%s was not pruned: %s", name, error)
+            else:
                 events.append(CheckpointPruned(step=newest.step, checkpoint=name))
-        except OSError as error:
-            logger.warning("pruning stopped: %s", error)
         return events
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from daemon.checkpoint.resolve import PORTABLE
 from daemon.checkpoint.snapshot import current_environment
 from daemon.config_loading import config_from_dict
 from daemon.errors import ConfigError
@@ -44,6 +45,8 @@ from daemon.trainer.voice import Voice
 from daemon.trainer.watching import Watch
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from daemon.checkpoint.reader import LoadedCheckpoint
     from daemon.config import LimitsConfig
     from daemon.home import Home
@@ -56,10 +59,18 @@ SECONDS_PER_HOUR = 3600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where a session comes from: the checkpoint it resumed, and what keeps it from being bit-exact."""
+    """Where a session comes from.
+
+    Attributes:
+        pid: of the trainer.
+        checkpoint: that it resumed; None for a newborn.
+        own: it is this run's and lies in its home, so the run has one to come back to.
+        differences: what keeps the resume from being bit-exact.
+    """
 
     pid: int
-    checkpoint: str | None
+    checkpoint: Path | None = None
+    own: bool = False
     differences: tuple[str, ...] = ()
 
 
@@ -113,7 +124,7 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
         state=state,
         pending=pending,
     )
-    return parts, origin_of(loaded, device)
+    return parts, origin_of(loaded, order, home, device)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -176,9 +187,17 @@ def open_journal(
     return journal, list(journal.replay_from(state.step, state.journal_sequence))
 
 
-def origin_of(loaded: LoadedCheckpoint | None, device: torch.device) -> Origin:
+def origin_of(
+    loaded: LoadedCheckpoint | None, order: TrainerOrder, home: Home, device: torch.device
+) -> Origin:
     """Where the session comes from."""
     if loaded is None:
-        return Origin(pid=os.getpid(), checkpoint=None)
-    differences = loaded.manifest.environment.differences(current_environment(str(device)))
-    return Origin(pid=os.getpid(), checkpoint=loaded.path.name, differences=differences)
+        return Origin(pid=os.getpid())
+    return Origin(
+        pid=os.getpid(),
+        checkpoint=loaded.path,
+        own=loaded.manifest.run_id == order.run_id
+        and loaded.path.suffix != PORTABLE
+        and loaded.path.resolve().parent == home.checkpoints.resolve(),
+        differences=loaded.manifest.environment.differences(current_environment(str(device))),
+    )

@@ -11,6 +11,7 @@ from brain.errors import SettingsError, SynapsedError
 from brain.sleep.config import MAX_SLEEP_STEPS
 from daemon.protocol import Command, Outcome, RunState
 from daemon.streams.encodings import last_bytes
+from daemon.trainer.interrupting import Interrupted
 from daemon.trainer.loop import Ending, Loop
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ HEARTBEAT_SECONDS = 1.0
 MAX_PROMPT_BYTES = 64 * 1024
 # Learning stands still while the brain answers, so an answer that takes longer ends where it is.
 ANSWER_SECONDS = 30.0
+# What takes more than a moment and leaves nothing behind that was waited for.
+LONG = frozenset({"evaluate", "generate", "grow", "growth", "sleep"})
 
 
 class RefusalError(Exception):
@@ -36,7 +39,6 @@ class Control:
 
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
-        self._terminated = threading.Event()
         self._stop: Command | None = None
         self._handlers: dict[str, Callable[[Loop, dict[str, Any]], dict[str, Any]]] = {
             "pause": self._pause,
@@ -51,7 +53,7 @@ class Control:
             "set": self._not_available,
         }
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, lambda *_: self._terminated.set())
+            signal.signal(signal.SIGTERM, self._terminate)
 
     def __call__(self, loop: Loop) -> Ending | None:
         """Obey all that waits; while the run is paused, stay here."""
@@ -61,7 +63,8 @@ class Control:
             if loop.run_state is not RunState.PAUSED:
                 return None
             loop.alive()
-            loop.parts.saver.collect(loop)
+            if loop.parts.saver.tick_paused(loop):
+                return None
             self._pipe.wait_for_news(HEARTBEAT_SECONDS)
 
     def answer_stop(self, checkpoint: str | None, step: int, error: str | None) -> None:
@@ -69,6 +72,9 @@ class Control:
         if self._stop is not None:
             result = {"checkpoint": checkpoint}
             self._pipe.say(Outcome(id=self._stop.id, ok=error is None, step=step, result=result, error=error))
+
+    def _terminate(self, *_: object) -> None:
+        self._pipe.terminated = True
 
     def _obey_waiting(self, loop: Loop) -> Ending | None:
         while (command := self._pipe.next_command()) is not None:
@@ -80,18 +86,25 @@ class Control:
             self._pipe.say(self._obey(loop, command))
         if self._pipe.orphaned.is_set():
             return Ending(state=RunState.STOPPED, reason="the supervisor is gone")
-        if self._terminated.is_set():
+        if self._pipe.terminated:
             return Ending(state=RunState.STOPPED, reason="terminated by a signal")
         return None
 
     def _obey(self, loop: Loop, command: Command) -> Outcome:
         try:
-            result = self._handlers[command.action](loop, command.arguments)
+            result = self._carry_out(loop, command)
         except RefusalError as refusal:
             return Outcome(id=command.id, ok=False, step=loop.step, error=str(refusal), conflict=True)
+        except Interrupted as interrupted:
+            return Outcome(id=command.id, ok=False, step=loop.step, error=str(interrupted), conflict=True)
         except (SynapsedError, OSError) as error:
             return Outcome(id=command.id, ok=False, step=loop.step, error=str(error))
         return Outcome(id=command.id, ok=True, step=loop.step, result=result)
+
+    def _carry_out(self, loop: Loop, command: Command) -> dict[str, Any]:
+        if command.action in LONG and self._pipe.ending:
+            raise Interrupted  # a stop waits behind it
+        return self._handlers[command.action](loop, command.arguments)
 
     def _pause(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
         if loop.run_state is RunState.PAUSED:
@@ -102,6 +115,7 @@ class Control:
     def _continue(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
         if loop.run_state is not RunState.PAUSED:
             raise RefusalError(f"the run is {loop.run_state.value}, not paused")
+        loop.parts.saver.continued()
         loop.enter(loop.state_of_going_on(), arguments.get("reason", "continued by hand"))
         return {}
 
@@ -117,9 +131,8 @@ class Control:
         deadline = time.monotonic() + ANSWER_SECONDS
 
         def go_on() -> bool:
-            loop.alive()
-            ending = self._terminated.is_set() or self._pipe.orphaned.is_set()
-            return not ending and time.monotonic() < deadline
+            loop.progressed()
+            return time.monotonic() < deadline
 
         with loop.speaking():
             said = loop.parts.voice.answer(
@@ -138,7 +151,7 @@ class Control:
             raise RefusalError(
                 "there is no held-out text to score: the sources are too small or the hold-out is off"
             )
-        return {"bpc": bpc, "probe_bpc": loop.parts.probes.measured(loop.parts.brain, loop.alive)}
+        return {"bpc": bpc, "probe_bpc": loop.parts.probes.measured(loop.parts.brain, loop.progressed)}
 
     def _grow(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
         growing = loop.parts.growing

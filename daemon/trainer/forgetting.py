@@ -160,11 +160,12 @@ class Probes:
     def measured(self, brain: Brain, on_progress: Callable[[], None]) -> dict[str, float]:
         """Score all on demand: loss by source in BPC. Steers nothing, so it leaves no trace."""
         kept = {name: probe.nats.copy() for name, probe in self.probes.items()}
-        self.score_all(brain, on_progress)
-        found = {name: probe.bpc() for name, probe in self.probes.items()}
-        for name, nats in kept.items():
-            self.probes[name].nats[:] = nats
-        return found
+        try:
+            self.score_all(brain, on_progress)
+            return {name: probe.bpc() for name, probe in self.probes.items()}
+        finally:  # also when it was interrupted
+            for name, nats in kept.items():
+                self.probes[name].nats[:] = nats
 
     def mean_bpc(self, weights: int = FAST) -> float:
         """Mean over sources learned from of the loss on the whole probe, in BPC; nan without any.

@@ -8,7 +8,6 @@ did. A growth by hand is journaled whole, before it is acknowledged.
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -31,7 +30,6 @@ from brain.growth.history import GrowthHistory, SiteSignal
 from brain.growth.plan import WHOLE_PARTS, GrowthPlan, OperatorByHand, smallest_birth
 from brain.growth.signals import SiteProbe, calibrated_scale, read_signal
 from brain.ports import Growable
-from daemon.errors import CheckpointError
 from daemon.events import BrainGrew, SettingRestored
 from daemon.trainer.growth_view import growth_view, next_column
 
@@ -298,16 +296,14 @@ class Growing:
         growth["pending"] = plan.to_json()
         # Growth follows from the step alone, so a full disk may not keep it from happening: an older
         # checkpoint leads to the very same growth.
-        with suppress(CheckpointError):
-            loop.parts.saver.save(loop, "growth")
+        loop.parts.saver.try_save(loop, "growth")
         growth["pending"] = None
         self.apply(loop, plan)
         self._save_grown(loop)
 
     def _save_grown(self, loop: Loop) -> None:
         """A roll-back from here on must not go back behind the growth."""
-        with suppress(CheckpointError):
-            loop.parts.saver.save(loop, "grown")
+        loop.parts.saver.try_save(loop, "grown")
 
     def _remember(
         self,

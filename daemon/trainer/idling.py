@@ -42,8 +42,7 @@ class Idling:
         if self._since is None:
             self._since = self._monotonic()
         if self.waiting:
-            if loop.parts.pending:
-                _catch_up(loop)
+            if loop.parts.pending and _catch_up(loop):
                 return
             if loop.parts.sleeping.idle(loop):
                 return
@@ -60,13 +59,19 @@ class Idling:
             loop.enter(RunState.RUNNING, "there is more to read")
 
 
-def _catch_up(loop: Loop) -> None:
-    """Let the next of what was acknowledged take effect: its step was learned from text that is gone."""
-    journal, pending = loop.parts.journal, loop.parts.pending
+def _catch_up(loop: Loop) -> bool:
+    """Let the next of what was acknowledged take effect: its step was learned from text that is gone.
+
+    False while it has to wait for the disk.
+    """
+    pending = loop.parts.pending
     entry = next((entry for entry in pending if entry.kind != "roll_back"), None)
-    if entry is not None:
-        loop.apply(journal.bring_forward(entry, loop.step))
-        pending.remove(entry)
-    else:  # what was rolled back was not learned this time
-        journal.truncate_after(loop.step)
-        pending.clear()
+    if entry is None:  # what was rolled back was not learned this time
+        if truncated := loop.journal.truncate_after(loop.step):
+            pending.clear()
+        return truncated
+    if (brought := loop.journal.bring_forward(entry, loop.step)) is None:
+        return False
+    loop.apply(brought)
+    pending.remove(entry)
+    return True

@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 from brain.growth.plan import GrowthPlan
 from brain.ports import Batch, Brain, Moment, StepReport
-from daemon.errors import CheckpointError, StreamError
+from daemon.errors import StreamError
 from daemon.events import (
     DegradedChanged,
     EvaluationFinished,
     ExperiencePushed,
     LimitReached,
-    NonFiniteStepSkipped,
-    RolledBack,
     StateChanged,
 )
 from daemon.protocol import Goodbye, RunState
-from daemon.trainer.batching import assemble, num_lanes, reading_lanes
+from daemon.trainer.batching import assemble, reading_lanes
 from daemon.trainer.forgetting import wearing
+from daemon.trainer.interrupting import Interrupted
 from daemon.trainer.pace import Pace
-from daemon.trainer.recovery import RATE_AFTER_ROLLBACK, Verdict, judge_step, note_resets, with_due_resets
+from daemon.trainer.recovery import note_resets, with_due_resets
+from daemon.trainer.rolling_back import recover, roll_back
+from daemon.trainer.storage import PatientJournal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +99,7 @@ class Loop:
         self._pace = Pace(parts.state.step)
         self._context = b""
         self._replayed: ReplayRows | None = None
+        self.journal = PatientJournal(parts.journal, lambda reason: self.set_degraded("journal", reason))
 
     @property
     def step(self) -> int:
@@ -117,7 +119,8 @@ class Loop:
         self.apply_journal()
         while (ending := obey(self)) is None and (ending := self.limit_reached()) is None:
             if self.parts.sleeping.asleep(self):
-                self.parts.sleeping.dream(self)
+                with suppress(Interrupted):  # then it is told to end
+                    self.parts.sleeping.dream(self)
             else:
                 self.learn()
             self.parts.saver.tick(self)
@@ -135,7 +138,7 @@ class Loop:
         # ------------------------------------------------------------------
         self.remember(experience, report)
         self.count(len(experience.length), report, time.perf_counter() - started)
-        self.recover(report)
+        recover(self, report)
         self.measure(batch, report)
         self.parts.sleeping.tick(self)
         if not self.parts.sleeping.asleep(self):
@@ -215,24 +218,6 @@ class Loop:
             state.remember_metrics({"step": state.step, "bpc": bpc, "seconds": state.training_seconds})
         self.alive()
 
-    def recover(self, report: StepReport) -> None:
-        """Skip, roll back or pause when the loss was not finite."""
-        parts = self.parts
-        verdict = judge_step(report.applied, parts.state, parts.config.recovery)
-        if verdict is Verdict.GO_ON:
-            return
-        parts.reporter.event(NonFiniteStepSkipped(step=self.step, in_a_row=parts.state.skips))
-        if verdict is Verdict.ROLL_BACK:
-            # Journaled first: a crash from here on repeats the roll-back, at the same step.
-            repeated = [(e.kind, e.step) for e in parts.pending[:1]] == [("roll_back", self.step)]
-            self.apply(
-                parts.pending.pop(0)
-                if repeated
-                else parts.journal.append("roll_back", self.step, {"checkpoint": parts.saver.newest()})
-            )
-        elif verdict is Verdict.PAUSE:
-            self.stand_still("the loss stays non-finite after repeated roll-backs")
-
     def measure(self, batch: Batch, report: StepReport) -> None:
         """Vital signs, held-out loss, what the brain says and the pace, each within its own budget."""
         parts, step = self.parts, self.step
@@ -266,9 +251,13 @@ class Loop:
         return wearing(self.parts.brain, self.parts.probes.better())
 
     def evaluate(self) -> dict[str, float]:
-        """Score the whole held-out set on demand; BPC by source, and `total`."""
+        """Score the whole held-out set on demand; BPC by source, and `total`.
+
+        Raises:
+            Interrupted: the run is to end; what was scored stays scored.
+        """
         with self.speaking():
-            losses = self.parts.evaluation.score_all(self.parts.brain, self.step, self.alive)
+            losses = self.parts.evaluation.score_all(self.parts.brain, self.step, self.progressed)
         total = self.parts.evaluation.report(losses, self.parts.reporter, self.step)
         by_source = {loss.source: loss.bpc for loss in losses}
         if total is None:
@@ -311,7 +300,7 @@ class Loop:
             case "grow":
                 self.parts.growing.apply(self, GrowthPlan.from_json(entry.payload))
             case "roll_back":
-                self._roll_back(entry.payload["checkpoint"])
+                roll_back(self, entry.payload["checkpoint"])
             case _:
                 raise AssertionError(f"no journal entry is of kind {entry.kind!r}")
         self.parts.state.journal_sequence = entry.sequence
@@ -338,8 +327,7 @@ class Loop:
 
     def stand_still(self, reason: str) -> None:
         """Pause because something is wrong; a save is tried, but its failure must not keep the run going."""
-        with suppress(CheckpointError):
-            self.parts.saver.save(self, "pause")
+        self.parts.saver.try_save(self, "pause")
         self.enter(RunState.PAUSED, reason)
 
     def state_of_going_on(self) -> RunState:
@@ -371,10 +359,21 @@ class Loop:
             self.run_state, step=state.step, samples=state.samples, training_seconds=state.training_seconds
         )
 
+    def progressed(self) -> None:
+        """Show a sign of life in the midst of long work, which ends here when the run is to end.
+
+        Raises:
+            Interrupted: it is.
+        """
+        self.alive()
+        if self.parts.pipe.ending:
+            raise Interrupted
+
     def close(self, ending: Ending) -> Goodbye:
         """Save for the last time and say goodbye."""
         self.enter(RunState.STOPPING, ending.reason)
         checkpoint, error = self.parts.saver.save_final(self)
+        self.parts.saver.close()
         self.enter(ending.state, ending.reason)
         state = self.parts.state
         return Goodbye(
@@ -385,15 +384,3 @@ class Loop:
             checkpoint=checkpoint,
             error=error,
         )
-
-    def _roll_back(self, checkpoint: str) -> None:
-        to_step = self.parts.saver.restore_brain(self, checkpoint)
-        self.parts.brain.scale_learning_rate(RATE_AFTER_ROLLBACK)
-        stream, replay = self.parts.config.stream, self.parts.config.replay
-        # The stream goes on where it is, so no lane's state belongs to what it reads next.
-        self.parts.state.due_resets = list(range(num_lanes(stream.rows, replay.fraction)))
-        self.parts.reporter.event(
-            RolledBack(step=self.step, to_step=to_step, rate_factor=RATE_AFTER_ROLLBACK)
-        )
-        # Committed at once, so that the halved rate and the way back are part of the newest checkpoint.
-        self.parts.saver.save(self, "rollback")

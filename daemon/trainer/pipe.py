@@ -21,14 +21,25 @@ class Pipe:
         self._send_lock = threading.Lock()
         self._news = threading.Event()
         self.orphaned = threading.Event()
+        self.terminated = False  # set by a signal handler, which may not wait for a lock
+        self._stops_waiting = 0
+        self._count_lock = threading.Lock()
         threading.Thread(target=self._receive, name="pipe-reader", daemon=True).start()
+
+    @property
+    def ending(self) -> bool:
+        """The run is to end: a stop waits, a signal came, or the supervisor is gone; long work lets go."""
+        return self._stops_waiting > 0 or self.terminated or self.orphaned.is_set()
 
     def next_command(self) -> Command | None:
         """The oldest command not yet taken, or None at once."""
         try:
-            return self._commands.get_nowait()
+            command = self._commands.get_nowait()
         except queue.Empty:
             return None
+        with self._count_lock:
+            self._stops_waiting -= command.action == "stop"
+        return command
 
     def wait_for_news(self, timeout_seconds: float) -> None:
         """Sleep until a command comes, the supervisor goes, or the time is over."""
@@ -48,7 +59,10 @@ class Pipe:
     def _receive(self) -> None:
         try:
             while True:
-                self._commands.put(self._connection.recv())
+                command = self._connection.recv()
+                with self._count_lock:
+                    self._stops_waiting += command.action == "stop"
+                self._commands.put(command)
                 self._news.set()
         except (OSError, EOFError):
             self._lose()

@@ -74,3 +74,16 @@ def note_resets(state: LoopState, experience: Experience, *, applied: bool) -> N
     """After a step: lanes that read in it have had their reset, or are due one because nothing of it was kept."""
     due, read = set(state.due_resets), set(experience.lane.tolist())
     state.due_resets = sorted(due - read if applied else due | read)
+
+
+def put_off(state: LoopState, config: RecoveryConfig) -> None:
+    """Take a verdict to roll back, just given, back: the next non-finite step gives it again.
+
+    >>> from daemon.config import RecoveryConfig
+    >>> from daemon.trainer.state import LoopState
+    >>> state, config = LoopState(), RecoveryConfig(rollback_after_skips=1)
+    >>> judge_step(False, state, config), put_off(state, config), judge_step(False, state, config), state.rollbacks
+    (<Verdict.ROLL_BACK: 3>, None, <Verdict.ROLL_BACK: 3>, 1)
+    """
+    state.skips = config.rollback_after_skips - 1
+    state.rollbacks -= 1

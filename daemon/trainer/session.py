@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from brain.errors import SynapsedError
 from daemon.checkpoint.run_lock import RunLock
-from daemon.events import RunResumed
+from daemon.events import DegradedChanged, RunResumed
 from daemon.home import Home
 from daemon.protocol import Goodbye, Ready, RunState, TrainerOrder
 from daemon.trainer.assembly import assemble_parts
-from daemon.trainer.control import Control
+from daemon.trainer.control import HEARTBEAT_SECONDS, Control
 from daemon.trainer.loop import Loop
 from daemon.trainer.pipe import Pipe
 from daemon.trainer.reporting import Reporter
+from daemon.trainer.storage import Retry, is_failing_disk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.connection import Connection
+
+    from daemon.trainer.assembly import Origin
+    from daemon.trainer.loop import Parts
+
+T = TypeVar("T")
 
 LOCK_TIMEOUT_SECONDS = 60.0
 EXIT_FAILED = 2
@@ -52,9 +59,16 @@ def live(order: TrainerOrder, connection: Connection) -> int:
 
 def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib.ExitStack) -> Goodbye:
     """Assemble, begin, loop to the end."""
-    home = Home.open(order.home)
-    stack.enter_context(RunLock(home.root, order.run_id, timeout_seconds=LOCK_TIMEOUT_SECONDS))
-    parts, origin = assemble_parts(order, home, pipe, reporter)
+
+    def assemble() -> tuple[Parts, Origin]:
+        home = Home.open(order.home)
+        if not lock:
+            found = RunLock(home.root, order.run_id, timeout_seconds=LOCK_TIMEOUT_SECONDS)
+            lock.append(stack.enter_context(found))
+        return assemble_parts(order, home, pipe, reporter)
+
+    lock: list[RunLock] = []
+    parts, origin = wait_for_disk(assemble, pipe, reporter)
     control, loop = Control(pipe), Loop(parts)
     pipe.say(
         Ready(
@@ -66,17 +80,49 @@ def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib
             num_neurons=parts.brain.num_neurons(),
             sources=[dataclasses.asdict(source) for source in parts.stream.sources],
             module_names=list(getattr(parts.brain, "module_names", ())),
-            checkpoint=origin.checkpoint,
+            checkpoint=None if origin.checkpoint is None else origin.checkpoint.name,
             alarms=[event.record() for event in parts.watch.alarms.active()],
         )
     )
-    if origin.checkpoint is None:
-        parts.saver.save(loop, "first")  # so that there is always one to resume
-    else:
-        parts.saver.remember(origin.checkpoint)
+    if origin.checkpoint is not None:
+        parts.saver.resumed(origin.checkpoint)
         reporter.event(
-            RunResumed(step=loop.step, checkpoint=origin.checkpoint, differences=origin.differences)
+            RunResumed(step=loop.step, checkpoint=origin.checkpoint.name, differences=origin.differences)
         )
+    if not origin.own:
+        parts.saver.try_save(
+            loop, "first"
+        )  # so that there is always one to resume, whatever becomes of its origin
     goodbye = loop.run(control)
     control.answer_stop(goodbye.checkpoint, goodbye.step, goodbye.error)
     return goodbye
+
+
+def wait_for_disk(work: Callable[[], T], pipe: Pipe, reporter: Reporter, *, retry: Retry | None = None) -> T:
+    """Do what a session begins with; a disk that is full or broken is waited for, as everywhere.
+
+    Raises:
+        SynapsedError, OSError: it failed for another reason, or the run is to end meanwhile.
+    """
+    retry = retry or Retry()
+    while True:
+        try:
+            done = work()
+        except (SynapsedError, OSError) as error:
+            if not is_failing_disk(error):
+                raise
+            retry.failed()
+            _degrade(reporter, f"the run cannot begin: {error}")
+            while not retry.due:
+                if pipe.ending:
+                    raise
+                reporter.alive(RunState.STARTING, step=0, samples=0, training_seconds=0.0)
+                pipe.wait_for_news(HEARTBEAT_SECONDS)
+        else:
+            _degrade(reporter, None)
+            return done
+
+
+def _degrade(reporter: Reporter, reason: str | None) -> None:
+    if reporter.set_degraded("start", reason):
+        reporter.event(DegradedChanged(degraded=reason is not None, reason=reason or "start"))

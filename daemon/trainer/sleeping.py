@@ -92,7 +92,9 @@ class Sleeping:
         due = due_when_idle(self._awake_steps(loop), self.config) and self.refusal(loop) is None
         if due:
             order = {"steps": self.config.steps, "reason": "the stream idles"}
-            loop.apply(loop.parts.journal.append("sleep", loop.step, order))
+            if (entry := loop.journal.append("sleep", loop.step, order)) is None:
+                return False  # it waits for the disk
+            loop.apply(entry)
         return due
 
     def apply(self, loop: Loop, order: Mapping[str, Any]) -> None:
@@ -113,12 +115,10 @@ class Sleeping:
             for name, tensor in state.learning.items()
             if not name.startswith(CARRIED)
         }
-        before = parts.probes.score_all(parts.brain, loop.alive)
         parts.state.sleep |= {
             "steps": steps,
             "done": 0,
             "reason": reason,
-            "before": None if math.isnan(before) else before,
             "counters": dict(state.counters),
         }
         parts.reporter.event(SleepBegan(step=loop.step, steps=steps, reason=reason))
@@ -126,7 +126,21 @@ class Sleeping:
             loop.enter(RunState.SLEEPING, reason)
 
     def dream(self, loop: Loop) -> None:
-        """One step of sleep, and waking up behind the last."""
+        """One step of sleep, the first behind a look at the probes, and waking up behind the last.
+
+        Raises:
+            Interrupted: the run is to end in the midst of the probes; resumed, it is asleep and scores them anew.
+        """
+        parts, sleep = loop.parts, loop.parts.state.sleep
+        if "before" not in sleep:
+            before = parts.probes.score_all(parts.brain, loop.progressed)
+            sleep["before"] = None if math.isnan(before) else before
+        if sleep["done"] < sleep["steps"]:
+            self._dream(loop)
+        if sleep["done"] >= sleep["steps"]:
+            self._wake_up(loop)
+
+    def _dream(self, loop: Loop) -> None:
         parts, sleep = loop.parts, loop.parts.state.sleep
         started = time.perf_counter()
         assert isinstance(parts.brain, Sleeper)
@@ -143,8 +157,6 @@ class Sleeping:
             parts.reporter.event(NonFiniteStepSkipped(step=loop.step, in_a_row=sleep["skips"]))
         sleep["done"] += 1
         loop.count(0, report, time.perf_counter() - started)
-        if sleep["done"] >= sleep["steps"]:
-            self._wake_up(loop)
 
     def report(self, loop: Loop, sources: list[str]) -> None:
         """The forgetting of these sources and of all, as points."""
@@ -196,25 +208,10 @@ class Sleeping:
     def _wake_up(self, loop: Loop) -> None:
         """Score the probes again; keep what was dreamt, or go back to what was before."""
         parts, sleep = loop.parts, loop.parts.state.sleep
-        before = math.nan if sleep["before"] is None else sleep["before"]
-        after = parts.probes.score_all(parts.brain, loop.alive)
-        harmful = not math.isnan(before) and is_worse(before, after, self.config.tolerance)
-        if harmful and self._can_go_back(loop):
-            self._go_back(loop, sleep["counters"])
-            parts.reporter.event(
-                SleepRolledBack(step=loop.step, before=before, after=after, tolerance=self.config.tolerance)
-            )
-            parts.probes.score_all(parts.brain, loop.alive)
-        else:
-            known = not math.isnan(before)
-            parts.reporter.event(
-                SleepEnded(
-                    step=loop.step,
-                    steps=sleep["steps"],
-                    before=before if known else None,
-                    after=after if known else None,
-                )
-            )
+        if not sleep.get("undone"):
+            self._judge(loop)
+        if sleep.get("undone"):
+            parts.probes.score_all(parts.brain, loop.progressed)
         parts.probes.follow_all()
         self._before = {}
         parts.state.sleep = {"woke": loop.step}
@@ -223,6 +220,28 @@ class Sleeping:
         self.report(loop, list(parts.probes.probes))
         state = loop.state_of_going_on()
         loop.enter(state, f"slept; {READ}" if state is RunState.WAITING else "slept")
+
+    def _judge(self, loop: Loop) -> None:
+        parts, sleep = loop.parts, loop.parts.state.sleep
+        before = math.nan if sleep["before"] is None else sleep["before"]
+        after = parts.probes.score_all(parts.brain, loop.progressed)
+        harmful = not math.isnan(before) and is_worse(before, after, self.config.tolerance)
+        if harmful and self._can_go_back(loop):
+            self._go_back(loop, sleep["counters"])
+            sleep["undone"] = True
+            parts.reporter.event(
+                SleepRolledBack(step=loop.step, before=before, after=after, tolerance=self.config.tolerance)
+            )
+            return
+        known = not math.isnan(before)
+        parts.reporter.event(
+            SleepEnded(
+                step=loop.step,
+                steps=sleep["steps"],
+                before=before if known else None,
+                after=after if known else None,
+            )
+        )
 
     def _awake_steps(self, loop: Loop) -> int:
         return loop.step - int(loop.parts.state.sleep.get("woke", 0))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
+
+import pytest
 
 from daemon.journal import Entry, Journal
 from daemon.protocol import RunState
 from daemon.trainer.idling import Idling
+from daemon.trainer.storage import PatientJournal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +31,7 @@ class FakeLoop:
     written: Journal | None = None
     told: list[str] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
+    degraded: list[str | None] = field(default_factory=list)
 
     @property
     def parts(self) -> FakeLoop:
@@ -37,9 +42,9 @@ class FakeLoop:
         return self
 
     @property
-    def journal(self) -> Journal:
+    def journal(self) -> PatientJournal:
         assert self.written is not None
-        return self.written
+        return PatientJournal(self.written, self.degraded.append, monotonic=lambda: self.seconds)
 
     @property
     def pipe(self) -> FakeLoop:
@@ -123,3 +128,26 @@ def test_a_roll_back_of_what_was_never_learned_is_void(tmp_path: Path) -> None:
     assert [what for what in loop.told if what != "alive"] == ["feed of step 7", "waiting"]
     assert loop.pending == []
     assert [(entry.kind, entry.step) for entry in Journal(tmp_path).entries] == [("feed", 7)]
+
+
+@pytest.mark.parametrize("kind", ["feed", "roll_back"])
+def test_a_full_disk_puts_off_what_was_acknowledged_and_the_run_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    journal = Journal(tmp_path)
+    journal.append(kind, 41, {"checkpoint": "gone"})
+    loop = FakeLoop(pending=list(journal.entries), written=journal)
+    idle = idling(loop)
+    put = Journal._put
+    monkeypatch.setattr(Journal, "_put", full)
+    rest(idle, loop, 6)
+    assert "waiting" in loop.told
+    assert "No space left" in str(loop.degraded[-1])
+    assert len(loop.pending) == 1
+    monkeypatch.setattr(Journal, "_put", put)
+    rest(idle, loop, 2)
+    assert (loop.pending, loop.degraded[-1]) == ([], None)
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

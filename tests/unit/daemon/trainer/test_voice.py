@@ -13,6 +13,7 @@ from daemon.protocol import Command, Outcome, RunState
 from daemon.streams.encodings import last_bytes
 from daemon.trainer import control
 from daemon.trainer.control import Control
+from daemon.trainer.interrupting import Interrupted
 from daemon.trainer.voice import Voice
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ class FakePipe:
         self.waiting = [command]
         self.said: list[Any] = []
         self.orphaned = FakeFlag()
+        self.terminated = False
+
+    @property
+    def ending(self) -> bool:
+        return self.orphaned.raised
 
     def next_command(self) -> Command | None:
         return self.waiting.pop() if self.waiting else None
@@ -76,9 +82,11 @@ class FakeLoop:
     def speaking(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def alive(self) -> None:
+    def progressed(self) -> None:
         self.signs_of_life += 1
         self._pipe.orphaned.raised = self.signs_of_life >= self._patience
+        if self._pipe.ending:
+            raise Interrupted
 
 
 def asked(max_bytes: int, patience: int = 10_000) -> tuple[FakeLoop, Outcome]:
@@ -138,6 +146,8 @@ def test_an_answer_ends_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> 
     assert outcome.result["bytes_generated"] == loop.parts.brain.num_said == 1
 
 
-def test_an_answer_ends_when_the_supervisor_is_gone() -> None:
-    _, outcome = asked(8192, patience=3)
-    assert outcome.result["bytes_generated"] == 3
+def test_an_answer_ends_when_the_run_is_to_end_and_is_told_as_interrupted() -> None:
+    loop, outcome = asked(8192, patience=3)
+    assert loop.parts.brain.num_said == 3
+    assert (outcome.ok, outcome.conflict) == (False, True)
+    assert "interrupted" in str(outcome.error)
