@@ -19,6 +19,8 @@ from daemon.store.series import bucket_width
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.unit.daemon.store.conftest import OpenStore
+
 Value = float | None
 
 
@@ -149,6 +151,59 @@ def test_a_session_that_only_began_already_supersedes(run: Store) -> None:
     assert curve(run, "bpc")["step"] == list(range(1, 101))
 
 
+@pytest.mark.parametrize("reopened", [False, True])
+def test_each_resume_keeps_every_step_before_it(run: Store, open_store: OpenStore, *, reopened: bool) -> None:
+    """Thirty steps and three times ten are sixty, whatever a trainer says before its first step."""
+    begin = 0
+    for session, count in enumerate([30, 10, 10, 10], start=1):
+        run.start_session("r-1", session, first_step=begin + 1)
+        run.add_points("r-1", session, [("checkpoint_stall_seconds", begin, 1e9 + session, 0.1)])
+        run.add_points("r-1", session, [("held_out_bpc", begin, 1e9 + session, float(session))])
+        steps = list(range(begin + 1, begin + count + 1))
+        run.add_columns("r-1", session, columns(steps, [float(session)] * count))
+        run.add_readings("r-1", session, [{"name": "phi", "step": steps[-1], "value": 0.5}])
+        run.add_evaluations("r-1", session, [{"source": "a", "step": steps[-1], "bpc": 2.0}])
+        begin += count
+        if reopened:
+            run.close()
+            run = open_store()
+    run.flush()
+
+    assert curve(run, "bpc")["step"] == list(range(1, 61))
+    assert curve(run, "held_out_bpc")["step"] == [0, 30, 40, 50]
+    assert curve(run, "held_out_bpc")["last"] == [1.0, 2.0, 3.0, 4.0]
+    assert [row["step"] for row in run.readings("r-1").items] == [60, 50, 40, 30]
+    assert [row["step"] for row in run.evaluations("r-1").items] == [60, 50, 40, 30]
+
+
+def test_after_a_crash_steps_are_replaced_and_none_is_lost_twice(run: Store) -> None:
+    run.add_columns("r-1", 1, columns(list(range(1, 248)), [1.0] * 247))
+    run.start_session("r-1", 2, first_step=201)
+    run.add_points("r-1", 2, [("held_out_bpc", 200, 1e9, 2.0)])
+    run.flush()
+    assert curve(run, "bpc")["step"] == list(range(1, 201))
+
+    run.add_columns("r-1", 2, columns(list(range(201, 251)), [2.0] * 50))
+    run.start_session("r-1", 3, first_step=201)  # it crashed again, before it saved
+    run.add_points("r-1", 3, [("held_out_bpc", 200, 1e9 + 1, 3.0)])
+    run.add_columns("r-1", 3, columns(list(range(201, 306)), [3.0] * 105))
+    run.flush()
+    assert curve(run, "bpc")["step"] == list(range(1, 306))
+    assert curve(run, "bpc")["last"] == [1.0] * 200 + [3.0] * 105
+    assert (curve(run, "held_out_bpc")["step"], curve(run, "held_out_bpc")["last"]) == ([200], [3.0])
+    assert sum(curve(run, "bpc", points=3)["n"]) == 305  # from rollups
+
+
+def test_a_fork_keeps_what_is_said_of_the_step_it_begins_at(store: Store) -> None:
+    store.create_run("r-1", parent_run="r-0", parent_step=30)
+    store.start_session("r-1", 1, first_step=31)
+    store.add_points("r-1", 1, [("held_out_bpc", 30, 1e9, 2.0)])
+    store.add_columns("r-1", 1, columns([31, 32], [1.0, 1.0]))
+    store.flush()
+    assert curve(store, "held_out_bpc")["step"] == [30]
+    assert curve(store, "bpc")["step"] == [31, 32]
+
+
 def test_columns_that_are_not_hot_are_kept_as_points(run: Store) -> None:
     run.add_columns("r-1", 1, columns([1, 2], [0.5, 0.25], name="entropy"))
     run.flush()
@@ -167,6 +222,10 @@ class Model:
     first: dict[int, int] = field(default_factory=dict)
 
     def add(self, metric: str, session: int, step: int, time: float, value: Value) -> None:
+        if metric == "phi" and step < self.first.get(session, step):
+            # Said of a step before the session's own: it belongs to the newest earlier one that has the step.
+            owners = [s for s, first in self.first.items() if s < session and first <= step]
+            session = max(owners, default=session)
         self.rows[metric, session, step] = (time, value)
         self.first[session] = min(step, self.first.get(session, step))
 
