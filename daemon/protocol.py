@@ -79,9 +79,9 @@ Action = Literal[
 class Command:
     """An order to the trainer, obeyed at a safe point between steps.
 
-    Arguments by action: stop {reason} · checkpoint {reason} · feed {text, origin} · generate {prompt, max_bytes,
-    temperature, top_p} · evaluate {} · grow {site, fraction, operator} · growth {fraction} · sleep {steps} ·
-    set {key, value}.
+    Arguments by action: stop {reason, force, within_seconds} · checkpoint {reason} · feed {text, origin} ·
+    generate {prompt, max_bytes, temperature, top_p} · evaluate {} · grow {site, fraction, operator} ·
+    growth {fraction} · sleep {steps} · set {key, value}.
     """
 
     id: str
@@ -152,8 +152,8 @@ class Goodbye:
     Attributes:
         state: stopped, finished, paused (too many roll-backs leave it alive instead) or crashed.
         exit_code: of the process.
-        checkpoint: name of the final checkpoint.
-        error: one line, when crashed.
+        checkpoint: name of the newest checkpoint; the final one, unless `error` says why there is none.
+        error: one line, when crashed, or when the last save failed.
         restartable: False for a mistake of the user's (wrong config, no checkpoint), where a restart cannot help.
     """
 

@@ -112,6 +112,7 @@ class Run(BaseModel):
     sample_step: int | None
     sample_time: str | None
     checkpoint: str | None
+    checkpoint_step: int | None = None
     num_parameters: int | None
     num_neurons: int | None
 

@@ -104,15 +104,17 @@ class DaemonClient:
         runs = list(self.items("/runs", limit=PAGE_LIMIT))
         if not runs:
             raise NotFoundError("no run has been started here yet; start one: synapsed start, or on the page")
-        return next((run for run in runs if not RunState(run["state"]).ended), runs[0])
+        waiting = {state for state in RunState if state.ended} | {RunState.QUEUED}
+        return next((run for run in runs if RunState(run["state"]) not in waiting), runs[0])
 
-    def act(self, run_id: str, action: str) -> dict[str, Any]:
+    def act(self, run_id: str, action: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
         """Order an action and wait until it is done.
 
         Raises:
             ConflictError: when it failed or does not fit the run's state.
         """
-        return self.finished(self.post(f"/runs/{run_id}/actions", {"action": action}))
+        body = {"action": action} | ({"arguments": arguments} if arguments else {})
+        return self.finished(self.post(f"/runs/{run_id}/actions", body))
 
     def finished(self, operation: dict[str, Any]) -> dict[str, Any]:
         """The operation once it is no longer pending.

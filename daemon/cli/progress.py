@@ -28,6 +28,7 @@ class Progress:
     samples: int = 0
     training_seconds: float = 0.0
     checkpoint: str | None = None
+    checkpoint_step: int | None = None
     sample: str | None = None
     device: str | None = None
     values: dict[str, float | None] = field(default_factory=dict)
@@ -39,7 +40,8 @@ class Progress:
         self.step, self.samples = run["step"], run["samples"]
         self.training_seconds = run["training_seconds"]
         self.device = run.get("device") or self.device
-        self.checkpoint = run.get("checkpoint") or self.checkpoint
+        if run.get("checkpoint"):
+            self.checkpoint, self.checkpoint_step = run["checkpoint"], run.get("checkpoint_step")
         self.sample = run.get("sample") or self.sample
         self.values.update(run.get("latest") or {})
 
@@ -60,7 +62,7 @@ class Progress:
     def take_event(self, event: dict[str, Any]) -> None:
         """Take over an Event of the API."""
         if event["kind"] == "checkpoint_saved":
-            self.checkpoint = event["data"]["checkpoint"]
+            self.checkpoint, self.checkpoint_step = event["data"]["checkpoint"], event["step"]
 
     def line(self) -> str:
         """`Step    1234 | Φ=0.452 | Agency=0.723 | BPC=2.91 | Time: 2m 34s`."""
@@ -97,12 +99,26 @@ class Progress:
             "samples": self.samples,
             "training_seconds": self.training_seconds,
             "checkpoint": f"checkpoints/{self.checkpoint}" if self.checkpoint else None,
+            "unsaved_steps": self.unsaved_steps(),
             "resume": self.resume_command(),
         }
 
     def resume_command(self) -> str | None:
         """The command line that carries on."""
         return f"synapsed resume {self.checkpoint}{self.flag}" if self.checkpoint else None
+
+    def unsaved_steps(self) -> int:
+        """Steps since the newest checkpoint, which nobody can go on from."""
+        return 0 if self.checkpoint_step is None else max(0, self.step - self.checkpoint_step)
+
+    def saved(self) -> str:
+        """The line that says what was saved last; final is only what holds every step."""
+        if self.checkpoint is None:
+            return "Final checkpoint: none"
+        if lost := self.unsaved_steps():
+            return f"Last checkpoint: checkpoints/{self.checkpoint} ({lost:,} steps since then are lost)"
+        known = "Newest" if self.checkpoint_step is None else "Final"
+        return f"{known} checkpoint: checkpoints/{self.checkpoint}"
 
     def summary(self) -> str:
         """The last words of a run."""
@@ -112,7 +128,7 @@ class Progress:
             f"Total steps: {self.step:,}",
             f"Total samples: {self.samples:,}",
             f"Training time: {duration(self.training_seconds)}",
-            f"Final checkpoint: {f'checkpoints/{self.checkpoint}' if self.checkpoint else 'none'}",
+            self.saved(),
         ]
         if self.checkpoint:
             lines += ["", "To resume:", f"  {self.resume_command()}"]

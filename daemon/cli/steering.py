@@ -101,10 +101,14 @@ def stop(
     keep_serving: Annotated[
         bool, typer.Option("--keep-serving", help="Stop learning only; the daemon goes on answering.")
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="End even when the last checkpoint cannot be saved; says what is lost."),
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Stop learning with a final checkpoint, then the daemon."""
+    """Stop learning with a final checkpoint, then the daemon; refused where it cannot be saved."""
     from daemon.cli.output import print_json
     from daemon.errors import NotFoundError
     from daemon.home import Home
@@ -121,8 +125,7 @@ def stop(
         if run is not None and not RunState(run["state"]).ended:
             if not as_json:
                 print("Saving final checkpoint...", flush=True)
-            if run["state"] != RunState.STOPPING:
-                daemon.act(run["id"], "stop")
+            daemon.act(run["id"], "stop", {"force": True} if force else {})
             run = _ended(daemon, run["id"])
         elif keep_serving:
             print_json({"run": run, "daemon": "serving"}) if as_json else print("Nothing is learning.")

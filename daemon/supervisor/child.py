@@ -8,6 +8,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from daemon.protocol import Goodbye, RunState
+
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
@@ -24,7 +26,16 @@ def enter(entry: str, order: TrainerOrder, connection: Connection, log_path: Pat
         # A closed terminal must not kill a trainer that is about to save.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    redirect_output(log_path)
+    try:
+        redirect_output(log_path)
+    except OSError as error:
+        why = f"its log cannot be written: {error.strerror} ({log_path})"
+        connection.send(
+            Goodbye(
+                state=RunState.CRASHED, step=0, samples=0, training_seconds=0.0, checkpoint=None, error=why
+            )
+        )
+        sys.exit(1)
     module, _, function = entry.partition(":")
     getattr(importlib.import_module(module), function)(order, connection)
 

@@ -100,7 +100,11 @@ class Ledger:
     def load(self, run_id: str) -> LiveRun | None:
         """A run of an earlier life of the daemon."""
         row = self.store.run(run_id)
-        return None if row is None else run_from_row(row)
+        if row is None:
+            return None
+        saved = self.store.checkpoints(run_id, limit=20).items
+        steps = {checkpoint["name"]: checkpoint["step"] for checkpoint in saved}
+        return run_from_row(row, checkpoint_step=steps.get(row["checkpoint"]))
 
     def run_views(self, cursor: str | None, limit: int) -> tuple[Records, str | None]:
         """Runs as lists show them, newest first, and where the list goes on."""

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from daemon.errors import ConflictError
 from daemon.events import TrainerLost
+from daemon.patience import slices
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 from daemon.supervisor.child import TRAINER
 from daemon.supervisor.restart import RestartPolicy
-from daemon.supervisor.trainer import Death, TrainerProcess
+from daemon.supervisor.trainer import Death, TrainerProcess, says
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from daemon.supervisor.clock import Clock
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +32,8 @@ class LifeSettings:
 
     Attributes:
         entry: `module:function` a trainer begins with.
-        silence_seconds: a trainer that says nothing for so long is killed; counts as death.
+        silence_seconds: a trainer that says nothing for so long is killed; counts as death. Here and below, time
+            in which the supervisor stood still itself does not count.
         loading_seconds: the same, before it is ready: reading a large checkpoint or source takes its time.
         linger_seconds: time to end in, after the last word.
         restart: a new policy for each run.
@@ -44,7 +50,7 @@ class LifeObserver(Protocol):
     """Told what a run's trainers do, in the event loop."""
 
     def on_session(self, run: str, session: int) -> None:
-        """A trainer was spawned."""
+        """A trainer is being spawned."""
 
     def on_ready(self, run: str, ready: Ready) -> None:
         """It is about to learn."""
@@ -59,7 +65,7 @@ class LifeObserver(Protocol):
         """It died; `restart_seconds` says whether another follows."""
 
     def on_end(self, run: str, goodbye: Goodbye | None, reason: str) -> None:
-        """No further trainer will be started; without a goodbye the run has crashed."""
+        """No further trainer will be started; without a goodbye the run has crashed, or stopped if that was wanted."""
 
     def newest_checkpoint(self, run: str) -> Path | None:
         """The last good checkpoint of the run, to start again from."""
@@ -86,11 +92,12 @@ class TrainerLife:
         self._policy = settings.restart()
         self._trainer: TrainerProcess | None = None
         self._goodbye: Goodbye | None = None
-        self._heard_at = 0.0
+        self._num_heard = 0
         self._silent_for: float | None = None
         self._ready = False
         self._killed_for: str | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._spawning: asyncio.Task[None] | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._giving_up = False
         self.ended = asyncio.Event()
@@ -106,10 +113,10 @@ class TrainerLife:
         return self._waiting is not None
 
     def begin(self) -> None:
-        """Spawn a trainer for the order as it stands."""
+        """Spawn a trainer for the order as it stands; what keeps it from starting counts as its death."""
         self._waiting = None
         self._goodbye, self._silent_for, self._ready = None, None, False
-        trainer = TrainerProcess(
+        self._trainer = TrainerProcess(
             self._order,
             entry=self._settings.entry,
             log_path=self._log_path,
@@ -117,11 +124,17 @@ class TrainerLife:
             on_death=self._on_death,
             linger_seconds=self._settings.linger_seconds,
         )
-        self._trainer = trainer
-        self._heard_at = self._clock.monotonic()
-        trainer.start()
-        self._watch = asyncio.get_running_loop().create_task(self._watch_silence(trainer))
+        loop = asyncio.get_running_loop()
+        self._spawning = loop.create_task(self._spawn(self._trainer))
+        self._watch = loop.create_task(self._watch_silence(self._trainer))
         self._observer.on_session(self.run, self._order.session)
+
+    async def _spawn(self, trainer: TrainerProcess) -> None:
+        try:
+            await trainer.start()
+        except Exception as error:
+            logger.warning("a trainer of %s could not be started", self.run, exc_info=True)
+            self._on_death(Death(unborn=says(error)))
 
     def require_trainer(self) -> None:
         """Between two lives of its trainer a run can only be stopped.
@@ -137,23 +150,35 @@ class TrainerLife:
         assert self._trainer is not None
         self._trainer.send(command)
 
-    def give_up(self, reason: str) -> None:
-        """Start no further trainer; between two lives this ends the run at once."""
+    def stop(self, command: Command) -> None:
+        """Order the end: whatever becomes of this trainer, no other follows, unless it refuses (`learn_on`)."""
         self._giving_up = True
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-            self._end(None, reason)
+        if self._waiting is None:
+            self.send(command)
+        else:
+            self._end_between_lives("stopped before the next trainer was started")
+
+    def learn_on(self) -> None:
+        """The trainer has refused to stop: should it die, another follows again."""
+        self._giving_up = self._killed_for is not None
+
+    def _end_between_lives(self, reason: str) -> None:
+        assert self._waiting is not None
+        self._waiting.cancel()
+        self._waiting = None
+        self._end(None, reason)
 
     def kill(self) -> None:
         """End it all now; the last good checkpoint stays."""
         self._killed_for = "ended at once, without a last save"
-        self.give_up(self._killed_for)
-        if self._trainer is not None:
+        self._giving_up = True
+        if self._waiting is not None:
+            self._end_between_lives(self._killed_for)
+        elif self._trainer is not None:
             self._trainer.kill()
 
     def _on_message(self, message: Any) -> None:
-        self._heard_at = self._clock.monotonic()
+        self._num_heard += 1
         if isinstance(message, Report):
             self._observer.on_report(self.run, message)
         elif isinstance(message, Outcome):
@@ -172,19 +197,30 @@ class TrainerLife:
         if goodbye is not None and (goodbye.state != "crashed" or not goodbye.restartable):
             self._end(goodbye, goodbye.error or "")
             return
-        if self._killed_for is not None:  # by us: its signal would tell of a fault it never had
-            reason = self._killed_for
-        elif self._silent_for is not None:
-            reason = f"silent for {self._silent_for:.0f} s"
-        else:
-            reason = (goodbye.error if goodbye else None) or death.reason
+        reason = self._why(death)
         wait_seconds = None if self._giving_up else self._policy.after_death(self._clock.monotonic())
-        self._observer.on_lost(self.run, TrainerLost(reason=reason, restart_seconds=wait_seconds))
+        with self._going_on():
+            self._observer.on_lost(self.run, TrainerLost(reason=reason, restart_seconds=wait_seconds))
         if wait_seconds is None:
-            self._end(None, reason if self._giving_up else f"trainer died too often; last: {reason}")
+            if self._killed_for is None:
+                died = (
+                    "the trainer died while stopping: "
+                    if self._giving_up
+                    else "trainer died too often; last: "
+                )
+                reason = died + reason
+            self._end(None, reason)
             return
-        self._order = self._next_order()
+        with self._going_on():
+            self._order = self._next_order()
         self._waiting = asyncio.get_running_loop().call_later(wait_seconds, self.begin)
+
+    def _why(self, death: Death) -> str:
+        if self._killed_for is not None:  # by us: its signal would tell of a fault it never had
+            return self._killed_for
+        if self._silent_for is not None:
+            return f"silent for {self._silent_for:.0f} s"
+        return (self._goodbye.error if self._goodbye else None) or death.reason
 
     def _next_order(self) -> TrainerOrder:
         """The same run, a new session, from the newest checkpoint it has committed itself."""
@@ -202,16 +238,28 @@ class TrainerLife:
         )
 
     def _end(self, goodbye: Goodbye | None, reason: str) -> None:
-        self._observer.on_end(self.run, goodbye, reason)
+        with self._going_on():
+            self._observer.on_end(self.run, goodbye, reason)
         self.ended.set()
 
+    @contextlib.contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """A fault of those who are told must not keep a run from its next trainer, or from its end."""
+        try:
+            yield
+        except Exception:
+            logger.exception("the end of a trainer of %s could not be told", self.run)
+
     async def _watch_silence(self, trainer: TrainerProcess) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            while True:
-                limit = self._settings.silence_seconds if self._ready else self._settings.loading_seconds
-                silent_for = self._clock.monotonic() - self._heard_at
-                if silent_for >= limit:
-                    self._silent_for = silent_for
-                    trainer.kill()
-                    return
-                await asyncio.sleep(min(limit - silent_for, 1.0) + 0.01)
+        """Kill a trainer that says nothing; while this process stands still nobody can hear it."""
+        while True:
+            num_heard, ready = self._num_heard, self._ready
+            limit = self._settings.silence_seconds if ready else self._settings.loading_seconds
+            for seconds in slices(limit, self._clock.monotonic):
+                await asyncio.sleep(seconds)
+                if self._num_heard != num_heard:
+                    break
+            else:
+                self._silent_for = limit
+                trainer.kill()
+                return

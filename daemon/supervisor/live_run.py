@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from daemon.protocol import Ready, Report, RunState
+from daemon.protocol import Goodbye, Ready, Report, RunState
 
 # What a run's row and the run in memory call and hold alike.
 AS_STORED = (
@@ -44,6 +44,7 @@ class LiveRun:
     sample_step: int | None = None
     sample_time: datetime | None = None
     checkpoint: str | None = None
+    checkpoint_step: int | None = None  # of that checkpoint; None: not known
     curable: bool = True  # False: it crashed on a mistake of the user's, which no restart can cure
 
     def apply_ready(self, ready: Ready) -> None:
@@ -53,7 +54,7 @@ class LiveRun:
         self.num_parameters, self.num_neurons = ready.num_parameters, ready.num_neurons
         self.sources = ready.sources
         if ready.checkpoint is not None:
-            self.checkpoint = ready.checkpoint
+            self.checkpoint, self.checkpoint_step = ready.checkpoint, ready.step
 
     def apply_report(self, report: Report) -> None:
         """Take over the newest numbers of a report; the state is the supervisor's to change."""
@@ -77,6 +78,16 @@ class LiveRun:
             self.sample, self.sample_step = report.sample, report.step
             times = report.columns.get("time")  # a report without steps has none
             self.sample_time = datetime.fromtimestamp(times[-1], UTC) if times else datetime.now(UTC)
+
+    def apply_goodbye(self, goodbye: Goodbye) -> RunState:
+        """Take over a trainer's last word; the state it leaves the run in."""
+        self.curable = goodbye.restartable
+        state = RunState(goodbye.state)
+        if state is not RunState.CRASHED:
+            self.step, self.samples = goodbye.step, goodbye.samples
+            self.training_seconds = goodbye.training_seconds
+            self.checkpoint = goodbye.checkpoint or self.checkpoint
+        return state if state.ended else RunState.STOPPED  # one that says paused and leaves has stopped
 
     def view(self, *, full: bool = True) -> dict[str, Any]:
         """The Run of the API; lists and the feed leave out `config` and `sources`."""
@@ -105,6 +116,7 @@ class LiveRun:
             "sample_step": self.sample_step,
             "sample_time": iso(self.sample_time),
             "checkpoint": self.checkpoint,
+            "checkpoint_step": self.checkpoint_step,
             "num_parameters": self.num_parameters,
             "num_neurons": self.num_neurons,
         }
@@ -114,7 +126,7 @@ class LiveRun:
         return view
 
 
-def run_from_row(row: dict[str, Any]) -> LiveRun:
+def run_from_row(row: dict[str, Any], *, checkpoint_step: int | None = None) -> LiveRun:
     """A run as the store remembers it."""
 
     def moment(text: str | None) -> datetime | None:
@@ -135,6 +147,7 @@ def run_from_row(row: dict[str, Any]) -> LiveRun:
         ended_at=moment(row["ended_at"]),
         sources=row.get("sources") or [],
         sample_time=moment(row["sample_time"]),
+        checkpoint_step=checkpoint_step,
         **{name: row[name] for name in AS_STORED},
     )
 

@@ -10,6 +10,7 @@ from daemon.events import AlarmAcknowledged, Event, StateChanged, TrainerLost
 from daemon.protocol import Goodbye, Outcome, Ready, Report, RunState
 from daemon.supervisor.alarms import Alarms
 from daemon.supervisor.live_run import LiveRun, finite
+from daemon.supervisor.stopping import lost, pending_stops, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ class Newsroom:
     # -- LifeObserver ----------------------------------------------------------------------------------------
 
     def on_session(self, run: str, session: int) -> None:
-        """A trainer was spawned."""
+        """A trainer is being spawned."""
         live = self.runs[run]
         live.session = session
         live.started_at = live.started_at or self._clock.now()
@@ -84,15 +85,24 @@ class Newsroom:
             audience.on_delta(delta)
 
     def on_outcome(self, outcome: Outcome) -> None:
-        """A trainer obeyed or refused."""
-        self._operations.settle(outcome)
+        """A trainer obeyed or refused; one that refuses to stop goes on."""
+        operation = self._operations.get(outcome.id)
+        if operation is None or operation.run is None or operation.action != "stop" or outcome.ok:
+            self._operations.settle(outcome)
+            return
+        run = self.runs[operation.run]
+        self._operations.settle(refused(outcome, run))
+        if run.id in self.lives and not pending_stops(self._operations, run.id):
+            self.lives[run.id].learn_on()
+            self.change_state(run, RunState(outcome.result["state"]), str(outcome.error))
 
     def on_lost(self, run: str, event: TrainerLost) -> None:
         """A trainer died."""
         live = self.runs[run]
         self._ledger.end_session(live, "lost", event.reason)
         self.add_event(live, event)
-        self._operations.fail_pending(run, f"the trainer was lost ({event.reason})")
+        words = f"the trainer was lost ({event.reason})"
+        self._operations.fail_pending(run, words, but=pending_stops(self._operations, run))
         if event.restart_seconds is not None and live.state is not RunState.STOPPING:
             self.change_state(live, RunState.STARTING, event.message)
 
@@ -102,26 +112,26 @@ class Newsroom:
         del self.lives[run]
         asked_to_stop = live.state is RunState.STOPPING
         if goodbye is not None:
-            state = RunState(goodbye.state)
-            live.curable = goodbye.restartable
-            if state is not RunState.CRASHED:
-                live.step, live.samples = goodbye.step, goodbye.samples
-                live.training_seconds = goodbye.training_seconds
-                live.checkpoint = goodbye.checkpoint or live.checkpoint
+            state = live.apply_goodbye(goodbye)
         else:
             state = RunState.STOPPED if asked_to_stop else RunState.CRASHED
-        if not state.ended:  # a trainer that says paused and leaves has stopped
-            state = RunState.STOPPED
+        unsaved = goodbye is None or goodbye.error is not None
+        if state is RunState.CRASHED:
+            pass
+        elif not reason:
+            reason = live.reason or ""
+        elif unsaved:
+            reason = f"{reason}; {lost(live)}"
         live.ended_at = self._clock.now()
         live.degraded = None
-        if state is not RunState.CRASHED and not reason:
-            reason = live.reason or ""
         self.change_state(live, state, reason)
         if goodbye is not None:
             self._ledger.end_session(live, str(state), reason)
-        for operation in self._operations.pending(run):
-            if operation.action == "stop":
-                self._operations.finish(operation, {"step": live.step, "checkpoint": live.checkpoint})
+        result: dict[str, Any] = {"step": live.step, "checkpoint": live.checkpoint}
+        if unsaved:
+            result |= {"checkpoint_step": live.checkpoint_step, "not_saved": reason}
+        for operation in pending_stops(self._operations, run):
+            self._operations.finish(operation, result)
         self._operations.fail_pending(run, f"the run ended first ({state})")
         self._on_ended()
 
@@ -210,13 +220,13 @@ class Newsroom:
         run_id, newest = await asyncio.to_thread(self._ledger.delete_checkpoint, name)
         run = self.runs.get(run_id)
         if run is not None and run.checkpoint == name:
-            run.checkpoint = newest
+            run.checkpoint, run.checkpoint_step = newest, None
             self._tell_run(run)
 
     def _add_record(self, run: LiveRun | None, record: dict[str, Any]) -> None:
         stored = self._ledger.add_event(run, record)
         if run is not None and record["kind"] == "checkpoint_saved":
-            run.checkpoint = record["data"]["checkpoint"]
+            run.checkpoint, run.checkpoint_step = record["data"]["checkpoint"], record["step"]
             self._ledger.put_checkpoint(run, record)
         elif record["kind"] in ("checkpoint_pruned", "checkpoint_set_aside"):
             self._ledger.forget_checkpoint(record["data"]["checkpoint"])

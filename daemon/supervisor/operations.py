@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from daemon.patience import Timer
 from daemon.supervisor.live_run import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from daemon.protocol import Outcome
@@ -70,7 +72,7 @@ class Operations:
         self._clock = clock
         self._on_change = on_change
         self._operations: OrderedDict[str, Operation] = OrderedDict()
-        self._timeouts: dict[str, asyncio.TimerHandle] = {}
+        self._timeouts: dict[str, Timer] = {}
 
     def open(self, run: str | None, action: str, *, timeout_seconds: float | None = None) -> Operation:
         """Begin an operation; it fails by itself when nothing ends it in time."""
@@ -84,8 +86,9 @@ class Operations:
                 break
             del self._operations[oldest.id]
         seconds = timeout_seconds or TIMEOUT_SECONDS.get(action, DEFAULT_TIMEOUT_SECONDS)
-        self._timeouts[operation.id] = asyncio.get_running_loop().call_later(
-            seconds, self.fail, operation, f"{action} was not acknowledged within {seconds:.0f} s"
+        words = f"{action} was not acknowledged within {seconds:.0f} s"
+        self._timeouts[operation.id] = Timer(
+            seconds, lambda: self.fail(operation, words), monotonic=self._clock.monotonic
         )
         self._on_change(operation)
         return operation
@@ -113,10 +116,11 @@ class Operations:
         """End it badly, with one line for a person."""
         self._end(operation, "failed", {}, error)
 
-    def fail_pending(self, run: str, error: str) -> None:
-        """The trainer of `run` is gone: none of its commands will be answered."""
+    def fail_pending(self, run: str, error: str, *, but: Sequence[Operation] = ()) -> None:
+        """The trainer of `run` is gone: none of its commands will be answered, except those in `but`."""
         for operation in self.pending(run):
-            self.fail(operation, error)
+            if operation not in but:
+                self.fail(operation, error)
 
     def pending(self, run: str) -> list[Operation]:
         """Operations of a run that have not ended."""
@@ -138,3 +142,10 @@ class Operations:
             timer.cancel()
         operation.finished.set()
         self._on_change(operation)
+
+
+async def wait_for(operation: Operation, seconds: float) -> None:
+    """Return when the operation has ended or the time is over."""
+    if seconds > 0 and operation.state == "pending":
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(operation.finished.wait(), seconds)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
-from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.config_upgrades import config_to_dict
-from daemon.errors import ConflictError, NotFoundError, TrainerLostError, UsageError
+from daemon.errors import ConflictError, NotFoundError, TrainerLostError
 from daemon.protocol import Command, RunState, TrainerOrder
 from daemon.supervisor.clock import Clock, SystemClock
 from daemon.supervisor.life import LifeSettings, TrainerLife
 from daemon.supervisor.live_run import LiveRun
 from daemon.supervisor.newsroom import Newsroom
-from daemon.supervisor.operations import Operation, Operations
+from daemon.supervisor.operations import Operation, Operations, wait_for
+from daemon.supervisor.requests import check_data
+from daemon.supervisor.run_queue import RunQueue
+from daemon.supervisor.stopping import Stops
 
 if TYPE_CHECKING:
     from daemon.config import RunConfig
@@ -32,6 +33,7 @@ ASKED_FIRST_SECONDS = 10.0
 ACTIONS = ("stop", "pause", "continue", "checkpoint", "grow", "sleep", "evaluate")
 JOB_TIMEOUT_SECONDS = 6 * 3600.0
 PUSH_LIMIT_BYTES = 1024 * 1024
+STOPPING = "the daemon is stopping; start it again first"
 
 
 class Supervisor:
@@ -56,7 +58,8 @@ class Supervisor:
         self.newsroom = Newsroom(ledger, self.operations, self.clock, on_ended=self._begin_queued)
         self._life_settings = life or LifeSettings()
         self._max_active_runs = max_active_runs
-        self._queue: deque[TrainerOrder] = deque()
+        self._queue = RunQueue()
+        self._stops = Stops(self.newsroom, self.operations)
         self._closing = False
         self._begun = asyncio.Event()
         self._beginning = asyncio.Lock()
@@ -116,7 +119,7 @@ class Supervisor:
         Raises:
             NotFoundError: no such checkpoint.
             CheckpointError: it is damaged, or there is none.
-            ConflictError: as `start`.
+            ConflictError: as `start`; or the checkpoint is the newest of a run that learns or waits already.
         """
         async with self._beginning:
             return await self._resume(request)
@@ -130,7 +133,8 @@ class Supervisor:
         if source is None and found.run is not None:
             source = await asyncio.to_thread(self.ledger.load, found.run)
         self._check_room(queue=request.queue)  # the world went on while the checkpoint was read
-        if found.run is not None and found.newest and found.run not in self.newsroom.lives:
+        if found.run is not None and found.newest:
+            self._check_idle(found.run)
             run = source or self._new_run(config, request.name, run_id=found.run)
             run.config = config_to_dict(config)
             fork_of = None
@@ -139,7 +143,8 @@ class Supervisor:
             run.parent = {"run": found.run, "step": found.step} if found.run else None
             fork_of = found.run
         await asyncio.to_thread(self.ledger.holds.keep, run.id, found.path.with_name(found.name))
-        run.step, run.samples, run.checkpoint = found.step, found.samples, found.name
+        run.step, run.samples = found.step, found.samples
+        run.checkpoint, run.checkpoint_step = found.name, found.step
         self.newsroom.runs[run.id] = run
         order = TrainerOrder(
             home=self.home.root,
@@ -157,6 +162,9 @@ class Supervisor:
     async def _launch_recorded(self, run: LiveRun, order: TrainerOrder) -> None:
         """Launch a run once it is on disk: whatever dies from here on, the next daemon knows of it."""
         await asyncio.to_thread(self.ledger.settle)
+        if self._closing:  # meanwhile
+            self._end_unbegun(run, "the daemon stopped before it began")
+            raise ConflictError(STOPPING)
         self._launch(run, order)
 
     def _new_run(self, config: RunConfig, name: str | None, *, run_id: str | None = None) -> LiveRun:
@@ -175,7 +183,7 @@ class Supervisor:
 
     def _check_room(self, *, queue: bool) -> None:
         if self._closing:
-            raise ConflictError("the daemon is stopping; start it again first")
+            raise ConflictError(STOPPING)
         if not queue and not self._has_room():
             busy = self.active()[0]
             raise ConflictError(
@@ -183,12 +191,24 @@ class Supervisor:
                 "stop it first, or queue this one"
             )
 
+    def _check_idle(self, run_id: str) -> None:
+        """One run is one line of learning: it cannot be begun beside itself."""
+        if run_id in self._queue:
+            raise ConflictError(
+                f"{run_id} waits in the queue already; take it out first: synapsed stop --run {run_id} --keep-serving"
+            )
+        if run_id in self.newsroom.lives:
+            state = self.newsroom.runs[run_id].state
+            raise ConflictError(
+                f"{run_id} is {state} already; resume one of its older checkpoints to fork it"
+            )
+
     def _has_room(self) -> bool:
         return len(self.newsroom.lives) < self._max_active_runs
 
     def _launch(self, run: LiveRun, order: TrainerOrder) -> None:
         if not self._has_room():
-            self._queue.append(order)
+            self._queue.add(order)
             self.newsroom.change_state(
                 run, RunState.QUEUED, "waits for the learning run to end", announce=True
             )
@@ -215,18 +235,13 @@ class Supervisor:
             ConflictError: when the action does not fit the run's state or its brain.
         """
         run = await self.run(run_id)
-        if action == "stop" and run.state is RunState.QUEUED:
+        if action == "stop" and run.id in self._queue:
             return self._leave_queue(run)
         life = self._life_for(run, action)
-        if action != "stop":
-            life.require_trainer()
-        operation = self.operations.open(run.id, action)
         if action == "stop":
-            run.reason = str((arguments or {}).get("reason", "asked to"))
-            self.newsroom.change_state(run, RunState.STOPPING, run.reason)
-            if life.between_lives:
-                life.give_up("stopped before the next trainer was started")
-                return operation
+            return self._stops.order(run, life, arguments or {})
+        life.require_trainer()
+        operation = self.operations.open(run.id, action)
         life.send(Command(id=operation.id, action=action, arguments=arguments or {}))  # type: ignore[arg-type]
         if action in ASKED_FIRST:
             await wait_for(operation, ASKED_FIRST_SECONDS)
@@ -307,7 +322,7 @@ class Supervisor:
         if life is None:
             hint = "; resume it first: synapsed resume latest" if run.state.ended else ""
             raise ConflictError(f"cannot {action}: {run.id} is {run.state}{hint}")
-        if run.state is RunState.STOPPING:
+        if run.state is RunState.STOPPING and action != "stop":
             raise ConflictError(f"cannot {action}: {run.id} is stopping already")
         if action == "pause" and run.state is RunState.PAUSED:
             raise ConflictError(f"cannot pause: {run.id} is paused already")
@@ -316,11 +331,15 @@ class Supervisor:
         return life
 
     def _leave_queue(self, run: LiveRun) -> Operation:
-        self._queue = deque(order for order in self._queue if order.run_id != run.id)
+        self._queue.remove(run.id)
         operation = self.operations.open(run.id, "stop")
-        self.newsroom.change_state(run, RunState.STOPPED, "left the queue")
+        self._end_unbegun(run, "left the queue")
         self.operations.finish(operation, {"step": run.step})
         return operation
+
+    def _end_unbegun(self, run: LiveRun, reason: str) -> None:
+        run.ended_at = self.clock.now()
+        self.newsroom.change_state(run, RunState.STOPPED, reason)
 
     # -- ending ----------------------------------------------------------------------------------------------
 
@@ -338,23 +357,14 @@ class Supervisor:
             await self._begun.wait()
 
     async def close(self, *, grace_seconds: float, reason: str = "the daemon stops") -> None:
-        """Stop every run with a last checkpoint; kill what has not ended within the grace time."""
+        """Stop every run with a last checkpoint; kill what has not ended within the grace time.
+
+        Runs that wait leave the queue: it lives as long as the daemon.
+        """
         self._closing = True
-        self._queue.clear()
-        lives = list(self.newsroom.lives.values())
-        for life in lives:
-            with contextlib.suppress(ConflictError):  # stopping already
-                await self.act(life.run, "stop", {"reason": reason})
-        if lives:
-            waits = [asyncio.ensure_future(life.ended.wait()) for life in lives]
-            await asyncio.wait(waits, timeout=grace_seconds)
-            for wait in waits:
-                wait.cancel()
-        for life in lives:
-            if not life.ended.is_set():
-                life.kill()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(life.ended.wait(), 10.0)
+        for run_id in self._queue.clear():
+            self._end_unbegun(self.newsroom.runs[run_id], "left the queue: the daemon stopped")
+        await self._stops.all(self.newsroom.lives.values(), grace_seconds=grace_seconds, reason=reason)
         self.operations.close()
 
     def kill(self) -> None:
@@ -367,7 +377,7 @@ class Supervisor:
 
     def _begin_queued(self) -> None:
         while self._queue and self._has_room() and not self._closing:
-            order = self._queue.popleft()
+            order = self._queue.take()
             self._launch(self.newsroom.runs[order.run_id], order)
 
     def _on_operation(self, operation: Operation) -> None:
@@ -375,25 +385,3 @@ class Supervisor:
             return  # a question and its answer: nobody's history
         self.ledger.put_operation(operation)
         self.newsroom.tell_operation(operation)
-
-
-async def wait_for(operation: Operation, seconds: float) -> None:
-    """Return when the operation has ended or the time is over."""
-    if seconds > 0 and operation.state == "pending":
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(operation.finished.wait(), seconds)
-
-
-def check_data(config: RunConfig) -> None:
-    """Name a source that is not there before a trainer is started for it.
-
-    Raises:
-        UsageError: with the path.
-    """
-    for text in config.stream.data:
-        if not Path(text).expanduser().exists():
-            says = f"there is no file or folder {text} to learn from; check --data (stream.data)"
-            raise UsageError(says, path="stream.data")
-
-
-__all__ = ["ACTIONS", "PUSH_LIMIT_BYTES", "Supervisor", "check_data"]

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import multiprocessing
 import multiprocessing.connection
 import queue
 import signal
 import sys
 import threading
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from daemon.patience import slices
 from daemon.supervisor import child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
     from pathlib import Path
 
     from daemon.protocol import Command, TrainerOrder
+
+logger = logging.getLogger(__name__)
 
 LOG_LIMIT_BYTES = 8 * 1024 * 1024
 LAST_WORDS_BYTES = 4096
@@ -33,15 +39,19 @@ class Death:
     Attributes:
         exit_code: of the process; negative is a signal's number.
         last_words: last line it wrote to its log in this life.
+        unborn: why it could not even be started.
     """
 
-    exit_code: int | None
-    last_words: str
+    exit_code: int | None = None
+    last_words: str = ""
+    unborn: str | None = None
 
     @property
     def reason(self) -> str:
         """One line for a person."""
-        if self.exit_code is None:
+        if self.unborn is not None:
+            cause = f"it could not be started: {self.unborn}"
+        elif self.exit_code is None:
             cause = "it did not end"
         elif self.exit_code < 0:
             name = signal_name(-self.exit_code)
@@ -81,66 +91,97 @@ class TrainerProcess:
         self._on_death = on_death
         self._linger_seconds = linger_seconds
         self._process: BaseProcess | None = None
-        self._connection: multiprocessing.connection.Connection | None = None
         self._outbox: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._killed = False
 
     @property
     def pid(self) -> int | None:
         """Of the process, once started."""
         return self._process.pid if self._process else None
 
-    def start(self) -> None:
-        """Spawn the process and the two threads that serve its pipe."""
+    async def start(self) -> None:
+        """Spawn the process and the two threads that serve its pipe, in a thread of its own.
+
+        Raises:
+            Exception: whatever keeps it from starting; nothing of the try is left open.
+        """
         self._loop = asyncio.get_running_loop()
+        try:
+            await asyncio.to_thread(self._spawn)
+        except Exception as error:
+            # Descriptors of a half-started process are closed with its object, which these frames hold.
+            traceback.clear_frames(error.__traceback__)
+            raise
+
+    def _spawn(self) -> None:
         self._log_offset = rotate(self._log_path)
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe(duplex=True)
-        process = context.Process(
-            target=child.enter,
-            args=(self._entry, self.order, theirs, self._log_path),
-            name=f"synapsed-trainer-{self.order.run_id}",
-            daemon=False,
-        )
-        with interrupts_held_back():
-            process.start()
-        theirs.close()  # or the end of the pipe would never be seen
-        self._process, self._connection = process, ours
-        threading.Thread(target=self._listen, name="trainer-reader", daemon=True).start()
-        threading.Thread(target=self._speak, name="trainer-writer", daemon=True).start()
+        with contextlib.ExitStack() as undo:
+            ours, theirs = context.Pipe(duplex=True)
+            undo.callback(ours.close)
+            with contextlib.closing(theirs):  # or the end of the pipe would never be seen
+                process = context.Process(
+                    target=child.enter,
+                    args=(self._entry, self.order, theirs, self._log_path),
+                    name=f"synapsed-trainer-{self.order.run_id}",
+                    daemon=False,
+                )
+                with interrupts_held_back():
+                    process.start()
+            undo.callback(self._abandon, process)
+            self._process = process
+            threading.Thread(target=self._speak, args=(ours,), name="trainer-writer", daemon=True).start()
+            undo.callback(self._outbox.put, None)
+            threading.Thread(
+                target=self._listen, args=(process, ours), name="trainer-reader", daemon=True
+            ).start()
+            undo.pop_all()
+        if self._killed:
+            self.kill()
+
+    def _abandon(self, process: BaseProcess) -> None:
+        self._process = None
+        end(process)
+        with contextlib.suppress(ValueError):  # it does not end
+            process.close()
 
     def send(self, command: Command) -> None:
         """Hand a command over; never waits, even when the trainer does not read."""
         self._outbox.put(command)
 
     def kill(self) -> None:
-        """End the process at once; its death is reported as any other."""
-        if self._process is not None and self._process.is_alive():
-            self._process.kill()
+        """End the process at once, or as soon as it is there; its death is reported as any other."""
+        self._killed = True
+        process = self._process
+        with contextlib.suppress(ValueError):  # closed already
+            if process is not None and process.is_alive():
+                process.kill()
 
-    def _listen(self) -> None:
-        process, connection = self._process, self._connection
-        assert process is not None
-        assert connection is not None
-        with contextlib.suppress(EOFError, OSError):
+    def _listen(self, process: BaseProcess, connection: Connection) -> None:
+        try:
             while True:
                 ready = multiprocessing.connection.wait([connection, process.sentinel])
                 if connection not in ready:
                     break  # dead, and nothing left to read
                 self._post(self._on_message, connection.recv())
-        process.join(self._linger_seconds)
-        if process.is_alive():
+        except (EOFError, OSError):
+            pass
+        except Exception:  # what it said cannot be understood: no good can come of it any more
+            logger.exception("the trainer of %s sent what is no message", self.order.run_id)
             process.kill()
-            process.join(10.0)
+        for seconds in slices(self._linger_seconds):
+            process.join(seconds)
+            if not process.is_alive():
+                break
+        end(process)
         self._outbox.put(None)
         self._post(
             self._on_death,
             Death(exit_code=process.exitcode, last_words=last_words(self._log_path, self._log_offset)),
         )
 
-    def _speak(self) -> None:
-        connection = self._connection
-        assert connection is not None
+    def _speak(self, connection: Connection) -> None:
         with contextlib.suppress(OSError, ValueError):
             while (command := self._outbox.get()) is not None:
                 connection.send(command)
@@ -152,6 +193,26 @@ class TrainerProcess:
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
             self._loop.call_soon_threadsafe(callback, value)
+
+
+def end(process: BaseProcess) -> None:
+    """Kill a process that has not ended by itself."""
+    if process.is_alive():
+        process.kill()
+        process.join(10.0)
+
+
+def says(error: Exception) -> str:
+    """What kept a trainer from starting, in one line.
+
+    >>> says(OSError(28, "No space left on device", "/home/logs/trainer.log"))
+    'No space left on device (/home/logs/trainer.log)'
+    >>> says(RuntimeError("can't start new thread"))
+    "can't start new thread"
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f" ({error.filename})" if error.filename else "")
+    return str(error) or type(error).__name__
 
 
 @contextlib.contextmanager

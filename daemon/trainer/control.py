@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from daemon.trainer.pipe import Pipe
+    from daemon.trainer.saving import LastSave
 
 HEARTBEAT_SECONDS = 1.0
+SAVE_AGAIN_SECONDS = 2.0
 MAX_PROMPT_BYTES = 64 * 1024
 # Learning stands still while the brain answers, so an answer that takes longer ends where it is.
 ANSWER_SECONDS = 30.0
@@ -34,7 +36,8 @@ class RefusalError(Exception):
 class Control:
     """Takes commands off the pipe, answers each with an Outcome, and tells the loop when to end.
 
-    A stop, once ordered, is answered after the final checkpoint, so that its Outcome can name it.
+    A stop, once ordered, is answered after the final checkpoint, so that its Outcome can name it. One that cannot
+    save is refused, unless it says that the end matters more.
     """
 
     def __init__(self, pipe: Pipe) -> None:
@@ -70,8 +73,8 @@ class Control:
     def answer_stop(self, checkpoint: str | None, step: int, error: str | None) -> None:
         """Answer the order to stop, if there was one."""
         if self._stop is not None:
-            result = {"checkpoint": checkpoint}
-            self._pipe.say(Outcome(id=self._stop.id, ok=error is None, step=step, result=result, error=error))
+            result = {"checkpoint": checkpoint} | ({} if error is None else {"not_saved": error})
+            self._pipe.say(Outcome(id=self._stop.id, ok=True, step=step, result=result))
 
     def _terminate(self, *_: object) -> None:
         self._pipe.terminated = True
@@ -79,15 +82,31 @@ class Control:
     def _obey_waiting(self, loop: Loop) -> Ending | None:
         while (command := self._pipe.next_command()) is not None:
             if command.action == "stop":
-                self._stop = command
-                return Ending(
-                    state=RunState.STOPPED, reason=command.arguments.get("reason", "stopped by hand")
-                )
+                if (ending := self._end(loop, command)) is not None:
+                    return ending
+                continue
             self._pipe.say(self._obey(loop, command))
         if self._pipe.orphaned.is_set():
             return Ending(state=RunState.STOPPED, reason="the supervisor is gone")
         if self._pipe.terminated:
             return Ending(state=RunState.STOPPED, reason="terminated by a signal")
+        return None
+
+    def _end(self, loop: Loop, stop: Command) -> Ending | None:
+        """The ending that was ordered, with its last save; None when that failed and the run goes on."""
+        before = loop.run_state
+        reason = str(stop.arguments.get("reason", "stopped by hand"))
+        loop.enter(RunState.STOPPING, reason)
+        arguments = stop.arguments
+        last = save_last(loop, within_seconds=float(arguments.get("within_seconds", 0.0)))
+        if last.error is None or arguments.get("force") or "within_seconds" in arguments:
+            self._stop = stop
+            return Ending(state=RunState.STOPPED, reason=reason, saved=last)
+        loop.enter(before, "not stopped: the last checkpoint could not be saved")
+        result, error = {"state": before.value}, last.error
+        self._pipe.say(
+            Outcome(id=stop.id, ok=False, step=loop.step, result=result, error=error, conflict=True)
+        )
         return None
 
     def _obey(self, loop: Loop, command: Command) -> Outcome:
@@ -179,3 +198,14 @@ class Control:
 
     def _not_available(self, _loop: Loop, _arguments: dict[str, Any]) -> dict[str, Any]:
         raise RefusalError("not available for this brain")
+
+
+def save_last(loop: Loop, *, within_seconds: float) -> LastSave:
+    """Save for the last time, again and again while there is time."""
+    deadline = time.monotonic() + within_seconds
+    while True:
+        last = loop.parts.saver.save_final(loop)
+        if last.error is None or time.monotonic() + SAVE_AGAIN_SECONDS > deadline:
+            return last
+        loop.alive()
+        time.sleep(SAVE_AGAIN_SECONDS)

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from daemon.trainer.idling import Idling
     from daemon.trainer.pipe import Pipe
     from daemon.trainer.reporting import Reporter
-    from daemon.trainer.saving import Saver
+    from daemon.trainer.saving import LastSave, Saver
     from daemon.trainer.sleeping import Sleeping
     from daemon.trainer.state import LoopState
     from daemon.trainer.voice import Voice
@@ -83,10 +83,11 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """Why the loop ends."""
+    """Why the loop ends, and what came of its last save where that was tried already."""
 
     state: RunState
     reason: str
+    saved: LastSave | None = None
 
 
 class Loop:
@@ -371,8 +372,9 @@ class Loop:
 
     def close(self, ending: Ending) -> Goodbye:
         """Save for the last time and say goodbye."""
-        self.enter(RunState.STOPPING, ending.reason)
-        checkpoint, error = self.parts.saver.save_final(self)
+        if self.run_state is not RunState.STOPPING:
+            self.enter(RunState.STOPPING, ending.reason)
+        checkpoint, error = ending.saved or self.parts.saver.save_final(self)
         self.parts.saver.close()
         self.enter(ending.state, ending.reason)
         state = self.parts.state

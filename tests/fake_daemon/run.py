@@ -110,7 +110,8 @@ class FakeRun:
             "limits": self.limits, "latest": latest, "readings": readings, "sample": self.sample,
             "sample_step": None if self.sample is None else self.step,
             "sample_time": None if self.sample is None else clock_time(self.step),
-            "checkpoint": self.checkpoint, "num_parameters": 1_913_344, "num_neurons": 2048,
+            "checkpoint": self.checkpoint, "checkpoint_step": self.step if self.checkpoint else None,
+            "num_parameters": 1_913_344, "num_neurons": 2048,
         }  # fmt: skip
 
     def full_view(self) -> dict[str, Any]:

@@ -54,7 +54,8 @@ def test_events_are_told_by_their_weight() -> None:
 
 def test_the_summary_reads_as_the_seed_document_has_it() -> None:
     progress = Progress(home=HOME, flag=" --home /somewhere/home")
-    progress.take_run({**RUN, "step": 15234, "samples": 487488, "training_seconds": 9252.0})
+    run = {**RUN, "step": 15234, "checkpoint_step": 15234, "samples": 487488, "training_seconds": 9252.0}
+    progress.take_run(run)
     assert progress.summary().splitlines() == [
         "",
         "TRAINING SUMMARY",
@@ -73,3 +74,16 @@ def test_a_run_without_a_checkpoint_promises_nothing() -> None:
     progress.take_run({**RUN, "checkpoint": None})
     assert "Final checkpoint: none" in progress.summary()
     assert "resume" not in progress.summary()
+
+
+def test_a_checkpoint_is_final_only_when_it_holds_the_last_step() -> None:
+    progress = Progress(home=HOME)
+    progress.take_run({**RUN, "step": 15234, "checkpoint_step": 0})
+    assert "Final" not in progress.summary()
+    words = "Last checkpoint: checkpoints/continuous_1706123456 (15,234 steps since then are lost)"
+    assert words in progress.summary().splitlines()
+    assert progress.totals()["unsaved_steps"] == 15234
+    progress.take_event({**EVENT, "step": 15234})
+    assert "Final checkpoint: checkpoints/continuous_1706123456" in progress.summary().splitlines()
+    progress.take_run({**RUN, "step": 15234, "checkpoint_step": None})
+    assert "Newest checkpoint: checkpoints/continuous_1706123456" in progress.summary().splitlines()

@@ -2,8 +2,9 @@
 
 Keys of the script: `sessions` (the misdeeds below happen in sessions up to this number only),
 `crash_at_step`, `segfault_at_step`, `hang_at_step`, `finish_at_step`, `refuse` (a goodbye that no restart
-can help), `deaf` (obeys nothing), `conflict` (words for grow and sleep), `step_seconds`, `alarm_at_step` and
-`clear_at_step` (agency is low between them), `alarms` (raised before the checkpoint it goes on from).
+can help), `deaf` (obeys nothing), `disk_full` (there is no last checkpoint), `conflict` (words for grow and
+sleep), `step_seconds`, `alarm_at_step` and `clear_at_step` (agency is low between them), `alarms` (raised
+before the checkpoint it goes on from).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENTRY = "tests.unit.daemon.supervisor.scripted_trainer:main"
+FULL = "The checkpoint could not be saved (No space left on device)"
 FIRST_NAME = 1_700_000_000
 
 
@@ -165,6 +167,15 @@ class ScriptedTrainer:
     def obey(self, command: Command) -> None:
         result: dict[str, Any] = {}
         match command.action:
+            case "stop" if self.script.get("disk_full"):
+                if command.arguments.get("force") or "within_seconds" in command.arguments:
+                    self.say_goodbye("stopped", error=FULL)
+                    sys.exit(0)
+                result = {"state": self.state}
+                self.answer(
+                    Outcome(id=command.id, ok=False, step=self.step, result=result, error=FULL, conflict=True)
+                )
+                return
             case "stop":
                 self.end("stopped", command)
             case "pause":

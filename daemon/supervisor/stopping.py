@@ -1,0 +1,97 @@
+"""How runs are stopped: an order that is never forgotten, its refusal, the daemon's own end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from daemon.patience import happens
+from daemon.protocol import Command, Outcome, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from daemon.supervisor.life import TrainerLife
+    from daemon.supervisor.live_run import LiveRun
+    from daemon.supervisor.newsroom import Newsroom
+    from daemon.supervisor.operations import Operation, Operations
+
+# Of the daemon's grace time, this share goes into tries to save; the rest is for the trainer to end in.
+SAVING_SHARE = 0.8
+AFTER_KILL_SECONDS = 10.0
+
+
+class Stops:
+    """Gives orders to stop and sees them through."""
+
+    def __init__(self, newsroom: Newsroom, operations: Operations) -> None:
+        self._newsroom = newsroom
+        self._operations = operations
+
+    def order(self, run: LiveRun, life: TrainerLife, arguments: dict[str, Any]) -> Operation:
+        """Order a run to stop; an order that asks for no more than the one on its way is that one."""
+        under_way = pending_stops(self._operations, run.id)
+        if under_way and not arguments.get("force"):
+            return under_way[-1]
+        return self._send(run, life, arguments)
+
+    async def all(self, lives: Iterable[TrainerLife], *, grace_seconds: float, reason: str) -> None:
+        """Stop every run for good: try to save within the grace time, kill what has not ended by then."""
+        lives = list(lives)
+        arguments = {"reason": reason, "within_seconds": grace_seconds * SAVING_SHARE}
+        for life in lives:
+            self._send(self._newsroom.runs[life.run], life, arguments)
+        await asyncio.gather(*(happens(life.ended, grace_seconds) for life in lives))
+        for life in lives:
+            if not life.ended.is_set():
+                life.kill()
+        await asyncio.gather(*(happens(life.ended, AFTER_KILL_SECONDS) for life in lives))
+
+    def _send(self, run: LiveRun, life: TrainerLife, arguments: dict[str, Any]) -> Operation:
+        operation = self._operations.open(run.id, "stop")
+        run.reason = str(arguments.get("reason", "asked to"))
+        self._newsroom.change_state(run, RunState.STOPPING, run.reason)
+        life.stop(Command(id=operation.id, action="stop", arguments=arguments))
+        return operation
+
+
+def pending_stops(operations: Operations, run: str) -> list[Operation]:
+    """Orders to stop a run that are on their way."""
+    return [operation for operation in operations.pending(run) if operation.action == "stop"]
+
+
+def refused(outcome: Outcome, run: LiveRun) -> Outcome:
+    """A trainer's refusal to stop, with what ending it all the same would cost."""
+    return replace(
+        outcome,
+        error=f"{outcome.error}. The run goes on; to end it all the same: synapsed stop --force ({lost(run)})",
+    )
+
+
+def lost(run: LiveRun) -> str:
+    """What ending a run without a last save costs.
+
+    >>> from datetime import UTC, datetime
+    >>> from daemon.supervisor.live_run import LiveRun
+    >>> run = LiveRun(id="r", name="r", config={}, created_at=datetime.now(UTC), step=12)
+    >>> lost(run)
+    'nothing was saved: all 12 steps are lost'
+    >>> run.checkpoint, run.checkpoint_step = "continuous_1700000001", 11
+    >>> lost(run)
+    'the last checkpoint is continuous_1700000001; the 1 step since then is lost'
+    """
+    if run.checkpoint is None:
+        return (
+            f"nothing was saved: all {run.step:,} steps are lost" if run.step else "nothing was learned yet"
+        )
+    since = f"; {unsaved}" if (unsaved := unsaved_steps(run)) else ", nothing is lost"
+    return f"the last checkpoint is {run.checkpoint}{'' if run.checkpoint_step is None else since}"
+
+
+def unsaved_steps(run: LiveRun) -> str:
+    """The steps since the newest checkpoint, in words; empty without any."""
+    steps = 0 if run.checkpoint_step is None else run.step - run.checkpoint_step
+    if steps <= 0:
+        return ""
+    return f"the {steps:,} steps since then are lost" if steps > 1 else "the 1 step since then is lost"

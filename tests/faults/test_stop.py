@@ -1,0 +1,156 @@
+"""An order to stop is carried out, refused with a reason, or ended with a word on what is lost; never forgotten."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon.protocol import RunState
+from daemon.supervisor.restart import RestartPolicy
+from tests.trainer_process import spawn, tiny_order
+from tests.unit.daemon.supervisor.scripted_trainer import FULL
+from tests.unit.daemon.supervisor.stage import quick_life, staged, start_request
+
+if TYPE_CHECKING:
+    from daemon.home import Home
+    from daemon.supervisor.supervisor import Supervisor
+
+pytestmark = [pytest.mark.faults, pytest.mark.anyio]
+
+FIRST = "continuous_1700000001"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def freeze(supervisor: Supervisor, run: str) -> int:
+    pid = supervisor.newsroom.lives[run].pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+@pytest.mark.fault(
+    "A stop that is in the way of trouble",
+    tried="the trainer is frozen, told to stop twice, and killed before it obeys",
+    happens="no other trainer learns; the run has stopped, both orders are answered, and the lost steps counted",
+)
+async def test_a_stop_outlives_the_trainer_that_should_obey_it(home: Home) -> None:
+    async with staged(home) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        await heard.until(lambda: run.step > 10)
+        pid = freeze(supervisor, run.id)
+        asked = await supervisor.act(run.id, "checkpoint")
+        first = await supervisor.act(run.id, "stop")
+        again = await supervisor.act(run.id, "stop")
+        assert again is first, "a further order is the one on its way"
+        os.kill(pid, signal.SIGKILL)
+        ended = await supervisor.wait_ended(run.id)
+        assert (ended.state, ended.session) == (RunState.STOPPED, 1)
+        lost = f"the last checkpoint is {FIRST}; the {run.step:,} steps since then are lost"
+        assert ended.reason is not None
+        assert ended.reason.startswith("the trainer died while stopping: killed by SIGKILL")
+        assert ended.reason.endswith(lost)
+        assert (first.state, first.result["checkpoint"]) == ("done", FIRST)
+        assert first.result["not_saved"] == ended.reason
+        assert asked.state == "failed"
+        assert "the trainer was lost" in str(asked.error)
+
+
+@pytest.mark.fault(
+    "A stop that is in the way of trouble",
+    tried="a frozen trainer is told to stop, then the daemon",
+    happens="the daemon ends within its grace time and says what is lost",
+)
+async def test_the_daemon_does_not_wait_for_ever(home: Home) -> None:
+    async with staged(home) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        await heard.until(lambda: run.step > 10)
+        freeze(supervisor, run.id)
+        order = await supervisor.act(run.id, "stop")
+        await supervisor.close(grace_seconds=0.2)
+        assert run.state is RunState.STOPPED
+        assert "steps since then are lost" in str(run.reason)
+        assert order.state == "done"
+
+
+@pytest.mark.fault(
+    "A stop that is in the way of trouble",
+    tried="the disk is full, so that the last checkpoint cannot be saved",
+    happens="stop is refused, as pause is: the run goes on, and the answer says what --force would lose",
+)
+async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
+    life = quick_life(restart=lambda: RestartPolicy(first_seconds=0.01, longest_seconds=0.01))
+    async with staged(home, life=life, script={"disk_full": True}) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        await heard.until(lambda: run.step > 10)
+        order = await supervisor.act(run.id, "stop")
+        await order.finished.wait()
+        assert order.state == "failed"
+        assert str(order.error).startswith(f"{FULL}. The run goes on; to end it all the same: ")
+        assert f"synapsed stop --force (the last checkpoint is {FIRST}; the " in str(order.error)
+        assert run.state is RunState.RUNNING
+        step = run.step
+        await heard.until(lambda: run.step > step)
+        pid = supervisor.newsroom.lives[run.id].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)  # it goes on for good: its next death is one like any other
+        await heard.until(lambda: run.session == 2 and run.state is RunState.RUNNING)
+
+        await heard.until(lambda: run.step > 3)
+        forced = await supervisor.act(run.id, "stop", {"force": True})
+        ended = await supervisor.wait_ended(run.id)
+        assert forced.state == "done"
+        assert (ended.state, ended.checkpoint, ended.checkpoint_step) == (RunState.STOPPED, FIRST, 0)
+        assert (
+            ended.reason
+            == f"{FULL}; the last checkpoint is {FIRST}; the {ended.step} steps since then are lost"
+        )
+
+
+@pytest.mark.fault(
+    "A stop that is in the way of trouble",
+    tried="the disk is full and the daemon is told to end",
+    happens="it tries to save within its grace time, ends, and says what is lost; no old checkpoint is called final",
+)
+async def test_the_end_of_the_daemon_says_what_is_lost(home: Home) -> None:
+    async with staged(home, script={"disk_full": True}) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        await heard.until(lambda: run.step > 10)
+        await supervisor.close(grace_seconds=5.0, reason="SIGTERM")
+        assert run.state is RunState.STOPPED
+        assert str(run.reason).startswith(f"{FULL}; the last checkpoint is {FIRST}; the ")
+        assert "checkpoint_saved" not in heard.kinds()[heard.kinds().index("checkpoint_saved") + 1 :]
+
+
+@pytest.mark.fault(
+    "A stop that is in the way of trouble",
+    tried="a real trainer whose folder of checkpoints is gone",
+    happens="it refuses and learns on; within a time given it tries again; forced it ends with its first checkpoint",
+)
+def test_the_trainer_refuses_tries_again_and_obeys(home: Home) -> None:
+    trainer = spawn(tiny_order(home))
+    try:
+        trainer.hear_until(lambda it: it.step > 2)
+        home.checkpoints.rename(home.root / "kept")
+        home.checkpoints.write_text("in the way")
+        refusal = trainer.order("stop")
+        assert (refusal.ok, refusal.conflict, refusal.result) == (False, True, {"state": "running"})
+        assert str(refusal.error).startswith("The checkpoint could not be saved")
+        step = trainer.step
+        trainer.hear_until(lambda it: it.step > step)
+
+        before = trainer.kinds().count("checkpoint_failed")
+        trainer.order("stop", within_seconds=2.5)
+        goodbye = trainer.finish()
+        assert trainer.kinds().count("checkpoint_failed") - before == 2
+        [first] = (path.name for path in (home.root / "kept").iterdir())
+        assert (goodbye.state, goodbye.checkpoint) == ("stopped", first)
+        assert str(goodbye.error).startswith("The checkpoint could not be saved")
+    finally:
+        trainer.kill()
