@@ -12,7 +12,18 @@ import typer
 from typer.exceptions import TyperException
 
 from brain.errors import SynapsedError
-from daemon.cli import access, checkpoints, doctor, following, growing, listing, memory, running, steering
+from daemon.cli import (
+    access,
+    checkpoints,
+    deleting,
+    doctor,
+    following,
+    growing,
+    listing,
+    memory,
+    running,
+    steering,
+)
 
 PROGRAM = "synapsed"
 
@@ -24,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (running, steering, growing, memory, listing, following, checkpoints, access, doctor):
+for module in (running, steering, growing, memory, listing, following, checkpoints, deleting, access, doctor):
     module.add_to(app)
 
 

@@ -77,9 +77,9 @@ class DaemonClient:
         """Body of a PATCH."""
         return self._ask("PATCH", path, json=body)
 
-    def delete(self, path: str) -> Any:
-        """Body of a DELETE, None as a rule."""
-        return self._ask("DELETE", path)
+    def delete(self, path: str, **query: Any) -> Any:
+        """Body of a DELETE, None as a rule; it may take as long as an operation."""
+        return self._ask("DELETE", path, params=query, timeout=OPERATION_TIMEOUT_SECONDS)
 
     def items(self, path: str, *, limit: int, **query: Any) -> Iterator[dict[str, Any]]:
         """The newest `limit` items of a list, over as many pages as it takes."""

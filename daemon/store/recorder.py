@@ -24,7 +24,7 @@ from daemon.store.tables import (
     runs,
     sessions,
 )
-from daemon.store.writes import Columns, Insert, Points, Put, Remove, StartSession, Write
+from daemon.store.writes import Columns, Insert, Points, Put, Remove, RemoveSome, StartSession, Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -85,6 +85,9 @@ class SqlRecorder:
                 self._connection.execute(
                     sa.delete(write.table).where(write.table.c[write.column] < write.below)
                 )
+            case RemoveSome():
+                write.removed[:] = [write.remove(self._connection)]
+                self._runs = {}  # what was known of them may be gone
             case StartSession():
                 self._start_session(write)
 

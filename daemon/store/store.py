@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from daemon.store import queries, upkeep
+from daemon.errors import DaemonError
+from daemon.store import queries, removal, upkeep
 from daemon.store.engine import database_file, parse_url, read_engine, reason_of
 from daemon.store.opening import is_damage, mark_suspect, open_engine, refusal
 from daemon.store.reader import Reader
@@ -33,13 +34,13 @@ from daemon.store.tables import (
     runs,
 )
 from daemon.store.writer import Writer
-from daemon.store.writes import Columns, Insert, Points, Put, Remove, StartSession
+from daemon.store.writes import Columns, Insert, Points, Put, Remove, RemoveSome, StartSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Engine, Table
+    from sqlalchemy import Connection, Engine, Table
     from sqlalchemy.engine import URL
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ FRESH_READING: Mapping[str, Any] = {
 FRESH_EVENT: Mapping[str, Any] = {"severity": "info", "step": None, "message": "", "data": {}}
 FRESH_CHECKPOINT: Mapping[str, Any] = {"pinned": False, "verified": True, "best": False}
 
+REMOVE_SECONDS = 60.0
 Moment = str | float | datetime
 
 
@@ -282,6 +284,14 @@ class Store(Reader):
         with self._reading() as connection:
             return queries.read_answer(connection, key, endpoint)
 
+    def remove_run(self, run: str) -> None:
+        """Delete every row of a run. Waits, so not for the event loop; what was begun may be begun again.
+
+        Raises:
+            DaemonError: the database cannot be written now; the run's own row is still there.
+        """
+        self._remove(lambda connection: removal.remove_of_run(connection, run), f"the rows of run {run}")
+
     # ── keeping it well ──────────────────────────────────────────────────────────────────────────
 
     def backup(self, path: Path) -> int:
@@ -315,6 +325,18 @@ class Store(Reader):
             if name not in table.c:
                 raise TypeError(f"table {table.name} has no column {name}")
         self._writer.put(Put(table=table, key=key, values=values, fresh=fresh))
+
+    def _remove(self, remove: Callable[[Connection], int], what: str) -> int:
+        """Delete some rows after some until none is left; how many there were."""
+        total = 0
+        while True:
+            removed: list[int] = []
+            self._writer.put(RemoveSome(remove=remove, removed=removed))
+            if not self.flush(REMOVE_SECONDS) or not removed:
+                raise DaemonError(f"{what} cannot be deleted now ({self.degraded or 'the database is busy'})")
+            if not removed[0]:
+                return total
+            total += removed[0]
 
     def _insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:

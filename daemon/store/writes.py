@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import Table
+    from sqlalchemy import Connection, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,14 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveSome:
+    """Delete some rows of what `remove` knows; `removed` holds how many, once it is done."""
+
+    remove: Callable[[Connection], int]
+    removed: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartSession:
     """A new life of a run's trainer; from `first_step` on its rows supersede those of earlier ones."""
 
@@ -65,7 +73,7 @@ class StartSession:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-Write = Columns | Points | Insert | Put | Remove | StartSession
+Write = Columns | Points | Insert | Put | Remove | RemoveSome | StartSession
 
 
 def rows_of(write: Write) -> int:

@@ -16,6 +16,7 @@ from daemon.errors import TrainerLostError, UsageError
 from daemon.protocol import RunState
 from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import Clock, SystemClock
+from daemon.supervisor.deleting import finish_deletions
 from daemon.supervisor.ledger import Ledger
 from daemon.supervisor.life import LifeSettings
 from daemon.supervisor.listening import bind, check_host, is_loopback
@@ -185,6 +186,7 @@ class _Life:
         try:
             await recover(supervisor, grace_seconds=self._of._life.linger_seconds)
             await asyncio.to_thread(supervisor.ledger.catalogue.sweep)
+            await finish_deletions(supervisor)
             diary.start()
             if self._first is not None and not self._stop.is_set():
                 begin = supervisor.start if isinstance(self._first, StartRequest) else supervisor.resume

@@ -62,7 +62,7 @@ class Supervisor:
         self._stops = Stops(self.newsroom, self.operations)
         self._closing = False
         self._begun = asyncio.Event()
-        self._beginning = asyncio.Lock()
+        self.beginning = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- looking ---------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ class Supervisor:
             ConflictError: when as many runs learn as may, and `queue` is not asked for.
             UsageError: when its data is not there.
         """
-        async with self._beginning:
+        async with self.beginning:
             self._check_room(queue=request.queue)
             check_data(request.config)
             run = self._new_run(request.config, request.name)
@@ -121,7 +121,7 @@ class Supervisor:
             CheckpointError: it is damaged, or there is none.
             ConflictError: as `start`; or the checkpoint is the newest of a run that learns or waits already.
         """
-        async with self._beginning:
+        async with self.beginning:
             return await self._resume(request)
 
     async def _resume(self, request: ResumeRequest) -> LiveRun:

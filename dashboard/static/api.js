@@ -31,8 +31,8 @@ export class Api {
     return this.request("PATCH", path, { body });
   }
 
-  delete(path) {
-    return this.request("DELETE", path);
+  delete(path, query = {}) {
+    return this.request("DELETE", path, { query });
   }
 
   /** One request; resolves to the parsed body, or null for 204. Throws ApiError; status 0 means no daemon answered. */

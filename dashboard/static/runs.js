@@ -1,9 +1,11 @@
 // The runs: which there are, and which one is shown.
 
+import { allow, perform, say } from "./acts.js";
 import { ApiError } from "./api.js";
+import { confirmTyped } from "./confirm.js";
 import { byId, element, reconcile, setAttribute, setText, timeElement } from "./dom.js";
-import { count, duration, fixed } from "./format.js";
-import { runList } from "./state.js";
+import { bytes, count, duration, fixed } from "./format.js";
+import { ended, runList } from "./state.js";
 import { rowButton, table } from "./table.js";
 
 const COLUMNS = [
@@ -21,7 +23,8 @@ export function mountRuns(page) {
   const follow = rowButton("Follow what learns", "follow", () => page.choose(null));
   const more = rowButton("Load older", "older", loadOlder);
   let cursor;
-  byId("runs").append(view.node, view.empty, more);
+  const status = element("p", { class: "status", role: "status" });
+  byId("runs").append(view.node, view.empty, more, status);
   byId("runs-actions").append(follow);
 
   async function loadOlder() {
@@ -36,18 +39,30 @@ export function mountRuns(page) {
     }
   }
 
+  async function remove(run, button) {
+    const name = run.name || run.id;
+    if (button.getAttribute("aria-disabled") === "true") return say(status, `Not now: ${button.title}.`);
+    const lost = `${name} (step ${count(run.step)}, ${duration(run.training_seconds)} of learning) will be deleted for good: its checkpoints, what it remembers, its history.`;
+    const typed = await confirmTyped("Delete this run?", lost, [name, run.id], "Delete for good");
+    if (typed === null) return undefined;
+    return perform(button, status, `Deleting ${name} …`, async () => {
+      const gone = await page.api.delete(`/runs/${encodeURIComponent(run.id)}`, { confirm: typed });
+      return `${name} is deleted, ${bytes(gone.freed_bytes)} are free again.`;
+    });
+  }
+
   return (state, shown) => {
     const runs = runList(state);
     view.empty.hidden = runs.length > 0;
     view.node.hidden = runs.length === 0;
     more.hidden = cursor === null || runs.length < 20;
     follow.hidden = state.chosen === null;
-    reconcile(view.body, runs, (run) => run.id, (run) => build(page, run), (node, run) => update(node, run, shown));
+    reconcile(view.body, runs, (run) => run.id, (run) => build(page, run, remove), (node, run) => update(node, run, shown));
     for (const node of view.body.children) update(node, state.runs[node.dataset.key], shown);
   };
 }
 
-function build(page, run) {
+function build(page, run, remove) {
   const name = run.name || run.id;
   return element(
     "tr",
@@ -58,7 +73,7 @@ function build(page, run) {
     element("td", { class: "number", data: { cell: "bpc" } }),
     element("td", { class: "number", data: { cell: "time" } }),
     element("td", { class: "nowrap" }, timeElement(run.started_at ?? run.created_at)),
-    element("td", { class: "actions" }, rowButton("Show", "show", () => page.choose(run.id), `Show ${name}`)),
+    element("td", { class: "actions" }, rowButton("Show", "show", () => page.choose(run.id), `Show ${name}`), rowButton("Delete", "delete", (click) => remove(page.state.runs[run.id] ?? run, click.currentTarget), `Delete ${name}`)),
   );
 }
 
@@ -67,6 +82,7 @@ function update(node, run, shown) {
   const badge = cell("state");
   setText(badge, run.state);
   setAttribute(badge, "data-state", run.state);
+  allow(node.querySelector('[data-act="delete"]'), ended(run.state) ? null : `the run is ${run.state}; stop it first`);
   setText(cell("step"), count(run.step));
   setText(cell("bpc"), fixed(run.latest?.bpc));
   setText(cell("time"), duration(run.training_seconds));

@@ -122,7 +122,15 @@ function addEvents(state, items) {
   const fresh = items.filter((event) => !known.has(event.seq));
   if (fresh.length === 0) return state;
   const events = [...fresh, ...state.events].sort((a, b) => b.seq - a.seq);
-  return { ...state, events: events.slice(0, MAX_EVENTS) };
+  return withoutDeleted({ ...state, events: events.slice(0, MAX_EVENTS) }, fresh);
+}
+
+/** A run that was deleted is gone here as well, whoever deleted it; its id is never given twice. */
+function withoutDeleted(state, events) {
+  const gone = events.filter((event) => event.kind === "run_deleted").map((event) => event.data.run);
+  if (gone.length === 0) return state;
+  const runs = Object.fromEntries(Object.entries(state.runs).filter(([id]) => !gone.includes(id)));
+  return { ...state, runs, chosen: gone.includes(state.chosen) ? null : state.chosen };
 }
 
 function delta(state, frame) {

@@ -224,6 +224,20 @@ def test_what_is_refused_is_said(watched: Watched, scripted: ScriptedServer) -> 
     watch.errors.clear()
 
 
+def test_a_run_is_deleted_once_its_name_is_typed(watched: Watched, scripted: ScriptedServer) -> None:
+    page, _ = watched
+    run = next(iter(scripted.daemon.runs.values()))
+    scripted.call(partial(scripted.daemon.set_state, run, "stopped"))
+    row = page.locator("#runs tbody tr").filter(has_text=run.name).last
+    row.get_by_role("button", name=f"Delete {run.name}").click()
+    agree = page.get_by_role("dialog").get_by_role("button", name="Delete for good")
+    expect(agree).to_be_disabled()
+    page.get_by_role("dialog").get_by_role("textbox").fill(run.id)
+    agree.click()
+    expect(page.locator("#runs")).to_contain_text(f"{run.name} is deleted")
+    assert run.id not in scripted.daemon.runs
+
+
 def test_nothing_that_is_said_becomes_markup(watched: Watched) -> None:
     page, _ = watched
     page.get_by_label("Text to learn from").fill(HOSTILE)

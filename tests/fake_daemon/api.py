@@ -80,6 +80,7 @@ class FakeApi:
             Route("/one-time-urls", self.post_one_time_url, methods=["POST"]),
             Route("/operations/{operation}", self.get_operation),
             Route("/runs/{run}", self.get_run),
+            Route("/runs/{run}", self.delete_run, methods=["DELETE"]),
             Route("/runs/{run}/actions", self.post_action, methods=["POST"]),
             Route("/runs/{run}/series", self.get_series),
             Route("/runs/{run}/events", self.get_events),
@@ -146,6 +147,12 @@ class FakeApi:
         self.daemon.add(run)
         self.daemon.save(run, reason="first")
         return JSONResponse(run.full_view(), 201)
+
+    async def delete_run(self, request: Request) -> Response:
+        run = self.daemon.runs[request.path_params["run"]]
+        if request.query_params["confirm"] not in (run.name, run.id):
+            return problem(422, f"type the run's name ({run.name}) or its id ({run.id})")
+        return JSONResponse(self.daemon.delete(run))
 
     async def post_action(self, request: Request) -> Response:
         run, action = self.daemon.runs[request.path_params["run"]], (await request.json())["action"]

@@ -157,6 +157,22 @@ class FakeDaemon:
         self.runs[run.id] = run
         self.tell({"type": "run", "run": run.view()})
 
+    def delete(self, run: FakeRun) -> dict[str, Any]:
+        """Let a run go with its checkpoints and tell."""
+        own = [one for one in self.checkpoints if one["run"] == run.id]
+        self.checkpoints = [one for one in self.checkpoints if one not in own]
+        del self.runs[run.id]
+        freed = sum(one["size_bytes"] for one in own)
+        gone = {
+            "run": run.id,
+            "name": run.name,
+            "num_checkpoints": len(own),
+            "freed_bytes": freed,
+            "kept_for": [],
+        }
+        self.note(None, "run_deleted", f"Run {run.name} ({run.id}) deleted", **gone)
+        return gone
+
     def tell(self, frame: dict[str, Any]) -> None:
         """Send a frame to every client."""
         self.drift += frame_faults(frame)
@@ -166,6 +182,7 @@ class FakeDaemon:
     def note(
         self,
         run: FakeRun | None,
+        /,
         kind: str,
         message: str,
         severity: str = "info",

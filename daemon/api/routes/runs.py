@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
-from pydantic import Field
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
 
 from brain.sleep.config import MAX_SLEEP_STEPS
 from daemon.api.context import ContextOf
@@ -14,6 +14,7 @@ from daemon.api.paging import Cursor, Limit
 from daemon.api.shapes import FullRun, Hours, Name, Operation, Page, Request, Run, Settings, Steps
 from daemon.config_loading import list_presets, resolve_config, unfold
 from daemon.errors import ConfigError, UsageError
+from daemon.supervisor.deleting import delete_run
 from daemon.supervisor.requests import StartRequest
 from daemon.supervisor.supervisor import PUSH_LIMIT_BYTES
 
@@ -61,6 +62,16 @@ class Said(Request):
     step: int
 
 
+class Deleted(BaseModel):
+    """What went with a deleted run."""
+
+    run: str
+    name: str
+    num_checkpoints: int
+    freed_bytes: int
+    kept_for: list[str] = Field(description="Forks that still replay some of its memories, which stay.")
+
+
 @router.get("", response_model=Page[Run])
 async def runs(context: ContextOf, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Runs, newest first, without their configuration."""
@@ -87,6 +98,18 @@ async def start(context: ContextOf, new: NewRun, response: Response) -> Any:
 async def run(context: ContextOf, run_id: str) -> Any:
     """A run, with its configuration and sources."""
     return (await context.supervisor.run(run_id)).view()
+
+
+@router.delete("/{run_id}", response_model=Deleted)
+async def delete(
+    context: ContextOf,
+    run_id: str,
+    confirm: Annotated[str, Query(max_length=1000, description="The run's name or id, typed.")],
+    pinned: Annotated[bool, Query(description="Delete its pinned checkpoints as well.")] = False,
+) -> Any:
+    """Delete a run for good, with its checkpoints, memories and history; 409 while it is alive or needed."""
+    deleted = await delete_run(context.supervisor, run_id, confirm=confirm, pinned_too=pinned)
+    return {name: getattr(deleted, name) for name in Deleted.model_fields}
 
 
 @router.post("/{run_id}/actions", status_code=202, response_model=Operation)

@@ -102,3 +102,11 @@ test("a gap and a resumed feed ask for the curves again; unknown frames change n
   assert.equal(after(state, { type: "gap", dropped: 1 }, { type: "welcome", resumed: true }).gaps, 2);
   assert.equal(reduce(state, { type: "something_new" }), state);
 });
+
+test("a deleted run is gone, and nobody is shown what is not there", () => {
+  const gone = { type: "event", ...event(9, { kind: "run_deleted", run: null, data: { run: "1" } }) };
+  const state = after(initialState(), live, snapshot([run("1", "stopped"), run("2", "stopped")]), { type: "choose", run: "1" }, gone);
+  assert.deepEqual(Object.keys(state.runs), ["2"]);
+  assert.equal(state.chosen, null);
+  assert.equal(shownRun(state).id, "2");
+});

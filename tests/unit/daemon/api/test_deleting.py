@@ -1,0 +1,42 @@
+"""DELETE /runs/{id}: typed, refused in the API's own words, told to everybody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.daemon.api.reception import receiving
+from tests.unit.daemon.supervisor.stage import start_request
+
+if TYPE_CHECKING:
+    from daemon.home import Home
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def test_a_run_is_deleted_by_its_typed_name_alone(home: Home) -> None:
+    async with receiving(home) as reception, reception.client() as client:
+        supervisor = reception.supervisor
+        run = await supervisor.start(start_request())
+        path = f"/api/v1/runs/{run.id}"
+        assert (await client.delete(path)).status_code == 422
+        assert (await client.delete(path, params={"confirm": "nonsense"})).status_code == 422
+        alive = await client.delete(path, params={"confirm": run.id})
+        assert alive.status_code == 409
+        assert "stop it first" in alive.json()["detail"]
+        await supervisor.act(run.id, "stop")
+        await supervisor.wait_ended(run.id)
+        gone = await client.delete(path, params={"confirm": run.name})
+        assert gone.status_code == 200, gone.text
+        assert gone.json()["run"] == run.id
+        assert (await client.get(path)).status_code == 404
+        assert (await client.delete(path, params={"confirm": run.id})).status_code == 404
+        assert (await client.get("/api/v1/runs")).json()["items"] == []
+        events = (await client.get("/api/v1/events", params={"kind": "run_deleted"})).json()["items"]
+        assert [event["data"]["run"] for event in events] == [run.id]

@@ -1,0 +1,53 @@
+"""`synapsed delete`: what goes is told, the name is typed."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.fake_daemon.world import FakeDaemon
+    from tests.unit.daemon.cli.conftest import Call
+
+
+def type_in(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+
+def test_it_tells_what_goes_and_has_the_name_typed(
+    call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = daemon.runs["r-1"].name
+    type_in(monkeypatch, f"{name}\n")
+    done = call("delete", "r-1")
+    assert done.code == 0, done.err
+    assert "23.0 MiB" in done.err
+    assert f"Type its name ({name})" in done.err
+    assert f"{name} (r-1) is deleted" in done.out
+    assert daemon.runs == {}
+
+
+@pytest.mark.parametrize(("typed", "said"), [("nonsense\n", "type the run's name"), ("", "nobody confirmed")])
+def test_what_is_typed_otherwise_deletes_nothing(
+    call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, typed: str, said: str
+) -> None:
+    type_in(monkeypatch, typed)
+    done = call("delete", "r-1")
+    assert done.code == 2
+    assert said in done.err
+    assert "r-1" in daemon.runs
+
+
+def test_a_script_says_yes_and_gets_json(call: Call, daemon: FakeDaemon) -> None:
+    gone = call("delete", daemon.runs["r-1"].name, "--yes", "--pinned", "--json").json()
+    assert gone["run"] == "r-1"
+    assert daemon.asked[-1][:2] == ("DELETE", "/runs/r-1")
+
+
+def test_an_unknown_run_is_one_line(call: Call, daemon: FakeDaemon) -> None:
+    done = call("delete", "r-none", "--yes")
+    assert done.code == 5
+    assert done.err == "synapsed: there is no run r-none; list them: synapsed runs\n"
+    assert "r-1" in daemon.runs
