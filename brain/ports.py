@@ -79,8 +79,7 @@ class BrainState:
         learning: optimizer moments as `<parameter name>|<moment>`, slow weights as
             `average|<which>|<parameter name>`, first weights as `start|<parameter name>`, what is known of
             hidden units as `plasticity|<name>` and carried state as `carried|<name>`.
-        counters: JSON-able scalars (optimizer step, skipped steps, rate scale), and `frozen`, the names of weights
-            that were frozen by hand.
+        counters: JSON-able scalars (optimizer step, skipped steps, rate scale).
         spec: JSON-able architecture: kind, config and growth so far; rebuilt from it before tensors load.
         tied: groups of tensor names that share storage.
     """
@@ -117,10 +116,7 @@ class Brain(Protocol):
         """
 
     def scale_learning_rate(self, factor: float) -> None:
-        """Multiply the rate from now on (recovery, settings); kept in the counters.
-
-        At 0 `learn` goes on reading and scoring, but nothing that was learned changes any more.
-        """
+        """Multiply the rate from now on (recovery, settings); kept in the counters."""
 
     def num_parameters(self) -> int:
         """Trainable scalars."""

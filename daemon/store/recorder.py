@@ -121,14 +121,22 @@ class SqlRecorder:
     ) -> None:
         if not values:
             return
-        run, session = self._session(run_id, number)
+        run, own = self._session(run_id, number)
+        for session, part in _by_owner(run, own, values):
+            self._write_points(run, session, part)
+
+    def _write_points(
+        self, run: RunFacts, session: SessionFacts, values: Sequence[tuple[str, int, float, float | None]]
+    ) -> None:
+        if session.last_points is None:
+            self._load_newest(session)
         steps = [int(step) for _, step, _, _ in values]
         self._touch(run, session, min(steps), max(steps), steps)
         finite = _finite([value for _, _, _, value in values])
         rows: dict[tuple[int, int, int], tuple[float, float | None]] = {}
         seen_before = []
         newest = session.last_points
-        assert newest is not None  # loaded by _session
+        assert newest is not None  # loaded above
         for (name, _, time, _), step, value in zip(values, steps, finite, strict=True):
             metric = self._metric_id(name)
             place = (session.key, metric, step)
@@ -248,6 +256,28 @@ class SqlRecorder:
             )
         if not found and fresh is not None:
             self._connection.execute(sa.insert(table).values({**fresh, **key, **values}))
+
+
+def _by_owner(
+    run: RunFacts, own: SessionFacts, values: Sequence[tuple[str, int, float, float | None]]
+) -> list[tuple[SessionFacts, list[tuple[str, int, float, float | None]]]]:
+    """Points of a session by the session that counts for their steps.
+
+    A trainer that resumed at step 30 may say something of step 30 before it takes its first step, 31: how long
+    a save took, a held-out loss. That belongs to the life in which step 30 was learned; taken as this session's
+    own, it would supersede the step.
+    """
+    earlier = [] if own.first_step is None else run.before(own.number)
+    parts: dict[int, list[tuple[str, int, float, float | None]]] = {}
+    owners = {own.key: own}
+    for point in values:
+        owner = own
+        if earlier and own.first_step is not None and point[1] < own.first_step:
+            # The newest that has the step; a fork has none, its first session begins where its parent was.
+            owner = next((life for life in earlier if (life.first_step or 0) <= point[1]), own)
+        owners[owner.key] = owner
+        parts.setdefault(owner.key, []).append(point)
+    return [(owners[key], part) for key, part in parts.items()]
 
 
 def _coalesced(batch: list[Write]) -> list[Write]:

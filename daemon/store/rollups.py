@@ -79,6 +79,10 @@ class RunFacts:
                 return session.first_step - 1 if session.last_step is None else session.last_step
         return -1
 
+    def before(self, number: int) -> list[SessionFacts]:
+        """Sessions before this one that began to write, newest first."""
+        return [s for s in reversed(self._in_order()) if s.number < number and s.first_step is not None]
+
     def _in_order(self) -> list[SessionFacts]:
         return [self.sessions[number] for number in sorted(self.sessions)]
 

@@ -154,32 +154,21 @@ class OnlineMLP:
                 delta = self._descend(torch.bmm(delta, self.weights[index]), said)
 
     def update(self, trace: Trace) -> list[Renewal]:
-        """Step along `gradient`, draw weights back, renew units; `trace` tells what the units said.
-
-        A network whose rate is 0 stays as it is.
-        """
+        """Step along `gradient`, draw weights back, renew units; `trace` tells what the units said."""
         self.num_steps += 1
         if self.config.optimizer == "adam":
             self.flat.sub_(self._adam_direction().mul_(self.rate))
         else:
             self.flat.sub_(self.gradient * self.rate)
-        plasticity, learning = self.config.plasticity, self._learning()
-        kept = None if learning is None else self.flat.clone()
+        plasticity = self.config.plasticity
         if self.start is not None:
             pull_to_start(self.flat, self.start, self.config.learning_rate * plasticity.l2_init)
         if (plasticity.shrink or plasticity.perturb) and self.num_steps % plasticity.perturb_every_steps == 0:
             self._shrink_and_perturb()
-        if learning is not None and kept is not None:
-            self.flat.copy_(torch.where(learning.unsqueeze(1), self.flat, kept))
         if not plasticity.replacement_rate:
             return []
         self.recycling.observe(trace.hidden)
-        return self.recycling.renew(learning)
-
-    def _learning(self) -> Tensor | None:
-        """Which networks have a rate, (R,) bool; None when all have."""
-        learning = self.rate.squeeze(1) > 0
-        return None if bool(learning.all()) else learning.expand(self.population)
+        return self.recycling.renew()
 
     def _adam_direction(self) -> Tensor:
         beta1, beta2 = self.config.betas
