@@ -79,7 +79,8 @@ class BrainState:
         learning: optimizer moments as `<parameter name>|<moment>`, slow weights as
             `average|<which>|<parameter name>`, first weights as `start|<parameter name>`, what is known of
             hidden units as `plasticity|<name>` and carried state as `carried|<name>`.
-        counters: JSON-able scalars (optimizer step, skipped steps, rate scale).
+        counters: JSON-able scalars (optimizer step, skipped steps, rate scale), and `frozen`, the names of weights
+            that were frozen by hand.
         spec: JSON-able architecture: kind, config and growth so far; rebuilt from it before tensors load.
         tied: groups of tensor names that share storage.
     """
@@ -116,7 +117,10 @@ class Brain(Protocol):
         """
 
     def scale_learning_rate(self, factor: float) -> None:
-        """Multiply the rate from now on (recovery, settings); kept in the counters."""
+        """Multiply the rate from now on (recovery, settings); kept in the counters.
+
+        At 0 `learn` goes on reading and scoring, but nothing that was learned changes any more.
+        """
 
     def num_parameters(self) -> int:
         """Trainable scalars."""

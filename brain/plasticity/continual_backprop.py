@@ -79,25 +79,32 @@ class ContinualBackprop:
             self._utility[index].lerp_(strength * site.outgoing[0].strength(), 1.0 - decay)
 
     @torch.no_grad()
-    def renew(self) -> list[Renewal]:
-        """Renew the units that are due; the sites' tensors change in place. Call it after `observe`."""
+    def renew(self, learning: Tensor | None = None) -> list[Renewal]:
+        """Renew the units that are due; the sites' tensors change in place. Call it after `observe`.
+
+        `learning` (R,) is False for networks of which none may be renewed.
+        """
         if self.config.replacement_rate == 0:
             return []
         if self._steps_to_first > 0:  # nothing is mature yet, so nothing can be due
             self._steps_to_first -= self.config.every_steps
             return []
-        chosen = self.choose()
+        chosen = self.choose(learning)
         for renewal in chosen:
             self.renew_units(renewal.site, renewal.units)
         return chosen
 
     @torch.no_grad()
-    def choose(self) -> list[Renewal]:
+    def choose(self, learning: Tensor | None = None) -> list[Renewal]:
         """The units that are due, for one who renews them otherwise and then calls `forget`."""
-        chosen = []
+        chosen: list[Renewal] = []
+        if self.config.replacement_rate == 0:
+            return chosen  # whatever was due at another rate
         share = self.config.replacement_rate * self.config.every_steps
         for index, site in enumerate(self.sites):
             mature = self._age[index] > self.config.maturity_steps
+            if learning is not None:
+                mature = mature & learning.unsqueeze(-1)
             due = self._due[index].add_(mature.sum(-1), alpha=share)
             if bool((due < 1.0).all()):
                 continue

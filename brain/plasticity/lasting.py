@@ -86,9 +86,11 @@ class LastingPlasticity:
         Args:
             step: from 0.
             said: activity of every site's units, (N, H); needed where `looks_at(step)`.
-            rate: AdamW's learning rate of this step.
+            rate: AdamW's learning rate of this step; at 0 nothing is renewed, drawn back or perturbed.
         """
         config, renewed = self.config, 0
+        if not rate:
+            return 0
         if self.looks_at(step):
             for name, start in self._start.items():
                 if self._matrices[name].requires_grad:

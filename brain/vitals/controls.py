@@ -38,8 +38,6 @@ EXPECTED: Mapping[str, str] = {
     "self_prediction_error": "rises to 1 when shuffled",
 }
 
-_FROZEN_RATE = 1e-60  # a factor on the learning rate under which no float32 moves, not even from nought
-
 Readings = dict[str, Reading]
 
 
@@ -119,8 +117,8 @@ def watch_beside_shuffled(
 
 
 def frozen(brain: Brain) -> Brain:
-    """A brain whose `learn` still scores and reports, but moves no weight."""
-    brain.scale_learning_rate(_FROZEN_RATE)
+    """A brain whose `learn` still scores and reports, but moves no weight and renews no unit."""
+    brain.scale_learning_rate(0.0)
     return brain
 
 

@@ -154,21 +154,32 @@ class OnlineMLP:
                 delta = self._descend(torch.bmm(delta, self.weights[index]), said)
 
     def update(self, trace: Trace) -> list[Renewal]:
-        """Step along `gradient`, draw weights back, renew units; `trace` tells what the units said."""
+        """Step along `gradient`, draw weights back, renew units; `trace` tells what the units said.
+
+        A network whose rate is 0 stays as it is.
+        """
         self.num_steps += 1
         if self.config.optimizer == "adam":
             self.flat.sub_(self._adam_direction().mul_(self.rate))
         else:
             self.flat.sub_(self.gradient * self.rate)
-        plasticity = self.config.plasticity
+        plasticity, learning = self.config.plasticity, self._learning()
+        kept = None if learning is None else self.flat.clone()
         if self.start is not None:
             pull_to_start(self.flat, self.start, self.config.learning_rate * plasticity.l2_init)
         if (plasticity.shrink or plasticity.perturb) and self.num_steps % plasticity.perturb_every_steps == 0:
             self._shrink_and_perturb()
+        if learning is not None and kept is not None:
+            self.flat.copy_(torch.where(learning.unsqueeze(1), self.flat, kept))
         if not plasticity.replacement_rate:
             return []
         self.recycling.observe(trace.hidden)
-        return self.recycling.renew()
+        return self.recycling.renew(learning)
+
+    def _learning(self) -> Tensor | None:
+        """Which networks have a rate, (R,) bool; None when all have."""
+        learning = self.rate.squeeze(1) > 0
+        return None if bool(learning.all()) else learning.expand(self.population)
 
     def _adam_direction(self) -> Tensor:
         beta1, beta2 = self.config.betas

@@ -30,7 +30,6 @@ def grow(brain: Synapse, plan: GrowthPlan) -> Growth:
     """Build the grown architecture in place of the old one, and load all that the brain had and was born."""
     # What the optimizer and the lanes hold is about to be let go: the references in `before` keep it.
     before = brain.state()
-    frozen = [name for name, weight in brain.network.named_parameters() if not weight.requires_grad]
     grown = brain.spec.grown(plan)
     growth = _born(brain, plan, before.model)
     brain.rebuild(grown.to_json())
@@ -39,8 +38,6 @@ def grow(brain: Synapse, plan: GrowthPlan) -> Growth:
     after = inherit(before, brain.state(), growth, plan)
     brain.load(replace(after, learning={**after.learning, **_followers(before, growth, plan, after)}))
     brain.plasticity.forget(plan.site, torch.tensor(plan.chosen, dtype=torch.int64))
-    for name in frozen:
-        brain.network.get_parameter(name).requires_grad_(False)
     return growth
 
 

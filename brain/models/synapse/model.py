@@ -13,6 +13,7 @@ from brain.averaging.averages import Averages
 from brain.blocks.byte_loss import byte_nats
 from brain.blocks.linear import initialize
 from brain.blocks.span import Span
+from brain.errors import SpecMismatchError
 from brain.models.synapse.evidence import gather_states
 from brain.models.synapse.generation import Reader, continue_bytes, score_rows
 from brain.models.synapse.growing import grow, next_column, probe
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from brain.models.synapse.config import SynapseConfig
     from brain.optim.config import OptimizerConfig
 
+FROZEN = "frozen"  # the counter that holds the names of weights frozen by hand
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -83,6 +85,7 @@ class Synapse:
             "rate_scale": 1.0,
             "averaged": 0,
             "renewed": 0,
+            FROZEN: [],
         }
         self._shown = False  # whether vital signs saw the units in this life
 
@@ -149,16 +152,16 @@ class Synapse:
         applied = math.isfinite(total.item()) and math.isfinite(norm.item())
         scale = self.counters["rate_scale"] * rate_factor
         rate = self.optimizer.rate(self.counters["step"], scale)
-        if applied:
+        if applied and scale:
             self.optimizer.step(self.counters["step"], scale)
             self.counters["averaged"] = self.averages.follow(self.counters["averaged"], asleep=asleep)
-            self.lanes.put(lane, mask, done.update)
             if not asleep:
                 self.counters["renewed"] += self.plasticity.follow(self.counters["step"], said, rate)
-            self.counters["step"] += 1
         else:
             self.optimizer.clear()
-            self.counters["skipped"] += 1
+        if applied:
+            self.lanes.put(lane, mask, done.update)
+        self.counters["step" if applied else "skipped"] += 1
         with torch.no_grad():
             per_row, live = nats.detach().sum(dim=1).cpu(), batch.lane.cpu() >= 0
             count = batch.mask.cpu().sum(dim=1)
@@ -203,22 +206,26 @@ class Synapse:
         return self.averages.worn("stable")
 
     def scale_learning_rate(self, factor: float) -> None:
-        """Multiply every rate from the next step on."""
-        if not (math.isfinite(factor) and factor > 0):
-            raise ValueError(f"a learning rate is scaled by a positive finite factor, not {factor}")
+        """Multiply every rate from the next step on; 0 stops learning for good, renewal and drawing back too."""
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(f"a learning rate is scaled by a finite factor of at least 0, not {factor}")
         self.counters["rate_scale"] *= factor
 
     def freeze(self, prefix: str, *, frozen: bool = True) -> tuple[str, ...]:
         """Stop (or go on) learning every weight whose name begins with `prefix`; returns their names.
 
-        What a column has frozen stays frozen.
+        It is part of the state, so a restart keeps it. What a column has frozen stays frozen.
         """
-        names = []
+        names = tuple(name for name, _ in self.network.named_parameters() if name.startswith(prefix))
+        before = set(self.counters[FROZEN])
+        self.counters[FROZEN] = sorted(before.union(names) if frozen else before.difference(names))
+        self._ask_for_gradients()
+        return names
+
+    def _ask_for_gradients(self) -> None:
+        """Of every weight that is frozen neither by hand nor beside a column."""
         for name, weight in self.network.named_parameters():
-            if name.startswith(prefix):
-                weight.requires_grad_(not (frozen or self.spec.is_frozen(name)))
-                names.append(name)
-        return tuple(names)
+            weight.requires_grad_(not (name in self.counters[FROZEN] or self.spec.is_frozen(name)))
 
     # Reading without learning.
 
@@ -293,7 +300,7 @@ class Synapse:
     def rebuild(self, spec: Mapping[str, Any]) -> None:
         """Take on another architecture, its tensors still to be loaded; counters begin anew.
 
-        Of what is frozen, only what stands beside a younger column stays so.
+        Of what is frozen, only what stands beside a younger column stays so; `load` brings back the rest.
         """
         self.__init__(  # type: ignore[misc]
             SynapseSpec.from_json(spec),
@@ -329,8 +336,14 @@ class Synapse:
                 nothing was changed.
         """
         own = self.state()
+        frozen = [
+            str(name) for name in state.counters.get(FROZEN, ())
+        ]  # a state of before it was kept has none
+        if strange := sorted(set(frozen) - dict(self.network.named_parameters()).keys()):
+            raise SpecMismatchError(f"frozen weight {strange[0]} has no place in this brain")
         copy_named([("model", state.model, own.model), ("learning", state.learning, own.learning)])
-        self.counters.update(state.counters)
+        self.counters.update({**state.counters, FROZEN: frozen})
+        self._ask_for_gradients()
 
     def num_parameters(self) -> int:
         """Trainable scalars."""

@@ -176,3 +176,28 @@ def test_half_and_half_equals_the_whole() -> None:
 def test_a_setting_that_cannot_be_is_named(setting: str, value: float) -> None:
     with pytest.raises(ValueError, match=setting):
         PlasticityConfig(**{setting: value})  # type: ignore[arg-type]
+
+
+def test_at_a_rate_of_0_nobody_is_renewed_whatever_was_due_before() -> None:
+    site, own = site_of()
+    eager = ContinualBackprop([site], PlasticityConfig(replacement_rate=0.9, maturity_steps=0), seed=0)
+    still = ContinualBackprop([site], PlasticityConfig(replacement_rate=0.0, maturity_steps=0), seed=0)
+    said = [said_by(own, torch.randn(5, INPUTS, generator=torch.Generator().manual_seed(1)))]
+    eager.observe(said)
+    for due in (one for name, one in eager.tensors().items() if name.endswith(".due")):
+        due.fill_(3.0)
+    still.load(eager.tensors())
+    assert eager.choose() != []
+    assert still.choose() == []
+    assert still.renew() == []
+
+
+def test_only_networks_that_learn_have_units_renewed() -> None:
+    site, own = site_of(population=3)
+    renewing = ContinualBackprop([site], PlasticityConfig(replacement_rate=0.9, maturity_steps=0), seed=0)
+    said = [said_by(own, torch.randn(3, 5, INPUTS, generator=torch.Generator().manual_seed(1)))]
+    before = {name: tensor.clone() for name, tensor in own.items()}
+    renewing.observe(said)
+    [renewal] = renewing.renew(torch.tensor([True, False, True]))
+    assert renewal.units.any(1).tolist() == [True, False, True]
+    assert all(torch.equal(before[name][1], tensor[1]) for name, tensor in own.items())

@@ -146,3 +146,19 @@ def test_a_config_that_cannot_be_is_refused() -> None:
         MLPConfig(sizes=(4,))
     with pytest.raises(ValueError, match="learning_rate"):
         MLPConfig(sizes=(4, 2), learning_rate=0.0)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_network_without_a_rate_stays_as_it_is_beside_one_that_learns(
+    optimizer: Literal["adam", "sgd"],
+) -> None:
+    eager = PlasticityConfig(
+        replacement_rate=0.9, maturity_steps=0, l2_init=0.5, shrink=0.2, perturb=0.5, perturb_every_steps=1
+    )
+    config = MLPConfig(sizes=(4, 6, 3), optimizer=optimizer, learning_rate=0.05, plasticity=eager)
+    net = OnlineMLP(config, population=2, seed=1, rate_scale=torch.tensor([0.0, 1.0]))
+    before = net.flat.clone()
+    for step in range(5):
+        learn(net, *batch(2, seed=step))
+    assert torch.equal(net.flat[0], before[0])
+    assert not torch.equal(net.flat[1], before[1])

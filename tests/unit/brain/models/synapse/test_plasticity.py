@@ -114,7 +114,7 @@ def test_only_the_renewed_unit_is_touched_and_its_moments_and_steps_are_nought(k
     learn(brain, 0, 12)
     make_due(brain, MLP, unit)
     silent, before = twin(brain), everything(brain)
-    assert brain.plasticity.follow(12, activity(brain, blocks_1_mlp=(unit, 0.0)), 0.0) == 1
+    assert brain.plasticity.follow(12, activity(brain, blocks_1_mlp=(unit, 0.0)), 1e-30) == 1
     after = everything(brain)
     axes = {f"{MLP}.into.weight": 0, f"{MLP}.out.weight": 1}
     touched = {name for name in changed(before, after) if not name.startswith("plasticity|")}
@@ -170,7 +170,7 @@ def test_what_a_recurrent_unit_carried_is_forgotten_with_it() -> None:
     hidden = brain.lanes.state["blocks.0.mixer"]["hidden"]
     before = hidden.clone()
     assert bool(before[:, 2].all())
-    assert brain.plasticity.follow(1, activity(brain, blocks_0_mixer=(2, 0.0)), 0.0) == 1
+    assert brain.plasticity.follow(1, activity(brain, blocks_0_mixer=(2, 0.0)), 1e-30) == 1
     others = torch.arange(hidden.shape[1]) != 2
     assert bool((hidden[:, 2] == 0).all())
     assert torch.equal(hidden[:, others], before[:, others])
@@ -259,3 +259,57 @@ def test_sleep_renews_nobody() -> None:
     for seed in range(3, 20):
         brain.dream(batch(seed), rate_factor=0.5)
     assert changed(known, brain.plasticity.tensors()) == set()
+
+
+EAGER: dict[str, Any] = {
+    "replacement_rate": 0.9, "maturity_steps": 0, "every_steps": 1, "l2_init": 0.5, "shrink": 0.2, "perturb": 0.5,
+    "perturb_every_steps": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_at_a_rate_of_0_nothing_that_was_learned_changes(kind: str) -> None:
+    brain = make(kind, **EAGER)
+    learn(brain, 0, 3)
+    assert brain.counters["renewed"] > 0
+    brain.scale_learning_rate(0.0)
+    before, counters = everything(brain), dict(brain.counters)
+    first = learn(brain, 3, 8)
+    brain.dream(batch(9), rate_factor=1.0)
+    assert {name for name in changed(before, everything(brain)) if not name.startswith("carried|")} == set()
+    assert brain.counters == {**counters, "step": counters["step"] + 6}
+    assert all(loss > 0 for loss in first)
+
+
+def test_a_brain_whose_configured_rate_is_0_renews_nobody() -> None:
+    still = OptimizerConfig(learning_rate=0.0, plasticity=BrainPlasticityConfig(**EAGER))
+    brain = build_brain("synapse", SMALL, optimizer=still, lanes=LANES, device=CPU, seed=0)
+    before = copied(brain.state()).model
+    for seed in range(4):
+        assert brain.learn(batch(seed)).applied
+    assert changed(dict(before), dict(brain.state().model)) == set()
+    assert brain.state().counters["renewed"] == 0
+
+
+def test_units_that_were_due_stay_when_renewal_is_switched_off() -> None:
+    brain = make(**EAGER)
+    learn(brain, 0, 2)
+    stored = copied(brain.state())
+    off = build_brain(
+        "synapse",
+        SMALL,
+        optimizer=optimizer(**EAGER | {"replacement_rate": 0.0}),
+        lanes=LANES,
+        device=CPU,
+        seed=0,
+    )
+    known = stored.learning
+    fitting = {
+        name: known[name] if name in known and known[name].shape == own.shape else own
+        for name, own in off.state().learning.items()
+    }
+    counters = {**stored.counters, "renewed": 0}
+    off.load(BrainState(model=stored.model, learning=fitting, counters=counters, spec=stored.spec))
+    for seed in range(2, 8):
+        off.learn(batch(seed))
+    assert off.state().counters["renewed"] == 0
