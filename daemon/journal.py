@@ -38,6 +38,7 @@ SEGMENT_BYTES = 1024 * 1024
 _CRC_MARK = b',"crc":"'
 _CRC_TAIL = len(_CRC_MARK) + 8 + len(b'"}')
 _TRUNCATED = "journal_truncated"
+VOID = "void"  # an entry that stands in the place of another and does nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Entry:
     Attributes:
         sequence: its number in the run, from 1; never given twice.
         step: steps that are finished when it takes effect.
-        kind: feed, set, grow, sleep, roll_back …
+        kind: feed, grow, sleep, roll_back, void …
         payload: JSON values.
         replaces: number of the entry that it stands for at another step; 0: none.
     """
@@ -125,6 +126,16 @@ class Journal:
         brought = self._write(entry.kind, step, entry.payload, replaces=entry.sequence)
         self._entries = _counting(self._segments)
         return brought
+
+    def void(self, entry: Entry) -> Entry:
+        """Let an entry count no longer, by an empty one in its place.
+
+        Raises:
+            CheckpointError: it could not be written; the entry counts as before.
+        """
+        empty = self._write(VOID, entry.step, {}, replaces=entry.sequence)
+        self._entries = _counting(self._segments)
+        return empty
 
     def replay_from(self, step: int, sequence: int) -> Iterator[Entry]:
         """Entries that a checkpoint's state does not contain, in the order they take effect.

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from daemon.orders import Order
 
 
 class RunState(StrEnum):
@@ -60,33 +62,17 @@ class TrainerOrder:
     limits_from_checkpoint: bool = False
 
 
-Action = Literal[
-    "stop",
-    "pause",
-    "continue",
-    "checkpoint",
-    "grow",
-    "growth",
-    "sleep",
-    "feed",
-    "generate",
-    "evaluate",
-    "set",
-]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """An order to the trainer, obeyed at a safe point between steps.
-
-    Arguments by action: stop {reason, force, within_seconds} · checkpoint {reason} · feed {text, origin} ·
-    generate {prompt, max_bytes, temperature, top_p} · evaluate {} · grow {site, fraction, operator} ·
-    growth {fraction} · sleep {steps} · set {key, value}.
-    """
+    """An order to the trainer, obeyed at a safe point between steps."""
 
     id: str
-    action: Action
-    arguments: dict[str, Any] = field(default_factory=dict)
+    order: Order
+
+    @property
+    def action(self) -> str:
+        """What is asked for, by its name on the wire."""
+        return self.order.action
 
 
 @dataclass(frozen=True, kw_only=True)

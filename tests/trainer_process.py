@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from daemon.config_loading import resolve_config
 from daemon.config_upgrades import config_to_dict
+from daemon.orders import order_of
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 from daemon.trainer.process import trainer_main
 
@@ -73,10 +74,10 @@ class TrainerProcess:
                 raise AssertionError(f"the trainer ended before: {self.goodbye}")
             self.hear(max(0.1, deadline - time.monotonic()))
 
-    def order(self, action: Any, **arguments: Any) -> Outcome:
+    def order(self, action: str, **arguments: Any) -> Outcome:
         """Give a command and wait for its outcome."""
         identity = f"c{len(self.outcomes)}-{action}"
-        self.connection.send(Command(id=identity, action=action, arguments=arguments))
+        self.connection.send(Command(id=identity, order=order_of(action, arguments)))
         self.hear_until(lambda trainer: identity in trainer.outcomes)
         return self.outcomes[identity]
 

@@ -25,6 +25,7 @@ from daemon.errors import (
     TrainerLostError,
     UsageError,
 )
+from daemon.orders import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,8 +138,12 @@ def fault_of(error: Mapping[str, Any], content_type: str | None) -> dict[str, st
     {'path': 'action', 'message': 'Field required'}
     >>> fault_of({"type": "json_invalid", "loc": ("body", 9), "msg": "JSON decode error"}, "application/json")
     {'path': 'body', 'message': 'no JSON from character 9 on'}
+    >>> fault_of({"type": "int_type", "loc": ("body", "sleep", "arguments", "steps"), "msg": "No"}, None)
+    {'path': 'arguments.steps', 'message': 'No'}
     """
     place, *inside = error["loc"]
+    if len(inside) > 1 and inside[0] in ORDERS:
+        del inside[0]  # which of the actions it is: no part of the body's own path
     if error["type"] == "json_invalid":
         return {"path": str(place), "message": f"no JSON from character {inside[0]} on"}
     message = str(error["msg"])

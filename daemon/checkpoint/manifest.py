@@ -146,8 +146,14 @@ class Manifest:
         return plain
 
     def to_bytes(self) -> bytes:
-        """The content of MANIFEST.json."""
-        return _sealed(self.to_json())
+        """The content of MANIFEST.json.
+
+        Raises:
+            ValueError: its own reader would refuse it, so it must never be committed.
+        """
+        tree = self.to_json()
+        manifest_from_json(tree)
+        return _sealed(tree)
 
 
 def timestamp_of(unix_seconds: float) -> str:

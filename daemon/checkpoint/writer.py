@@ -240,12 +240,16 @@ class CheckpointWriter:
             case _:
                 pass
 
-    def _failure(self, step: int, reason: str, error: OSError) -> CheckpointFailed:
-        where = f" in {self._catalogue.folder}" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
+    def _failure(self, step: int, reason: str, error: OSError | ValueError) -> CheckpointFailed:
+        where = (
+            f" in {self._catalogue.folder}"
+            if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}
+            else ""
+        )
         return CheckpointFailed(
             step=step,
             reason=reason,
-            error=f"{error.strerror or error}{where}",
+            error=f"{getattr(error, 'strerror', None) or error}{where}",
             retry_seconds=min(RETRY_SECONDS * 2**self._num_failures, RETRY_SECONDS_MAX),
         )
 
@@ -254,7 +258,7 @@ class CheckpointWriter:
     def _save(self, job: _Job) -> list[Event]:
         try:
             path, manifest = self._commit(job)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return [self._failure(job.snapshot.step, job.snapshot.reason, error)]
         self._last_commit = self._monotonic()
         saved = CheckpointSaved(
@@ -287,7 +291,7 @@ class CheckpointWriter:
             disk.write(temporary / MANIFEST, [manifest.to_bytes()])
             disk.sync_directory(temporary)
             path = self._publish(temporary, job.created)
-        except OSError:
+        except (OSError, ValueError):  # the latter: a manifest that its own reader would refuse
             self._clear(temporary)
             raise
         # Renamed, but maybe not on the medium: to fail from here on is a failure, yet the checkpoint stays.

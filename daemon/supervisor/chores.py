@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from daemon.errors import ConflictError, DaemonError
+from daemon.orders import Evaluate, Sleep
 from daemon.protocol import RunState
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Chores:
         if not learning:
             return "nothing is learning"
         try:
-            operation = await supervisor.act(learning[0].id, "evaluate")
+            operation = await supervisor.act(learning[0].id, Evaluate())
         except ConflictError as conflict:
             return str(conflict)
         await operation.finished.wait()
@@ -53,7 +54,7 @@ class Chores:
         if not learning:
             return "nothing is learning"
         try:
-            operation = await supervisor.act(learning[0].id, "sleep")
+            operation = await supervisor.act(learning[0].id, Sleep())
         except ConflictError as conflict:
             return str(conflict)
         await operation.finished.wait()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from daemon.orders import MAX_REASON, StopForGood
 from daemon.patience import happens
 from daemon.protocol import Command, Outcome, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from daemon.orders import Stop
     from daemon.supervisor.life import TrainerLife
     from daemon.supervisor.live_run import LiveRun
     from daemon.supervisor.newsroom import Newsroom
@@ -29,30 +31,30 @@ class Stops:
         self._newsroom = newsroom
         self._operations = operations
 
-    def order(self, run: LiveRun, life: TrainerLife, arguments: dict[str, Any]) -> Operation:
+    def order(self, run: LiveRun, life: TrainerLife, stop: Stop) -> Operation:
         """Order a run to stop; an order that asks for no more than the one on its way is that one."""
         under_way = pending_stops(self._operations, run.id)
-        if under_way and not arguments.get("force"):
+        if under_way and not stop.force:
             return under_way[-1]
-        return self._send(run, life, arguments)
+        return self._send(run, life, stop)
 
     async def all(self, lives: Iterable[TrainerLife], *, grace_seconds: float, reason: str) -> None:
         """Stop every run for good: try to save within the grace time, kill what has not ended by then."""
         lives = list(lives)
-        arguments = {"reason": reason, "within_seconds": grace_seconds * SAVING_SHARE}
+        stop = StopForGood(reason=reason[:MAX_REASON], within_seconds=grace_seconds * SAVING_SHARE)
         for life in lives:
-            self._send(self._newsroom.runs[life.run], life, arguments)
+            self._send(self._newsroom.runs[life.run], life, stop)
         await asyncio.gather(*(happens(life.ended, grace_seconds) for life in lives))
         for life in lives:
             if not life.ended.is_set():
                 life.kill()
         await asyncio.gather(*(happens(life.ended, AFTER_KILL_SECONDS) for life in lives))
 
-    def _send(self, run: LiveRun, life: TrainerLife, arguments: dict[str, Any]) -> Operation:
+    def _send(self, run: LiveRun, life: TrainerLife, stop: Stop) -> Operation:
         operation = self._operations.open(run.id, "stop")
-        run.reason = str(arguments.get("reason", "asked to"))
+        run.reason = stop.reason
         self._newsroom.change_state(run, RunState.STOPPING, run.reason)
-        life.stop(Command(id=operation.id, action="stop", arguments=arguments))
+        life.stop(Command(id=operation.id, order=stop))
         return operation
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.config_upgrades import config_to_dict
 from daemon.errors import ConflictError, NotFoundError, TrainerLostError
+from daemon.orders import Feed, Stop
 from daemon.protocol import Command, RunState, TrainerOrder
 from daemon.supervisor.clock import Clock, SystemClock
 from daemon.supervisor.life import LifeSettings, TrainerLife
@@ -22,6 +23,7 @@ from daemon.supervisor.stopping import Stops
 if TYPE_CHECKING:
     from daemon.config import RunConfig
     from daemon.home import Home
+    from daemon.orders import Generate, Order, ViewGrowth
     from daemon.schedule.diary import Diary
     from daemon.supervisor.audience import Audience
     from daemon.supervisor.ledger import Ledger
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 # Their answer depends on the brain: it is waited for, so that a refusal is a 409 and not a failed operation.
 ASKED_FIRST = frozenset({"grow", "sleep", "evaluate"})
 ASKED_FIRST_SECONDS = 10.0
-ACTIONS = ("stop", "pause", "continue", "checkpoint", "grow", "sleep", "evaluate")
 JOB_TIMEOUT_SECONDS = 6 * 3600.0
 PUSH_LIMIT_BYTES = 1024 * 1024
 STOPPING = "the daemon is stopping; start it again first"
@@ -228,21 +229,22 @@ class Supervisor:
 
     # -- steering --------------------------------------------------------------------------------------------
 
-    async def act(self, run_id: str, action: str, arguments: dict[str, Any] | None = None) -> Operation:
+    async def act(self, run_id: str, order: Order) -> Operation:
         """Ask a run's trainer for something; the operation ends when the trainer has answered.
 
         Raises:
             ConflictError: when the action does not fit the run's state or its brain.
         """
         run = await self.run(run_id)
-        if action == "stop" and run.id in self._queue:
+        action = order.action
+        if isinstance(order, Stop) and run.id in self._queue:
             return self._leave_queue(run)
         life = self._life_for(run, action)
-        if action == "stop":
-            return self._stops.order(run, life, arguments or {})
+        if isinstance(order, Stop):
+            return self._stops.order(run, life, order)
         life.require_trainer()
         operation = self.operations.open(run.id, action)
-        life.send(Command(id=operation.id, action=action, arguments=arguments or {}))  # type: ignore[arg-type]
+        life.send(Command(id=operation.id, order=order))
         if action in ASKED_FIRST:
             await wait_for(operation, ASKED_FIRST_SECONDS)
             if operation.conflict:
@@ -251,33 +253,30 @@ class Supervisor:
 
     async def feed(self, run_id: str, text: str, *, origin: str = "api") -> Operation:
         """Push text into a run's experience; done once it is journaled."""
-        return await self.act_checked(run_id, "feed", {"text": text, "origin": origin})
+        return await self.act_checked(run_id, Feed(text=text, origin=origin))
 
-    async def generate(
-        self, run_id: str, *, prompt: str, max_bytes: int, temperature: float, top_p: float
-    ) -> dict[str, Any]:
-        """What the brain says after `prompt`.
+    async def ask(self, run_id: str, question: Generate | ViewGrowth) -> dict[str, Any]:
+        """What the trainer answers to a question: what the brain says after a prompt, how it could grow.
 
         Raises:
-            ConflictError: no trainer of the run could say anything.
+            ConflictError: no trainer of the run could say anything, or it does not fit its brain.
             TrainerLostError: it did not answer in time.
         """
-        arguments = {"prompt": prompt, "max_bytes": max_bytes, "temperature": temperature, "top_p": top_p}
-        operation = await self.act_checked(run_id, "generate", arguments)
+        operation = await self.act_checked(run_id, question)
         await operation.finished.wait()
         if operation.conflict:
-            raise ConflictError(operation.error or "the brain cannot speak now")
+            raise ConflictError(operation.error or f"{question.action} is not available now")
         if operation.state == "failed":
             raise TrainerLostError(operation.error or "the trainer did not answer")
         return operation.result
 
-    async def act_checked(self, run_id: str, action: str, arguments: dict[str, Any]) -> Operation:
+    async def act_checked(self, run_id: str, order: Order) -> Operation:
         """As `act`, for actions that only a trainer with a brain can do."""
         run = await self.run(run_id)
-        life = self._life_for(run, action)
+        life = self._life_for(run, order.action)
         life.require_trainer()
-        operation = self.operations.open(run.id, action)
-        life.send(Command(id=operation.id, action=action, arguments=arguments))  # type: ignore[arg-type]
+        operation = self.operations.open(run.id, order.action)
+        life.send(Command(id=operation.id, order=order))
         return operation
 
     async def operation(self, operation_id: str, *, wait_seconds: float = 0.0) -> dict[str, Any]:

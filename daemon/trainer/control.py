@@ -8,9 +8,22 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from brain.errors import SettingsError, SynapsedError
-from brain.sleep.config import MAX_SLEEP_STEPS
+from daemon.orders import (
+    Continue,
+    Evaluate,
+    Feed,
+    Generate,
+    Grow,
+    Pause,
+    SaveCheckpoint,
+    Sleep,
+    Stop,
+    StopForGood,
+    ViewGrowth,
+)
 from daemon.protocol import Command, Outcome, RunState
 from daemon.streams.encodings import last_bytes
+from daemon.trainer.broken_orders import go_on_without
 from daemon.trainer.interrupting import Interrupted
 from daemon.trainer.loop import Ending, Loop
 
@@ -43,17 +56,16 @@ class Control:
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
         self._stop: Command | None = None
-        self._handlers: dict[str, Callable[[Loop, dict[str, Any]], dict[str, Any]]] = {
-            "pause": self._pause,
-            "continue": self._continue,
-            "checkpoint": self._checkpoint,
-            "feed": self._feed,
-            "generate": self._generate,
-            "evaluate": self._evaluate,
-            "grow": self._grow,
-            "growth": self._growth,
-            "sleep": self._sleep,
-            "set": self._not_available,
+        self._handlers: dict[type, Callable[[Loop, Any], dict[str, Any]]] = {
+            Pause: self._pause,
+            Continue: self._continue,
+            SaveCheckpoint: self._checkpoint,
+            Feed: self._feed,
+            Generate: self._generate,
+            Evaluate: self._evaluate,
+            Grow: self._grow,
+            ViewGrowth: self._growth,
+            Sleep: self._sleep,
         }
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._terminate)
@@ -81,8 +93,8 @@ class Control:
 
     def _obey_waiting(self, loop: Loop) -> Ending | None:
         while (command := self._pipe.next_command()) is not None:
-            if command.action == "stop":
-                if (ending := self._end(loop, command)) is not None:
+            if isinstance(command.order, Stop):
+                if (ending := self._end(loop, command, command.order)) is not None:
                     return ending
                 continue
             self._pipe.say(self._obey(loop, command))
@@ -92,24 +104,24 @@ class Control:
             return Ending(state=RunState.STOPPED, reason="terminated by a signal")
         return None
 
-    def _end(self, loop: Loop, stop: Command) -> Ending | None:
+    def _end(self, loop: Loop, command: Command, stop: Stop) -> Ending | None:
         """The ending that was ordered, with its last save; None when that failed and the run goes on."""
         before = loop.run_state
-        reason = str(stop.arguments.get("reason", "stopped by hand"))
-        loop.enter(RunState.STOPPING, reason)
-        arguments = stop.arguments
-        last = save_last(loop, within_seconds=float(arguments.get("within_seconds", 0.0)))
-        if last.error is None or arguments.get("force") or "within_seconds" in arguments:
-            self._stop = stop
-            return Ending(state=RunState.STOPPED, reason=reason, saved=last)
+        loop.enter(RunState.STOPPING, stop.reason)
+        for_good = isinstance(stop, StopForGood)
+        last = save_last(loop, within_seconds=stop.within_seconds if isinstance(stop, StopForGood) else 0.0)
+        if last.error is None or stop.force or for_good:
+            self._stop = command
+            return Ending(state=RunState.STOPPED, reason=stop.reason, saved=last)
         loop.enter(before, "not stopped: the last checkpoint could not be saved")
         result, error = {"state": before.value}, last.error
         self._pipe.say(
-            Outcome(id=stop.id, ok=False, step=loop.step, result=result, error=error, conflict=True)
+            Outcome(id=command.id, ok=False, step=loop.step, result=result, error=error, conflict=True)
         )
         return None
 
     def _obey(self, loop: Loop, command: Command) -> Outcome:
+        journaled = loop.parts.journal.last_sequence
         try:
             result = self._carry_out(loop, command)
         except RefusalError as refusal:
@@ -118,35 +130,38 @@ class Control:
             return Outcome(id=command.id, ok=False, step=loop.step, error=str(interrupted), conflict=True)
         except (SynapsedError, OSError) as error:
             return Outcome(id=command.id, ok=False, step=loop.step, error=str(error))
+        except Exception as error:  # noqa: BLE001 - one order that goes wrong must not cost the run its trainer
+            says = go_on_without(loop, command.order, error, journaled=journaled)
+            return Outcome(id=command.id, ok=False, step=loop.step, error=says)
         return Outcome(id=command.id, ok=True, step=loop.step, result=result)
 
     def _carry_out(self, loop: Loop, command: Command) -> dict[str, Any]:
         if command.action in LONG and self._pipe.ending:
             raise Interrupted  # a stop waits behind it
-        return self._handlers[command.action](loop, command.arguments)
+        return self._handlers[type(command.order)](loop, command.order)
 
-    def _pause(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _pause(self, loop: Loop, order: Pause) -> dict[str, Any]:
         if loop.run_state is RunState.PAUSED:
             raise RefusalError("the run is paused already")
-        loop.pause(arguments.get("reason", "paused by hand"))
+        loop.pause(order.reason)
         return {"checkpoint": loop.parts.saver.newest()}
 
-    def _continue(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _continue(self, loop: Loop, order: Continue) -> dict[str, Any]:
         if loop.run_state is not RunState.PAUSED:
             raise RefusalError(f"the run is {loop.run_state.value}, not paused")
         loop.parts.saver.continued()
-        loop.enter(loop.state_of_going_on(), arguments.get("reason", "continued by hand"))
+        loop.enter(loop.state_of_going_on(), order.reason)
         return {}
 
-    def _checkpoint(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
-        return {"checkpoint": loop.parts.saver.save(loop, arguments.get("reason", "manual"))}
+    def _checkpoint(self, loop: Loop, order: SaveCheckpoint) -> dict[str, Any]:
+        return {"checkpoint": loop.parts.saver.save(loop, order.reason)}
 
-    def _feed(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
-        entry = loop.feed(arguments["text"], arguments.get("origin", "api"))
+    def _feed(self, loop: Loop, order: Feed) -> dict[str, Any]:
+        entry = loop.feed(order.text, order.origin)
         return {"sequence": entry.sequence, "effective_step": entry.step}
 
-    def _generate(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
-        prompt = last_bytes(arguments["prompt"], MAX_PROMPT_BYTES)
+    def _generate(self, loop: Loop, order: Generate) -> dict[str, Any]:
+        prompt = last_bytes(order.prompt, MAX_PROMPT_BYTES)
         deadline = time.monotonic() + ANSWER_SECONDS
 
         def go_on() -> bool:
@@ -157,14 +172,14 @@ class Control:
             said = loop.parts.voice.answer(
                 loop.parts.brain,
                 prompt,
-                max_bytes=arguments["max_bytes"],
-                temperature=arguments["temperature"],
-                top_p=arguments["top_p"],
+                max_bytes=order.max_bytes,
+                temperature=order.temperature,
+                top_p=order.top_p,
                 go_on=go_on,
             )
         return {"text": said.text, "bytes_generated": said.num_bytes}
 
-    def _evaluate(self, loop: Loop, _arguments: dict[str, Any]) -> dict[str, Any]:
+    def _evaluate(self, loop: Loop, _order: Evaluate) -> dict[str, Any]:
         bpc = loop.evaluate()
         if not bpc:
             raise RefusalError(
@@ -172,32 +187,25 @@ class Control:
             )
         return {"bpc": bpc, "probe_bpc": loop.parts.probes.measured(loop.parts.brain, loop.progressed)}
 
-    def _grow(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _grow(self, loop: Loop, order: Grow) -> dict[str, Any]:
         growing = loop.parts.growing
         try:
-            plan = growing.plan_by_hand(
-                loop, arguments.get("site"), arguments.get("fraction"), arguments.get("operator", "widen")
-            )
+            plan = growing.plan_by_hand(loop, order.site, order.fraction, order.operator)
         except SettingsError as error:
             raise RefusalError(str(error)) from error
         return growing.grow_by_hand(loop, plan)
 
-    def _growth(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _growth(self, loop: Loop, order: ViewGrowth) -> dict[str, Any]:
         try:
-            return loop.parts.growing.overview(loop, arguments.get("fraction"))
+            return loop.parts.growing.overview(loop, order.fraction)
         except SettingsError as error:
             raise RefusalError(str(error)) from error
 
-    def _sleep(self, loop: Loop, arguments: dict[str, Any]) -> dict[str, Any]:
-        steps = arguments.get("steps", loop.parts.config.sleep.steps)
-        if not isinstance(steps, int) or not 1 <= steps <= MAX_SLEEP_STEPS:
-            raise RefusalError(f"steps = {steps!r}: a whole number from 1 to {MAX_SLEEP_STEPS} is expected")
+    def _sleep(self, loop: Loop, order: Sleep) -> dict[str, Any]:
+        steps = loop.parts.config.sleep.steps if order.steps is None else order.steps
         if (why := loop.parts.sleeping.refusal(loop)) is not None:
             raise RefusalError(why)
         return {"effective_step": loop.parts.sleeping.by_hand(loop, steps), "steps": steps}
-
-    def _not_available(self, _loop: Loop, _arguments: dict[str, Any]) -> dict[str, Any]:
-        raise RefusalError("not available for this brain")
 
 
 def save_last(loop: Loop, *, within_seconds: float) -> LastSave:

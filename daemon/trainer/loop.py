@@ -302,6 +302,8 @@ class Loop:
                 self.parts.growing.apply(self, GrowthPlan.from_json(entry.payload))
             case "roll_back":
                 roll_back(self, entry.payload["checkpoint"])
+            case "void":
+                pass
             case _:
                 raise AssertionError(f"no journal entry is of kind {entry.kind!r}")
         self.parts.state.journal_sequence = entry.sequence

@@ -16,6 +16,7 @@ from websockets.typing import Subprotocol
 
 from daemon.api.feed import REPLAY_LIMIT, FeedTiming
 from daemon.api.server import QuietServer
+from daemon.orders import Pause, Stop
 from daemon.protocol import RunState
 from daemon.supervisor.listening import bind
 from tests.unit.daemon.api.reception import TOKEN, Reception, receiving
@@ -91,7 +92,7 @@ async def test_hello_welcome_snapshot_and_then_life(home: Home) -> None:
         assert len(delta["columns"]["step"]) == len(delta["columns"]["bpc"])
         assert delta["columns"]["replay_bpc"] == [None] * len(delta["columns"]["step"])
         await until(client, of_kind("heartbeat"))
-        await reception.supervisor.act(run.id, "stop")
+        await reception.supervisor.act(run.id, Stop())
         frames = await until(
             client, lambda frame: frame["type"] == "run" and frame["run"]["state"] == "stopped"
         )
@@ -121,7 +122,7 @@ async def test_coming_back_misses_no_event_within_one_life_and_over_a_restart(ho
             for frame in frames:
                 for event in [frame] if frame["type"] == "event" else frame.get("events", []):
                     seen[event["seq"]] = event
-        await reception.supervisor.act(run.id, "pause")
+        await reception.supervisor.act(run.id, Pause())
         await reception.heard.until(lambda: run.state is RunState.PAUSED)
         async with listening(url, {"epoch": epoch, "seq": max(seen)}) as client:
             frames = await until(client, of_kind("gap"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors.torch import load_file
 
 from brain.growth.decision import birth_seed
+from daemon.orders import Grow
 from daemon.protocol import Command
 from daemon.trainer.offline import export
 from tests.integration.test_bit_exact import learn, weights_hash
@@ -200,7 +201,7 @@ def test_a_roll_back_leaves_what_is_frozen_as_it_was(home: Home) -> None:
 
     run = LoopUnderTest(home, sick, limits__steps=60)
     running.append(run)
-    run.ours.send(Command(id="c", action="grow", arguments={"operator": "column"}))
+    run.ours.send(Command(id="c", order=Grow(operator="column")))
     events = run.events()
     assert [event["kind"] for event in events].count("rolled_back") == 1
     [grown] = run.parts.state.growth_history

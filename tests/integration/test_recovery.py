@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from daemon.orders import Stop
 from daemon.protocol import Command, Report
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.control import Control
@@ -100,7 +101,7 @@ def test_after_three_roll_backs_the_run_pauses_and_can_be_stopped(home: Home) ->
     run = LoopUnderTest(home, sick=lambda step: step >= 4, limits__steps=1000)
     paused = run.wait_for_event("state_changed", run.ours)
     assert "non-finite" in paused["message"]
-    run.ours.send(Command(id="c", action="stop"))
+    run.ours.send(Command(id="c", order=Stop()))
     run.thread.join(60)
     assert run.goodbye is not None
     assert run.goodbye.state == "stopped"

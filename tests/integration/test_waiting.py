@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.home import Home
+from daemon.orders import Stop
 from daemon.protocol import Command, Goodbye
 from tests.daemon_process import DaemonProcess
 from tests.trainer_process import TrainerProcess, newest, spawn, tiny_order
@@ -77,7 +78,7 @@ def stop(trainer: TrainerProcess, home: Home) -> Path:
 
 def end(trainer: TrainerProcess) -> Goodbye:
     """Stop it; its last words."""
-    trainer.connection.send(Command(id="stop", action="stop"))
+    trainer.connection.send(Command(id="stop", order=Stop()))
     return trainer.finish()
 
 

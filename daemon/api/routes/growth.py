@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from brain.growth.plan import OperatorByHand
 from daemon.api.context import ContextOf
-from daemon.api.shapes import Operation, Request
-from daemon.errors import ConflictError, TrainerLostError
+from daemon.api.shapes import Operation
+from daemon.orders import Grow, ViewGrowth
 
 router = APIRouter(prefix="/runs", tags=["growth"])
-
-Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 
 class Preview(BaseModel):
@@ -83,19 +80,6 @@ class GrowthView(BaseModel):
     history: list[dict[str, Any]]
 
 
-class Growing(Request):
-    """What to grow; without a site, where neurons are missed most.
-
-    `widen` adds neurons to the site, `fraction` of its own or `growth.fraction`; `deepen` adds a block behind
-    that of the site; `expert` adds an expert beside its MLP; `column` freezes all that is there and adds a column
-    beside it, and takes no site. What is born whole takes no fraction.
-    """
-
-    operator: OperatorByHand = "widen"
-    site: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    fraction: Fraction | None = None
-
-
 @router.get("/{run_id}/growth", response_model=GrowthView)
 async def growth(
     context: ContextOf,
@@ -103,18 +87,17 @@ async def growth(
     fraction: Annotated[float | None, Query(gt=0, le=1, allow_inf_nan=False)] = None,
 ) -> Any:
     """Sites, what keeps each from growing, and a preview; asked of the trainer between two steps."""
-    operation = await context.supervisor.act_checked(run_id, "growth", {"fraction": fraction})
-    await operation.finished.wait()
-    if operation.conflict:
-        raise ConflictError(operation.error or "this brain cannot grow")
-    if operation.state == "failed":
-        raise TrainerLostError(operation.error or "the trainer did not answer")
-    return operation.result
+    return await context.supervisor.ask(run_id, ViewGrowth(fraction=fraction))
 
 
 @router.post("/{run_id}/growth", status_code=202, response_model=Operation)
-async def grow(context: ContextOf, run_id: str, wanted: Growing, response: Response) -> Any:
-    """Grow by hand; saved before and journaled before the operation is done. 409 where it cannot."""
-    operation = await context.supervisor.act(run_id, "grow", wanted.model_dump(exclude_none=True))
+async def grow(context: ContextOf, run_id: str, wanted: Grow, response: Response) -> Any:
+    """Grow by hand; saved before and journaled before the operation is done. 409 where it cannot.
+
+    `widen` adds neurons to the site, `fraction` of its own or `growth.fraction`; `deepen` adds a block behind
+    that of the site; `expert` adds an expert beside its MLP; `column` freezes all that is there and adds a column
+    beside it, and takes no site. What is born whole takes no fraction.
+    """
+    operation = await context.supervisor.act(run_id, wanted)
     response.headers["Location"] = f"/api/v1/operations/{operation.id}"
     return operation.view()

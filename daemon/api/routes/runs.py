@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from brain.sleep.config import MAX_SLEEP_STEPS
+from daemon.api.actions import Action
 from daemon.api.context import ContextOf
 from daemon.api.paging import Cursor, Limit
 from daemon.api.shapes import FullRun, Hours, Name, Operation, Page, Request, Run, Settings, Steps
 from daemon.config_loading import list_presets, resolve_config, unfold
 from daemon.errors import ConfigError, UsageError
+from daemon.orders import Generate
 from daemon.supervisor.deleting import delete_run
 from daemon.supervisor.requests import StartRequest
 from daemon.supervisor.supervisor import PUSH_LIMIT_BYTES
@@ -32,26 +33,10 @@ class NewRun(Request):
     queue: bool = Field(default=False, description="Wait for the learning run to end instead of a 409.")
 
 
-class Action(Request):
-    """What a run should do."""
-
-    action: Literal["stop", "pause", "continue", "checkpoint", "grow", "sleep", "evaluate"]
-    arguments: dict[str, Any] = Field(default_factory=dict)
-
-
 class Experience(Request):
     """Text that enters the stream."""
 
     text: Annotated[str, Field(min_length=1, max_length=PUSH_LIMIT_BYTES)]
-
-
-class Prompt(Request):
-    """What to say to the brain."""
-
-    prompt: Annotated[str, Field(max_length=65536)] = ""
-    max_bytes: Annotated[int, Field(ge=1, le=8192)] = 200
-    temperature: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.8
-    top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.95
 
 
 class Said(Request):
@@ -115,9 +100,7 @@ async def delete(
 @router.post("/{run_id}/actions", status_code=202, response_model=Operation)
 async def act(context: ContextOf, run_id: str, action: Action, response: Response) -> Any:
     """Ask a run to do something between two steps."""
-    if action.action == "sleep":
-        _check_sleep(action.arguments)
-    operation = await context.supervisor.act(run_id, action.action, action.arguments)
+    operation = await context.supervisor.act(run_id, action.arguments)
     response.headers["Location"] = f"/api/v1/operations/{operation.id}"
     return operation.view()
 
@@ -133,30 +116,10 @@ async def feed(context: ContextOf, run_id: str, experience: Experience, response
 
 
 @router.post("/{run_id}/generate", response_model=Said)
-async def generate(context: ContextOf, run_id: str, prompt: Prompt) -> Any:
+async def generate(context: ContextOf, run_id: str, prompt: Generate) -> Any:
     """What the brain says next."""
-    result = await context.supervisor.generate(
-        run_id,
-        prompt=prompt.prompt,
-        max_bytes=prompt.max_bytes,
-        temperature=prompt.temperature,
-        top_p=prompt.top_p,
-    )
+    result = await context.supervisor.ask(run_id, prompt)
     return {name: result.get(name) for name in ("text", "bytes_generated", "step")}
-
-
-def _check_sleep(arguments: dict[str, Any]) -> None:
-    """Refuse what is wrong whatever the run is doing; a sleep that does not fit it now is the trainer's 409."""
-    unknown = sorted(set(arguments) - {"steps"})
-    if unknown:
-        path = f"arguments.{unknown[0]}"
-        raise UsageError(f"{path}: sleep takes steps and nothing else", path=path)
-    steps = arguments.get("steps", MAX_SLEEP_STEPS)
-    if type(steps) is not int or not 1 <= steps <= MAX_SLEEP_STEPS:
-        raise UsageError(
-            f"arguments.steps = {steps!r}: a whole number from 1 to {MAX_SLEEP_STEPS} is expected",
-            path="arguments.steps",
-        )
 
 
 def _start_request(new: NewRun) -> StartRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,13 +29,13 @@ async def test_arguments_are_checked_before_the_trainer_is_asked(home: Home) -> 
         live = await reception.supervisor.run(run["id"])
         await reception.heard.until(lambda: live.state is RunState.RUNNING and live.step > 1)
         path = f"/api/v1/runs/{run['id']}/actions"
-        for steps in (0, -1, 10_001, 1.5, True, "8", None):
+        wrong: tuple[Any, ...] = (0, -1, 10_001, 1.5, True, "8", [])
+        for steps in wrong:
             answer = await client.post(path, json={"action": "sleep", "arguments": {"steps": steps}})
             assert answer.status_code == 422
-            assert "a whole number from 1 to 10000 is expected" in answer.json()["detail"]
             assert answer.json()["errors"][0]["path"] == "arguments.steps"
         unknown = await client.post(path, json={"action": "sleep", "arguments": {"step": 8}})
         assert (unknown.status_code, unknown.json()["errors"][0]["path"]) == (422, "arguments.step")
-        for arguments in ({}, {"steps": 1}, {"steps": 10_000}):
+        for arguments in ({}, {"steps": None}, {"steps": 1}, {"steps": 10_000}):
             refused = await client.post(path, json={"action": "sleep", "arguments": arguments})
             assert (refused.status_code, refused.json()["detail"]) == (409, "asleep already")

@@ -9,6 +9,7 @@ before the checkpoint it goes on from).
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -21,6 +22,18 @@ from daemon.checkpoint.manifest import FILES, STATE, Environment, Manifest, read
 from daemon.checkpoint.run_lock import RunLock
 from daemon.durable import FileRecord
 from daemon.events import AlarmCleared, AlarmRaised, CheckpointSaved, ExperiencePushed, StateChanged
+from daemon.orders import (
+    Continue,
+    Feed,
+    Generate,
+    Grow,
+    Pause,
+    SaveCheckpoint,
+    Sleep,
+    Stop,
+    StopForGood,
+    ViewGrowth,
+)
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 
 if TYPE_CHECKING:
@@ -166,9 +179,9 @@ class ScriptedTrainer:
 
     def obey(self, command: Command) -> None:
         result: dict[str, Any] = {}
-        match command.action:
-            case "stop" if self.script.get("disk_full"):
-                if command.arguments.get("force") or "within_seconds" in command.arguments:
+        match command.order:
+            case Stop(force=force) if self.script.get("disk_full"):
+                if force or isinstance(command.order, StopForGood):
                     self.say_goodbye("stopped", error=FULL)
                     sys.exit(0)
                 result = {"state": self.state}
@@ -176,27 +189,27 @@ class ScriptedTrainer:
                     Outcome(id=command.id, ok=False, step=self.step, result=result, error=FULL, conflict=True)
                 )
                 return
-            case "stop":
+            case Stop():
                 self.end("stopped", command)
-            case "pause":
+            case Pause():
                 self.save("pause")
                 self.enter("paused", "running")
-            case "continue":
+            case Continue():
                 self.enter("running", "paused")
-            case "checkpoint":
+            case SaveCheckpoint():
                 result = {"checkpoint": self.save("manual")}
-            case "feed":
-                data = command.arguments["text"].encode()
+            case Feed(text=text):
+                data = text.encode()
                 event = ExperiencePushed(step=self.step, num_bytes=len(data), origin="api", excerpt="…")
                 self.events.append(event.record())
                 result = {"sequence": 1, "effective_step": self.step}
-            case "generate":
-                result = {"text": command.arguments["prompt"] + "!", "bytes_generated": 1}
-            case "growth":
+            case Generate(prompt=prompt):
+                result = {"text": prompt + "!", "bytes_generated": 1}
+            case ViewGrowth():
                 result = self.script.get("growth", {})
-            case "grow" if "grown" in self.script:
-                result = {**command.arguments, **self.script["grown"]}
-            case "grow" | "sleep":
+            case Grow() if "grown" in self.script:
+                result = {**dataclasses.asdict(command.order), **self.script["grown"]}
+            case Grow() | Sleep():
                 words = self.script.get("conflict", "not available for this brain")
                 self.answer(Outcome(id=command.id, ok=False, step=self.step, error=words, conflict=True))
                 return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.errors import ConflictError, NoCheckpointError, NotFoundError, TornCheckpointError, UsageError
+from daemon.orders import Continue, Generate, Grow, Pause, SaveCheckpoint, Stop
 from daemon.protocol import RunState
 from daemon.supervisor.requests import ResumeRequest, StartRequest
 from daemon.supervisor.restart import RestartPolicy
@@ -28,7 +29,7 @@ async def test_a_run_learns_and_stops_with_a_last_checkpoint(home: Home) -> None
     async with staged(home) as (supervisor, heard):
         run = await supervisor.start(start_request())
         await heard.until(lambda: run.step >= 12)
-        operation = await supervisor.act(run.id, "stop")
+        operation = await supervisor.act(run.id, Stop())
         assert run.state is RunState.STOPPING
         ended = await supervisor.wait_ended(run.id)
 
@@ -68,10 +69,10 @@ async def test_a_second_run_is_a_conflict_unless_it_queues(home: Home) -> None:
         second = await supervisor.start(StartRequest(config=start_request().config, queue=True))
         third = await supervisor.start(StartRequest(config=start_request().config, queue=True))
         assert second.state is RunState.QUEUED
-        await supervisor.act(third.id, "stop")
+        await supervisor.act(third.id, Stop())
         assert third.state is RunState.STOPPED
         await heard.until(lambda: first.state is RunState.RUNNING)
-        await supervisor.act(first.id, "stop")
+        await supervisor.act(first.id, Stop())
         await heard.until(lambda: second.state is RunState.RUNNING)
         assert first.state is RunState.STOPPED
 
@@ -81,24 +82,24 @@ async def test_pause_and_continue_and_what_does_not_fit(home: Home) -> None:
         run = await supervisor.start(start_request())
         await heard.until(lambda: run.state is RunState.RUNNING)
         with pytest.raises(ConflictError, match="not paused"):
-            await supervisor.act(run.id, "continue")
-        await supervisor.act(run.id, "pause")
+            await supervisor.act(run.id, Continue())
+        await supervisor.act(run.id, Pause())
         await heard.until(lambda: run.state is RunState.PAUSED)
         with pytest.raises(ConflictError, match="already"):
-            await supervisor.act(run.id, "pause")
-        await supervisor.act(run.id, "continue")
+            await supervisor.act(run.id, Pause())
+        await supervisor.act(run.id, Continue())
         await heard.until(lambda: run.state is RunState.RUNNING)
         with pytest.raises(ConflictError, match="not available for this brain"):
-            await supervisor.act(run.id, "grow")
+            await supervisor.act(run.id, Grow())
         with pytest.raises(NotFoundError, match="r-none"):
-            await supervisor.act("r-none", "pause")
+            await supervisor.act("r-none", Pause())
 
 
 async def test_feeding_and_asking(home: Home) -> None:
     async with staged(home) as (supervisor, heard):
         run = await supervisor.start(start_request())
         fed = await supervisor.feed(run.id, "hello")
-        said = await supervisor.generate(run.id, prompt="To be", max_bytes=4, temperature=0.5, top_p=1.0)
+        said = await supervisor.ask(run.id, Generate(prompt="To be", max_bytes=4, temperature=0.5, top_p=1.0))
         assert said["text"] == "To be!"
         assert said["step"] >= 0
         await heard.until(lambda: fed.state == "done")
@@ -132,7 +133,7 @@ async def test_a_killed_trainer_fails_its_commands_in_one_line(home: Home) -> No
     async with staged(home, script={"deaf": True, "sessions": 1}) as (supervisor, heard):
         run = await supervisor.start(start_request())
         await heard.until(lambda: run.state is RunState.RUNNING)
-        operation = await supervisor.act(run.id, "checkpoint")
+        operation = await supervisor.act(run.id, SaveCheckpoint())
         pid = supervisor.newsroom.lives[run.id].pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
@@ -152,7 +153,7 @@ async def test_too_many_deaths_end_in_crashed_with_the_reason(home: Home) -> Non
         lost = [event for event in heard.events if event["kind"] == "trainer_lost"]
         assert [event["data"]["restart_seconds"] is None for event in lost] == [False, False, True]
         with pytest.raises(ConflictError, match="crashed"):
-            await supervisor.act(run.id, "pause")
+            await supervisor.act(run.id, Pause())
 
 
 async def test_a_mistake_of_the_users_is_not_tried_again(home: Home) -> None:
@@ -274,5 +275,5 @@ async def test_stopping_between_two_lives_ends_the_run_at_once(home: Home) -> No
         await heard.until(lambda: "trainer_lost" in heard.kinds())
         with pytest.raises(ConflictError, match="no trainer at this moment"):
             await supervisor.feed(run.id, "hello")
-        operation = await supervisor.act(run.id, "stop")
+        operation = await supervisor.act(run.id, Stop())
         assert (run.state, operation.state) == (RunState.STOPPED, "done")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from daemon.config import SampleConfig
+from daemon.orders import Generate
 from daemon.protocol import Command, Outcome, RunState
 from daemon.streams.encodings import last_bytes
 from daemon.trainer import control
@@ -62,8 +63,13 @@ class FakeFlag:
         return self.raised
 
 
+class FakeJournal:
+    last_sequence = 0
+
+
 class FakeParts:
     def __init__(self) -> None:
+        self.journal = FakeJournal()
         self.brain = FakeBrain()
         self.voice = Voice(SampleConfig(), device=torch.device("cpu"), seed=0)
 
@@ -91,8 +97,8 @@ class FakeLoop:
 
 def asked(max_bytes: int, patience: int = 10_000) -> tuple[FakeLoop, Outcome]:
     """A loop after it was asked to speak, and its answer."""
-    settings = {"prompt": "x", "max_bytes": max_bytes, "temperature": 1.0, "top_p": 1.0}
-    pipe = FakePipe(Command(id="op-1", action="generate", arguments=settings))
+    order = Generate(prompt="x", max_bytes=max_bytes, temperature=1.0, top_p=1.0)
+    pipe = FakePipe(Command(id="op-1", order=order))
     loop = FakeLoop(pipe, patience)
     Control(pipe)(loop)  # type: ignore[arg-type]
     (outcome,) = pipe.said
