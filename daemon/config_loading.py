@@ -37,6 +37,7 @@ PREFIX = "SYNAPSED_"
 # Names with the prefix that are no settings of a run.
 RESERVED = frozenset({"HOME", "TOKEN", "DATABASE_URL", "HOST", "PORT"})
 RESERVED_PREFIX = ("TEST_", "KEEP__")  # of tests, and of the home
+MAX_DEPTH = 16  # settings are tables in tables; what is deeper is no setting, and may be deeper than a stack
 
 
 EXPECTED = {
@@ -161,15 +162,19 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def unfold(settings: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
+def unfold(settings: Mapping[str, Any], *, origin: str, depth: int = 0) -> dict[str, Any]:
     """Nested form of settings whose keys may be dotted; a later key overrides an earlier one.
 
     >>> unfold({"stream.rows": 16, "stream": {"segment_bytes": 32}}, origin="command line")
     {'stream': {'rows': 16, 'segment_bytes': 32}}
     """
+    if depth > MAX_DEPTH:
+        raise ConfigError(f"settings stand in tables at most {MAX_DEPTH} deep ({origin})")
     nested: dict[str, Any] = {}
     for dotted, value in settings.items():
         *parents, last = str(dotted).split(".")
+        if len(parents) > MAX_DEPTH:
+            raise ConfigError(f"no setting is called {str(dotted)[:60]}… ({origin})", path=str(dotted)[:60])
         table = nested
         for parent in parents:
             below = table.setdefault(parent, {})
@@ -178,7 +183,10 @@ def unfold(settings: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
                     f"{dotted} cannot be set: {parent} is a value, not a table ({origin})", path=dotted
                 )
             table = below
-        _merge(table, {last: unfold(value, origin=origin) if isinstance(value, Mapping) else value})
+        _merge(
+            table,
+            {last: unfold(value, origin=origin, depth=depth + 1) if isinstance(value, Mapping) else value},
+        )
     return nested
 
 
@@ -249,6 +257,11 @@ def _validate(
         first = error.errors(include_url=False)[0]
         path = (*parents, *(str(part) for part in first["loc"]))
         name, where = ".".join(path), _origin(layers, path)
+        if first["type"] == "json_invalid":
+            asked = f" ({layers[-1].origin})" if layers else ""
+            raise ConfigError(
+                f"a setting is nested too deep, or holds text that is no Unicode{asked}"
+            ) from None
         if first["type"] == "unexpected_keyword_argument":
             raise ConfigError(
                 f"no setting is called {name}{_nearest(name, setting_names(kind))}{where}", path=name
@@ -291,10 +304,10 @@ def _check_ranges(config: RunConfig, layers: list[Layer]) -> None:
         name = ".".join(path)
         allowed = range_of(name)
         if not math.isfinite(value):
-            bounds = "" if allowed is None else f" {allowed}"
+            bounds = "" if allowed is None else f" {allowed.said_to(0.0)}"
             expected = f"a finite number{bounds}"
         elif allowed is not None and value not in allowed:
-            expected = f"a number {allowed}"
+            expected = f"a number {allowed.said_to(value)}"
         else:
             continue
         raise ConfigError(

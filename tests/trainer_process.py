@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from daemon.config_loading import resolve_config
 from daemon.config_upgrades import config_to_dict
-from daemon.orders import order_of
+from daemon.orders import Order, order_of
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 from daemon.trainer.process import trainer_main
 
@@ -76,8 +76,12 @@ class TrainerProcess:
 
     def order(self, action: str, **arguments: Any) -> Outcome:
         """Give a command and wait for its outcome."""
-        identity = f"c{len(self.outcomes)}-{action}"
-        self.connection.send(Command(id=identity, order=order_of(action, arguments)))
+        return self.give(order_of(action, arguments))
+
+    def give(self, order: Order) -> Outcome:
+        """Give an order and wait for its outcome."""
+        identity = f"c{len(self.outcomes)}-{order.action}"
+        self.connection.send(Command(id=identity, order=order))
         self.hear_until(lambda trainer: identity in trainer.outcomes)
         return self.outcomes[identity]
 

@@ -54,6 +54,7 @@ NOUNS = (
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemBody, "description": description}
     for status, description in (
+        (400, "The request cannot be read"),
         (401, "The token is missing or wrong"),
         (404, "There is none of that id"),
         (409, "It does not fit the state of things"),
@@ -84,10 +85,26 @@ def create_app(context: Context, *, hosts: Iterable[str]) -> Guard:
         app.include_router(noun.router, prefix=PREFIX, responses=PROBLEMS)
     app.include_router(page.router)
     app.mount("/static", page.static_files())
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]
     app.state.registry = registry_of(context.supervisor, context.hub, context.version)
     app.include_router(metrics.router)
     inner = BodyLimit(Idempotency(app, answers=context.supervisor.ledger))
     return Guard(inner, access=context.access, hosts=hosts)
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, in which every error is a problem, as it is in truth; made once."""
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        for methods in document["paths"].values():
+            for operation in methods.values():
+                for status, response in operation["responses"].items():
+                    if status >= "400" and "application/json" in response.get("content", {}):
+                        response["content"] = {
+                            problems.Problem.media_type: response["content"].pop("application/json")
+                        }
+        app.openapi_schema = document
+    return app.openapi_schema
 
 
 def allowed_hosts(host: str, port: int, *, more: Iterable[str] = ()) -> frozenset[str]:

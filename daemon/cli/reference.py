@@ -130,7 +130,8 @@ def _range(name: str, hint: Any) -> str:
     if not types & {int, float}:
         return ""
     item = f"{name}.0" if typing.get_origin(hint) in (tuple, dict) else name
-    return str(range_of(item) or "").removeprefix("of ")
+    allowed = range_of(item)
+    return "" if allowed is None else allowed.said_to(0.0).removeprefix("of ")
 
 
 def _docstring(config: type) -> tuple[str, dict[str, str]]:

@@ -242,7 +242,7 @@ class Growing:
         """Every site on a batch, drawn from the step alone; nothing when a number is not finite."""
         brain = loop.parts.brain
         assert isinstance(brain, Growable)
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + loop.step)
+        generator = torch.Generator().manual_seed((self._seed * 1_000_003 + loop.step) % 2**63)
         probes = dict(brain.probe_sites(batch, generator))
         sound = all(
             math.isfinite(probe.birth_gradient)

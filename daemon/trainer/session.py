@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from brain.errors import SynapsedError
 from daemon.checkpoint.run_lock import RunLock
+from daemon.errors import UsageError
 from daemon.events import DegradedChanged, RunResumed
 from daemon.home import Home
 from daemon.protocol import Goodbye, Ready, RunState, TrainerOrder
@@ -19,7 +20,7 @@ from daemon.trainer.reporting import Reporter
 from daemon.trainer.storage import Retry, is_failing_disk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
 
     from daemon.trainer.assembly import Origin
@@ -65,7 +66,8 @@ def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib
         if not lock:
             found = RunLock(home.root, order.run_id, timeout_seconds=LOCK_TIMEOUT_SECONDS)
             lock.append(stack.enter_context(found))
-        return assemble_parts(order, home, pipe, reporter)
+        with building(order):
+            return assemble_parts(order, home, pipe, reporter)
 
     lock: list[RunLock] = []
     parts, origin = wait_for_disk(assemble, pipe, reporter)
@@ -126,3 +128,22 @@ def wait_for_disk(work: Callable[[], T], pipe: Pipe, reporter: Reporter, *, retr
 def _degrade(reporter: Reporter, reason: str | None) -> None:
     if reporter.set_degraded("start", reason):
         reporter.event(DegradedChanged(degraded=reason is not None, reason=reason or "start"))
+
+
+@contextlib.contextmanager
+def building(order: TrainerOrder) -> Iterator[None]:
+    """Within, a newborn run that cannot be built ends with the reason: it would fail the same way again.
+
+    Raises:
+        UsageError: its settings ask for more than there is, or for what does not go together.
+    """
+    try:
+        yield
+    except SynapsedError:
+        raise
+    except (ValueError, OverflowError, MemoryError, RuntimeError) as error:
+        allocation = not isinstance(error, RuntimeError) or "alloc" in str(error) or "memory" in str(error)
+        if order.checkpoint is not None or not allocation:
+            raise
+        says = " ".join(str(error).split())[:300] or type(error).__name__
+        raise UsageError(f"the brain cannot be built with these settings: {says}") from error

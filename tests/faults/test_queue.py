@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.errors import ConflictError
+from daemon.orders import Stop
 from daemon.protocol import RunState
 from daemon.supervisor.requests import ResumeRequest, StartRequest
 from tests.unit.daemon.supervisor.scripted_trainer import write_script
@@ -57,7 +58,7 @@ async def test_a_run_waits_or_learns_once(home: Home) -> None:
         assert refusals == [words] * 2
         assert run.state is RunState.QUEUED
 
-        await supervisor.act(other.id, "stop")
+        await supervisor.act(other.id, Stop())
         await heard.until(lambda: run.state is RunState.RUNNING)
         assert run.session == 2
         newest = supervisor.ledger.catalogue.list(run.id)[0]

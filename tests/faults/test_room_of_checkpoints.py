@@ -10,6 +10,7 @@ from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.holds import Holds
 from daemon.checkpoint.manifest import MODEL
 from daemon.config import CheckpointConfig
+from daemon.orders import Stop
 from daemon.supervisor.requests import ResumeRequest
 from daemon.supervisor.tidying import Tidier
 from tests.unit.daemon.checkpoint.samples import Clock, flip_bit, save_steps
@@ -123,7 +124,7 @@ async def test_one_that_is_about_to_be_resumed_stays(home: Home) -> None:
         assert steps(home, run.id) == [1, 3]
         with pytest.raises(Exception, match=f"is about to be resumed by {fork.id}"):
             await supervisor.newsroom.delete_checkpoint(made[0].name)
-        await supervisor.act(fork.id, "stop")
+        await supervisor.act(fork.id, Stop())
         assert Holds(home.checkpoints).by_run() == {}
         await tidier.checkpoints()
         assert steps(home, run.id) == [3]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daemon.orders import SaveCheckpoint, Stop, StopForGood
 from daemon.protocol import RunState
 from daemon.supervisor.restart import RestartPolicy
 from tests.trainer_process import spawn, tiny_order
@@ -45,9 +46,9 @@ async def test_a_stop_outlives_the_trainer_that_should_obey_it(home: Home) -> No
         run = await supervisor.start(start_request())
         await heard.until(lambda: run.step > 10)
         pid = freeze(supervisor, run.id)
-        asked = await supervisor.act(run.id, "checkpoint")
-        first = await supervisor.act(run.id, "stop")
-        again = await supervisor.act(run.id, "stop")
+        asked = await supervisor.act(run.id, SaveCheckpoint())
+        first = await supervisor.act(run.id, Stop())
+        again = await supervisor.act(run.id, Stop())
         assert again is first, "a further order is the one on its way"
         os.kill(pid, signal.SIGKILL)
         ended = await supervisor.wait_ended(run.id)
@@ -72,7 +73,7 @@ async def test_the_daemon_does_not_wait_for_ever(home: Home) -> None:
         run = await supervisor.start(start_request())
         await heard.until(lambda: run.step > 10)
         freeze(supervisor, run.id)
-        order = await supervisor.act(run.id, "stop")
+        order = await supervisor.act(run.id, Stop())
         await supervisor.close(grace_seconds=0.2)
         assert run.state is RunState.STOPPED
         assert "steps since then are lost" in str(run.reason)
@@ -89,7 +90,7 @@ async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
     async with staged(home, life=life, script={"disk_full": True}) as (supervisor, heard):
         run = await supervisor.start(start_request())
         await heard.until(lambda: run.step > 10)
-        order = await supervisor.act(run.id, "stop")
+        order = await supervisor.act(run.id, Stop())
         await order.finished.wait()
         assert order.state == "failed"
         assert str(order.error).startswith(f"{FULL}. The run goes on; to end it all the same: ")
@@ -103,7 +104,7 @@ async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
         await heard.until(lambda: run.session == 2 and run.state is RunState.RUNNING)
 
         await heard.until(lambda: run.step > 3)
-        forced = await supervisor.act(run.id, "stop", {"force": True})
+        forced = await supervisor.act(run.id, Stop(force=True))
         ended = await supervisor.wait_ended(run.id)
         assert forced.state == "done"
         assert (ended.state, ended.checkpoint, ended.checkpoint_step) == (RunState.STOPPED, FIRST, 0)
@@ -146,7 +147,7 @@ def test_the_trainer_refuses_tries_again_and_obeys(home: Home) -> None:
         trainer.hear_until(lambda it: it.step > step)
 
         before = trainer.kinds().count("checkpoint_failed")
-        trainer.order("stop", within_seconds=2.5)
+        trainer.give(StopForGood(reason="the daemon stops", within_seconds=2.5))
         goodbye = trainer.finish()
         assert trainer.kinds().count("checkpoint_failed") - before == 2
         [first] = (path.name for path in (home.root / "kept").iterdir())

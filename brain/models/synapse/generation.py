@@ -99,6 +99,9 @@ def score_rows(reader: Reader, rows: Tensor, mask: Tensor) -> Tensor:
     return total
 
 
+COLDEST = 1e-9
+
+
 def continue_bytes(
     reader: Reader,
     prompt: bytes,
@@ -126,10 +129,12 @@ def continue_bytes(
 def draw(logits: Tensor, *, temperature: float, top_p: float, generator: torch.Generator) -> int:
     """One byte from logits (256,): the most probable ones that together reach `top_p`, in their proportions.
 
-    Temperature 0 takes the most probable. Source: Holtzman et al. 2020 (nucleus sampling).
+    Temperature 0 takes the most probable, as does one so near to it that the logits would overflow.
+
+    Source: Holtzman et al. 2020 (nucleus sampling).
     """
     logits = logits.detach().to(generator.device, torch.float64)
-    if temperature == 0.0:
+    if temperature < COLDEST:
         return int(logits.argmax())
     chance, order = (logits / temperature).softmax(dim=-1).sort(descending=True, stable=True)
     # The first byte is always kept; each next one while those before it have not reached top_p.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,20 @@ def complaint(overrides: dict[str, Any] | None = None, **where: Any) -> str:
     message = str(caught.value)
     assert "\n" not in message
     return message
+
+
+def deep_table(levels: int) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for _ in range(levels):
+        table = {"a": table}
+    return table
+
+
+def deep_list(levels: int) -> list[Any]:
+    items: list[Any] = []
+    for _ in range(levels):
+        items = [items]
+    return items
 
 
 def test_each_layer_overrides_the_one_before(tmp_path: Path) -> None:
@@ -94,15 +109,21 @@ def test_the_environment_chooses_the_preset_and_ignores_what_is_no_setting() -> 
         ({"stream.rows": "many"}, 'stream.rows = "many": a whole number is expected (command line)'),
         ({"stream.rows": True}, "stream.rows = true: a whole number is expected (command line)"),
         ({"stream.rows": 1.5}, "stream.rows = 1.5: a whole number is expected (command line)"),
-        ({"stream.rows": 0}, "stream.rows = 0: a number of at least 1 is expected (command line)"),
+        (
+            {"stream.rows": 0},
+            "stream.rows = 0: a number of at least 1 and at most 65536 is expected (command line)",
+        ),
         (
             {"replay.fraction": 1.2},
             "replay.fraction = 1.2: a number of at least 0 and below 1 is expected (command line)",
         ),
-        ({"limits.hours": -1.0}, "limits.hours = -1.0: a number above 0 is expected (command line)"),
+        (
+            {"limits.hours": -1.0},
+            "limits.hours = -1.0: a number above 0 and at most 1e+06 is expected (command line)",
+        ),
         (
             {"limits.hours": float("nan")},
-            "limits.hours = NaN: a finite number above 0 is expected (command line)",
+            "limits.hours = NaN: a finite number above 0 and at most 1e+06 is expected (command line)",
         ),
         (
             {"growth.site_ratio": float("inf")},
@@ -312,5 +333,33 @@ def test_every_number_of_the_core_configuration_has_a_range() -> None:
                 names.append(prefix + key)
         return names
 
-    unbounded = [name for name in numbers(config_to_dict(resolve())) if range_of(name) is None]
-    assert unbounded == [VERSION]  # no setting
+    named = numbers(config_to_dict(resolve()))
+    assert [name for name in named if range_of(name) is None] == [VERSION]  # no setting
+    brains = [name for name in setting_names() if name.startswith("brain.") and name != "brain.kind"]
+    for name in [*named, *brains]:
+        allowed = range_of(name)
+        assert allowed is None or not {1e20, 10**20, 1e308} & {
+            x for x in (1e20, 10**20, 1e308) if x in allowed
+        }, name
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (
+            {"seed": 10**20},
+            "seed = 100000000000000000000: a number at most 9,007,199,254,740,991",
+        ),
+        ({"seed": 1e20}, "seed = 1e+20: a whole number is expected"),
+        ({"brain.hidden_size": 10**9}, "at most 65536 is expected"),
+        ({"stream.rows": 10**9}, "at most 65536 is expected"),
+        ({"checkpoint.every_seconds": 1e300}, "at most 1,000,000,000 is expected"),
+        ({"a." * 100_000 + "b": 1}, "no setting is called a.a."),
+        (deep_table(900), "at most 16 deep"),
+        ({"stream.data": deep_list(900)}, "nested too deep"),
+        ({"stream.data": ["\ud800"]}, "text that is no Unicode"),
+    ],
+)
+def test_what_would_end_a_trainer_is_refused_at_the_edge(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        resolve(settings)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daemon.orders import Stop
 from tests.unit.daemon.api.reception import receiving
 from tests.unit.daemon.supervisor.stage import start_request
 
@@ -30,7 +31,7 @@ async def test_a_run_is_deleted_by_its_typed_name_alone(home: Home) -> None:
         alive = await client.delete(path, params={"confirm": run.id})
         assert alive.status_code == 409
         assert "stop it first" in alive.json()["detail"]
-        await supervisor.act(run.id, "stop")
+        await supervisor.act(run.id, Stop())
         await supervisor.wait_ended(run.id)
         gone = await client.delete(path, params={"confirm": run.name})
         assert gone.status_code == 200, gone.text

@@ -54,6 +54,14 @@ def put(folder: Path, raw: bytes) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"reason": None}, {"session": -1}, {"run_id": 7}, {"created": 1e300}, {"spec": []}]
+)
+def test_what_its_reader_would_refuse_is_never_written(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        sample(**wrong).to_bytes()
+
+
 def test_comes_back_as_it_was(tmp_path: Path) -> None:
     assert read_manifest(put(tmp_path, sample().to_bytes())) == sample()
 

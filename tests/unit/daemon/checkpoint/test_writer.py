@@ -318,3 +318,14 @@ def test_numbers_go_on_in_the_next_session(tmp_path: Path) -> None:
     newest = Catalogue(tmp_path).latest("r-1")
     assert newest is not None
     assert (newest.manifest.session, newest.manifest.sequence, newest.manifest.step) == (2, 3, 4)
+
+
+def test_a_manifest_that_its_reader_would_refuse_is_a_failed_save(tmp_path: Path) -> None:
+    events: list[Event] = []
+    writer = new_writer(tmp_path, events)
+    failed = writer.save_now(tiny(reason=None))
+    assert isinstance(failed, CheckpointFailed)
+    assert "reason" in failed.error
+    assert not list(tmp_path.iterdir())
+    assert isinstance(writer.save_now(tiny()), CheckpointSaved)
+    writer.close()

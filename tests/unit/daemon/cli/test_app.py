@@ -100,7 +100,7 @@ def test_the_version_is_one_line(call: Call) -> None:
         (["strat"], "start"),
         (["start", "--hourz", "3"], "--hours"),
         (["start", "--hours", "many"], "many"),
-        (["start", "--hours", "-1"], "limits.hours = -1.0: a number above 0 is expected"),
+        (["start", "--hours", "-1"], "limits.hours = -1.0: a number above 0 and at most 1e+06 is expected"),
         (["start", "--steps", "0"], "limits.steps = 0"),
         (["start", "--set", "replay.capcity=3"], "did you mean replay.capacity?"),
         (["start", "--set", "rows"], "key=value"),
