@@ -108,4 +108,6 @@ def _check(name: str, value: Any, origin: str, hints: Mapping[str, type]) -> Non
         raise ConfigError(f"{dotted} = {value!r}: {expected} is expected ({origin})", path=dotted)
     allowed = range_of(dotted)
     if allowed is not None and value not in allowed:
-        raise ConfigError(f"{dotted} = {value!r}: a number {allowed.said_to(value)} is expected ({origin})", path=dotted)
+        raise ConfigError(
+            f"{dotted} = {value!r}: a number {allowed.said_to(value)} is expected ({origin})", path=dotted
+        )

@@ -24,6 +24,7 @@ class FakePipe:
         self.waiting = [Command(id="op-1", order=order)]
         self.said: list[Any] = []
         self.orphaned = SimpleNamespace(is_set=lambda: False)
+        self.ending = self.terminated = False
 
     def next_command(self) -> Command | None:
         return self.waiting.pop() if self.waiting else None
