@@ -15,7 +15,6 @@ import math
 import os
 import tomllib
 import typing
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,19 +24,20 @@ from brain.errors import UnknownNameError
 from brain.registry import brains
 from daemon.config import RunConfig
 from daemon.config_ranges import range_of
+from daemon.config_tables import leaves, merge, unfold
 from daemon.config_upgrades import MOVED, brought_up, plain
 from daemon.data_paths import locate
 from daemon.errors import ConfigError, UsageError
 from daemon.preset_files import preset_names, read_preset
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 PREFIX = "SYNAPSED_"
 # Names with the prefix that are no settings of a run.
 RESERVED = frozenset({"HOME", "TOKEN", "DATABASE_URL", "HOST", "PORT"})
 RESERVED_PREFIX = ("TEST_", "KEEP__")  # of tests, and of the home
-MAX_DEPTH = 16  # settings are tables in tables; what is deeper is no setting, and may be deeper than a stack
 
 
 EXPECTED = {
@@ -162,34 +162,6 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def unfold(settings: Mapping[str, Any], *, origin: str, depth: int = 0) -> dict[str, Any]:
-    """Nested form of settings whose keys may be dotted; a later key overrides an earlier one.
-
-    >>> unfold({"stream.rows": 16, "stream": {"segment_bytes": 32}}, origin="command line")
-    {'stream': {'rows': 16, 'segment_bytes': 32}}
-    """
-    if depth > MAX_DEPTH:
-        raise ConfigError(f"settings stand in tables at most {MAX_DEPTH} deep ({origin})")
-    nested: dict[str, Any] = {}
-    for dotted, value in settings.items():
-        *parents, last = str(dotted).split(".")
-        if len(parents) > MAX_DEPTH:
-            raise ConfigError(f"no setting is called {str(dotted)[:60]}… ({origin})", path=str(dotted)[:60])
-        table = nested
-        for parent in parents:
-            below = table.setdefault(parent, {})
-            if not isinstance(below, dict):
-                raise ConfigError(
-                    f"{dotted} cannot be set: {parent} is a value, not a table ({origin})", path=dotted
-                )
-            table = below
-        _merge(
-            table,
-            {last: unfold(value, origin=origin, depth=depth + 1) if isinstance(value, Mapping) else value},
-        )
-    return nested
-
-
 def setting_names(kind: str = "synapse") -> list[str]:
     """Every dotted setting of a run with a brain of `kind`."""
     return [
@@ -206,7 +178,7 @@ def _check(layers: list[Layer], preset: str) -> RunConfig:
         kind = _brain_kind(layer.settings)
         if kind is not None and kind != _brain_kind(settings):
             settings.pop("brain", None)  # another kind's settings mean nothing to this one
-        _merge(settings, layer.settings)
+        merge(settings, layer.settings)
     settings["preset"] = preset
     stream = settings.get("stream")
     if isinstance(stream, dict) and isinstance(stream.get("data"), str):
@@ -298,7 +270,7 @@ def _adapter(config: type) -> TypeAdapter[Any]:
 
 
 def _check_ranges(config: RunConfig, layers: list[Layer]) -> None:
-    for path, value in _leaves(plain(config)):
+    for path, value in leaves(plain(config)):
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         name = ".".join(path)
@@ -349,26 +321,6 @@ def _environment_layers(environ: Mapping[str, str]) -> list[Layer]:
 def _brain_kind(settings: Mapping[str, Any]) -> Any:
     table = settings.get("brain")
     return table.get("kind") if isinstance(table, dict) else None
-
-
-def _merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:
-    for key, value in source.items():
-        if isinstance(value, dict) and isinstance(target.get(key), dict):
-            _merge(target[key], value)
-        else:
-            target[key] = dict(value) if isinstance(value, dict) else value
-
-
-def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every scalar of a nested structure with its path; items of a list are numbered."""
-    if isinstance(value, dict):
-        for key, below in value.items():
-            yield from _leaves(below, (*path, str(key)))
-    elif isinstance(value, list):
-        for index, below in enumerate(value):
-            yield from _leaves(below, (*path, str(index)))
-    else:
-        yield path, value
 
 
 def _names(config: type, prefix: str = "") -> Iterator[str]:
