@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import secrets
 from collections import deque
 from dataclasses import dataclass
@@ -16,13 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from daemon.api.mailbox import OVERFLOW_SECONDS, Frame, Mailbox
+from daemon.api.mailbox import OVERFLOW_SECONDS, Mailbox
 from daemon.api.wire import dumps
+from daemon.supervisor.backlog import Frame
 from daemon.supervisor.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from daemon.schedule.diary import Diary
     from daemon.supervisor.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
 
 SUBPROTOCOL = "synapsed.v1"
 RECENT_EVENTS = 2_000
@@ -71,7 +75,7 @@ class Hub:
         self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT_EVENTS)
         self._closing: str | None = None
         self._served = asyncio.Event()
-        supervisor.add_audience(self)
+        supervisor.add_audience(self, "live feed")
 
     @property
     def num_clients(self) -> int:
@@ -100,7 +104,11 @@ class Hub:
     def _publish(self, frame: Frame, run: str | None) -> None:
         for mailbox, wanted in self._clients.items():
             if wanted is None or run is None or wanted == run:
-                mailbox.put(frame)
+                try:
+                    mailbox.put(frame)
+                except Exception:
+                    logger.exception("a client of the live feed is closed: its mailbox failed")
+                    mailbox.close("its mailbox failed: reconnect with the last seq")
 
     # -- clients ---------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from daemon.cli.options import HomeOption, JsonOption
+from daemon.cli.printing import say
 
 if TYPE_CHECKING:
     from daemon.home import Home
@@ -25,7 +26,7 @@ def token(home: HomeOption = None, as_json: JsonOption = False) -> None:
     from daemon.home import Home
 
     secret = Home.open(home, create=False).token()
-    print_json({"token": secret}) if as_json else print(secret)
+    print_json({"token": secret}) if as_json else say(secret)
 
 
 def open_page(home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -37,7 +38,7 @@ def open_page(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
     url = one_time_url(Home.open(home, create=False))
     opened = webbrowser.open(url)
-    print_json({"url": url, "opened": opened}) if as_json else print(url)
+    print_json({"url": url, "opened": opened}) if as_json else say(url)
 
 
 def one_time_url(home: Home) -> str:

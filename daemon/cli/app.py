@@ -24,6 +24,7 @@ from daemon.cli import (
     running,
     steering,
 )
+from daemon.cli.printing import OutputGoneError, complain, one_door, say
 
 PROGRAM = "synapsed"
 
@@ -43,7 +44,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"{PROGRAM} {version(PROGRAM)}")
+        say(f"{PROGRAM} {version(PROGRAM)}")
         raise typer.Exit
 
 
@@ -59,6 +60,11 @@ def synapsed(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. A person's mistake is one line on standard error."""
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    with one_door():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     try:
         return int(app(arguments, prog_name=PROGRAM, standalone_mode=False, obj=arguments) or 0)
     except TyperException as error:
@@ -67,10 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error), getattr(error, "exit_code", 1))
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except BrokenPipeError:
-        # Whoever read us is gone (`synapsed logs | head`); flushing at exit must not fail once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OutputGoneError:
+        return 0  # whoever read us has seen enough: `synapsed logs -f | head`
 
 
 # What the option parser says, as patterns, in words of ours.
@@ -107,7 +111,7 @@ def _plain(message: str) -> str:
 
 
 def _fail(message: str, exit_code: int) -> int:
-    print(f"{PROGRAM}: {message}", file=sys.stderr)
+    complain(f"{PROGRAM}: {message}")
     return exit_code
 
 

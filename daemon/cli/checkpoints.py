@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from daemon.cli.options import HomeOption, JsonOption
+from daemon.cli.printing import err, say
 
 if TYPE_CHECKING:
     from daemon.home import Home
@@ -55,9 +55,7 @@ def export(
     if as_json:
         print_json({"path": str(written), "size_bytes": written.stat().st_size, "format": file_format})
     else:
-        print(
-            f"Wrote {written} ({size(written.stat().st_size)}); carry on from it: synapsed resume {written}"
-        )
+        say(f"Wrote {written} ({size(written.stat().st_size)}); carry on from it: synapsed resume {written}")
 
 
 def evaluate(
@@ -72,11 +70,11 @@ def evaluate(
         print_json(result)
         return
     if result["bpc"] is None:
-        print(
+        say(
             "Nothing is held out: its sources are too small for a block of 4 KiB in a hundred; give it more text"
         )
         return
-    print(f"Held-out BPC {result['bpc']:.4f} over {result['num_bytes']:,} bytes ({checkpoint})")
+    say(f"Held-out BPC {result['bpc']:.4f} over {result['num_bytes']:,} bytes ({checkpoint})")
     rows = [{"source": source, "bpc": bpc} for source, bpc in result["by_source"].items()]
     print_table(rows, ("source", "bpc"), empty="")
 
@@ -96,7 +94,7 @@ def probe(
     from daemon.home import Home
 
     def on_progress(control: str) -> None:
-        print(f"Measuring: {control.replace('_', ' ')} …", file=sys.stderr, flush=True)
+        err().say(f"Measuring: {control.replace('_', ' ')} …")
 
     opened = Home.open(home, create=False)
     result = offline("probe", opened, checkpoint, ticks=ticks, on_progress=on_progress)

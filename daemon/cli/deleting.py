@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.cli.options import HomeOption, JsonOption
+from daemon.cli.printing import err, say
 from daemon.cli.steering import connect
+from daemon.escaping import one_line
 
 if TYPE_CHECKING:
     from daemon.cli.client import DaemonClient
@@ -41,7 +43,11 @@ def delete(
         print_json(gone)
         return
     kept = f"; memories that {', '.join(gone['kept_for'])} still replays stay" if gone["kept_for"] else ""
-    print(f"{gone['name']} ({gone['run']}) is deleted, {size(gone['freed_bytes'])} are free again{kept}")
+    say(
+        one_line(
+            f"{gone['name']} ({gone['run']}) is deleted, {size(gone['freed_bytes'])} are free again{kept}"
+        )
+    )
 
 
 def _find(daemon: DaemonClient, text: str) -> dict[str, Any]:
@@ -79,12 +85,12 @@ def _ask(daemon: DaemonClient, run: dict[str, Any]) -> str:
 
     checkpoints = list(daemon.items("/checkpoints", limit=MOST, run=run["id"]))
     num_bytes = sum(one["size_bytes"] for one in checkpoints)
-    print(
-        f"{run['name']} ({run['id']}): step {run['step']:,}, {duration(run['training_seconds'])} of learning, "
-        f"{len(checkpoints)} checkpoints of {size(num_bytes)}. All of it will be gone for good.",
-        file=sys.stderr,
+    name, asking = one_line(run["name"]), err()
+    asking.say(
+        f"{name} ({run['id']}): step {run['step']:,}, {duration(run['training_seconds'])} of learning, "
+        f"{len(checkpoints)} checkpoints of {size(num_bytes)}. All of it will be gone for good."
     )
-    print(f"Type its name ({run['name']}) to delete it: ", end="", file=sys.stderr, flush=True)
+    asking.write(f"Type its name ({name}) to delete it: ")
     typed = sys.stdin.readline() if sys.stdin is not None else ""
     if not typed:
         raise UsageError("nobody confirmed; in a script: synapsed delete RUN --yes")

@@ -15,6 +15,7 @@ import typer
 
 from daemon.cli.access import one_time_url
 from daemon.cli.output import print_json
+from daemon.cli.printing import complain, say
 from daemon.errors import DaemonError, HomeBusyError
 from daemon.home import DaemonFile, Home
 
@@ -48,7 +49,7 @@ def detach(home: Home, arguments: Sequence[str], *, open_browser: bool, as_json:
     if as_json:
         print_json({**asdict(info), "home": str(home.root), "log": str(log_path)})
     else:
-        print(f"synapsed runs at {info.url} (pid {info.pid}); stop it: synapsed stop{home.flag}")
+        say(f"synapsed runs at {info.url} (pid {info.pid}); stop it: synapsed stop{home.flag}")
 
 
 def spawn(arguments: Sequence[str], home: Home, log_path: Path) -> subprocess.Popen[bytes]:
@@ -73,7 +74,7 @@ def _wait_until_answers(child: subprocess.Popen[bytes], home: Home, log_path: Pa
             return info
         if exit_code is not None:
             last_words = _last_line(log_path)
-            print(last_words, file=sys.stderr)
+            complain(last_words)
             raise typer.Exit(exit_code)
         time.sleep(POLL_SECONDS)
     raise DaemonError(f"the daemon (pid {child.pid}) does not answer yet; see {log_path}")

@@ -32,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
 
 def watch(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Watch a running daemon live, until Ctrl+C; with --json each frame of the feed is a line."""
+    from daemon.cli.printing import out
     from daemon.cli.views import make_view
     from daemon.home import Home
 
@@ -39,6 +40,7 @@ def watch(home: HomeOption = None, as_json: JsonOption = False) -> None:
     with make_view(opened, as_json=as_json) as view:
         try:
             for frame in frames(opened):
+                out().require_reader()
                 view.show_frame(frame)
         except KeyboardInterrupt:
             return
@@ -97,6 +99,7 @@ def logs(
 ) -> None:
     """Show the training log; with -f go on showing it, across rotation."""
     from daemon.cli.output import print_json
+    from daemon.cli.printing import out, say
     from daemon.errors import NotFoundError
     from daemon.home import Home
 
@@ -105,7 +108,12 @@ def logs(
         raise NotFoundError(f"there is no log {path} yet; start a run: synapsed start")
 
     def write(line: str) -> None:
-        print_json({"line": line}, indent=None) if as_json else print(line, flush=True)
+        print_json({"line": line}, indent=None) if as_json else say(line)
+
+    def wait() -> bool:
+        out().require_reader()
+        time.sleep(POLL_SECONDS)
+        return True
 
     position = 0
     if path.exists():
@@ -115,7 +123,7 @@ def logs(
             position = file.tell()
     if follow:
         try:
-            for line in follow_lines(path, position, wait=_wait):
+            for line in follow_lines(path, position, wait=wait):
                 write(line)
         except KeyboardInterrupt:
             return
@@ -170,8 +178,3 @@ def _remember(frame: dict[str, Any], position: dict[str, Any]) -> None:
         position.update(epoch=frame["epoch"], seq=frame["seq"])
     elif frame["type"] == "event":
         position["seq"] = frame["seq"]
-
-
-def _wait() -> bool:
-    time.sleep(POLL_SECONDS)
-    return True

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from daemon.cli.options import HomeOption, JsonOption, RunOption, above_zero
+from daemon.cli.printing import say
 from daemon.cli.steering import connect
 
 
@@ -134,14 +135,14 @@ def _print_sites(view: dict[str, Any]) -> None:
     print_table(rows, columns, empty="This brain has no growth sites")
     column = view["column"]
     if column["reason"]:
-        print(f"No column can be born: {column['reason']}.")
+        say(f"No column can be born: {column['reason']}.")
     else:
-        print(
+        say(
             f"A column would bring {column['newborns']:,} neurons and {column['parameters']:,} parameters, and freeze "
             f"{column['freezes']:,}."
         )
     state = "on" if view["enabled"] else "off; switch it on with: synapsed resume latest --neurogenesis"
-    print(f"{view['num_neurons']:,} of at most {view['max_neurons']:,} neurons. Growth by itself is {state}.")
+    say(f"{view['num_neurons']:,} of at most {view['max_neurons']:,} neurons. Growth by itself is {state}.")
 
 
 def _print_grown(result: dict[str, Any]) -> None:
@@ -156,7 +157,7 @@ def _print_grown(result: dict[str, Any]) -> None:
             grown = (
                 f"{result['site']} grew from {result['units_before']:,} to {result['units_after']:,} units"
             )
-    print(
+    say(
         f"{grown} at step {result['step']:,}; {result['metrics_after']['num_neurons']:,} neurons in all. "
         f"Before it: {result['checkpoint']}"
     )

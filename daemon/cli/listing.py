@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.cli.options import HomeOption, JsonOption
+from daemon.cli.printing import say
 from daemon.cli.steering import connect
+from daemon.escaping import one_line
 
 if TYPE_CHECKING:
     from daemon.home import Home
@@ -97,9 +99,9 @@ def events(
         return
     for event in reversed(items):
         mark = {"warning": "! ", "error": "!! "}.get(event["severity"], "")
-        print(f"{local_time(event['time'])}  {event['kind']:<22}  {mark}{event['message']}")
+        say(f"{local_time(event['time'])}  {event['kind']:<22}  {mark}{one_line(event['message'])}")
     if not items:
-        print("Nothing has happened yet.")
+        say("Nothing has happened yet.")
 
 
 def alarms(
@@ -119,7 +121,7 @@ def alarms(
     with connect(home) as daemon:
         if acknowledge is not None:
             alarm = daemon.post(f"/alarms/{acknowledge}/acknowledge")
-            print_json(alarm) if as_json else print(f"{alarm['kind']} of {alarm['run']}: acknowledged")
+            print_json(alarm) if as_json else say(f"{alarm['kind']} of {alarm['run']}: acknowledged")
             return
         items = list(daemon.items("/alarms", limit=limit, run=run_id, active=None if every else "true"))
     if as_json:
@@ -129,10 +131,10 @@ def alarms(
         mark = {"warning": "! ", "error": "!! "}.get(alarm["severity"], "")
         state = f"cleared {local_time(alarm['cleared_at'])}" if alarm["cleared_at"] else "up"
         seen = ", acknowledged" if alarm["acknowledged_at"] else ""
-        print(f"{mark}{alarm['message']}")
-        print(f"    {alarm['id']}  since {local_time(alarm['raised_at'])}, {state}{seen}")
+        say(f"{mark}{one_line(alarm['message'])}")
+        say(f"    {alarm['id']}  since {local_time(alarm['raised_at'])}, {state}{seen}")
     if not items:
-        print("Nothing has been alarming yet." if every else "Nothing is alarming.")
+        say("Nothing has been alarming yet." if every else "Nothing is alarming.")
 
 
 def schedule(
@@ -171,7 +173,7 @@ def schedule(
     if as_json:
         print_json(result)
     elif run_now and isinstance(result, dict):
-        print(f"{job}: done")
+        say(f"{job}: done")
     else:
         rows = [
             {**entry, "next": local_time(entry["next_run"]), "last": local_time(entry["last_run"])}
@@ -207,9 +209,9 @@ def brains(as_json: JsonOption = False) -> None:
         print_json(kinds)
         return
     for kind in kinds:
-        print(f"{kind['kind']}: {kind['summary']}")
+        say(f"{kind['kind']}: {kind['summary']}")
         for name, setting in kind["settings"]["properties"].items():
-            print(f"  brain.{name} = {json.dumps(setting.get('default'))}")
+            say(f"  brain.{name} = {json.dumps(setting.get('default'))}")
 
 
 def _checkpoints_on_disk(home: Home, run_id: str | None) -> list[dict[str, Any]]:

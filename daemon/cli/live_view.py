@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from daemon.cli.output import MISSING, duration
 from daemon.cli.views import PlainView
+from daemon.escaping import one_line, shown
 from daemon.home import Home
 
 REFRESH_PER_SECOND = 4
@@ -54,14 +55,17 @@ class LiveView(PlainView):
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._console = console or Console()
         super().__init__(home, open_browser=open_browser, write=self._say, clock=clock)
+        self._console = console or Console(file=cast("IO[str]", self._out))
         self._url = ""
         self._live = Live(
             console=self._console,
             get_renderable=self.render,
             refresh_per_second=REFRESH_PER_SECOND,
             transient=True,
+            # It would have whoever prints wait for the terminal.
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
 
     def __enter__(self) -> Self:
@@ -74,36 +78,46 @@ class LiveView(PlainView):
         self._live.stop()
 
     def on_listening(self, url: str, one_time_url: str) -> None:
-        """The daemon answers."""
+        """The daemon answers; the panel begins."""
         self._url = url
+        self._live.start()
         super().on_listening(url, one_time_url)
 
     def on_delta(self, delta: dict[str, Any]) -> None:
         """It learned; the panel redraws itself."""
         self.progress.take_delta(delta)
+        self._require_reader()
+
+    def on_ended(self) -> None:
+        """The panel makes room for the totals."""
+        self._live.stop()
+        super().on_ended()
 
     def render(self) -> RenderableType:
         """The panel as it stands."""
         progress = self.progress
         if progress.run is None:
-            return Panel(Text("nothing learns yet", style="dim"), title="synapsed", subtitle=self._url)
+            return Panel(Text("nothing learns yet", style="dim"), title="synapsed", subtitle=Text(self._url))
         style = STATE_STYLES.get(progress.state, "cyan")
         head = Text.assemble(
             (progress.state or MISSING, f"bold {style}"),
             f"   step {progress.step:,}   {duration(progress.training_seconds)}   ",
-            (f"{progress.device or ''}   checkpoint {progress.checkpoint or MISSING}", "dim"),
+            (one_line(f"{progress.device or ''}   checkpoint {progress.checkpoint or MISSING}"), "dim"),
         )
         parts: list[RenderableType] = [head, _row(progress.value, VITALS), _row(progress.value, LEARNING)]
         if progress.degraded:
-            parts.append(Text(f"degraded: {progress.degraded}", style="red"))
+            parts.append(Text(one_line(f"degraded: {progress.degraded}"), style="red"))
         if progress.sample:
-            parts.append(Text("“" + progress.sample[-SAMPLE_CHARACTERS:].strip() + "”", style="italic"))
-        return Panel(
-            Group(*parts), title=f"synapsed · {progress.name}", subtitle=self._url, border_style=style
-        )
+            sample = shown(progress.sample[-SAMPLE_CHARACTERS:].strip())
+            parts.append(Text(f"“{sample}”", style="italic"))
+        title = Text(
+            one_line(f"synapsed · {progress.name}")
+        )  # as text: in markup a name could break the panel
+        return Panel(Group(*parts), title=title, subtitle=Text(self._url), border_style=style)
 
     def _say(self, line: str) -> None:
-        self._console.print(Text(line), soft_wrap=True)
+        self._console.print(Text(shown(line)), soft_wrap=True)
+        self._require_reader()
 
 
 def _row(value: Callable[[str, int], str], metrics: tuple[tuple[str, str, int], ...]) -> Table:

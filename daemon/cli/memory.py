@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from daemon.cli.options import HomeOption, JsonOption, RunOption
+from daemon.cli.printing import say
 from daemon.cli.steering import connect
 
 
@@ -35,7 +36,7 @@ def sleep(
         print_json(answer)
     else:
         result = answer["result"]
-        print(f"Asleep for {result['steps']:,} steps from step {result['step']:,} on; see: synapsed events")
+        say(f"Asleep for {result['steps']:,} steps from step {result['step']:,} on; see: synapsed events")
 
 
 def forgetting(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -62,7 +63,7 @@ def _print_matrix(answer: dict[str, Any]) -> None:
     empty = "No frozen probe was scored through yet"
     print_table(rows, ("source", "step", "bpc", "smooth", "forgetting"), empty=empty)
     if answer["mean"] is not None:
-        print(
+        say(
             f"Forgotten on average {answer['mean']:.3f} BPC, at worst {answer['worst']:.3f}; "
             f"backward transfer {answer['backward_transfer']:.3f}, stability gap {answer['stability_gap']:.3f}"
         )

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import IO, Any, cast
+
+from daemon.cli.printing import Printer, out, say
+from daemon.escaping import one_line, shown_json
 
 MISSING = "–"
 PIPED_WIDTH = 240
 
 
-def print_json(value: Any, *, indent: int | None = 2) -> None:
-    """One JSON document on standard output; without indent, on one line."""
-    print(json.dumps(value, ensure_ascii=False, indent=indent, default=str), flush=True)
+def print_json(value: Any, *, indent: int | None = 2, printer: Printer | None = None) -> None:
+    """One JSON document on standard output; without indent, on one line. It reads back the same everywhere."""
+    printer = printer or out()
+    ascii_only = not printer.speaks_unicode
+    printer.write(shown_json(json.dumps(value, ensure_ascii=ascii_only, indent=indent, default=str)) + "\n")
 
 
 def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
     """Rows as a table of the named columns; the sentence `empty` when there are none."""
     rows = list(rows)
     if not rows:
-        print(empty)
+        say(empty)
         return
     from rich.console import Console
     from rich.table import Table
@@ -31,9 +35,11 @@ def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, em
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(show(row.get(column))) for column in columns))
+        table.add_row(*(Text(one_line(show(row.get(column)))) for column in columns))
+    printer = out()
     # A pipe has no width of its own; a line must stay a line there.
-    Console(width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
+    console = Console(file=cast("IO[str]", printer), width=None if printer.isatty() else PIPED_WIDTH)
+    console.print(table)
 
 
 def show(value: Any) -> str:

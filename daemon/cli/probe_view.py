@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from daemon.cli.output import MISSING, print_table
+from daemon.cli.printing import say
 
 
 def show_probe(result: dict[str, Any]) -> None:
     """A row a vital sign, a column a control; then what each took away and why something is missing."""
     vitals: dict[str, dict[str, Any]] = result["vitals"]
     own = next(iter(vitals.values()))
-    print(f"Vital signs of {result['checkpoint']}, step {result['step']:,}, over {result['ticks']} batches\n")
+    say(f"Vital signs of {result['checkpoint']}, step {result['step']:,}, over {result['ticks']} batches\n")
     rows = [
         {"vital sign": title(own[sign])} | {column: value(vitals[column][sign]) for column in vitals}
         for sign in own
     ]
     print_table(rows, ("vital sign", *vitals), empty="")
     if result["world_agency"] is not None:
-        print(f"\nAgency over the world, from the run's own random choices: {value(result['world_agency'])}")
+        say(f"\nAgency over the world, from the run's own random choices: {value(result['world_agency'])}")
     _section("What each control takes away", result["controls"])
     _section("What is to be expected", result["expected"])
     why = {
@@ -58,6 +59,6 @@ def words(name: str) -> str:
 
 
 def _section(heading: str, lines: dict[str, str]) -> None:
-    print(f"\n{heading}")
+    say(f"\n{heading}")
     for name, line in lines.items():
-        print(f"  {words(name)}: {line}")
+        say(f"  {words(name)}: {line}")

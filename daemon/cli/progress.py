@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.cli.output import duration, number
+from daemon.escaping import one_line
 
 # Facts a person at the terminal does not want one line each for.
 QUIET_KINDS = frozenset({"checkpoint_pruned", "job_finished"})
@@ -81,9 +82,10 @@ class Progress:
         if event["kind"] in QUIET_KINDS:
             return None
         if event["kind"] == "checkpoint_saved":
-            return f"[Checkpoint] Saved to {self.short(event['data']['path'])} ({event['data']['reason']})"
+            saved = f"[Checkpoint] Saved to {self.short(event['data']['path'])} ({event['data']['reason']})"
+            return one_line(saved)
         prefix = {"warning": "Warning: ", "error": "Error: "}.get(event["severity"], "")
-        return prefix + str(event["message"])
+        return prefix + one_line(str(event["message"]))
 
     def short(self, path: str) -> str:
         """A path from the home on."""

@@ -16,6 +16,7 @@ import typer.main
 
 from brain.registry import brains
 from daemon.cli.app import app
+from daemon.cli.printing import complain, say
 from daemon.config import RunConfig
 from daemon.config_loading import list_presets
 from daemon.config_ranges import range_of
@@ -48,9 +49,9 @@ def main(arguments: Sequence[str]) -> int:
         if "--check" not in arguments:
             path.write_text(text, encoding="utf-8")
     if stale and "--check" in arguments:
-        print(f"stale: {', '.join(stale)}; run python -m daemon.cli.reference", file=sys.stderr)
+        complain(f"stale: {', '.join(stale)}; run python -m daemon.cli.reference")
         return 1
-    print(f"{'wrote ' + ', '.join(stale) if stale else 'all fresh'}")
+    say(f"{'wrote ' + ', '.join(stale) if stale else 'all fresh'}")
     return 0
 
 

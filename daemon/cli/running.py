@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -264,14 +263,14 @@ def _run(
         go_to_background(home, list(context.obj), open_browser=open_browser, as_json=as_json)
         return
 
+    from daemon.cli.printing import complain, stray_output_logged
     from daemon.cli.views import make_view
     from daemon.supervisor.daemon import Daemon
 
     view = make_view(home, as_json=as_json, open_browser=open_browser)
-    with view:
-        daemon = Daemon(home, host=host, port=port, allow_remote=allow_remote, listener=view)
+    daemon = Daemon(home, host=host, port=port, allow_remote=allow_remote, listener=view)
+    with stray_output_logged():
         exit_code = daemon.run(request, exit_when_finished=request is not None)
-    view.show_summary()
-    if exit_code and view.progress.reason:
-        print(f"synapsed: {view.progress.reason}", file=sys.stderr)
+    if exit_code and daemon.reason:
+        complain(f"synapsed: {daemon.reason}")
     raise typer.Exit(exit_code)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.cli.options import HomeOption, JsonOption, RunOption, above_zero
+from daemon.cli.printing import say
+from daemon.escaping import one_line
 
 if TYPE_CHECKING:
     from daemon.cli.client import DaemonClient
@@ -64,21 +66,19 @@ def status(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOptio
         if as_json:
             print_json({"url": daemon.url, "run": run})
             return
-        print(f"synapsed answers at {daemon.url}")
+        say(f"synapsed answers at {daemon.url}")
         if run is None:
-            print("Nothing has been started here yet: synapsed start")
+            say("Nothing has been started here yet: synapsed start")
             return
         progress = Progress(home=Path())
         progress.take_run(run)
-        print(
-            f"{run['name']} ({run['id']}) is {run['state']}"
-            + (f": {run['reason']}" if run.get("reason") else "")
-        )
+        why = f": {run['reason']}" if run.get("reason") else ""
+        say(one_line(f"{run['name']} ({run['id']}) is {run['state']}{why}"))
         if progress.degraded:
-            print(f"Degraded: {progress.degraded}")
-        print(progress.line())
-        print(" | ".join(f"{label}={progress.value(metric, 3)}" for label, metric in FURTHER_METRICS))
-        print(f"Newest checkpoint: {run.get('checkpoint') or 'none'}")
+            say(one_line(f"Degraded: {progress.degraded}"))
+        say(progress.line())
+        say(" | ".join(f"{label}={progress.value(metric, 3)}" for label, metric in FURTHER_METRICS))
+        say(f"Newest checkpoint: {run.get('checkpoint') or 'none'}")
 
 
 def pause(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -124,11 +124,11 @@ def stop(
             run = None
         if run is not None and not RunState(run["state"]).ended:
             if not as_json:
-                print("Saving final checkpoint...", flush=True)
+                say("Saving final checkpoint...")
             daemon.act(run["id"], "stop", {"force": True} if force else {})
             run = _ended(daemon, run["id"])
         elif keep_serving:
-            print_json({"run": run, "daemon": "serving"}) if as_json else print("Nothing is learning.")
+            print_json({"run": run, "daemon": "serving"}) if as_json else say("Nothing is learning.")
             return
         if not keep_serving:
             _shut_down(daemon, opened)
@@ -138,7 +138,7 @@ def stop(
     if run is not None:
         _print_summary(run, opened)
     if not keep_serving:
-        print("The daemon has stopped.")
+        say("The daemon has stopped.")
 
 
 def feed(
@@ -164,7 +164,7 @@ def feed(
             results.append({"file": name, "num_bytes": num_bytes, "operation": operation["id"]})
             if not as_json:
                 said = "standard input" if name == STANDARD_INPUT else name
-                print(f"{size(num_bytes)} of {said} are journaled and will be read")
+                say(one_line(f"{size(num_bytes)} of {said} are journaled and will be read"))
     if as_json:
         print_json({"run": run["id"], "fed": results})
 
@@ -202,7 +202,7 @@ def ask(
     if as_json:
         print_json(answer)
     else:
-        print(text + answer["text"])
+        say(text + answer["text"])
 
 
 def read_text(name: str) -> str:
@@ -247,7 +247,7 @@ def _act(action: str, run_id: str | None, home: Path | None, as_json: bool) -> N
         print_json(operation)
         return
     saved = (operation.get("result") or {}).get("checkpoint")
-    print(f"{action}: done" + (f"; saved {saved}" if saved else ""))
+    say(f"{action}: done" + (f"; saved {saved}" if saved else ""))
 
 
 def _ended(daemon: DaemonClient, run_id: str) -> dict[str, Any]:
@@ -281,7 +281,7 @@ def _print_summary(run: dict[str, Any], home: Home) -> None:
 
     progress = Progress(home=home.root, flag=home.flag)
     progress.take_run(run)
-    print(progress.summary())
+    say(progress.summary())
 
 
 def _live_answer(home: Home, run_id: str | None, question: dict[str, Any]) -> dict[str, Any] | None:

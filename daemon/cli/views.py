@@ -1,12 +1,11 @@
 """What a terminal shows while a daemon runs: plain lines, JSON lines, or a live panel.
 
-All three take the same calls: from the daemon in this process (daemon.supervisor.audience.Listener), or from
-the live feed of another (`show_frame`).
+All three take the same calls: from the daemon in this process (daemon.supervisor.audience.Listener), which makes
+them on a thread of their own, or from the live feed of another (`show_frame`).
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import webbrowser
@@ -15,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from daemon.cli.output import print_json
+from daemon.cli.printing import OutputGoneError, err, out
 from daemon.cli.progress import Progress
 from daemon.home import Home
 from daemon.protocol import RunState
@@ -24,7 +24,10 @@ STANDING = frozenset({RunState.PAUSED, RunState.WAITING})
 
 
 class PlainView:
-    """A line every few seconds, and one for each event."""
+    """A line every few seconds, and one for each event.
+
+    Every call raises OutputGoneError once nobody reads what it prints.
+    """
 
     def __init__(
         self,
@@ -35,8 +38,10 @@ class PlainView:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.progress = Progress(home=home.root, flag=home.flag)
+        # Held here: while a daemon runs, sys.stdout and sys.stderr lead to its log.
+        self._out, self._err = out(), err()
         self._open_browser = open_browser
-        self._write = write or _print_line
+        self._write = write or self._print_line
         self._clock = clock
         self._next_line_at = 0.0
         self._line_before = ""
@@ -52,7 +57,7 @@ class PlainView:
 
     def on_notice(self, notice: str) -> None:
         """Something a person should know, whatever reads standard output."""
-        print(f"synapsed: {notice}", file=sys.stderr, flush=True)
+        self._err.say(f"synapsed: {notice}")
 
     def on_listening(self, url: str, one_time_url: str) -> None:
         """The daemon answers; its page opens if that was asked for."""
@@ -84,13 +89,18 @@ class PlainView:
         if told := self.progress.told(event):
             self._write(told)
 
+    def on_gap(self, dropped: int) -> None:
+        """What was told while nobody read did not all find room."""
+        if dropped:
+            self._write(f"({dropped:,} lines are left out here: nobody read them; see: synapsed events)")
+
     def on_stopping(self) -> None:
         """The end begins."""
         if not self._stopping:
             self._stopping = True
             self._write("Saving final checkpoint..." if self.progress.run else "Stopping...")
 
-    def show_summary(self) -> None:
+    def on_ended(self) -> None:
         """Totals and how to go on, if anything was learned here."""
         if self.progress.run and (self.progress.step or self.progress.checkpoint):
             self._write(self.progress.summary())
@@ -111,6 +121,14 @@ class PlainView:
             self.on_run(frame["run"])
         elif kind == "bye":
             self._write(f"The daemon says good-bye: {frame['reason']}")
+
+    def _print_line(self, line: str) -> None:
+        self._out.say(line)
+        self._require_reader()
+
+    def _require_reader(self) -> None:
+        if self._out.gone is not None:
+            raise OutputGoneError(f"standard output: {self._out.gone}")
 
 
 class JsonView(PlainView):
@@ -136,33 +154,37 @@ class JsonView(PlainView):
         self.progress.take_event(event)
         self._line("event", event)
 
+    def on_gap(self, dropped: int) -> None:
+        """What was told while nobody read did not all find room."""
+        self._line("gap", {"dropped": dropped})
+
     def on_stopping(self) -> None:
         """The end begins."""
         self._line("stopping", {})
 
-    def show_summary(self) -> None:
+    def on_ended(self) -> None:
         """Totals."""
         if self.progress.run:
             self._line("summary", self.progress.totals())
 
     def show_frame(self, frame: dict[str, Any]) -> None:
         """A frame as it came."""
-        print_json(frame, indent=None)
+        self._print_json(frame)
 
     def _line(self, kind: str, value: dict[str, Any]) -> None:
-        print_json({**value, "type": kind}, indent=None)
+        self._print_json({**value, "type": kind})
+
+    def _print_json(self, value: dict[str, Any]) -> None:
+        print_json(value, indent=None, printer=self._out)
+        self._require_reader()
 
 
 def make_view(home: Home, *, as_json: bool = False, open_browser: bool = False) -> PlainView:
     """The view that suits where standard output goes."""
     if as_json:
         return JsonView(home, open_browser=open_browser, write=lambda _line: None)
-    if sys.stdout.isatty():
+    if out().isatty():
         from daemon.cli.live_view import LiveView
 
         return LiveView(home, open_browser=open_browser)
     return PlainView(home, open_browser=open_browser)
-
-
-def _print_line(line: str) -> None:
-    print(line, flush=True)

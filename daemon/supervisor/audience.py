@@ -1,4 +1,8 @@
-"""Who hears what happens: the live feed, the log, the view in a terminal."""
+"""Who hears what happens: the live feed, the log, the view in a terminal.
+
+daemon.supervisor.dispatcher isolates them from each other; those that may have to wait are told on a thread of their
+own (daemon.supervisor.threaded).
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ class Audience(Protocol):
 
 
 class Listener(Protocol):
-    """The foreground view of a daemon; called in the event loop, must return at once."""
+    """The foreground view of a daemon; called on a thread of its own. Raises OSError once nobody looks at it."""
 
     def on_notice(self, notice: str) -> None:
         """Something about the home that a person should know, in a line."""
@@ -41,3 +45,9 @@ class Listener(Protocol):
 
     def on_stopping(self) -> None:
         """The daemon was asked to end and saves a last checkpoint."""
+
+    def on_gap(self, dropped: int) -> None:
+        """So many calls are missing here: too many waited."""
+
+    def on_ended(self) -> None:
+        """The daemon has ended."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.metadata
-import logging
 import os
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.errors import TrainerLostError, UsageError
@@ -20,15 +19,17 @@ from daemon.supervisor.deleting import finish_deletions
 from daemon.supervisor.ledger import Ledger
 from daemon.supervisor.life import LifeSettings
 from daemon.supervisor.listening import bind, check_host, is_loopback
+from daemon.supervisor.log_file import problems_logged
 from daemon.supervisor.recovery import recover
 from daemon.supervisor.requests import ResumeRequest, StartRequest
 from daemon.supervisor.signals import ending
 from daemon.supervisor.supervisor import Supervisor
+from daemon.supervisor.threaded import ThreadedAudience, ThreadedListener
 from daemon.supervisor.tidying import Tidier
-from daemon.supervisor.training_log import LogFile, TrainingLog
+from daemon.supervisor.training_log import TrainingLog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from daemon.api.access import Access
     from daemon.home import Home
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 120.0
 EXIT_SECOND_SIGNAL = 130
 LEAVE_WITHIN_SECONDS = 3.0
-LOG_LIMIT_BYTES = 4 * 1024 * 1024
 
 
 class Daemon:
@@ -53,6 +53,9 @@ class Daemon:
         allowed_hosts: further names clients call this machine by, for the Host allow-list.
         life: how trainers are kept alive.
         grace_seconds: time for the last checkpoint before a trainer is killed.
+
+    Attributes:
+        reason: why `run` ended as it did, where that is worth a line.
     """
 
     def __init__(
@@ -77,6 +80,8 @@ class Daemon:
         self._life = life or LifeSettings()
         self._grace_seconds = grace_seconds
         self._clock = clock or SystemClock()
+        self.view: ThreadedListener | None = None
+        self.reason: str | None = None
 
     def run(
         self, first: StartRequest | ResumeRequest | None = None, *, exit_when_finished: bool = False
@@ -94,31 +99,17 @@ class Daemon:
             ConflictError, CheckpointError, NotFoundError: `first` cannot be begun.
         """
         check_host(self._host, allow_remote=self._allow_remote)
-        with self._home.lock(), contextlib.closing(bind(self._host, self._port)) as sock, self._daemon_log():
-            return asyncio.run(_Life(self, sock, first, exit_when_finished=exit_when_finished).live())
-
-    @contextlib.contextmanager
-    def _daemon_log(self) -> Iterator[None]:
-        """Warnings of the daemon's own go to logs/problems.log; what a person follows is training.log."""
-        handler = LogFile(
-            self._home.logs / "problems.log",
-            maxBytes=LOG_LIMIT_BYTES,
-            backupCount=2,
-            encoding="utf-8",
-            delay=True,
-        )
-        handler.setLevel(logging.WARNING)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        # The foreground view prints what a person needs; without a handler Python would print this as well.
-        roots = [logging.getLogger(name) for name in ("daemon", "brain", "uvicorn", "apscheduler", "asyncio")]
-        for root in roots:
-            root.addHandler(handler)
+        self.view = ThreadedListener(self._listener) if self._listener is not None else None
         try:
-            yield
+            with (
+                self._home.lock(),
+                contextlib.closing(bind(self._host, self._port)) as sock,
+                problems_logged(self._home.logs / "problems.log"),
+            ):
+                return asyncio.run(_Life(self, sock, first, exit_when_finished=exit_when_finished).live())
         finally:
-            for root in roots:
-                root.removeHandler(handler)
-            handler.close()
+            if self.view is not None:
+                self.view.end()
 
 
 class _Life:
@@ -148,22 +139,24 @@ class _Life:
             from daemon.store.store import Store  # noqa: PLC0415 - a second of imports, after the port is ours
 
             store = await asyncio.to_thread(Store.open, of._home.database)
-            if of._listener is not None:
+            if of.view is not None:
                 for notice in store.notices:
-                    of._listener.on_notice(notice)
+                    of.view.on_notice(notice)
             log = TrainingLog(of._home.training_log, of._clock)
+            written = ThreadedAudience(log, name="training log", finish=log.close)
             try:
                 catalogue = Catalogue(of._home.checkpoints)
                 ledger = Ledger(store, catalogue, monotonic=of._clock.monotonic)
                 supervisor = self._supervisor = Supervisor(of._home, ledger, clock=of._clock, life=of._life)
-                supervisor.add_audience(log)
-                supervisor.add_audience(tidier := Tidier(supervisor))
-                if of._listener is not None:
-                    supervisor.add_audience(ListenerAudience(of._listener))
+                supervisor.add_audience(written, "training log")
+                supervisor.add_audience(tidier := Tidier(supervisor), "keeper of the home's room")
+                if of.view is not None:
+                    supervisor.add_audience(of.view, "terminal")
                 async with self._serving(supervisor, tidier) as diary:
                     return await self._conduct(supervisor, diary)
             finally:
-                log.close()
+                if not await asyncio.to_thread(written.delivery.close):
+                    log.abandon()
                 quickly = self._leave_now.is_set()
                 await asyncio.to_thread(store.close, 1.0 if quickly else 10.0)
 
@@ -204,8 +197,8 @@ class _Life:
         finally:
             stop.cancel()
             diary.stop()
-            if self._of._listener is not None and not finished:
-                self._of._listener.on_stopping()
+            if self._of.view is not None and not finished:
+                self._of.view.on_stopping()
             await supervisor.close(grace_seconds=self._of._grace_seconds, reason=self._stop_reason)
         return exit_code
 
@@ -216,6 +209,7 @@ class _Life:
             if run.state is RunState.FINISHED:
                 return 0
             if run.state is RunState.CRASHED:
+                self._of.reason = run.reason
                 return TrainerLostError.exit_code if run.curable else UsageError.exit_code
             await supervisor.wait_begun(run_id)
 
@@ -260,8 +254,8 @@ class _Life:
             await tidier.settled()
 
     def _announce(self, url: str, access: Access) -> None:
-        if self._of._listener is not None:
-            self._of._listener.on_listening(url, f"{url}/?token={access.issue_code()}")
+        if self._of.view is not None:
+            self._of.view.on_listening(url, f"{url}/?token={access.issue_code()}")
 
     def _shutdown(self) -> None:
         self._stop_reason = "asked to over the API"
@@ -279,18 +273,6 @@ class _Life:
         timer = threading.Timer(LEAVE_WITHIN_SECONDS, os._exit, (EXIT_SECOND_SIGNAL,))
         timer.daemon = True
         timer.start()
-
-
-class ListenerAudience:
-    """Passes what happens to the foreground view, which does not care for operations."""
-
-    def __init__(self, listener: Listener) -> None:
-        self.on_run = listener.on_run
-        self.on_delta = listener.on_delta
-        self.on_event = listener.on_event
-
-    def on_operation(self, operation: dict[str, Any]) -> None:
-        """Not shown."""
 
 
 def machine_names() -> set[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.events import AlarmAcknowledged, Event, StateChanged, TrainerLost
 from daemon.protocol import Goodbye, Outcome, Ready, Report, RunState
 from daemon.supervisor.alarms import Alarms
+from daemon.supervisor.dispatcher import Dispatcher
 from daemon.supervisor.live_run import LiveRun, finite
 from daemon.supervisor.stopping import lost, pending_stops, refused
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon.supervisor.audience import Audience
     from daemon.supervisor.clock import Clock
     from daemon.supervisor.found_checkpoint import FoundCheckpoint
     from daemon.supervisor.ledger import Ledger
@@ -39,7 +39,7 @@ class Newsroom:
     ) -> None:
         self.runs: dict[str, LiveRun] = {}
         self.lives: dict[str, TrainerLife] = {}
-        self.audiences: list[Audience] = []
+        self.audiences = Dispatcher(lambda event: self.add_event(None, event))
         self.alarms = Alarms(ledger.store, now=clock.now)
         self._ledger = ledger
         self._operations = operations
@@ -80,9 +80,7 @@ class Newsroom:
         if degraded_before != live.degraded:
             self._ledger.save(live)
             self._tell_run(live)
-        delta = delta_of(live, report)
-        for audience in self.audiences:
-            audience.on_delta(delta)
+        self.audiences.on_delta(delta_of(live, report))
 
     def on_outcome(self, outcome: Outcome) -> None:
         """A trainer obeyed or refused; one that refuses to stop goes on."""
@@ -174,9 +172,7 @@ class Newsroom:
 
     def tell_operation(self, operation: Operation) -> None:
         """An operation began or ended."""
-        view = operation.view()
-        for audience in self.audiences:
-            audience.on_operation(view)
+        self.audiences.on_operation(operation.view())
 
     def _follow_state(self, run: LiveRun, record: dict[str, Any]) -> None:
         """A trainer went from one state to another.
@@ -232,13 +228,10 @@ class Newsroom:
             self._ledger.forget_checkpoint(record["data"]["checkpoint"])
         elif run is not None:
             self.alarms.take(run, record)
-        for audience in self.audiences:
-            audience.on_event(stored)
+        self.audiences.on_event(stored)
 
     def _tell_run(self, run: LiveRun) -> None:
-        view = run.view(full=False)
-        for audience in self.audiences:
-            audience.on_run(view)
+        self.audiences.on_run(run.view(full=False))
 
 
 def delta_of(run: LiveRun, report: Report) -> dict[str, Any]:

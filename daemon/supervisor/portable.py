@@ -48,11 +48,13 @@ def main(path: Path) -> None:
     try:
         checkpoint = portable.load_pt(path)
     except CheckpointError as error:
-        print(json.dumps({"error": str(error)}))
+        sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
         return
     config = checkpoint.state.get("config")
     manifest = checkpoint.manifest
-    print(json.dumps({"step": manifest.step, "samples": manifest.samples, "config": config}))
+    sys.stdout.write(
+        json.dumps({"step": manifest.step, "samples": manifest.samples, "config": config}) + "\n"
+    )
 
 
 if __name__ == "__main__":

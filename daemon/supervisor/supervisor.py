@@ -68,9 +68,9 @@ class Supervisor:
 
     # -- looking ---------------------------------------------------------------------------------------------
 
-    def add_audience(self, audience: Audience) -> None:
-        """From now on `audience` hears what happens."""
-        self.newsroom.audiences.append(audience)
+    def add_audience(self, audience: Audience, name: str) -> None:
+        """From now on `audience` hears what happens; `name` is what a person calls it."""
+        self.newsroom.audiences.add(audience, name)
 
     def active(self) -> list[LiveRun]:
         """Runs that have a trainer, or will have one again in a moment."""

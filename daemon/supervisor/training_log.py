@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-import logging.handlers
 from typing import TYPE_CHECKING, Any
+
+from daemon.escaping import one_line
+from daemon.supervisor.log_file import LogFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,22 +19,14 @@ KEPT_FILES = 5
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-class LogFile(logging.handlers.RotatingFileHandler):
-    """A rotated file that takes what it can: where the disk is full a line is lost, and nothing else."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
-        """Say nothing: a traceback for each lost line would bury what the terminal has to say."""
-
-
 class TrainingLog:
     """An Audience that writes lines for people."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._clock = clock
         self._spoke_at: dict[str, float] = {}
         self._latest: dict[str, dict[str, float | None]] = {}
-        self._handler = LogFile(path, maxBytes=LIMIT_BYTES, backupCount=KEPT_FILES, encoding="utf-8")
+        self._handler = LogFile(path, limit_bytes=LIMIT_BYTES, kept_files=KEPT_FILES)
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
         # A logger of its own, outside the tree: nobody else's lines get in, and these go nowhere else.
         self._logger = logging.Logger("synapsed.training", logging.INFO)  # noqa: LOG001
@@ -62,17 +56,20 @@ class TrainingLog:
 
     def on_event(self, event: dict[str, Any]) -> None:
         """One line an event."""
-        message = " ".join(str(event["message"]).splitlines())
-        self._logger.log(LEVELS.get(event["severity"], logging.INFO), "%s", message)
+        self._logger.log(LEVELS.get(event["severity"], logging.INFO), "%s", one_line(str(event["message"])))
 
     def on_operation(self, operation: dict[str, Any]) -> None:
         """Failures only; the rest shows in events."""
         if operation["state"] == "failed":
-            self._logger.warning("%s failed: %s", operation["action"], operation["error"])
+            self._logger.warning("%s failed: %s", operation["action"], one_line(str(operation["error"])))
 
     def close(self) -> None:
         """Close the file."""
         self._handler.close()
+
+    def abandon(self) -> None:
+        """Let go of the file: a thread still waits for it."""
+        self._handler.abandon()
 
 
 def status_line(step: int, latest: dict[str, float | None], seconds: float) -> str:

@@ -115,7 +115,7 @@ def test_every_row_arrives_or_is_counted_and_every_event_arrives_in_order(
                 mailbox.put({"type": "event", "seq": seq})
                 seq += 1
                 waiting += 1
-            elif waiting and mailbox._frames:
+            elif waiting and mailbox._backlog._frames:
                 frame = await mailbox.take()
                 assert frame is not None
                 frames.append(frame)

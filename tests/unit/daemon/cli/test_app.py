@@ -35,6 +35,7 @@ COMMANDS = [
     "forgetting",
     "presets",
     "brains",
+    "delete",
     "doctor",
     "export",
     "evaluate",

@@ -47,6 +47,7 @@ class Stage:
         if first is not None:
             view.on_run({**FakeDaemon.small().runs["r-1"].view(), "reason": self.reason})
             view.on_stopping()
+            view.on_ended()
         return self.exit_code
 
 

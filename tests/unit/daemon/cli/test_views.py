@@ -32,13 +32,14 @@ class Clock:
         return self.now
 
 
-def play(view: PlainView) -> None:
+def play(view: PlainView, *, to_the_end: bool = True) -> None:
     view.on_listening("http://127.0.0.1:8765", "http://127.0.0.1:8765/?token=once")
     view.on_run(dict(RUN))
     view.on_delta(delta())
     view.on_event(dict(EVENT))
     view.on_stopping()
-    view.show_summary()
+    if to_the_end:
+        view.on_ended()
 
 
 def test_plain_lines_come_every_few_seconds_and_events_at_once(home: Home) -> None:
@@ -89,7 +90,7 @@ def test_a_run_that_never_began_is_not_summed_up(home: Home) -> None:
     lines: list[str] = []
     view = PlainView(home, write=lines.append)
     view.on_run({**RUN, "state": "crashed", "step": 0, "checkpoint": None})
-    view.show_summary()
+    view.on_ended()
     assert lines == []
 
 
@@ -97,7 +98,7 @@ def test_a_daemon_that_learned_nothing_has_nothing_to_save_or_sum_up(home: Home)
     lines: list[str] = []
     view = PlainView(home, write=lines.append)
     view.on_stopping()
-    view.show_summary()
+    view.on_ended()
     assert lines == ["Stopping..."]
 
 
@@ -124,7 +125,7 @@ def test_the_panel_shows_state_vital_signs_and_what_the_brain_says(home: Home) -
     screen = io.StringIO()
     view = LiveView(home, console=Console(file=screen, width=140, force_terminal=True, color_system=None))
     with view:
-        play(view)
+        play(view, to_the_end=False)
         view.on_delta(
             delta(sample="the cat sat", readings=[{"name": "phi", "value": 0.4521}], degraded="disk full")
         )

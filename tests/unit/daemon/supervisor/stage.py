@@ -79,7 +79,7 @@ async def staged(
     ledger = Ledger(store, Catalogue(home.checkpoints), monotonic=time.monotonic)
     supervisor = Supervisor(home, ledger, life=life or quick_life())
     heard = Heard()
-    supervisor.add_audience(heard)
+    supervisor.add_audience(heard, "test")
     try:
         yield supervisor, heard
     finally:

@@ -20,8 +20,8 @@ import pytest
 
 from daemon.errors import HomeBusyError, PortTakenError, UsageError
 from daemon.supervisor.daemon import Daemon
+from daemon.supervisor.log_file import LogFile
 from daemon.supervisor.signals import ECHO_SECONDS
-from daemon.supervisor.training_log import LogFile
 from tests.unit.daemon.supervisor.scripted_trainer import write_script
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Shown:
     def on_delta(self, delta): self.say("delta", step=delta["step"])
     def on_event(self, event): self.say("event", name=event["kind"], message=event["message"])
     def on_stopping(self): self.say("stopping")
+    def on_gap(self, dropped): self.say("gap")
+    def on_ended(self): self.say("ended")
 
 first = {"serve": None, "start": start_request(), "resume": ResumeRequest(checkpoint="latest")}[sys.argv[2]]
 home = Home.open(Path(sys.argv[1]), environ={})
@@ -212,7 +214,7 @@ def test_a_full_disk_costs_the_log_a_line_and_the_terminal_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = logging.Logger("full", logging.INFO)  # noqa: LOG001
-    with contextlib.closing(LogFile(tmp_path / "x.log", encoding="utf-8")) as file:
+    with contextlib.closing(LogFile(tmp_path / "x.log")) as file:
         log.addHandler(file)
 
         def full() -> None:
@@ -280,6 +282,8 @@ def test_it_runs_in_a_thread_too(home: Home) -> None:
         def on_delta(self, delta: dict[str, Any]) -> None: ...
         def on_event(self, event: dict[str, Any]) -> None: ...
         def on_stopping(self) -> None: ...
+        def on_gap(self, dropped: int) -> None: ...
+        def on_ended(self) -> None: ...
 
     shown, codes = Shown(), list[int]()
     thread = threading.Thread(target=lambda: codes.append(Daemon(home, port=0, listener=shown).run()))

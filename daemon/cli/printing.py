@@ -1,0 +1,216 @@
+"""The one door for what a command prints; it never raises, whatever has become of standard output.
+
+A reader that has gone, a full disk or a letter that the terminal's encoding lacks costs what was to be printed,
+never the command. Text from outside is shown, not obeyed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import logging
+import os
+import select
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TextIO
+
+from daemon.escaping import one_line, shown
+
+logger = logging.getLogger("daemon.output")
+
+LAST_WORDS_SECONDS = 5.0
+# These may be over in a minute; everything else means that nobody will ever read here again.
+PASSING = frozenset(
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "ENOMEM", "ENOBUFS", "EINTR")
+    if hasattr(errno, name)
+)
+
+
+class OutputGoneError(OSError):
+    """Whoever read this output has gone: `synapsed logs -f | head`."""
+
+
+class Printer(io.TextIOBase):
+    """Standard output or standard error; `gone` says why nothing can be written any more.
+
+    Writes go past Python's buffer: a thread that waits for a terminal holds no lock that the end of the process
+    needs, and nothing is left to flush then.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.gone: str | None = None if stream is not None else "it was closed from the start"
+        self._stream = stream
+        self._raw = _raw_of(stream)
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """What the terminal reads."""
+        return self._encoding
+
+    @property
+    def speaks_unicode(self) -> bool:
+        """Whether every character can be printed."""
+        return self._encoding.lower().replace("_", "-").startswith("utf")
+
+    def say(self, text: str = "") -> None:
+        """Print lines for a person; control characters in them are shown."""
+        self.write(shown(text) + "\n")
+
+    def write(self, text: str) -> int:
+        """Print this as it is, with replacements for what the encoding lacks."""
+        if not isinstance(text, str):
+            raise TypeError("text is expected, not bytes")  # click asks by trying
+        if self.gone is None and text:
+            try:
+                self._write(text)
+            except (OSError, ValueError) as error:
+                if getattr(error, "errno", None) not in PASSING:
+                    self.gone = getattr(error, "strerror", None) or str(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def isatty(self) -> bool:
+        """Whether a person looks at it."""
+        try:
+            return self._stream is not None and self._stream.isatty()
+        except ValueError:
+            return False
+
+    def fileno(self) -> int:
+        """The descriptor behind it."""
+        if self._stream is None:
+            raise io.UnsupportedOperation("fileno")
+        return self._stream.fileno()
+
+    def require_reader(self) -> None:
+        """Notice a reader that has gone before anything is written.
+
+        Raises:
+            OutputGoneError: nobody reads here any more.
+        """
+        if self.gone is None and self._raw is not None and hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(self._raw.fileno(), 0)  # hang-up and error are told unasked
+            if any(event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(0)):
+                self.gone = os.strerror(errno.EPIPE)
+        if self.gone is not None:
+            raise OutputGoneError(errno.EPIPE, self.gone)
+
+    def _write(self, text: str) -> None:
+        assert self._stream is not None
+        encoded = text.encode(self._encoding, errors="replace")
+        if self._raw is None:
+            self._stream.write(encoded.decode(self._encoding))
+            self._stream.flush()
+            return
+        if os.linesep != "\n":
+            encoded = encoded.replace(b"\n", os.linesep.encode())
+        rest = memoryview(encoded)
+        while rest:
+            written = self._raw.write(rest)
+            if written is None:  # somebody made the descriptor non-blocking
+                select.select([], [self._raw.fileno()], [])
+            else:
+                rest = rest[written:]
+
+
+def _raw_of(stream: TextIO | None) -> io.RawIOBase | None:
+    """The unbuffered file under a stream, if it is a real one."""
+    buffer = getattr(stream, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)
+    return raw if isinstance(raw, io.RawIOBase) else None
+
+
+def out() -> Printer:
+    """Standard output."""
+    return sys.stdout if isinstance(sys.stdout, Printer) else Printer(sys.stdout)
+
+
+def err() -> Printer:
+    """Standard error."""
+    return sys.stderr if isinstance(sys.stderr, Printer) else Printer(sys.stderr)
+
+
+def say(text: str = "") -> None:
+    """Print lines for a person on standard output."""
+    out().say(text)
+
+
+def complain(text: str) -> None:
+    """Print one line on standard error, within a few seconds or not at all: these are a command's last words."""
+    printer = err()
+    speaking = threading.Thread(target=printer.say, args=(one_line(text),), daemon=True)
+    speaking.start()
+    speaking.join(LAST_WORDS_SECONDS)
+
+
+@contextlib.contextmanager
+def one_door() -> Iterator[None]:
+    """Within it everything that is printed goes through the door, whoever prints it."""
+    _occupy_standard_descriptors()
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = out(), err()
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+@contextlib.contextmanager
+def stray_output_logged() -> Iterator[None]:
+    """Within it what libraries print goes to the log: a daemon must not wait for a terminal, nor die of one."""
+    before = sys.stdout, sys.stderr
+    sys.stdout = sys.stderr = Strays()
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+class Strays(io.TextIOBase):
+    """A stream whose lines become warnings of the log."""
+
+    def __init__(self) -> None:
+        self._partial = ""
+        self._logging = threading.local()
+
+    def write(self, text: str) -> int:
+        """Keep text until its line ends."""
+        if getattr(self._logging, "busy", False):
+            return len(text)  # where there is no handler, logging itself prints to standard error: to here
+        *lines, self._partial = (self._partial + text).split("\n")
+        self._logging.busy = True
+        try:
+            for line in lines:
+                if line.strip():
+                    logger.warning("%s", line.rstrip())
+        finally:
+            self._logging.busy = False
+        return len(text)
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+
+def _occupy_standard_descriptors() -> None:
+    """Give 0, 1 and 2 to nobody else: a database opened on a closed standard error would be printed into."""
+    if os.name != "posix":
+        return
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free: this one

@@ -1,0 +1,87 @@
+"""Tells every audience what happens; none can hinder another, the store or the loop."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from daemon.events import Event, Severity
+from daemon.supervisor.threaded import MAX_FAILURES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemon.supervisor.audience import Audience
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudienceDropped(Event):
+    """Somebody who was told what happens failed, and is told nothing more."""
+
+    severity: ClassVar[Severity] = "warning"
+    audience: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        """One line for a person."""
+        return f"[Output] Nothing more goes to the {self.audience}: {self.reason}"
+
+
+@dataclass
+class _Place:
+    name: str
+    audience: Audience
+    failures: int = 0
+
+
+class Dispatcher:
+    """An Audience made of all others.
+
+    One whose way out has gone (OSError), or that fails `MAX_FAILURES` times in a row, is dropped, and `report`
+    is told; a single failure costs it that piece of news, and is logged.
+    """
+
+    def __init__(self, report: Callable[[Event], None]) -> None:
+        self._report = report
+        self._places: list[_Place] = []
+
+    def add(self, audience: Audience, name: str) -> None:
+        """From now on it hears what happens; `name` is what a person calls it."""
+        self._places.append(_Place(name, audience))
+
+    def on_run(self, run: dict[str, Any]) -> None:
+        """As Audience.on_run."""
+        self._tell("on_run", run)
+
+    def on_delta(self, delta: dict[str, Any]) -> None:
+        """As Audience.on_delta."""
+        self._tell("on_delta", delta)
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """As Audience.on_event."""
+        self._tell("on_event", event)
+
+    def on_operation(self, operation: dict[str, Any]) -> None:
+        """As Audience.on_operation."""
+        self._tell("on_operation", operation)
+
+    def _tell(self, method: str, news: dict[str, Any]) -> None:
+        dropped = []
+        for place in tuple(self._places):
+            try:
+                getattr(place.audience, method)(news)
+                place.failures = 0
+            except Exception as error:
+                place.failures += 1
+                if isinstance(error, OSError) or place.failures >= MAX_FAILURES:
+                    self._places.remove(place)
+                    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+                    dropped.append(AudienceDropped(audience=place.name, reason=reason))
+                else:
+                    logger.warning("the %s missed %s", place.name, method, exc_info=True)
+        for event in dropped:  # behind the news that it was about, and with one audience less to tell
+            self._report(event)

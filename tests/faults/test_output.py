@@ -1,0 +1,286 @@
+"""Whoever reads what is printed goes away, stops reading or understands little: learning never notices."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any
+
+import httpx
+import psutil
+import pytest
+
+from daemon.checkpoint.catalogue import Catalogue
+from daemon.store.store import Store
+from tests.unit.daemon.supervisor.scripted_trainer import write_script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from daemon.home import Home
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
+
+WAIT_SECONDS = 60.0
+SOON_SECONDS = 10.0  # far below any time-out of a client
+PIPE_BYTES = 65536
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+def command(home: Home, *arguments: str) -> list[str]:
+    begins = [] if arguments[0] not in ("start", "serve") else ["--port", "0", "--no-open"]
+    return [sys.executable, "-m", "tests.scripted_daemon", *arguments, *begins, "--home", str(home.root)]
+
+
+@pytest.fixture
+def start(home: Home) -> Iterator[Start]:
+    """Starts a command on the test's home in a session of its own; nothing of it outlives the test."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def begin(*arguments: str, **settings: Any) -> subprocess.Popen[bytes]:
+        settings = {
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "start_new_session": True,
+            **settings,
+        }
+        process = subprocess.Popen(command(home, *arguments), stdin=subprocess.DEVNULL, **settings)
+        processes.append(process)
+        return process
+
+    yield begin
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def run(home: Home, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(command(home, *arguments), capture_output=True, timeout=WAIT_SECONDS, check=False)
+
+
+def until_it_answers(home: Home, process: subprocess.Popen[bytes]) -> str:
+    """Where it answers."""
+    while process.poll() is None:
+        info = home.read_daemon_file()
+        if info is not None:
+            return info.url
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+    raise AssertionError(f"it ended with {process.returncode}")
+
+
+def states(home: Home) -> list[str]:
+    """Every state that the store knows the runs of this home went through."""
+    with Store.open(home.database) as store:
+        events = store.events(limit=500).items
+    return [event["data"]["after"] for event in reversed(events) if event["kind"] == "state_changed"]
+
+
+def newest_reason(home: Home) -> str:
+    newest = Catalogue(home.checkpoints).latest()
+    assert newest is not None
+    return newest.manifest.reason
+
+
+@contextlib.contextmanager
+def terminal() -> Iterator[tuple[int, dict[str, Any]]]:
+    """A terminal's far end, and the settings that put a process at its near end, as its own terminal."""
+    far, near = pty.openpty()
+
+    def take() -> None:
+        fcntl.ioctl(near, termios.TIOCSCTTY, 0)
+
+    try:
+        yield far, {"stdout": near, "stderr": near, "preexec_fn": take}
+    finally:
+        for end in (near, far):
+            with contextlib.suppress(OSError):
+                os.close(end)
+
+
+def wait_until_full(pipe: IO[bytes], process: subprocess.Popen[bytes]) -> None:
+    """Wait until a pipe that nobody reads takes no more."""
+    while True:
+        waiting = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"    "))[0]
+        if waiting > PIPE_BYTES - 4096:
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            raise AssertionError(f"it ended with {process.wait(0.05)}")
+
+
+def learning(home: Home, url: str) -> dict[str, Any]:
+    """The run, once it learns; every answer comes soon."""
+    headers = {"Authorization": f"Bearer {home.token()}"}
+    while True:
+        runs = httpx.get(f"{url}/api/v1/runs", headers=headers, timeout=SOON_SECONDS, trust_env=False).json()
+        if runs["items"] and runs["items"][0]["state"] == "running":
+            first: dict[str, Any] = runs["items"][0]
+            return first
+
+
+ALL_STATES = ["starting", "running", "stopping", "finished"]
+
+
+@pytest.mark.fault(
+    "Output that nobody takes",
+    tried="`synapsed start --steps 100 | head -3`",
+    happens="the run learns to its end, the daemon ends, every event is in the store",
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_reader_that_leaves_changes_nothing(home: Home, start: Start, as_json: bool) -> None:
+    write_script(home.root, finish_at_step=100)
+    process = start("start", "--preset", "tiny", *(["--json"] if as_json else []))
+    assert process.stdout is not None
+    for _ in range(3):
+        process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(WAIT_SECONDS) == 0
+    assert states(home) == ALL_STATES
+    assert newest_reason(home) == "final"
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+
+
+@pytest.mark.fault(
+    "Output that nobody takes",
+    tried="`synapsed start | tee run.log`, then Ctrl+C, which ends `tee` first",
+    happens="a final checkpoint, and a daemon that ends well",
+)
+def test_ctrl_c_saves_though_tee_is_gone(home: Home, start: Start, tmp_path: Path) -> None:
+    tee = subprocess.Popen(
+        ["tee", str(tmp_path / "run.log")], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    assert tee.stdin is not None
+    process = start("start", "--preset", "tiny", stdout=tee.stdin)
+    tee.stdin.close()
+    learning(home, until_it_answers(home, process))
+    tee.send_signal(signal.SIGINT)
+    tee.wait(WAIT_SECONDS)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(WAIT_SECONDS) == 0
+    assert newest_reason(home) == "final"
+    assert states(home)[-1] == "stopped"
+
+
+@pytest.mark.fault(
+    "Output that nobody takes",
+    tried="`synapsed start --json | sleep 600`: a full pipe that nobody reads",
+    happens="page and commands answer, `stop` saves and ends the daemon",
+)
+def test_a_full_pipe_holds_nothing_up(home: Home, start: Start) -> None:
+    process = start("start", "--preset", "tiny", "--json")
+    assert process.stdout is not None
+    wait_until_full(process.stdout, process)
+    info = home.read_daemon_file()
+    assert info is not None
+    before = learning(home, info.url)
+    assert learning(home, info.url)["step"] > before["step"]
+    stopped = run(home, "stop")
+    assert (stopped.returncode, stopped.stderr) == (0, b"")
+    assert process.wait(SOON_SECONDS) == 0
+    assert newest_reason(home) == "final"
+
+
+@pytest.mark.fault(
+    "Output that nobody takes",
+    tried="Ctrl+S in the terminal, then `stop` from another",
+    happens="page and commands answer, the run is saved, the daemon ends",
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_terminal_that_stands_still_holds_nothing_up(home: Home, start: Start, as_json: bool) -> None:
+    with terminal() as (far, settings):
+        process = start("start", "--preset", "tiny", *(["--json"] if as_json else []), **settings)
+        os.read(far, 1)  # it has begun to print
+        os.write(far, b"\x13")
+        url = until_it_answers(home, process)
+        before = learning(home, url)
+        while learning(home, url)["step"] < before["step"] + 100:
+            pass
+        assert run(home, "stop").returncode == 0
+        assert process.wait(SOON_SECONDS) == 0
+    assert newest_reason(home) == "final"
+
+
+@pytest.mark.fault(
+    "Output that nobody takes",
+    tried="the terminal's window is closed",
+    happens="the run is saved, the daemon ends; under `nohup` it learns on",
+)
+@pytest.mark.parametrize("nohup", [False, True])
+def test_a_closed_terminal_ends_it_with_a_last_save(home: Home, start: Start, nohup: bool) -> None:
+    with terminal() as (far, settings):
+        take = settings["preexec_fn"]
+
+        def begin() -> None:
+            take()
+            if nohup:
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+        process = start("start", "--preset", "tiny", **{**settings, "preexec_fn": begin})
+        os.close(settings["stdout"])
+        url = until_it_answers(home, process)
+        before = learning(home, url)
+        trainers = psutil.Process(process.pid).children(recursive=True)
+        os.close(far)
+        if nohup:
+            while learning(home, url)["step"] < before["step"] + 100:
+                pass
+            process.terminate()
+        assert process.wait(WAIT_SECONDS) == 0
+        assert psutil.wait_procs(trainers, timeout=SOON_SECONDS)[1] == []
+    assert newest_reason(home) == "final"
+    assert states(home)[-1] == "stopped"
+
+
+@pytest.mark.fault(
+    "Output that nobody takes",
+    tried="standard output and standard error are closed from the start",
+    happens="nothing else is opened in their place; the run learns to its end",
+)
+def test_closed_descriptors_are_nobody_elses(home: Home, start: Start) -> None:
+    write_script(home.root, finish_at_step=20)
+
+    def close_all() -> None:
+        for descriptor in (0, 1, 2):
+            os.close(descriptor)
+
+    process = start("start", "--preset", "tiny", preexec_fn=close_all)
+    assert process.wait(WAIT_SECONDS) == 0
+    assert states(home) == ALL_STATES
+
+
+@pytest.mark.fault(
+    "Output that cannot be printed",
+    tried="a terminal that speaks cp1252, or ASCII alone",
+    happens="letters that it lacks are replaced, in JSON escaped; nothing fails",
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_encoding_that_lacks_letters_is_no_fault(home: Home, start: Start, as_json: bool) -> None:
+    write_script(home.root, finish_at_step=20)
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict" if as_json else "cp1252"}
+    process = start("start", "--preset", "tiny", *(["--json"] if as_json else []), env=environment)
+    said, complaint = process.communicate(timeout=WAIT_SECONDS)
+    assert (process.returncode, complaint) == (0, b"")
+    if as_json:
+        lines = [json.loads(line) for line in said.splitlines()]
+        assert "starting → running" in [line["message"] for line in lines if line["type"] == "event"]
+    else:
+        assert b"starting ? running" in said
+        assert b"TRAINING SUMMARY" in said

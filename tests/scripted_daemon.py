@@ -1,0 +1,16 @@
+"""The real command line as a process, with scripted trainers: starts in a second, and torch stays out.
+
+python -m tests.scripted_daemon start --home …
+"""
+
+from __future__ import annotations
+
+import sys
+
+import daemon.supervisor.daemon
+from daemon.cli.app import main
+from tests.unit.daemon.supervisor.stage import quick_life
+
+if __name__ == "__main__":
+    vars(daemon.supervisor.daemon)["LifeSettings"] = quick_life
+    sys.exit(main())
