@@ -6,6 +6,7 @@ These bounds are the home's, over all its runs; what belongs to one run is in da
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import tomllib
 import typing
@@ -18,6 +19,8 @@ from daemon.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 FILE = "keep.toml"
 PREFIX = "SYNAPSED_KEEP__"
@@ -38,7 +41,7 @@ class KeepConfig:
         cache_gib: decoded documents; those in use at the moment stay.
         cache_days: a decoded document that nobody read for so long goes.
         replay_days: remembered experience of a run that has no checkpoint left goes after so long.
-        log_mib: each log; what is older goes to a part beside it.
+        log_mib: each log in `logs/`; older lines go to a part beside it.
         log_files: such older parts of each log.
         metric_rows: rows of single steps and values in the database; beyond, the oldest are kept as rollups only.
         rollup_rows: rows of rollups of 100 steps; beyond, the oldest are kept as rollups of 10 000 steps only.
@@ -60,6 +63,11 @@ class KeepConfig:
     backups: int = 7
     backups_gib: float = 10.0
 
+    @property
+    def log_bytes(self) -> int:
+        """Of each log, and of each of its older parts."""
+        return int(self.log_mib * MIB)
+
 
 def read_keep(home: Path, *, environ: Mapping[str, str] = os.environ) -> KeepConfig:
     """The bounds of a home as they stand now.
@@ -76,6 +84,15 @@ def read_keep(home: Path, *, environ: Mapping[str, str] = os.environ) -> KeepCon
     for name, (value, origin) in settings.items():
         _check(name, value, origin, hints)
     return KeepConfig(**{name: hints[name](value) for name, (value, _) in settings.items()})
+
+
+def keep_as_far_as_sound(home: Path, *, environ: Mapping[str, str] = os.environ) -> KeepConfig:
+    """As `read_keep`; where something in it is wrong, the defaults and a warning, for what must go on anyway."""
+    try:
+        return read_keep(home, environ=environ)
+    except ConfigError as error:
+        logger.warning("the defaults hold: %s", error)
+        return KeepConfig()
 
 
 def _from_file(path: Path) -> dict[str, Any]:

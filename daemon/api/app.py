@@ -17,6 +17,7 @@ from daemon.api.routes import (
     forgetting,
     growth,
     health,
+    home,
     metrics,
     operations,
     page,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 PREFIX = "/api/v1"
 NOUNS = (
     health,
+    home,
     presets,
     runs,
     growth,

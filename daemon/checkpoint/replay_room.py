@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from daemon.checkpoint.manifest import read_manifest
+from daemon.checkpoint.run_lock import LOCK
 from daemon.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from daemon.checkpoint.catalogue import Catalogue
@@ -72,7 +74,7 @@ def needed_segments(catalogue: Catalogue) -> dict[str, set[str]]:
     return needed
 
 
-def drop_segments(folder: Path, needed: set[str], *, newest_too: bool) -> int:
+def drop_segments(folder: Path, needed: Collection[str], *, newest_too: bool) -> int:
     """Delete the segments of a replay folder that nobody needs; bytes that became free.
 
     Args:
@@ -92,4 +94,18 @@ def drop_segments(folder: Path, needed: set[str], *, newest_too: bool) -> int:
             logger.warning("%s could not be deleted: %s", path, error)
         else:
             freed += size
+    return freed
+
+
+def drop_all(folder: Path, needed: Collection[str] = ()) -> int:
+    """Delete everything in a replay folder, journal and all, but for needed segments and the lock; bytes freed."""
+    freed = drop_segments(folder, needed, newest_too=True)
+    for path in sorted(folder.iterdir()):
+        if path.name == LOCK or SEGMENT.fullmatch(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            freed += path.lstat().st_size
+            path.unlink(missing_ok=True)
     return freed

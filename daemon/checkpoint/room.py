@@ -56,6 +56,14 @@ def fit(
     )
 
 
+def damaged(catalogue: Catalogue) -> dict[str, int]:
+    """Name → bytes of each checkpoint that was set aside as damaged; nobody deletes it but a person."""
+    return {
+        path.name: sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
+        for path in catalogue.kept_aside()
+    }
+
+
 def _delete(catalogue: Catalogue, decide: Callable[[], list[str]]) -> list[str]:
     doomed = decide()
     while doomed and not _each_keeps_a_sound_one(catalogue, doomed):

@@ -18,6 +18,7 @@ from daemon.cli.output import print_json
 from daemon.cli.printing import complain, say
 from daemon.errors import DaemonError, HomeBusyError
 from daemon.home import DaemonFile, Home
+from daemon.log_room import set_aside
 
 ANSWER_TIMEOUT_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -59,7 +60,8 @@ def spawn(arguments: Sequence[str], home: Home, log_path: Path) -> subprocess.Po
         own_session = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
     # The home again and last: the one in the arguments may be relative.
     command = [sys.executable, "-m", "daemon", *arguments, "--no-open", "--home", str(home.root)]
-    with log_path.open("wb") as log:
+    set_aside(log_path, parts=1)
+    with log_path.open("ab") as log:  # appending, so that the daemon can cut it while it is written
         return subprocess.Popen(  # noqa: S603 (our own command line)
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **own_session
         )

@@ -59,6 +59,8 @@ def checkpoints(
     as_json: JsonOption = False,
 ) -> None:
     """List the checkpoints, newest first; works with nothing running, too."""
+    from daemon.checkpoint.catalogue import Catalogue
+    from daemon.checkpoint.room import damaged
     from daemon.cli.client import DaemonClient
     from daemon.cli.output import local_time, print_json, print_table, size
     from daemon.home import Home
@@ -77,6 +79,12 @@ def checkpoints(
     ]
     columns = ("id", "run", "step", "bpc", "reason", "size", "saved", "pinned", "best")
     print_table(rows, columns, empty=f"There is no checkpoint in {opened.checkpoints}")
+    aside = damaged(Catalogue(opened.checkpoints))
+    if aside:
+        say(
+            f"{len(aside)} damaged kept aside in {opened.checkpoints} ({size(sum(aside.values()))}): "
+            f"{', '.join(aside)}. Nobody deletes them but you"
+        )
 
 
 def events(

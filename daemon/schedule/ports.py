@@ -21,10 +21,7 @@ class ScheduledWork(Protocol):
         """Copy the database to `path`, whole or not at all; bytes of the copy."""
 
     async def prune(self) -> str:
-        """Let go of what nobody needs: checkpoints beyond the rules, old answers, texts decoded but not used.
-
-        Only checkpoints of runs without a live trainer: a trainer prunes its own.
-        """
+        """Bring what grows in the home within its bounds: checkpoints, memories, caches, rows, old answers."""
 
     async def upkeep(self) -> str:
         """Tidy and check the database."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import hashlib
 import io
+import math
 import os
 import queue
 import threading
+import time
 import zlib
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from daemon.streams.cache_room import trim
 from daemon.streams.encodings import (
     GZIP_WBITS,
     HEAD_BYTES,
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_DECODED_BYTES = 1 << 30
+IN_USE_SECONDS = 60.0
 _CHUNK_BYTES = 1 << 20
 _CUT_SUFFIX = ".cut.txt"
 
@@ -55,12 +60,17 @@ class DecodedCache:
     """The folder of decoded documents, keyed by path, size and modification time of the original.
 
     What will be read soon is decoded ahead on a thread, so that no step waits for it; the thread dies with the
-    process, and what it leaves half written is never read.
+    process, and what it leaves half written is never read. All documents together take at most `room_bytes`, but for
+    those that were read in the last minute: what goes is decoded again when it is asked for.
     """
 
-    def __init__(self, folder: Path, *, max_bytes: int = MAX_DECODED_BYTES) -> None:
+    def __init__(
+        self, folder: Path, *, max_bytes: int = MAX_DECODED_BYTES, room_bytes: float = float("inf")
+    ) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
+        self._room_bytes = room_bytes
+        self._read_at: dict[str, float] = {}  # name in the folder → monotonic seconds
         self._ahead: dict[str, Future[Decoded]] = {}
         self._orders: queue.SimpleQueue[tuple[Future[Decoded], _Order]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -86,7 +96,16 @@ class DecodedCache:
         order = _Order(path, verdict, self._stem(path, size, mtime_ns))
         if (future := self._ahead.pop(order.stem, None)) is not None:
             return future.result()
-        return self._made(order.stem) or self._make(order)
+        made = self._made(order.stem)
+        if made is None:
+            return self._make(order)
+        with contextlib.suppress(OSError):
+            os.utime(made.path)  # so that another process sees it is in use
+        return made
+
+    def note_read(self, path: Path) -> None:
+        """A decoded document is being read."""
+        self._read_at[path.name] = time.monotonic()
 
     def _work(self) -> None:
         while True:
@@ -103,7 +122,7 @@ class DecodedCache:
     def _made(self, stem: str) -> Decoded | None:
         for cut, suffix in ((False, ".txt"), (True, _CUT_SUFFIX)):
             target = self._folder / (stem + suffix)
-            if target.exists():
+            with contextlib.suppress(FileNotFoundError):
                 return Decoded(target, target.stat().st_size, cut)
         return None
 
@@ -116,7 +135,13 @@ class DecodedCache:
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
-        return Decoded(target, target.stat().st_size, cut)
+        decoded = Decoded(target, target.stat().st_size, cut)
+        self.note_read(target)
+        if math.isfinite(self._room_bytes):
+            since = time.monotonic() - IN_USE_SECONDS
+            in_use = {name for name, read_at in list(self._read_at.items()) if read_at >= since}
+            trim(self._folder, self._room_bytes, in_use=in_use)
+        return decoded
 
     def _decode(self, path: Path, verdict: Verdict, target: Path) -> bool:
         """Write the UTF-8 form; returns whether it had to be cut."""

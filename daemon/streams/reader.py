@@ -189,7 +189,9 @@ class SourceReader:
         verdict = sniff(document)
         if verdict.plain:
             return _read(document.path, verdict.begin + offset, length)
-        data = _read(self._decoded[name].path, offset, length)
+        decoded = self._decoded[name].path
+        self._cache.note_read(decoded)
+        data = _read(decoded, offset, length)
         if not data:  # the cache may have been emptied: decode again
             del self._decoded[name]
             if self._size(document):

@@ -18,6 +18,7 @@ import numpy as np
 
 from daemon.errors import StreamError
 from daemon.events import Event, PassFinished, SettingRestored, SourceChanged
+from daemon.keep import GIB, keep_as_far_as_sound
 from daemon.streams.cursor import Cursor, Extent, LaneState, Tail
 from daemon.streams.decoding import DecodedCache
 from daemon.streams.experience import Experience, Row
@@ -76,7 +77,8 @@ class ExperienceStream:
         if segments > 1:
             names = tuple(f"{names[0]} {number}/{segments}" for number in range(1, segments + 1))
         self._mix = mix(names, lanes=lanes, weights=config.weights)
-        decoded = DecodedCache(cache)
+        room_bytes = keep_as_far_as_sound(cache.parent).cache_gib * GIB
+        decoded = DecodedCache(cache, room_bytes=room_bytes)
         reader: Callable[..., SourceReader] = SourceReader
         if self._follows:
             reader = partial(FollowingReader, monotonic=monotonic)

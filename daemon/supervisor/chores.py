@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from daemon.errors import ConflictError, DaemonError
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from daemon.supervisor.tidying import Tidier
 
 ANSWERS_KEPT_SECONDS = 24 * 3600.0
-CACHE_KEPT_SECONDS = 30 * 24 * 3600.0
 
 
 LEARNING = frozenset({RunState.RUNNING, RunState.WAITING})  # also between two texts
@@ -67,23 +65,11 @@ class Chores:
         return await asyncio.to_thread(self._supervisor.ledger.store.backup, path)
 
     async def prune(self) -> str:
-        """Let go of checkpoints beyond the rules, old answers, and decoded texts nobody used for a month."""
+        """Bring what grows in the home within its bounds."""
         supervisor = self._supervisor
         supervisor.ledger.store.forget_answers(older_than_seconds=ANSWERS_KEPT_SECONDS)
-        names = await self._tidier.checkpoints()
-        busy = {run.id for run in supervisor.active()}
-        files = 0 if busy else await asyncio.to_thread(self._prune_cache)
-        return f"{len(names)} checkpoints and {files} cached files deleted"
+        return await self._tidier.tidy()
 
     async def upkeep(self) -> str:
         """Tidy and check the database."""
         return await asyncio.to_thread(self._supervisor.ledger.store.upkeep)
-
-    def _prune_cache(self) -> int:
-        oldest = time.time() - CACHE_KEPT_SECONDS
-        count = 0
-        for path in sorted(self._supervisor.home.cache.rglob("*")):
-            if path.is_file() and max(path.stat().st_atime, path.stat().st_mtime) < oldest:
-                path.unlink(missing_ok=True)
-                count += 1
-        return count

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.errors import TrainerLostError, UsageError
+from daemon.keep import KeepConfig, read_keep
 from daemon.protocol import RunState
 from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import Clock, SystemClock
@@ -82,6 +83,7 @@ class Daemon:
         self._clock = clock or SystemClock()
         self.view: ThreadedListener | None = None
         self.reason: str | None = None
+        self._keep = KeepConfig()
 
     def run(
         self, first: StartRequest | ResumeRequest | None = None, *, exit_when_finished: bool = False
@@ -99,12 +101,15 @@ class Daemon:
             ConflictError, CheckpointError, NotFoundError: `first` cannot be begun.
         """
         check_host(self._host, allow_remote=self._allow_remote)
+        keep = self._keep = read_keep(self._home.root, environ=self._home.environ)
         self.view = ThreadedListener(self._listener) if self._listener is not None else None
         try:
             with (
                 self._home.lock(),
                 contextlib.closing(bind(self._host, self._port)) as sock,
-                problems_logged(self._home.logs / "problems.log"),
+                problems_logged(
+                    self._home.logs / "problems.log", limit_bytes=keep.log_bytes, kept_files=keep.log_files
+                ),
             ):
                 return asyncio.run(_Life(self, sock, first, exit_when_finished=exit_when_finished).live())
         finally:
@@ -142,7 +147,10 @@ class _Life:
             if of.view is not None:
                 for notice in store.notices:
                     of.view.on_notice(notice)
-            log = TrainingLog(of._home.training_log, of._clock)
+            keep = of._keep
+            log = TrainingLog(
+                of._home.training_log, of._clock, limit_bytes=keep.log_bytes, kept_files=keep.log_files
+            )
             written = ThreadedAudience(log, name="training log", finish=log.close)
             try:
                 catalogue = Catalogue(of._home.checkpoints)
@@ -249,7 +257,11 @@ class _Life:
         async with server.answering(self._sock):
             of._home.write_daemon_file(port=port, url=url)
             self._announce(url, access)
-            yield diary
+            logs = asyncio.ensure_future(tidier.watch_logs())
+            try:
+                yield diary
+            finally:
+                logs.cancel()
             await context.hub.close(self._stop_reason)
             await tidier.settled()
 

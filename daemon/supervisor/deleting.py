@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.checkpoint.manifest import read_manifest
-from daemon.checkpoint.replay_room import SEGMENT, drop_segments, needed_segments, replayed_folders
+from daemon.checkpoint.replay_room import drop_all, needed_segments, replayed_folders
 from daemon.checkpoint.run_lock import LOCK, RunLock
 from daemon.durable import remove_durably, sync_directory, write_whole
 from daemon.errors import CheckpointError, ConflictError, DaemonError, UsageError
@@ -166,16 +165,7 @@ def _drop_memories(ledger: Ledger, folder: Path) -> int:
     except CheckpointError as error:  # one cannot be looked at: nobody knows what it needs
         logger.warning("the memories of %s stay for now: %s", folder.name, error)
         return 0
-    freed = drop_segments(folder, needed, newest_too=True)
-    for path in sorted(folder.iterdir()):
-        if path.name == LOCK or SEGMENT.fullmatch(path.name):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            freed += path.lstat().st_size
-            path.unlink(missing_ok=True)
-    return freed
+    return drop_all(folder, needed)
 
 
 def _mark(home: Home, run_id: str, name: str) -> bool:

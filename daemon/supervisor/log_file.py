@@ -84,13 +84,13 @@ class ThreadedHandler(logging.Handler):
 
 
 @contextlib.contextmanager
-def problems_logged(path: Path) -> Iterator[None]:
+def problems_logged(path: Path, *, limit_bytes: int = LIMIT_BYTES, kept_files: int = 2) -> Iterator[None]:
     """Within it every warning of this process goes to a file; what a person follows is training.log.
 
     The foreground view prints what a person needs; without a handler Python would print the rest as well, and wait for
     whoever reads that.
     """
-    file = LogFile(path)
+    file = LogFile(path, limit_bytes=limit_bytes, kept_files=kept_files)
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handler = ThreadedHandler(file)
     root = logging.getLogger()

@@ -7,26 +7,33 @@ left half written swept. The rest is looked at every hour, by the job `pruning`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any
 
 from daemon.checkpoint import room
-from daemon.checkpoint.replay_room import replayed_folders
+from daemon.checkpoint.replay_room import drop_all, drop_segments, needed_segments, replayed_folders
+from daemon.checkpoint.retention import DAY_SECONDS
+from daemon.checkpoint.run_lock import LOCK, RunLock
 from daemon.config import CheckpointConfig
 from daemon.config_loading import config_from_dict
-from daemon.errors import ConfigError, DaemonError
+from daemon.errors import CheckpointError, ConfigError, ConflictError, DaemonError
 from daemon.events import CheckpointPruned
-from daemon.keep import GIB, read_keep
+from daemon.keep import GIB, MIB, KeepConfig, read_keep
+from daemon.log_room import CHILD_LOGS, cut
+from daemon.streams.cache_room import sweep, trim
 from daemon.supervisor.found_checkpoint import stored_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from daemon.supervisor.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 
+LOGS_EVERY_SECONDS = 5.0
 CROWDING = frozenset({"checkpoint_saved", "trainer_lost"})
 
 
@@ -71,6 +78,22 @@ class Tidier:
             self._supervisor.newsroom.add_event(None, CheckpointPruned(checkpoint=name))
         return names
 
+    async def tidy(self) -> str:
+        """Bring all that grows within its bounds; what went, in a line."""
+        names = await self.checkpoints()
+        busy = self._busy()
+        async with self._at_work:
+            freed = await asyncio.to_thread(self._tidy_memories, busy)
+            files = await asyncio.to_thread(self._tidy_cache)
+        return f"{len(names)} checkpoints, {freed / MIB:.1f} MiB of memories and {files} decoded documents deleted"
+
+    async def watch_logs(self) -> None:
+        """Cut the logs that children write, for as long as the daemon lives."""
+        keep = KeepConfig()
+        while True:
+            keep = await asyncio.to_thread(self._cut_logs, keep)
+            await asyncio.sleep(LOGS_EVERY_SECONDS)
+
     async def settled(self) -> None:
         """Return once nothing is being tidied because of an event."""
         while self._task is not None and not self._task.done():
@@ -105,6 +128,60 @@ class Tidier:
         return names + room.fit(
             catalogue, keep.checkpoints_gib * GIB, self._policy_of, now, held=held | self._parents()
         )
+
+    def _tidy_memories(self, busy: set[str]) -> int:
+        """Delete what no checkpoint of any run replays; bytes that became free."""
+        home, ledger = self._supervisor.home, self._supervisor.ledger
+        try:
+            needed = needed_segments(ledger.catalogue)
+        except CheckpointError as error:
+            logger.warning("memories are not tidied: %s", error)
+            return 0
+        keep = read_keep(home.root, environ=home.environ)
+        before = self._clock() - keep.replay_days * DAY_SECONDS
+        freed = 0
+        for folder in sorted(path for path in home.replay.iterdir() if path.is_dir()):
+            if folder.name.startswith(".") or folder.name in busy:
+                continue
+            if folder.name not in needed and not self._is_orphaned(folder, before):
+                continue
+            try:
+                with RunLock(home.root, folder.name):  # an orphaned trainer may still save
+                    if folder.name in needed:
+                        freed += drop_segments(folder, needed[folder.name], newest_too=False)
+                    else:
+                        freed += drop_all(folder)
+            except (ConflictError, OSError) as error:
+                logger.warning("the memories of %s stay for now: %s", folder.name, error)
+            if folder.name not in needed:
+                with contextlib.suppress(OSError):
+                    (folder / LOCK).unlink(missing_ok=True)
+                    folder.rmdir()
+        return freed
+
+    def _is_orphaned(self, folder: Path, before: float) -> bool:
+        """Whether the run of these memories has had no checkpoint for long; not so when its folder is elsewhere."""
+        ledger = self._supervisor.ledger
+        if not ledger.catalogue.list() and ledger.store.checkpoints(folder.name, limit=1).items:
+            return False  # all of them vanished unseen: perhaps a disk is not mounted
+        return max(path.stat().st_mtime for path in (folder, *folder.iterdir())) < before
+
+    def _tidy_cache(self) -> int:
+        """Delete decoded documents beyond the bound, learning or not; how many."""
+        home = self._supervisor.home
+        keep = read_keep(home.root, environ=home.environ)
+        unread_since = self._clock() - keep.cache_days * DAY_SECONDS
+        return sweep(home.cache) + trim(home.cache, keep.cache_gib * GIB, unread_since=unread_since)
+
+    def _cut_logs(self, keep: KeepConfig) -> KeepConfig:
+        home = self._supervisor.home
+        with contextlib.suppress(
+            ConfigError
+        ):  # the job that tidies tells of it; here the last good bounds hold
+            keep = read_keep(home.root, environ=home.environ)
+        for name in CHILD_LOGS:
+            cut(home.logs / name, limit_bytes=keep.log_bytes, parts=keep.log_files)
+        return keep
 
     def _parents(self) -> set[str]:
         """Checkpoints of a parent at which a run forked that still replays the parent's memories."""

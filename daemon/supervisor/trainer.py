@@ -15,6 +15,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from daemon.log_room import cut
 from daemon.patience import slices
 from daemon.supervisor import child
 
@@ -231,11 +232,8 @@ def interrupts_held_back() -> Iterator[None]:
 def rotate(log_path: Path) -> int:
     """Make room when the log is large; returns the size it starts from."""
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    size = log_path.stat().st_size if log_path.exists() else 0
-    if size > LOG_LIMIT_BYTES:
-        log_path.replace(log_path.with_suffix(".log.1"))
-        return 0
-    return size
+    cut(log_path, limit_bytes=LOG_LIMIT_BYTES, parts=1)  # in place: another trainer may write to it
+    return log_path.stat().st_size if log_path.exists() else 0
 
 
 def last_words(log_path: Path, offset: int) -> str:
@@ -243,7 +241,8 @@ def last_words(log_path: Path, offset: int) -> str:
     try:
         with log_path.open("rb") as file:
             end = file.seek(0, 2)
-            file.seek(max(offset, end - LAST_WORDS_BYTES))
+            # Cut in the meantime, it holds nothing but this life's.
+            file.seek(max(offset if offset <= end else 0, end - LAST_WORDS_BYTES))
             tail = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""

@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 
 STATUS_EVERY_SECONDS = 5.0
 LIMIT_BYTES = 8 * 1024 * 1024
-KEPT_FILES = 5
+KEPT_FILES = 2
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 class TrainingLog:
     """An Audience that writes lines for people."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(
+        self, path: Path, clock: Clock, *, limit_bytes: int = LIMIT_BYTES, kept_files: int = KEPT_FILES
+    ) -> None:
         self._clock = clock
         self._spoke_at: dict[str, float] = {}
         self._latest: dict[str, dict[str, float | None]] = {}
-        self._handler = LogFile(path, limit_bytes=LIMIT_BYTES, kept_files=KEPT_FILES)
+        self._handler = LogFile(path, limit_bytes=limit_bytes, kept_files=kept_files)
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
         # A logger of its own, outside the tree: nobody else's lines get in, and these go nowhere else.
         self._logger = logging.Logger("synapsed.training", logging.INFO)  # noqa: LOG001

@@ -28,6 +28,7 @@ export function mountCheckpoints(page) {
   holder.after(status);
   let items = [];
   let next = null;
+  let aside = ""; // what is kept aside as damaged, of all runs
   let opened = null; // id of the checkpoint whose export command is shown
   let request = 0;
 
@@ -40,6 +41,8 @@ export function mountCheckpoints(page) {
       const answer = await page.api.get("/checkpoints", { run: run.id, limit: 50, cursor: anew ? null : next });
       if (mine !== request) return undefined;
       next = answer.next;
+      aside = setAside((await page.api.get("/home")).damaged);
+      if (mine !== request) return undefined;
       return render(anew ? answer.items : [...items, ...answer.items]);
     } catch (error) {
       return say(status, refusal(error), "bad");
@@ -53,7 +56,8 @@ export function mountCheckpoints(page) {
     more.hidden = !next;
     view.body.replaceChildren(...items.flatMap((item) => (item.id === opened ? [row(item), exportRow(item)] : [row(item)])));
     const total = items.reduce((sum, item) => sum + (item.size_bytes ?? 0), 0);
-    setText(byId("checkpoints-note"), items.length ? `${count(items.length)}${next ? "+" : ""} kept, ${bytes(total)}` : "");
+    const kept = items.length ? `${count(items.length)}${next ? "+" : ""} kept, ${bytes(total)}` : "";
+    setText(byId("checkpoints-note"), [kept, aside].filter(Boolean).join("; "));
     renderAllowed();
   }
 
@@ -138,3 +142,10 @@ export function mountCheckpoints(page) {
 
 const flag = (text, tone = "") => element("span", { class: `flag ${tone}`, text });
 
+
+/** What was set aside as damaged, in words: it takes room until a person deletes it. */
+function setAside(damaged) {
+  if (damaged.length === 0) return "";
+  const total = damaged.reduce((sum, one) => sum + one.size_bytes, 0);
+  return `${count(damaged.length)} damaged kept aside, ${bytes(total)}`;
+}

@@ -205,6 +205,7 @@ def test_a_run_is_started_from_the_dialog(watched: Watched, scripted: ScriptedSe
 
 def test_what_is_refused_is_said(watched: Watched, scripted: ScriptedServer) -> None:
     page, watch = watched
+    expect(page.locator("#checkpoints-note")).to_contain_text("1 damaged kept aside")
     newest = scripted.daemon.checkpoints[0]["id"]
     page.get_by_role("button", name=f"pin {newest}").click()
     expect(page.locator(f"[data-checkpoint={newest}]")).to_contain_text("pinned")

@@ -78,6 +78,7 @@ class FakeApi:
             Route("/health", lambda _: JSONResponse({"status": "ok", "version": "0", "home_id": "fake"})),
             Route("/shutdown", self.shut_down, methods=["POST"]),
             Route("/one-time-urls", self.post_one_time_url, methods=["POST"]),
+            Route("/home", self.get_home),
             Route("/operations/{operation}", self.get_operation),
             Route("/runs/{run}", self.get_run),
             Route("/runs/{run}", self.delete_run, methods=["DELETE"]),
@@ -115,6 +116,10 @@ class FakeApi:
 
     async def post_one_time_url(self, _: Request) -> Response:
         return JSONResponse({"url": f"{self.daemon.url}/?token=once"}, 201)
+
+    async def get_home(self, _: Request) -> Response:
+        aside = [{"name": "damaged-continuous_1", "size_bytes": 2_000_000}]
+        return JSONResponse({"checkpoint_bytes": 0, "checkpoint_bytes_max": 1, "damaged": aside})
 
     async def get_operation(self, request: Request) -> Response:
         wanted = request.path_params["operation"]

@@ -126,7 +126,7 @@ async def test_a_deletion_cut_short_is_finished_at_the_next_start(
             if stage == "checkpoints":
                 patch.setattr(supervisor.ledger.catalogue, "remove", die)
             elif stage == "memories":
-                patch.setattr(deleting, "drop_segments", die)
+                patch.setattr(deleting, "drop_all", die)
             elif stage == "rows":
                 patch.setattr(supervisor.ledger.store, "remove_run", die)
             else:

@@ -7,7 +7,7 @@ from daemon.schedule.registry import JobContext, job
 
 @job(
     "pruning",
-    summary="Delete checkpoints beyond the rules, old answers and unused caches",
+    summary="Keep what grows in the home within its bounds (keep.toml)",
     every_seconds=3600.0,
 )
 async def prune(context: JobContext) -> str:

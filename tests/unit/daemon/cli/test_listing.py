@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from daemon.home import Home
     from tests.fake_daemon.world import FakeDaemon
     from tests.unit.daemon.cli.conftest import Call
 
@@ -30,6 +31,15 @@ def test_checkpoints_come_from_the_daemon_when_one_runs(call: Call, daemon: Fake
 def test_checkpoints_come_from_the_disk_when_none_runs(call: Call) -> None:
     assert "There is no checkpoint" in call("checkpoints").out
     assert call("checkpoints", "--json").json() == []
+
+
+def test_damaged_checkpoints_are_counted(call: Call, home: Home) -> None:
+    aside = home.checkpoints / "damaged-continuous_1"
+    aside.mkdir()
+    (aside / "model.safetensors").write_bytes(b"x" * 2048)
+    out = call("checkpoints").out
+    assert "1 damaged kept aside" in out
+    assert "(2.0 KiB): damaged-continuous_1. Nobody deletes them but you" in out
 
 
 def test_events_read_downwards(call: Call, daemon: FakeDaemon) -> None:

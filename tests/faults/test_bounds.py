@@ -1,0 +1,226 @@
+"""What grows in a home stays within its bound, also while something learns."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from daemon.keep import KeepConfig
+from daemon.log_room import cut
+from daemon.protocol import RunState
+from daemon.schedule.jobs.backup import delete_old
+from daemon.streams import decoding
+from daemon.streams.decoding import DecodedCache
+from daemon.streams.encodings import classify
+from daemon.supervisor.clock import SystemClock
+from daemon.supervisor.tidying import Tidier
+from daemon.supervisor.trainer import last_words
+from daemon.supervisor.training_log import TrainingLog
+from tests.faults.test_deleting import make, save
+from tests.unit.daemon.supervisor.stage import staged, start_request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.home import Home
+
+pytestmark = [pytest.mark.faults, pytest.mark.anyio]
+
+DAY = 24 * 3600.0
+LIMIT = 10_000
+# A mark of a process that never was.
+DEAD = "999999999_1"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def size_of(folder: Path, pattern: str = "*") -> int:
+    return sum(path.stat().st_size for path in folder.rglob(pattern) if path.is_file())
+
+
+def decode(cache: DecodedCache, path: Path) -> Path:
+    found = path.stat()
+    verdict = classify(path.read_bytes())
+    return cache.get(path, found.st_size, found.st_mtime_ns, verdict).path
+
+
+@pytest.mark.fault(
+    "Growth without bound",
+    tried="a run decodes ten times as many documents as the cache may hold",
+    happens="those not read for longest go while it learns, and are decoded again when they are asked for",
+)
+def test_the_cache_keeps_its_bound_while_it_is_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "IN_USE_SECONDS", -1.0)
+    cache = DecodedCache(tmp_path / "cache", room_bytes=10_000)
+    documents = [tmp_path / f"{number}.txt.gz" for number in range(20)]
+    for number, path in enumerate(documents):
+        path.write_bytes(gzip.compress(f"{number:05d}".encode() * 1000))
+        assert decode(cache, path).read_bytes() == f"{number:05d}".encode() * 1000
+        assert size_of(tmp_path / "cache") <= 10_000
+    assert decode(cache, documents[0]).read_bytes() == b"00000" * 1000
+
+
+@pytest.mark.fault(
+    "Growth without bound",
+    tried="a cache over its bound, documents unread for weeks, halves of killed processes, while a run learns",
+    happens="the next tidying brings it within the bound; what is read now stays",
+)
+async def test_the_cache_is_tidied_while_a_run_learns(home: Home) -> None:
+    (home.root / "keep.toml").write_text(f"cache_gib = {10_000 / 1024**3}\ncache_days = 30\n")
+    now = time.time()
+    for number in range(10):
+        path = home.cache / f"{number}.txt"
+        path.write_bytes(b"x" * 4000)
+        os.utime(path, (now - number, now - number))
+    (home.cache / f"half.{2**22 + 1}.partial").write_bytes(b"x" * 4000)
+    async with staged(home) as (supervisor, heard):
+        run = await supervisor.start(start_request())
+        await heard.until(lambda: run.state is RunState.RUNNING)
+        await Tidier(supervisor).tidy()
+        assert sorted(path.name for path in home.cache.iterdir()) == ["0.txt", "1.txt"]
+        await Tidier(supervisor, clock=lambda: now + 31 * DAY).tidy()
+        assert list(home.cache.iterdir()) == []
+
+
+@pytest.mark.fault(
+    "Growth without bound",
+    tried="trainers are killed in the middle of saving; a checkpoint was set aside as damaged",
+    happens="their halves go as soon as a trainer is lost; what is damaged stays",
+)
+async def test_what_killed_trainers_left_is_swept(home: Home) -> None:
+    left = [f".saving-continuous_1.{DEAD}.abcd", f".trash-continuous_2.{DEAD}.abcd"]
+    for name in (*left, "damaged-continuous_3"):
+        (home.checkpoints / name).mkdir()
+        (home.checkpoints / name / "model.safetensors").write_bytes(b"x" * 1000)
+    async with staged(home) as (supervisor, _):
+        tidier = Tidier(supervisor)
+        tidier.on_event({"kind": "trainer_lost"})
+        await tidier.settled()
+    assert [path.name for path in home.checkpoints.iterdir()] == ["damaged-continuous_3"]
+
+
+@pytest.mark.fault(
+    "Growth without bound",
+    tried="memories of runs that have no checkpoint left, beside those that checkpoints and forks replay",
+    happens="after a week they go; what anybody replays, and what learns, stays",
+)
+async def test_memories_that_nobody_replays_go(home: Home) -> None:
+    async with staged(home) as (supervisor, heard):
+        alive = await supervisor.start(start_request())
+        await heard.until(lambda: alive.state is RunState.RUNNING)
+        (home.replay / alive.id).mkdir(exist_ok=True)
+        make(supervisor, "r-kept")
+        save(home, "r-fork", 3, segments={"r-forked": [0, 5]})
+        for run in ("r-orphan", "r-forked"):
+            (home.replay / run).mkdir(exist_ok=True)
+            for number in (1, 2):
+                (home.replay / run / f"seg-{number:06d}.bin").write_bytes(b"memory")
+            (home.replay / run / "journal-000000000001.jsonl").write_bytes(b"")
+        tidier = Tidier(supervisor)
+        await tidier.tidy()
+        assert (home.replay / "r-orphan").is_dir()  # it is not a week yet
+        await Tidier(supervisor, clock=lambda: time.time() + 8 * DAY).tidy()
+        there = {path.name for path in home.replay.iterdir()}
+        assert "r-orphan" not in there
+        assert there >= {"r-kept", "r-forked", alive.id}
+        segments = sorted(path.name for path in (home.replay / "r-forked").glob("seg-*"))
+        assert segments == ["seg-000000.bin", "seg-000005.bin"]
+
+
+@pytest.mark.fault(
+    "Growth without bound",
+    tried="the folder of checkpoints is suddenly empty, as when its disk is not mounted",
+    happens="no memory is deleted",
+)
+async def test_memories_outlive_a_disk_that_is_not_there(home: Home) -> None:
+    async with staged(home) as (supervisor, _):
+        make(supervisor, "r-1")
+        for name in [info.name for info in supervisor.ledger.catalogue.list()]:
+            supervisor.ledger.store.put_checkpoint(name, run="r-1")
+        supervisor.ledger.settle()
+        home.checkpoints.rename(home.root / "elsewhere")
+        await Tidier(supervisor, clock=lambda: time.time() + 100 * DAY).tidy()
+        assert len(list((home.replay / "r-1").glob("seg-*"))) == 2
+
+
+CHATTERBOX = """
+import sys
+for line in sys.stdin:
+    print("x" * 999, flush=True)
+    sys.stderr.write("done\\n"); sys.stderr.flush()
+"""
+
+
+@pytest.mark.fault(
+    "Growth without bound",
+    tried="a child writes a hundred times the bound to a log that it was given as its output",
+    happens="the log is cut in place, older lines go to its parts, and the child writes on without a hole",
+)
+async def test_a_log_that_a_child_writes_is_cut_in_place(tmp_path: Path) -> None:
+    log = tmp_path / "daemon.log"
+    with log.open("ab") as out:
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHATTERBOX],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert child.stdin is not None
+    assert child.stderr is not None
+    for _ in range(1000):
+        child.stdin.write("more\n")
+        child.stdin.flush()
+        child.stderr.readline()
+        cut(log, limit_bytes=LIMIT, parts=2)
+        assert size_of(tmp_path) <= 3 * LIMIT + 1000
+    child.stdin.write("more\n")
+    child.communicate()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["daemon.log", "daemon.log.1", "daemon.log.2"]
+    assert log.read_bytes().startswith(b"x" * 999 + b"\n")
+    assert last_words(log, 10**9) == "x" * 300  # a life that began before the cut has its last words still
+
+
+@pytest.mark.fault(
+    "Growth without bound",
+    tried="the two logs of the daemon's own, written far beyond their bound",
+    happens="they rotate within it",
+)
+async def test_the_daemons_own_logs_rotate(tmp_path: Path) -> None:
+    log = TrainingLog(tmp_path / "training.log", SystemClock(), limit_bytes=LIMIT, kept_files=2)
+    event: dict[str, Any] = {"severity": "info", "message": "x" * 200}
+    for _ in range(500):
+        log.on_event(event)
+    log.close()
+    assert LIMIT < size_of(tmp_path) <= 3 * LIMIT
+
+
+@pytest.mark.fault(
+    "Growth without bound",
+    tried="more copies of the database than may be kept, by number and by bytes",
+    happens="the oldest go; the newest stays, however large",
+)
+async def test_copies_of_the_database_keep_their_bounds(tmp_path: Path) -> None:
+    def copies(*sizes: int) -> list[int]:
+        for number, size in enumerate(sizes):
+            (tmp_path / f"synapsed-2026010{number}-000000.db").write_bytes(b"x" * size)
+        delete_old(tmp_path, KeepConfig(backups=3, backups_gib=1000 / 1024**3))
+        left = [path.stat().st_size for path in sorted(tmp_path.iterdir())]
+        for path in tmp_path.iterdir():
+            path.unlink()
+        return left
+
+    assert copies(1, 2, 3, 4, 5) == [3, 4, 5]
+    assert copies(600, 500, 400) == [500, 400]
+    assert copies(5, 2000) == [2000]

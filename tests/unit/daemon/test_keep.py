@@ -1,0 +1,64 @@
+"""The bounds of a home: a file, the environment over it, one clear line for every mistake."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon.config_loading import resolve_config
+from daemon.config_ranges import range_of
+from daemon.errors import ConfigError
+from daemon.keep import KeepConfig, keep_as_far_as_sound, read_keep
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_environment_lies_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
+    assert read_keep(tmp_path, environ={}) == KeepConfig()
+    (tmp_path / "keep.toml").write_text("cache_gib = 2\nbackups = 3\n")
+    environ = {"SYNAPSED_KEEP__BACKUPS": "4", "SYNAPSED_KEEP__LOG_MIB": "0.5", "OTHER": "x"}
+    keep = read_keep(tmp_path, environ=environ)
+    assert (keep.cache_gib, keep.backups, keep.log_mib) == (2.0, 4, 0.5)
+    assert type(keep.cache_gib) is float
+    resolve_config(preset="tiny", environ=environ)  # no setting of a run
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "cache_gb = 2",
+            r"no setting is called keep\.cache_gb; did you mean keep\.cache_gib\? \(.*keep\.toml\)",
+        ),
+        ('cache_gib = "much"', r"keep\.cache_gib = 'much': a number is expected"),
+        ("backups = 1.5", r"keep\.backups = 1\.5: a whole number is expected"),
+        ("backups = true", r"keep\.backups = True: a whole number is expected"),
+        ("backups = 0", r"keep\.backups = 0: a number of at least 1 is expected"),
+        ("cache_gib = -1", r"keep\.cache_gib = -1: a number above 0 is expected"),
+        ("cache_gib = nan", r"keep\.cache_gib = nan: a number above 0 is expected"),
+        ("what", r"keep\.toml is not TOML"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "keep.toml").write_text(text)
+    with pytest.raises(ConfigError, match=said) as caught:
+        read_keep(tmp_path, environ={})
+    assert "\n" not in str(caught.value)
+    assert keep_as_far_as_sound(tmp_path, environ={}) == KeepConfig()
+
+
+def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"keep\.caches.*\(environment SYNAPSED_KEEP__CACHES\)"):
+        read_keep(tmp_path, environ={"SYNAPSED_KEEP__CACHES": "1"})
+
+
+def test_what_moved_from_the_run_is_said_to_be_here() -> None:
+    with pytest.raises(ConfigError, match=r"no setting is called checkpoint\.max_gib; it is the home's now"):
+        resolve_config(preset="tiny", overrides={"checkpoint.max_gib": 3}, environ={})
+
+
+def test_every_bound_has_a_range() -> None:
+    assert all(range_of(f"keep.{field.name}") is not None for field in fields(KeepConfig))
