@@ -5,29 +5,61 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daemon.errors import UsageError
+from daemon.paths import as_path, as_text, is_folder, is_there, reason, refuse_private, shown, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
-def locate(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """The same paths made absolute, so that a run finds them from any folder.
+def locate(paths: Sequence[str]) -> tuple[str, ...]:
+    """The same paths made absolute, so that a run finds them from any folder; links stay links.
 
     Raises:
-        UsageError: when one is missing (names the nearest that exists) or is a folder without any file.
+        UsageError: when one is missing (names the nearest that exists), cannot be looked at, or is a folder
+            without any file.
     """
-    return tuple(str(_locate(Path(path).expanduser())) for path in paths)
+    return tuple(as_text(_located(as_path(path))) for path in paths)
 
 
-def _locate(path: Path) -> Path:
-    if not path.exists():
+def require_data(paths: Sequence[str], *, home: Path) -> None:
+    """Refuse stored paths that are not there any more, and those that lead into the home.
+
+    Raises:
+        UsageError: with the path.
+    """
+    for text in paths:
+        try:
+            path = as_path(text)
+            found = status_of(path)
+            refuse_private(path, home)
+        except UsageError as error:
+            raise UsageError(f"{error}; check --data (stream.data)", path="stream.data") from None
+        if found is None:
+            says = f"there is no file or folder {shown(text)} to learn from; check --data (stream.data)"
+            raise UsageError(says, path="stream.data")
+
+
+def _located(path: Path) -> Path:
+    if status_of(path) is None:
         near = nearest_existing(path)
-        hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"there is no file or folder {path}{hint}")
+        hint = f"; did you mean {shown(near)}?" if near else ""
+        raise UsageError(f"there is no file or folder {shown(path)}{hint}")
     if not os.access(path, os.R_OK):
-        raise UsageError(f"{path} cannot be read; check its permissions")
-    if path.is_dir() and not any(names for _, _, names in os.walk(path)):
-        raise UsageError(f"the folder {path} is empty; there is nothing to learn from")
+        raise UsageError(f"{shown(path)} cannot be read; check its permissions")
+    if is_folder(path) and not _holds_files(path):
+        raise UsageError(f"the folder {shown(path)} is empty; there is nothing to learn from")
     return path.absolute()  # not resolved: a link may lead elsewhere tomorrow
+
+
+def _holds_files(folder: Path) -> bool:
+    def refused(error: OSError) -> None:
+        if error.filename == str(folder):
+            raise UsageError(f"cannot look into {shown(folder)}: {reason(error)}") from error
+
+    return any(names for _, _, names in os.walk(folder, onerror=refused))
 
 
 def nearest_existing(path: Path) -> Path | None:
@@ -36,12 +68,12 @@ def nearest_existing(path: Path) -> Path | None:
     None when that is no more than the root or the current folder, which is no help.
     """
     parent = path.parent
-    if not parent.is_dir():
-        above = nearest_existing(parent)
+    if not is_folder(parent):
+        above = nearest_existing(parent) if parent != path else None
         if above is None:
             return None
         candidate = above / path.name
-        return candidate if candidate.exists() else above
+        return candidate if is_there(candidate) else above
     try:
         names = os.listdir(parent)  # noqa: PTH208 (names alone are wanted)
     except OSError:

@@ -18,6 +18,7 @@ import logging
 import os
 import secrets
 import shlex
+import stat
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import IO, TYPE_CHECKING
 import psutil
 
 from daemon.errors import HomeBusyError, UsageError
+from daemon.paths import as_path, is_file, reason, shown, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,18 +67,21 @@ class Home:
             UsageError: when it cannot be made, is no folder, is missing or cannot be written.
         """
         origin = "--home" if path is not None else "SYNAPSED_HOME"
-        root = path.expanduser().resolve() if path is not None else usual_root(environ)
+        root = _resolved(path) if path is not None else usual_root(environ)
         if create:
             try:
                 root.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                what = "it is a file" if root.is_file() else (error.strerror or str(error)).lower()
-                raise UsageError(f"cannot use {root} as home: {what}; choose another with --home") from error
+                what = "it is a file" if is_file(root) else reason(error)
+                raise UsageError(
+                    f"cannot use {shown(root)} as home: {what}; choose another with --home"
+                ) from error
             if not os.access(root, os.W_OK | os.X_OK):
-                raise UsageError(f"the home {root} is not writable; choose another with --home")
-        elif not root.is_dir():
+                raise UsageError(f"the home {shown(root)} is not writable; choose another with --home")
+        elif not ((status := status_of(root)) and stat.S_ISDIR(status.st_mode)):
             raise UsageError(
-                f"there is no folder {root} ({origin}); start there first: synapsed start --home {root}"
+                f"there is no folder {shown(root)} ({origin}); "
+                f"start there first: synapsed start --home {shown(root)}"
             )
         return cls(root, environ)
 
@@ -228,7 +233,27 @@ class Home:
 
 def usual_root(environ: Mapping[str, str]) -> Path:
     """The home that is taken when none is named: SYNAPSED_HOME, else the current folder."""
-    return Path(environ.get("SYNAPSED_HOME") or Path.cwd()).expanduser().resolve()
+    if given := environ.get("SYNAPSED_HOME"):
+        return _resolved(given)
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(f"the current folder is gone ({reason(error)}); name one with --home") from error
+
+
+def _resolved(given: str | Path) -> Path:
+    """The folder meant, links followed: what stands in the database and in messages is the place itself."""
+    path = as_path(given)
+    try:
+        root = path.resolve()
+        str(root).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"cannot use {shown(path)} as home: its name is no UTF-8; choose another with --home"
+        ) from None
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise UsageError(f"cannot use {shown(path)} as home: {error}; choose another with --home") from error
+    return root
 
 
 def _try_lock(file: IO[bytes]) -> bool:

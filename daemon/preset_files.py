@@ -5,11 +5,14 @@ from __future__ import annotations
 import difflib
 import tomllib
 from importlib import resources
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daemon.data_paths import nearest_existing
-from daemon.errors import ConfigError
+from daemon.errors import ConfigError, UsageError
+from daemon.paths import as_path, is_file, is_folder, shown, status_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def preset_names() -> list[str]:
@@ -34,20 +37,26 @@ def read_preset(preset: str | Path) -> tuple[str, dict[str, Any]]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the preset {name} is not TOML: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the preset {name}: {error}") from error
+        raise ConfigError(f"cannot read the preset {shown(name)}: {error}") from error
     return str(settings.pop("summary", "")), settings
 
 
 def _own_file(name: str) -> Path:
-    path = Path(name).expanduser()
-    if path.is_file():
+    try:
+        path = as_path(name)
+        status_of(path)
+    except UsageError as error:
+        raise ConfigError(f"cannot read the preset: {error}") from None
+    if is_file(path):
         return path
-    if path.is_dir():
-        raise ConfigError(f"{name} is a folder; --preset takes a preset's name or a TOML file")
+    if is_folder(path):
+        raise ConfigError(f"{shown(name)} is a folder; --preset takes a preset's name or a TOML file")
     if path.suffix == ".toml" or len(path.parts) > 1:
         near = nearest_existing(path)
-        raise ConfigError(f"there is no preset file {name}" + (f"; did you mean {near}?" if near else ""))
+        raise ConfigError(
+            f"there is no preset file {shown(name)}" + (f"; did you mean {shown(near)}?" if near else "")
+        )
     names = preset_names()
     near_names = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near_names[0]}?" if near_names else f"known: {', '.join(names)}, or a TOML file"
-    raise ConfigError(f"no preset is called {name}; {hint}")
+    raise ConfigError(f"no preset is called {shown(name)}; {hint}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from daemon.checkpoint.catalogue import DAMAGED_PREFIX, PREFIX, Catalogue
 from daemon.checkpoint.manifest import MANIFEST, Manifest, read_manifest
 from daemon.errors import CheckpointError, NoCheckpointError, NotFoundError, UsageError
+from daemon.paths import as_path, is_file, shown, status_of
 
 LATEST = "latest"
 PORTABLE = ".pt"
@@ -26,20 +27,20 @@ def resolve(catalogue: Catalogue, text: str) -> Path:
     for name in (text, f"{PREFIX}{text}"):
         if (found := _named(catalogue, name)) is not None:
             return found
-    path = Path(text).expanduser()
-    if path.suffix == PORTABLE and path.is_file():
+    path = as_path(text)
+    if path.suffix == PORTABLE and is_file(path):
         return path
-    if (path / MANIFEST).is_file():
+    if is_file(path / MANIFEST):
         return path
-    if path.exists():
+    if status_of(path) is not None:
         raise UsageError(
-            f"{text} is not a checkpoint: a directory with a {MANIFEST} or a {PORTABLE} file is one. "
+            f"{shown(text)} is not a checkpoint: a directory with a {MANIFEST} or a {PORTABLE} file is one. "
             "See them: synapsed checkpoints"
         )
     if len(path.parts) > 1 and path.parent != catalogue.folder:
-        raise UsageError(f"There is nothing at {text}.{_nearest(catalogue, path.name)}")
+        raise UsageError(f"There is nothing at {shown(text)}.{_nearest(catalogue, path.name)}")
     raise NotFoundError(
-        f"No checkpoint is called {path.name!r} in {catalogue.folder}.{_nearest(catalogue, path.name)}"
+        f"No checkpoint is called {shown(path.name)!r} in {catalogue.folder}.{_nearest(catalogue, path.name)}"
     )
 
 

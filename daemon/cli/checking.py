@@ -23,10 +23,10 @@ def check_request(request: StartRequest | ResumeRequest | None, home: Home) -> N
 
     if isinstance(request, ResumeRequest):
         _check_checkpoint(request.checkpoint, home)
-        _check_text(request.overrides.get("stream.data", ()), may_fill=True)
+        _check_text(request.overrides.get("stream.data", ()), home, may_fill=True)
     elif request is not None:
         stream = request.config.stream
-        _check_text(stream.data, may_fill=stream.at_end == "wait")
+        _check_text(stream.data, home, may_fill=stream.at_end == "wait")
 
 
 def _check_checkpoint(text: str, home: Home) -> None:
@@ -40,8 +40,8 @@ def _check_checkpoint(text: str, home: Home) -> None:
         resolve(catalogue, text)
 
 
-def _check_text(data: Sequence[str], *, may_fill: bool) -> None:
+def _check_text(data: Sequence[str], home: Home, *, may_fill: bool) -> None:
     if data:  # else the reader of data need not be imported
         from daemon.streams.sources import require_text
 
-        require_text(data, may_fill=may_fill)
+        require_text(data, home=home.root, may_fill=may_fill)

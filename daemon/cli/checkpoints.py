@@ -47,10 +47,15 @@ def export(
     from daemon.cli.output import print_json, size
     from daemon.errors import UsageError
     from daemon.home import Home
+    from daemon.paths import as_path, is_folder, shown, status_of
 
     opened = Home.open(home, create=False)
-    if output is not None and output.exists() and not output.is_dir() and not force:
-        raise UsageError(f"{output} is there already; replace it with --force, or name another with --output")
+    if output is not None:
+        output = as_path(output)
+        if status_of(output) is not None and not is_folder(output) and not force:
+            raise UsageError(
+                f"{shown(output)} is there already; replace it with --force, or name another with --output"
+            )
     written = Path(offline("export", opened, checkpoint, output or Path.cwd()))
     if as_json:
         print_json({"path": str(written), "size_bytes": written.stat().st_size, "format": file_format})

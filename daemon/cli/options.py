@@ -133,10 +133,11 @@ def overrides_from(
         ConfigError: when a `--set` is not key=value.
     """
     from daemon.config_loading import parse_set
+    from daemon.paths import as_text
 
     named: dict[str, Any] = {
         "brain.kind": brain,
-        "stream.data": [str(path) for path in data] if data else None,
+        "stream.data": [as_text(path) for path in data] if data else None,
         "stream.at_end": None if follow is None else ("wait" if follow else "again"),
         "limits.hours": hours,
         "limits.steps": steps,

@@ -151,7 +151,12 @@ def feed(
 ) -> None:
     """Push text into the experience of the run that learns; journaled before it is acknowledged."""
     from daemon.cli.output import print_json, size
+    from daemon.home import Home
+    from daemon.paths import as_path, refuse_private
 
+    own = Home.open(home, create=False).root
+    for name in set(files) - {STANDARD_INPUT}:
+        refuse_private(as_path(name), own)
     texts = {name: read_text(name) for name in files}  # all are readable before any is sent
     results = []
     with connect(home) as daemon:
@@ -213,21 +218,22 @@ def read_text(name: str) -> str:
     """
     from daemon.data_paths import nearest_existing
     from daemon.errors import UsageError
+    from daemon.paths import as_path, reason, shown
     from daemon.streams.decoding import UndecodableError, decode
 
     if name == STANDARD_INPUT:
         content, name = sys.stdin.buffer.read(), "standard input"
     else:
-        path = Path(name).expanduser()
+        path, name = as_path(name), shown(name)
         try:
             content = path.read_bytes()
         except FileNotFoundError:
             near = nearest_existing(path)
             raise UsageError(
-                f"there is no file {name}" + (f"; did you mean {near}?" if near else "")
+                f"there is no file {name}" + (f"; did you mean {shown(near)}?" if near else "")
             ) from None
         except OSError as error:
-            raise UsageError(f"cannot read {name}: {error.strerror}") from error
+            raise UsageError(f"cannot read {name}: {reason(error)}") from error
     try:
         text = decode(content)
     except UndecodableError as error:

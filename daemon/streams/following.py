@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from daemon.events import SourceChanged
 from daemon.streams.cursor import DocumentMark, Extent, SourceState
 from daemon.streams.encodings import cut_character
-from daemon.streams.reader import SourceReader
+from daemon.streams.reader import SourceReader, some_of
 from daemon.streams.sources import list_documents, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
     from typing import Any
 
@@ -47,13 +47,13 @@ class FollowingReader(SourceReader):
     def __init__(self, *args: Any, monotonic: Callable[[], float] = time.monotonic, **settings: Any) -> None:
         self._marks: dict[str, DocumentMark] = {}
         self._looked = False  # since it was opened
+        self._told: dict[str, str] = {}  # documents passed over, and why
+        self._skipped = 0  # of them since the last look
         super().__init__(*args, **settings)
         self._monotonic = monotonic
         self._look_at = monotonic() + LOOK_EVERY_SECONDS
         self._next: Extent | None = None
         self._sought = False  # `_next` is what comes next; None: nothing does
-        self._told: dict[str, str] = {}  # documents passed over, and why
-        self._skipped = 0  # of them since the last look
         self._replaced: set[str] = set()  # names that lead to another file since they were met
 
     def require_documents(self) -> None:
@@ -233,6 +233,7 @@ class FollowingReader(SourceReader):
         before, self._listing = self._listing, listing
         self._looked = True
         self._compare(before)
+        self._tell_private()
         for name in [name for name in self._decoded if not before.same(listing, name)]:
             self._decoded.pop(name).path.unlink(missing_ok=True)  # a growing file would fill the disk
         self._keep_verdicts()
@@ -313,13 +314,3 @@ def tail_of(path: Path, file_bytes: int) -> bytes:
 def hash_of(tail: bytes) -> str:
     """What a mark keeps of the end of a file."""
     return hashlib.blake2b(tail, digest_size=8).hexdigest()
-
-
-def some_of(names: Sequence[str]) -> str:
-    """Names for a line: three of them at most.
-
-    >>> some_of(["a", "b"]), some_of(["a", "b", "c", "d", "e"])
-    ('a, b', 'a, b, c and 2 more')
-    """
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

@@ -21,7 +21,7 @@ from daemon.streams.sources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 MAX_EXTENT_BYTES = 64 << 10
@@ -75,6 +75,8 @@ class SourceReader:
                 skipped=info.skipped,
             )
         )
+        self._kept_out: set[str] = set()
+        self._tell_private()
 
     @property
     def info(self) -> SourceInfo:
@@ -181,6 +183,12 @@ class SourceReader:
     def lose(self, document: str) -> None:
         """What was to be read of a document is not there any more."""
         self.skip(document, "it shrank or vanished while it was read; its lane moved on")
+
+    def _tell_private(self) -> None:
+        """Tell once of every name that leads into synapsed's own home, where the token is."""
+        if new := sorted(set(self._listing.private) - self._kept_out):
+            self._kept_out.update(new)
+            self.skip(some_of(new), "it leads into synapsed's own home and is never learned from")
 
     def _text(self, name: str, offset: int, length: int) -> bytes:
         document = self._listing.find(name)
@@ -315,6 +323,7 @@ class SourceReader:
     def _list_again(self) -> None:
         before, self._listing = self._listing, list_documents(self.source, known=self._listing)
         self._stale = False
+        self._tell_private()
         self._decoded = {
             name: decoded for name, decoded in self._decoded.items() if before.same(self._listing, name)
         }
@@ -351,3 +360,13 @@ def is_told(number: int) -> bool:
     [9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 200, 300]
     """
     return set(str(number)[1:]) <= {"0"}
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Names for a line: three of them at most.
+
+    >>> some_of(["a", "b"]), some_of(["a", "b", "c", "d", "e"])
+    ('a, b', 'a, b, c and 2 more')
+    """
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import bisect
-import difflib
 import fnmatch
 import hashlib
 import itertools
@@ -21,7 +20,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.errors import StreamError
+from daemon.data_paths import nearest_existing
+from daemon.errors import StreamError, UsageError
+from daemon.paths import (
+    PRIVATE_NAMES,
+    PrivateFiles,
+    as_path,
+    is_folder,
+    refuse_private,
+    shown,
+    status_of,
+)
 from daemon.streams.encodings import HEAD_BYTES, Verdict, classify, detect, has_hole
 from daemon.streams.holes import hole_end
 
@@ -34,17 +43,6 @@ STDLIB = "stdlib"
 SNIFFED_FILES = 20_000  # of a larger folder only these are looked at before they are read
 DETECTED_FILES = 64  # encodings guessed at opening, some milliseconds each; the rest when first read
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "CVS"})  # hidden ones are skipped by their dot
-_HOME_NAMES = (
-    "token",
-    "daemon.json",
-    "LOCK",
-    "synapsed.db*",
-    "checkpoints",
-    "replay",
-    "logs",
-    "cache",
-    "backups",
-)
 _NO_STDLIB_FOLDERS = frozenset({"site-packages", "dist-packages"})
 
 
@@ -108,6 +106,7 @@ class Listing:
     fingerprint: str
     num_raw_bytes: int
     hindered: dict[str, str] = field(default_factory=dict)  # name → why it is no file that can be read
+    private: list[str] = field(default_factory=list)  # what leads into synapsed's own home
     _keys: list[tuple[str, ...]] = field(default_factory=list)
 
     @property
@@ -152,7 +151,7 @@ class Listing:
             skipped["unreadable"] += self.unreadable
         return SourceInfo(
             name=source.name,
-            path=str(source.path),
+            path=shown(source.path),
             num_documents=num_documents,
             num_bytes=num_bytes,
             num_skipped=skipped.total(),
@@ -184,19 +183,28 @@ def sort_key(name: str) -> tuple[str, ...]:
     return tuple(name.split("/"))
 
 
-def check_data(data: Sequence[str]) -> None:
+def check_data(data: Sequence[str], *, home: Path | None = None) -> None:
     """Cheap check of the configured paths, before any process is started.
 
     Raises:
-        StreamError: a path does not exist; names the nearest that does.
+        StreamError: a path does not exist (names the nearest that does), cannot be looked at, or leads to what
+            synapsed keeps in its home for itself.
     """
     for given in data:
-        path = Path(given).expanduser()
-        if not path.exists():
-            raise StreamError(f"data path {given} does not exist{_nearest(path)}")
+        try:
+            path = as_path(given)
+            found = status_of(path)
+            if home is not None:
+                refuse_private(path, home)
+        except UsageError as error:
+            raise StreamError(str(error)) from None
+        if found is None:
+            near = nearest_existing(path)
+            hint = f"; the nearest is {shown(near)}" if near else ""
+            raise StreamError(f"data path {shown(given)} does not exist{hint}")
 
 
-def require_text(data: Sequence[str], *, may_fill: bool = False) -> None:
+def require_text(data: Sequence[str], *, home: Path | None = None, may_fill: bool = False) -> None:
     """Refuse data without any text before a process is started; stops at the first text of each source.
 
     Of a source in which 20,000 files hold none the rest is not looked at here. `may_fill` lets pass what is empty.
@@ -204,11 +212,17 @@ def require_text(data: Sequence[str], *, may_fill: bool = False) -> None:
     Raises:
         StreamError: a path does not exist, or a source holds nothing to read; says what was found instead.
     """
-    for source in resolve(data):
+    for source in resolve(data, home=home):
+        private = PrivateFiles(source.home) if source.home else None
         skipped: Counter[str] = Counter()
-        for path, name in itertools.islice(_files(source), SNIFFED_FILES):
-            readable = path is not None and not isinstance(_regular(path), str)
-            verdict = sniff(Document(name, path, 0, 0)) if path and readable else Verdict(skip="unreadable")
+        for path, name in itertools.islice(_files(source, private, []), SNIFFED_FILES):
+            status = None if path is None else _regular(path)
+            if path is None or status is None or isinstance(status, str):
+                skipped["unreadable"] += 1
+                continue
+            if private and private.hold(status):
+                continue
+            verdict = sniff(Document(name, path, 0, 0))
             if verdict.skip is None:
                 break
             skipped[verdict.skip] += 1
@@ -220,8 +234,8 @@ def require_text(data: Sequence[str], *, may_fill: bool = False) -> None:
 def nothing_to_read(source: SourcePath, skipped: Mapping[str, int]) -> StreamError:
     """The error that says what a source holds instead of text."""
     found = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items())) or "it is empty"
-    kind = "folder" if source.path.is_dir() else "file"
-    return StreamError(f"nothing to read in {kind} {source.path}: {found}; name one that holds text")
+    kind = "folder" if is_folder(source.path) else "file"
+    return StreamError(f"nothing to read in {kind} {shown(source.path)}: {found}; name one that holds text")
 
 
 def resolve(data: Sequence[str], *, home: Path | None = None) -> tuple[SourcePath, ...]:
@@ -230,17 +244,17 @@ def resolve(data: Sequence[str], *, home: Path | None = None) -> tuple[SourcePat
     Of a path that holds `home` itself, what synapsed keeps there (the token above all) is left out.
 
     Raises:
-        StreamError: a path does not exist.
+        StreamError: a path does not exist, cannot be looked at, or is a thing of the home's own.
     """
-    check_data(data)
+    check_data(data, home=home)
     if not data:
         library = Path(sysconfig.get_paths()["stdlib"])
         return (SourcePath(name=STDLIB, path=library, suffix=".py", skipped_folders=_NO_STDLIB_FOLDERS),)
     sources: list[SourcePath] = []
     taken = {PUSHED}
     for given in data:
-        path = Path(given).expanduser().absolute()  # a link is looked at anew at each listing
-        base = (path.resolve() if path.name in {"", ".."} else path).name or "root"
+        path = as_path(given).absolute()  # a link is looked at anew at each listing
+        base = shown((path.resolve() if path.name in {"", ".."} else path).name) or "root"
         name, number = base, 2
         while name in taken:
             name, number = f"{base}-{number}", number + 1
@@ -255,10 +269,15 @@ def list_documents(source: SourcePath, *, known: Listing | None = None) -> Listi
     documents: list[Document] = []
     hindered: dict[str, str] = {}
     total = 0
-    for path, name in sorted(_files(source), key=lambda found: sort_key(found[1])):
+    private = PrivateFiles(source.home) if source.home else None
+    kept: list[str] = []
+    for path, name in sorted(_files(source, private, kept), key=lambda found: sort_key(found[1])):
         status = "its folder cannot be entered" if path is None else _regular(path)
         if path is None or isinstance(status, str):
             hindered[name] = str(status)
+            continue
+        if private and private.hold(status):
+            kept.append(name)
             continue
         identity = status.st_dev, status.st_ino
         document = Document(name, path, status.st_size, status.st_mtime_ns, identity=identity)
@@ -268,7 +287,7 @@ def list_documents(source: SourcePath, *, known: Listing | None = None) -> Listi
         documents.append(document)
         total += document.size
         digest.update(f"{name}\0{document.size}\0{document.mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    listing = Listing(documents, digest.hexdigest(), total, hindered)
+    listing = Listing(documents, digest.hexdigest(), total, hindered, kept)
     _sniff(documents)
     return listing
 
@@ -310,29 +329,40 @@ def _sniff(documents: list[Document]) -> None:
             detected += verdict.encoding is not None or verdict.skip == "undecodable"
 
 
-def _files(source: SourcePath) -> Iterator[tuple[Path | None, str]]:
-    """Files of a source with their names; None for a folder that cannot be entered."""
-    if not os.path.isdir(source.path):  # noqa: PTH112 - never raises
-        yield source.path, _display(Path(source.path.name))
+def _files(
+    source: SourcePath, private: PrivateFiles | None, kept: list[str]
+) -> Iterator[tuple[Path | None, str]]:
+    """Files of a source with their names; None for a folder that cannot be entered.
+
+    Folders that lead to what synapsed keeps in its home are not entered; `kept` takes their names.
+    """
+    if not is_folder(source.path):
+        yield source.path, shown(source.path.name)
         return
     failed: list[OSError] = []
     seen: set[tuple[int, int]] = set()
     for root, folders, files in os.walk(source.path, followlinks=True, onerror=failed.append):
         folder = Path(root)
-        identity = _identity(folder)
-        if identity is None or identity in seen:  # a link back up, or to a folder read already
+        status = _status(folder)
+        if (
+            status is None or (status.st_dev, status.st_ino) in seen
+        ):  # a link back up, or to a folder read already
             folders.clear()
             continue
-        seen.add(identity)
+        seen.add((status.st_dev, status.st_ino))
+        if private and private.hold(status):
+            kept.append(shown(folder.relative_to(source.path)))
+            folders.clear()
+            continue
         skipped = _SKIPPED_FOLDERS | source.skipped_folders
-        own = _HOME_NAMES if folder == source.home else ()
+        own = PRIVATE_NAMES if private and private.is_home(status) else ()
         folders[:] = sorted(name for name in folders if name not in skipped and _is_public(name, own))
         for name in files:
             if name.endswith(source.suffix) and _is_public(name, own):
                 path = folder / name
-                yield path, _display(path.relative_to(source.path))
+                yield path, shown(path.relative_to(source.path).as_posix())
     for error in failed:
-        yield None, str(error.filename)
+        yield None, shown(str(error.filename))
 
 
 def _is_public(name: str, own: tuple[str, ...]) -> bool:
@@ -340,17 +370,11 @@ def _is_public(name: str, own: tuple[str, ...]) -> bool:
     return not name.startswith(".") and not any(fnmatch.fnmatchcase(name, pattern) for pattern in own)
 
 
-def _display(relative: Path) -> str:
-    """A name that is valid text whatever bytes the file system holds."""
-    return os.fsencode(relative.as_posix()).decode("utf-8", "backslashreplace")
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
+def _status(path: Path) -> os.stat_result | None:
     try:
-        status = folder.stat()
+        return path.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino
 
 
 def _regular(path: Path) -> os.stat_result | str:
@@ -362,16 +386,3 @@ def _regular(path: Path) -> os.stat_result | str:
     if not stat.S_ISREG(status.st_mode):
         return "it is no regular file"
     return status if os.access(path, os.R_OK) else "no permission to read it"
-
-
-def _nearest(path: Path) -> str:
-    """`; the nearest is …`: a name like the missing one, else the folder that does exist."""
-    missing = path.absolute()
-    while not missing.parent.exists():
-        missing = missing.parent
-    try:
-        siblings = sorted(os.listdir(missing.parent))  # noqa: PTH208 - names alone are compared
-    except OSError:
-        siblings = []
-    near = difflib.get_close_matches(missing.name, siblings, n=1)
-    return f"; the nearest is {missing.parent / near[0] if near else missing.parent}"

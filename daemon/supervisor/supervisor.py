@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.config_upgrades import config_to_dict
+from daemon.data_paths import require_data
 from daemon.errors import ConflictError, NotFoundError, TrainerLostError
 from daemon.orders import Feed, Stop
 from daemon.protocol import Command, RunState, TrainerOrder
@@ -108,7 +109,7 @@ class Supervisor:
         """
         async with self.beginning:
             self._check_room(queue=request.queue)
-            check_data(request.config)
+            require_data(request.config.stream.data, home=self.home.root)
             run = self._new_run(request.config, request.name)
             order = TrainerOrder(home=self.home.root, run_id=run.id, session=1, config=run.config)
             await self._launch_recorded(run, order)
@@ -129,7 +130,7 @@ class Supervisor:
         self._check_room(queue=request.queue)
         found = await self.newsroom.find_checkpoint(request.checkpoint, by_id_only=request.by_id_only)
         config = request.config_over(found.config, origin=f"checkpoint {found.name}")
-        check_data(config)
+        require_data(config.stream.data, home=self.home.root)
         source = self.newsroom.runs.get(found.run or "")
         if source is None and found.run is not None:
             source = await asyncio.to_thread(self.ledger.load, found.run)

@@ -6,10 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
+from daemon.config import EvaluationConfig
 from daemon.events import DocumentSkipped, SourceChanged
+from daemon.trainer.evaluation import HeldOutEvaluation
 from tests.unit.daemon.streams.opening import Opener, numbered, through_json, write_tree
 from tests.unit.daemon.streams.test_following import append, read_all
+from tests.unit.daemon.trainer.test_evaluation import FakeBrain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,10 +100,14 @@ def test_what_arrives_later_is_held_out_too(tmp_path: Path, opener: Opener) -> N
     path = tmp_path / "svc.log"
     path.touch()
     stream = opener(path, at_end="wait", held_out_share=0.01)
+    evaluation = HeldOutEvaluation(EvaluationConfig(every_steps=1), stream, device=torch.device("cpu"))
+    assert not evaluation.due(1, session_seconds=1e9)
     text = numbered(800_000)
     append(path, text)
     opener.seconds += 1.0
     learned = read_all(stream)["svc.log"]
     held = stream.held_out(0)
-    assert len(held) >= 1
     assert len(learned) == len(text) - sum(len(held.read(index)[0]) for index in range(len(held)))
+    assert evaluation.due(2, session_seconds=1e9)
+    (loss,) = evaluation.score_all(FakeBrain(), 2, lambda: None)  # type: ignore[arg-type]
+    assert (loss.source, loss.coverage) == ("svc.log", 1.0)

@@ -25,7 +25,7 @@ class Opener:
     seconds: float = 0.0  # what the clock says
 
     def __call__(
-        self, *data: Path, lanes: int = 4, seed: int = 0, cursor: Cursor | None = None, **settings: Any
+        self, *data: Path | str, lanes: int = 4, seed: int = 0, cursor: Cursor | None = None, **settings: Any
     ) -> ExperienceStream:
         config = StreamConfig(data=tuple(str(path) for path in data), **{"held_out_share": 0.0, **settings})
         return ExperienceStream.open(

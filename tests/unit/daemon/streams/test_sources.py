@@ -90,7 +90,7 @@ def test_a_missing_path_names_the_nearest(tmp_path: Path) -> None:
     write_tree(tmp_path, {"corpus/a": "a"})
     with pytest.raises(StreamError, match=f"corpsu does not exist; the nearest is {tmp_path / 'corpus'}$"):
         check_data([str(tmp_path / "corpsu")])
-    with pytest.raises(StreamError, match=f"the nearest is {tmp_path / 'corpus'}$"):
+    with pytest.raises(StreamError, match=f"the nearest is {tmp_path / 'corpus' / 'a'}$"):
         check_data([*[str(tmp_path / "zzzz" / "y"), "never looked at"][:0], str(tmp_path / "corpuz" / "a")])
 
 
