@@ -28,7 +28,6 @@ from daemon.config_tables import leaves, merge, unfold
 from daemon.config_upgrades import MOVED, brought_up, plain
 from daemon.data_paths import locate
 from daemon.errors import ConfigError, UsageError
-from daemon.escaping import one_line
 from daemon.paths import storable
 from daemon.preset_files import preset_names, read_preset
 
@@ -189,7 +188,6 @@ def _check(layers: list[Layer], preset: str) -> RunConfig:
         stream["data"] = [stream["data"]]
     if isinstance(stream, dict) and isinstance(stream.get("data"), list):
         stream["data"] = [storable(path) if isinstance(path, str) else path for path in stream["data"]]
-    _check_text(settings, layers)
 
     table = settings.pop("brain", {})
     if not isinstance(table, dict):
@@ -215,18 +213,6 @@ def _check(layers: list[Layer], preset: str) -> RunConfig:
     config = dataclasses.replace(config, brain={"kind": str(kind), **brain_settings})
     _check_ranges(config, layers)
     return typing.cast("RunConfig", config)
-
-
-def _check_text(settings: dict[str, Any], layers: list[Layer]) -> None:
-    """Refuse what cannot be stored: halves of surrogate pairs, bytes that are no UTF-8."""
-    for path, value in _leaves(settings):
-        try:
-            ".".join(path).encode()
-            str(value).encode()
-        except UnicodeEncodeError:
-            name = one_line(".".join(path))
-            says = f"{name} = {one_line(_show(value))}: text of whole characters, UTF-8, is expected"
-            raise ConfigError(f"{says}{_origin(layers, path)}", path=name) from None
 
 
 def _with_located_data(config: RunConfig, layers: list[Layer]) -> RunConfig:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.config_loading import config_from_dict, override_config
-from daemon.errors import UsageError
 
 if TYPE_CHECKING:
     from daemon.config import RunConfig
@@ -69,15 +67,3 @@ class ResumeRequest:
             limits = {"hours": self.hours, "steps": self.steps, "epochs": None}
             config = override_config(config, {"limits": limits}, origin="request")
         return config
-
-
-def check_data(config: RunConfig) -> None:
-    """Name a source that is not there before a trainer is started for it.
-
-    Raises:
-        UsageError: with the path.
-    """
-    for text in config.stream.data:
-        if not Path(text).expanduser().exists():
-            says = f"there is no file or folder {text} to learn from; check --data (stream.data)"
-            raise UsageError(says, path="stream.data")

@@ -17,7 +17,6 @@ from daemon.supervisor.life import LifeSettings, TrainerLife
 from daemon.supervisor.live_run import LiveRun
 from daemon.supervisor.newsroom import Newsroom
 from daemon.supervisor.operations import Operation, Operations, wait_for
-from daemon.supervisor.requests import check_data
 from daemon.supervisor.run_queue import RunQueue
 from daemon.supervisor.stopping import Stops
 
