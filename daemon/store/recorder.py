@@ -281,20 +281,21 @@ def _by_owner(
 
 
 def _coalesced(batch: list[Write]) -> list[Write]:
-    """The batch with inserts of one table, columns of one session and puts of one row drawn together.
+    """The batch with inserts of one table, and columns and points of one session, drawn together.
 
-    Order is kept where it matters: nothing is moved across the start of a session.
+    Order is kept where it matters: changes of rows stay where they are, and nothing is moved across the start
+    of a session or a removal. (Changes of one row were drawn together while they waited.)
     """
     kept: list[Write] = []
     groups: dict[tuple[Any, ...], list[Any]] = {}
-    for write in batch:
+    for number, write in enumerate(batch):
         match write:
-            case Put(table=table, key=key):
-                place: tuple[Any, ...] = ("put", table.name, *key.items())
+            case Put():
+                place: tuple[Any, ...] = ("put", number)
             case Insert(table=table):
                 place = ("insert", table.name)
-            case Columns(run=run, session=session, columns=columns):
-                place = ("columns", run, session, *columns)
+            case Columns(run=run, session=session):
+                place = ("columns", run, session)
             case Points(run=run, session=session):
                 place = ("points", run, session)
             case _:
@@ -302,8 +303,15 @@ def _coalesced(batch: list[Write]) -> list[Write]:
                 kept.append(write)
                 groups = {}
                 continue
+        if isinstance(write, Columns) and place in groups and not _alike(groups[place][0], write):
+            kept += map(_join, groups.values())
+            groups = {}
         groups.setdefault(place, []).append(write)
     return kept + [_join(group) for group in groups.values()]
+
+
+def _alike(one: Columns, other: Columns) -> bool:
+    return one.columns.keys() == other.columns.keys()
 
 
 def _join(group: list[Any]) -> Write:
@@ -312,10 +320,6 @@ def _join(group: list[Any]) -> Write:
     if len(group) == 1:
         return cast("Write", first)
     match first:
-        case Put():
-            values = {name: value for put in group for name, value in put.values.items()}
-            fresh = next((put.fresh for put in group if put.fresh is not None), None)
-            return replace(first, values=values, fresh=fresh)
         case Insert():
             return replace(first, rows=[row for insert in group for row in insert.rows])
         case Columns():

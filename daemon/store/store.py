@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from daemon.errors import DaemonError
 from daemon.store import queries, removal, upkeep
+from daemon.store.answers import RecentAnswers
 from daemon.store.engine import database_file, parse_url, read_engine, reason_of
 from daemon.store.opening import is_damage, mark_suspect, open_engine, refusal
 from daemon.store.reader import Reader
@@ -35,6 +37,7 @@ from daemon.store.tables import (
 )
 from daemon.store.writer import Writer
 from daemon.store.writes import Columns, Insert, Points, Put, Remove, RemoveSome, StartSession
+from daemon.upkeep_events import DatabaseHealed, DatabaseStalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine, Table
     from sqlalchemy.engine import URL
+
+    from daemon.events import Event
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +70,7 @@ class Store(Reader):
 
     Attributes:
         notices: what a person should know about the opening (a damaged file was moved aside).
+        tell: takes DatabaseStalled and DatabaseHealed, on the writer's thread; by itself it keeps them.
     """
 
     def __init__(self, url: URL, engine: Engine, notices: list[str], clock: Callable[[], float]) -> None:
@@ -75,9 +81,10 @@ class Store(Reader):
         super().__init__(read_engine(url))
         self._numbers = EventNumbers(engine)
         self._recorder = SqlRecorder(engine, clock=clock)
-        self._writer = Writer(self._recorder, on_trouble=self.note_trouble)
+        self._writer = Writer(self._recorder, on_trouble=self.note_trouble, on_change=self._on_change)
+        self.tell: Callable[[Event], object] = self._keep_event
         self._order = threading.Lock()  # event numbers are queued in their order
-        self._answers: dict[tuple[str, str], dict[str, Any]] = {}  # not yet surely committed
+        self._answers = RecentAnswers(done=lambda: self._writer.num_done)
         self._closed = False
         self._leaving = threading.Event()
 
@@ -265,20 +272,18 @@ class Store(Reader):
     def remember_answer(self, key: str, endpoint: str, *, body_hash: str, status: int, response: Any) -> None:
         """Keep what a POST with an Idempotency-Key was answered; `recall_answer` knows it from now on."""
         answer = {"body_hash": body_hash, "status": status, "response": response, "created_at": self._clock()}
-        self._answers[key, endpoint] = {"key": key, "endpoint": endpoint, **answer}
         self._put(answers, {"key": key, "endpoint": endpoint}, answer, {})
+        self._answers.add({"key": key, "endpoint": endpoint, **answer}, put=self._writer.num_put)
 
     def forget_answers(self, *, older_than_seconds: float) -> None:
         """Let go of answers given longer ago than that."""
         below = self._clock() - older_than_seconds
-        for place, answer in list(self._answers.items()):
-            if answer["created_at"] < below:
-                self._answers.pop(place, None)
+        self._answers.forget(below)
         self._writer.put(Remove(table=answers, column="created_at", below=below))
 
     def recall_answer(self, key: str, endpoint: str) -> dict[str, Any] | None:
         """What a POST with this Idempotency-Key was answered: body_hash, status, response; None if new."""
-        known = self._answers.get((key, endpoint))
+        known = self._answers.get(key, endpoint)
         if known is not None:
             return known
         with self._reading() as connection:
@@ -341,6 +346,15 @@ class Store(Reader):
     def _insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
             self._writer.put(Insert(table=table, rows=rows))
+
+    def _on_change(self, reason: str | None, lost: Mapping[str, int]) -> None:
+        """The database can be written no more, or again; on the writer's thread."""
+        event = DatabaseHealed(lost=dict(lost)) if reason is None else DatabaseStalled(reason=reason)
+        with suppress(RuntimeError):  # the event loop may be gone before the last of the writer
+            self.tell(event)
+
+    def _keep_event(self, event: Event) -> None:
+        self.add_event(event.record())
 
     def note_trouble(self, error: Exception) -> None:
         """Have a file that turned out to be damaged checked in full at the next opening."""

@@ -2,7 +2,7 @@
 
 Nothing ever waits for it and nothing it meets reaches a caller. When the database cannot be written (disk
 full, locked, server gone) the batch is kept and tried again, later and later; meanwhile metric rows gather
-up to a bound, beyond which they are dropped and counted. Events and all else are kept without bound.
+up to a bound, beyond which they are dropped and counted. All else waits as daemon.store.waiting has it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.exc import (
@@ -23,10 +23,11 @@ from sqlalchemy.exc import (
 )
 
 from daemon.store.engine import reason_of
+from daemon.store.waiting import MAX_BYTES, Waiting
 from daemon.store.writes import Write, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,11 @@ class Recorder(Protocol):
 
 
 class Writer:
-    """Queue and thread in front of a Recorder."""
+    """Queue and thread in front of a Recorder.
+
+    `on_trouble` hears every error that passes; `on_change` hears once why the database cannot be written any
+    more, and once that it can (None), with the rows by table that had to go meanwhile. Both on the writer's thread.
+    """
 
     def __init__(
         self,
@@ -52,25 +57,41 @@ class Writer:
         *,
         batch_seconds: float = BATCH_SECONDS,
         max_metric_rows: int = MAX_METRIC_ROWS,
+        max_bytes: int = MAX_BYTES,
         on_trouble: Callable[[Exception], None] = lambda _error: None,
+        on_change: Callable[[str | None, Mapping[str, int]], None] = lambda _reason, _lost: None,
     ) -> None:
         self._recorder = recorder
         self._batch_seconds = batch_seconds
         self._max_metric_rows = max_metric_rows
         self._on_trouble = on_trouble
-        self._queue: deque[Write] = deque()
+        self._on_change = on_change
+        self._queue = Waiting(max_bytes=max_bytes)
         self._changed = threading.Condition()
         self._metric_rows = 0  # queued or in the batch at hand
-        self._num_put = 0
-        self._num_done = 0
+        self._at_hand = 0  # orders of the batch that is being written
+        self._told_dropped = 0
         self._hurry = False
         self._closing = False
         self._give_up_at: float | None = None
+        self._num_taken = 0
+        self.num_put = 0
+        self.num_done = 0
         self.dropped = 0
         self.rejected = 0
         self.degraded: str | None = None
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
+
+    @property
+    def num_waiting(self) -> int:
+        """Orders that are not on disk yet; those drawn together count once."""
+        return len(self._queue) + self._at_hand
+
+    @property
+    def bytes_waiting(self) -> int:
+        """About how much memory the queue takes, beside rows of metrics and the batch at hand."""
+        return self._queue.num_bytes
 
     def put(self, write: Write) -> bool:
         """Queue an order; False when it was dropped because too many metric rows wait."""
@@ -82,8 +103,8 @@ class Writer:
                     log.warning("The store is closed; not kept: %s", type(write).__name__)
                 return False
             self._metric_rows += rows
-            self._queue.append(write)
-            self._num_put += 1
+            self._queue.add(write)
+            self.num_put += 1
             if len(self._queue) == 1:
                 self._changed.notify_all()
         return True
@@ -91,10 +112,10 @@ class Writer:
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until all that was queued before is on disk; False when it is not in time."""
         with self._changed:
-            wanted = self._num_put
+            wanted = self.num_put
             self._hurry = True
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: self._num_done >= wanted, timeout_seconds)
+            return self._changed.wait_for(lambda: self.num_done >= wanted, timeout_seconds)
 
     def close(self, timeout_seconds: float) -> bool:
         """Write what waits and end the thread; False when something could not be written in time."""
@@ -104,59 +125,62 @@ class Writer:
             self._changed.notify_all()
         self._thread.join(timeout_seconds + 2 * BATCH_SECONDS)
         with self._changed:
-            lost = self._num_put - self._num_done
+            lost = self.num_waiting
         if lost:
             log.error("The store closed with %d orders unwritten (%s)", lost, self.degraded or "too slow")
         return not lost
 
     def _work(self) -> None:
         while batch := self._take():
-            self._commit(batch)
+            if not self._commit(batch):
+                return
             with self._changed:
-                if self._closing and self.degraded:
-                    return
+                self.num_done = self._num_taken
+                self._changed.notify_all()
 
     def _take(self) -> list[Write]:
         """The next batch; empty when all is written and the writer closes."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closing)
+            self._changed.wait_for(lambda: len(self._queue) or self._closing)
             self._changed.wait_for(lambda: self._hurry or self._closing, self._batch_seconds)
             self._hurry = False
-            batch = list(self._queue)
-            self._queue.clear()
+            batch = self._queue.take()
+            self._at_hand = len(batch)
+            self._num_taken = self.num_put
             return batch
 
-    def _commit(self, batch: list[Write]) -> None:
+    def _commit(self, batch: list[Write]) -> bool:
+        """Write a batch, however long it takes; False when the writer closes first."""
         retry_seconds = FIRST_RETRY_SECONDS
         while True:
             try:
                 self._recorder.apply(batch)
             except Exception as error:  # noqa: BLE001 - a dead writer would lose all that comes after
                 if not passes(error):
-                    self._isolate(batch, error)
-                    return
+                    return self._isolate(batch, error)
                 if not self._wait_to_retry(error, retry_seconds):
-                    return
+                    return False
                 retry_seconds = min(2 * retry_seconds, LAST_RETRY_SECONDS)
             else:
                 self._done(batch)
-                return
+                return True
 
-    def _isolate(self, batch: list[Write], error: Exception) -> None:
+    def _isolate(self, batch: list[Write], error: Exception) -> bool:
         """One order cannot be carried out, ever: find it, say so, keep the others."""
         if len(batch) > 1:
-            for write in batch:
-                self._commit([write])
-            return
+            return all(self._commit([write]) for write in batch)
         log.error("The database refused %s: %s", type(batch[0]).__name__, reason_of(error))
         self.rejected += 1
         self._done(batch)
+        return True
 
     def _wait_to_retry(self, error: Exception, retry_seconds: float) -> bool:
         """Say what is wrong and wait; False when the writer should give up."""
         reason = reason_of(error)
         if reason != self.degraded:
             log.warning("The database cannot be written (%s); trying again", reason)
+        if self.degraded is None:
+            self._on_change(reason, {})
         self._on_trouble(error)
         with self._changed:
             self.degraded = reason
@@ -172,12 +196,18 @@ class Writer:
 
     def _done(self, batch: list[Write]) -> None:
         with self._changed:
-            if self.degraded is not None:
-                log.warning("The database can be written again")
-                self.degraded = None
+            healed, self.degraded = self.degraded is not None, None
             self._metric_rows -= sum(map(rows_of, batch))
-            self._num_done += len(batch)
+            self._at_hand -= len(batch)
+            lost, self._queue.lost = self._queue.lost, Counter()
+            if dropped := self.dropped - self._told_dropped:
+                self._told_dropped = self.dropped
+                lost["metrics"] += dropped
             self._changed.notify_all()
+        if healed or lost:
+            what = ", ".join(f"{count} of {name}" for name, count in lost.items())
+            log.warning("The database can be written again; rows not kept: %s", what or "none")
+            self._on_change(None, lost)
 
 
 def passes(error: Exception) -> bool:

@@ -156,6 +156,8 @@ class _Life:
                 catalogue = Catalogue(of._home.checkpoints)
                 ledger = Ledger(store, catalogue, monotonic=of._clock.monotonic)
                 supervisor = self._supervisor = Supervisor(of._home, ledger, clock=of._clock, life=of._life)
+                loop, tell = asyncio.get_running_loop(), supervisor.newsroom.add_event
+                store.tell = lambda event: loop.call_soon_threadsafe(tell, None, event)
                 supervisor.add_audience(written, "training log")
                 supervisor.add_audience(tidier := Tidier(supervisor), "keeper of the home's room")
                 if of.view is not None:

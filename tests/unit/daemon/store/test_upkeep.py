@@ -79,7 +79,7 @@ def test_a_lock_held_elsewhere_is_waited_out(
         other.execute("ROLLBACK")
     assert store.flush()
     assert (during, store.degraded) == ("database is locked", None)
-    assert [event["seq"] for event in store.events().items] == [seq]
+    assert [event["seq"] for event in store.events(kind="limit_reached").items] == [seq]
 
 
 def test_a_full_disk_is_waited_out_and_nothing_is_counted_twice(store: Store) -> None:

@@ -1,0 +1,52 @@
+"""Facts of the database and the schedule, as those of daemon.events are: frozen, typed, in the past tense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from daemon.events import Event, Severity
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseStalled(Event):
+    """The database cannot be written; what happens meanwhile waits in memory, up to a bound."""
+
+    severity: ClassVar[Severity] = "warning"
+    reason: str
+
+    @property
+    def message(self) -> str:
+        """One line for a person."""
+        return f"The database cannot be written ({self.reason}); learning goes on, history waits in memory"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseHealed(Event):
+    """The database can be written again. `lost`: rows by table for which there was no room meanwhile."""
+
+    lost: dict[str, int]
+
+    @property
+    def message(self) -> str:
+        """One line for a person."""
+        if not self.lost:
+            return "The database can be written again; nothing is missing"
+        lost = ", ".join(f"{count:,} of {name}" for name, count in sorted(self.lost.items()))
+        return f"The database can be written again; for these rows there was no room: {lost}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobMissed(Event):
+    """The time of a scheduled job passed while nobody could run it, and it is of no use late."""
+
+    severity: ClassVar[Severity] = "warning"
+    job: str
+    due: str  # ISO 8601, UTC
+    late_seconds: float
+    reason: str
+
+    @property
+    def message(self) -> str:
+        """One line for a person."""
+        return f"{self.job} was due at {self.due} and did not run: {self.reason}"
