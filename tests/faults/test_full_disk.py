@@ -1,0 +1,305 @@
+"""A disk that is full, over quota, broken or read-only: the run goes on while it safely can, and heals by itself."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from brain.growth.plan import GrowthPlan
+from daemon.checkpoint import writer
+from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.manifest import DefectError
+from daemon.home import Home
+from daemon.orders import order_of
+from daemon.protocol import Command, RunState
+from daemon.trainer.control import Control
+from daemon.trainer.loop import Ending
+from tests.full_disk import FailingDisk, clear, fill, small_disk, states
+from tests.still_loop import StillLoop
+from tests.trainer_process import spawn, tiny_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from daemon.trainer.loop import Loop
+
+pytestmark = pytest.mark.faults
+
+FAILURES = [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS]
+BARE: dict[str, Any] = {
+    "vitals__enabled": False,
+    "forgetting__enabled": False,
+    "evaluation__enabled": False,
+    "sample__max_bytes": 0,
+}
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "notes.txt"
+    path.write_text("what is read again and again\n" * 2000)
+    return path
+
+
+@pytest.fixture
+def still(home: Home, text: Path) -> Iterator[Callable[..., StillLoop]]:
+    made: list[StillLoop] = []
+
+    def make(where: Home = home, **settings: Any) -> StillLoop:
+        made.append(StillLoop(where, **{**BARE, "stream__data": [str(text)], **settings}))
+        return made[-1]
+
+    yield make
+    for loop in made:
+        if not loop.run_state.ended:
+            loop.let_go()
+
+
+class Story:
+    """A real control that does what the test says whenever the run stands still, and ends it once all is well.
+
+    Args:
+        loop: the run.
+        on_pause: called at each heartbeat of a pause.
+    """
+
+    def __init__(self, loop: StillLoop, on_pause: Callable[[], None]) -> None:
+        before = signal.getsignal(signal.SIGTERM)
+        self._control = Control(loop.pipe)
+        signal.signal(signal.SIGTERM, before)  # this process is the test's
+        self.degraded: list[str | None] = []
+        loop.pipe.wait_for_news = lambda _: on_pause()  # type: ignore[method-assign, assignment]
+        set_degraded = loop.reporter.set_degraded
+
+        def note(cause: str, reason: str | None) -> bool:
+            changed = set_degraded(cause, reason)
+            if changed and cause == "checkpoint":
+                self.degraded.append(reason)
+            return changed
+
+        loop.reporter.set_degraded = note  # type: ignore[method-assign]
+
+    def __call__(self, loop: Loop) -> Ending | None:
+        if self.degraded[-1:] == [None]:  # and it has been otherwise
+            return Ending(state=RunState.STOPPED, reason="all is well")
+        return self._control(loop)
+
+
+@pytest.mark.fault(
+    "Full disk",
+    tried="a real disk of 64 MiB is filled to the last byte while a run learns on it",
+    happens="learning goes on, degraded; after three missed saves it pauses; with room again it goes on by itself",
+)
+def test_a_real_disk_fills_up_and_gets_room_again(
+    tmp_path: Path, still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "RETRY_SECONDS", 0.0)
+    with small_disk(tmp_path / "disk", mebibytes=64) as disk:
+        home = Home.open(disk / "home", environ={})
+        home.prepare()
+        loop = still(home, checkpoint__every_seconds=0.01)
+        fill(disk)
+        begun = loop.step
+        story = Story(loop, on_pause=lambda: clear(disk))
+        goodbye = loop.run(story)
+        assert (goodbye.state, goodbye.error) == ("stopped", None)
+        assert goodbye.step > begun
+        assert "No space left on device" in str(story.degraded[0])
+        order = states(loop)
+        assert order[:3] == ["running", "paused", "running"]
+        newest = Catalogue(home.checkpoints).latest()
+        assert newest is not None
+        assert newest.manifest.step == goodbye.step
+
+
+@pytest.mark.fault(
+    "Full disk",
+    tried="a run is started on a real disk without a free byte",
+    happens="it learns, degraded, without a first checkpoint; with room again its last save is whole",
+)
+def test_a_run_begins_on_a_full_disk(tmp_path: Path, text: Path) -> None:
+    with small_disk(tmp_path / "disk", mebibytes=32) as disk:
+        home = Home.open(disk / "home", environ={})
+        home.prepare()
+        fill(disk)
+        trainer = spawn(tiny_order(home, **{**BARE, "stream__data": [str(text)]}))
+        trainer.hear_until(lambda heard: heard.step >= 3)
+        assert "checkpoint_failed" in trainer.kinds()
+        assert Catalogue(home.checkpoints).list() == []
+        clear(disk)
+        assert trainer.order("stop").ok
+        assert trainer.finish().error is None
+        assert len(Catalogue(home.checkpoints).list()) == 1
+
+
+@pytest.mark.parametrize("number", FAILURES)
+@pytest.mark.fault(
+    "Full disk",
+    tried="only the replay memory cannot be written: no space, over quota, input/output error, read-only",
+    happens="it counts as a save that failed: degraded, paused after three intervals, healed by itself",
+)
+def test_replay_that_cannot_be_written_is_a_save_that_failed(
+    still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    disk = FailingDisk(monkeypatch, "replay", number=number, fails=False)
+    loop = still(checkpoint__every_seconds=0.01)
+    disk.fail()
+    story = Story(loop, on_pause=disk.mend)
+    assert loop.run(story).error is None
+    assert states(loop)[:3] == ["running", "paused", "running"]
+
+
+@pytest.mark.fault(
+    "Full disk",
+    tried="a person lets a run go on that has paused because nothing could be saved",
+    happens="it learns for three intervals more before it pauses again",
+)
+def test_continue_gives_three_intervals_again(
+    still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FailingDisk(monkeypatch, fails=False)
+    loop = still(checkpoint__every_seconds=0.05)
+    disk.fail()
+    paused_at: list[int] = []
+
+    def on_pause() -> None:
+        if paused_at[-1:] != [loop.step]:
+            paused_at.append(loop.step)
+            loop.ours.send(Command(id=f"c{len(paused_at)}", order=order_of("continue", {})))
+        if len(paused_at) == 3:
+            disk.mend()
+
+    assert loop.run(Story(loop, on_pause)).error is None
+    # Each time it learned on: at once paused again it would stand at the same step, or one later.
+    assert paused_at[1] - paused_at[0] > 1
+    assert paused_at[2] - paused_at[1] > 1
+
+
+@pytest.mark.parametrize("number", FAILURES)
+@pytest.mark.fault(
+    "Full disk",
+    tried="the loss stops being finite, and the way back cannot be journaled",
+    happens="steps are skipped, which changes nothing, until it can; then the brain goes back",
+)
+def test_a_roll_back_waits_for_the_disk(
+    still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr("daemon.trainer.storage.RETRY_SECONDS", 0.0)
+    disk = FailingDisk(monkeypatch, number=number, fails=False)
+    loop = still(recovery__rollback_after_skips=2)
+    loop.learn()
+    disk.fail()
+    for _ in range(5):
+        loop.skipped_step()
+    assert loop.parts.state.rollbacks == 0
+    disk.mend()
+    loop.skipped_step()
+    assert loop.parts.state.rollbacks == 1
+    loop.learn()
+    told = [event["kind"] for event in loop.events()]
+    assert told.count("rolled_back") == 1
+    assert told.count("degraded_changed") == 2  # and back
+
+
+@pytest.mark.fault(
+    "Full disk",
+    tried="the checkpoint behind a roll-back, a stand-still or a growth by rule cannot be saved",
+    happens="the run goes on, degraded, and the save is tried again",
+)
+def test_a_save_on_the_way_may_fail(still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = FailingDisk(monkeypatch, "checkpoint", fails=False)
+    loop = still(recovery__rollback_after_skips=1)
+    loop.learn()
+    disk.fail()
+    loop.skipped_step()
+    assert loop.parts.state.rollbacks == 1
+    loop.stand_still("a test wants it")
+    plan = loop.parts.growing.plan_by_hand(loop, "self_model", 0.1)
+    loop.parts.growing._grow_saved(loop, plan)
+    assert isinstance(plan, GrowthPlan)
+    assert len(loop.parts.state.growth_history) == 1
+    disk.mend()
+    loop.parts.saver.tick_paused(loop)
+    loop.parts.saver.save(loop, "manual")
+    told = [event["data"]["reason"] for event in loop.events() if event["kind"] == "checkpoint_failed"]
+    assert told == ["rollback", "pause", "growth", "grown"]
+
+
+@pytest.mark.parametrize("number", FAILURES)
+@pytest.mark.fault(
+    "Full disk",
+    tried="everything is read, and the sleep that follows cannot be journaled",
+    happens="the run waits, degraded, and falls asleep once it can be",
+)
+def test_a_sleep_of_an_idle_stream_waits_for_the_disk(
+    still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
+) -> None:
+    monkeypatch.setattr("daemon.trainer.storage.RETRY_SECONDS", 0.0)
+    disk = FailingDisk(monkeypatch, number=number, fails=False)
+    short = tmp_path / "short.txt"
+    short.write_text("all there is to read " * 30)
+    loop = still(
+        stream__data=[str(short)],
+        stream__at_end="wait",
+        stream__idle_after_seconds=0.0,
+        sleep__idle_awake_steps=1,
+    )
+    loop.pipe.wait_for_news = lambda _: None  # type: ignore[method-assign, assignment]
+    disk.fail()
+    while loop.run_state is not RunState.WAITING:
+        loop.learn()
+    assert not loop.parts.sleeping.asleep(loop)
+    disk.mend()
+    loop.learn()
+    assert loop.parts.sleeping.asleep(loop)
+
+
+@pytest.mark.fault(
+    "Full disk",
+    tried="what no checkpoint needs any more cannot be deleted, and the folder cannot be listed",
+    happens="it is left for later; the run goes on",
+)
+def test_tidying_up_may_fail(still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = still(checkpoint__keep_latest=1, checkpoint__keep_hourly=0, checkpoint__keep_daily=0)
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.parts.journal, "drop_before", broken)
+        for _ in range(2):
+            loop.learn()
+            loop.parts.saver.save(loop, "manual")
+        patch.setattr(Catalogue, "_entries", broken)
+        loop.learn()
+        loop.parts.saver.save(loop, "manual")
+    loop.learn()
+    loop.parts.saver.save(loop, "manual")
+    assert "checkpoint_failed" not in [event["kind"] for event in loop.events()]
+
+
+@pytest.mark.fault(
+    "A loss that is not finite",
+    tried="the checkpoint to go back to is damaged, or was never there",
+    happens="the brain goes back to the newest sound one before it, and an event says so",
+)
+def test_the_way_back_is_damaged(still: Callable[..., StillLoop], home: Home) -> None:
+    loop = still(recovery__rollback_after_skips=1)
+    first = loop.parts.saver.newest()
+    loop.learn()
+    damaged = loop.parts.saver.save(loop, "manual")
+    path = home.checkpoints / damaged / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    loop.learn()
+    loop.skipped_step()
+    assert loop.parts.state.rollbacks == 1
+    told = {event["kind"]: event for event in loop.events()}
+    assert told["rolled_back"]["data"]["to_step"] == 0
+    assert first in told["setting_restored"]["message"]
+    assert told["checkpoint_set_aside"]["data"]["checkpoint"] == damaged
+    with pytest.raises(DefectError):
+        Catalogue(home.checkpoints).verify(path.parent)

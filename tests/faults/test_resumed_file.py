@@ -1,0 +1,108 @@
+"""A run that goes on from a single file: it has a checkpoint of its own at once, and a way back before that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from daemon.checkpoint.catalogue import Catalogue
+from daemon.home import Home
+from daemon.protocol import RunState
+from daemon.trainer.loop import Ending
+from daemon.trainer.offline import export
+from tests.full_disk import FailingDisk
+from tests.one_life import OneLife
+from tests.still_loop import StillLoop
+from tests.trainer_process import tiny_order
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.faults
+
+BARE: dict[str, Any] = {"vitals__enabled": False, "forgetting__enabled": False, "sample__max_bytes": 0}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    path = tmp_path / "notes.txt"
+    path.write_text("what is read again and again\n" * 2000)
+    return {**BARE, "stream__data": [str(path)]}
+
+
+@pytest.fixture
+def single_file(home: Home, tmp_path: Path, settings: dict[str, Any]) -> Path:
+    """A `.pt` of step 3, in no folder of a home."""
+    life = OneLife(tiny_order(home, limits__steps=3, **settings))
+    return export(home, str(life.goodbye.checkpoint), tmp_path)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Home:
+    made = Home.open(tmp_path / "other", environ={})
+    made.prepare()
+    return made
+
+
+@pytest.mark.fault(
+    "Resumed from a single file",
+    tried="a run goes on from a .pt in another home",
+    happens="it commits a first checkpoint before it learns, so there is always one to come back to",
+)
+def test_a_first_checkpoint_comes_at_once(single_file: Path, other: Home, settings: dict[str, Any]) -> None:
+    life = OneLife(tiny_order(other, checkpoint=single_file, limits__steps=2, **settings))
+    saved = [(e["data"]["reason"], e["step"]) for e in life.events if e["kind"] == "checkpoint_saved"]
+    assert saved == [("first", 3), ("final", 5)]
+
+
+@pytest.mark.fault(
+    "Resumed from a single file",
+    tried="a fork goes on from an older checkpoint of another run",
+    happens="it commits a first checkpoint of its own, whatever becomes of the other run's",
+)
+def test_a_fork_has_one_of_its_own(home: Home, settings: dict[str, Any]) -> None:
+    parent = OneLife(tiny_order(home, limits__steps=3, **settings))
+    origin = home.checkpoints / str(parent.goodbye.checkpoint)
+    OneLife(
+        tiny_order(home, run_id="r-fork", fork_of="r-test", checkpoint=origin, limits__steps=1, **settings)
+    )
+    steps = [
+        (info.manifest.reason, info.manifest.step) for info in Catalogue(home.checkpoints).list("r-fork")
+    ]
+    assert steps == [("final", 4), ("first", 3)]
+    again = OneLife(
+        tiny_order(home, session=2, checkpoint=origin, limits__steps=1, **settings)
+    )  # its own is enough
+    assert [e["data"]["reason"] for e in again.events if e["kind"] == "checkpoint_saved"] == ["final"]
+
+
+@pytest.mark.fault(
+    "Resumed from a single file",
+    tried="the loss is not finite before anything could be saved beside the .pt",
+    happens="the brain goes back to the .pt itself",
+)
+def test_a_roll_back_before_the_first_save_finds_the_file(
+    single_file: Path, other: Home, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FailingDisk(monkeypatch, "checkpoint")
+
+    def skip(loop: StillLoop, _obey: object) -> object:
+        loop.skipped_step()
+        return loop.close(Ending(state=RunState.STOPPED, reason="a test wants it"))
+
+    monkeypatch.setattr("daemon.trainer.session.Loop", StillLoopOfSession)
+    monkeypatch.setattr(StillLoopOfSession, "run", skip)
+    order = tiny_order(other, checkpoint=single_file, recovery__rollback_after_skips=1, **settings)
+    told = OneLife(order)
+    (rolled_back,) = [event for event in told.events if event["kind"] == "rolled_back"]
+    assert rolled_back["data"]["to_step"] == 3
+    assert told.goodbye.checkpoint == single_file.name
+    assert "No space left" in str(told.goodbye.error)
+
+
+class StillLoopOfSession(StillLoop):
+    """A loop that the session makes and a test moves."""
+
+    def __init__(self, parts: Any) -> None:
+        super(StillLoop, self).__init__(parts)
