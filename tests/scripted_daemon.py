@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import sys
 
+import daemon.cli.detaching
 import daemon.supervisor.daemon
 from daemon.cli.app import main
 from tests.unit.daemon.supervisor.stage import quick_life
 
 if __name__ == "__main__":
+    vars(daemon.cli.detaching)["PROGRAM"] = "tests.scripted_daemon"
     vars(daemon.supervisor.daemon)["LifeSettings"] = quick_life
     sys.exit(main())

@@ -31,7 +31,10 @@ PASSING = frozenset(
 
 
 class OutputGoneError(OSError):
-    """Whoever read this output has gone: `synapsed logs -f | head`."""
+    """Whoever read this output has gone: `synapsed logs -f | head`.
+
+    It carries no errno: on EPIPE the option parser would end the process itself.
+    """
 
 
 class Printer(io.TextIOBase):
@@ -41,9 +44,11 @@ class Printer(io.TextIOBase):
     needs, and nothing is left to flush then.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None, *, plain: bool = False) -> None:
+        """`plain`: nothing that is printed may steer the terminal, colours neither."""
         self.gone: str | None = None if stream is not None else "it was closed from the start"
         self._stream = stream
+        self._plain = plain
         self._raw = _raw_of(stream)
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
 
@@ -67,7 +72,7 @@ class Printer(io.TextIOBase):
             raise TypeError("text is expected, not bytes")  # click asks by trying
         if self.gone is None and text:
             try:
-                self._write(text)
+                self._write(shown(text) if self._plain else text)
             except (OSError, ValueError) as error:
                 if getattr(error, "errno", None) not in PASSING:
                     self.gone = getattr(error, "strerror", None) or str(error)
@@ -105,7 +110,7 @@ class Printer(io.TextIOBase):
             if any(event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(0)):
                 self.gone = os.strerror(errno.EPIPE)
         if self.gone is not None:
-            raise OutputGoneError(errno.EPIPE, self.gone)
+            raise OutputGoneError(f"nobody reads: {self.gone}")
 
     def _write(self, text: str) -> None:
         assert self._stream is not None
@@ -139,7 +144,7 @@ def out() -> Printer:
 
 def err() -> Printer:
     """Standard error."""
-    return sys.stderr if isinstance(sys.stderr, Printer) else Printer(sys.stderr)
+    return sys.stderr if isinstance(sys.stderr, Printer) else Printer(sys.stderr, plain=True)
 
 
 def say(text: str = "") -> None:

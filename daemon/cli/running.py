@@ -260,7 +260,9 @@ def _run(
     if detach:
         from daemon.cli.detaching import detach as go_to_background
 
-        go_to_background(home, list(context.obj), open_browser=open_browser, as_json=as_json)
+        go_to_background(
+            home, list(context.obj), learns=request is not None, open_browser=open_browser, as_json=as_json
+        )
         return
 
     from daemon.cli.printing import complain, stray_output_logged

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import httpx
@@ -25,7 +26,6 @@ from tests.unit.daemon.supervisor.scripted_trainer import write_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from daemon.home import Home
 
@@ -284,3 +284,68 @@ def test_an_encoding_that_lacks_letters_is_no_fault(home: Home, start: Start, as
     else:
         assert b"starting ? running" in said
         assert b"TRAINING SUMMARY" in said
+
+
+@pytest.mark.fault(
+    "Output that cannot be printed",
+    tried="`--detach` with all its logs on a full disk, in a terminal that speaks cp1252",
+    happens="success is reported for a daemon that learns; `stop` saves and ends it",
+)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_logs_on_a_full_disk_stop_nothing(home: Home, start: Start) -> None:
+    for name in ("daemon.log", "training.log", "problems.log"):
+        (home.logs / name).symlink_to("/dev/full")
+    begun = start("start", "--preset", "tiny", "--detach", env={**os.environ, "PYTHONIOENCODING": "cp1252"})
+    said, complaint = begun.communicate(timeout=WAIT_SECONDS)
+    assert (begun.returncode, complaint) == (0, b"")
+    info = home.read_daemon_file()
+    assert info is not None
+    assert f"synapsed runs at {info.url}".encode() in said
+    daemon = psutil.Process(info.pid)
+    try:
+        learning(home, info.url)
+        stopped = run(home, "stop")
+        assert (stopped.returncode, stopped.stderr) == (0, b"")
+        assert psutil.wait_procs([daemon], timeout=SOON_SECONDS)[1] == []
+    finally:
+        if daemon.is_running():
+            daemon.kill()
+    assert newest_reason(home) == "final"
+
+
+LOOKING = (
+    ["runs"],
+    ["events"],
+    ["ask", "what \x1b[31mthen\x9b"],
+    ["logs", "-f"],
+    ["watch"],
+    ["watch", "--json"],
+)
+
+
+@pytest.mark.fault(
+    "Output that nobody takes",
+    tried="every command that looks at a run, `| head -1`, over a run whose name steers the terminal",
+    happens="each ends well and says nothing about it; control characters are shown, not obeyed",
+)
+def test_commands_end_with_their_reader_and_obey_no_control_sequence(home: Home, start: Start) -> None:
+    daemon = start(
+        "start", "--preset", "tiny", "--name", "\x1b]0;owned\x07\x1b[2J\nred", stdout=subprocess.DEVNULL
+    )
+    learning(home, until_it_answers(home, daemon))
+    for arguments in LOOKING:
+        process = start(*arguments)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        said = process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(WAIT_SECONDS) == 0, arguments
+        assert process.stderr.read() == b"", arguments
+        assert said.strip(), arguments
+        assert not set(said.decode()) & set("\x1b\x07\x9b"), arguments
+    whole = run(home, "runs").stdout.decode()
+    assert r"\x1b]0;owned\x07\x1b[2J\nred" in whole
+    assert len(whole.splitlines()) == 2, "a name stays in its line"
+    assert daemon.poll() is None
+    daemon.terminate()
+    assert daemon.wait(WAIT_SECONDS) == 0

@@ -280,6 +280,39 @@ def test_detach_passes_on_how_the_daemon_failed(call: Call, background: Backgrou
     assert (called.code, called.err) == (3, "synapsed: port 1 is in use\n")
 
 
+ANSWERS_AND_DIES = """
+import sys, threading
+from pathlib import Path
+from daemon.home import Home
+from tests.fake_daemon.server import answering_in
+from tests.fake_daemon.world import FakeDaemon
+fake = FakeDaemon()
+with answering_in(Home.open(Path(sys.argv[1])), fake):
+    while not any(path == "/runs" for _, path, _ in fake.asked):
+        pass
+print("synapsed: there is nothing to resume", file=sys.stderr)
+sys.exit(6)
+"""
+
+
+def test_detach_reports_no_success_for_a_daemon_that_answers_and_dies(
+    call: Call, background: Background
+) -> None:
+    background.script = ANSWERS_AND_DIES
+    called = call("start", "--preset", "tiny", "--detach")
+    assert (called.code, called.out) == (6, "")
+    assert called.err == "synapsed: there is nothing to resume\n"
+
+
+def test_detach_goes_without_a_log_that_cannot_be_written(
+    call: Call, home: Home, background: Background
+) -> None:
+    (home.logs / "daemon.log").symlink_to("/nowhere/at/all")
+    called = call("start", "--preset", "tiny", "--detach")
+    assert called.code == 0
+    assert called.err.startswith("synapsed: what the daemon prints is lost: cannot write ")
+
+
 def test_a_wrong_setting_never_reaches_the_background(call: Call, background: Background) -> None:
     assert call("start", "--detach", "--set", "replay.capcity=1").code == 2
     assert background.lines == []

@@ -143,6 +143,17 @@ def test_the_panel_shows_state_vital_signs_and_what_the_brain_says(home: Home) -
         assert text in shown
 
 
+def test_a_name_or_words_that_steer_are_shown_in_the_panel(home: Home) -> None:
+    screen = io.StringIO()
+    view = LiveView(home, console=Console(file=screen, width=140, color_system=None))
+    view.on_run({**RUN, "name": "[/b]\x1b[2J\n", "sample": "\x07 rings", "degraded": "disk\x9b full"})
+    view._console.print(view.render())
+    shown = screen.getvalue()
+    for text in (r"[/b]\x1b[2J\n", r"\x07 rings", r"disk\x9b full"):
+        assert text in shown
+    assert not set(shown) & set("\x1b\x07\x9b")
+
+
 def test_the_panel_stands_before_anything_learns(home: Home) -> None:
     screen = io.StringIO()
     console = Console(file=screen, width=80, color_system=None)

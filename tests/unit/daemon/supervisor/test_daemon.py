@@ -265,6 +265,33 @@ def test_a_database_that_is_none_is_set_aside_and_told_of(home: Home) -> None:
         daemon.until(lambda line: line["kind"] == "listening")
 
 
+@pytest.mark.parametrize("hangs", [True, False])
+def test_a_view_that_hangs_or_fails_at_everything_holds_nothing_up(home: Home, hangs: bool) -> None:
+    """It answers, stops when it is told to, and ends soon."""
+    gate, called = threading.Event(), threading.Event()
+
+    class Stuck:
+        def _fail(self, *_: Any) -> None:
+            called.set()
+            if hangs:
+                gate.wait()
+            raise ValueError("a bug")
+
+        on_notice = on_listening = on_run = on_delta = on_event = on_stopping = on_gap = on_ended = _fail
+
+    codes = list[int]()
+    thread = threading.Thread(target=lambda: codes.append(Daemon(home, port=0, listener=Stuck()).run()))
+    thread.start()
+    assert called.wait(20)
+    info = home.read_daemon_file()
+    assert info is not None
+    headers = {"Authorization": f"Bearer {home.token()}"}
+    assert httpx.post(f"{info.url}/api/v1/shutdown", headers=headers, trust_env=False).status_code == 202
+    thread.join(20)
+    gate.set()
+    assert codes == [0]
+
+
 def test_it_runs_in_a_thread_too(home: Home) -> None:
     """Without signals; what a test or a notebook may do."""
 

@@ -1,0 +1,61 @@
+"""Which signals end the daemon, and which end it now."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+import daemon.supervisor.signals
+from daemon.supervisor.signals import ending
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP here"),
+]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def heard(monkeypatch: pytest.MonkeyPatch, *sent: signal.Signals) -> list[str]:
+    """What these signals come to, far apart from each other."""
+    monkeypatch.setattr(daemon.supervisor.signals, "ECHO_SECONDS", 0.0)
+    said: list[str] = []
+    with ending(said.append, lambda: said.append("now")):
+        for number in sent:
+            os.kill(os.getpid(), number)
+            done = asyncio.Event()
+            asyncio.get_running_loop().call_soon(done.set)  # behind what the handler has put there
+            await done.wait()
+    return said
+
+
+async def test_a_terminal_that_closes_asks_once_however_often_that_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert await heard(monkeypatch, signal.SIGHUP, signal.SIGHUP, signal.SIGHUP) == ["SIGHUP"]
+    assert await heard(monkeypatch, signal.SIGTERM, signal.SIGHUP) == ["SIGTERM"]
+
+
+async def test_a_person_who_asks_twice_means_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await heard(monkeypatch, signal.SIGINT, signal.SIGINT) == ["SIGINT", "now"]
+    assert await heard(monkeypatch, signal.SIGHUP, signal.SIGINT) == ["SIGHUP", "now"]
+
+
+async def test_nohup_stays_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert await heard(monkeypatch, signal.SIGHUP) == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+async def test_a_background_job_may_print_to_its_terminal() -> None:
+    with ending(lambda _: None, lambda: None):
+        assert signal.getsignal(signal.SIGTTOU) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGTTOU) is not signal.SIG_IGN
