@@ -37,9 +37,15 @@ has_postgres() {
     command -v initdb >/dev/null 2>&1 || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
 }
 
+has_nginx() {
+    command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ]
+}
+
 make_environment dev
 has_browser || install_package chromium "a headless Chromium"
 has_postgres || install_package postgresql "PostgreSQL"
+has_nginx || install_package nginx-light "nginx"
+command -v openssl >/dev/null 2>&1 || install_package openssl "openssl"
 
 # The home and settings of whoever runs the tests have no business in them.
 unset SYNAPSED_HOME SYNAPSED_TOKEN SYNAPSED_DATABASE_URL

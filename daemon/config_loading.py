@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 PREFIX = "SYNAPSED_"
 # Names with the prefix that are no settings of a run.
-RESERVED = frozenset({"HOME", "TOKEN", "DATABASE_URL", "HOST", "PORT"})
+RESERVED = frozenset({"HOME", "TOKEN", "DATABASE_URL", "HOST", "PORT", "PUBLIC_URL"})
 RESERVED_PREFIX = ("TEST_", "KEEP__")  # of tests, and of the home
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-NEEDED_IN_CI = ("browser", "postgres")
+NEEDED_IN_CI = ("browser", "postgres", "proxy")
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI a browser or database test that skips has failed: what it needs must be installed there."""
+    """In CI a browser, database or proxy test that skips has failed: what it needs must be installed there."""
     report = yield
     needed = [name for name in NEEDED_IN_CI if item.get_closest_marker(name)]
     if report.skipped and needed and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CODE_LIFE_SECONDS = 24 * 3600.0
+CODE_LIFE_SECONDS = 600.0  # long enough to open it, too short to be worth finding in a scrollback
 COOKIE_LIFE_SECONDS = 400 * 24 * 3600  # the longest a browser keeps one
 MAX_CODES = 100
 
@@ -69,10 +69,15 @@ class Access:
             return False
         return morsel is not None and hmac.compare_digest(morsel.value.encode(), self._cookie.encode())
 
-    def set_cookie(self) -> str:
-        """The Set-Cookie header that lets a browser in from now on."""
-        cookie = f"{self.cookie_name}={self._cookie}"
-        return f"{cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={COOKIE_LIFE_SECONDS}"
+    def set_cookie(self, *, path: str = "/", secure: bool = False) -> str:
+        """The Set-Cookie header that lets a browser in from now on.
+
+        Args:
+            path: below which it is sent.
+            secure: it is never sent in the clear.
+        """
+        cookie = f"{self.cookie_name}={self._cookie}; Path={path}; HttpOnly; SameSite=Strict"
+        return f"{cookie}; Max-Age={COOKIE_LIFE_SECONDS}" + ("; Secure" if secure else "")
 
 
 def _digest(code: str) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from daemon.api.context import Context
+    from daemon.public_url import PublicUrl
 
 PREFIX = "/api/v1"
 NOUNS = (
@@ -65,12 +66,13 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(context: Context, *, hosts: Iterable[str]) -> Guard:
+def create_app(context: Context, *, hosts: Iterable[str], public: PublicUrl | None = None) -> Guard:
     """The whole application, ready to serve.
 
     Args:
         context: the rooms behind it.
         hosts: exact Host headers it answers for, as `127.0.0.1:8765`.
+        public: address of a reverse proxy in front of it.
     """
     app = FastAPI(
         title="synapsed",
@@ -79,6 +81,8 @@ def create_app(context: Context, *, hosts: Iterable[str]) -> Guard:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        redirect_slashes=False,  # it would redirect to an address without the proxy's prefix
+        servers=[{"url": public.prefix}] if public and public.prefix else None,
         generate_unique_id_function=lambda route: f"{route.tags[0] if route.tags else 'page'}_{route.name}",
     )
     app.state.context = context
@@ -91,7 +95,7 @@ def create_app(context: Context, *, hosts: Iterable[str]) -> Guard:
     app.state.registry = registry_of(context.supervisor, context.hub, context.version)
     app.include_router(metrics.router)
     inner = BodyLimit(Idempotency(app, answers=context.supervisor.ledger))
-    return Guard(inner, access=context.access, hosts=hosts)
+    return Guard(inner, access=context.access, hosts=hosts, public=public)
 
 
 def described(app: FastAPI) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from daemon.api.access import Access
 from daemon.api.feed import Hub
 from daemon.home import Home
+from daemon.public_url import PublicUrl
 from daemon.supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Context:
     Attributes:
         shutdown: asks the daemon to save, stop and exit.
         url: where the daemon answers, without a slash at the end.
+        public: where a reverse proxy answers for it.
     """
 
     home: Home
@@ -35,6 +37,7 @@ class Context:
     shutdown: Callable[[], None]
     url: str
     version: str
+    public: PublicUrl | None = None
 
 
 def context_of(connection: HTTPConnection) -> Context:

@@ -11,7 +11,10 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from starlette.responses import RedirectResponse
+
 from daemon.api.problems import Problem
+from daemon.api.strangers import UNKNOWN_HOST, unknown_host, wants_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from daemon.api.access import Access
+    from daemon.public_url import PublicUrl
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_TO_ALL = frozenset({("GET", "/api/v1/health"), ("HEAD", "/api/v1/health")})
 # These look at the cookie themselves: without one they show the way in.
 DOORS = frozenset({("GET", "/"), ("HEAD", "/"), ("POST", "/login")})
+# A tunnel has a port of its own on the other side. Names that every machine has for itself alone cannot be bound
+# to another's address, so the port of one need not be ours; an Origin must still be the very same place.
+LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.ASCII)
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}", re.ASCII)
 
 CONTENT_SECURITY_POLICY = (
@@ -56,13 +63,18 @@ class Guard:
         app: what is guarded.
         access: who may come in.
         hosts: exact values of the Host header, lower case, port included.
+        public: address of a reverse proxy in front of it.
     """
 
-    def __init__(self, app: ASGIApp, *, access: Access, hosts: Iterable[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, access: Access, hosts: Iterable[str], public: PublicUrl | None = None
+    ) -> None:
         self.app = app
         self._access = access
-        self._hosts = frozenset(host.lower() for host in hosts)
-        self._origins = frozenset(f"http://{host}" for host in self._hosts)
+        local = frozenset(host.lower() for host in hosts)
+        self._origins = frozenset(f"http://{host}" for host in local) | ({public.origin} if public else set())
+        self._hosts = local | (public.hosts if public else frozenset())
+        self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -73,6 +85,13 @@ class Guard:
         asked_id = headers.get("x-request-id", [""])[0]
         request_id = asked_id if REQUEST_ID.fullmatch(asked_id) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
+        if self._public and self._public.prefix:
+            if scope["type"] == "http" and scope["path"] == self._public.prefix:
+                # Relative, so that it holds whatever the proxy did to the path.
+                target = f"{self._public.prefix.rpartition('/')[2]}/"
+                await RedirectResponse(target, 308)(scope, receive, send)
+                return
+            scope = below(scope, self._public.prefix)
         started = False
 
         async def send_guarded(message: Message) -> None:
@@ -102,12 +121,13 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: dict[str, list[str]]) -> Refusal | None:
         hosts = headers.get("host", [])
-        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
-            return Refusal(400, "this daemon does not answer for that Host")
+        if len(hosts) != 1 or not self._answers_for(hosts[0].lower()):
+            return Refusal(400, UNKNOWN_HOST)
         websocket = scope["type"] == "websocket"
         if websocket or scope["method"] not in SAFE_METHODS:
             origins = headers.get("origin", [])
-            if len(origins) > 1 or (origins and origins[0].lower() not in self._origins):
+            same = f"http://{hosts[0].lower()}" if LOOPBACK.fullmatch(hosts[0].lower()) else None
+            if len(origins) > 1 or (origins and origins[0].lower() not in {*self._origins, same}):
                 return Refusal(403, "requests from another origin are refused")
             if headers.get("sec-fetch-site", [""])[0].lower() == "cross-site":
                 return Refusal(403, "requests from another site are refused")
@@ -125,9 +145,15 @@ class Guard:
             )
         return None
 
+    def _answers_for(self, host: str) -> bool:
+        return host in self._hosts or LOOPBACK.fullmatch(host) is not None
+
     async def _refuse(
         self, refusal: Refusal, scope: Scope, request_id: str, receive: Receive, send: Send
     ) -> None:
+        if refusal.detail == UNKNOWN_HOST and scope["type"] == "http" and wants_page(_headers(scope)):
+            await unknown_host(_headers(scope).get("host", [""])[0])(scope, receive, send)
+            return
         headers = {"WWW-Authenticate": 'Bearer realm="synapsed"'} if refusal.status == 401 else {}
         problem = Problem(
             refusal.status, refusal.detail, instance=scope["path"], request_id=request_id, headers=headers
@@ -144,11 +170,13 @@ class Guard:
         answered: Iterable[tuple[bytes, bytes]],
         request_id: str,
     ) -> list[tuple[bytes, bytes]]:
-        headers = list(answered)
+        headers = [self._located(name, value) for name, value in answered]
         present = {name.lower() for name, _ in headers}
         host = asked.get("host", [""])[0].lower()
         # Older browsers do not count a websocket of the same origin as 'self'.
-        sockets = f"ws://{host}" if host in self._hosts else ""
+        sockets = f"ws://{host}" if self._answers_for(host) else ""
+        if self._public is not None:
+            sockets += f" {self._public.sockets}"
         policy = CONTENT_SECURITY_POLICY.format(sockets=sockets).encode("latin-1")
         defaults: list[tuple[bytes, bytes]] = [
             *HEADERS,
@@ -159,6 +187,26 @@ class Guard:
             defaults.append((b"cache-control", b"no-store"))
         headers.extend((name, value) for name, value in defaults if name not in present)
         return headers
+
+    def _located(self, name: bytes, value: bytes) -> tuple[bytes, bytes]:
+        """A header of an answer; where it leads on this daemon stands below the public prefix."""
+        own = name.lower() == b"location" and value.startswith(b"/")
+        return name, (self._public.prefix.encode() + value if own and self._public else value)
+
+
+def below(scope: Scope, prefix: str) -> Scope:
+    """The same request without the prefix; a proxy may have taken it off or left it on.
+
+    >>> below({"path": "/brain/docs", "raw_path": b"/brain/docs"}, "/brain")["path"]
+    '/docs'
+    >>> below({"path": "/brainy"}, "/brain")["path"]
+    '/brainy'
+    """
+    path = scope["path"]
+    if not path.startswith(f"{prefix}/"):
+        return scope
+    raw = scope.get("raw_path") or b""
+    return {**scope, "path": path[len(prefix) :], "raw_path": raw.removeprefix(prefix.encode())}
 
 
 def _headers(scope: Scope) -> dict[str, list[str]]:

@@ -30,20 +30,29 @@ def token(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 def open_page(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Open the page of the running daemon in a browser; prints its one-time address."""
+    """Open the page of the running daemon in a browser; prints its one-time address.
+
+    Behind a reverse proxy (--public-url) a second line has the address there.
+    """
     import webbrowser
 
     from daemon.cli.output import print_json
     from daemon.home import Home
 
-    url = one_time_url(Home.open(home, create=False))
-    opened = webbrowser.open(url)
-    print_json({"url": url, "opened": opened}) if as_json else say(url)
+    urls = one_time_urls(Home.open(home, create=False))
+    opened = webbrowser.open(urls["url"])
+    print_json({**urls, "opened": opened}) if as_json else say("\n".join(urls.values()))
 
 
 def one_time_url(home: Home) -> str:
     """The page's address with a code that lets one browser in."""
+    return one_time_urls(home)["url"]
+
+
+def one_time_urls(home: Home) -> dict[str, str]:
+    """The same by `url`, and by `public_url` where a reverse proxy answers for the daemon."""
     from daemon.cli.client import DaemonClient
 
     with DaemonClient.connect(home) as daemon:
-        return str(daemon.post("/one-time-urls")["url"])
+        urls: dict[str, str] = daemon.post("/one-time-urls")
+    return urls

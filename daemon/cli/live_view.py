@@ -47,6 +47,8 @@ STATE_STYLES = {
 class LiveView(PlainView):
     """The plain view's calls, drawn as a panel with rich."""
 
+    in_terminal = True
+
     def __init__(
         self,
         home: Home,

@@ -46,6 +46,16 @@ AllowRemoteOption = Annotated[
         rich_help_panel=AS,
     ),
 ]
+PublicUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--public-url",
+        envvar="SYNAPSED_PUBLIC_URL",
+        metavar="URL",
+        help="Where a reverse proxy answers for it, such as https://me.example/brain.",
+        rich_help_panel=AS,
+    ),
+]
 OpenOption = Annotated[
     bool, typer.Option("--open/--no-open", help="Open the page in a browser.", rich_help_panel=AS)
 ]

@@ -26,6 +26,7 @@ from daemon.cli.options import (
     OpenOption,
     PortOption,
     PresetOption,
+    PublicUrlOption,
     SetOption,
     StepsOption,
     overrides_from,
@@ -62,6 +63,7 @@ def start(
     host: HostOption = DEFAULT_HOST,
     port: PortOption = DEFAULT_PORT,
     allow_remote: AllowRemoteOption = False,
+    public_url: PublicUrlOption = None,
     detach: DetachOption = False,
     open_browser: OpenOption = False,
     as_json: JsonOption = False,
@@ -86,6 +88,7 @@ def start(
         host=host,
         port=port,
         allow_remote=allow_remote,
+        public_url=public_url,
         detach=detach,
         open_browser=open_browser,
         as_json=as_json,
@@ -116,6 +119,7 @@ def resume(
     host: HostOption = DEFAULT_HOST,
     port: PortOption = DEFAULT_PORT,
     allow_remote: AllowRemoteOption = False,
+    public_url: PublicUrlOption = None,
     detach: DetachOption = False,
     open_browser: OpenOption = False,
     as_json: JsonOption = False,
@@ -155,6 +159,7 @@ def resume(
         host=host,
         port=port,
         allow_remote=allow_remote,
+        public_url=public_url,
         detach=detach,
         open_browser=open_browser,
         as_json=as_json,
@@ -176,6 +181,7 @@ def train(
     host: HostOption = DEFAULT_HOST,
     port: PortOption = DEFAULT_PORT,
     allow_remote: AllowRemoteOption = False,
+    public_url: PublicUrlOption = None,
     detach: DetachOption = False,
     open_browser: OpenOption = False,
     as_json: JsonOption = False,
@@ -189,6 +195,7 @@ def train(
         host=host,
         port=port,
         allow_remote=allow_remote,
+        public_url=public_url,
         detach=detach,
         open_browser=open_browser,
         as_json=as_json,
@@ -202,6 +209,7 @@ def serve(
     host: HostOption = DEFAULT_HOST,
     port: PortOption = DEFAULT_PORT,
     allow_remote: AllowRemoteOption = False,
+    public_url: PublicUrlOption = None,
     detach: DetachOption = False,
     open_browser: OpenOption = False,
     as_json: JsonOption = False,
@@ -214,6 +222,7 @@ def serve(
         host=host,
         port=port,
         allow_remote=allow_remote,
+        public_url=public_url,
         detach=detach,
         open_browser=open_browser,
         as_json=as_json,
@@ -244,6 +253,7 @@ def _run(
     host: str,
     port: int,
     allow_remote: bool,
+    public_url: str | None,
     detach: bool,
     open_browser: bool,
     as_json: bool,
@@ -251,9 +261,11 @@ def _run(
     """Be the daemon, here or in the background, until it ends; then leave with its exit code."""
     from daemon.cli.checking import check_request
     from daemon.home import Home
+    from daemon.public_url import PublicUrl
     from daemon.supervisor.listening import check_host
 
     check_host(host, allow_remote=allow_remote)
+    public = PublicUrl.parse(public_url) if public_url else None
     home = Home.open(home_path)
     check_request(request, home)
     home.token()  # made here, so that what it has to say is said in the terminal
@@ -270,7 +282,9 @@ def _run(
     from daemon.supervisor.daemon import Daemon
 
     view = make_view(home, as_json=as_json, open_browser=open_browser)
-    daemon = Daemon(home, host=host, port=port, allow_remote=allow_remote, listener=view)
+    daemon = Daemon(
+        home, host=host, port=port, allow_remote=allow_remote, public_url=public, listener=view
+    )
     with stray_output_logged():
         exit_code = daemon.run(request, exit_when_finished=request is not None)
     if exit_code and daemon.reason:

@@ -27,7 +27,12 @@ class PlainView:
     """A line every few seconds, and one for each event.
 
     Every call raises OutputGoneError once nobody reads what it prints.
+
+    Attributes:
+        in_terminal: a person reads it as it comes; else it may be a log, where a one-time code has no business.
     """
+
+    in_terminal = False
 
     def __init__(
         self,
@@ -62,7 +67,8 @@ class PlainView:
     def on_listening(self, url: str, one_time_url: str) -> None:
         """The daemon answers; its page opens if that was asked for."""
         self._write(f"synapsed answers at {url}")
-        self._write(f"Page: {one_time_url}")
+        hint = f"{url} (let a browser in: synapsed open{self.progress.flag})"
+        self._write(f"Page: {one_time_url if self.in_terminal else hint}")
         if self._open_browser:
             # A browser may take its time, or run in the foreground of a terminal.
             threading.Thread(target=webbrowser.open, args=(one_time_url,), daemon=True).start()
@@ -137,7 +143,7 @@ class JsonView(PlainView):
     def on_listening(self, url: str, one_time_url: str) -> None:
         """The daemon answers."""
         super().on_listening(url, one_time_url)
-        self._line("listening", {"url": url, "one_time_url": one_time_url})
+        self._line("listening", {"url": url})
 
     def on_run(self, run: dict[str, Any]) -> None:
         """A run was created or changed."""

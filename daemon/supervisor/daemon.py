@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from daemon.api.access import Access
     from daemon.home import Home
+    from daemon.public_url import PublicUrl
     from daemon.schedule.diary import Diary
     from daemon.supervisor.audience import Listener
 
@@ -51,6 +52,7 @@ class Daemon:
         port: port to listen on; 0 takes a free one.
         allow_remote: whether an address that other machines reach is meant.
         listener: the foreground view.
+        public_url: where a reverse proxy answers for it.
         allowed_hosts: further names clients call this machine by, for the Host allow-list.
         life: how trainers are kept alive.
         grace_seconds: time for the last checkpoint before a trainer is killed.
@@ -67,6 +69,7 @@ class Daemon:
         port: int = 8765,
         allow_remote: bool = False,
         listener: Listener | None = None,
+        public_url: PublicUrl | None = None,
         allowed_hosts: tuple[str, ...] = (),
         life: LifeSettings | None = None,
         grace_seconds: float = GRACE_SECONDS,
@@ -77,6 +80,7 @@ class Daemon:
         self._port = port
         self._allow_remote = allow_remote
         self._listener = listener
+        self._public_url = public_url
         self._allowed_hosts = allowed_hosts
         self._life = life or LifeSettings()
         self._grace_seconds = grace_seconds
@@ -254,8 +258,10 @@ class _Life:
             shutdown=self._shutdown,
             url=url,
             version=importlib.metadata.version("synapsed"),
+            public=of._public_url,
         )
-        server = QuietServer(create_app(context, hosts=allowed_hosts(of._host, port, more=names)))
+        hosts = allowed_hosts(of._host, port, more=names)
+        server = QuietServer(create_app(context, hosts=hosts, public=of._public_url))
         async with server.answering(self._sock):
             of._home.write_daemon_file(port=port, url=url)
             self._announce(url, access)

@@ -11,9 +11,15 @@ export class ApiError extends Error {
   }
 }
 
-/** Client of `/api/v1`. The session cookie is sent by the browser; the page never sees a token. */
+/** A key that nobody else has; `crypto.randomUUID` is there in a secure context only, the random bytes everywhere. */
+export function randomKey() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Client of `api/v1`, below whatever path the page lies at. The session cookie is sent by the browser; the page never sees a token. */
 export class Api {
-  constructor({ base = "/api/v1", send = (...call) => fetch(...call), newKey = () => crypto.randomUUID() } = {}) {
+  constructor({ base = "api/v1", send = (...call) => fetch(...call), newKey = randomKey } = {}) {
     this.base = base;
     this.send = send;
     this.newKey = newKey;

@@ -28,7 +28,7 @@ export function mountCharts(page) {
 function loadPlotly() {
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = "/vendor/plotly.min.js";
+    script.src = "vendor/plotly.min.js";
     script.addEventListener("load", () => resolve(globalThis.Plotly));
     script.addEventListener("error", () => reject(new Error("plotly.min.js did not load")));
     document.head.append(script);

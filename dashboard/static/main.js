@@ -145,7 +145,7 @@ function notice(error) {
   if (!signedOut && error.status === 0) return; // the connection badge tells it already
   const box = byId("notice");
   box.textContent = signedOut
-    ? "This browser is not signed in to the daemon. Open the address that synapsed printed at start (it ends in ?token=…), or run: synapsed open"
+    ? "This browser is not signed in to the daemon. Run synapsed open on its machine, and open the address that it prints."
     : error.message;
   box.hidden = false;
 }
@@ -153,9 +153,11 @@ function notice(error) {
 function begin() {
   const wanted = new URLSearchParams(location.hash.slice(1)).get("run");
   if (wanted) page.state = { ...page.state, chosen: wanted };
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  const stream = new URL("api/v1/stream", document.baseURI);
+  stream.protocol = stream.protocol === "https:" ? "wss:" : "ws:";
+  stream.hash = "";
   page.feed = new Feed({
-    url: `${scheme}://${location.host}/api/v1/stream`,
+    url: stream.href,
     onFrame,
     onPhase,
   });

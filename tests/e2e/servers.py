@@ -10,6 +10,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+import httpx
+
+from daemon.home import Home
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -44,8 +48,13 @@ class RealServer:
         self._said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.page_url = self._wait_for("Page: ")
-        self.port = int(self.page_url.split(":")[2].split("/")[0])
+        url = self._wait_for("synapsed answers at ")
+        self.port = int(url.rpartition(":")[2])
+        token = Home.open(home).token()
+        made = httpx.post(
+            f"{url}/api/v1/one-time-urls", headers={"Authorization": f"Bearer {token}"}, timeout=60
+        )
+        self.page_url = str(made.json()["url"])
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -263,7 +263,7 @@ async def test_the_same_key_gives_the_same_answer(home: Home) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:8765.evil.example", "localhost:8765@evil", ""],
+    ["evil.example", "127.0.0.2", "127.0.0.1:", "127.0.0.1:8765.evil.example", "localhost:8765@evil", ""],
 )
 async def test_a_rebound_name_gets_nothing(home: Home, host: str) -> None:
     async with receiving(home) as reception, reception.client() as client:
@@ -287,9 +287,13 @@ async def test_the_page_itself_may(home: Home) -> None:
     async with receiving(home) as reception, reception.client() as client:
         for origin in (URL, "http://localhost:8765"):
             assert (await client.post("/api/v1/shutdown", headers={"Origin": origin})).status_code == 202
+        through_tunnel = {"Host": "127.0.0.1:9000", "Origin": "http://127.0.0.1:9000"}
+        assert (await client.post("/api/v1/shutdown", headers=through_tunnel)).status_code == 202
+        other_server = {"Origin": "http://127.0.0.1:9000"}
+        assert_problem(await client.post("/api/v1/shutdown", headers=other_server), 403)
         cross = {"Sec-Fetch-Site": "cross-site"}
         assert_problem(await client.post("/api/v1/shutdown", headers=cross), 403)
-        assert reception.shutdowns == 2
+        assert reception.shutdowns == 3
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "é"])
@@ -312,7 +316,7 @@ async def test_the_door_opens_once_for_a_code(home: Home) -> None:
         code = reception.context.access.issue_code()
         assert (await client.head(f"/?token={code}")).status_code == 401, "looking does not use it up"
         welcome = await client.get(f"/?token={code}")
-        assert (welcome.status_code, welcome.headers["location"]) == (303, "/")
+        assert (welcome.status_code, welcome.headers["location"]) == (303, "./")
         cookie = welcome.headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=Strict" in cookie
@@ -476,3 +480,24 @@ async def main():
 asyncio.run(main())
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        b"a=1&b=2&c=3&d=4&e=5",
+        b"&".join(b"f%d=" % number for number in range(5000)),
+        b"token=" + b"x" * 200_000,
+        b"token=%ff%fe",
+        b"\xff\xfe=\x00",
+        b"token=a;token=b",
+        b"",
+        b"x" * 300_000,
+    ],
+)
+async def test_whatever_comes_to_the_door_is_no_fault_of_the_daemon(home: Home, form: bytes) -> None:
+    async with receiving(home) as reception, reception.client(token=None) as client:
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert (await client.post("/login", content=form, headers=kind)).status_code in (400, 401, 413)
+        good = await client.post("/login", content=f"token={TOKEN}".encode(), headers=kind)
+        assert (good.status_code, good.headers["location"]) == (303, "./")

@@ -34,9 +34,10 @@ DOOR_STYLE = (
 DOOR = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>synapsed: let me in</title>
 <meta name="viewport" content="width=device-width"><style>{style}</style></head><body><h1>synapsed</h1>{note}
 <p>This page is for the person at this machine. To get in, either</p>
-<ul><li>open the address that <code>synapsed</code> printed when it started (it works once), or</li>
+<ul><li>run <code>synapsed open</code> on its machine and open the address that it prints (good once, for ten
+minutes), or</li>
 <li>paste the token from the file <code>token</code> in the home <code>{home}</code>:</li></ul>
-<form method="post" action="/login"><label>Token <input type="password" name="token" autocomplete="off"
+<form method="post" action="login"><label>Token <input type="password" name="token" autocomplete="off"
 autofocus required></label> <button>Let me in</button></form></body></html>"""
 DOOR_POLICY = (
     "default-src 'none'; style-src 'sha256-{digest}'; "
@@ -44,10 +45,10 @@ DOOR_POLICY = (
 )
 
 DOCS = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>synapsed API</title>
-<link rel="icon" href="/static/icon.svg">
-<link rel="stylesheet" href="/vendor/swagger-ui.css"></head><body><div id="swagger-ui"></div>
-<script src="/vendor/swagger-ui-bundle.js"></script><script src="/vendor/docs.js"></script></body></html>"""
-DOCS_SCRIPT = """SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true,
+<link rel="icon" href="static/icon.svg">
+<link rel="stylesheet" href="vendor/swagger-ui.css"></head><body><div id="swagger-ui"></div>
+<script src="vendor/swagger-ui-bundle.js"></script><script src="vendor/docs.js"></script></body></html>"""
+DOCS_SCRIPT = """SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true,
   presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset].filter(Boolean)});
 """
 VENDORED = {
@@ -65,7 +66,7 @@ async def index(request: Request) -> Response:
     inside = context.access.has_cookie(request.headers.get("cookie"))
     if code is not None and request.method == "GET":
         if inside or context.access.redeem_code(code) or context.access.knows_token(code):
-            return _welcome(context)
+            return _welcome(request)
         return _door(context, "<p class=wrong>This address was used already, or has expired.</p>")
     if not inside:
         return _door(context, "")
@@ -76,9 +77,12 @@ async def index(request: Request) -> Response:
 async def login(request: Request) -> Response:
     """The door's form: the token becomes the cookie."""
     context = _context(request)
-    form = urllib.parse.parse_qs(request.scope[BODY].decode("utf-8", "replace"), max_num_fields=4)
+    try:
+        form = urllib.parse.parse_qs(request.scope[BODY].decode("utf-8", "replace"), max_num_fields=4)
+    except ValueError:
+        return _door(context, "<p class=wrong>That is not this form: it has one field.</p>", status=400)
     if context.access.knows_token(form.get("token", [""])[0].strip()):
-        return _welcome(context)
+        return _welcome(request)
     return _door(context, "<p class=wrong>That is not the token of this home.</p>")
 
 
@@ -151,17 +155,24 @@ def compressed(path: Path, cache: Path) -> Path:
     return twin
 
 
-def _welcome(context: Context) -> Response:
-    response = RedirectResponse("/", status_code=303, headers={"Cache-Control": "no-store"})
-    response.headers["Set-Cookie"] = context.access.set_cookie()
+def _welcome(request: Request) -> Response:
+    """On to the page, whatever lies before its path; the cookie is for the way the browser came by."""
+    context = _context(request)
+    public, host = context.public, request.headers.get("host", "").lower()
+    response = RedirectResponse("./", status_code=303, headers={"Cache-Control": "no-store"})
+    response.headers["Set-Cookie"] = (
+        context.access.set_cookie(path=f"{public.prefix}/", secure=public.secure)
+        if public is not None and host in public.hosts
+        else context.access.set_cookie()
+    )
     return response
 
 
-def _door(context: Context, note: str) -> Response:
+def _door(context: Context, note: str, *, status: int = 401) -> Response:
     digest = base64.b64encode(hashlib.sha256(DOOR_STYLE.encode()).digest()).decode()
     return HTMLResponse(
         DOOR.format(style=DOOR_STYLE, note=note, home=escape(str(context.home.root))),
-        status_code=401,
+        status_code=status,
         headers={"Content-Security-Policy": DOOR_POLICY.format(digest=digest), "Cache-Control": "no-store"},
     )
 

@@ -46,13 +46,14 @@ def test_a_cookie_holds_over_a_restart_but_for_this_port_and_token_only() -> Non
     assert "secret" not in cookie
 
 
-def test_a_code_is_good_once_and_for_a_day() -> None:
+def test_a_code_is_good_once_and_for_minutes() -> None:
     time = Time()
     access = Access("secret", port=1, monotonic=time)
     code, late = access.issue_code(), access.issue_code()
     assert access.redeem_code(code)
     assert not access.redeem_code(code)
     assert not access.redeem_code("guess")
+    assert CODE_LIFE_SECONDS <= 900
     time.now += CODE_LIFE_SECONDS + 1
     assert not access.redeem_code(late)
 
@@ -62,3 +63,9 @@ def test_codes_do_not_pile_up() -> None:
     first, *_, last = [access.issue_code() for _ in range(MAX_CODES + 1)]
     assert not access.redeem_code(first)
     assert access.redeem_code(last)
+
+
+def test_a_cookie_for_a_proxy_is_secure_and_stays_below_its_path() -> None:
+    attributes = Access("secret", port=1).set_cookie(path="/brain/", secure=True).split("; ")
+    assert {"Path=/brain/", "Secure", "HttpOnly", "SameSite=Strict"} <= set(attributes)
+    assert "Secure" not in Access("secret", port=1).set_cookie()
