@@ -282,9 +282,7 @@ def _run(
     from daemon.supervisor.daemon import Daemon
 
     view = make_view(home, as_json=as_json, open_browser=open_browser)
-    daemon = Daemon(
-        home, host=host, port=port, allow_remote=allow_remote, public_url=public, listener=view
-    )
+    daemon = Daemon(home, host=host, port=port, allow_remote=allow_remote, public_url=public, listener=view)
     with stray_output_logged():
         exit_code = daemon.run(request, exit_when_finished=request is not None)
     if exit_code and daemon.reason:
