@@ -3,7 +3,7 @@
 home/
 ├── token          who may ask (mode 0600)
 ├── LOCK           held by the kernel for the daemon that runs here
-├── daemon.json    where that daemon answers: pid, start time, port, url
+├── daemon.json    where that daemon answers: pid, identity, port, url
 ├── synapsed.db    runs, metrics, events
 ├── checkpoints/ replay/ logs/ cache/ backups/
 """
@@ -19,33 +19,44 @@ import os
 import secrets
 import shlex
 import stat
-import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import psutil
 
 from daemon.errors import HomeBusyError, UsageError
+from daemon.file_lock import is_locked, try_lock
 from daemon.paths import as_path, is_file, reason, shown, status_of
+from daemon.process_identity import process_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 logger = logging.getLogger(__name__)
 
-# A process's start time comes from clock ticks; two readings of it may differ by one.
-START_TIME_TOLERANCE_SECONDS = 1.0
+LOCK = "LOCK"
+DAEMON_FILE = "daemon.json"
+# Who looks whether the lock is held holds it for an instant.
+LOCK_TRIES = 10
+LOCK_AGAIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class DaemonFile:
-    """Where the daemon of a home answers. `started_at` is its process's start in unix seconds."""
+    """Where the daemon of a home answers.
+
+    Attributes:
+        started_at: its process's start in unix seconds, for people: it moves with the clock.
+        identity: tells the process from a later one with its pid, where the file system knows no locks.
+    """
 
     pid: int
     started_at: float
     port: int
     url: str
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,43 +203,70 @@ class Home:
             HomeBusyError: when another daemon holds it; names that daemon's address.
         """
         self.prepare()
-        with (self.root / "LOCK").open("a+b") as file:
-            if not _try_lock(file):
+        with (self.root / LOCK).open("a+b") as file:
+            if not self._take(file.fileno()):
                 other = self.read_daemon_file()
                 where = f"{other.url} (pid {other.pid})" if other else "its address is not known yet"
                 raise HomeBusyError(
                     f"a daemon holds the home {self.root} already: {where}; "
                     f"stop it first: synapsed stop{self.flag}"
                 )
+            self.remove_daemon_file()  # of one that was killed
             try:
                 yield
             finally:
                 self.remove_daemon_file()
 
+    def _take(self, descriptor: int) -> bool:
+        for _ in range(LOCK_TRIES):
+            try:
+                if try_lock(descriptor):
+                    return True
+            except OSError as error:
+                raise UsageError(
+                    f"the file system of {self.root} knows no locks ({error.strerror}): two daemons could work "
+                    "in it at once; choose another with --home"
+                ) from error
+            time.sleep(LOCK_AGAIN_SECONDS)
+        return False
+
     def write_daemon_file(self, *, port: int, url: str) -> DaemonFile:
         """Say where this process answers."""
-        started_at = psutil.Process().create_time()
-        info = DaemonFile(pid=os.getpid(), started_at=started_at, port=port, url=url)
-        path_new = self.root / f".daemon.json.{os.getpid()}"
+        info = DaemonFile(
+            pid=os.getpid(),
+            started_at=psutil.Process().create_time(),
+            port=port,
+            url=url,
+            identity=process_identity(os.getpid()) or "",
+        )
+        path_new = self.root / f".{DAEMON_FILE}.{os.getpid()}"
         path_new.write_text(json.dumps(dataclasses.asdict(info), indent=2) + "\n", encoding="utf-8")
-        path_new.replace(self.root / "daemon.json")
+        path_new.replace(self.root / DAEMON_FILE)
         return info
 
     def read_daemon_file(self) -> DaemonFile | None:
-        """Where the home's daemon answers; None without a living one (a dead one's file is ignored)."""
+        """Where the home's daemon answers; None without a living one (a dead one's file is ignored).
+
+        It lives as long as the kernel holds the home's lock for it; neither a clock nor a pid used again matters.
+        """
         try:
-            info = DaemonFile(**json.loads((self.root / "daemon.json").read_text(encoding="utf-8")))
-            born_at = psutil.Process(info.pid).create_time()
-        except (OSError, ValueError, TypeError, psutil.Error):
+            content = json.loads((self.root / DAEMON_FILE).read_text(encoding="utf-8"))
+            if not isinstance(content["pid"], int):
+                return None
+            known = {field.name for field in dataclasses.fields(DaemonFile)}
+            info = DaemonFile(**{name: value for name, value in content.items() if name in known})
+        except (OSError, ValueError, TypeError, LookupError):
             return None
-        # The same pid with another start time is another process: the system reuses pids.
-        return info if abs(born_at - info.started_at) <= START_TIME_TOLERANCE_SECONDS else None
+        lives = is_locked(self.root / LOCK)
+        if lives is None:  # no locks here
+            lives = (
+                process_identity(info.pid) == info.identity if info.identity else psutil.pid_exists(info.pid)
+            )
+        return info if lives else None
 
     def remove_daemon_file(self) -> None:
-        """Take back `write_daemon_file`, if the file is this process's or nobody's."""
-        info = self.read_daemon_file()
-        if info is None or info.pid == os.getpid():
-            (self.root / "daemon.json").unlink(missing_ok=True)
+        """Take back `write_daemon_file`."""
+        (self.root / DAEMON_FILE).unlink(missing_ok=True)
 
 
 def usual_root(environ: Mapping[str, str]) -> Path:
@@ -254,20 +292,3 @@ def _resolved(given: str | Path) -> Path:
     except (OSError, RuntimeError) as error:  # a loop of links
         raise UsageError(f"cannot use {shown(path)} as home: {error}; choose another with --home") from error
     return root
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    """Take an exclusive lock on an open file; False when another process holds it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl  # noqa: PLC0415
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

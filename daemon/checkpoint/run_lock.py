@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from daemon.errors import ConflictError, UsageError
+from daemon.file_lock import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 LOCK = "LOCK"
 POLL_SECONDS = 0.05
+LONGEST_LOOK_SECONDS = 1.0
 
 
 class RunLock:
@@ -100,10 +100,12 @@ class RunLock:
         self.release()
 
     def _wait_for(self, descriptor: int) -> None:
-        deadline = self._monotonic() + self._timeout_seconds
-        told = False
-        while not _try_lock(descriptor):
-            if self._monotonic() >= deadline:
+        left, told, looked = self._timeout_seconds, False, self._monotonic()
+        while not try_lock(descriptor):
+            now = self._monotonic()
+            # Frozen meanwhile, the holder has most likely had no time either.
+            left, looked = left - min(now - looked, LONGEST_LOOK_SECONDS), now
+            if left <= 0:
                 holder = self.holder()
                 by = f" by process {holder}" if holder else ""
                 raise ConflictError(
@@ -114,20 +116,3 @@ class RunLock:
                 self._waiting(self.holder())
             told = True
             self._pause(POLL_SECONDS)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 - Windows only
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl  # noqa: PLC0415 - POSIX only
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in {errno.EAGAIN, errno.EACCES, errno.EDEADLK}:
-            return False
-        raise
-    return True

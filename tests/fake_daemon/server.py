@@ -87,11 +87,8 @@ class ScriptedServer:
 @contextlib.contextmanager
 def answering_in(home: Home, daemon: FakeDaemon) -> Iterator[FakeDaemon]:
     """Within it the scripted daemon is the one of a home; none of its answers may be one the real one never gives."""
-    with ScriptedServer(daemon) as server:
+    with ScriptedServer(daemon) as server, home.lock():
         home.write_daemon_file(port=server.port, url=daemon.url)
         daemon.on_shutdown = home.remove_daemon_file
-        try:
-            yield daemon
-        finally:
-            home.remove_daemon_file()
+        yield daemon
     assert daemon.drift == []

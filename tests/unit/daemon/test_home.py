@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -150,18 +153,74 @@ def test_the_lock_takes_the_daemon_file_away_when_it_ends(home: Home) -> None:
     assert not (home.root / "daemon.json").exists()
 
 
-def test_a_pid_used_again_is_another_process(home: Home) -> None:
-    home.write_daemon_file(port=1, url="http://127.0.0.1:1")
-    path = home.root / "daemon.json"
-    path.write_text(
-        json.dumps({**json.loads(path.read_text()), "started_at": psutil.Process().create_time() - 60})
-    )
+def test_neither_a_clock_nor_a_pid_says_who_lives(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with home.lock():
+        written = home.write_daemon_file(port=1, url="http://127.0.0.1:1")
+        born_at = psutil.Process().create_time()
+        monkeypatch.setattr(psutil.Process, "create_time", lambda _: born_at + 3600)  # as after a step
+        assert home.read_daemon_file() == written
+        path = home.root / "daemon.json"
+        kept = path.read_text()
+        path.write_text(json.dumps({**json.loads(kept), "pid": 2**22 + 1}))  # in a container of its own
+        assert home.read_daemon_file() is not None
+    path.write_text(kept)  # killed: its file stays, and its pid is another's now
     assert home.read_daemon_file() is None
+
+
+def test_a_file_of_an_older_or_a_newer_version_is_read(home: Home) -> None:
+    with home.lock():
+        home.write_daemon_file(port=1, url="http://127.0.0.1:1")
+        path = home.root / "daemon.json"
+        content = json.loads(path.read_text())
+        del content["identity"]
+        path.write_text(json.dumps({**content, "of_later": True}))
+        info = home.read_daemon_file()
+        assert info is not None
+        assert (info.port, info.identity) == (1, "")
+
+
+def test_who_takes_a_home_clears_the_file_of_the_one_that_died(home: Home) -> None:
+    home.write_daemon_file(port=1, url="http://127.0.0.1:1")
+    with home.lock():
+        assert home.read_daemon_file() is None, "it does not answer yet"
+
+
+def test_a_look_does_not_keep_a_daemon_from_its_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with home.lock():
+        pass
+    with (home.root / "LOCK").open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        monkeypatch.setattr("daemon.home.time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
+        with home.lock():
+            pass
+
+
+def test_without_locks_the_process_itself_is_looked_at(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = home.write_daemon_file(port=1, url="http://127.0.0.1:1")
+
+    def unknown(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    with home.lock():
+        pass
+    (home.root / "daemon.json").write_text(json.dumps(dataclasses.asdict(written)))
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    assert home.read_daemon_file() == written
+    path = home.root / "daemon.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "identity": "another boot 17"}))
+    assert home.read_daemon_file() is None
+    path.write_text(json.dumps({**json.loads(path.read_text()), "identity": ""}))
+    assert home.read_daemon_file() is not None
+    path.write_text(json.dumps({**json.loads(path.read_text()), "pid": 2**22 + 1}))
+    assert home.read_daemon_file() is None
+    with pytest.raises(UsageError, match="knows no locks"), home.lock():
+        pass
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "started_at": 0, "port": 1, "url": ""}']
+    "content", ["", "{", "[]", "7", '{"pid": 1}', '{"pid": "x", "started_at": 0, "port": 1, "url": ""}']
 )
 def test_a_damaged_daemon_file_is_ignored(home: Home, content: str) -> None:
-    (home.root / "daemon.json").write_text(content)
-    assert home.read_daemon_file() is None
+    with home.lock():
+        (home.root / "daemon.json").write_text(content)
+        assert home.read_daemon_file() is None

@@ -60,6 +60,22 @@ def test_gives_up_in_the_end(tmp_path: Path) -> None:
         ).acquire()
 
 
+def test_time_slept_through_is_the_holders_too(tmp_path: Path) -> None:
+    holder = RunLock(tmp_path, "r-1")
+    holder.acquire()
+    now = looks = 0
+
+    def pause(_: float) -> None:
+        nonlocal now, looks
+        looks += 1
+        now += 7200 if looks == 2 else 1  # frozen, both of them
+        if looks == 6:
+            holder.release()
+
+    RunLock(tmp_path, "r-1", timeout_seconds=10, monotonic=lambda: float(now), pause=pause).acquire()
+    assert looks == 6
+
+
 def test_death_frees_it(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -96,11 +96,11 @@ def feed(home: Home, conversation: Callable[[ServerConnection, dict[str, Any]], 
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         port = server.socket.getsockname()[1]
-        home.write_daemon_file(port=port, url=f"http://127.0.0.1:{port}")
         try:
-            yield server
+            with home.lock():
+                home.write_daemon_file(port=port, url=f"http://127.0.0.1:{port}")
+                yield server
         finally:
-            home.remove_daemon_file()
             server.shutdown()
             thread.join()
 
