@@ -39,6 +39,11 @@ class DaemonProcess:
             env=environment,
             start_new_session=True,
         )
+        return cls.of(process)
+
+    @classmethod
+    def of(cls, process: subprocess.Popen[str]) -> DaemonProcess:
+        """Listen to one that was started already."""
         daemon = cls(process)
         threading.Thread(target=daemon._listen, daemon=True).start()
         return daemon

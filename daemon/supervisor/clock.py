@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -18,7 +17,6 @@ class Clock(Protocol):
         """The time of day, UTC."""
 
 
-@dataclass(frozen=True)
 class SystemClock:
     """The machine's clocks."""
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from daemon.home import Home
+    from daemon.supervisor.clock import Clock
 
 TIMEOUT_SECONDS = 20.0
 
@@ -72,12 +73,16 @@ def quick_life(**changes: Any) -> LifeSettings:
 
 @contextlib.asynccontextmanager
 async def staged(
-    home: Home, *, life: LifeSettings | None = None, script: dict[str, Any] | None = None
+    home: Home,
+    *,
+    life: LifeSettings | None = None,
+    script: dict[str, Any] | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[tuple[Supervisor, Heard]]:
     write_script(home.root, **(script or {}))
     store = Store.open(home.database)
     ledger = Ledger(store, Catalogue(home.checkpoints), monotonic=time.monotonic)
-    supervisor = Supervisor(home, ledger, life=life or quick_life())
+    supervisor = Supervisor(home, ledger, life=life or quick_life(), clock=clock)
     heard = Heard()
     supervisor.add_audience(heard, "test")
     try:

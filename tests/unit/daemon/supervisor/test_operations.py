@@ -41,6 +41,32 @@ async def test_silence_fails_it_in_one_line() -> None:
     assert (operation.state, operation.error) == ("failed", "pause was not acknowledged within 0 s")
 
 
+async def test_time_slept_through_makes_no_silence() -> None:
+    clock = FrozenAt(number=2, seconds=7200.0)
+    operations = Operations(clock, lambda _: None)
+    operation = operations.open("r", "pause", timeout_seconds=0.4)
+    while clock.looks < 6:  # parts of it have passed since
+        await asyncio.sleep(0.01)
+    assert operation.state == "pending"
+    operations.settle(Outcome(id=operation.id, ok=True, step=5))
+    assert operation.state == "done"
+    operations.close()
+
+
+class FrozenAt(SystemClock):
+    """The machine's clock, which jumps ahead before it is looked at for the time of that number."""
+
+    def __init__(self, *, number: int, seconds: float) -> None:
+        self.looks, self.ahead = 0, 0.0
+        self._number, self._seconds = number, seconds
+
+    def monotonic(self) -> float:
+        self.looks += 1
+        if self.looks == self._number:
+            self.ahead += self._seconds
+        return super().monotonic() + self.ahead
+
+
 async def test_a_lost_trainer_fails_its_own_only() -> None:
     operations = Operations(SystemClock(), lambda _: None)
     mine, other = operations.open("r", "pause"), operations.open("s", "pause")
