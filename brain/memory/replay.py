@@ -92,7 +92,7 @@ class ReplayMemory:
         """The memory as it was at `commit`; rows written later belong to nobody and are left behind.
 
         Segments of other folders than `folder` are looked for in `parents`, then beside `folder`; new rows
-        only ever go to `folder`. With a smaller capacity an even share of the items is kept.
+        only ever go to `folder`. With a smaller capacity the policy says which items are kept.
 
         Raises:
             MemoryDamagedError: a committed segment is missing or differs, or the slots do not fit the commit.
@@ -295,14 +295,14 @@ class ReplayMemory:
         columns: dict[str, NDArray[Any]] = {"row": table.row, "loss": table.loss, "source": table.source}
         if any(name not in slots or slots[name].shape != (commit.num_items,) for name in columns):
             raise MemoryDamagedError(f"The slot table does not fit its commit of {commit.num_items} items.")
-        if commit.policy == self._config.policy:
-            self._policy.load(commit.policy_state)
-        else:
+        own: dict[str, Any] = {name: slots[name] for name in columns}
+        before = SlotTable(**own, num_items=commit.num_items)
+        state = commit.policy_state if commit.policy == self._config.policy else None
+        if state is None:
             self._policy.num_seen = commit.num_seen
-        kept = np.arange(commit.num_items)
-        if commit.num_items > table.capacity:
-            shrink = np.random.default_rng(commit.num_seen)
-            kept = np.sort(shrink.choice(commit.num_items, table.capacity, replace=False))
+        else:
+            self._policy.load(state)
+        kept = self._policy.carry_over(before, state)
         for name, column in columns.items():
             column[: len(kept)] = slots[name][kept]
         table.num_items = len(kept)

@@ -66,8 +66,18 @@ class ReplayPolicy(Protocol):
     def update(self, slots: IntArray, loss: FloatArray) -> None:
         """Losses of drawn slots are known anew; the table holds them already."""
 
+    def carry_over(self, before: SlotTable, state: Mapping[str, Any] | None) -> IntArray:
+        """Slots of a table from before that go on in this one, in the order in which they lie here, (m,).
+
+        They follow from the two alone, and are all when there is room. `load` came before.
+
+        Args:
+            before: the table as it was committed.
+            state: of this policy at that time; None when another one ruled.
+        """
+
     def resized(self) -> None:
-        """The table was taken over from a memory of another capacity."""
+        """The table was taken over, perhaps from a memory of another capacity."""
 
     def state(self) -> dict[str, Any]:
         """JSON-able: counts, generator, what is left of a pre-drawn block."""

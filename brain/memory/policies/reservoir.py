@@ -55,6 +55,14 @@ class Reservoir:
     def update(self, slots: IntArray, loss: FloatArray) -> None:
         """A reservoir does not look at losses."""
 
+    def carry_over(self, before: SlotTable, state: Mapping[str, Any] | None) -> IntArray:
+        """An even share of the items: a uniform sample of a uniform sample is one."""
+        del state
+        items, room = before.num_items, self._table.capacity
+        if items <= room:
+            return np.arange(items)
+        return np.sort(np.random.default_rng(self.num_seen).choice(items, room, replace=False))
+
     def resized(self) -> None:
         """Free slots are filled in order; nothing else depends on the capacity."""
 

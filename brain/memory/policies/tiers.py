@@ -35,7 +35,7 @@ class Tiers:
         self.num_seen = 0
         self._table = table
         choosing, recent, balanced, priority = np.random.SeedSequence(seed).spawn(4)
-        ring_size = max(1, int(table.capacity * RING_SHARE))
+        ring_size = ring_of(table.capacity)
         self._choosing = UniformBlocks(choosing)
         self._recent = RecentRing(ring_size, recent)
         self._balanced = BalancedReservoir(table, table.capacity - ring_size, balanced)
@@ -74,6 +74,18 @@ class Tiers:
     def update(self, slots: IntArray, loss: FloatArray) -> None:
         """The table holds the losses already; the next block of the priority tier looks at them."""
 
+    def carry_over(self, before: SlotTable, state: Mapping[str, Any] | None) -> IntArray:
+        """With less room: the newest items for the ring, and for the reservoir the others, evenly over sources."""
+        items, capacity = before.num_items, self._table.capacity
+        if state is not None and int(state["capacity"]) == capacity:
+            return np.arange(items)
+        order = _by_age(before, state)
+        if items <= capacity:
+            return order
+        older, newest = np.split(order, [items - self._recent.size])
+        kept = self._balanced.choose(before.source[older].astype(np.int64), self.num_seen)
+        return np.concatenate([older[kept], newest])
+
     def resized(self) -> None:
         """Begin again with the order the table has now; its last tenth counts as recent."""
         table = self._table
@@ -103,7 +115,7 @@ class Tiers:
         self._begun = False
         if int(state["capacity"]) != self._table.capacity:
             self._recent.straighten()
-            self._balanced.forget_ahead()
+            self._balanced.refit()
             self._priority.forget_ahead()
 
     def _turn_ring(self, n: int) -> IntArray:
@@ -131,3 +143,26 @@ class Tiers:
         self._begun = True
         if self._balanced.size:
             self._balanced.begin()
+
+
+def ring_of(capacity: int) -> int:
+    """Slots of the ring in a table of that size.
+
+    >>> ring_of(1000), ring_of(3)
+    (100, 1)
+    """
+    return max(1, int(capacity * RING_SHARE))
+
+
+def _by_age(before: SlotTable, state: Mapping[str, Any] | None) -> IntArray:
+    """Slots of a committed table; those that may be the ring of another table last, the newest behind the others."""
+    if state is None:
+        return np.argsort(before.row, kind="stable").astype(
+            np.int64
+        )  # records lie on disk in the order they came
+    items, capacity = before.num_items, int(state["capacity"])
+    ring = ring_of(capacity)
+    if items < capacity:
+        return np.arange(items)
+    turned = capacity - ring + (int(state["recent"]["head"]) + np.arange(ring)) % ring
+    return np.concatenate([np.arange(capacity - ring), turned])

@@ -22,7 +22,7 @@ class BalancedReservoir:
 
     Drawn evenly over sources, then evenly over the items of a source, but none above ten times uniform.
     A source that has been the largest counts as full: its items are a reservoir of what it ever offered. An
-    item of any other source takes the place of one of the largest.
+    item of any other source takes the place of one of the largest. A source of which nothing is left is not full.
 
     Source: Chrysakis and Moens 2020, "Online continual learning from imbalanced data", algorithm 1.
     """
@@ -54,8 +54,11 @@ class BalancedReservoir:
             offered = np.flatnonzero(sources == source)
             seen = self._seen.get(source, 0)
             self._seen[source] = seen + len(offered)
+            if source not in self._counts:
+                self._full.discard(source)
             if source not in self._full:
                 taken = self._take_from_largest(source, len(offered))
+                slots[np.isin(slots, taken)] = -1  # granted just now to an item of the source that gave it up
                 slots[offered[: len(taken)]] = taken
                 offered, seen = offered[len(taken) :], seen + len(taken)
             if len(offered):
@@ -68,9 +71,27 @@ class BalancedReservoir:
         """N slots, evenly over sources, with replacement, (n,)."""
         return self._blocks.draw(n, first, end)
 
-    def forget_ahead(self) -> None:
-        """The table is another one now."""
+    def refit(self) -> None:
+        """The table has another size now: nothing drawn ahead counts, and who is full shows when it is."""
         self._blocks.forget_ahead()
+        self._full.clear()
+
+    def choose(self, sources: IntArray, seed: int) -> IntArray:
+        """Indices, sorted, of those items of these sources (n,) that it takes over when it has less room.
+
+        Every source keeps as nearly the same number as it can, at random among its own.
+        """
+        if len(sources) <= self.size:
+            return np.arange(len(sources))
+        random, room, chosen = np.random.default_rng(seed), self.size, []
+        kinds, counts = np.unique(sources, return_counts=True)
+        order = np.argsort(counts, kind="stable")  # what the small cannot fill is left for the large
+        for place, index in enumerate(order.tolist()):
+            share = min(int(counts[index]), room // (len(order) - place))
+            own = np.flatnonzero(sources == kinds[index])
+            chosen.append(random.choice(own, share, replace=False))
+            room -= share
+        return np.sort(np.concatenate(chosen)).astype(np.int64)
 
     def state(self) -> dict[str, Any]:
         """What each source has offered, which are full, and both generators."""
@@ -99,6 +120,8 @@ class BalancedReservoir:
             slots = np.unique(self._slots_of(largest, count))
             self._table.source[slots] = source  # so that none of them is found again
             self._counts[largest] -= len(slots)
+            if not self._counts[largest]:
+                del self._counts[largest]
             self._counts[source] = own + len(slots)
             taken.append(slots)
             n -= len(slots)
