@@ -8,12 +8,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daemon.checkpoint.known import Known, look_at
 from daemon.checkpoint.manifest import (
     FILES,
-    MANIFEST,
     DefectError,
     check_file,
-    check_size,
     read_manifest,
     unreadable,
 )
@@ -35,14 +34,15 @@ Infos = list[CheckpointInfo]
 Paths = list[Path]
 Defects = list[DefectError]
 Names = list[str]
-Look = list[object]
 Refusals = list[tuple[Path, CheckpointError]]
 
 _NAME = re.compile(rf"{PREFIX}\d{{1,20}}(-\d{{1,6}})?", re.ASCII)
 
 
 class Catalogue:
-    """A folder of checkpoints, read anew at each call, so several processes may use it at once.
+    """A folder of checkpoints, looked at anew at each call, so several processes may use it at once.
+
+    Files are read again only when they look changed (`known`).
 
     Args:
         folder: where the checkpoint directories lie; it need not exist yet.
@@ -52,11 +52,13 @@ class Catalogue:
     def __init__(self, folder: Path, *, disk: Disk | None = None) -> None:
         self.folder = folder
         self._disk = disk or Disk()
-        self._verdicts: dict[tuple[object, ...], bool] = {}
+        self._known = Known()
 
     def list(self, run_id: str | None = None) -> Infos:
         """Checkpoints whose manifest is sound, newest first; of one run in the order they were saved."""
-        infos = [info for path in self._directories() if (info := self._info_or_none(path)) is not None]
+        directories = self._directories()
+        self._known.keep_only({path.name for path in directories})
+        infos = [info for path in directories if (info := self._info_or_none(path)) is not None]
         if run_id is not None:
             return newest_first(info for info in infos if info.manifest.run_id == run_id)
         return sorted(infos, key=lambda info: (info.manifest.created, info.age_key), reverse=True)
@@ -114,20 +116,20 @@ class Catalogue:
             DefectError: something differs from its manifest.
             CheckpointError: it cannot be read for another reason.
         """
+        look = look_at(path)
         manifest = read_manifest(path)
-        key = self._look(path)
         try:
             for name in FILES:
                 check_file(path, name, manifest.files[name])
         except DefectError:
-            self._verdicts[key] = False
+            self._known.judge(path, look, sound=False)
             raise
-        self._verdicts[key] = True
+        self._known.judge(path, look, sound=True)
         return self._info(path)
 
     def trust(self, path: Path) -> None:
         """Count a checkpoint as verified: its bytes were hashed on their way to the disk just now."""
-        self._verdicts[self._look(path)] = True
+        self._known.judge(path, look_at(path), sound=True)
 
     def latest(self, run_id: str | None = None) -> CheckpointInfo | None:
         """The newest checkpoint of a run (by default the one saved last) that verifies; None without any."""
@@ -251,7 +253,7 @@ class Catalogue:
         refused: Refusals = []
         for path in sorted(self._directories(), key=time_of):
             try:
-                read_manifest(path)
+                self._known.manifest(path)
             except CheckpointError as error:
                 refused.append((path, error))
         return refused
@@ -263,36 +265,16 @@ class Catalogue:
             return None
 
     def _info(self, path: Path) -> CheckpointInfo:
-        manifest = read_manifest(path)
-        verified = self._verdicts.get(self._look(path))
-        try:
-            for name in FILES:
-                check_size(path, name, manifest.files[name])
-            extra = (path / MANIFEST).stat().st_size
-        except DefectError:
-            verified, extra = False, 0
-        except OSError:
-            verified, extra = False, 0
+        look = look_at(path)
+        manifest = self._known.manifest(path, look)
         return CheckpointInfo(
             name=path.name,
             path=path,
             manifest=manifest,
-            size_bytes=manifest.size_bytes + extra,
+            size_bytes=manifest.size_bytes + look.manifest.size,
             pinned=(path / PINNED).exists(),
-            verified=verified,
+            verified=self._known.verdict(path, look) if look.fits(manifest) else False,
         )
-
-    def _look(self, path: Path) -> tuple[object, ...]:
-        """What the files look like from outside; a verdict holds as long as none of it changes."""
-        look: Look = [str(path)]
-        for name in (MANIFEST, *FILES):
-            try:
-                found = (path / name).lstat()
-            except OSError as error:
-                look.append(error.errno)
-            else:
-                look.append((found.st_ino, found.st_size, found.st_mtime_ns))
-        return tuple(look)
 
     def _directories(self) -> Paths:
         return [path for path in self._entries() if _NAME.fullmatch(path.name) and path.is_dir()]

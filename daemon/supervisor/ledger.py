@@ -11,6 +11,7 @@ from daemon.checkpoint.damage import set_aside, set_aside_newest_run
 from daemon.checkpoint.holds import Holds
 from daemon.checkpoint.manifest import DefectError, read_manifest
 from daemon.checkpoint.resolve import PORTABLE, resolve
+from daemon.checkpoint.retention import best_of, by_run
 from daemon.config import RunConfig
 from daemon.config_upgrades import config_to_dict
 from daemon.errors import CheckpointError, ConflictError, NoCheckpointError
@@ -258,25 +259,22 @@ class Ledger:
     def checkpoints(self, run_id: str | None) -> Records:
         """Checkpoints on disk, newest first."""
         infos = self.catalogue.list(run_id)
-        best = {
-            run: info.name
-            for run in {info.manifest.run_id for info in infos}
-            if (info := self.catalogue.best(run))
-        }
+        best = {run: info.name for run, own in by_run(infos).items() if (info := best_of(own))}
         verified = {row["name"] for row in self.store.checkpoints(run_id, limit=500).items if row["verified"]}
         return [self._record(info, best=best, verified=verified) for info in infos]
 
     def checkpoint(self, name: str) -> Record:
-        """One checkpoint with its manifest, after looking at every byte of it.
+        """One checkpoint with its manifest, after reading every byte of it, once while its files look the same.
 
         Raises:
             NotFoundError: there is none of that name.
         """
         info = self.catalogue.info(name)
-        try:
-            info = self.catalogue.verify(info.path)
-        except CheckpointError:
-            info = self.catalogue.info(name)  # its record says that it is damaged
+        if info.verified is None:
+            try:
+                info = self.catalogue.verify(info.path)
+            except CheckpointError:
+                info = self.catalogue.info(name)  # its record says that it is damaged
         best = self.catalogue.best(info.manifest.run_id)
         record = self._record(info, best={info.manifest.run_id: best.name if best else ""}, verified=set())
         return {**record, "manifest": info.manifest.to_json()}

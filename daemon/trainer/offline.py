@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ from brain.memory import ReplayCommit, ReplayMemory
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.portable import export_pt, load_pt
 from daemon.checkpoint.reader import LoadedCheckpoint, load
-from daemon.checkpoint.resolve import PORTABLE, resolve
+from daemon.checkpoint.resolve import LATEST, PORTABLE, newest_run, resolve
 from daemon.config_loading import config_from_dict
+from daemon.errors import TornCheckpointError
 from daemon.streams import ExperienceStream
 from daemon.trainer.batching import num_lanes
 from daemon.trainer.evaluation import HeldOutEvaluation, combine
@@ -105,8 +107,13 @@ def export(home: Home, checkpoint: str, target: Path) -> Path:
 
 
 def open_checkpoint(home: Home, text: str) -> LoadedCheckpoint:
-    """The checkpoint a person named, verified."""
-    path = resolve(Catalogue(home.checkpoints), text)
+    """The checkpoint a person named; every byte of it is read once, and verified."""
+    catalogue = Catalogue(home.checkpoints)
+    if text == LATEST:
+        for info in catalogue.list(newest_run(catalogue)):
+            with contextlib.suppress(TornCheckpointError):
+                return load(info.path)
+    path = resolve(catalogue, text)
     return load_pt(path) if path.suffix == PORTABLE else load(path)
 
 
