@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -23,6 +23,8 @@ from daemon.store.tables import (
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
+
+    from daemon.store.thinning import Doomed
 
 ROWS_AT_A_TIME = 20_000
 
@@ -48,16 +50,18 @@ def remove_some(
     table: Table,
     condition: sa.ColumnElement[bool],
     *,
-    order: sa.Column[Any] | None = None,
     limit: int = ROWS_AT_A_TIME,
 ) -> int:
-    """Delete at most `limit` of the rows that fit; the first in `order`, if one is given."""
+    """Delete at most `limit` of the rows that fit; how many."""
     key = list(table.primary_key.columns)
     chosen = sa.select(*key).where(condition).limit(limit)
-    if order is not None:
-        chosen = chosen.order_by(order)
     place = key[0] if len(key) == 1 else sa.tuple_(*key)
     return connection.execute(sa.delete(table).where(place.in_(chosen))).rowcount
+
+
+def remove_fitting(connection: Connection, doomed: Doomed) -> int:
+    """Delete some of the rows that a plan names."""
+    return remove_some(connection, doomed.table, doomed.condition)
 
 
 # Tables whose rows name their run; sessions last, for rows of metrics are found through them.

@@ -3,7 +3,8 @@
 The bucket width follows from the steps asked for. Wide buckets are merged from rollups, their ragged ends
 and whatever is not rolled up yet from finer levels, so every bucket is exact in what it says: a spike of
 one step among millions is in some bucket's min or max. Rows touched: at most about 100 for each bucket
-given, whatever the length of the run (beyond 10 000 × 100 steps a bucket nothing coarser is kept).
+given, whatever the length of the run (beyond 10 000 × 100 steps a bucket nothing coarser is kept). Where
+single rows were thinned (daemon.store.thinning), rollups stand for them: coarser, with every spike.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sqlalchemy import Connection
 
 from daemon.errors import UsageError
 from daemon.protocol import HOT_METRICS
+from daemon.store.floors import fine_floor, raw_floor
 from daemon.store.rollups import COARSE, FINE, Bucket, Span, merge, summarise, valid_spans
 from daemon.store.tables import metric_names, metrics, points, rollups, runs, sessions
 
@@ -137,9 +139,33 @@ class _Reader:
         self._hot = hot
         self._touched = touched
         self._wide: dict[tuple[int, int], dict[str, Raw]] = {}
+        self._floors: dict[int | None, int] = {}
 
     def read(self, name: str, metric: int, stretch: Stretch, num_points: int) -> tuple[list[Bucket], int]:
-        """Buckets of a metric and the width used: single steps where they fit, the stretch's otherwise."""
+        """Buckets of a metric and the width used: single steps where they fit, the stretch's otherwise.
+
+        What was thinned comes from rollups, however fine the stretch.
+        """
+        start, end, width = stretch
+        floor = self._raw_floor(name, metric)
+        if start >= floor:
+            return self._read_whole(name, metric, stretch, num_points)
+        old = self._thinned(metric, start // FINE * FINE, min(floor, -(-end // FINE) * FINE), width)
+        merged = merge(old, width)
+        level = COARSE if start < self._fine_floor(metric) else FINE
+        used = max(width, level) if old else 1
+        if floor >= end:
+            return merged, used
+        whole = Stretch(floor, end, width)
+        recent, finer = self._read_whole(name, metric, whole, max(1, num_points - len(merged)))
+        if finer == width:
+            return merge([*merged, *recent], width), max(used, finer)
+        return [*merged, *recent], max(used, finer)
+
+    def _read_whole(
+        self, name: str, metric: int, stretch: Stretch, num_points: int
+    ) -> tuple[list[Bucket], int]:
+        """As `read`, of steps whose own rows are all there."""
         start, end, width = stretch
         if width > 1 and name not in self._hot:
             # A sparse metric may have few values in many steps.
@@ -170,6 +196,35 @@ class _Reader:
             *self._rolled(metric, FINE, low, high),
             *summarise(*self._raw(name, metric, high, end), FINE),
         ]
+
+    def _thinned(self, metric: int, start: int, end: int, width: int) -> list[Bucket]:
+        """From rollups alone: fine ones, coarse ones where those are wide enough or all there is."""
+        low, high = -(-start // COARSE) * COARSE, end // COARSE * COARSE
+        if width < COARSE or low >= high:
+            return self._finest(metric, start, end)
+        return [
+            *self._finest(metric, start, low),
+            *self._rolled(metric, COARSE, low, high),
+            *self._finest(metric, high, end),
+        ]
+
+    def _finest(self, metric: int, start: int, end: int) -> list[Bucket]:
+        floor = self._fine_floor(metric)
+        coarse = (
+            self._rolled(metric, COARSE, start // COARSE * COARSE, min(end, floor)) if start < floor else []
+        )
+        return [*coarse, *self._rolled(metric, FINE, max(start, floor), end)]
+
+    def _fine_floor(self, metric: int) -> int:
+        return fine_floor(self._connection, self._source.run, self._source.rolled_to, metric)
+
+    def _raw_floor(self, name: str, metric: int) -> int:
+        key = None if name in self._hot else metric
+        if key not in self._floors:
+            source = self._source
+            spans = source.spans(0, source.end)
+            self._floors[key] = raw_floor(self._connection, spans, source.rolled_to, key)
+        return self._floors[key]
 
     def _rolled(self, metric: int, level: int, start: int, end: int) -> list[Bucket]:
         table = rollups.c

@@ -11,12 +11,13 @@ import threading
 import time
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from daemon.errors import DaemonError
-from daemon.store import queries, removal, upkeep
+from daemon.store import queries, removal, thinning, upkeep
 from daemon.store.answers import RecentAnswers
 from daemon.store.engine import database_file, parse_url, read_engine, reason_of
 from daemon.store.opening import is_damage, mark_suspect, open_engine, refusal
@@ -311,6 +312,30 @@ class Store(Reader):
         """
         self.flush()
         return upkeep.backup(self.url, path, stop=self._leaving)
+
+    def thin(self, *, metric_rows: int, rollup_rows: int, history_rows: int) -> int:
+        """Delete the oldest rows beyond these bounds; how many. Waits, so not for the event loop.
+
+        Args:
+            metric_rows: rows of single steps, and of sparse values each; older ones are kept as rollups.
+            rollup_rows: rows of fine rollups; older ones are kept as coarse rollups.
+            history_rows: rows of each of events, readings, operations and the like.
+
+        Raises:
+            DaemonError: the database cannot be written now.
+        """
+        self.flush()
+        total = 0
+        for plan, max_rows in (
+            (thinning.plan_rows, metric_rows),
+            (thinning.plan_rollups, rollup_rows),
+            (thinning.plan_history, history_rows),
+        ):
+            with self._reading() as connection:
+                doomed = list(plan(connection, max_rows))
+            for one in doomed:
+                total += self._remove(partial(removal.remove_fitting, doomed=one), f"old {one.table.name}")
+        return total
 
     def upkeep(self) -> str:
         """Fold the log in, give freed pages back, refresh statistics and check the file; how it went.

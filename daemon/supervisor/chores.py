@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from daemon.errors import ConflictError, DaemonError
+from daemon.keep import read_keep
 from daemon.orders import Evaluate, Sleep
 from daemon.protocol import RunState
 
@@ -71,5 +73,15 @@ class Chores:
         return await self._tidier.tidy()
 
     async def upkeep(self) -> str:
-        """Tidy and check the database."""
-        return await asyncio.to_thread(self._supervisor.ledger.store.upkeep)
+        """Thin, tidy and check the database."""
+        store, home = self._supervisor.ledger.store, self._supervisor.home
+        keep = read_keep(home.root, environ=home.environ)
+        thin = partial(
+            store.thin,
+            metric_rows=keep.metric_rows,
+            rollup_rows=keep.rollup_rows,
+            history_rows=keep.history_rows,
+        )
+        thinned = await asyncio.to_thread(thin)
+        verdict = await asyncio.to_thread(store.upkeep)
+        return f"{verdict}; {thinned:,} old rows deleted" if thinned else verdict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from daemon.schedule.jobs.backup import delete_old
 from daemon.streams import decoding
 from daemon.streams.decoding import DecodedCache
 from daemon.streams.encodings import classify
+from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import SystemClock
 from daemon.supervisor.tidying import Tidier
 from daemon.supervisor.trainer import last_words
@@ -224,3 +226,42 @@ async def test_copies_of_the_database_keep_their_bounds(tmp_path: Path) -> None:
     assert copies(1, 2, 3, 4, 5) == [3, 4, 5]
     assert copies(600, 500, 400) == [500, 400]
     assert copies(5, 2000) == [2000]
+
+
+@pytest.mark.fault(
+    "Growth without bound",
+    tried="more rows of steps, values and history than the database may keep, over several runs",
+    happens="the oldest go; curves are drawn from rollups, with every spike and every value in them",
+)
+async def test_rows_keep_their_bounds_and_curves_their_spikes(home: Home) -> None:
+    (home.root / "keep.toml").write_text("metric_rows = 2000\nrollup_rows = 1000\nhistory_rows = 1000\n")
+    async with staged(home) as (supervisor, _):
+        store = supervisor.ledger.store
+        for run in ("r-1", "r-2"):
+            store.create_run(run, config={}, state="stopped")
+            store.start_session(run, 1, first_step=1)
+            for start in range(1, 10_001, 2000):
+                steps = list(range(start, start + 2000))
+                bpc = [99.0 if step == 1234 else 2.0 for step in steps]
+                store.add_columns(
+                    run, 1, {"step": steps, "time": [float(step) for step in steps], "bpc": bpc}
+                )
+                store.add_points(run, 1, [("phi", step, float(step), 0.5) for step in steps])
+                store.flush()
+        for number in range(1500):
+            store.add_event({"kind": "noted", "message": str(number)}, run="r-1")
+        tidier = Tidier(supervisor)
+        outcome = await Chores(supervisor, tidier).upkeep()
+        assert "old rows deleted" in outcome
+        with sqlite3.connect(home.root / "synapsed.db") as database:
+            counts = [
+                database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
+                for table in ("metrics", "points", "events")
+            ]
+        assert max(counts[:2]) <= 2000
+        assert counts[2] <= 1000
+        for run in ("r-1", "r-2"):
+            for points in (1, 10, 1000):
+                curves = store.series(run, ["bpc", "phi"], points=points)["metrics"]  # type: ignore[index]
+                assert max(curves["bpc"]["max"]) == 99.0
+                assert sum(curves["bpc"]["n"]) == sum(curves["phi"]["n"]) == 10_000

@@ -229,6 +229,26 @@ def test_migrations_lead_to_the_tables_and_back(url: str) -> None:
     engine.dispose()
 
 
+def test_rows_are_thinned_and_a_run_is_deleted(url: str) -> None:
+    with Store.open(url) as store:
+        for run in ("r-1", "r-2"):
+            store.create_run(run)
+            store.start_session(run, 1, first_step=1)
+            steps = list(range(1, 3001))
+            times = [float(step) for step in steps]
+            store.add_columns(run, 1, {"step": steps, "time": times, "bpc": [2.0] * 3000})
+            store.add_points(run, 1, [("phi", step, float(step), 0.5) for step in steps])
+            store.add_event({"kind": "noted", "message": "x"}, run=run)
+        assert store.thin(metric_rows=1000, rollup_rows=1000, history_rows=1) > 9000
+        curves = store.series("r-2", ["bpc", "phi"])
+        assert curves is not None
+        assert [sum(curve["n"]) for curve in curves["metrics"].values()] == [3000, 3000]
+        store.remove_run("r-1")
+        assert store.run("r-1") is None
+        assert store.series("r-1", ["bpc"]) is None
+        assert store.run("r-2") is not None
+
+
 def test_a_copy_to_a_file_is_left_to_the_server(url: str, tmp_path: Path) -> None:
     with Store.open(url) as store, pytest.raises(DaemonError, match="pg_dump"):
         store.backup(tmp_path / "copy.db")
