@@ -23,6 +23,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from brain.errors import UnknownNameError
 from brain.registry import brains
 from daemon.config import RunConfig
+from daemon.config_environment import foreign, is_setting, settings_in
 from daemon.config_ranges import range_of
 from daemon.config_tables import leaves, merge, unfold
 from daemon.config_upgrades import MOVED, brought_up, plain
@@ -34,12 +35,6 @@ from daemon.preset_files import preset_names, read_preset
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-PREFIX = "SYNAPSED_"
-# Names with the prefix that are no settings of a run.
-RESERVED = frozenset({"HOME", "TOKEN", "DATABASE_URL", "HOST", "PORT", "PUBLIC_URL"})
-RESERVED_PREFIX = ("TEST_", "KEEP__")  # of tests, and of the home
-
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -91,15 +86,23 @@ def resolve_config(
     Raises:
         ConfigError: one line that names the setting, where it was set, and the nearest right thing.
     """
-    from_environment = _environment_layers(environ)
     if preset is None:
         preset = environ.get("SYNAPSED_PRESET") or "default"
-    layers = [
-        _preset_layer(preset),
-        *from_environment,
-        _asked_layer(overrides or {}, origin),
-    ]
+    below, above = _preset_layer(preset), _asked_layer(overrides or {}, origin)
+    layers = [below, *_environment_layers(environ, _all_names()), above]
+    kinds = [kind for layer in layers if (kind := _brain_kind(layer.settings)) is not None]
+    if kinds and kinds[-1] in {entry.name for entry in brains}:
+        layers = [below, *_environment_layers(environ, setting_names(kinds[-1])), above]
     return _with_located_data(_check(layers, str(preset)), layers)
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ, *, kind: str | None = None) -> list[str]:
+    """A line for each SYNAPSED_* variable that is no setting and so has no effect, with the nearest that has.
+
+    `kind` is that of the brain; without it the settings of every kind count.
+    """
+    names = _all_names() if kind is None else setting_names(kind)
+    return foreign(environ, names, _tables(RunConfig))
 
 
 def config_from_dict(settings: Mapping[str, Any], *, origin: str = "stored configuration") -> RunConfig:
@@ -310,17 +313,20 @@ def _asked_layer(overrides: Mapping[str, Any], origin: str) -> Layer:
     return Layer(origin, settings)
 
 
-def _environment_layers(environ: Mapping[str, str]) -> list[Layer]:
-    """One layer a variable, so that an error can name it."""
+def _environment_layers(environ: Mapping[str, str], names: list[str]) -> list[Layer]:
+    """One layer a variable that is a setting, so that an error can name it."""
+    tables = _tables(RunConfig)
     layers = []
-    for variable in sorted(environ):
-        name = variable.removeprefix(PREFIX)
-        if name in (variable, "PRESET") or name in RESERVED or name.startswith(RESERVED_PREFIX):
-            continue
-        origin = f"environment {variable}"
-        dotted = name.lower().replace("__", ".")
-        layers.append(Layer(origin, unfold({dotted: parse_value(environ[variable])}, origin=origin)))
+    for variable, dotted in settings_in(environ).items():
+        if is_setting(dotted, names, tables):
+            origin = f"environment {variable}"
+            layers.append(Layer(origin, unfold({dotted: parse_value(environ[variable])}, origin=origin)))
     return layers
+
+
+def _all_names() -> list[str]:
+    """Every dotted setting of every kind of brain."""
+    return list(dict.fromkeys(name for entry in brains for name in setting_names(entry.name)))
 
 
 def _brain_kind(settings: Mapping[str, Any]) -> Any:
@@ -336,6 +342,17 @@ def _names(config: type, prefix: str = "") -> Iterator[str]:
             yield from _names(hint, f"{prefix}{field.name}.")
         else:
             yield prefix + field.name
+
+
+def _tables(config: type, prefix: str = "") -> list[str]:
+    """Settings that hold entries of any name."""
+    tables: list[str] = []
+    for name, hint in typing.get_type_hints(config).items():
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            tables += _tables(hint, f"{prefix}{name}.")
+        elif typing.get_origin(hint) is dict and prefix + name != "brain":
+            tables.append(prefix + name)
+    return tables
 
 
 def _nearest(name: str, names: list[str]) -> str:

@@ -14,9 +14,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import logging
 import os
-import secrets
 import shlex
 import stat
 import time
@@ -30,11 +28,10 @@ from daemon.errors import HomeBusyError, UsageError
 from daemon.file_lock import is_locked, try_lock
 from daemon.paths import as_path, is_file, reason, shown, status_of
 from daemon.process_identity import process_identity
+from daemon.token_file import make_token, read_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-logger = logging.getLogger(__name__)
 
 LOCK = "LOCK"
 DAEMON_FILE = "daemon.json"
@@ -152,48 +149,8 @@ class Home:
     def token(self) -> str:
         """The home's secret: SYNAPSED_TOKEN, else the file `token`, made on first use with mode 0600."""
         given = self.environ.get("SYNAPSED_TOKEN", "").strip()
-        return given or self._stored_token() or self._make_token()
-
-    def _stored_token(self) -> str | None:
         path = self.root / "token"
-        try:
-            mode = path.stat().st_mode
-            text = path.read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise UsageError(
-                f"cannot read the token {path}: {error.strerror}; is it another user's?"
-            ) from error
-        if os.name == "posix" and mode & 0o077:
-            path.chmod(0o600)
-            logger.warning(
-                "others could read %s (mode %o); its mode is 600 now. Delete it for a new token",
-                path,
-                mode & 0o777,
-            )
-        return text or None
-
-    def _make_token(self) -> str:
-        path = self.root / "token"
-        path_new = self.root / f".token.{os.getpid()}.{secrets.token_hex(4)}"
-        token = secrets.token_urlsafe(32)
-        try:
-            with os.fdopen(os.open(path_new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-                file.write(token + "\n")
-            if path.exists() and not path.read_text(encoding="utf-8").strip():
-                path_new.replace(path)
-            else:
-                # A link fails where the name is taken: of two makers at once one wins, both read its token.
-                with contextlib.suppress(FileExistsError):
-                    os.link(path_new, path)
-        except OSError as error:
-            raise UsageError(
-                f"cannot write the token {path}: {error.strerror}; choose another --home"
-            ) from error
-        finally:
-            path_new.unlink(missing_ok=True)
-        return self._stored_token() or token
+        return given or read_token(path) or make_token(path)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -76,11 +76,11 @@ def read_keep(home: Path, *, environ: Mapping[str, str] = os.environ) -> KeepCon
         ConfigError: one line that names the setting, where it was set, and the nearest right thing.
     """
     settings = {name: (value, f"{home / FILE}") for name, value in _from_file(home / FILE).items()}
-    for variable in sorted(environ):
-        if variable.startswith(PREFIX):
-            name = variable.removeprefix(PREFIX).lower()
-            settings[name] = (_number(environ[variable]), f"environment {variable}")
     hints = typing.get_type_hints(KeepConfig)
+    for variable in sorted(environ):
+        name = variable.removeprefix(PREFIX).lower()
+        if variable.startswith(PREFIX) and name in hints:  # others' variables have no effect, and are told
+            settings[name] = (_number(environ[variable]), f"environment {variable}")
     for name, (value, origin) in settings.items():
         _check(name, value, origin, hints)
     return KeepConfig(**{name: hints[name](value) for name, (value, _) in settings.items()})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from daemon.errors import ConflictError, UsageError
 from daemon.file_lock import try_lock
+from daemon.paths import reason, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +63,8 @@ class RunLock:
 
         Raises:
             ConflictError: another process still holds it.
+            UsageError: the file system knows no locks.
+            UsageError: the file system knows no locks.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -101,7 +104,7 @@ class RunLock:
 
     def _wait_for(self, descriptor: int) -> None:
         left, told, looked = self._timeout_seconds, False, self._monotonic()
-        while not try_lock(descriptor):
+        while not self._try(descriptor):
             now = self._monotonic()
             # Frozen meanwhile, the holder has most likely had no time either.
             left, looked = left - min(now - looked, LONGEST_LOOK_SECONDS), now
@@ -116,3 +119,12 @@ class RunLock:
                 self._waiting(self.holder())
             told = True
             self._pause(POLL_SECONDS)
+
+    def _try(self, descriptor: int) -> bool:
+        try:
+            return try_lock(descriptor)
+        except OSError as error:
+            raise UsageError(
+                f"the file system of {shown(self.path.parent)} knows no locks ({reason(error)}): two trainers could "
+                "write there at once; choose another --home"
+            ) from error

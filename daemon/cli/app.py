@@ -60,8 +60,18 @@ def synapsed(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. A person's mistake is one line on standard error."""
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    _forget_service_address()
     with one_door():
         return _run(arguments)
+
+
+def _forget_service_address() -> None:
+    """Kubernetes leaves the address of a service called synapsed where a port is expected."""
+    if (port := os.environ.get("SYNAPSED_PORT")) is not None:
+        from daemon.config_environment import is_service_variable
+
+        if is_service_variable("SYNAPSED_PORT", port):
+            del os.environ["SYNAPSED_PORT"]
 
 
 def _run(arguments: list[str]) -> int:

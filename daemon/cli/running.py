@@ -267,6 +267,7 @@ def _run(
     check_host(host, allow_remote=allow_remote)
     public = PublicUrl.parse(public_url) if public_url else None
     home = Home.open(home_path)
+    _warn_of_variables(request)
     check_request(request, home)
     home.token()  # made here, so that what it has to say is said in the terminal
     if detach:
@@ -288,3 +289,14 @@ def _run(
     if exit_code and daemon.reason:
         complain(f"synapsed: {daemon.reason}")
     raise typer.Exit(exit_code)
+
+
+def _warn_of_variables(request: StartRequest | ResumeRequest | None) -> None:
+    """Say which SYNAPSED_* variables have no effect: a slip of the pen, or another program's."""
+    from daemon.cli.printing import complain
+    from daemon.config_loading import unknown_variables
+    from daemon.supervisor.requests import StartRequest
+
+    kind = str(request.config.brain["kind"]) if isinstance(request, StartRequest) else None
+    for line in unknown_variables(kind=kind):
+        complain(f"synapsed: {line}")

@@ -170,7 +170,9 @@ def test_a_mistake_names_the_preset_or_the_variable_it_is_in(tmp_path: Path) -> 
     mine.write_text("[replay]\ncapcity = 1\n")
     assert complaint(preset=mine).endswith(f"did you mean replay.capacity? (preset {mine})")
     assert complaint(environ={"SYNAPSED_STREAM__ROWS": "x"}).endswith("(environment SYNAPSED_STREAM__ROWS)")
-    assert "(environment SYNAPSED_STREM__ROWS)" in complaint(environ={"SYNAPSED_STREM__ROWS": "1"})
+    assert "(environment SYNAPSED_STREAM__WEIGHTS__A)" in complaint(
+        environ={"SYNAPSED_STREAM__WEIGHTS__A": "x"}
+    )
 
 
 def test_a_preset_is_no_setting() -> None:

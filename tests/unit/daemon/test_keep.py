@@ -51,8 +51,11 @@ def test_a_mistake_is_one_clear_line(tmp_path: Path, text: str, said: str) -> No
 
 
 def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"keep\.caches.*\(environment SYNAPSED_KEEP__CACHES\)"):
-        read_keep(tmp_path, environ={"SYNAPSED_KEEP__CACHES": "1"})
+    with pytest.raises(ConfigError, match=r"keep\.cache_gib.*\(environment SYNAPSED_KEEP__CACHE_GIB\)"):
+        read_keep(tmp_path, environ={"SYNAPSED_KEEP__CACHE_GIB": "much"})
+    assert (
+        read_keep(tmp_path, environ={"SYNAPSED_KEEP__CACHES": "1"}) == KeepConfig()
+    )  # that is told elsewhere
 
 
 def test_what_moved_from_the_run_is_said_to_be_here() -> None:

@@ -1,0 +1,87 @@
+"""SYNAPSED_* variables: which are settings of a run, which are the home's, which are nobody's.
+
+Whoever runs a program sets variables too: Kubernetes and Docker name a service's addresses after it. What is no
+setting is told and has no effect.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from daemon.escaping import one_line
+from daemon.keep import PREFIX as KEEP_PREFIX
+from daemon.keep import KeepConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+PREFIX = "SYNAPSED_"
+# Names with the prefix that are no settings of a run.
+RESERVED = ("PRESET", "HOME", "TOKEN", "DATABASE_URL", "HOST", "PORT", "PUBLIC_URL")
+TEST_PREFIX = f"{PREFIX}TEST_"
+SERVICE = re.compile(
+    r"([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+
+
+def settings_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variable → dotted name of the setting it would be, in the order of the alphabet."""
+    return {
+        variable: variable.removeprefix(PREFIX).lower().replace("__", ".")
+        for variable in sorted(environ)
+        if variable.startswith(PREFIX)
+        and not variable.startswith((TEST_PREFIX, KEEP_PREFIX))
+        and variable.removeprefix(PREFIX) not in RESERVED
+        and not is_service_variable(variable, environ[variable])
+    }
+
+
+def is_service_variable(variable: str, value: str) -> bool:
+    """Whether it is one that Kubernetes or Docker makes of a service called `synapsed` or `synapsed-…`.
+
+    >>> is_service_variable("SYNAPSED_PORT", "tcp://10.0.0.1:80"), is_service_variable("SYNAPSED_PORT", "8765")
+    (True, False)
+    """
+    name = variable.removeprefix(PREFIX)
+    if SERVICE.fullmatch(name):
+        return True
+    return (name == "PORT" or name.endswith("_PORT")) and ADDRESS.match(value) is not None
+
+
+def is_setting(dotted: str, names: Iterable[str], tables: Sequence[str]) -> bool:
+    """Whether a dotted name is a setting, a table of settings, or an entry of a setting that is a table itself."""
+    if dotted.startswith(tuple(f"{table}." for table in tables)):
+        return True
+    return any(name == dotted or name.startswith(f"{dotted}.") for name in names)
+
+
+def foreign(environ: Mapping[str, str], names: Sequence[str], tables: Sequence[str]) -> list[str]:
+    """A line for each variable that has no effect, with the nearest one that has.
+
+    Args:
+        environ: the environment.
+        names: dotted names of all settings.
+        tables: those of them that hold entries of any name.
+    """
+    settings = settings_in(environ)
+    unknown = [variable for variable, dotted in settings.items() if not is_setting(dotted, names, tables)]
+    keep = {KEEP_PREFIX + field.name.upper() for field in dataclasses.fields(KeepConfig)}
+    unknown += sorted(name for name in environ if name.startswith(KEEP_PREFIX) and name not in keep)
+    known = [
+        *(name.upper().replace(".", "__") for name in names),
+        *RESERVED,
+        *sorted(name.removeprefix(PREFIX) for name in keep),
+    ]
+    return [
+        f"{one_line(variable)} is no setting and has no effect{_nearest(variable, known)}"
+        for variable in unknown
+    ]
+
+
+def _nearest(variable: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(variable.removeprefix(PREFIX), known, n=1, cutoff=0.75)
+    return f"; did you mean {PREFIX}{near[0]}?" if near else ""
