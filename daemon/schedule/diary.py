@@ -1,11 +1,14 @@
 """The diary: runs each job at its time, one instance of it, and writes down how it went.
 
 APScheduler keeps the time; what a person changed and what happened last is kept in the notebook, so after a
-restart the diary goes on: a job whose time passed while the daemon was away runs soon after the start.
+restart the diary goes on. A job whose time passed while the daemon was away runs soon after the start, one whose
+time passed while the machine slept soon after it wakes, once, and says how late; or, where that is of no use,
+an event says that it was missed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import logging
 import time
@@ -13,12 +16,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from apscheduler.events import (  # type: ignore[import-untyped]
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_SUBMITTED,
+    JobSubmissionEvent,
+)
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 
 from daemon.errors import ConflictError, NotFoundError, UsageError
 from daemon.events import Event, JobFailed, JobFinished
 from daemon.schedule.registry import JobContext, JobEntry, registered_jobs
 from daemon.schedule.trigger import Trigger
+from daemon.upkeep_events import JobMissed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,8 +38,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GRACE_SECONDS = 60
+GRACE_SECONDS = 60.0  # a job that begins within it is not late
 OVERDUE_WAIT_SECONDS = 60.0
+# The scheduler's timer stands still while the machine sleeps: so often it looks at the wall clock anew.
+LOOK_EVERY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +64,8 @@ class _Page:
     last_run: str | None
     last_outcome: str | None
     running: bool = False
+    due: datetime | None = None  # when the run that is about to begin should have begun
+    overdue: datetime | None = None  # missed while the daemon was away
 
 
 class Diary:
@@ -83,22 +96,29 @@ class Diary:
         self._notebook = notebook
         self._emit = emit
         self._timezone = timezone
-        defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": GRACE_SECONDS}
-        zone = {} if timezone is None else {"timezone": timezone}
-        self._scheduler = AsyncIOScheduler(job_defaults=defaults, **zone)
+        # However late, `_keep` decides what is still of use.
+        defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        # Triggers know the person's zone; moments are compared in UTC, where none comes twice.
+        self._scheduler = AsyncIOScheduler(job_defaults=defaults, timezone=UTC)
         kept = notebook.jobs()
         chosen = registered_jobs() if entries is None else entries
         self._pages = {entry.name: _page(entry, kept.get(entry.name, {})) for entry in chosen}
+        self._watch: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to keep time; call it on the running event loop."""
+        self._scheduler.add_listener(self._on_due, EVENT_JOB_SUBMITTED)
+        self._scheduler.add_listener(self._on_still_running, EVENT_JOB_MAX_INSTANCES)
         self._scheduler.start(paused=True)
         for page in self._pages.values():
             self._enter(page)
         self._scheduler.resume()
+        self._watch = asyncio.get_running_loop().create_task(self._watch_clock())
 
     def stop(self) -> None:
         """Start no further job; one that waits for something is cancelled."""
+        if self._watch is not None:
+            self._watch.cancel()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
@@ -156,7 +176,7 @@ class Diary:
             raise ConflictError(f"job {name} is running already; wait for it to end")
         return await self._run(page)
 
-    async def _run(self, page: _Page) -> JobOutcome:
+    async def _run(self, page: _Page, *, late: float = 0.0) -> JobOutcome:
         name = page.entry.name
         page.running = True
         began = time.monotonic()
@@ -169,6 +189,7 @@ class Diary:
         finally:
             page.running = False
         seconds = time.monotonic() - began
+        outcome += f"; late by {in_words(late)}" if late else ""
         page.last_outcome = outcome if ok else f"failed: {outcome}"
         self._notebook.put_job(
             name, paused=page.paused, last_run=page.last_run, last_outcome=page.last_outcome
@@ -181,22 +202,61 @@ class Diary:
         return JobOutcome(job=name, ok=ok, outcome=outcome, seconds=seconds)
 
     async def _keep(self, name: str) -> None:
-        """The time of a job has come."""
+        """The time of a job has come, or has passed."""
         page = self._pages[name]
-        if not page.running:
-            await self._run(page)
+        due, away = page.overdue or page.due, page.overdue is not None
+        page.due = page.overdue = None
+        late = 0.0 if due is None else self._context.clock() - due.timestamp()
+        if late <= GRACE_SECONDS:
+            late = 0.0
+        if due is not None and late and not page.entry.late:
+            self._miss(
+                page, due, "the daemon was not running" if away else "the machine slept, or was too busy"
+            )
+        elif not page.running:
+            await self._run(page, late=late)
+
+    def _miss(self, page: _Page, due: datetime, reason: str) -> None:
+        """Tell that a job did not run at its time and will not until the next."""
+        moment = due.astimezone(UTC).isoformat()
+        late = self._context.clock() - due.timestamp()
+        page.last_run, page.last_outcome = moment, f"missed: {reason}"
+        self._notebook.put_job(
+            page.entry.name, paused=page.paused, last_run=page.last_run, last_outcome=page.last_outcome
+        )
+        self._emit(JobMissed(job=page.entry.name, due=moment, late_seconds=late, reason=reason))
+
+    async def _watch_clock(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            self._scheduler.wakeup()
+
+    def _on_due(self, event: JobSubmissionEvent) -> None:
+        """Just before a job runs: when it should have."""
+        self._pages[event.job_id].due = event.scheduled_run_times[-1]
+
+    def _on_still_running(self, event: JobSubmissionEvent) -> None:
+        due = event.scheduled_run_times[-1].astimezone(UTC).isoformat()
+        late = self._context.clock() - event.scheduled_run_times[-1].timestamp()
+        reason = "the one before still ran"
+        self._emit(JobMissed(job=event.job_id, due=due, late_seconds=late, reason=reason))
 
     def _enter(self, page: _Page, *, overdue: bool = True) -> None:
         """Put a job into the scheduler at its next time, or without one while it is paused."""
         trigger = page.trigger.build(self._timezone)
         name = page.entry.name
         chosen: dict[str, Any] = {"next_run_time": None} if page.paused else {}
-        if overdue and not page.paused and page.last_run is not None:
+        page.overdue = None
+        if overdue and not page.paused:
             now = datetime.fromtimestamp(self._context.clock(), UTC)
-            last = datetime.fromisoformat(page.last_run)
-            due = trigger.get_next_fire_time(last, last)
+            since = datetime.fromtimestamp(self._notebook.begun_at(), UTC)
+            if page.last_run is not None:
+                since = datetime.fromisoformat(page.last_run)
+            since = min(since, now)  # the clock may have been wrong then
+            due = trigger.get_next_fire_time(since, since)
             if due is not None:
                 chosen["next_run_time"] = max(due, now + timedelta(seconds=OVERDUE_WAIT_SECONDS))
+                page.overdue = due if due < now else None
         self._scheduler.add_job(self._keep, trigger, args=[name], id=name, replace_existing=True, **chosen)
 
     def _record(self, page: _Page) -> dict[str, Any]:
@@ -221,6 +281,21 @@ class Diary:
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self._pages)}"
             raise NotFoundError(f"no job is called {name!r}; {hint}")
         return self._pages[name]
+
+
+def in_words(seconds: float) -> str:
+    """A length of time as a person says it.
+
+    >>> in_words(16_260.0), in_words(93_600.0), in_words(75.0)
+    ('4 h 31 min', '1 d 2 h', '1 min')
+    """
+    minutes = round(seconds / 60)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{minutes} min"
 
 
 def _page(entry: JobEntry, kept: dict[str, Any]) -> _Page:

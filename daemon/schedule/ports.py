@@ -33,5 +33,8 @@ class Notebook(Protocol):
     def jobs(self) -> dict[str, dict[str, Any]]:
         """By job: paused, trigger (every_seconds or cron in a dict), last_run (ISO 8601), last_outcome."""
 
+    def begun_at(self) -> float:
+        """Since when there is this notebook, in unix seconds; what was due since then and never ran was missed."""
+
     def put_job(self, job: str, **values: Any) -> None:
         """Change some of these."""

@@ -41,7 +41,7 @@ Run = Callable[[JobContext], Awaitable[str]]
 class JobEntry:
     """One job: what it is called, what it does in a line, when it runs unless told otherwise, and how.
 
-    `paused`: it waits until somebody lets it go on.
+    `paused`: it waits until somebody lets it go on. `late`: it is still of use when its time was slept through.
     """
 
     name: str
@@ -49,6 +49,7 @@ class JobEntry:
     trigger: Trigger
     run: Run
     paused: bool = False
+    late: bool = True
 
 
 _entries: dict[str, JobEntry] = {}
@@ -61,6 +62,7 @@ def job(
     every_seconds: float | None = None,
     cron: str | None = None,
     paused: bool = False,
+    late: bool = True,
 ) -> Callable[[Run], Run]:
     """Decorator that enters a job under `name`, with its default trigger.
 
@@ -75,7 +77,9 @@ def job(
                 f"two jobs are called {name!r}: {taken.run.__module__} and {run.__module__}; rename one"
             )
         trigger = Trigger(every_seconds=every_seconds, cron=cron)
-        _entries[name] = JobEntry(name=name, summary=summary, trigger=trigger, run=run, paused=paused)
+        _entries[name] = JobEntry(
+            name=name, summary=summary, trigger=trigger, run=run, paused=paused, late=late
+        )
         return run
 
     return enter

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING
 
-from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]
 from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
 
 from daemon.errors import UsageError
+from daemon.schedule.wall_clock import WallClockCron
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,7 @@ class Trigger:
     def build(self, timezone: tzinfo | None) -> BaseTrigger:
         """APScheduler's form of it; `timezone` None is the machine's own."""
         if self.every_seconds is not None:
-            return IntervalTrigger(seconds=self.every_seconds, timezone=timezone)
+            return IntervalTrigger(seconds=self.every_seconds, timezone=UTC)
         return _cron_trigger(self.cron or "", timezone)
 
     def record(self) -> dict[str, Any]:
@@ -76,7 +77,7 @@ class Trigger:
         return f"every {self.every_seconds:g} s"
 
 
-def _cron_trigger(cron: str, timezone: tzinfo | None) -> CronTrigger:
+def _cron_trigger(cron: str, timezone: tzinfo | None) -> WallClockCron:
     fields = cron.split()
     advice = (
         "write five fields: minute hour day month weekday, such as '30 3 * * *' for half past three at night"
@@ -85,7 +86,7 @@ def _cron_trigger(cron: str, timezone: tzinfo | None) -> CronTrigger:
         raise UsageError(f"cron {cron!r} has {len(fields)} fields; {advice}")
     minute, hour, day, month, weekday = fields
     try:
-        return CronTrigger(
+        return WallClockCron(
             minute=minute,
             hour=hour,
             day=day,

@@ -6,12 +6,17 @@ given out. An orderly close returns what is left of the block, a crash leaves a 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from daemon.store.opening import set_counter
 from daemon.store.tables import counters, events
 from daemon.store.writes import Put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BLOCK = 10_000
 
@@ -21,14 +26,14 @@ class EventNumbers:
 
     Attributes:
         newest: the number given last.
+        begun_at: when the database was opened first, in unix seconds.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, clock: Callable[[], float]) -> None:
         self._engine = engine
         with engine.connect() as connection:
-            kept = connection.execute(
-                sa.select(counters.c.value).where(counters.c.name == "event_seq")
-            ).scalar()
+            kept = _counter(connection, "event_seq")
+            begun = _counter(connection, "begun_at")
             used = connection.execute(sa.select(sa.func.max(events.c.seq))).scalar() or 0
             connection.rollback()
             self.newest = max(used, (kept or 1) - 1)
@@ -37,6 +42,9 @@ class EventNumbers:
             _sync(connection, "FULL")
             set_counter(connection, "event_seq", self._set_aside_to)
             set_counter(connection, "clean", 0)
+            self.begun_at = int(clock()) if begun is None else begun
+            if begun is None:
+                set_counter(connection, "begun_at", self.begun_at)
             connection.commit()
             _sync(connection, "NORMAL")
 
@@ -55,6 +63,13 @@ class EventNumbers:
         with self._engine.begin() as connection:
             set_counter(connection, "event_seq", self.newest + 1)
             set_counter(connection, "clean", 1)
+
+
+def _counter(connection: Connection, name: str) -> int | None:
+    value: int | None = connection.execute(
+        sa.select(counters.c.value).where(counters.c.name == name)
+    ).scalar()
+    return value
 
 
 def _sync(connection: Connection, how: str) -> None:

@@ -80,7 +80,7 @@ class Store(Reader):
         self._clock = clock
         self._write_engine = engine
         super().__init__(read_engine(url))
-        self._numbers = EventNumbers(engine)
+        self._numbers = EventNumbers(engine, clock=clock)
         self._recorder = SqlRecorder(engine, clock=clock)
         self._writer = Writer(self._recorder, on_trouble=self.note_trouble, on_change=self._on_change)
         self.tell: Callable[[Event], object] = self._keep_event
@@ -146,6 +146,10 @@ class Store(Reader):
     def newest_seq(self) -> int:
         """Number of the newest event."""
         return self._numbers.newest
+
+    def begun_at(self) -> float:
+        """When this database was opened first, in unix seconds."""
+        return float(self._numbers.begun_at)
 
     def flush(self, timeout_seconds: float = 10.0) -> bool:
         """Wait until everything written before is on disk; False when it is not in time."""

@@ -326,7 +326,7 @@ jobs = Table(
 )
 
 counters = Table(
-    "counters",  # event_seq: first number never handed out; clean: 1 after an orderly close
+    "counters",  # event_seq: first number never handed out; clean: 1 after an orderly close; begun_at: unix seconds
     metadata,
     Column("name", String(40), primary_key=True),
     Column("value", BigInteger, nullable=False),

@@ -95,7 +95,7 @@ def test_a_database_that_cannot_be_written_is_refused(
     file: Path, monkeypatch: pytest.MonkeyPatch, trouble: str, said: str
 ) -> None:
     class Failing(EventNumbers):  # the first to write at a start
-        def __init__(self, *_: Any) -> None:
+        def __init__(self, *_: Any, **__: Any) -> None:
             raise SQLAlchemyError(trouble)
 
     monkeypatch.setattr(store_module, "EventNumbers", Failing)
