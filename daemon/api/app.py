@@ -1,4 +1,4 @@
-"""The ASGI application: guard → body → idempotency → routes."""
+"""The ASGI application: guard → settling → body → idempotency → routes."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from daemon.api.routes import (
     stream,
     vitals,
 )
+from daemon.api.settling import Settling
 from daemon.api.shapes import ProblemBody
 from daemon.api.telemetry import registry_of
 
@@ -94,7 +95,7 @@ def create_app(context: Context, *, hosts: Iterable[str], public: PublicUrl | No
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     app.state.registry = registry_of(context.supervisor, context.hub, context.version)
     app.include_router(metrics.router)
-    inner = BodyLimit(Idempotency(app, answers=context.supervisor.ledger))
+    inner = Settling(BodyLimit(Idempotency(app, answers=context.supervisor.ledger)), context.recovery)
     return Guard(inner, access=context.access, hosts=hosts, public=public)
 
 

@@ -17,6 +17,7 @@ from daemon.supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from daemon.schedule.diary import Diary
+    from daemon.supervisor.recovery import Recovery
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class Context:
     """The rooms behind the API.
 
     Attributes:
+        recovery: closes the books of a daemon that died; None: there was none.
         shutdown: asks the daemon to save, stop and exit.
         url: where the daemon answers, without a slash at the end.
         public: where a reverse proxy answers for it.
@@ -37,6 +39,7 @@ class Context:
     shutdown: Callable[[], None]
     url: str
     version: str
+    recovery: Recovery | None = None
     public: PublicUrl | None = None
 
 

@@ -21,7 +21,7 @@ from daemon.supervisor.ledger import Ledger
 from daemon.supervisor.life import LifeSettings
 from daemon.supervisor.listening import bind, check_host, is_loopback
 from daemon.supervisor.log_file import problems_logged
-from daemon.supervisor.recovery import recover
+from daemon.supervisor.recovery import Recovery
 from daemon.supervisor.requests import ResumeRequest, StartRequest
 from daemon.supervisor.signals import ending
 from daemon.supervisor.supervisor import Supervisor
@@ -166,17 +166,18 @@ class _Life:
                 supervisor.add_audience(tidier := Tidier(supervisor), "keeper of the home's room")
                 if of.view is not None:
                     supervisor.add_audience(of.view, "terminal")
-                async with self._serving(supervisor, tidier) as diary:
-                    return await self._conduct(supervisor, diary)
+                recovery = Recovery(supervisor)
+                async with self._serving(supervisor, tidier, recovery) as diary:
+                    return await self._conduct(supervisor, diary, recovery)
             finally:
                 if not await asyncio.to_thread(written.delivery.close):
                     log.abandon()
                 quickly = self._leave_now.is_set()
                 await asyncio.to_thread(store.close, 1.0 if quickly else 10.0)
 
-    async def _conduct(self, supervisor: Supervisor, diary: Diary) -> int:
+    async def _conduct(self, supervisor: Supervisor, diary: Diary, recovery: Recovery) -> int:
         """Recover, begin what was asked for, wait for the end, stop everything."""
-        conduct = asyncio.ensure_future(self._until_end(supervisor, diary))
+        conduct = asyncio.ensure_future(self._until_end(supervisor, diary, recovery))
         leave = asyncio.ensure_future(self._leave_now.wait())
         await asyncio.wait((conduct, leave), return_when=asyncio.FIRST_COMPLETED)
         if leave.done():
@@ -187,13 +188,11 @@ class _Life:
         leave.cancel()
         return conduct.result()
 
-    async def _until_end(self, supervisor: Supervisor, diary: Diary) -> int:
+    async def _until_end(self, supervisor: Supervisor, diary: Diary, recovery: Recovery) -> int:
         exit_code, finished = 0, False
         stop = asyncio.ensure_future(self._stop.wait())
         try:
-            await recover(supervisor, grace_seconds=self._of._life.linger_seconds)
-            await asyncio.to_thread(supervisor.ledger.catalogue.sweep)
-            await finish_deletions(supervisor)
+            await self._recover(supervisor, recovery)
             diary.start()
             if self._first is not None and not self._stop.is_set():
                 begin = supervisor.start if isinstance(self._first, StartRequest) else supervisor.resume
@@ -216,6 +215,19 @@ class _Life:
             await supervisor.close(grace_seconds=self._of._grace_seconds, reason=self._stop_reason)
         return exit_code
 
+    async def _recover(self, supervisor: Supervisor, recovery: Recovery) -> None:
+        """Close the books of a daemon that died; told to end meanwhile, leave them to the next."""
+        recovering = asyncio.ensure_future(recovery.run(grace_seconds=self._of._life.linger_seconds))
+        stop = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait((recovering, stop), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not recovering.done():
+            recovering.cancel()
+            return
+        recovering.result()
+        await asyncio.to_thread(supervisor.ledger.catalogue.sweep)
+        await finish_deletions(supervisor)
+
     async def _ended_by_itself(self, supervisor: Supervisor, run_id: str) -> int:
         """The exit code, once the run has finished or crashed; one stopped by hand may be resumed."""
         while True:
@@ -228,7 +240,9 @@ class _Life:
             await supervisor.wait_begun(run_id)
 
     @contextlib.asynccontextmanager
-    async def _serving(self, supervisor: Supervisor, tidier: Tidier) -> AsyncIterator[Diary]:
+    async def _serving(
+        self, supervisor: Supervisor, tidier: Tidier, recovery: Recovery
+    ) -> AsyncIterator[Diary]:
         """Answer HTTP within; gives the diary, which does not keep time yet."""
         from daemon.api.access import Access  # noqa: PLC0415 - FastAPI is loaded once the port is ours
         from daemon.api.app import allowed_hosts, bracketed, create_app  # noqa: PLC0415
@@ -259,6 +273,7 @@ class _Life:
             url=url,
             version=importlib.metadata.version("synapsed"),
             public=of._public_url,
+            recovery=recovery,
         )
         hosts = allowed_hosts(of._host, port, more=names)
         server = QuietServer(create_app(context, hosts=hosts, public=of._public_url))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from daemon.checkpoint.run_lock import RunLock
 from daemon.errors import ConflictError
+from daemon.patience import slices
 from daemon.protocol import RunState
 
 if TYPE_CHECKING:
@@ -17,37 +18,76 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-async def recover(supervisor: Supervisor, *, grace_seconds: float) -> None:
-    """Bring every run that has no trainer but should, to `stopped`; none of them is resumed by itself."""
-    for run_id in await asyncio.to_thread(supervisor.ledger.unfinished):
-        run = await supervisor.run(run_id)
-        supervisor.newsroom.runs[run.id] = run
-        await _let_go(supervisor, run, grace_seconds)
-        newest = await asyncio.to_thread(supervisor.ledger.newest_checkpoint_path, run.id)
+class Recovery:
+    """Brings every run that has no trainer but should, to `stopped`; none of them is resumed by itself.
+
+    Attributes:
+        seen: set once every run is shown as it is: none as learning that has no trainer.
+        done: set once no trainer of an earlier daemon is waited for any more: runs can be begun and resumed.
+    """
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self.seen = asyncio.Event()
+        self.done = asyncio.Event()
+
+    async def run(self, *, grace_seconds: float) -> None:
+        """Close all books; a trainer that still saves is waited for so long."""
+        supervisor = self._supervisor
+        orphaned: list[tuple[LiveRun, RunLock]] = []
+        for run_id in await asyncio.to_thread(supervisor.ledger.unfinished):
+            run = await supervisor.run(run_id)
+            supervisor.newsroom.runs[run.id] = run
+            lock = RunLock(supervisor.home.root, run.id)
+            if await asyncio.to_thread(_let_go, lock):
+                await self._close(run)
+            else:
+                pid = lock.holder()
+                who = f"its trainer (pid {pid})" if pid else "its trainer"
+                supervisor.newsroom.change_state(
+                    run, RunState.STOPPING, f"the daemon died; {who} still saves"
+                )
+                orphaned.append((run, lock))
+        self.seen.set()
+        await asyncio.gather(*(self._wait_out(run, lock, grace_seconds) for run, lock in orphaned))
+        self.done.set()
+
+    async def _wait_out(self, run: LiveRun, lock: RunLock, grace_seconds: float) -> None:
+        for seconds in slices(grace_seconds):
+            await asyncio.sleep(seconds)
+            if await asyncio.to_thread(_let_go, lock):
+                break
+        else:
+            logger.warning("a trainer of %s (pid %s) still holds it", run.id, lock.holder())
+        await self._close(run)
+
+    async def _close(self, run: LiveRun) -> None:
+        ledger = self._supervisor.ledger
+        newest = await asyncio.to_thread(ledger.newest_checkpoint_path, run.id)
+        saved_since = newest is not None and newest.name != run.checkpoint
+        if run.state is RunState.QUEUED and not saved_since:  # its last session, if it had one, ended well
+            self._end(run, "left the queue: the daemon died")
+            return
         hint = f"; go on with: synapsed resume {newest.name}" if newest else ""
-        run.checkpoint = newest.name if newest else run.checkpoint
-        run.ended_at = supervisor.clock.now()
+        if newest and saved_since:
+            run.checkpoint, run.checkpoint_step = newest.name, None
         run.degraded = None
-        supervisor.ledger.end_session(run, "lost", "the daemon died")
-        supervisor.newsroom.change_state(run, RunState.STOPPED, f"the daemon died{hint}")
+        ledger.end_session(run, "lost", "the daemon died")
+        self._end(run, f"the daemon died{hint}")
+
+    def _end(self, run: LiveRun, reason: str) -> None:
+        run.ended_at = self._supervisor.clock.now()
+        self._supervisor.newsroom.change_state(run, RunState.STOPPED, reason)
 
 
-async def _let_go(supervisor: Supervisor, run: LiveRun, grace_seconds: float) -> None:
-    """Wait for an orphan trainer that still saves, and say so."""
-    loop = asyncio.get_running_loop()
-
-    def waiting(pid: int | None) -> None:
-        who = f"its trainer (pid {pid})" if pid else "its trainer"
-        loop.call_soon_threadsafe(
-            supervisor.newsroom.change_state, run, RunState.STOPPING, f"the daemon died; {who} still saves"
-        )
-
-    lock = RunLock(supervisor.home.root, run.id, timeout_seconds=grace_seconds, waiting=waiting)
+def _let_go(lock: RunLock) -> bool:
+    """Whether no trainer holds the run, as far as can be told."""
     try:
-        await asyncio.to_thread(lock.acquire)
-    except ConflictError as error:
-        logger.warning("%s", error)
+        lock.acquire()
+    except ConflictError:
+        return False
     except OSError as error:
-        logger.warning("the lock of %s cannot be looked at: %s", run.id, error)
+        logger.warning("the lock %s cannot be looked at: %s", lock.path, error)
     else:
         lock.release()
+    return True

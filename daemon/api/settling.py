@@ -1,0 +1,64 @@
+"""Right after its start a daemon may still close the books of one that died: until then, what needs runs waits.
+
+Looking waits until every run is shown as it is (an instant); changing waits until none is held by a trainer of
+before. What cannot wait that long is a 503 that says when to come again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.api.problems import Problem
+from daemon.patience import happens
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from daemon.supervisor.recovery import Recovery
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+PATIENCE_SECONDS = 10.0
+AGAIN_SECONDS = 5
+NEED_RUNS = ("/api/v1/", "/metrics")
+NEED_NONE = frozenset({"/api/v1/health", "/api/v1/shutdown", "/api/v1/one-time-urls"})
+CLOSE_TRY_AGAIN_LATER = 1013
+
+
+class Settling:
+    """Wraps an ASGI app; `recovery` None lets everything pass."""
+
+    def __init__(self, app: ASGIApp, recovery: Recovery | None) -> None:
+        self.app = app
+        self._recovery = recovery
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if self._recovery is None or self._recovery.done.is_set() or not _needs_runs(scope):
+            await self.app(scope, receive, send)
+            return
+        looks = scope["type"] == "websocket" or scope["method"] in SAFE_METHODS
+        if await happens(self._recovery.seen if looks else self._recovery.done, PATIENCE_SECONDS):
+            await self.app(scope, receive, send)
+            return
+        why = (
+            "the daemon has just started and waits for a trainer of the one before it, which still saves; "
+            f"try again in {AGAIN_SECONDS} s"
+        )
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": CLOSE_TRY_AGAIN_LATER, "reason": why[:120]})
+            return
+        problem = Problem(
+            503,
+            why,
+            instance=scope["path"],
+            request_id=str(scope.get("state", {}).get("request_id", "")),
+            headers={"Retry-After": str(AGAIN_SECONDS)},
+        )
+        await problem(scope, receive, send)
+
+
+def _needs_runs(scope: Scope) -> bool:
+    if scope["type"] not in ("http", "websocket"):
+        return False
+    path: str = scope["path"]
+    return path.startswith(NEED_RUNS) and path not in NEED_NONE

@@ -1,0 +1,113 @@
+"""The daemon died and another begins while a trainer of the first still saves: nothing is shown or begun too early."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import signal
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon.api import settling
+from daemon.api.app import allowed_hosts, create_app
+from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.run_lock import RunLock
+from daemon.config_upgrades import config_to_dict
+from daemon.protocol import RunState
+from daemon.store.store import Store
+from daemon.supervisor.ledger import Ledger
+from daemon.supervisor.live_run import LiveRun
+from daemon.supervisor.recovery import Recovery
+from tests.unit.daemon.api.reception import PORT, Reception, receiving
+from tests.unit.daemon.supervisor.stage import start_request
+from tests.unit.daemon.supervisor.test_daemon import daemon_running
+
+if TYPE_CHECKING:
+    from daemon.home import Home
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def left_behind(ledger: Ledger, run_id: str, state: RunState) -> LiveRun:
+    """A run as a daemon leaves it that is killed."""
+    config = config_to_dict(start_request().config)
+    run = LiveRun(id=run_id, name=run_id, config=config, created_at=datetime.now(UTC), state=state, session=1)
+    ledger.create(run)
+    ledger.save(run)
+    ledger.store.flush()
+    return run
+
+
+@pytest.mark.fault(
+    "A daemon that comes after one that died",
+    tried="it is asked before it has looked at the runs, and while a trainer of the first still saves one",
+    happens="health answers at once; looking waits until it is right; starting waits, or is a 503 with Retry-After",
+)
+@pytest.mark.anyio
+async def test_nothing_is_shown_or_begun_too_early(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settling, "PATIENCE_SECONDS", 0.05)
+    async with receiving(home) as reception:
+        ledger = reception.supervisor.ledger
+        for name, state in (
+            ("r-orphan", RunState.RUNNING),
+            ("r-free", RunState.PAUSED),
+            ("r-queued", RunState.QUEUED),
+        ):
+            left_behind(ledger, name, state)
+        recovery = Recovery(reception.supervisor)
+        context = dataclasses.replace(reception.context, recovery=recovery)
+        app = create_app(context, hosts=allowed_hosts("127.0.0.1", PORT))
+        async with Reception(app, context, reception.heard).client() as client:
+            assert (await client.get("/api/v1/health")).status_code == 200
+            for early in (await client.get("/api/v1/runs"), await client.post("/api/v1/runs", json={})):
+                assert (early.status_code, early.headers["Retry-After"]) == (503, "5")
+                assert "a trainer of the one before it, which still saves" in early.json()["detail"]
+
+            with RunLock(home.root, "r-orphan"):
+                monkeypatch.setattr(settling, "PATIENCE_SECONDS", 20.0)
+                waiting = asyncio.ensure_future(client.get("/api/v1/runs"))
+                recovering = asyncio.ensure_future(recovery.run(grace_seconds=60.0))
+                shown = {run["id"]: run for run in (await waiting).json()["items"]}
+                assert shown["r-orphan"]["state"] == "stopping"
+                assert "still saves" in shown["r-orphan"]["reason"]
+                assert (shown["r-free"]["state"], shown["r-free"]["reason"]) == ("stopped", "the daemon died")
+                assert shown["r-queued"]["reason"] == "left the queue: the daemon died"
+                monkeypatch.setattr(settling, "PATIENCE_SECONDS", 0.05)
+                assert (await client.post("/api/v1/runs", json={"preset": "tiny"})).status_code == 503
+                monkeypatch.setattr(settling, "PATIENCE_SECONDS", 20.0)
+                starting = asyncio.ensure_future(client.post("/api/v1/runs", json={"preset": "tiny"}))
+                await asyncio.sleep(0)
+                assert not recovery.done.is_set()
+            assert (await starting).status_code == 201
+            await recovering
+            [orphan] = [run for run in reception.supervisor.known() if run.id == "r-orphan"]
+            assert (orphan.state, orphan.reason) == (RunState.STOPPED, "the daemon died")
+
+
+@pytest.mark.fault(
+    "A daemon that comes after one that died",
+    tried="it is told to end while it waits for a trainer of the first",
+    happens="it ends at once and leaves the books to the next, which closes them",
+)
+def test_it_can_be_ended_meanwhile(home: Home) -> None:
+    store = Store.open(home.database)
+    ledger = Ledger(store, Catalogue(home.checkpoints), monotonic=time.monotonic)
+    left_behind(ledger, "r-orphan", RunState.RUNNING)
+    store.close()
+    with RunLock(home.root, "r-orphan"), daemon_running(home) as daemon:
+        daemon.until(lambda line: "still saves" in str(line.get("reason")))
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(60) == 0
+        assert not [line for line in daemon.lines if line.get("state") == "stopped"]
+    with daemon_running(home) as daemon:
+        daemon.until(lambda line: line.get("state") == "stopped" and line["reason"] == "the daemon died")
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(60) == 0
