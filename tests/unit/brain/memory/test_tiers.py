@@ -84,25 +84,16 @@ def test_what_is_badly_predicted_comes_back_more_often_but_at_most_ten_times() -
 
 
 @given(
-    st.lists(
-        st.sampled_from([0.0, 1e-3, 1.0, 2.0, 1e6]) | st.floats(0, 1e6, allow_subnormal=False),
-        min_size=1,
-        max_size=300,
-    )
+    st.lists(st.sampled_from([1e-3, 1.0, 2.0, 1e6]) | st.floats(0, 1e6, allow_nan=False), max_size=60),
+    st.integers(0, 300),
 )
 @settings(max_examples=200, deadline=None)
-def test_no_weight_is_above_ten_times_the_mean_where_enough_weigh_anything(values: list[float]) -> None:
-    given, weights = np.array(values), capped(np.array(values))
-    order = np.argsort(given, kind="stable")
-    assert (np.diff(weights[order]) >= 0).all()
-    if not given.any():
-        assert (weights == 1.0).all()
-    elif 10 * (given > 0).sum() > len(values):
-        assert weights.max() <= 10 * weights.mean() * (1 + 1e-9)
-    else:
-        # So few cannot be told from uniform by a cap: they share all draws, none of them going to the rest.
-        assert weights[given == 0].sum() == 0.0
-        assert weights.max() < given.max() or (given <= weights.max()).all()
+def test_no_weight_is_above_ten_times_the_mean(values: list[float], num_zeros: int) -> None:
+    given = np.array([*values, *[0.0] * num_zeros, 0.0])
+    weights = capped(given)
+    assert (np.diff(weights[np.argsort(given, kind="stable")]) >= 0).all()
+    assert weights.max() <= 10 * weights.mean() * (1 + 1e-9)
+    assert (weights <= given).all() or (weights == 1.0).all()  # cut, or as good as without any weight
 
 
 def test_a_loss_that_is_no_number_weighs_nothing() -> None:

@@ -32,7 +32,7 @@ def test_share_is_never_exceeded_for_long(cost_seconds: float) -> None:
     state, ticks = run(VitalsConfig(), cost_seconds)
     assert ticks
     assert state.spent_seconds <= 0.01 * state.training_seconds + cost_seconds
-    assert governor_points(state)["vitals_share"] <= 0.0115 or len(ticks) == 1
+    assert governor_points(state)["vitals_share"] == state.spent_seconds / state.training_seconds <= 0.0115
 
 
 def test_cheap_probes_keep_the_configured_tick_and_dear_ones_widen_it() -> None:

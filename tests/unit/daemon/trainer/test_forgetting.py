@@ -93,7 +93,16 @@ def test_a_probe_is_spread_over_the_held_out_set_and_repeats_nothing() -> None:
     assert probe is not None
     assert probe.rows.shape == (8, 1024)
     assert len({row.tobytes() for row in probe.rows}) == 8
-    assert Probe.of(held_out(1, size=100), 8, 1024) is None or probe.fingerprint == "f1"
+    assert probe.fingerprint == "f1"
+    blocks = [held_out(1).read(index)[0] for index in range(len(held_out(1)))]
+    from_block = [[row.tobytes() in block for block in blocks].index(True) for row in probe.rows]
+    assert np.bincount(from_block, minlength=len(blocks)).tolist() == [3, 3, 2]
+
+
+@pytest.mark.parametrize("size", [0, 100])
+def test_of_a_source_without_a_held_out_block_there_is_no_probe(size: int) -> None:
+    assert len(held_out(1, size=size)) == 0
+    assert Probe.of(held_out(1, size=size), 8, 1024) is None
 
 
 def test_slices_take_turns_and_every_source_is_followed_once_it_is_through() -> None:
