@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], float]
 
+FAILED, OUT_OF_MEMORY = "failed", "out_of_memory"
+"""What the detail of a reading holds (as 1) when its computation broke: then `reason` is an error, not a condition."""
+
+_OUT_OF_MEMORY_PHRASES = ("out of memory", "not enough memory", "can't allocate memory")
 _CONSTANT_SHARE = 0.999  # of one byte value among all: no experience to speak of
 
 
@@ -34,6 +38,18 @@ def is_constant(values: Tensor) -> bool:
     """Whether uint8 values, of any shape, are one byte over and over."""
     counts = torch.bincount(values.flatten().long(), minlength=256)
     return float(counts.max()) >= _CONSTANT_SHARE * values.numel()
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether there was no memory for something, on the host or on a device.
+
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
+    (True, False)
+    """
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # The CPU's allocator raises a plain RuntimeError.
+    return isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in _OUT_OF_MEMORY_PHRASES)
 
 
 def require_experience(moment: Moment) -> None:
@@ -78,9 +94,10 @@ class LiveSign(ABC):
     def measure(self, moment: Moment) -> Reading:
         """Estimate from the evidence so far, or say why that cannot be done.
 
-        While the input is constant nothing is available: what a window still holds is about other input. A
-        computation that fails (a solver that does not settle, memory that is not there) is a reason, too: what
-        watches a brain must not end its learning.
+        While the input is constant nothing is available: what a window still holds is about other input. What
+        watches a brain must not end its learning, so a computation that breaks (a solver that does not settle, a
+        device that refuses, memory that is not there) gives a reading without a value, too; but `FAILED` in its
+        detail, or `OUT_OF_MEMORY`, tells it from one that is not available.
         """
         began = self._clock()
         try:
@@ -90,12 +107,19 @@ class LiveSign(ABC):
             reading = Reading(
                 name=self.name, value=None, version=self.version, reason=str(problem), detail=problem.detail
             )
-        except (ArithmeticError, RuntimeError, ValueError) as error:
-            reason = f"the measurement failed: {type(error).__name__}: {error}"
-            reading = Reading(name=self.name, value=None, version=self.version, reason=reason)
+        except (ArithmeticError, RuntimeError, ValueError, MemoryError) as error:
+            reading = self._broken(error)
         if reading.value is not None and not math.isfinite(reading.value):
             reading = dataclasses.replace(reading, value=None, reason="the estimate is not finite")
         return dataclasses.replace(reading, cost_ms=(self._clock() - began) * 1e3)
+
+    def _broken(self, error: Exception) -> Reading:
+        what = f"{type(error).__name__}: {error}"
+        if is_out_of_memory(error):
+            reason, kind = f"not enough memory: {what}", OUT_OF_MEMORY
+        else:
+            reason, kind = f"the measurement failed: {what}", FAILED
+        return Reading(name=self.name, value=None, version=self.version, reason=reason, detail={kind: 1.0})
 
     def _reading(
         self,

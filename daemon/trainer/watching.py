@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from brain.vitals.build import build_vitals
 from brain.vitals.governor import GovernorState, advance, after_tick, governor_points, is_due
+from brain.vitals.live import FAILED, OUT_OF_MEMORY
 from daemon.trainer.alarms import Alarms
+from daemon.vitals_events import MeasurementFailed, MeasurementOutOfMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -29,6 +31,9 @@ class Tick:
     events: list[Event]
 
 
+Breakage = type[MeasurementFailed] | type[MeasurementOutOfMemory]
+
+
 class Watch:
     """All vital signs of one run with their alarms, and what measuring them has cost."""
 
@@ -40,6 +45,7 @@ class Watch:
         self._signs = build_vitals(config, seed=seed) if config.enabled else []
         self._governor = GovernorState()
         self.alarms = Alarms()
+        self._broken: dict[str, Breakage] = {}  # what was last said of each sign whose computation broke
 
     def look(self, moment: Moment) -> Tick | None:
         """Gather this step's evidence; when a tick is due, measure every sign and judge the alarms.
@@ -56,10 +62,23 @@ class Watch:
         if not is_due(self._governor, self._config, step=moment.step):
             return None
         readings = [sign.measure(moment) for sign in self._signs]
-        events = self.alarms.judge(readings, moment, moment.training_seconds)
+        events = self.breakages(readings, moment.step)
+        events += self.alarms.judge(readings, moment, moment.training_seconds)
         cost_seconds = self._clock() - began
         self._governor = after_tick(self._governor, step=moment.step, cost_seconds=cost_seconds)
         return Tick(readings, events)
+
+    def breakages(self, readings: Sequence[Reading], step: int) -> list[Event]:
+        """An event for each sign that broke, or that breaks otherwise than before; a dash alone would hide it."""
+        events: list[Event] = []
+        for reading in readings:
+            kind = _kind_of_breakage(reading)
+            if kind is None:
+                self._broken.pop(reading.name, None)
+            elif self._broken.get(reading.name) is not kind:
+                self._broken[reading.name] = kind
+                events.append(kind(step=step, sign=reading.name, error=" ".join(str(reading.reason).split())))
+        return events
 
     def points(self) -> dict[str, float]:
         """What the governor says: share of the time spent, steps between ticks, cost of a tick."""
@@ -85,3 +104,9 @@ class Watch:
             own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
             if own:
                 sign.load_tensors(own)
+
+
+def _kind_of_breakage(reading: Reading) -> Breakage | None:
+    if OUT_OF_MEMORY in reading.detail:
+        return MeasurementOutOfMemory
+    return MeasurementFailed if FAILED in reading.detail else None

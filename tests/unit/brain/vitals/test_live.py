@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from brain.vitals.live import LiveSign
+from brain.vitals.live import LiveSign, NotMeasurableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +56,34 @@ def test_an_estimate_that_fails_is_not_available_and_says_why(error: Exception) 
     assert reading.value is None
     assert reading.reason is not None
     assert str(error) in reading.reason
+    assert dict(reading.detail) == {"failed": 1.0}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
+    ],
+)
+def test_too_little_memory_is_told_from_other_failures(error: Exception) -> None:
+    reading = Failing(error).measure(moment())
+    assert reading.value is None
+    assert str(reading.reason).startswith("not enough memory")
+    assert dict(reading.detail) == {"out_of_memory": 1.0}
+
+
+def test_what_is_not_available_is_no_failure() -> None:
+    reading = Failing(NotMeasurableError("warming up", {"warming_up": 1.0})).measure(moment())
+    assert (reading.value, reading.reason, dict(reading.detail)) == (None, "warming up", {"warming_up": 1.0})
+
+
+@pytest.mark.parametrize("error", [TypeError("a fault of the program"), AssertionError(), KeyError("x")])
+def test_a_fault_of_the_program_is_not_taken_for_a_failed_measurement(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        Failing(error).measure(moment())
 
 
 def test_a_mistake_of_ours_is_not_hidden() -> None:

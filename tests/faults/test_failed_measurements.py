@@ -1,0 +1,44 @@
+"""A vital sign whose computation breaks is told of; a dash is for what is not available."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from tests.still_loop import StillLoop
+
+if TYPE_CHECKING:
+    from daemon.home import Home
+
+ERRORS = {
+    "measurement_failed": RuntimeError("CUDA error: an illegal memory access was encountered"),
+    "measurement_out_of_memory": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+}
+
+
+@pytest.mark.fault(
+    "A measurement that breaks",
+    tried="the device refuses, or has no memory, whenever the modules of the brain are looked at",
+    happens="each vital sign says so once, as an event with the reason, and learning goes on",
+)
+@pytest.mark.parametrize("kind", ERRORS)
+def test_it_is_an_event_and_learning_goes_on(home: Home, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    loop = StillLoop(home, vitals__every_steps=1, vitals__budget_share=1.0)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ERRORS[kind]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop.parts.brain, "observe", refuse)
+        while loop.parts.watch.points()["vitals_interval_steps"] == 0 or loop.step < 6:
+            loop.learn()
+    while loop.parts.watch._broken:  # until they are measured again
+        loop.learn()
+    said = [event for event in loop.events() if event["kind"].startswith("measurement_")]
+    loop.let_go()
+    assert loop.step >= 6
+    assert {event["kind"] for event in said} == {kind}
+    assert sorted(event["data"]["sign"] for event in said) == ["integration", "phi"]
+    assert all(str(ERRORS[kind]) in event["message"] for event in said)
