@@ -13,8 +13,8 @@ import pytest
 
 from brain.memory.segments import SegmentFile
 from daemon import journal
-from daemon.checkpoint import writer
 from daemon.durable import Disk
+from daemon.streams import decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,11 +43,12 @@ class FailingDisk:
             "checkpoint": (Disk, "write_part"),
             "replay": (SegmentFile, "append"),
             "journal": (journal.Journal, "_put"),
+            "cache": (decoding, "_put"),
         }
         for part in parts or writers:
             owner, name = writers[part]
             monkeypatch.setattr(owner, name, self._unless_failing(getattr(owner, name)))
-        monkeypatch.setattr(writer, "RETRY_SECONDS", 0.0)
+        monkeypatch.setattr("daemon.retry.RETRY_SECONDS", 0.0)
 
     def fail(self) -> None:
         """From now on."""

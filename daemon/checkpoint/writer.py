@@ -29,6 +29,7 @@ from daemon.checkpoint.snapshot import Buffers, Snapshot
 from daemon.durable import Disk, FileRecord, temporary_beside
 from daemon.errors import CheckpointError, NotFoundError
 from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved, Event
+from daemon.retry import retry_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RANDOM_PREFIX = "random|"
-RETRY_SECONDS = 5.0
-RETRY_SECONDS_MAX = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,7 +249,7 @@ class CheckpointWriter:
             step=step,
             reason=reason,
             error=f"{getattr(error, 'strerror', None) or error}{where}",
-            retry_seconds=min(RETRY_SECONDS * 2**self._num_failures, RETRY_SECONDS_MAX),
+            retry_seconds=retry_seconds(self._num_failures),
         )
 
     # Everything below runs in the thread.

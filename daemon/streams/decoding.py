@@ -15,6 +15,8 @@ import zlib
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from daemon.durable import replace_file
+from daemon.retry import Retry
 from daemon.streams.cache_room import trim
 from daemon.streams.encodings import (
     GZIP_WBITS,
@@ -28,6 +30,7 @@ from daemon.streams.encodings import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
     from pathlib import Path
 
 MAX_DECODED_BYTES = 1 << 30
@@ -38,6 +41,10 @@ _CUT_SUFFIX = ".cut.txt"
 
 class UndecodableError(Exception):
     """A document cannot be decoded; the text says why. Never leaves the streams."""
+
+
+class CacheUnwritableError(OSError):
+    """The cache cannot be written for now; the document may be sound, and is to be asked for again."""
 
 
 class Decoded(NamedTuple):
@@ -62,6 +69,8 @@ class DecodedCache:
     What will be read soon is decoded ahead on a thread, so that no step waits for it; the thread dies with the
     process, and what it leaves half written is never read. All documents together take at most `room_bytes`, but for
     those that were read in the last minute: what goes is decoded again when it is asked for.
+
+    `degraded` is None, or why it cannot be written: a full disk, say. It is tried again with back-off.
     """
 
     def __init__(
@@ -70,6 +79,8 @@ class DecodedCache:
         self._folder = folder
         self._max_bytes = max_bytes
         self._room_bytes = room_bytes
+        self.degraded: str | None = None
+        self._retry = Retry()
         self._read_at: dict[str, float] = {}  # name in the folder → monotonic seconds
         self._ahead: dict[str, Future[Decoded]] = {}
         self._orders: queue.SimpleQueue[tuple[Future[Decoded], _Order]] = queue.SimpleQueue()
@@ -91,7 +102,8 @@ class DecodedCache:
 
         Raises:
             UndecodableError: damaged gzip, or an encoding that cannot be told.
-            OSError: the original cannot be read or the cache not be written.
+            CacheUnwritableError: ask again when `due`.
+            OSError: the original cannot be read.
         """
         order = _Order(path, verdict, self._stem(path, size, mtime_ns))
         if (future := self._ahead.pop(order.stem, None)) is not None:
@@ -102,6 +114,11 @@ class DecodedCache:
         with contextlib.suppress(OSError):
             os.utime(made.path)  # so that another process sees it is in use
         return made
+
+    @property
+    def due(self) -> bool:
+        """The cache can be written, as far as is known, or it is time to try again."""
+        return self._retry.due
 
     def note_read(self, path: Path) -> None:
         """A decoded document is being read."""
@@ -127,14 +144,25 @@ class DecodedCache:
         return None
 
     def _make(self, order: _Order) -> Decoded:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        if not self._retry.due:
+            raise CacheUnwritableError(self.degraded)
         partial = self._folder / f"{order.stem}.{os.getpid()}.partial"
         try:
+            with _writing():
+                self._folder.mkdir(parents=True, exist_ok=True)
             cut = self._decode(order.path, order.verdict, partial)
             target = self._folder / (order.stem + (_CUT_SUFFIX if cut else ".txt"))
-            partial.replace(target)
+            with _writing():
+                replace_file(partial, target)
+        except CacheUnwritableError as error:
+            self._retry.failed()
+            self.degraded = f"packed text cannot be decoded into {self._folder} ({error.strerror})"
+            raise
         finally:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink()
+        self._retry.succeeded()
+        self.degraded = None
         decoded = Decoded(target, target.stat().st_size, cut)
         self.note_read(target)
         if math.isfinite(self._room_bytes):
@@ -146,18 +174,45 @@ class DecodedCache:
     def _decode(self, path: Path, verdict: Verdict, target: Path) -> bool:
         """Write the UTF-8 form; returns whether it had to be cut."""
         written = 0
-        with path.open("rb") as original, target.open("wb") as file:
+        with path.open("rb") as original, _created(target) as file:
             original.seek(verdict.hole)
             decoder = codecs.getincrementaldecoder(_encoding(original, verdict))(errors="replace")
             for chunk in _inflated(original) if verdict.gzip else _chunks(original):
                 text = decoder.decode(chunk).encode("utf-8", "replace")
                 if written + len(text) > self._max_bytes:
                     kept = text[: self._max_bytes - written]
-                    file.write(kept[: len(kept) - cut_character(kept)])
+                    _write(file, kept[: len(kept) - cut_character(kept)])
                     return True
-                written += file.write(text)
+                _write(file, text)
+                written += len(text)
             # A character that is not complete is no text yet: what is appended to a followed file completes it.
         return False
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """Tell a failure to write the cache from one to read what is decoded into it."""
+    try:
+        yield
+    except OSError as error:
+        raise CacheUnwritableError(error.errno, error.strerror or str(error)) from error
+
+
+def _created(path: Path) -> FileIO:
+    """A new file without a buffer, so that closing it cannot fail."""
+    with _writing():
+        return path.open("wb", buffering=0)
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    with _writing():
+        _put(file, data)
+
+
+def _put(file: FileIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def decode(content: bytes, *, max_bytes: int = MAX_DECODED_BYTES) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from daemon.events import SourceChanged
@@ -93,7 +94,8 @@ class FollowingReader(SourceReader):
 
     def ready(self) -> tuple[int, ...]:
         """(0,) while there is something to hand out; else the files are looked at again, if it is time."""
-        if not self._sought or (self._next is None and self._look()):
+        again = self._next is None and (bool(self._put_off) and self._cache.due)
+        if not self._sought or again or (self._next is None and self._look()):
             self._next, self._sought = self._find(), True
         return () if self._next is None else (0,)
 
@@ -165,11 +167,15 @@ class FollowingReader(SourceReader):
         )
         if same and document.name not in self._replaced:
             return None
+        if document.name in self._put_off and not self._cache.due:
+            return None
         self._replaced.discard(document.name)
         begin = 0 if before is None or not before.num_bytes else self._goes_on_at(document, before)
         if before is not None and not begin:
             document.verdict = None  # another text, perhaps of another kind
         verdict, num_bytes = settle(document), self._size(document)
+        if document.name in self._put_off:
+            return None  # not marked as read: it is met again
         tail = tail_of(document.path, document.size) if num_bytes else b""
         if verdict.plain:
             num_bytes -= cut_character(tail)  # left until the rest of the character is appended
@@ -235,7 +241,8 @@ class FollowingReader(SourceReader):
         self._compare(before)
         self._tell_private()
         for name in [name for name in self._decoded if not before.same(listing, name)]:
-            self._decoded.pop(name).path.unlink(missing_ok=True)  # a growing file would fill the disk
+            with suppress(OSError):  # Windows, or a disk that is read-only: the cache's own bound finds it
+                self._decoded.pop(name).path.unlink()  # a growing file would fill the disk
         self._keep_verdicts()
         self.state = self.state._replace(fingerprint=listing.fingerprint, extent_bytes=self._extent_bytes())
 

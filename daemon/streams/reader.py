@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from daemon.events import DocumentSkipped, Event, SettingRestored, SourceChanged, SourceOpened
 from daemon.streams.cursor import Extent, SegmentState, SourceState
-from daemon.streams.decoding import Decoded, DecodedCache, UndecodableError
+from daemon.streams.decoding import CacheUnwritableError, Decoded, DecodedCache, UndecodableError
 from daemon.streams.encodings import Verdict
 from daemon.streams.holdout import BLOCK_BYTES, HeldDocument, HeldOutSet, HoldOut
 from daemon.streams.segments import cut
@@ -56,6 +56,7 @@ class SourceReader:
         self._num_segments = num_segments
         self._listing = list_documents(source)
         self._decoded: dict[str, Decoded] = {}
+        self._put_off: set[str] = set()  # until the cache can be written
         self._held_out: HeldOutSet | None = None
         self._stale = False  # the files are to be listed again before the next extent
         self.on_void: Callable[[str], None] = lambda document: None  # noqa: ARG005 (set by the stream)
@@ -303,11 +304,19 @@ class SourceReader:
                 document.verdict = Verdict(skip="undecodable")
                 self.skip(document.name, f"skipped: {error}")
                 return 0
+            except CacheUnwritableError:
+                if document.name not in self._put_off:
+                    self._put_off.add(document.name)
+                    self.skip(
+                        document.name, f"put off: {self._cache.degraded}; it is read once that can be written"
+                    )
+                return 0
             except OSError as error:
                 document.verdict = Verdict(skip="unreadable")
                 self.skip(document.name, f"skipped: {error.strerror or error}")
                 return 0
             self._decoded[document.name] = decoded
+            self._put_off.discard(document.name)
             if decoded.cut:
                 self.skip(document.name, f"only its first {decoded.size} bytes of text are read")
         return decoded.size

@@ -78,7 +78,7 @@ class ExperienceStream:
             names = tuple(f"{names[0]} {number}/{segments}" for number in range(1, segments + 1))
         self._mix = mix(names, lanes=lanes, weights=config.weights)
         room_bytes = keep_as_far_as_sound(cache.parent).cache_gib * GIB
-        decoded = DecodedCache(cache, room_bytes=room_bytes)
+        decoded = self._cache = DecodedCache(cache, room_bytes=room_bytes)
         reader: Callable[..., SourceReader] = SourceReader
         if self._follows:
             reader = partial(FollowingReader, monotonic=monotonic)
@@ -180,6 +180,11 @@ class ExperienceStream:
         place = places[0] if len(places) == 1 else -1 if lane is None else self._lanes[lane].place
         if place in places:
             self._mix.learned(place, loss)
+
+    @property
+    def degraded(self) -> str | None:
+        """Why some documents are put off, None while all that is there can be read."""
+        return self._cache.degraded
 
     def choices(self) -> tuple[Choice, ...]:
         """What each lane decided last since the last call, if the mix is one that acts."""

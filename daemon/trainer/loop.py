@@ -25,6 +25,7 @@ from daemon.events import (
 from daemon.protocol import Goodbye, RunState
 from daemon.trainer.batching import assemble, reading_lanes
 from daemon.trainer.forgetting import wearing
+from daemon.trainer.idling import LOOK_SECONDS
 from daemon.trainer.interrupting import Interrupted
 from daemon.trainer.pace import Pace
 from daemon.trainer.recovery import note_resets, with_due_resets
@@ -160,6 +161,10 @@ class Loop:
         try:
             experience, _ = self.parts.stream.next(lanes)
         except StreamError as error:
+            if self.parts.stream.degraded is not None:  # what there is waits for the disk
+                self.alive()
+                self.parts.pipe.wait_for_news(LOOK_SECONDS)
+                return None
             if not self.session_seconds:
                 raise  # there was nothing from the start: that is a mistake, not a loss
             self.stand_still(str(error))

@@ -23,6 +23,7 @@ from daemon.checkpoint.writer import CheckpointWriter
 from daemon.errors import CheckpointError, NoCheckpointError
 from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved, Event, SettingRestored
 from daemon.protocol import RunState
+from daemon.retry import Retry
 from daemon.trainer.restoring import (
     HELD_OUT_PREFIX,
     PROBES_PREFIX,
@@ -33,7 +34,6 @@ from daemon.trainer.restoring import (
     fit_learning,
     random_states,
 )
-from daemon.trainer.storage import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,6 +143,7 @@ class Saver:
         failing = f"checkpoints cannot be saved ({self._error})" if self._writer.num_failures else None
         loop.set_degraded("checkpoint", failing)
         loop.set_degraded("replay", loop.parts.replay.degraded)
+        loop.set_degraded("cache", loop.parts.stream.degraded)
         if self._committed:
             self._committed = False
             loop.journal.disk_is_back()

@@ -12,12 +12,13 @@ from daemon.errors import UsageError
 from daemon.events import DegradedChanged, RunResumed
 from daemon.home import Home
 from daemon.protocol import Goodbye, Ready, RunState, TrainerOrder
+from daemon.retry import Retry
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.control import HEARTBEAT_SECONDS, Control
 from daemon.trainer.loop import Loop
 from daemon.trainer.pipe import Pipe
 from daemon.trainer.reporting import Reporter
-from daemon.trainer.storage import Retry, is_failing_disk
+from daemon.trainer.storage import is_failing_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

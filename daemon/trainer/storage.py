@@ -6,8 +6,8 @@ import errno
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from daemon.checkpoint.writer import RETRY_SECONDS, RETRY_SECONDS_MAX
 from daemon.errors import CheckpointError
+from daemon.retry import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,31 +31,6 @@ def is_failing_disk(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
-
-
-class Retry:
-    """When to try again what failed: after 5, 10, 20 … at most 300 seconds."""
-
-    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._failures = 0
-        self._at = 0.0
-
-    @property
-    def due(self) -> bool:
-        """Nothing failed, or it is time to try again."""
-        return not self._failures or self._monotonic() >= self._at
-
-    def failed(self) -> float:
-        """It failed again; seconds to wait."""
-        seconds: float = min(RETRY_SECONDS * 2**self._failures, RETRY_SECONDS_MAX)
-        self._failures += 1
-        self._at = self._monotonic() + seconds
-        return seconds
-
-    def succeeded(self) -> None:
-        """What failed may be tried at once."""
-        self._failures = 0
 
 
 class PatientJournal:

@@ -12,9 +12,9 @@ import torch
 from daemon import durable
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.reader import load
-from daemon.checkpoint.writer import RETRY_SECONDS_MAX
 from daemon.config import CheckpointConfig
 from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved, Event
+from daemon.retry import RETRY_SECONDS_MAX
 from tests.unit.daemon.checkpoint.samples import (
     NOON,
     Clock,
