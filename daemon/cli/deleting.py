@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import contextlib
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from daemon.cli.options import HomeOption, JsonOption
 from daemon.cli.printing import err, say
-from daemon.cli.steering import connect
 from daemon.escaping import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from daemon.cli.client import DaemonClient
+    from daemon.home import Home
+    from daemon.supervisor.ledger import Ledger
 
 MOST = 10_000
+PART = 500
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,15 +35,15 @@ def delete(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete a run for good: its checkpoints, what it remembers, its history."""
-    from urllib.parse import quote
-
+    """Delete a run for good: its checkpoints, what it remembers, its history. With or without a daemon."""
     from daemon.cli.output import print_json, size
+    from daemon.home import Home
 
-    with connect(home) as daemon:
-        found = _find(daemon, run)
-        typed = found["id"] if yes else _ask(daemon, found)
-        gone = daemon.delete(f"/runs/{quote(found['id'], safe='')}", confirm=typed, pinned=pinned)
+    opened = Home.open(home, create=False)
+    with _place(opened) as place:
+        found = _find(place.runs(), run)
+        typed = found["id"] if yes else _ask(found, place.sizes(found["id"]))
+        gone = place.delete(found["id"], typed, pinned=pinned)
     if as_json:
         print_json(gone)
         return
@@ -50,7 +55,82 @@ def delete(
     )
 
 
-def _find(daemon: DaemonClient, text: str) -> dict[str, Any]:
+class _Place(Protocol):
+    """Where runs are deleted: a daemon that is asked, or the home itself."""
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All of them."""
+
+    def sizes(self, run_id: str) -> list[int]:
+        """Bytes of each checkpoint of a run."""
+
+    def delete(self, run_id: str, typed: str, *, pinned: bool) -> dict[str, Any]:
+        """Delete one; what went."""
+
+
+class _Asked:
+    """By way of a daemon."""
+
+    def __init__(self, daemon: DaemonClient) -> None:
+        self._daemon = daemon
+
+    def runs(self) -> list[dict[str, Any]]:
+        return list(self._daemon.items("/runs", limit=MOST))
+
+    def sizes(self, run_id: str) -> list[int]:
+        return [one["size_bytes"] for one in self._daemon.items("/checkpoints", limit=MOST, run=run_id)]
+
+    def delete(self, run_id: str, typed: str, *, pinned: bool) -> dict[str, Any]:
+        from urllib.parse import quote
+
+        gone: dict[str, Any] = self._daemon.delete(
+            f"/runs/{quote(run_id, safe='')}", confirm=typed, pinned=pinned
+        )
+        return gone
+
+
+class _Offline:
+    """In a home in which no daemon lives."""
+
+    def __init__(self, home: Home, ledger: Ledger) -> None:
+        self._home = home
+        self._ledger = ledger
+
+    def runs(self) -> list[dict[str, Any]]:
+        found, cursor = self._ledger.run_views(None, PART)
+        while cursor is not None and len(found) < MOST:
+            more, cursor = self._ledger.run_views(cursor, PART)
+            found += more
+        return found
+
+    def sizes(self, run_id: str) -> list[int]:
+        return [info.size_bytes for info in self._ledger.catalogue.list(run_id)]
+
+    def delete(self, run_id: str, typed: str, *, pinned: bool) -> dict[str, Any]:
+        from dataclasses import asdict
+
+        from daemon.supervisor.deleting import delete_offline
+
+        gone = delete_offline(self._home, self._ledger, run_id, confirm=typed, pinned_too=pinned)
+        return {name: value for name, value in asdict(gone).items() if name != "step"}
+
+
+@contextlib.contextmanager
+def _place(home: Home) -> Iterator[_Place]:
+    """The daemon of a home, or the home itself where none lives."""
+    from daemon.cli.client import DaemonClient
+
+    if home.read_daemon_file() is not None:
+        with DaemonClient.connect(home) as daemon:
+            yield _Asked(daemon)
+        return
+    from daemon.supervisor.deleting import without_daemon
+
+    with without_daemon(home) as ledger:
+        yield _Offline(home, ledger)
+
+
+def _find(runs: list[dict[str, Any]], text: str) -> dict[str, Any]:
     """The run of that id, or the only one of that name.
 
     Raises:
@@ -59,7 +139,6 @@ def _find(daemon: DaemonClient, text: str) -> dict[str, Any]:
     """
     from daemon.errors import NotFoundError, UsageError
 
-    runs = list(daemon.items("/runs", limit=MOST))
     for run in runs:
         if run["id"] == text:
             return run
@@ -72,7 +151,7 @@ def _find(daemon: DaemonClient, text: str) -> dict[str, Any]:
     return named[0]
 
 
-def _ask(daemon: DaemonClient, run: dict[str, Any]) -> str:
+def _ask(run: dict[str, Any], sizes: list[int]) -> str:
     """Tell what would go and have the name typed.
 
     Raises:
@@ -83,12 +162,10 @@ def _ask(daemon: DaemonClient, run: dict[str, Any]) -> str:
     from daemon.cli.output import duration, size
     from daemon.errors import UsageError
 
-    checkpoints = list(daemon.items("/checkpoints", limit=MOST, run=run["id"]))
-    num_bytes = sum(one["size_bytes"] for one in checkpoints)
     name, asking = one_line(run["name"]), err()
     asking.say(
         f"{name} ({run['id']}): step {run['step']:,}, {duration(run['training_seconds'])} of learning, "
-        f"{len(checkpoints)} checkpoints of {size(num_bytes)}. All of it will be gone for good."
+        f"{len(sizes)} checkpoints of {size(sum(sizes))}. All of it will be gone for good."
     )
     asking.write(f"Type its name ({name}) to delete it: ")
     typed = sys.stdin.readline() if sys.stdin is not None else ""

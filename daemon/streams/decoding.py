@@ -112,7 +112,8 @@ class DecodedCache:
         if made is None:
             return self._make(order)
         with contextlib.suppress(OSError):
-            os.utime(made.path)  # so that another process sees it is in use
+            # As read just now, for other processes to see; not every file system notes that by itself.
+            os.utime(made.path, ns=(time.time_ns(), made.path.stat().st_mtime_ns))
         return made
 
     @property

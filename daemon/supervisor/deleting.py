@@ -7,8 +7,10 @@ Memories that a fork still replays stay for it; they go once no checkpoint refer
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,14 +18,16 @@ from daemon.checkpoint.manifest import read_manifest
 from daemon.checkpoint.replay_room import drop_all, needed_segments, replayed_folders
 from daemon.checkpoint.run_lock import LOCK, RunLock
 from daemon.durable import remove_durably, sync_directory, write_whole
-from daemon.errors import CheckpointError, ConflictError, DaemonError, UsageError
+from daemon.errors import CheckpointError, ConflictError, DaemonError, NotFoundError, UsageError
 from daemon.home_events import RunDeleted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from daemon.home import Home
     from daemon.supervisor.ledger import Ledger
+    from daemon.supervisor.live_run import LiveRun
     from daemon.supervisor.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -69,11 +73,7 @@ async def delete_run(
     """
     async with supervisor.beginning:  # nobody resumes it meanwhile
         run = await supervisor.run(run_id)
-        if confirm not in {run.name, run.id}:
-            raise UsageError(
-                f"confirm = {confirm!r}: type the run's name ({run.name}) or its id ({run.id}) to delete it",
-                path="confirm",
-            )
+        _check_typed(run, confirm)
         if not run.state.ended or run_id in supervisor.newsroom.lives:
             raise ConflictError(f"{run_id} is {run.state}; stop it first: synapsed stop --run {run_id}")
         try:
@@ -86,6 +86,35 @@ async def delete_run(
             ) from error
         supervisor.newsroom.runs.pop(run_id, None)
     supervisor.newsroom.add_event(None, deleted)
+    return deleted
+
+
+@contextlib.contextmanager
+def without_daemon(home: Home) -> Iterator[Ledger]:
+    """The store and the checkpoints of a home in which no daemon lives, for `delete_offline`.
+
+    Raises:
+        HomeBusyError: one does.
+        DaemonError: the database cannot be opened.
+    """
+    from daemon.checkpoint.catalogue import Catalogue  # noqa: PLC0415 - the daemon has them already
+    from daemon.store.store import Store  # noqa: PLC0415
+    from daemon.supervisor.ledger import Ledger  # noqa: PLC0415
+
+    with home.lock(), Store.open(home.database) as store:
+        yield Ledger(store, Catalogue(home.checkpoints), monotonic=time.monotonic)
+
+
+def delete_offline(
+    home: Home, ledger: Ledger, run_id: str, *, confirm: str, pinned_too: bool = False
+) -> RunDeleted:
+    """As `delete_run`, in a home in which no daemon lives: so no run is alive, but for an orphaned trainer."""
+    run = ledger.load(run_id)
+    if run is None:
+        raise NotFoundError(f"there is no run {run_id}; list them: synapsed runs")
+    _check_typed(run, confirm)
+    deleted = _delete(home, ledger, run_id, run.name, pinned_too=pinned_too)
+    ledger.add_event(None, deleted.record())
     return deleted
 
 
@@ -116,6 +145,14 @@ def belongings(ledger: Ledger, run_id: str) -> Belongings:
         num_bytes=sum(info.size_bytes for info in own),
         replayed_by=tuple(run for run, names in folders.items() if run != run_id and run_id in names),
     )
+
+
+def _check_typed(run: LiveRun, confirm: str) -> None:
+    if confirm not in {run.name, run.id}:
+        raise UsageError(
+            f"confirm = {confirm!r}: type the run's name ({run.name}) or its id ({run.id}) to delete it",
+            path="confirm",
+        )
 
 
 def _delete(home: Home, ledger: Ledger, run_id: str, name: str, *, pinned_too: bool) -> RunDeleted:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daemon.store.store import Store
+
 if TYPE_CHECKING:
+    from daemon.home import Home
     from tests.fake_daemon.world import FakeDaemon
     from tests.unit.daemon.cli.conftest import Call
 
@@ -51,3 +54,18 @@ def test_an_unknown_run_is_one_line(call: Call, daemon: FakeDaemon) -> None:
     assert done.code == 5
     assert done.err == "synapsed: there is no run r-none; list them: synapsed runs\n"
     assert "r-1" in daemon.runs
+
+
+def test_it_works_where_no_daemon_lives(call: Call, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.open(home.database) as store:
+        store.create_run("r-9", name="old one", state="finished", config={})
+    (home.replay / "r-9").mkdir()
+    type_in(monkeypatch, "another\n")
+    assert call("delete", "old one").code == 2
+    assert (home.replay / "r-9").is_dir()
+    gone = call("delete", "old one", "--yes", "--json").json()
+    assert gone == {"run": "r-9", "name": "old one", "num_checkpoints": 0, "freed_bytes": 0, "kept_for": []}
+    assert list(home.replay.iterdir()) == []
+    assert call("delete", "r-9", "--yes").code == 5
+    with Store.open(home.database) as store:
+        assert [event["kind"] for event in store.events().items] == ["run_deleted"]
