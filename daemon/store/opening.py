@@ -39,6 +39,8 @@ ADVICE = (
     ("no space", "make room, then start again"),
     ("permission", "let yourself read and write it and its folder, or choose another --home"),
     ("unable to open", "let yourself read and write it and its folder, or choose another --home"),
+    ("not a database", "the next start keeps it aside and begins a new one"),
+    ("malformed", "the next start keeps it aside and begins a new one"),
     ("connect", "start its server, or mend SYNAPSED_DATABASE_URL"),
 )
 

@@ -43,8 +43,8 @@ def tighten(files: Iterable[Path]) -> None:
         try:
             mode = file.stat().st_mode & 0o777
             if mode & 0o077:
-                file.chmod(PRIVATE)
-                log.warning("others could read %s (mode %o); its mode is 600 now", file, mode)
+                file.chmod(mode & 0o700)  # one that its owner made read-only stays so
+                log.warning("others could read %s (mode %o); its mode is %o now", file, mode, mode & 0o700)
         except FileNotFoundError:
             continue  # the log of a database goes when the last connection closes
         except OSError as error:

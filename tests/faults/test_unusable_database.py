@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from daemon.events import LimitReached
 from daemon.home import Home
 from daemon.store import Store, engine, opening
 from daemon.store import store as store_module
+from daemon.store.privacy import tighten
 from daemon.store.sequence import EventNumbers
 
 if TYPE_CHECKING:
@@ -118,6 +121,18 @@ def test_a_read_only_database_is_no_damaged_one(file: Path, monkeypatch: pytest.
     monkeypatch.setattr("os.access", lambda *_: False)
     assert "let yourself write it" in check_database(file).detail
     assert sorted(path.name for path in file.parent.iterdir()) == ["synapsed.db"]
+
+
+@pytest.mark.fault(
+    "Unusable database",
+    tried="a file that its owner made read-only, and that others may read",
+    happens="others may no longer read it; it is not made writable",
+)
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_what_is_read_only_is_not_made_writable(file: Path) -> None:
+    file.chmod(0o444)
+    tighten([file])
+    assert stat.S_IMODE(file.stat().st_mode) == 0o400
 
 
 @pytest.mark.fault(
