@@ -24,9 +24,10 @@ from daemon.cli import (
     running,
     steering,
 )
-from daemon.cli.printing import OutputGoneError, complain, one_door, say
+from daemon.cli.printing import OutputGoneError, complain, one_door, out, say
 
 PROGRAM = "synapsed"
+EXIT_LOST_OUTPUT = 1
 
 app = typer.Typer(
     name=PROGRAM,
@@ -62,7 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     _forget_service_address()
     with one_door():
-        return _run(arguments)
+        exit_code = _run(arguments)
+        if exit_code == 0 and (lost := out().lost) is not None:
+            return _fail(f"standard output: {lost}", EXIT_LOST_OUTPUT)
+        return exit_code
 
 
 def _forget_service_address() -> None:

@@ -12,6 +12,7 @@ import io
 import logging
 import os
 import select
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -22,12 +23,15 @@ from daemon.escaping import one_line, shown
 logger = logging.getLogger("daemon.output")
 
 LAST_WORDS_SECONDS = 5.0
-# These may be over in a minute; everything else means that nobody will ever read here again.
+# These may be over in a minute; everything else means that nothing will ever be written here again.
 PASSING = frozenset(
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EFBIG", "ENOMEM", "ENOBUFS", "EINTR")
     if hasattr(errno, name)
 )
+
+# The reader has seen enough; nothing is wrong. (Windows says EINVAL.)
+READER_LEFT = frozenset({errno.EPIPE, errno.ECONNRESET, *({errno.EINVAL} if sys.platform == "win32" else ())})
 
 
 class OutputGoneError(OSError):
@@ -40,6 +44,8 @@ class OutputGoneError(OSError):
 class Printer(io.TextIOBase):
     """Standard output or standard error; `gone` says why nothing can be written any more.
 
+    `lost` says why something was not written that should have been; a reader that left is no such reason.
+
     Writes go past Python's buffer: a thread that waits for a terminal holds no lock that the end of the process
     needs, and nothing is left to flush then.
     """
@@ -47,6 +53,7 @@ class Printer(io.TextIOBase):
     def __init__(self, stream: TextIO | None, *, plain: bool = False) -> None:
         """`plain`: nothing that is printed may steer the terminal, colours neither."""
         self.gone: str | None = None if stream is not None else "it was closed from the start"
+        self.lost: str | None = None
         self._stream = stream
         self._plain = plain
         self._raw = _raw_of(stream)
@@ -74,8 +81,11 @@ class Printer(io.TextIOBase):
             try:
                 self._write(shown(text) if self._plain else text)
             except (OSError, ValueError) as error:
-                if getattr(error, "errno", None) not in PASSING:
-                    self.gone = getattr(error, "strerror", None) or str(error)
+                number, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)
+                if number not in READER_LEFT:
+                    self.lost = reason
+                if number not in PASSING:
+                    self.gone = reason
         return len(text)
 
     def flush(self) -> None:
@@ -170,6 +180,12 @@ def one_door() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = before
+
+
+def print_in_the_background_too() -> None:
+    """From now on `stty tostop` does not stop this process for printing: that would stop learning."""
+    if hasattr(signal, "SIGTTOU") and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

@@ -278,14 +278,16 @@ def _run(
         )
         return
 
-    from daemon.cli.printing import complain, stray_output_logged
+    from daemon.cli.printing import complain, out, print_in_the_background_too, stray_output_logged
     from daemon.cli.views import make_view
     from daemon.supervisor.daemon import Daemon
 
+    print_in_the_background_too()
     view = make_view(home, as_json=as_json, open_browser=open_browser)
     daemon = Daemon(home, host=host, port=port, allow_remote=allow_remote, public_url=public, listener=view)
     with stray_output_logged():
         exit_code = daemon.run(request, exit_when_finished=request is not None)
+    out().lost = None  # a run that was learned is a success, whatever became of its lines
     if exit_code and daemon.reason:
         complain(f"synapsed: {daemon.reason}")
     raise typer.Exit(exit_code)

@@ -25,7 +25,6 @@ def ending(on_first: Callable[[str], None], on_second: Callable[[], None]) -> It
 
     Further ones within `ECHO_SECONDS` of the first are its echo and call nothing; nor does a further SIGHUP: of a
     closed terminal kernel, shell and service manager each tell in their own time, and no person asks twice by it.
-    Within it writing to a terminal as a background job does not stop the process.
 
     Outside the main thread no signal arrives, and none is asked for.
     """
@@ -52,10 +51,6 @@ def ending(on_first: Callable[[str], None], on_second: Callable[[], None]) -> It
         # nohup has SIGHUP ignored, and wants it to stay so.
         if before[number] is not signal.SIG_IGN or number != getattr(signal, "SIGHUP", None):
             signal.signal(number, hear_later)  # a loop's own handlers do not exist on Windows
-    if hasattr(signal, "SIGTTOU"):
-        before[signal.SIGTTOU] = signal.signal(
-            signal.SIGTTOU, signal.SIG_IGN
-        )  # `stty tostop` would freeze learning
     # Windows does not interrupt a waiting loop for a signal: there the loop must wake up by itself.
     ticker = asyncio.ensure_future(_tick()) if sys.platform == "win32" else None
     try:

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -14,7 +15,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.cli.output import print_json, print_table
-from daemon.cli.printing import OutputGoneError, Printer, complain, one_door, out, say, stray_output_logged
+from daemon.cli.printing import (
+    OutputGoneError,
+    Printer,
+    complain,
+    one_door,
+    out,
+    print_in_the_background_too,
+    say,
+    stray_output_logged,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,6 +137,24 @@ def test_stray_output_becomes_warnings_also_where_logging_prints_itself(
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     with stray_output_logged():
         print("no handler: logging prints to standard error, which comes here")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")  # noqa: PTH110
+def test_a_command_whose_output_is_lost_has_failed(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full, monkeypatch.context() as patch:  # noqa: PTH123
+        patch.setattr(sys, "stdout", full)
+        called = call("presets")
+    assert (called.code, called.err) == (1, "synapsed: standard output: No space left on device\n")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGTTOU"), reason="no job control here")
+def test_a_daemon_in_the_background_may_print_to_its_terminal() -> None:
+    before = signal.getsignal(signal.SIGTTOU)
+    try:
+        print_in_the_background_too()
+        assert signal.getsignal(signal.SIGTTOU) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTTOU, before)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["presets"], ["brains"], ["--version"], ["nonsense"]])

@@ -53,9 +53,3 @@ async def test_nohup_stays_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
         assert await heard(monkeypatch, signal.SIGHUP) == []
     finally:
         signal.signal(signal.SIGHUP, before)
-
-
-async def test_a_background_job_may_print_to_its_terminal() -> None:
-    with ending(lambda _: None, lambda: None):
-        assert signal.getsignal(signal.SIGTTOU) is signal.SIG_IGN
-    assert signal.getsignal(signal.SIGTTOU) is not signal.SIG_IGN
