@@ -24,7 +24,8 @@ from daemon.cli import (
     running,
     steering,
 )
-from daemon.cli.printing import OutputGoneError, complain, one_door, out, say
+from daemon.cli.printing import complain, one_door, out, say
+from daemon.printer import OutputGoneError
 
 PROGRAM = "synapsed"
 EXIT_LOST_OUTPUT = 1

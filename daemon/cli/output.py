@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import IO, Any, cast
 
-from daemon.cli.printing import Printer, out, say
+from daemon.cli.printing import out, say
 from daemon.escaping import one_line, shown_json
+from daemon.printer import Printer
 
 MISSING = "–"
 PIPED_WIDTH = 240

@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from daemon.cli.output import print_json
-from daemon.cli.printing import OutputGoneError, err, out
+from daemon.cli.printing import err, out
 from daemon.cli.progress import Progress
 from daemon.home import Home
+from daemon.printer import OutputGoneError
 from daemon.protocol import RunState
 
 LINE_EVERY_SECONDS = 3.0

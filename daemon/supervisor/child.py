@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from daemon.printer import Printer
 from daemon.protocol import Goodbye, RunState
 
 if TYPE_CHECKING:
@@ -41,11 +42,9 @@ def enter(entry: str, order: TrainerOrder, connection: Connection, log_path: Pat
 
 
 def redirect_output(log_path: Path) -> None:
-    """Put standard output and error, of native code too, at the end of a file."""
+    """Put standard output and error, of native code too, at the end of a file; a full disk there is no fault here."""
     descriptor = os.open(log_path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and hasattr(stream, "reconfigure"):
-            stream.reconfigure(line_buffering=True)
+    sys.stdout, sys.stderr = Printer(sys.stdout, plain=True), Printer(sys.stderr, plain=True)

@@ -15,16 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.cli.output import print_json, print_table
-from daemon.cli.printing import (
-    OutputGoneError,
-    Printer,
-    complain,
-    one_door,
-    out,
-    print_in_the_background_too,
-    say,
-    stray_output_logged,
-)
+from daemon.cli.printing import complain, one_door, out, print_in_the_background_too, say, stray_output_logged
+from daemon.printer import OutputGoneError, Printer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
