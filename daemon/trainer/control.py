@@ -106,15 +106,12 @@ class Control:
 
     def _end(self, loop: Loop, command: Command, stop: Stop) -> Ending | None:
         """The ending that was ordered, with its last save; None when that failed and the run goes on."""
-        before = loop.run_state
-        loop.enter(RunState.STOPPING, stop.reason)
         for_good = isinstance(stop, StopForGood)
         last = save_last(loop, within_seconds=stop.within_seconds if isinstance(stop, StopForGood) else 0.0)
         if last.error is None or stop.force or for_good:
             self._stop = command
             return Ending(state=RunState.STOPPED, reason=stop.reason, saved=last)
-        loop.enter(before, "not stopped: the last checkpoint could not be saved")
-        result, error = {"state": before.value}, last.error
+        result, error = {"state": loop.run_state.value}, last.error
         self._pipe.say(
             Outcome(id=command.id, ok=False, step=loop.step, result=result, error=error, conflict=True)
         )

@@ -145,6 +145,8 @@ def test_the_trainer_refuses_tries_again_and_obeys(home: Home) -> None:
         assert str(refusal.error).startswith("The checkpoint could not be saved")
         step = trainer.step
         trainer.hear_until(lambda it: it.step > step)
+        states = [event["data"]["after"] for event in trainer.events if event["kind"] == "state_changed"]
+        assert states == ["running"], "a word of stopping that comes late would be believed"
 
         before = trainer.kinds().count("checkpoint_failed")
         trainer.give(StopForGood(reason="the daemon stops", within_seconds=2.5))
