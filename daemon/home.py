@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from daemon.durable import replace_file
 from daemon.errors import HomeBusyError, UsageError
 from daemon.file_lock import is_locked, try_lock
 from daemon.paths import as_path, is_file, reason, shown, status_of
@@ -198,7 +199,7 @@ class Home:
         )
         path_new = self.root / f".{DAEMON_FILE}.{os.getpid()}"
         path_new.write_text(json.dumps(dataclasses.asdict(info), indent=2) + "\n", encoding="utf-8")
-        path_new.replace(self.root / DAEMON_FILE)
+        replace_file(path_new, self.root / DAEMON_FILE)
         return info
 
     def read_daemon_file(self) -> DaemonFile | None:

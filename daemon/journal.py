@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 import logging
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -256,7 +257,8 @@ class Journal:
             sync_directory(self.folder.parent)
         if not self._swept:
             for left_over in filter(is_left_over, list(self.folder.iterdir())):
-                left_over.unlink()
+                with suppress(OSError):  # it only takes room
+                    left_over.unlink()
             self._swept = True
         for path, (sound, damaged) in list(self._repairs.items()):
             if damaged is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ from daemon.checkpoint.manifest import (
 )
 from daemon.checkpoint.writer import RANDOM_PREFIX
 from daemon.errors import CheckpointError, NoCheckpointError
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,7 +104,11 @@ def load_newest(
     kept_as: list[str] = []
 
     def drop(defect: DefectError) -> None:
-        kept_as.append(set_aside(catalogue, defect, emit))
+        try:
+            kept_as.append(set_aside(catalogue, defect, emit))
+        except OSError as error:  # read-only, or in use on Windows: it stays, and is passed over
+            logger.warning("%s could not be set aside: %s", defect.path, error)
+            kept_as.append(defect.path.name)
 
     for info in _candidates(catalogue, run_id, start, drop):
         try:

@@ -317,13 +317,20 @@ class Saver:
                 loop.parts.journal.drop_before(min(own))
             commits = [ReplayCommit.from_json(info.manifest.replay) for info in infos if info.manifest.replay]
             for path in loop.parts.replay.unreferenced(commits):
-                path.unlink(missing_ok=True)  # Windows refuses one that is mapped still
+                _delete(path)
         except (OSError, CheckpointError) as error:
             logger.warning("what no checkpoint needs could not be deleted: %s", error)
             self._dropping.failed()
         else:
             self._pruned = False
             self._dropping.succeeded()
+
+
+def _delete(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError as error:  # Windows: a fork maps it still; it comes up again with the next pruning
+        logger.warning("%s could not be deleted: %s", path, error)
 
 
 def _moment(loop: Loop) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import hashlib
 import importlib.util
@@ -19,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 
 from daemon.api.body import BODY
 from daemon.api.context import Context
+from daemon.durable import replace_file
 
 router = APIRouter(include_in_schema=False)
 
@@ -110,8 +112,9 @@ async def vendored(request: Request, name: str) -> Response:
     path = Path(spec.origin).parent / inside
     headers = {**REVALIDATE, "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
-        path = await asyncio.to_thread(compressed, path, _context(request).home.cache)
-        headers["Content-Encoding"] = "gzip"
+        with contextlib.suppress(OSError):  # a full disk: then it comes as it is
+            path = await asyncio.to_thread(compressed, path, _context(request).home.cache)
+            headers["Content-Encoding"] = "gzip"
     known = request.headers.get("if-none-match")
     response = FileResponse(path, media_type=media_type, headers=headers, stat_result=path.stat())
     if known is not None and known == response.headers.get("etag"):
@@ -150,8 +153,11 @@ def compressed(path: Path, cache: Path) -> Path:
     if not twin.exists():
         cache.mkdir(parents=True, exist_ok=True)
         draft = twin.with_suffix(f".{id(twin):x}.part")
-        draft.write_bytes(gzip.compress(path.read_bytes(), 6, mtime=0))
-        draft.replace(twin)
+        try:
+            draft.write_bytes(gzip.compress(path.read_bytes(), 6, mtime=0))
+            replace_file(draft, twin)
+        finally:
+            draft.unlink(missing_ok=True)
     return twin
 
 
