@@ -23,7 +23,7 @@ class DatabaseStalled(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseHealed(Event):
-    """The database can be written again. `lost`: rows by table for which there was no room meanwhile."""
+    """The database is written again, or goes on too slowly. `lost`: rows by table for which there was no room."""
 
     lost: dict[str, int]
 
@@ -33,7 +33,7 @@ class DatabaseHealed(Event):
         if not self.lost:
             return "The database can be written again; nothing is missing"
         lost = ", ".join(f"{count:,} of {name}" for name, count in sorted(self.lost.items()))
-        return f"The database can be written again; for these rows there was no room: {lost}"
+        return f"The database is written again; for these rows there was no room: {lost}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ up to a bound, beyond which they are dropped and counted. All else waits as daem
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import Counter
@@ -35,6 +36,8 @@ BATCH_SECONDS = 0.25
 MAX_METRIC_ROWS = 200_000
 FIRST_RETRY_SECONDS = 0.25
 LAST_RETRY_SECONDS = 30.0
+# A database that is only too slow loses rows all the time; that is told no more often.
+TELL_EVERY_SECONDS = 60.0
 
 
 class Recorder(Protocol):
@@ -71,6 +74,7 @@ class Writer:
         self._metric_rows = 0  # queued or in the batch at hand
         self._at_hand = 0  # orders of the batch that is being written
         self._told_dropped = 0
+        self._told_at = -math.inf
         self._hurry = False
         self._closing = False
         self._give_up_at: float | None = None
@@ -199,15 +203,24 @@ class Writer:
             healed, self.degraded = self.degraded is not None, None
             self._metric_rows -= sum(map(rows_of, batch))
             self._at_hand -= len(batch)
+            self._changed.notify_all()
+        if healed:
+            log.warning("The database can be written again")
+        now = time.monotonic()
+        if healed or now >= self._told_at + TELL_EVERY_SECONDS:
+            lost = self._take_lost()
+            if healed or lost:
+                self._told_at = now
+                self._on_change(None, lost)
+
+    def _take_lost(self) -> Counter[str]:
+        """Rows by table that had to go and were not told of yet."""
+        with self._changed:
             lost, self._queue.lost = self._queue.lost, Counter()
             if dropped := self.dropped - self._told_dropped:
                 self._told_dropped = self.dropped
                 lost["metrics"] += dropped
-            self._changed.notify_all()
-        if healed or lost:
-            what = ", ".join(f"{count} of {name}" for name, count in lost.items())
-            log.warning("The database can be written again; rows not kept: %s", what or "none")
-            self._on_change(None, lost)
+        return lost
 
 
 def passes(error: Exception) -> bool:

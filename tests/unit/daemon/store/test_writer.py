@@ -96,6 +96,25 @@ def test_metric_rows_are_bounded_and_counted_and_events_never_dropped(
     assert writer.put(rows(100))
 
 
+def test_rows_dropped_by_a_slow_database_are_told_now_and_then(
+    writer: Writer, recorder: FakeRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, int]] = []
+    writer._on_change = lambda _reason, lost: told.append(dict(lost))
+    for _ in range(3):
+        recorder.gate.clear()
+        writer.put(rows(100))
+        assert not writer.put(rows(5))
+        recorder.gate.set()
+        assert writer.flush(10)
+    assert told == [{"metrics": 5}]
+
+    monkeypatch.setattr(writer_module, "TELL_EVERY_SECONDS", 0.0)
+    writer.put(event(1))
+    assert writer.flush(10)
+    assert told == [{"metrics": 5}, {"metrics": 10}]
+
+
 def test_a_full_disk_is_waited_out_and_told(writer: Writer, recorder: FakeRecorder) -> None:
     troubles: list[Exception] = []
     writer._on_trouble = troubles.append
