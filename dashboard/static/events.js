@@ -20,6 +20,7 @@ export function mountEvents(page) {
   const kinds = new Set();
   let limit = SHOWN;
   let cursors = {}; // paging position by scope and kind; null once the end was reached
+  const reached = {}; // oldest event a page has brought, by the same
   let loading = false;
 
   const kindSelect = select("kind", "Kind", [["", "all kinds"]]);
@@ -77,9 +78,12 @@ export function mountEvents(page) {
     const { path, key } = where();
     try {
       const before = visible().length;
+      // What came meanwhile has pushed out some of what was loaded: begin anew, or there would be a hole.
+      if (reached[key] < (page.state.events.at(-1)?.seq ?? 0)) delete cursors[key];
       while (cursors[key] !== null && visible().length === before) {
         const answer = await page.api.get(path, { kind: filter.kind, limit: PAGE, cursor: cursors[key] });
         cursors[key] = answer.next ?? null;
+        reached[key] = answer.items.at(-1)?.seq ?? reached[key];
         page.dispatch({ type: "events", items: answer.items });
       }
       limit = Math.max(limit, Math.min(visible().length, limit + SHOWN));

@@ -1,8 +1,8 @@
 // The live feed: one websocket that comes back by itself, resumes at {epoch, seq} and knows when it has gone stale.
 
 export const PROTOCOL = "synapsed.v1";
-export const STALE_AFTER_MS = 12_000;
-export const DROP_AFTER_MS = 25_000;
+export const STALE_AFTER_MS = 8_000;
+export const DROP_AFTER_MS = 20_000;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
 
@@ -22,7 +22,7 @@ const systemTimers = {
  * Client of `/api/v1/stream`.
  *
  * `onFrame(frame)` gets every frame; `onPhase({phase, retryAt?, attempt?, reason?})` tells where the connection is:
- * connecting, live, stale (silent for 12 s) or reconnecting. `open`, `timers` and `random` are injected in tests.
+ * connecting, live, stale (silent for 8 s) or reconnecting. `open`, `timers` and `random` are injected in tests.
  */
 export class Feed {
   constructor({ url, onFrame, onPhase, open = null, timers = systemTimers, random = Math.random }) {

@@ -2,7 +2,7 @@
 
 import { byId, element, setAttribute, setText } from "./dom.js";
 import { count, duration, fixed, rate } from "./format.js";
-import { degradedReason } from "./state.js";
+import { degradedReason, knownState } from "./state.js";
 
 const FACTS = [
   ["step", "step"],
@@ -32,18 +32,20 @@ export function mountHeader(page) {
     renderConnection(state.connection, retry);
     setText(byId("run-name"), run ? run.name || run.id : "synapsed");
     const badge = byId("run-state");
-    setText(badge, run ? run.state : "no run yet");
-    setAttribute(badge, "data-state", run?.state ?? "unknown");
+    const known = run ? knownState(run, state.connection) : { text: "no run yet", sign: "unknown" };
+    const live = state.connection.phase === "live";
+    setText(badge, known.text);
+    setAttribute(badge, "data-state", known.sign);
     setAttribute(badge, "title", run?.reason && run.state !== "running" ? run.reason : null);
     renderDegraded(run);
     setText(facts.step, count(run?.step));
     setText(facts.samples, count(run?.samples));
     setText(facts.time, duration(run?.training_seconds));
-    setText(facts.pace, run?.state === "running" ? rate(run.pace?.perSecond ?? run.latest?.steps_per_second) : "–");
+    setText(facts.pace, live && run?.state === "running" ? rate(run.pace?.perSecond ?? run.latest?.steps_per_second) : "–");
     setText(facts.brain, run?.brain ? `${run.brain}${run.device ? ` on ${run.device}` : ""}` : "–");
     setText(facts.size, count(run?.num_parameters));
     setText(byId("footer-run"), run ? `${run.id} · session ${run.session ?? "–"}` : "");
-    document.title = run ? `${STATE_SIGN[run.state] ?? "■"} ${fixed(run.latest?.bpc, 2)} BPC · ${run.name || run.id}` : "synapsed";
+    document.title = run ? `${known.sign === "unknown" ? "?" : (STATE_SIGN[run.state] ?? "■")} ${fixed(run.latest?.bpc, 2)} BPC · ${run.name || run.id}` : "synapsed";
   };
 }
 

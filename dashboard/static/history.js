@@ -3,7 +3,10 @@
 const CAPACITY = 3000;
 const COLUMNS = ["step", "time", "min", "max", "mean", "last", "n"];
 
-/** Buckets of one metric, in the order of steps. A bucket of one step has n = 1 and min = max = mean = last. */
+/**
+ * Buckets of one metric, in the order of steps. A bucket of one step has n = 1 and min = max = mean = last. Steps without
+ * a value (not a number, not available) are one bucket of nulls with n = 0: a gap is drawn as a gap.
+ */
 export class Curve {
   constructor(capacity = CAPACITY) {
     this.capacity = capacity;
@@ -24,8 +27,8 @@ export class Curve {
     const tail = this.rows(this.step.findIndex((step) => step > end));
     this.clear();
     for (let index = 0; index < columns.step.length; index += 1) {
-      if (columns.mean[index] === null) continue;
-      this.#push(COLUMNS.map((name) => columns[name][index]));
+      if (columns.mean[index] === null) this.#gap(columns.step[index], columns.time[index]);
+      else this.#push(COLUMNS.map((name) => columns[name][index]));
     }
     for (const row of tail) this.#push(row);
     this.#fit();
@@ -33,9 +36,9 @@ export class Curve {
 
   /** Add a live value. A step that was there before (learned again after a crash) supersedes all from it on. */
   append(step, time, value) {
-    if (value === null || value === undefined || !Number.isFinite(value)) return;
     if (this.length && step <= this.step.at(-1)) this.#truncate(step);
-    this.#push([step, time, value, value, value, value, 1]);
+    if (Number.isFinite(value)) this.#push([step, time, value, value, value, value, 1]);
+    else this.#gap(step, time);
     this.#fit();
   }
 
@@ -72,8 +75,8 @@ export class Curve {
   /** Mean and standard error over the newest `steps` single steps; null when there are fewer than two. */
   recent(steps) {
     let first = this.length;
-    while (first > 0 && this.length - first < steps && this.n[first - 1] === 1) first -= 1;
-    const values = this.mean.slice(first);
+    while (first > 0 && this.length - first < steps && this.n[first - 1] <= 1) first -= 1;
+    const values = this.mean.slice(first).filter((value) => value !== null);
     if (values.length < 2) return null;
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
@@ -82,6 +85,11 @@ export class Curve {
 
   #push(row) {
     COLUMNS.forEach((name, column) => this[name].push(row[column]));
+  }
+
+  /** No value from this step on. Before the first value there is nothing to leave a gap in. */
+  #gap(step, time) {
+    if (this.length && this.n.at(-1) > 0) this.#push([step, time, null, null, null, null, 0]);
   }
 
   #truncate(step) {
@@ -107,13 +115,36 @@ export class Curve {
     let sum = 0;
     let n = 0;
     for (let index = start; index < end; index += 1) {
+      if (this.n[index] === 0) continue;
       least = Math.min(least, this.min[index]);
       most = Math.max(most, this.max[index]);
       sum += this.mean[index] * this.n[index];
       n += this.n[index];
     }
-    return [this.step[end - 1], this.time[end - 1], least, most, sum / n, this.last[end - 1], n];
+    const [step, time] = [this.step[end - 1], this.time[end - 1]];
+    if (n === 0) return [step, time, null, null, null, null, 0];
+    let last = end - 1;
+    while (this.n[last] === 0) last -= 1;
+    return [step, time, least, most, sum / n, this.last[last], n];
   }
+}
+
+/**
+ * Buckets of a metric that every step has, with a bucket of nulls wherever steps are missing between two of them: what
+ * was never told is not drawn as if it had been.
+ */
+export function withHoles(buckets) {
+  const holed = Object.fromEntries(COLUMNS.map((name) => [name, []]));
+  buckets.step.forEach((step, index) => {
+    const before = buckets.step[index - 1];
+    if (index > 0 && step - before > 2 * Math.max(buckets.n[index], buckets.n[index - 1], 1) + 1) {
+      for (const name of COLUMNS) holed[name].push(null);
+      holed.step[holed.step.length - 1] = (before + step) / 2;
+      holed.n[holed.n.length - 1] = 0;
+    }
+    for (const name of COLUMNS) holed[name].push(buckets[name][index]);
+  });
+  return holed;
 }
 
 /** First index whose value is ≥ target in an ascending array. */

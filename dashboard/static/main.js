@@ -18,6 +18,7 @@ import { mountRuns } from "./runs.js";
 import { mountSchedule } from "./schedule.js";
 import { mountTiles } from "./tiles.js";
 import { mountVoice } from "./voice.js";
+import { fenced } from "./fence.js";
 import { METRICS } from "./plots.js";
 
 const RENDER_EVERY_MS = 200;
@@ -43,21 +44,22 @@ let loadedGaps = 0;
 let seriesRequest = 0;
 let gapTimer = null;
 
+// Each with the place it stands in: what goes wrong in one is said there, and stays there.
 const panels = [
-  mountHeader(page),
-  mountControls(page),
-  mountAlarms(page),
-  mountTiles(page),
-  mountCharts(page),
-  mountVoice(page),
-  mountEvents(page),
-  mountHeldOut(page),
-  mountMemory(page),
-  mountGrowth(page),
-  mountCheckpoints(page),
-  mountRuns(page),
-  mountSchedule(page),
-];
+  [mountHeader, ".masthead"],
+  [mountControls, ".masthead"],
+  [mountAlarms, "#alarms"],
+  [mountTiles, "#tiles"],
+  [mountCharts, "#curves"],
+  [mountVoice, ".says-now"],
+  [mountEvents, ".events"],
+  [mountHeldOut, ".held-out"],
+  [mountMemory, ".memory"],
+  [mountGrowth, ".growth"],
+  [mountCheckpoints, ".checkpoints"],
+  [mountRuns, ".runs"],
+  [mountSchedule, ".schedule"],
+].map(([mount, place]) => fenced(page, mount, document.querySelector(place)));
 
 function dispatch(action) {
   const before = page.state;
@@ -104,7 +106,25 @@ async function loadSeries(run) {
   }
 }
 
+/** The run of the address, where it is none of the newest; one that is unknown is said to be. */
+async function findChosen() {
+  const wanted = page.state.chosen;
+  if (wanted === null || page.state.runs[wanted]) return;
+  try {
+    dispatch({ type: "run", run: await page.api.get(`/runs/${encodeURIComponent(wanted)}`) });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 404 || page.state.chosen !== wanted) return;
+    const other = page.shown();
+    say(`There is no run ${wanted} here; it may have been deleted.${other ? ` Shown instead: ${other.name || other.id}.` : ""}`);
+  }
+}
+
+function wantedRun() {
+  return new URLSearchParams(location.hash.slice(1)).get("run");
+}
+
 function choose(run) {
+  byId("notice").hidden = true;
   history.replaceState(null, "", run ? `#run=${encodeURIComponent(run)}` : location.pathname);
   dispatch({ type: "choose", run });
 }
@@ -114,6 +134,7 @@ function onFrame(frame) {
   if (frame.type === "delta" && run && frame.run === run.id) page.history.append(frame);
   dispatch(frame);
   for (const listener of page.onFrame) listener(frame);
+  if (frame.type === "snapshot") findChosen();
   if (page.state.missingAfter !== null) fillMissing(page.state.missingAfter);
 }
 
@@ -143,15 +164,19 @@ function notice(error) {
   if (!(error instanceof ApiError)) throw error;
   const signedOut = error.status === 401 || error.status === 403;
   if (!signedOut && error.status === 0) return; // the connection badge tells it already
-  const box = byId("notice");
-  box.textContent = signedOut
+  say(signedOut
     ? "This browser is not signed in to the daemon. Run synapsed open on its machine, and open the address that it prints."
-    : error.message;
+    : error.message);
+}
+
+function say(text) {
+  const box = byId("notice");
+  box.textContent = text;
   box.hidden = false;
 }
 
 function begin() {
-  const wanted = new URLSearchParams(location.hash.slice(1)).get("run");
+  const wanted = wantedRun();
   if (wanted) page.state = { ...page.state, chosen: wanted };
   const stream = new URL("api/v1/stream", document.baseURI);
   stream.protocol = stream.protocol === "https:" ? "wss:" : "ws:";
@@ -164,6 +189,11 @@ function begin() {
   render();
   document.body.dataset.mounted = "";
   page.feed.start();
+  addEventListener("hashchange", () => {
+    byId("notice").hidden = true;
+    dispatch({ type: "choose", run: wantedRun() });
+    findChosen();
+  });
   addEventListener("online", () => page.feed.retryNow());
   addEventListener("pagehide", () => page.feed.stop());
   addEventListener("pageshow", (shown) => shown.persisted && page.feed.start());

@@ -1,8 +1,9 @@
 // What Plotly is told to draw: pure functions from curves, view and colours to traces and layout.
 
 import { count, metricValue, words } from "./format.js";
+import { withHoles } from "./history.js";
 
-/** The plots, in order. `band` draws the spread of each bucket behind the mean. */
+/** The plots, in order. `band` draws the spread of each bucket behind the mean; `dense`: every step has a value. */
 export const PLOTS = [
   {
     id: "loss",
@@ -10,7 +11,7 @@ export const PLOTS = [
     size: "wide",
     marks: true,
     series: [
-      { metric: "bpc", color: "--curve-1", band: true },
+      { metric: "bpc", color: "--curve-1", band: true, dense: true },
       { metric: "replay_bpc", color: "--curve-2" },
       { metric: "held_out_bpc", color: "--curve-3", dots: true },
     ],
@@ -38,10 +39,12 @@ export const PLOTS = [
       { metric: "weight_norm", color: "--curve-4", dash: "dot" },
     ],
   },
-  { id: "rate", title: "Learning rate", size: "", series: [{ metric: "learning_rate", color: "--curve-4" }] },
-  { id: "gradient", title: "Gradient norm", size: "", series: [{ metric: "grad_norm", color: "--curve-2", band: true }] },
-  { id: "time", title: "Step time, seconds", size: "", series: [{ metric: "step_seconds", color: "--curve-3", band: true }] },
+  { id: "rate", title: "Learning rate", size: "", series: [{ metric: "learning_rate", color: "--curve-4", dense: true }] },
+  { id: "gradient", title: "Gradient norm", size: "", series: [{ metric: "grad_norm", color: "--curve-2", band: true, dense: true }] },
+  { id: "time", title: "Step time, seconds", size: "", series: [{ metric: "step_seconds", color: "--curve-3", band: true, dense: true }] },
 ];
+
+const MOST_BANDS = 20;
 
 /** Every metric the plots draw: what is asked of the series API. */
 export const METRICS = [...new Set(PLOTS.flatMap((plot) => plot.series.map((one) => one.metric)))];
@@ -81,6 +84,7 @@ export function traces(plot, { curveOf, range, logarithmic, colors, hidden, poin
     if (hidden.has(series.metric)) continue;
     let buckets = curveOf(series.metric).view(range?.[0] ?? null, range?.[1] ?? null, points, logarithmic);
     if (logarithmic) buckets = positive(buckets);
+    if (series.dense) buckets = withHoles(buckets);
     const color = colors(series.color);
     if (series.band && buckets.n.some((n) => n > 1)) drawn.push(...spread(buckets, color));
     drawn.push(line(series, buckets, color));
@@ -95,13 +99,18 @@ function positive(buckets) {
 }
 
 function line(series, buckets, color) {
+  const dots = buckets.step.length < (series.dots ? 200 : 20);
+  // A value with a gap on either side has no line to be seen by.
+  const alone = (index) => buckets.mean[index] !== null && (buckets.mean[index - 1] ?? null) === null && (buckets.mean[index + 1] ?? null) === null;
+  const sizes = buckets.mean.map((_, index) => (dots || alone(index) ? 4 : 0));
   return {
     type: "scatter",
-    mode: buckets.step.length < (series.dots ? 200 : 20) ? "lines+markers" : "lines",
+    mode: sizes.some((size) => size > 0) ? "lines+markers" : "lines",
+    connectgaps: false,
     x: buckets.step,
     y: buckets.mean,
     line: { color, width: 1.6, dash: series.dash ?? "solid" },
-    marker: { color, size: 4 },
+    marker: { color, size: sizes, line: { width: 0 } },
     name: "",
     showlegend: false,
     customdata: buckets.step.map((_, index) => hover(series.metric, buckets, index)),
@@ -110,6 +119,7 @@ function line(series, buckets, color) {
 }
 
 function hover(metric, buckets, index) {
+  if (buckets.n[index] === 0) return `${words(metric)}: no value`;
   const mean = metricValue(metric, buckets.mean[index]);
   const label = words(metric);
   if (buckets.n[index] <= 1) return `${label} ${mean}`;
@@ -120,11 +130,22 @@ function hover(metric, buckets, index) {
 
 /** Minimum and maximum of each bucket as a shaded band, so a spike is seen at any zoom. */
 function spread(buckets, color) {
-  const edge = { type: "scatter", mode: "lines", x: buckets.step, line: { width: 0, color }, hoverinfo: "skip", showlegend: false };
-  return [
-    { ...edge, y: buckets.min },
-    { ...edge, y: buckets.max, fill: "tonexty", fillcolor: faded(color) },
-  ];
+  const edge = { type: "scatter", mode: "lines", line: { width: 0, color }, hoverinfo: "skip", showlegend: false };
+  return stretches(buckets).flatMap(([start, end]) => [
+    { ...edge, x: buckets.step.slice(start, end), y: buckets.min.slice(start, end) },
+    { ...edge, x: buckets.step.slice(start, end), y: buckets.max.slice(start, end), fill: "tonexty", fillcolor: faded(color) },
+  ]);
+}
+
+/** [start, end) of each stretch without a gap; a fill knows none of its own. Many short ones are not worth a band. */
+function stretches(buckets) {
+  const found = [];
+  for (let index = 0; index < buckets.step.length; index += 1) {
+    if (buckets.mean[index] === null) continue;
+    if (index > 0 && found.length && buckets.mean[index - 1] !== null) found.at(-1)[1] = index + 1;
+    else found.push([index, index + 1]);
+  }
+  return found.filter(([start, end]) => end - start > 1).slice(-MOST_BANDS);
 }
 
 /** A colour `#rrggbb` at a fifth of its strength. */

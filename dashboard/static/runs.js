@@ -5,7 +5,7 @@ import { ApiError } from "./api.js";
 import { confirmTyped } from "./confirm.js";
 import { byId, element, reconcile, setAttribute, setText, timeElement } from "./dom.js";
 import { bytes, count, duration, fixed } from "./format.js";
-import { ended, runList } from "./state.js";
+import { ended, knownState, runList } from "./state.js";
 import { rowButton, table } from "./table.js";
 
 const COLUMNS = [
@@ -57,8 +57,8 @@ export function mountRuns(page) {
     view.node.hidden = runs.length === 0;
     more.hidden = cursor === null || runs.length < 20;
     follow.hidden = state.chosen === null;
-    reconcile(view.body, runs, (run) => run.id, (run) => build(page, run, remove), (node, run) => update(node, run, shown));
-    for (const node of view.body.children) update(node, state.runs[node.dataset.key], shown);
+    reconcile(view.body, runs, (run) => run.id, (run) => build(page, run, remove), (node, run) => update(node, run, shown, state.connection));
+    for (const node of view.body.children) update(node, state.runs[node.dataset.key], shown, state.connection);
   };
 }
 
@@ -77,11 +77,12 @@ function build(page, run, remove) {
   );
 }
 
-function update(node, run, shown) {
+function update(node, run, shown, connection) {
   const cell = (name) => node.querySelector(`[data-cell="${name}"]`);
   const badge = cell("state");
-  setText(badge, run.state);
-  setAttribute(badge, "data-state", run.state);
+  const known = knownState(run, connection);
+  setText(badge, known.text);
+  setAttribute(badge, "data-state", known.sign);
   allow(node.querySelector('[data-act="delete"]'), ended(run.state) ? null : `the run is ${run.state}; stop it first`);
   setText(cell("step"), count(run.step));
   setText(cell("bpc"), fixed(run.latest?.bpc));

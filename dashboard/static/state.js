@@ -1,7 +1,7 @@
 // All the page knows beside the curves, and the one pure function that changes it. No DOM, no network.
 
 const ENDED = new Set(["stopped", "finished", "crashed"]);
-const MAX_EVENTS = 2000;
+const MAX_EVENTS = 2000; // as they come; what a reader asks for on top is kept as well
 const RATE_WINDOW_SECONDS = 8;
 
 /** The page before anything is known. */
@@ -12,6 +12,7 @@ export function initialState() {
     suggested: null, // the run the daemon proposes to show
     chosen: null, // the run the reader picked; null follows what learns
     events: [], // newest first, unique by seq
+    eventLimit: MAX_EVENTS, // grows with every page of older ones the reader asks for
     missingAfter: null, // events after this seq are to be fetched
     schedule: [],
     operations: {},
@@ -39,6 +40,12 @@ export function shownRun(state) {
   return (
     state.runs[state.chosen] ?? activeRun(state) ?? state.runs[state.suggested] ?? runList(state)[0] ?? null
   );
+}
+
+/** The state of a run in words: without the daemon nobody knows what it does, only what was last heard of it. */
+export function knownState(run, connection) {
+  const certain = connection.phase === "live" || ended(run.state);
+  return { text: certain ? run.state : `last known: ${run.state}`, sign: certain ? run.state : "unknown" };
 }
 
 // States in which the trainer takes orders between two steps.
@@ -86,7 +93,7 @@ const HANDLERS = {
   // Acts of the page itself.
   choose: (state, { run }) => ({ ...state, chosen: run }),
   runs: (state, { items }) => putRuns(state, items),
-  events: (state, { items }) => addEvents(state, items),
+  events: (state, { items }) => addEvents({ ...state, eventLimit: Math.max(state.eventLimit, state.events.length + items.length) }, items),
   filled: (state) => ({ ...state, missingAfter: null }),
   schedule: (state, { items }) => ({ ...state, schedule: items }),
   job: (state, { job }) => ({ ...state, schedule: state.schedule.map((old) => (old.id === job.id ? job : old)) }),
@@ -122,7 +129,7 @@ function addEvents(state, items) {
   const fresh = items.filter((event) => !known.has(event.seq));
   if (fresh.length === 0) return state;
   const events = [...fresh, ...state.events].sort((a, b) => b.seq - a.seq);
-  return withoutDeleted({ ...state, events: events.slice(0, MAX_EVENTS) }, fresh);
+  return withoutDeleted({ ...state, events: events.slice(0, state.eventLimit) }, fresh);
 }
 
 /** A run that was deleted is gone here as well, whoever deleted it; its id is never given twice. */

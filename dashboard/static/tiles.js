@@ -181,14 +181,18 @@ function drawSpark(path, curve) {
   setAttribute(path, "d", sparkPath(curve.view(null, null, SPARK_POINTS).mean));
 }
 
-/** Path of a sparkline over a 100 × 30 box, 2 of margin above and below; empty for fewer than two values. */
+/** Path of a sparkline over a 100 × 30 box, 2 of margin above and below; empty for fewer than two values; null leaves a gap. */
 export function sparkPath(values) {
-  if (values.length < 2) return "";
-  const least = Math.min(...values);
-  const span = Math.max(...values) - least || 1;
-  const points = values.map((value, index) => {
-    const x = (index / (values.length - 1)) * 100;
-    return `${x.toFixed(1)} ${(28 - ((value - least) / span) * 26).toFixed(1)}`;
-  });
-  return `M${points.join("L")}`;
+  const known = values.filter((value) => value !== null);
+  if (known.length < 2) return "";
+  const least = Math.min(...known);
+  const span = Math.max(...known) - least || 1;
+  return values
+    .map((value, index) => {
+      if (value === null) return "";
+      const x = (index / (values.length - 1)) * 100;
+      const begins = (values[index - 1] ?? null) === null;
+      return `${begins ? "M" : "L"}${x.toFixed(1)} ${(28 - ((value - least) / span) * 26).toFixed(1)}`;
+    })
+    .join("");
 }
