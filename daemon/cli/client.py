@@ -11,6 +11,7 @@ from typing import Any, Self
 import httpx
 
 from daemon.errors import ConflictError, DaemonError, NotFoundError, NotRunningError, UsageError
+from daemon.escaping import one_line
 from daemon.home import Home
 from daemon.protocol import RunState
 
@@ -143,6 +144,9 @@ class DaemonClient:
     def _ask(self, method: str, path: str, **request: Any) -> Any:
         try:
             answer = self._http.request(method, path, **request)
+        except UnicodeEncodeError as error:
+            given = one_line(error.object[max(0, error.start - 20) : error.start + 1])
+            raise UsageError(f"an argument is no UTF-8 (at …{given}); type it in UTF-8") from None
         except httpx.ConnectError as error:
             raise NotRunningError(f"nothing answers at {self.url}; start a daemon: synapsed start") from error
         except httpx.TimeoutException as error:

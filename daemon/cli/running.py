@@ -125,6 +125,7 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Carry on from a checkpoint, bit-exactly; limits count from here, settings lie over the stored ones."""
+    from daemon.cli.feeding import unicode_of
     from daemon.config_loading import override_config, resolve_config
     from daemon.preset_files import read_preset
     from daemon.supervisor.requests import ResumeRequest
@@ -150,7 +151,11 @@ def resume(
         request = _start_request(preset, {**overrides, **limits}, name)
     else:
         request = ResumeRequest(
-            checkpoint=checkpoint, overrides=overrides, hours=hours, steps=steps, name=name
+            checkpoint=checkpoint,
+            overrides=overrides,
+            hours=hours,
+            steps=steps,
+            name=None if name is None else unicode_of(name, "--name"),
         )
     _run(
         context,
@@ -230,10 +235,12 @@ def serve(
 
 
 def _start_request(preset: str | None, overrides: dict[str, Any], name: str | None) -> StartRequest:
+    from daemon.cli.feeding import unicode_of
     from daemon.config_loading import resolve_config
     from daemon.supervisor.requests import StartRequest
 
-    return StartRequest(config=resolve_config(preset=preset, overrides=overrides), name=name)
+    config = resolve_config(preset=preset, overrides=overrides)
+    return StartRequest(config=config, name=None if name is None else unicode_of(name, "--name"))
 
 
 def _nothing_to_resume(home_path: Path | None) -> bool:

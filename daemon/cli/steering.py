@@ -27,7 +27,6 @@ FURTHER_METRICS = (
     ("Steps/s", "steps_per_second"),
 )
 STANDARD_INPUT = "-"
-FEED_CHUNK_CHARACTERS = 200_000  # at most 4 bytes each: below the daemon's 1 MiB
 
 
 def add_to(app: typer.Typer) -> None:
@@ -145,27 +144,41 @@ def feed(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE…", help="Text files, gzip too; - reads standard input.")
     ],
+    begin_bytes: Annotated[
+        int,
+        typer.Option(
+            "--from", min=0, metavar="BYTES", help="Go on with one file from this byte of its text."
+        ),
+    ] = 0,
     run_id: RunOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Push text into the experience of the run that learns; journaled before it is acknowledged."""
+    from daemon.cli.feeding import BrokenOffError, push
     from daemon.cli.output import print_json, size
+    from daemon.errors import UsageError
     from daemon.home import Home
     from daemon.paths import as_path, refuse_private
 
+    if begin_bytes and len(files) != 1:
+        raise UsageError("--from goes on with one file: name that one alone")
     own = Home.open(home, create=False).root
     for name in set(files) - {STANDARD_INPUT}:
         refuse_private(as_path(name), own)
     texts = {name: read_text(name) for name in files}  # all are readable before any is sent
-    results = []
+    results: list[dict[str, Any]] = []
     with connect(home) as daemon:
         run = daemon.run(run_id)
         for name, text in texts.items():
-            for begin in range(0, len(text), FEED_CHUNK_CHARACTERS):
-                chunk = {"text": text[begin : begin + FEED_CHUNK_CHARACTERS]}
-                operation = daemon.finished(daemon.post(f"/runs/{run['id']}/experience", chunk))
-            num_bytes = len(text.encode())
+            try:
+                operation = push(daemon, run["id"], name, text, begin_bytes=begin_bytes)
+            except BrokenOffError as broken:
+                if as_json:
+                    go_on = {"file": name, "from": broken.num_bytes}
+                    print_json({"run": run["id"], "fed": results, "go_on": go_on})
+                raise
+            num_bytes = len(text.encode()) - begin_bytes
             results.append({"file": name, "num_bytes": num_bytes, "operation": operation["id"]})
             if not as_json:
                 said = "standard input" if name == STANDARD_INPUT else name
@@ -194,9 +207,11 @@ def ask(
     as_json: JsonOption = False,
 ) -> None:
     """Let the brain go on from a text; with nothing running, from the newest checkpoint."""
+    from daemon.cli.feeding import unicode_of
     from daemon.cli.output import print_json
     from daemon.home import Home
 
+    text = unicode_of(text, "the text to ask")
     settings = {"max_bytes": max_bytes, "temperature": temperature, "top_p": top_p}
     opened = Home.open(home, create=False)
     answer = None if checkpoint_name else _live_answer(opened, run_id, {"prompt": text, **settings})

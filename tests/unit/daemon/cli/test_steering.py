@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon.cli.steering import FEED_CHUNK_CHARACTERS, read_text
+from daemon.cli.feeding import CHUNK_CHARACTERS
+from daemon.cli.steering import read_text
 from daemon.errors import UsageError
 from daemon.streams.decoding import UndecodableError, decode
 
@@ -74,7 +75,7 @@ def test_stop_ends_a_daemon_in_which_nothing_learns(call: Call, daemon: FakeDaem
 
 
 def test_feed_sends_files_in_pieces_the_daemon_takes(call: Call, daemon: FakeDaemon, tmp_path: Path) -> None:
-    text = "ж" * (FEED_CHUNK_CHARACTERS + 10)
+    text = "ж" * (CHUNK_CHARACTERS + 10)
     (tmp_path / "long.txt").write_text(text, encoding="utf-8")
     document = call("feed", str(tmp_path / "long.txt"), "--json").json()
     assert document["fed"][0]["num_bytes"] == 2 * len(text)

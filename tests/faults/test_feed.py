@@ -1,0 +1,82 @@
+"""More text than there is room for, and text that is none."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from daemon.home import Home
+    from tests.daemon_process import DaemonProcess
+
+pytestmark = pytest.mark.faults
+
+ROOM = 16 << 20
+
+
+def command(home: Home, *arguments: str | bytes) -> subprocess.CompletedProcess[str]:
+    whole = [sys.executable, "-m", "daemon", *arguments, "--home", str(home.root)]
+    return subprocess.run(whole, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.fault(
+    "Text pushed in",
+    tried="17 MiB are fed to a run that reads nothing; then the rest of them",
+    happens="one line says how much is journaled and the command that goes on from there; nothing is taken twice",
+)
+def test_more_than_there_is_room_for_can_be_gone_on_with(
+    home: Home, launch: Callable[..., DaemonProcess], tmp_path: Path
+) -> None:
+    daemon = launch("start", "--preset", "tiny")
+    daemon.wait_for_line("Step ")
+    assert command(home, "pause").returncode == 0
+    large = tmp_path / "large.txt"
+    large.write_text("0123456789abcde\n" * ((ROOM + (1 << 20)) // 16))
+    fed = command(home, "feed", str(large))
+    found = re.search(r"Go on from there: synapsed feed --from (\d+) ", fed.stderr)
+    assert found, fed.stderr
+    taken = int(found[1])
+    assert (fed.returncode != 0, len(fed.stderr.splitlines()), ROOM - 250_000 < taken <= ROOM) == (
+        True,
+        1,
+        True,
+    )
+    again = command(home, "feed", "--from", str(taken), str(large))
+    assert f"--from {taken} " in again.stderr
+    info = home.read_daemon_file()
+    assert info is not None
+    token = {"Authorization": f"Bearer {home.token()}"}
+    events = httpx.get(
+        f"{info.url}/api/v1/events",
+        params={"kind": "experience_pushed", "limit": 500},
+        headers=token,
+        timeout=60,
+    ).json()["items"]
+    assert sum(event["data"]["num_bytes"] for event in events) == taken
+
+
+@pytest.mark.fault(
+    "Text pushed in",
+    tried="ask, names and settings whose bytes are no UTF-8, from a terminal of another encoding",
+    happens="one line names the byte and what to do; no traceback, no 500",
+)
+def test_an_argument_that_is_no_text_is_one_line(home: Home) -> None:
+    for arguments in (
+        (b"ask", b"caf\xe9"),
+        (b"start", b"--name", b"caf\xe9"),
+        (b"start", b"--set", b"preset=caf\xe9"),
+        (b"resume", b"--name", b"caf\xe9"),
+        (b"start", b"--brain", b"caf\xe9"),
+        (b"status", b"--run", b"caf\xe9"),
+    ):
+        said = command(home, *arguments)
+        assert (said.returncode != 0, len(said.stderr.splitlines())) == (True, 1), (arguments, said.stderr)
+        assert said.stderr.startswith("synapsed: ")
