@@ -151,3 +151,38 @@ def test_nobody_else_reads_database_or_copies(tmp_path: Path) -> None:
         os.umask(before)
     assert set(found.values()) == {0o600}
     assert {"synapsed.db", "synapsed.db-wal", "synapsed.db-shm", "older.db", "newer.db"} <= set(found)
+
+
+@pytest.mark.fault(
+    "Database backup",
+    tried="the daily check of the database when the daemon stops, and beside a reader that will not end",
+    happens="the check is given up, the reader is not waited for; the writer goes on",
+)
+def test_the_daily_check_keeps_nobody_waiting(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert store.file is not None
+    with closing(sqlite3.connect(store.file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM metrics").fetchone()
+        store.add_columns("r-1", 1, {"step": [9000], "time": [1.0], "bpc": [1.0]})
+        assert store.flush()
+        assert store.upkeep() == "ok"
+        store.add_columns("r-1", 1, {"step": [9001], "time": [1.0], "bpc": [1.0]})
+        assert store.flush()
+        assert store.degraded is None
+
+    monkeypatch.setattr(copying, "LOOK_EVERY", 1)
+    store._leaving.set()
+    assert store.upkeep() == "tidied, not checked to the end: the daemon stops"
+
+
+@pytest.mark.fault(
+    "Database backup",
+    tried="the daily check finds damage",
+    happens="the job fails with the damage named, and the next start looks at the whole file",
+)
+def test_damage_found_by_the_check_is_no_success(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert store.file is not None
+    monkeypatch.setattr(upkeep, "quick_check", lambda _connection: "page 7 is torn")
+    with pytest.raises(DaemonError, match=r"is damaged \(page 7 is torn\)\. Restart"):
+        store.upkeep()
+    assert store.file.with_name("synapsed.db-suspect").exists()
