@@ -221,7 +221,7 @@ def _check(layers: list[Layer], preset: str) -> RunConfig:
 def _with_located_data(config: RunConfig, layers: list[Layer]) -> RunConfig:
     """Data paths made absolute and checked at once."""
     try:
-        data = locate(config.stream.data)
+        data = locate(config.stream.data, may_fill=config.stream.at_end == "wait")
     except UsageError as error:
         raise ConfigError(f"{error}{_origin(layers, ('stream', 'data'))}", path="stream.data") from None
     return dataclasses.replace(config, stream=dataclasses.replace(config.stream, data=data))

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def locate(paths: Sequence[str]) -> tuple[str, ...]:
+def locate(paths: Sequence[str], *, may_fill: bool = False) -> tuple[str, ...]:
     """The same paths made absolute, so that a run finds them from any folder; links stay links.
+
+    `may_fill` lets an empty folder pass.
 
     Raises:
         UsageError: when one is missing (names the nearest that exists), cannot be looked at, or is a folder
             without any file.
     """
-    return tuple(as_text(_located(as_path(path))) for path in paths)
+    return tuple(as_text(_located(as_path(path), may_fill=may_fill)) for path in paths)
 
 
 def require_data(paths: Sequence[str], *, home: Path) -> None:
@@ -42,14 +44,14 @@ def require_data(paths: Sequence[str], *, home: Path) -> None:
             raise UsageError(says, path="stream.data")
 
 
-def _located(path: Path) -> Path:
+def _located(path: Path, *, may_fill: bool) -> Path:
     if status_of(path) is None:
         near = nearest_existing(path)
         hint = f"; did you mean {shown(near)}?" if near else ""
         raise UsageError(f"there is no file or folder {shown(path)}{hint}")
     if not os.access(path, os.R_OK):
         raise UsageError(f"{shown(path)} cannot be read; check its permissions")
-    if is_folder(path) and not _holds_files(path):
+    if is_folder(path) and not _holds_files(path) and not may_fill:
         raise UsageError(f"the folder {shown(path)} is empty; there is nothing to learn from")
     return path.absolute()  # not resolved: a link may lead elsewhere tomorrow
 

@@ -365,3 +365,20 @@ def test_every_number_of_the_core_configuration_has_a_range() -> None:
 def test_what_would_end_a_trainer_is_refused_at_the_edge(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
         resolve(settings)
+
+
+def test_an_empty_folder_may_fill_only_when_it_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    data = {"stream.data": [str(tmp_path / "spool")]}
+    assert "is empty; there is nothing to learn from" in complaint(data)
+    assert resolve({**data, "stream.at_end": "wait"}).stream.data == (str(tmp_path / "spool"),)
+
+
+def test_data_given_at_a_resume_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "text").write_text("text")
+    (tmp_path / "link").symlink_to("text")
+    monkeypatch.chdir(tmp_path)
+    config = override_config(resolve(), {"stream.data": ["link"]})
+    assert config.stream.data == (str(tmp_path / "link"),)  # a link stays one
+    (tmp_path / "link").unlink()
+    assert override_config(config, {"seed": 3}).stream.data == config.stream.data
