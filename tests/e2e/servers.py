@@ -50,9 +50,9 @@ class RealServer:
         self._reader.start()
         url = self._wait_for("synapsed answers at ")
         self.port = int(url.rpartition(":")[2])
-        token = Home.open(home).token()
+        self.token = Home.open(home).token()
         made = httpx.post(
-            f"{url}/api/v1/one-time-urls", headers={"Authorization": f"Bearer {token}"}, timeout=60
+            f"{url}/api/v1/one-time-urls", headers={"Authorization": f"Bearer {self.token}"}, timeout=60
         )
         self.page_url = str(made.json()["url"])
 

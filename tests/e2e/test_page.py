@@ -235,3 +235,9 @@ def test_a_stranger_is_told_how_to_get_in(context: BrowserContext, server: RealS
     page.goto(f"http://127.0.0.1:{server.port}/")
     expect(page.get_by_text("token").first).to_be_visible()
     assert page.locator("#tiles").count() == 0
+    page.get_by_label("Token").fill("wrong")
+    page.get_by_role("button", name="Let me in").click()
+    expect(page.get_by_text("That is not the token of this home.")).to_be_visible()
+    page.get_by_label("Token").fill(server.token)
+    page.get_by_role("button", name="Let me in").click()
+    expect(page.get_by_text("live", exact=True)).to_be_visible()

@@ -387,7 +387,7 @@ async def test_every_answer_carries_the_policy(home: Home) -> None:
             assert "frame-ancestors 'none'" in headers["content-security-policy"]
             assert "default-src 'self'" in headers["content-security-policy"] or path == "/"
             assert headers["x-content-type-options"] == "nosniff"
-            assert headers["referrer-policy"] == "no-referrer"
+            assert headers["referrer-policy"] == "same-origin"
             assert "access-control-allow-origin" not in headers
 
 
