@@ -10,7 +10,9 @@ from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.holds import Holds
 from daemon.checkpoint.manifest import MODEL
 from daemon.config import CheckpointConfig
+from daemon.events import CheckpointSaved
 from daemon.orders import Stop
+from daemon.protocol import RunState
 from daemon.supervisor.requests import ResumeRequest
 from daemon.supervisor.tidying import Tidier
 from tests.unit.daemon.checkpoint.samples import Clock, flip_bit, save_steps
@@ -158,3 +160,40 @@ def _saved(home: Home, step: int, run: str, state: dict[str, Any] | None = None,
     saved = writer.save_now(tiny(step, **snapshot))
     writer.close()
     return home.checkpoints / saved.checkpoint  # type: ignore[union-attr]
+
+
+@pytest.mark.fault(
+    "Rules that keep checkpoints",
+    tried="runs save on and on with room for three checkpoints among all of them",
+    happens="after each save the room is kept; a fork's hold ends with its own first checkpoint",
+)
+async def test_the_room_is_kept_after_each_save(home: Home) -> None:
+    async with staged(home) as (supervisor, heard):
+        tidier = Tidier(supervisor)
+        supervisor.add_audience(tidier, "keeper of the home's room")
+        run = await supervisor.start(start_request())
+        await heard.until(lambda: run.state is RunState.RUNNING)
+        first = _saved(home, 1, run.id)
+        size = sum(path.stat().st_size for path in first.iterdir())
+        (home.root / "keep.toml").write_text(f"checkpoints_gib = {3.5 * size / 1024**3}\n")
+        supervisor.ledger.holds.keep(run.id, first)
+        for step in range(2, 8):
+            path = _saved(home, step, run.id)
+            supervisor.newsroom.add_event(run, saved_event(path, step))
+            await tidier.settled()
+            assert len(steps(home, run.id)) <= 3
+        assert steps(home, run.id) == [5, 6, 7]  # the first is held no more
+
+
+def saved_event(path: Path, step: int) -> CheckpointSaved:
+    return CheckpointSaved(
+        step=step,
+        checkpoint=path.name,
+        path=str(path),
+        reason="auto",
+        size_bytes=1,
+        stall_seconds=0.0,
+        seconds=0.0,
+        metrics={},
+        timestamp=1.7e9 + step,
+    )
