@@ -98,8 +98,7 @@ class PlainView:
 
     def on_gap(self, dropped: int) -> None:
         """What was told while nobody read did not all find room."""
-        if dropped:
-            self._write(f"({dropped:,} lines are left out here: nobody read them; see: synapsed events)")
+        self._write(f"({dropped:,} lines are left out here: nobody read them; see: synapsed events)")
 
     def on_stopping(self) -> None:
         """The end begins."""

@@ -155,7 +155,7 @@ class _Life:
             log = TrainingLog(
                 of._home.training_log, of._clock, limit_bytes=keep.log_bytes, kept_files=keep.log_files
             )
-            written = ThreadedAudience(log, name="training log", finish=log.close)
+            written = ThreadedAudience(log, name="training log", on_gap=log.on_gap, finish=log.close)
             try:
                 catalogue = Catalogue(of._home.checkpoints)
                 ledger = Ledger(store, catalogue, monotonic=of._clock.monotonic)

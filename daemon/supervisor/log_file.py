@@ -75,6 +75,9 @@ class ThreadedHandler(logging.Handler):
     def _write(self, frame: Frame) -> None:
         if frame["type"] == "record":
             self._file.emit(frame["record"])
+        else:
+            missing = f"{frame['dropped_frames']} lines are missing here: the disk did not take them in time"
+            self._file.emit(logging.LogRecord(__name__, logging.WARNING, "", 0, missing, None, None))
 
     def close(self) -> None:
         """Write what waits."""

@@ -95,8 +95,16 @@ class ThreadedAudience:
         Exception: what the other one failed with, at the first call after that.
     """
 
-    def __init__(self, audience: Audience, *, name: str, finish: Callable[[], None] | None = None) -> None:
-        """`finish` closes what the other one writes to, on its thread."""
+    def __init__(
+        self,
+        audience: Audience,
+        *,
+        name: str,
+        on_gap: Callable[[int], None] | None = None,
+        finish: Callable[[], None] | None = None,
+    ) -> None:
+        """On its thread `on_gap` is told how much found no room; `finish` closes what is written to."""
+        self._on_gap = on_gap
         self.delivery = Delivery(self._tell, name=name, finish=finish)
         self._audience = audience
 
@@ -131,6 +139,8 @@ class ThreadedAudience:
                 self._audience.on_event(frame["event"])
             case "operation":
                 self._audience.on_operation(frame["operation"])
+            case "gap" if self._on_gap is not None and "dropped_frames" in frame:
+                self._on_gap(frame["dropped_frames"])
 
 
 class ThreadedListener(ThreadedAudience):
@@ -141,7 +151,7 @@ class ThreadedListener(ThreadedAudience):
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        super().__init__(_Hearing(listener), name="terminal")
+        super().__init__(_Hearing(listener), name="terminal", on_gap=listener.on_gap)
 
     def on_notice(self, notice: str) -> None:
         """As Listener.on_notice."""
@@ -170,8 +180,6 @@ class ThreadedListener(ThreadedAudience):
                 self._listener.on_stopping()
             case "ended":
                 self._listener.on_ended()
-            case "gap":
-                self._listener.on_gap(frame.get("dropped_frames", 0))
             case _:
                 super()._tell(frame)
 

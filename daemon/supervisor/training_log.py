@@ -65,6 +65,10 @@ class TrainingLog:
         if operation["state"] == "failed":
             self._logger.warning("%s failed: %s", operation["action"], one_line(str(operation["error"])))
 
+    def on_gap(self, dropped: int) -> None:
+        """So much found no room while the file took nothing."""
+        self._logger.warning("%d lines are missing here: the disk did not take them in time", dropped)
+
     def close(self) -> None:
         """Close the file."""
         self._handler.close()

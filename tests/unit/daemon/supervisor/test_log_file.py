@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daemon.supervisor.backlog import MAX_FRAMES
 from daemon.supervisor.clock import SystemClock
-from daemon.supervisor.log_file import LogFile, problems_logged
+from daemon.supervisor.log_file import LogFile, ThreadedHandler, problems_logged
 from daemon.supervisor.training_log import TrainingLog
 
 if TYPE_CHECKING:
@@ -83,3 +84,26 @@ def test_every_warning_of_the_process_is_in_the_log(tmp_path: Path) -> None:
         logging.getLogger("some.library").warning("mind \x1b[1m this")
     text = (tmp_path / "problems.log").read_text(encoding="utf-8")
     assert text.endswith("WARNING some.library: mind \\x1b[1m this\n")
+
+
+def test_what_found_no_room_is_counted_in_the_log(tmp_path: Path) -> None:
+    gate, entered = threading.Event(), threading.Event()
+
+    class Slow(LogFile):
+        def emit(self, record: logging.LogRecord) -> None:
+            entered.set()
+            assert gate.wait(20.0)
+            super().emit(record)
+
+    handler = ThreadedHandler(Slow(tmp_path / "problems.log"))
+    log = logging.Logger("busy", logging.INFO)  # noqa: LOG001
+    log.addHandler(handler)
+    log.warning("the first")
+    assert entered.wait(20.0)
+    for number in range(MAX_FRAMES + 7):
+        log.warning("line %d", number)
+    gate.set()
+    handler._delivery.close(20.0)
+    lines = (tmp_path / "problems.log").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == MAX_FRAMES + 2
+    assert lines[-1] == "7 lines are missing here: the disk did not take them in time"
