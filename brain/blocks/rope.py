@@ -47,8 +47,9 @@ class Rope(nn.Module):
         slowest = min(1.0, 2 * math.pi / (4 * longest))
         turns = (slowest**exponents * PERIOD / (2 * math.pi)).round().clamp(min=1.0)
         angles = torch.arange(PERIOD, dtype=torch.float64)[:, None] * turns * (2 * math.pi / PERIOD)
-        self.register_buffer("cos", angles.cos(), persistent=False)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        # Angles are worked out in float64 on the CPU; what is kept is float32, which every device knows.
+        self.register_buffer("cos", angles.cos().float(), persistent=False)
+        self.register_buffer("sin", angles.sin().float(), persistent=False)
 
     cos: Tensor
     sin: Tensor

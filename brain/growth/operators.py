@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from brain.devices import widened
 from brain.ports import BrainState
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def _embedded(old: Tensor, own: Tensor) -> Tensor:
 
 def deviation(weight: Tensor) -> float:
     """Root mean square of a weight."""
-    return float(weight.double().square().mean().sqrt())
+    return float(widened(weight).square().mean().sqrt())
 
 
 def descended(weight: Tensor, parents: Tensor, generator: torch.Generator) -> Tensor:

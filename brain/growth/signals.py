@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from brain.devices import widened
 from brain.growth.history import SiteSignal
 from brain.growth.operators import descended, deviation
 from brain.plasticity.health import dormant_units, effective_rank
@@ -118,7 +119,7 @@ def _incoming_gradient(
     with torch.enable_grad():
         said: Tensor = module.candidates(x, *leaves)  # type: ignore[operator]
         felt = (gradient * (said.to(outward.dtype) @ outward.T)).sum()
-    incoming = torch.cat([part.double() for part in torch.autograd.grad(felt, leaves)], dim=1)
+    incoming = torch.cat([widened(part) for part in torch.autograd.grad(felt, leaves)], dim=1)
     return said.detach(), float(incoming.norm(dim=1).mean())
 
 
@@ -138,7 +139,7 @@ def read_signal(probe: SiteProbe) -> SiteSignal:
     used = contribution >= USED_SHARE * contribution.mean()
     silent = float(contribution.sum()) == 0.0
     return SiteSignal(
-        utilisation=0.0 if silent else float(used.double().mean()),
+        utilisation=0.0 if silent else int(used.sum()) / used.numel(),
         dormant_share=len(probe.dormant()) / probe.activity.shape[1],
         rank_share=effective_rank(probe.activity) / probe.activity.shape[1],
         unexpressed=unexpressed_gradient(probe),
@@ -150,7 +151,7 @@ def unexpressed_gradient(probe: SiteProbe) -> float:
 
     Each candidate is scaled to the elders' mean strength and loses what a linear mix of them gives.
     """
-    elders, fresh, gradient = probe.activity.double(), probe.candidates.double(), probe.gradient.double()
+    elders, fresh, gradient = (widened(part) for part in (probe.activity, probe.candidates, probe.gradient))
     strength = elders.square().mean().sqrt()
     fresh = fresh * (strength / fresh.square().mean(dim=0).sqrt().clamp(min=1e-12))
     gram = elders.T @ elders

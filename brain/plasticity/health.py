@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from brain.devices import widened
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -44,7 +46,7 @@ def effective_rank(activity: Tensor) -> float:
     >>> round(effective_rank(torch.eye(4)), 3), round(effective_rank(torch.ones(4, 4)), 3)
     (4.0, 1.0)
     """
-    wide = activity.to(torch.float64)
+    wide = widened(activity)
     if len(wide) > wide.shape[1]:
         # From the smaller Gram matrix, at a third of the cost; what rounding leaves below 1e-7 is no direction.
         values = torch.linalg.eigvalsh(wide.T @ wide).clamp_(min=0.0).sqrt_()

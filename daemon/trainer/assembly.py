@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from brain.devices import ask_for_determinism
 from daemon.checkpoint.resolve import PORTABLE
 from daemon.checkpoint.snapshot import current_environment
 from daemon.config_loading import config_from_dict
@@ -82,6 +83,7 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
     """
     config = config_from_dict(order.config)
     device = choose_device(config.device)
+    inexact = ask_for_determinism(device)
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
@@ -124,7 +126,7 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
         state=state,
         pending=pending,
     )
-    return parts, origin_of(loaded, order, home, device)
+    return parts, origin_of(loaded, order, home, device, inexact)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -188,7 +190,11 @@ def open_journal(
 
 
 def origin_of(
-    loaded: LoadedCheckpoint | None, order: TrainerOrder, home: Home, device: torch.device
+    loaded: LoadedCheckpoint | None,
+    order: TrainerOrder,
+    home: Home,
+    device: torch.device,
+    inexact: tuple[str, ...] = (),
 ) -> Origin:
     """Where the session comes from."""
     if loaded is None:
@@ -199,5 +205,5 @@ def origin_of(
         own=loaded.manifest.run_id == order.run_id
         and loaded.path.suffix != PORTABLE
         and loaded.path.resolve().parent == home.checkpoints.resolve(),
-        differences=loaded.manifest.environment.differences(current_environment(str(device))),
+        differences=(*loaded.manifest.environment.differences(current_environment(str(device))), *inexact),
     )

@@ -171,7 +171,7 @@ class HeldOutEvaluation:
         lengths = np.array([len(block) for block in blocks])
         mask = np.arange(width)[None, :] < lengths[:, None]
         nats = brain.score(torch.from_numpy(padded).to(self._device), torch.from_numpy(mask).to(self._device))
-        table[rows, NATS] = nats.double().cpu().numpy()
+        table[rows, NATS] = nats.cpu().double().numpy()
         table[rows, BYTES] = lengths
         table[rows, STEP] = step
 

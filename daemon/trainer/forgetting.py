@@ -257,7 +257,7 @@ class Probes:
                 nats = brain.score(
                     torch.from_numpy(rows).to(self._device), torch.from_numpy(mask).to(self._device)
                 )
-            probe.nats[chosen.start : chosen.stop, weights] = nats.double().cpu().numpy()
+            probe.nats[chosen.start : chosen.stop, weights] = nats.cpu().double().numpy()
             if not can_sleep(brain):
                 probe.nats[chosen.start : chosen.stop, STABLE] = np.inf
                 break

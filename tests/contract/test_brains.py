@@ -34,13 +34,21 @@ TINY: dict[str, list[dict[str, Any]]] = {
     ],
 }
 CASES = [(kind, settings) for kind, cases in TINY.items() for settings in cases]
+Case = tuple[str, dict[str, Any], torch.device]
 LANES, ROWS, LENGTH = 4, 6, 20
-CPU = torch.device("cpu")
 
 
-def make(kind: str, settings: dict[str, Any], *, optimizer: str = "adamw", seed: int = 0) -> Brain:
+def devices() -> list[str]:
+    """The CPU, and whatever else is there."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return ["cpu", *(name for name, is_there in there.items() if is_there)]
+
+
+def make(
+    kind: str, settings: dict[str, Any], device: torch.device, *, optimizer: str = "adamw", seed: int = 0
+) -> Brain:
     config = OptimizerConfig(kind="muon" if optimizer == "muon" else "adamw", warmup_steps=2)
-    return build_brain(kind, settings, optimizer=config, lanes=LANES, device=CPU, seed=seed)
+    return build_brain(kind, settings, optimizer=config, lanes=LANES, device=device, seed=seed)
 
 
 def batches(count: int, *, seed: int = 7, ragged: bool = True) -> list[Batch]:
@@ -102,14 +110,19 @@ def test_every_registered_brain_explains_itself() -> None:
         assert entry.load().__doc__
 
 
+@pytest.fixture(params=devices())
+def device(request: pytest.FixtureRequest) -> torch.device:
+    return torch.device(request.param)
+
+
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1].get('precision', '')}")
-def case(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    found: tuple[str, dict[str, Any]] = request.param
-    return found
+def case(request: pytest.FixtureRequest, device: torch.device) -> Case:
+    kind, settings = request.param
+    return kind, settings, device
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_same_seed_and_batches_give_the_same_bits(case: tuple[str, dict[str, Any]], optimizer: str) -> None:
+def test_same_seed_and_batches_give_the_same_bits(case: Case, optimizer: str) -> None:
     one, other = make(*case, optimizer=optimizer), make(*case, optimizer=optimizer)
     torch.rand(3)  # the global random state has no say
     for batch in batches(4):
@@ -118,13 +131,13 @@ def test_same_seed_and_batches_give_the_same_bits(case: tuple[str, dict[str, Any
     assert_same(one, other)
 
 
-def test_another_seed_gives_another_brain(case: tuple[str, dict[str, Any]]) -> None:
+def test_another_seed_gives_another_brain(case: Case) -> None:
     one, other = make(*case).state().model, make(*case, seed=1).state().model
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_a_loaded_brain_goes_on_bit_for_bit(case: tuple[str, dict[str, Any]], optimizer: str) -> None:
+def test_a_loaded_brain_goes_on_bit_for_bit(case: Case, optimizer: str) -> None:
     straight = make(*case, optimizer=optimizer)
     series = batches(6)
     for batch in series[:3]:
@@ -132,14 +145,14 @@ def test_a_loaded_brain_goes_on_bit_for_bit(case: tuple[str, dict[str, Any]], op
     straight.scale_learning_rate(0.5)
     stored = copied(straight.state())
     config = OptimizerConfig(kind="muon" if optimizer == "muon" else "adamw", warmup_steps=2)
-    resumed = brain_from_spec(stored.spec, optimizer=config, lanes=LANES, device=CPU, seed=99)
+    resumed = brain_from_spec(stored.spec, optimizer=config, lanes=LANES, device=case[2], seed=99)
     resumed.load(stored)
     for batch in series[3:]:
         assert straight.learn(batch).loss == resumed.learn(batch).loss
     assert_same(straight, resumed)
 
 
-def test_state_refers_to_the_live_tensors(case: tuple[str, dict[str, Any]]) -> None:
+def test_state_refers_to_the_live_tensors(case: Case) -> None:
     brain = make(*case)
     before = {name: t.data_ptr() for name, t in {**brain.state().model, **brain.state().learning}.items()}
     for batch in batches(3):
@@ -148,7 +161,7 @@ def test_state_refers_to_the_live_tensors(case: tuple[str, dict[str, Any]]) -> N
     assert before == after
 
 
-def test_state_is_constant_in_size_and_names(case: tuple[str, dict[str, Any]]) -> None:
+def test_state_is_constant_in_size_and_names(case: Case) -> None:
     brain = make(*case)
     form = {name: (t.shape, t.dtype) for name, t in everything(brain).items()}
     for batch in batches(5):
@@ -157,7 +170,7 @@ def test_state_is_constant_in_size_and_names(case: tuple[str, dict[str, Any]]) -
     json.dumps([dict(brain.state().counters), dict(brain.state().spec)])
 
 
-def test_moments_and_carried_state_are_keyed_by_name(case: tuple[str, dict[str, Any]]) -> None:
+def test_moments_and_carried_state_are_keyed_by_name(case: Case) -> None:
     state = make(*case).state()
     owners = {name.rpartition("|")[0] for name in state.learning}
     assert owners <= {*state.model, "carried", "average|plastic", "average|stable", "plasticity", "start"}
@@ -167,9 +180,7 @@ def test_moments_and_carried_state_are_keyed_by_name(case: tuple[str, dict[str, 
 
 
 @pytest.mark.parametrize("damage", ["missing", "superfluous", "shape"])
-def test_a_tensor_that_does_not_fit_is_named_and_nothing_is_loaded(
-    case: tuple[str, dict[str, Any]], damage: str
-) -> None:
+def test_a_tensor_that_does_not_fit_is_named_and_nothing_is_loaded(case: Case, damage: str) -> None:
     brain, stored = make(*case), copied(make(*case, seed=1).state())
     model = dict(stored.model)
     name = min(model)
@@ -189,19 +200,19 @@ def test_a_tensor_that_does_not_fit_is_named_and_nothing_is_loaded(
     assert changed_by(brain, load) == []
 
 
-def test_learning_lowers_the_loss(case: tuple[str, dict[str, Any]]) -> None:
+def test_learning_lowers_the_loss(case: Case) -> None:
     brain = make(*case)
     losses = [brain.learn(batch).loss for batch in batches(60)]
     assert losses[0] == pytest.approx(math.log(256), rel=0.05)
     assert sum(losses[-5:]) / 5 < 0.5 * losses[0]
 
 
-def test_every_weight_learns(case: tuple[str, dict[str, Any]]) -> None:
+def test_every_weight_learns(case: Case) -> None:
     shares = share_learned(make(*case), batches(4))
     assert [name for name, share in shares.items() if share == 0.0] == []
 
 
-def test_the_report_says_what_was_seen(case: tuple[str, dict[str, Any]]) -> None:
+def test_the_report_says_what_was_seen(case: Case) -> None:
     brain = make(*case)
     batch = batches(1)[0]
     batch.mask[0, 5:] = False
@@ -230,7 +241,7 @@ def test_the_report_says_what_was_seen(case: tuple[str, dict[str, Any]]) -> None
         assert len(shapes) == 1
 
 
-def test_without_replayed_rows_there_is_no_replay_loss(case: tuple[str, dict[str, Any]]) -> None:
+def test_without_replayed_rows_there_is_no_replay_loss(case: Case) -> None:
     batch = batches(1, ragged=False)[0]
     live = Batch(
         **{name: getattr(batch, name)[:LANES] for name in ("bytes", "mask", "lane", "reset", "source")}
@@ -238,7 +249,7 @@ def test_without_replayed_rows_there_is_no_replay_loss(case: tuple[str, dict[str
     assert make(*case).learn(live).replay_loss is None
 
 
-def test_the_loss_is_taken_before_the_update(case: tuple[str, dict[str, Any]]) -> None:
+def test_the_loss_is_taken_before_the_update(case: Case) -> None:
     brain = make(*case)
     batch = batches(1, ragged=False)[0]
     first = brain.learn(batch).loss
@@ -248,7 +259,7 @@ def test_the_loss_is_taken_before_the_update(case: tuple[str, dict[str, Any]]) -
 
 
 @pytest.mark.parametrize("part", ["weight", "loss"])
-def test_a_step_that_is_not_finite_changes_nothing(case: tuple[str, dict[str, Any]], part: str) -> None:
+def test_a_step_that_is_not_finite_changes_nothing(case: Case, part: str) -> None:
     brain = make(*case)
     series = batches(3)
     brain.learn(series[0])
@@ -266,7 +277,7 @@ def _expect_skip(brain: Brain, batch: Batch) -> None:
     assert not brain.learn(batch).applied
 
 
-def test_carried_state_is_what_was_read_before(case: tuple[str, dict[str, Any]]) -> None:
+def test_carried_state_is_what_was_read_before(case: Case) -> None:
     """A row read on in a lane costs what it costs as the second half of one long row."""
     brain = make(*case)
     for batch in batches(20):
@@ -291,7 +302,7 @@ def test_carried_state_is_what_was_read_before(case: tuple[str, dict[str, Any]])
         )
 
 
-def test_what_lies_behind_a_documents_end_is_never_read(case: tuple[str, dict[str, Any]]) -> None:
+def test_what_lies_behind_a_documents_end_is_never_read(case: Case) -> None:
     one, other = make(*case), make(*case)
     first, second = batches(2, ragged=False)
     first.mask[0, 9:] = False
@@ -307,7 +318,7 @@ def test_what_lies_behind_a_documents_end_is_never_read(case: tuple[str, dict[st
     assert [name for name in model if not torch.equal(model[name], twin_model[name])] == []
 
 
-def test_replayed_rows_leave_no_state_behind(case: tuple[str, dict[str, Any]]) -> None:
+def test_replayed_rows_leave_no_state_behind(case: Case) -> None:
     brain = make(*case)
     batch = batches(1)[0]
     replayed = Batch(
@@ -319,7 +330,7 @@ def test_replayed_rows_leave_no_state_behind(case: tuple[str, dict[str, Any]]) -
     assert math.isnan(brain.learn(replayed).loss)
 
 
-def test_no_future_leaks_into_the_score(case: tuple[str, dict[str, Any]]) -> None:
+def test_no_future_leaks_into_the_score(case: Case) -> None:
     brain = make(*case)
     for batch in batches(20):
         brain.learn(batch)
@@ -328,7 +339,7 @@ def test_no_future_leaks_into_the_score(case: tuple[str, dict[str, Any]]) -> Non
         assert brain_leak(brain, rows, position) == 0.0
 
 
-def test_scoring_and_speaking_change_nothing(case: tuple[str, dict[str, Any]]) -> None:
+def test_scoring_and_speaking_change_nothing(case: Case) -> None:
     brain = make(*case)
     for batch in batches(3):
         brain.learn(batch)
@@ -348,7 +359,7 @@ def _speak(brain: Brain, seed: int, **options: Any) -> list[int]:
     return list(brain.generate(prompt, **chosen, generator=torch.Generator().manual_seed(seed)))
 
 
-def test_speech_depends_on_its_generator_alone(case: tuple[str, dict[str, Any]]) -> None:
+def test_speech_depends_on_its_generator_alone(case: Case) -> None:
     brain = make(*case)
     first = _speak(brain, 1)
     torch.rand(5)
@@ -358,7 +369,7 @@ def test_speech_depends_on_its_generator_alone(case: tuple[str, dict[str, Any]])
     assert all(0 <= byte < 256 for byte in first)
 
 
-def test_speech_without_heat_takes_the_most_probable_byte(case: tuple[str, dict[str, Any]]) -> None:
+def test_speech_without_heat_takes_the_most_probable_byte(case: Case) -> None:
     brain = make(*case)
     for batch in batches(40):
         brain.learn(batch)
@@ -374,7 +385,7 @@ def test_speech_without_heat_takes_the_most_probable_byte(case: tuple[str, dict[
         assert nats[int(heard[index])] <= nats.min() + 0.05
 
 
-def test_speech_leaves_gradients_on_for_the_listener(case: tuple[str, dict[str, Any]]) -> None:
+def test_speech_leaves_gradients_on_for_the_listener(case: Case) -> None:
     stream = make(*case).generate(
         b"", max_bytes=3, temperature=1.0, top_p=1.0, generator=torch.Generator().manual_seed(0)
     )
@@ -382,7 +393,7 @@ def test_speech_leaves_gradients_on_for_the_listener(case: tuple[str, dict[str, 
         assert torch.is_grad_enabled()
 
 
-def test_a_nudge_moves_only_what_comes_after(case: tuple[str, dict[str, Any]]) -> None:
+def test_a_nudge_moves_only_what_comes_after(case: Case) -> None:
     brain = make(*case)
     if not isinstance(brain, Observable):
         pytest.skip("this brain cannot be watched")
@@ -405,7 +416,7 @@ def test_a_nudge_moves_only_what_comes_after(case: tuple[str, dict[str, Any]]) -
     assert not torch.equal(moved[brain.module_names[-1]], clean[brain.module_names[-1]])
 
 
-def steerable(case: tuple[str, dict[str, Any]]) -> tuple[Brain, Steerable]:
+def steerable(case: Case) -> tuple[Brain, Steerable]:
     brain = make(*case)
     if not isinstance(brain, Steerable):
         pytest.skip("this brain cannot be steered byte by byte")
@@ -414,7 +425,7 @@ def steerable(case: tuple[str, dict[str, Any]]) -> tuple[Brain, Steerable]:
     return brain, brain
 
 
-def test_a_fork_goes_on_exactly_as_its_row_would(case: tuple[str, dict[str, Any]]) -> None:
+def test_a_fork_goes_on_exactly_as_its_row_would(case: Case) -> None:
     _, brain = steerable(case)
     rows = batches(1, seed=3, ragged=False)[0].bytes
     head, tail = rows[:, :12], rows[:, 12:]
@@ -434,7 +445,7 @@ def test_a_fork_goes_on_exactly_as_its_row_would(case: tuple[str, dict[str, Any]
     assert torch.equal(started.predict(), first)
 
 
-def test_reading_and_forking_change_nothing(case: tuple[str, dict[str, Any]]) -> None:
+def test_reading_and_forking_change_nothing(case: Case) -> None:
     brain, reading = steerable(case)
     rows = batches(1, seed=3, ragged=False)[0].bytes
 
@@ -448,7 +459,7 @@ def test_reading_and_forking_change_nothing(case: tuple[str, dict[str, Any]]) ->
     assert changed_by(brain, read_on) == []
 
 
-def test_warm_up_then_a_constant_rate_and_scaling(case: tuple[str, dict[str, Any]]) -> None:
+def test_warm_up_then_a_constant_rate_and_scaling(case: Case) -> None:
     brain = make(*case)
     rates = [brain.learn(batch).learning_rate for batch in batches(4)]
     assert rates == pytest.approx([1.5e-3, 3e-3, 3e-3, 3e-3])
@@ -456,7 +467,7 @@ def test_warm_up_then_a_constant_rate_and_scaling(case: tuple[str, dict[str, Any
     assert brain.learn(batches(1)[0]).learning_rate == pytest.approx(1.5e-3)
 
 
-def test_counts(case: tuple[str, dict[str, Any]]) -> None:
+def test_counts(case: Case) -> None:
     brain = make(*case)
     assert brain.num_parameters() == sum(t.numel() for t in brain.state().model.values())
     assert brain.num_neurons() > 0

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from brain.blocks.byte_loss import cap_logits
 from brain.blocks.span import Span
+from brain.devices import has_float64, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,7 +49,7 @@ class Reader:
     @torch.no_grad()
     def read(self, rows: Tensor) -> Tensor:
         """Read uint8 rows (R, T); the logits (R, T, 256) are those before each byte was seen."""
-        logits = self._look(rows)
+        logits = self._look(rows.to(self.device))
         self._commit()
         return logits
 
@@ -61,7 +62,7 @@ class Reader:
     @torch.no_grad()
     def accept(self, byte: Tensor) -> None:
         """Go on with int64 bytes (R,) after `predict`, whose pass does not depend on them."""
-        self._pending["reader"]["bytes"][:, 1] = byte
+        self._pending["reader"]["bytes"][:, 1] = byte.to(self.device)
         self._commit()
 
     @torch.no_grad()
@@ -90,12 +91,13 @@ class Reader:
 
 def score_rows(reader: Reader, rows: Tensor, mask: Tensor) -> Tensor:
     """Summed nats (R,) of the valid bytes of uint8 rows (R, T), read in spans of at most 256 bytes."""
-    total = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
+    sums = rows.device if has_float64(rows.device) else torch.device("cpu")  # where they are added up
+    total = torch.zeros(len(rows), dtype=torch.float64, device=sums)
     for part, valid in zip(
         torch.split(rows, SPAN_BYTES, dim=1), torch.split(mask, SPAN_BYTES, dim=1), strict=True
     ):
         chosen = reader.read(part).log_softmax(dim=-1).gather(-1, part.long().unsqueeze(-1)).squeeze(-1)
-        total -= chosen.masked_fill(~valid, 0.0).sum(dim=1, dtype=torch.float64)
+        total -= chosen.masked_fill(~valid, 0.0).to(sums).sum(dim=1, dtype=torch.float64)
     return total
 
 
@@ -133,7 +135,7 @@ def draw(logits: Tensor, *, temperature: float, top_p: float, generator: torch.G
 
     Source: Holtzman et al. 2020 (nucleus sampling).
     """
-    logits = logits.detach().to(generator.device, torch.float64)
+    logits = widened(logits.detach().to(generator.device))
     if temperature < COLDEST:
         return int(logits.argmax())
     chance, order = (logits / temperature).softmax(dim=-1).sort(descending=True, stable=True)

@@ -40,7 +40,7 @@ def probe_contexts(
     drawn = []
     for _ in range(num_next):
         odds = spoken.predict().softmax(dim=-1)
-        byte = torch.multinomial(odds.double().cpu(), 1, generator=generator)[:, 0].to(device)
+        byte = torch.multinomial(odds.cpu().double(), 1, generator=generator)[:, 0].to(device)
         spoken.accept(byte)
         drawn.append(byte)
     following = torch.stack(drawn, dim=1)  # (C·A, k)
@@ -52,6 +52,6 @@ def probe_contexts(
     logits = asked.read(heard.to(rows.dtype))[:, 1:].float().log_softmax(dim=-1)
     scores = logits.gather(-1, heard[:, 1:, None]).squeeze(-1).sum(dim=1)
     return ProbedContexts(
-        actions=top.double().cpu(),
-        continuations=scores.double().view(contexts, num_actions, 1, num_actions).cpu(),
+        actions=top.cpu().double(),
+        continuations=scores.cpu().double().view(contexts, num_actions, 1, num_actions),
     )

@@ -109,7 +109,7 @@ def test_rotation_depends_on_distance_alone_for_ever() -> None:
     for distance in (0, 1, 17, 63):
         near = product(100, distance)
         for far in (PERIOD + 5, 10**12 + 7, 2**60):
-            assert product(far, distance) == pytest.approx(near, abs=1e-9)
+            assert product(far, distance) == pytest.approx(near, abs=1e-6)  # as exact as the float32 it keeps
 
 
 def test_rotation_keeps_length_and_its_gradient_is_exact() -> None:
