@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _CHUNK_BYTES = 1 << 20
-# Without a file system that tells where its holes end they are read through: a second for so much.
-_MOST_BYTES = 4 << 30
+# NULs that are no hole to the file system are read through, so far: a step waits for it.
+_MOST_BYTES = 256 << 20
 
 
 def hole_end(file: BinaryIO) -> int:
