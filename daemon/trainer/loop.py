@@ -100,6 +100,7 @@ class Loop:
         self.session_seconds = 0.0
         self._pace = Pace(parts.state.step)
         self._context = b""
+        self._limit_told = False
         self._replayed: ReplayRows | None = None
         self.journal = PatientJournal(parts.journal, lambda reason: self.set_degraded("journal", reason))
 
@@ -120,6 +121,8 @@ class Loop:
         self.parts.growing.begin(self)
         self.apply_journal()
         while (ending := obey(self)) is None and (ending := self.limit_reached()) is None:
+            if self.run_state is RunState.PAUSED:
+                continue  # at its limit, and not saved yet
             if self.parts.sleeping.asleep(self):
                 with suppress(Interrupted):  # then it is told to end
                     self.parts.sleeping.dream(self)
@@ -314,19 +317,19 @@ class Loop:
         self.parts.state.journal_sequence = entry.sequence
 
     def limit_reached(self) -> Ending | None:
-        """Whether the run ends by itself now."""
-        state = self.parts.state
-        reached = None
-        if state.target_step is not None and state.step >= state.target_step:
-            reached = f"{state.target_step:,} steps"
-        elif state.target_seconds is not None and state.training_seconds >= state.target_seconds:
-            reached = f"{state.target_seconds / 3600:g} hours of learning"
-        elif state.target_epochs is not None and self.parts.stream.passes_finished >= state.target_epochs:
-            reached = f"{state.target_epochs} epochs"
+        """Whether the run ends by itself now: it is at its limit, and saved; until it can be, it stands still."""
+        reached = self.parts.state.limit_reached(self.parts.stream.passes_finished)
         if reached is None:
             return None
-        self.parts.reporter.event(LimitReached(step=state.step, limit=reached))
-        return Ending(state=RunState.FINISHED, reason=f"limit reached: {reached}")
+        reason = f"limit reached: {reached}"
+        if not self._limit_told:
+            self._limit_told = True
+            self.parts.reporter.event(LimitReached(step=self.step, limit=reached))
+        last = self.parts.saver.save_final(self)
+        if last.error is None:
+            return Ending(state=RunState.FINISHED, reason=reason, saved=last)
+        self.parts.saver.stand_still(self, f"{reason}, but not saved: {last.error}")
+        return None
 
     def pause(self, reason: str) -> None:
         """Save and stand still until told to go on."""

@@ -114,9 +114,13 @@ class Saver:
         if self._writer.due(self._config.every_seconds) and self._saved != _moment(loop):
             self._begin(loop, "auto")
         if self._out_of_patience and self.try_save(loop, "auto") is None:
-            self._stands_for_disk = True
             seconds = self._writer.seconds_since_commit
-            loop.enter(RunState.PAUSED, f"nothing could be saved for {seconds:.0f} s: {self._error}")
+            self.stand_still(loop, f"nothing could be saved for {seconds:.0f} s: {self._error}")
+
+    def stand_still(self, loop: Loop, reason: str) -> None:
+        """Pause the run until something can be saved, or a person lets it go on."""
+        self._stands_for_disk = True
+        loop.enter(RunState.PAUSED, reason)
 
     def tick_paused(self, loop: Loop) -> bool:
         """While the run stands still: a save that failed is tried again; whether a pause for want of room is over."""

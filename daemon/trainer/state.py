@@ -73,3 +73,13 @@ class LoopState:
         self.metrics_history.append(metrics)
         if len(self.metrics_history) > MAX_METRICS_HISTORY:
             del self.metrics_history[::2]
+
+    def limit_reached(self, passes_finished: int) -> str | None:
+        """The limit at which the run ends by itself, in words; None before it is reached."""
+        if self.target_step is not None and self.step >= self.target_step:
+            return f"{self.target_step:,} steps"
+        if self.target_seconds is not None and self.training_seconds >= self.target_seconds:
+            return f"{self.target_seconds / 3600:g} hours of learning"
+        if self.target_epochs is not None and passes_finished >= self.target_epochs:
+            return f"{self.target_epochs} epochs"
+        return None

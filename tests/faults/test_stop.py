@@ -11,6 +11,7 @@ import pytest
 from daemon.orders import SaveCheckpoint, Stop, StopForGood
 from daemon.protocol import RunState
 from daemon.supervisor.restart import RestartPolicy
+from tests.still_loop import StillLoop
 from tests.trainer_process import spawn, tiny_order
 from tests.unit.daemon.supervisor.scripted_trainer import FULL
 from tests.unit.daemon.supervisor.stage import quick_life, staged, start_request
@@ -18,6 +19,7 @@ from tests.unit.daemon.supervisor.stage import quick_life, staged, start_request
 if TYPE_CHECKING:
     from daemon.home import Home
     from daemon.supervisor.supervisor import Supervisor
+    from daemon.trainer.loop import Ending, Loop
 
 pytestmark = [pytest.mark.faults, pytest.mark.anyio]
 
@@ -157,3 +159,37 @@ def test_the_trainer_refuses_tries_again_and_obeys(home: Home) -> None:
         assert str(goodbye.error).startswith("The checkpoint could not be saved")
     finally:
         trainer.kill()
+
+
+@pytest.mark.fault(
+    "A stop that is in the way of trouble",
+    tried="a run comes to its limit, and its last checkpoint cannot be saved",
+    happens="it stands still, no step further, until it can be saved; then it has finished, with a final checkpoint",
+)
+def test_a_run_at_its_limit_is_saved_before_it_has_finished(home: Home) -> None:
+    loop = StillLoop(home, limits__steps=2)
+    aside = home.root / "kept"
+    home.checkpoints.rename(aside)
+    home.checkpoints.write_text("in the way")
+    said: list[str] = []
+
+    def obey(loop: Loop) -> Ending | None:
+        if loop.run_state is RunState.PAUSED:
+            said.append(f"paused at {loop.step}")
+            if len(said) == 2:
+                home.checkpoints.unlink()
+                aside.rename(home.checkpoints)
+            loop.parts.saver.continued()
+            loop.enter(loop.state_of_going_on())
+        return None
+
+    goodbye = loop.run(obey)
+    assert said == ["paused at 2", "paused at 2"]
+    assert (goodbye.state, goodbye.step, goodbye.error) == ("finished", 2, None)
+    events = loop.events()
+    final = next(event for event in reversed(events) if event["kind"] == "checkpoint_saved")
+    assert (final["data"]["checkpoint"], final["data"]["reason"]) == (goodbye.checkpoint, "final")
+    assert [event["kind"] for event in events].count("limit_reached") == 1
+    [paused, *_] = [event["data"]["reason"] for event in events if event["data"].get("after") == "paused"]
+    assert paused.startswith("limit reached: 2 steps, but not saved: The checkpoint could not be saved")
+    loop.ours.close()
