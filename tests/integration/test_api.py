@@ -501,3 +501,21 @@ async def test_whatever_comes_to_the_door_is_no_fault_of_the_daemon(home: Home, 
         assert (await client.post("/login", content=form, headers=kind)).status_code in (400, 401, 413)
         good = await client.post("/login", content=f"token={TOKEN}".encode(), headers=kind)
         assert (good.status_code, good.headers["location"]) == (303, "./")
+
+
+async def test_the_description_has_the_body_of_every_action(home: Home) -> None:
+    async with receiving(home) as reception, reception.client() as client:
+        document = (await client.get("/openapi.json")).json()
+    body = document["paths"]["/api/v1/runs/{run_id}/actions"]["post"]["requestBody"]["content"]
+    mapping = body["application/json"]["schema"]["discriminator"]["mapping"]
+    assert set(mapping) == {"stop", "pause", "continue", "checkpoint", "grow", "sleep", "evaluate"}
+    for reference in mapping.values():
+        schema = document["components"]["schemas"][reference.rpartition("/")[2]]
+        inner = schema["properties"]["arguments"]
+        named = document["components"]["schemas"][inner["$ref"].rpartition("/")[2]]
+        assert schema["additionalProperties"] is named["additionalProperties"] is False
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for status, answer in operation["responses"].items():
+                if status >= "400":
+                    assert list(answer["content"]) == ["application/problem+json"]
