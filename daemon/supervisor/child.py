@@ -26,7 +26,7 @@ def enter(entry: str, order: TrainerOrder, connection: Connection, log_path: Pat
     if sys.platform != "win32":
         # A closed terminal must not kill a trainer that is about to save.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         redirect_output(log_path)
     except OSError as error:

@@ -218,11 +218,11 @@ def says(error: Exception) -> str:
 
 @contextlib.contextmanager
 def interrupts_held_back() -> Iterator[None]:
-    """Ctrl+C reaches the whole process group; a child that is still booting must not die of it."""
+    """Ctrl+C and a closed terminal reach the whole process group; a child that still boots must not die of them."""
     if sys.platform == "win32":
         yield
         return
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

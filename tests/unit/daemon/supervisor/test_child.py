@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from daemon.supervisor.trainer import interrupts_held_back
 
 PRINTS = """
 import sys, warnings
@@ -36,3 +39,13 @@ def test_what_steers_a_terminal_is_shown_in_the_log(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_under_the_log_is_no_death() -> None:
     assert exit_code(Path("/dev/full")) == 3
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP here")
+def test_a_trainer_that_still_boots_dies_neither_of_ctrl_c_nor_of_a_closed_terminal() -> None:
+    tells = "import signal; print(*(one.name for one in signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
+    with interrupts_held_back():
+        held_back = subprocess.run([sys.executable, "-c", tells], capture_output=True, text=True, check=True)
+    assert {"SIGINT", "SIGHUP"} <= set(held_back.stdout.split())
+    after = subprocess.run([sys.executable, "-c", tells], capture_output=True, text=True, check=True)
+    assert not {"SIGINT", "SIGHUP"} & set(after.stdout.split())
