@@ -29,8 +29,10 @@ def test_no_code_and_no_token_is_written(home: Home, launch: Callable[..., Daemo
         command = [sys.executable, "-m", "daemon"]
         here = ["--home", str(home.root)]
         begun = [*command, "serve", "--detach", "--no-open", "--port", "0", *here]
-        said = subprocess.run(begun, capture_output=True, text=True, check=True, timeout=120).stdout
-        subprocess.run([*command, "stop", *here], capture_output=True, check=True, timeout=120)
+        try:
+            said = subprocess.run(begun, capture_output=True, text=True, check=True, timeout=120).stdout
+        finally:
+            subprocess.run([*command, "stop", *here], capture_output=True, check=True, timeout=120)
         assert "answers at" in (home.logs / "daemon.log").read_text()
     else:
         daemon = launch("serve", *(["--json"] if way == "json" else []))
