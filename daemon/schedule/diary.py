@@ -24,10 +24,9 @@ from apscheduler.events import (  # type: ignore[import-untyped]
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 
 from daemon.errors import ConflictError, NotFoundError, UsageError
-from daemon.events import Event, JobFailed, JobFinished
+from daemon.events import Event, JobFailed, JobFinished, JobMissed
 from daemon.schedule.registry import JobContext, JobEntry, registered_jobs
 from daemon.schedule.trigger import Trigger
-from daemon.upkeep_events import JobMissed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy.exc import SQLAlchemyError
 
 from daemon.errors import DaemonError
+from daemon.events import DatabaseHealed, DatabaseStalled
 from daemon.store import queries, removal, thinning, upkeep
 from daemon.store.answers import RecentAnswers
 from daemon.store.engine import database_file, parse_url, read_engine, reason_of
@@ -38,7 +39,6 @@ from daemon.store.tables import (
 )
 from daemon.store.writer import Writer
 from daemon.store.writes import Columns, Insert, Points, Put, Remove, RemoveSome, StartSession
-from daemon.upkeep_events import DatabaseHealed, DatabaseStalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -19,7 +19,7 @@ from daemon.checkpoint.replay_room import drop_all, needed_segments, replayed_fo
 from daemon.checkpoint.run_lock import LOCK, RunLock
 from daemon.durable import remove_durably, sync_directory, write_whole
 from daemon.errors import CheckpointError, ConflictError, DaemonError, NotFoundError, UsageError
-from daemon.home_events import RunDeleted
+from daemon.events import RunDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

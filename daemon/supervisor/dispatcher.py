@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from daemon.events import Event, Severity
+from daemon.events import AudienceDropped
 from daemon.supervisor.threaded import MAX_FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from daemon.events import Event
     from daemon.supervisor.audience import Audience
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AudienceDropped(Event):
-    """Somebody who was told what happens failed, and is told nothing more."""
-
-    severity: ClassVar[Severity] = "warning"
-    audience: str
-    reason: str
-
-    @property
-    def message(self) -> str:
-        """One line for a person."""
-        return f"[Output] Nothing more goes to the {self.audience}: {self.reason}"
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from daemon.order_events import OrderBroke
+from daemon.events import OrderBroke
 from daemon.orders import Grow
 
 if TYPE_CHECKING:

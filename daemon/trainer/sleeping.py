@@ -18,9 +18,8 @@ import torch
 from brain.memory.fraction import next_fraction
 from brain.ports import Sleeper
 from brain.sleep.schedule import due_to_sleep, due_when_idle, is_worse, rate_factor
-from daemon.events import NonFiniteStepSkipped, SettingRestored
+from daemon.events import NonFiniteStepSkipped, SettingRestored, SleepBegan, SleepEnded, SleepRolledBack
 from daemon.protocol import RunState
-from daemon.sleep_events import SleepBegan, SleepEnded, SleepRolledBack
 from daemon.trainer.batching import replayed_batch
 from daemon.trainer.forgetting import can_sleep
 from daemon.trainer.idling import READ

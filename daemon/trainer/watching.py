@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from brain.vitals.build import build_vitals
 from brain.vitals.governor import GovernorState, advance, after_tick, governor_points, is_due
 from brain.vitals.live import FAILED, OUT_OF_MEMORY
+from daemon.events import MeasurementFailed, MeasurementOutOfMemory
 from daemon.trainer.alarms import Alarms
-from daemon.vitals_events import MeasurementFailed, MeasurementOutOfMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,13 +10,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from daemon.events import Event, JobFinished
+from daemon.events import Event, JobFinished, JobMissed
 from daemon.schedule import Diary
 from daemon.schedule import diary as diary_module
 from daemon.schedule.registry import JobContext, JobEntry
 from daemon.schedule.trigger import Trigger
 from daemon.store import Store
-from daemon.upkeep_events import JobMissed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

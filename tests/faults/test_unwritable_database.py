@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.events import AlarmCleared, LimitReached
+from daemon.events import AlarmCleared, DatabaseHealed, DatabaseStalled, LimitReached
 from daemon.store import Store, engine, writer
 from daemon.store.waiting import MAX_BYTES
-from daemon.upkeep_events import DatabaseHealed, DatabaseStalled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

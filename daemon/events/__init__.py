@@ -1,0 +1,90 @@
+"""Facts: frozen, typed, in the past tense. Numbers are metrics, prose is logs; an event is neither.
+
+A trainer emits them, the supervisor stores and streams them; `record` gives the one wire form of all.
+"""
+
+from daemon.events.checkpoints import CheckpointFailed, CheckpointPruned, CheckpointSaved, CheckpointSetAside
+from daemon.events.event import Event, Severity
+from daemon.events.experience import (
+    DocumentSkipped,
+    ExperiencePushed,
+    PassFinished,
+    SourceChanged,
+    SourceOpened,
+)
+from daemon.events.learning import (
+    BrainGrew,
+    EvaluationFinished,
+    NonFiniteStepSkipped,
+    RolledBack,
+    SleepBegan,
+    SleepEnded,
+    SleepRolledBack,
+)
+from daemon.events.runs import (
+    DegradedChanged,
+    LimitReached,
+    OrderBroke,
+    RunDeleted,
+    RunResumed,
+    SettingRestored,
+    StateChanged,
+    TrainerLost,
+)
+from daemon.events.upkeep import (
+    AudienceDropped,
+    DatabaseHealed,
+    DatabaseStalled,
+    JobFailed,
+    JobFinished,
+    JobMissed,
+)
+from daemon.events.vitals import (
+    AlarmAcknowledged,
+    AlarmCleared,
+    AlarmRaised,
+    MeasurementFailed,
+    MeasurementOutOfMemory,
+    StopHinted,
+)
+
+__all__ = [
+    "AlarmAcknowledged",
+    "AlarmCleared",
+    "AlarmRaised",
+    "AudienceDropped",
+    "BrainGrew",
+    "CheckpointFailed",
+    "CheckpointPruned",
+    "CheckpointSaved",
+    "CheckpointSetAside",
+    "DatabaseHealed",
+    "DatabaseStalled",
+    "DegradedChanged",
+    "DocumentSkipped",
+    "EvaluationFinished",
+    "Event",
+    "ExperiencePushed",
+    "JobFailed",
+    "JobFinished",
+    "JobMissed",
+    "LimitReached",
+    "MeasurementFailed",
+    "MeasurementOutOfMemory",
+    "NonFiniteStepSkipped",
+    "OrderBroke",
+    "PassFinished",
+    "RolledBack",
+    "RunDeleted",
+    "RunResumed",
+    "SettingRestored",
+    "Severity",
+    "SleepBegan",
+    "SleepEnded",
+    "SleepRolledBack",
+    "SourceChanged",
+    "SourceOpened",
+    "StateChanged",
+    "StopHinted",
+    "TrainerLost",
+]

@@ -1,0 +1,77 @@
+"""What was read, and what could not be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from daemon.events.event import Event, Severity
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperiencePushed(Event):
+    """Text from outside was journaled and enters the stream at `step`."""
+
+    num_bytes: int
+    origin: str
+    excerpt: str
+
+    @property
+    def message(self) -> str:
+        return f"{self.num_bytes} bytes of experience from {self.origin}: {self.excerpt!r}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOpened(Event):
+    """A source was listed: how much there is, what was skipped."""
+
+    source: str
+    num_documents: int
+    num_bytes: int
+    num_skipped: int
+    skipped: dict[str, int]  # reason → files
+
+    @property
+    def message(self) -> str:
+        skipped = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
+        tail = f"; skipped {skipped}" if skipped else ""
+        return f"Source {self.source}: {self.num_documents} documents, {self.num_bytes} bytes{tail}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceChanged(Event):
+    """The files of a source are not what they were (found between passes or on resume)."""
+
+    severity: ClassVar[Severity] = "warning"
+    source: str
+    what: str
+
+    @property
+    def message(self) -> str:
+        return f"Source {self.source} changed: {self.what}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentSkipped(Event):
+    """A document could not be read on, or only in part; its lanes moved on."""
+
+    severity: ClassVar[Severity] = "warning"
+    source: str
+    document: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"{self.document} of source {self.source}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassFinished(Event):
+    """A source was read to its end; another pass begins."""
+
+    source: str
+    number: int
+
+    @property
+    def message(self) -> str:
+        return f"Source {self.source}: pass {self.number} finished"
