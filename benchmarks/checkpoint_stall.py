@@ -15,9 +15,9 @@ from benchmarks.result import Result, judged
 from daemon.checkpoint.reader import load
 from daemon.checkpoint.snapshot import Snapshot
 from daemon.checkpoint.writer import CheckpointWriter
-from daemon.config import CheckpointConfig
-from daemon.durable import sync_file
+from daemon.config.tree import CheckpointConfig
 from daemon.events import CheckpointSaved, Event
+from daemon.system.durable import sync_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ import torch
 from benchmarks.result import Result, judged
 from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
-from daemon.config import StreamConfig
+from daemon.config.tree import StreamConfig
 from daemon.streams import ExperienceStream
 from daemon.streams.mixes import curious
 from daemon.trainer.batching import assemble

@@ -98,7 +98,7 @@ def bare_loop(pipe: Connection) -> None:
     import torch  # noqa: PLC0415 - only this child needs it, after it has settled
 
     from brain.build import build_brain  # noqa: PLC0415
-    from daemon.config_loading import resolve_config  # noqa: PLC0415
+    from daemon.config.loading import resolve_config  # noqa: PLC0415
 
     config = resolve_config(preset="default", environ={})
     settings = dict(config.brain)

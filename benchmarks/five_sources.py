@@ -24,7 +24,7 @@ import torch
 from benchmarks.lone_loop import lone_loop
 from benchmarks.result import Result, judged
 from brain.memory.forgetting import Track
-from daemon.config_loading import resolve_config
+from daemon.config.loading import resolve_config
 from daemon.protocol import RunState
 from daemon.trainer.batching import num_lanes
 from daemon.trainer.loop import Ending

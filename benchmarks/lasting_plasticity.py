@@ -27,7 +27,7 @@ from brain.plasticity.config import BrainPlasticityConfig
 from brain.plasticity.health import dormant_share, effective_rank, weight_norm
 from brain.plasticity.listening import EVIDENCE_PREFIX
 from brain.ports import Batch
-from daemon.config_loading import resolve_config
+from daemon.config.loading import resolve_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

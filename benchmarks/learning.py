@@ -26,7 +26,7 @@ def run(*, long: bool) -> list[Result]:
     import torch  # noqa: PLC0415 - loaded in the benchmark's own process
 
     from brain.build import build_brain  # noqa: PLC0415
-    from daemon.config_loading import resolve_config  # noqa: PLC0415
+    from daemon.config.loading import resolve_config  # noqa: PLC0415
     from daemon.streams import ExperienceStream  # noqa: PLC0415
     from daemon.trainer.batching import assemble  # noqa: PLC0415
 

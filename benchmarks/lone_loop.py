@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from daemon.config_upgrades import config_to_dict
+from daemon.config.upgrades import config_to_dict
 from daemon.home import Home
 from daemon.protocol import TrainerOrder
 from daemon.trainer.assembly import assemble_parts
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from daemon.config import RunConfig
+    from daemon.config.tree import RunConfig
     from daemon.trainer.pipe import Pipe
 
 

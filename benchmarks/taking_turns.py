@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.lone_loop import lone_loop
 from benchmarks.vitals_overhead import Turn
-from daemon.config_loading import resolve_config
+from daemon.config.loading import resolve_config
 from daemon.protocol import RunState
 from daemon.trainer.loop import Ending
 

@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from daemon.durable import replace_file
 from daemon.errors import HomeBusyError, UsageError
-from daemon.file_lock import is_locked, try_lock
-from daemon.paths import as_path, is_file, reason, shown, status_of
-from daemon.process_identity import process_identity
+from daemon.system.durable import replace_file
+from daemon.system.file_lock import is_locked, try_lock
+from daemon.system.paths import as_path, is_file, reason, shown, status_of
+from daemon.system.process_identity import process_identity
 from daemon.token_file import make_token, read_token
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from daemon.durable import is_left_over, sync_directory, sync_file, write_whole
 from daemon.errors import CheckpointError
+from daemon.system.durable import is_left_over, sync_directory, sync_file, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

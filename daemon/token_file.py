@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from daemon.errors import UsageError
-from daemon.paths import reason, shown
+from daemon.system.paths import reason, shown
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ import pytest
 
 from brain.memory.segments import SegmentFile
 from daemon import journal
-from daemon.durable import Disk
 from daemon.streams import decoding
+from daemon.system.durable import Disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ class FailingDisk:
         for part in parts or writers:
             owner, name = writers[part]
             monkeypatch.setattr(owner, name, self._unless_failing(getattr(owner, name)))
-        monkeypatch.setattr("daemon.retry.RETRY_SECONDS", 0.0)
+        monkeypatch.setattr("daemon.system.retry.RETRY_SECONDS", 0.0)
 
     def fail(self) -> None:
         """From now on."""

@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from daemon.config_loading import resolve_config
-from daemon.config_upgrades import config_to_dict
+from daemon.config.loading import resolve_config
+from daemon.config.upgrades import config_to_dict
 from daemon.orders import Order, order_of
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 from daemon.trainer.process import trainer_main

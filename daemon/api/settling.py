@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.api.problems import Problem
-from daemon.patience import happens
+from daemon.system.patience import happens
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

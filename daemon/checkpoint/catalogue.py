@@ -17,8 +17,8 @@ from daemon.checkpoint.manifest import (
     unreadable,
 )
 from daemon.checkpoint.retention import CheckpointInfo, best_of, newest_first
-from daemon.durable import Disk, is_left_over, remove_durably
 from daemon.errors import CheckpointError, ConflictError, NotFoundError, TornCheckpointError
+from daemon.system.durable import Disk, is_left_over, remove_durably
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from daemon.durable import write_whole
+from daemon.system.durable import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

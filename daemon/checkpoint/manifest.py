@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from daemon.durable import CHUNK_BYTES, FileRecord
 from daemon.errors import CheckpointError, TornCheckpointError
+from daemon.system.durable import CHUNK_BYTES, FileRecord
 
 if TYPE_CHECKING:
     from pathlib import Path

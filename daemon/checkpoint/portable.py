@@ -26,8 +26,8 @@ from brain.upgrades import SPEC
 from daemon.checkpoint.manifest import DefectError, Manifest, manifest_from_json, unreadable
 from daemon.checkpoint.reader import LoadedCheckpoint, with_spec_of_today
 from daemon.checkpoint.tensor_file import memory_of
-from daemon.durable import replace_file, sync_directory, sync_file, temporary_beside
 from daemon.errors import CheckpointError
+from daemon.system.durable import replace_file, sync_directory, sync_file, temporary_beside
 
 if TYPE_CHECKING:
     from pathlib import Path

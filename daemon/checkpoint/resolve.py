@@ -8,7 +8,7 @@ from pathlib import Path
 from daemon.checkpoint.catalogue import DAMAGED_PREFIX, PREFIX, Catalogue
 from daemon.checkpoint.manifest import MANIFEST, Manifest, read_manifest
 from daemon.errors import CheckpointError, NoCheckpointError, NotFoundError, UsageError
-from daemon.paths import as_path, is_file, shown, status_of
+from daemon.system.paths import as_path, is_file, shown, status_of
 
 LATEST = "latest"
 PORTABLE = ".pt"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.checkpoint.manifest import Manifest
-    from daemon.config import CheckpointConfig
+    from daemon.config.tree import CheckpointConfig
 
 HOUR_SECONDS = 3600
 DAY_SECONDS = 86_400

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from daemon.checkpoint.catalogue import Catalogue
-    from daemon.config import CheckpointConfig
+    from daemon.config.tree import CheckpointConfig
 
 logger = logging.getLogger(__name__)
 

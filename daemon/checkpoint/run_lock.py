@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from daemon.errors import ConflictError, UsageError
-from daemon.file_lock import try_lock
-from daemon.paths import reason, shown
+from daemon.system.file_lock import try_lock
+from daemon.system.paths import reason, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,15 +26,15 @@ from daemon.checkpoint.holds import Holds
 from daemon.checkpoint.manifest import LEARNING, MANIFEST, MODEL, SLOTS, STATE, Manifest, timestamp_of
 from daemon.checkpoint.retention import decide_pruning
 from daemon.checkpoint.snapshot import Buffers, Snapshot
-from daemon.durable import Disk, FileRecord, temporary_beside
 from daemon.errors import CheckpointError, NotFoundError
 from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved, Event
-from daemon.retry import retry_seconds
+from daemon.system.durable import Disk, FileRecord, temporary_beside
+from daemon.system.retry import retry_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemon.config import CheckpointConfig
+    from daemon.config.tree import CheckpointConfig
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from daemon.cli import (
     steering,
 )
 from daemon.cli.printing import complain, one_door, out, say
-from daemon.printer import OutputGoneError
+from daemon.system.printer import OutputGoneError
 
 PROGRAM = "synapsed"
 EXIT_LOST_OUTPUT = 1
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _forget_service_address() -> None:
     """Kubernetes leaves the address of a service called synapsed where a port is expected."""
     if (port := os.environ.get("SYNAPSED_PORT")) is not None:
-        from daemon.config_environment import is_service_variable
+        from daemon.config.environment import is_service_variable
 
         if is_service_variable("SYNAPSED_PORT", port):
             del os.environ["SYNAPSED_PORT"]

@@ -47,7 +47,7 @@ def export(
     from daemon.cli.output import print_json, size
     from daemon.errors import UsageError
     from daemon.home import Home
-    from daemon.paths import as_path, is_folder, shown, status_of
+    from daemon.system.paths import as_path, is_folder, shown, status_of
 
     opened = Home.open(home, create=False)
     if output is not None:

@@ -11,9 +11,9 @@ from typing import Any, Self
 import httpx
 
 from daemon.errors import ConflictError, DaemonError, NotFoundError, NotRunningError, UsageError
-from daemon.escaping import one_line
 from daemon.home import Home
 from daemon.protocol import RunState
+from daemon.system.escaping import one_line
 
 BASE = "/api/v1"
 TIMEOUT_SECONDS = 30.0

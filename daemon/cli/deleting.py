@@ -9,7 +9,7 @@ import typer
 
 from daemon.cli.options import HomeOption, JsonOption
 from daemon.cli.printing import err, say
-from daemon.escaping import one_line
+from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.cli.output import size
 from daemon.errors import ConflictError, DaemonError, UsageError
-from daemon.escaping import one_line
+from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
     from daemon.cli.client import DaemonClient

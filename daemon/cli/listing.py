@@ -10,7 +10,7 @@ import typer
 from daemon.cli.options import HomeOption, JsonOption
 from daemon.cli.printing import say
 from daemon.cli.steering import connect
-from daemon.escaping import one_line
+from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
     from daemon.home import Home
@@ -194,8 +194,8 @@ def schedule(
 def presets(as_json: JsonOption = False) -> None:
     """List the ready-made runs."""
     from daemon.cli.output import print_json, print_table
-    from daemon.config_loading import list_presets
-    from daemon.config_upgrades import config_to_dict
+    from daemon.config.loading import list_presets
+    from daemon.config.upgrades import config_to_dict
 
     rows = [
         {"name": preset.name, "summary": preset.summary, "config": config_to_dict(preset.config)}
@@ -210,7 +210,7 @@ def presets(as_json: JsonOption = False) -> None:
 def brains(as_json: JsonOption = False) -> None:
     """List the kinds of brain and their settings."""
     from daemon.cli.output import print_json
-    from daemon.config_loading import list_brains
+    from daemon.config.loading import list_brains
 
     kinds = list_brains()
     if as_json:

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from daemon.cli.output import MISSING, duration
 from daemon.cli.views import PlainView
-from daemon.escaping import one_line, shown
 from daemon.home import Home
+from daemon.system.escaping import one_line, shown
 
 REFRESH_PER_SECOND = 4
 SAMPLE_CHARACTERS = 200

@@ -142,8 +142,8 @@ def overrides_from(
     Raises:
         ConfigError: when a `--set` is not key=value.
     """
-    from daemon.config_loading import parse_set
-    from daemon.paths import as_text
+    from daemon.config.loading import parse_set
+    from daemon.system.paths import as_text
 
     named: dict[str, Any] = {
         "brain.kind": brain,

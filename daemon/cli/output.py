@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import IO, Any, cast
 
 from daemon.cli.printing import out, say
-from daemon.escaping import one_line, shown_json
-from daemon.printer import Printer
+from daemon.system.escaping import one_line, shown_json
+from daemon.system.printer import Printer
 
 MISSING = "–"
 PIPED_WIDTH = 240

@@ -11,8 +11,8 @@ import sys
 import threading
 from collections.abc import Iterator
 
-from daemon.escaping import one_line
-from daemon.printer import Printer
+from daemon.system.escaping import one_line
+from daemon.system.printer import Printer
 
 logger = logging.getLogger("daemon.output")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.cli.output import duration, number
-from daemon.escaping import one_line
+from daemon.system.escaping import one_line
 
 # Facts a person at the terminal does not want one line each for.
 QUIET_KINDS = frozenset({"checkpoint_pruned", "job_finished"})

@@ -17,10 +17,10 @@ import typer.main
 from brain.registry import brains
 from daemon.cli.app import app
 from daemon.cli.printing import complain, say
-from daemon.config import RunConfig
-from daemon.config_loading import list_presets
-from daemon.config_ranges import range_of
-from daemon.keep import KeepConfig
+from daemon.config.keep import KeepConfig
+from daemon.config.loading import list_presets
+from daemon.config.ranges import range_of
+from daemon.config.tree import RunConfig
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 NOTE = "<!-- Written by `python -m daemon.cli.reference`; change the program, not this file. -->"

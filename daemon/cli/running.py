@@ -126,8 +126,8 @@ def resume(
 ) -> None:
     """Carry on from a checkpoint, bit-exactly; limits count from here, settings lie over the stored ones."""
     from daemon.cli.feeding import unicode_of
-    from daemon.config_loading import override_config, resolve_config
-    from daemon.preset_files import read_preset
+    from daemon.config.loading import override_config, resolve_config
+    from daemon.config.presets import read_preset
     from daemon.supervisor.requests import ResumeRequest
 
     overrides = overrides_from(
@@ -236,7 +236,7 @@ def serve(
 
 def _start_request(preset: str | None, overrides: dict[str, Any], name: str | None) -> StartRequest:
     from daemon.cli.feeding import unicode_of
-    from daemon.config_loading import resolve_config
+    from daemon.config.loading import resolve_config
     from daemon.supervisor.requests import StartRequest
 
     config = resolve_config(preset=preset, overrides=overrides)
@@ -303,7 +303,7 @@ def _run(
 def _warn_of_variables(request: StartRequest | ResumeRequest | None) -> None:
     """Say which SYNAPSED_* variables have no effect: a slip of the pen, or another program's."""
     from daemon.cli.printing import complain
-    from daemon.config_loading import unknown_variables
+    from daemon.config.loading import unknown_variables
     from daemon.supervisor.requests import StartRequest
 
     kind = str(request.config.brain["kind"]) if isinstance(request, StartRequest) else None

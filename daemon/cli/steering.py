@@ -11,7 +11,7 @@ import typer
 
 from daemon.cli.options import HomeOption, JsonOption, RunOption, above_zero
 from daemon.cli.printing import say
-from daemon.escaping import one_line
+from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
     from daemon.cli.client import DaemonClient
@@ -159,7 +159,7 @@ def feed(
     from daemon.cli.output import print_json, size
     from daemon.errors import UsageError
     from daemon.home import Home
-    from daemon.paths import as_path, refuse_private
+    from daemon.system.paths import as_path, refuse_private
 
     if begin_bytes and len(files) != 1:
         raise UsageError("--from goes on with one file: name that one alone")
@@ -231,10 +231,10 @@ def read_text(name: str) -> str:
     Raises:
         UsageError: when it is missing, empty, or no text.
     """
-    from daemon.data_paths import nearest_existing
+    from daemon.config.data_paths import nearest_existing
     from daemon.errors import UsageError
-    from daemon.paths import as_path, reason, shown
     from daemon.streams.decoding import UndecodableError, decode
+    from daemon.system.paths import as_path, reason, shown
 
     if name == STANDARD_INPUT:
         content, name = sys.stdin.buffer.read(), "standard input"

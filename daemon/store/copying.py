@@ -13,8 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from daemon.durable import sync_file
 from daemon.store.engine import BUSY_TIMEOUT_MS
+from daemon.system.durable import sync_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

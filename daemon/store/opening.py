@@ -14,13 +14,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
-from daemon.durable import sync_directory
 from daemon.errors import StoreError
 from daemon.store import schema
 from daemon.store.copying import Patience, copy_database, opened, quick_check
 from daemon.store.engine import database_file, reason_of, write_engine
 from daemon.store.privacy import create_private, family, tighten
 from daemon.store.tables import HEAD, counters
+from daemon.system.durable import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

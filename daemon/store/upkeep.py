@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from daemon.durable import sync_directory
 from daemon.errors import DaemonError
 from daemon.store.copying import GivenUpError, Patience, copy_database, opened, quick_check
 from daemon.store.engine import database_file
 from daemon.store.opening import mark_suspect
 from daemon.store.privacy import create_private, tighten
+from daemon.system.durable import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

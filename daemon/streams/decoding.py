@@ -15,8 +15,6 @@ import zlib
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from daemon.durable import replace_file
-from daemon.retry import Retry
 from daemon.streams.cache_room import trim
 from daemon.streams.encodings import (
     GZIP_WBITS,
@@ -27,6 +25,8 @@ from daemon.streams.encodings import (
     detect,
     has_hole,
 )
+from daemon.system.durable import replace_file
+from daemon.system.retry import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

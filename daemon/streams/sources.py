@@ -20,9 +20,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.data_paths import nearest_existing
+from daemon.config.data_paths import nearest_existing
 from daemon.errors import StreamError, UsageError
-from daemon.paths import (
+from daemon.streams.encodings import HEAD_BYTES, Verdict, classify, detect, has_hole
+from daemon.streams.holes import hole_end
+from daemon.system.paths import (
     PRIVATE_NAMES,
     PrivateFiles,
     as_path,
@@ -31,8 +33,6 @@ from daemon.paths import (
     shown,
     status_of,
 )
-from daemon.streams.encodings import HEAD_BYTES, Verdict, classify, detect, has_hole
-from daemon.streams.holes import hole_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

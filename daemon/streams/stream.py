@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
+from daemon.config.keep import GIB, keep_as_far_as_sound
 from daemon.errors import StreamError
 from daemon.events import Event, PassFinished, SettingRestored, SourceChanged
-from daemon.keep import GIB, keep_as_far_as_sound
 from daemon.streams.cursor import Cursor, Extent, LaneState, Tail
 from daemon.streams.decoding import DecodedCache
 from daemon.streams.experience import Experience, Row
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from brain.ports import Choice
-    from daemon.config import StreamConfig
+    from daemon.config.tree import StreamConfig
     from daemon.streams.mixes.port import Mix
 
 _READ_BYTES = 4096  # read ahead within an extent: one system call serves some rows

@@ -8,8 +8,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from daemon.printer import Printer
 from daemon.protocol import Goodbye, RunState
+from daemon.system.printer import Printer
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

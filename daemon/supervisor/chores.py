@@ -6,8 +6,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from daemon.config.keep import read_keep
 from daemon.errors import ConflictError, DaemonError
-from daemon.keep import read_keep
 from daemon.orders import Evaluate, Sleep
 from daemon.protocol import RunState
 

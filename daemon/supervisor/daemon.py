@@ -11,8 +11,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from daemon.checkpoint.catalogue import Catalogue
+from daemon.config.keep import KeepConfig, read_keep
 from daemon.errors import TrainerLostError, UsageError
-from daemon.keep import KeepConfig, read_keep
 from daemon.protocol import RunState
 from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import Clock, SystemClock

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from daemon.checkpoint.manifest import read_manifest
 from daemon.checkpoint.replay_room import drop_all, needed_segments, replayed_folders
 from daemon.checkpoint.run_lock import LOCK, RunLock
-from daemon.durable import remove_durably, sync_directory, write_whole
 from daemon.errors import CheckpointError, ConflictError, DaemonError, NotFoundError, UsageError
 from daemon.events import RunDeleted
+from daemon.system.durable import remove_durably, sync_directory, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

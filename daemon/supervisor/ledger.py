@@ -12,8 +12,8 @@ from daemon.checkpoint.holds import Holds
 from daemon.checkpoint.manifest import DefectError, read_manifest
 from daemon.checkpoint.resolve import PORTABLE, resolve
 from daemon.checkpoint.retention import best_of, by_run
-from daemon.config import RunConfig
-from daemon.config_upgrades import config_to_dict
+from daemon.config.tree import RunConfig
+from daemon.config.upgrades import config_to_dict
 from daemon.errors import CheckpointError, ConflictError, NoCheckpointError
 from daemon.protocol import RunState
 from daemon.store.forgetting import probe_losses

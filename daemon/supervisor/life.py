@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from daemon.errors import ConflictError
 from daemon.events import TrainerLost
-from daemon.patience import slices
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 from daemon.supervisor.child import TRAINER
 from daemon.supervisor.restart import RestartPolicy
 from daemon.supervisor.trainer import Death, TrainerProcess, says
+from daemon.system.patience import slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,8 +7,8 @@ import logging
 import logging.handlers
 from typing import TYPE_CHECKING
 
-from daemon.escaping import shown
 from daemon.supervisor.threaded import Delivery
+from daemon.system.escaping import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

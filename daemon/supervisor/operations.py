@@ -9,8 +9,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from daemon.patience import Timer
 from daemon.supervisor.live_run import iso
+from daemon.system.patience import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from daemon.checkpoint.run_lock import RunLock
 from daemon.errors import ConflictError
-from daemon.patience import slices
 from daemon.protocol import RunState
+from daemon.system.patience import slices
 
 if TYPE_CHECKING:
     from daemon.supervisor.live_run import LiveRun

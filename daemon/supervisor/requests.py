@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from daemon.config_loading import config_from_dict, override_config
+from daemon.config.loading import config_from_dict, override_config
 
 if TYPE_CHECKING:
-    from daemon.config import RunConfig
+    from daemon.config.tree import RunConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from daemon.orders import MAX_REASON, StopForGood
-from daemon.patience import happens
 from daemon.protocol import Command, Outcome, RunState
+from daemon.system.patience import happens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,8 +7,8 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemon.config_upgrades import config_to_dict
-from daemon.data_paths import require_data
+from daemon.config.data_paths import require_data
+from daemon.config.upgrades import config_to_dict
 from daemon.errors import ConflictError, NotFoundError, TrainerLostError
 from daemon.orders import Feed, Stop
 from daemon.protocol import Command, RunState, TrainerOrder
@@ -21,7 +21,7 @@ from daemon.supervisor.run_queue import RunQueue
 from daemon.supervisor.stopping import Stops
 
 if TYPE_CHECKING:
-    from daemon.config import RunConfig
+    from daemon.config.tree import RunConfig
     from daemon.home import Home
     from daemon.orders import Generate, Order, ViewGrowth
     from daemon.schedule.diary import Diary

@@ -1,4 +1,4 @@
-"""What grows in a home, kept within its bounds (daemon.keep), whether something learns or not.
+"""What grows in a home, kept within its bounds (daemon.config.keep), whether something learns or not.
 
 An Audience of the supervisor: a saved checkpoint has the room of all of them looked at, a lost trainer has what it
 left half written swept. The rest is looked at every hour, by the job `pruning`.
@@ -16,14 +16,14 @@ from daemon.checkpoint import room
 from daemon.checkpoint.replay_room import drop_all, drop_segments, needed_segments, replayed_folders
 from daemon.checkpoint.retention import DAY_SECONDS
 from daemon.checkpoint.run_lock import LOCK, RunLock
-from daemon.config import CheckpointConfig
-from daemon.config_loading import config_from_dict
+from daemon.config.keep import GIB, MIB, KeepConfig, read_keep
+from daemon.config.loading import config_from_dict
+from daemon.config.tree import CheckpointConfig
 from daemon.errors import CheckpointError, ConfigError, ConflictError, DaemonError
 from daemon.events import CheckpointPruned
-from daemon.keep import GIB, MIB, KeepConfig, read_keep
-from daemon.log_room import CHILD_LOGS, cut
 from daemon.streams.cache_room import sweep, trim
 from daemon.supervisor.found_checkpoint import stored_config
+from daemon.system.log_room import CHILD_LOGS, cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,9 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from daemon.log_room import cut
-from daemon.patience import slices
 from daemon.supervisor import child
+from daemon.system.log_room import cut
+from daemon.system.patience import slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

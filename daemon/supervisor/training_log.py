@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from daemon.escaping import one_line
 from daemon.supervisor.log_file import LogFile
+from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ import torch
 from brain.devices import ask_for_determinism
 from daemon.checkpoint.resolve import PORTABLE
 from daemon.checkpoint.snapshot import current_environment
-from daemon.config_loading import config_from_dict
+from daemon.config.loading import config_from_dict
 from daemon.errors import ConfigError
 from daemon.events import SettingRestored
 from daemon.journal import Entry, Journal
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.checkpoint.reader import LoadedCheckpoint
-    from daemon.config import LimitsConfig
+    from daemon.config.tree import LimitsConfig
     from daemon.home import Home
     from daemon.protocol import TrainerOrder
     from daemon.trainer.pipe import Pipe

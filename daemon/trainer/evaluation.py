@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from brain.ports import Brain
-    from daemon.config import EvaluationConfig
+    from daemon.config.tree import EvaluationConfig
     from daemon.streams import ExperienceStream, HeldOutSet
     from daemon.trainer.reporting import Reporter
 

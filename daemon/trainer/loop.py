@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import torch
 
     from brain.memory import ReplayMemory, ReplayRows
-    from daemon.config import RunConfig
+    from daemon.config.tree import RunConfig
     from daemon.journal import Entry, Journal
     from daemon.streams import Experience, ExperienceStream
     from daemon.trainer.evaluation import HeldOutEvaluation

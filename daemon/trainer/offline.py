@@ -14,7 +14,7 @@ from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.portable import export_pt, load_pt
 from daemon.checkpoint.reader import LoadedCheckpoint, load
 from daemon.checkpoint.resolve import LATEST, PORTABLE, newest_run, resolve
-from daemon.config_loading import config_from_dict
+from daemon.config.loading import config_from_dict
 from daemon.errors import TornCheckpointError
 from daemon.streams import ExperienceStream
 from daemon.trainer.batching import num_lanes
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from brain.ports import Brain
-    from daemon.config import RunConfig
+    from daemon.config.tree import RunConfig
     from daemon.home import Home
 
 EXPORT_BLOCK_ROWS = 65_536

@@ -11,7 +11,7 @@ from brain.build import brain_from_spec
 from brain.ports import Moment
 from brain.vitals.build import build_vitals
 from brain.vitals.controls import CONTROLS, EXPECTED, OWN, probe_with_controls
-from daemon.config_loading import config_from_dict
+from daemon.config.loading import config_from_dict
 from daemon.streams import Cursor, ExperienceStream
 from daemon.trainer.batching import assemble, num_lanes
 from daemon.trainer.recovery import with_due_resets
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from brain.ports import Batch, Brain, Reading
     from daemon.checkpoint.reader import LoadedCheckpoint
-    from daemon.config import RunConfig
+    from daemon.config.tree import RunConfig
     from daemon.home import Home
 
 DEFAULT_TICKS = 16

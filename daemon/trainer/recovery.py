@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from daemon.config import RecoveryConfig
+    from daemon.config.tree import RecoveryConfig
     from daemon.streams import Experience
     from daemon.trainer.state import LoopState
 
@@ -40,7 +40,7 @@ def judge_step(applied: bool, state: LoopState, config: RecoveryConfig) -> Verdi
     row the weights go back to the newest checkpoint while the stream goes on, so the window is skipped; after
     `pause_after_rollbacks` such roll-backs the run pauses instead.
 
-    >>> from daemon.config import RecoveryConfig
+    >>> from daemon.config.tree import RecoveryConfig
     >>> from daemon.trainer.state import LoopState
     >>> state = LoopState()
     >>> [judge_step(False, state, RecoveryConfig(rollback_after_skips=2)).name for _ in range(3)]
@@ -79,7 +79,7 @@ def note_resets(state: LoopState, experience: Experience, *, applied: bool) -> N
 def put_off(state: LoopState, config: RecoveryConfig) -> None:
     """Take a verdict to roll back, just given, back: the next non-finite step gives it again.
 
-    >>> from daemon.config import RecoveryConfig
+    >>> from daemon.config.tree import RecoveryConfig
     >>> from daemon.trainer.state import LoopState
     >>> state, config = LoopState(), RecoveryConfig(rollback_after_skips=1)
     >>> judge_step(False, state, config), put_off(state, config), judge_step(False, state, config), state.rollbacks

@@ -33,7 +33,7 @@ from daemon.trainer.batching import num_lanes
 from daemon.trainer.state import LoopState
 
 if TYPE_CHECKING:
-    from daemon.config import RunConfig
+    from daemon.config.tree import RunConfig
     from daemon.home import Home
     from daemon.protocol import TrainerOrder
 

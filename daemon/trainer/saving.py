@@ -23,7 +23,7 @@ from daemon.checkpoint.writer import CheckpointWriter
 from daemon.errors import CheckpointError, NoCheckpointError
 from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved, Event, SettingRestored
 from daemon.protocol import RunState
-from daemon.retry import Retry
+from daemon.system.retry import Retry
 from daemon.trainer.restoring import (
     HELD_OUT_PREFIX,
     PROBES_PREFIX,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon.config import CheckpointConfig
+    from daemon.config.tree import CheckpointConfig
     from daemon.protocol import TrainerOrder
     from daemon.trainer.loop import Loop
     from daemon.trainer.reporting import Reporter

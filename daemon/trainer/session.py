@@ -12,7 +12,7 @@ from daemon.errors import UsageError
 from daemon.events import DegradedChanged, RunResumed
 from daemon.home import Home
 from daemon.protocol import Goodbye, Ready, RunState, TrainerOrder
-from daemon.retry import Retry
+from daemon.system.retry import Retry
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.control import HEARTBEAT_SECONDS, Control
 from daemon.trainer.loop import Loop

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from daemon.errors import CheckpointError
-from daemon.retry import Retry
+from daemon.system.retry import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from brain.ports import Brain
-    from daemon.config import SampleConfig
+    from daemon.config.tree import SampleConfig
 
 
 def go_on_for_ever() -> bool:

@@ -10,7 +10,7 @@ import typer.main
 
 from daemon.cli.app import app
 from daemon.cli.reference import FOLDER, pages
-from daemon.config_loading import resolve_config, setting_names
+from daemon.config.loading import resolve_config, setting_names
 from tests.faults import reliability
 
 ROOT = Path(__file__).parents[2]

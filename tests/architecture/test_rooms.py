@@ -17,7 +17,7 @@ LINES_MAX = 400
 HOMELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 # The supervisor's side of the house, all that must start without torch.
 LIGHT = (
-    "daemon.cli.app", "daemon.home", "daemon.config_loading", "daemon.supervisor.daemon", "daemon.api.app",
+    "daemon.cli.app", "daemon.home", "daemon.config.loading", "daemon.supervisor.daemon", "daemon.api.app",
     "daemon.store.store", "daemon.checkpoint.catalogue", "brain.registry",
 )  # fmt: skip
 
@@ -62,7 +62,7 @@ def test_the_supervisors_side_loads_no_torch(module: str) -> None:
 
 def test_settings_are_read_without_torch() -> None:
     statement = (
-        "from daemon.config_loading import *; list_presets(); list_brains(); resolve_config(environ={})"
+        "from daemon.config.loading import *; list_presets(); list_brains(); resolve_config(environ={})"
     )
     assert "torch" not in loaded_by(statement)
 

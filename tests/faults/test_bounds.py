@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon.keep import KeepConfig
-from daemon.log_room import cut
+from daemon.config.keep import KeepConfig
 from daemon.protocol import RunState
 from daemon.schedule.jobs.backup import delete_old
 from daemon.streams import decoding
@@ -24,6 +23,7 @@ from daemon.supervisor.clock import SystemClock
 from daemon.supervisor.tidying import Tidier
 from daemon.supervisor.trainer import last_words
 from daemon.supervisor.training_log import TrainingLog
+from daemon.system.log_room import cut
 from tests.faults.test_deleting import make, save
 from tests.unit.daemon.supervisor.stage import staged, start_request
 

@@ -15,7 +15,7 @@ from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.reader import load, load_newest
 from daemon.checkpoint.snapshot import Snapshot
 from daemon.checkpoint.writer import CheckpointWriter
-from daemon.config import CheckpointConfig
+from daemon.config.tree import CheckpointConfig
 from daemon.events import CheckpointFailed, CheckpointSaved, Event
 
 if TYPE_CHECKING:

@@ -96,7 +96,7 @@ class Story:
 def test_a_real_disk_fills_up_and_gets_room_again(
     tmp_path: Path, still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.retry.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("daemon.system.retry.RETRY_SECONDS", 0.0)
     with small_disk(tmp_path / "disk", mebibytes=64) as disk:
         home = Home.open(disk / "home", environ={})
         home.prepare()
@@ -187,7 +187,7 @@ def test_continue_gives_three_intervals_again(
 def test_a_roll_back_waits_for_the_disk(
     still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr("daemon.retry.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("daemon.system.retry.RETRY_SECONDS", 0.0)
     disk = FailingDisk(monkeypatch, number=number, fails=False)
     loop = still(recovery__rollback_after_skips=2)
     loop.learn()
@@ -237,7 +237,7 @@ def test_a_save_on_the_way_may_fail(still: Callable[..., StillLoop], monkeypatch
 def test_a_sleep_of_an_idle_stream_waits_for_the_disk(
     still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
 ) -> None:
-    monkeypatch.setattr("daemon.retry.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("daemon.system.retry.RETRY_SECONDS", 0.0)
     disk = FailingDisk(monkeypatch, number=number, fails=False)
     short = tmp_path / "short.txt"
     short.write_text("all there is to read " * 30)
@@ -267,7 +267,7 @@ def test_a_sleep_of_an_idle_stream_waits_for_the_disk(
 def test_packed_text_waits_for_the_disk(
     still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at_end: str, beside: int
 ) -> None:
-    monkeypatch.setattr("daemon.retry.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("daemon.system.retry.RETRY_SECONDS", 0.0)
     folder = tmp_path / "texts"
     folder.mkdir()
     (folder / "a.txt.gz").write_bytes(gzip.compress(b"PACKED " * 400))

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from daemon.checkpoint.catalogue import Catalogue
-from daemon.durable import is_left_over
+from daemon.system.durable import is_left_over
 from tests.daemon_process import DaemonProcess
 
 if TYPE_CHECKING:

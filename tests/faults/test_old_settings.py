@@ -21,13 +21,13 @@ from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.manifest import MANIFEST, MODEL, STATE, read_manifest
 from daemon.checkpoint.portable import export_pt, load_pt
 from daemon.checkpoint.reader import load, load_newest
-from daemon.config_loading import config_from_dict, resolve_config
-from daemon.config_upgrades import CONFIG, config_to_dict
-from daemon.durable import Disk
+from daemon.config.loading import config_from_dict, resolve_config
+from daemon.config.upgrades import CONFIG, config_to_dict
 from daemon.errors import ConfigError, TornCheckpointError
 from daemon.store.store import Store
 from daemon.supervisor.ledger import Ledger
 from daemon.supervisor.requests import ResumeRequest
+from daemon.system.durable import Disk
 from daemon.trainer.restoring import restore_brain
 
 if TYPE_CHECKING:

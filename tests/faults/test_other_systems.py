@@ -13,9 +13,9 @@ import pytest
 from brain.memory.segments import SegmentFile
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.reader import load, load_newest
-from daemon.durable import Disk
 from daemon.events import CheckpointSaved
 from daemon.journal import Journal
+from daemon.system.durable import Disk
 from tests.one_life import OneLife
 from tests.trainer_process import tiny_order
 from tests.unit.daemon.checkpoint.samples import assert_same, new_writer, save_steps, tiny, truncate

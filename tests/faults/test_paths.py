@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.cli.app import main
-from daemon.config_loading import resolve_config
+from daemon.config.loading import resolve_config
 from daemon.errors import ConfigError, StreamError
 from daemon.events import DocumentSkipped
 from tests.unit.daemon.streams.opening import Opener, write_tree

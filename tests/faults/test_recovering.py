@@ -15,7 +15,7 @@ from daemon.api import settling
 from daemon.api.app import allowed_hosts, create_app
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.run_lock import RunLock
-from daemon.config_upgrades import config_to_dict
+from daemon.config.upgrades import config_to_dict
 from daemon.protocol import RunState
 from daemon.store.store import Store
 from daemon.supervisor.ledger import Ledger

@@ -9,7 +9,7 @@ import pytest
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.holds import Holds
 from daemon.checkpoint.manifest import MODEL
-from daemon.config import CheckpointConfig
+from daemon.config.tree import CheckpointConfig
 from daemon.events import CheckpointSaved
 from daemon.orders import Stop
 from daemon.protocol import RunState

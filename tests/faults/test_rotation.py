@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from daemon.config import EvaluationConfig
+from daemon.config.tree import EvaluationConfig
 from daemon.events import DocumentSkipped, SourceChanged
 from daemon.trainer.evaluation import HeldOutEvaluation
 from tests.unit.daemon.streams.opening import Opener, numbered, through_json, write_tree

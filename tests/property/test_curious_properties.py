@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.config import StreamConfig
+from daemon.config.tree import StreamConfig
 from daemon.events import Event, PassFinished
 from daemon.streams import Cursor, Experience, ExperienceStream
 from daemon.streams.holdout import BLOCK_BYTES, HoldOut

@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from daemon.config import StreamConfig
+from daemon.config.tree import StreamConfig
 from daemon.streams import Cursor, ExperienceStream
 from daemon.streams.holdout import BLOCK_BYTES, HoldOut
 

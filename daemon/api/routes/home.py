@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from daemon.api.context import ContextOf
 from daemon.checkpoint.room import damaged
-from daemon.keep import GIB, keep_as_far_as_sound
+from daemon.config.keep import GIB, keep_as_far_as_sound
 
 if TYPE_CHECKING:
     from daemon.api.context import Context

@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 
 from daemon.api.body import BODY
 from daemon.api.context import Context
-from daemon.durable import replace_file
+from daemon.system.durable import replace_file
 
 router = APIRouter(include_in_schema=False)
 

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from brain.registry import brains
 from daemon.api.paging import Cursor, Limit, page_of
 from daemon.api.shapes import BrainItem, Page, PresetItem
-from daemon.config_loading import list_presets
-from daemon.config_upgrades import config_to_dict
+from daemon.config.loading import list_presets
+from daemon.config.upgrades import config_to_dict
 
 router = APIRouter(tags=["catalogue"])
 

@@ -12,8 +12,8 @@ from daemon.api.actions import Action
 from daemon.api.context import ContextOf
 from daemon.api.paging import Cursor, Limit
 from daemon.api.shapes import FullRun, Hours, Name, Operation, Page, Request, Run, Settings, Steps
-from daemon.config_loading import list_presets, resolve_config
-from daemon.config_tables import unfold
+from daemon.config.loading import list_presets, resolve_config
+from daemon.config.tables import unfold
 from daemon.errors import ConfigError, UsageError
 from daemon.orders import Generate
 from daemon.supervisor.deleting import delete_run

@@ -11,7 +11,7 @@ from brain.vitals.registry import describe_vitals
 from daemon.api.context import ContextOf
 from daemon.api.paging import Cursor, Limit, page_of
 from daemon.api.shapes import Page, Reading, VitalItem
-from daemon.config_loading import config_from_dict
+from daemon.config.loading import config_from_dict
 
 router = APIRouter(tags=["vitals"])
 

@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from daemon.keep import GIB, KeepConfig, keep_as_far_as_sound
+from daemon.config.keep import GIB, KeepConfig, keep_as_far_as_sound
 from daemon.schedule.registry import JobContext, job
 
 if TYPE_CHECKING:

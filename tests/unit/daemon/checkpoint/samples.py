@@ -14,9 +14,9 @@ from torch import Tensor
 from daemon.checkpoint.manifest import Environment
 from daemon.checkpoint.snapshot import Snapshot
 from daemon.checkpoint.writer import CheckpointWriter
-from daemon.config import CheckpointConfig
-from daemon.durable import Disk, FileRecord
+from daemon.config.tree import CheckpointConfig
 from daemon.events import CheckpointSaved, Event
+from daemon.system.durable import Disk, FileRecord
 
 if TYPE_CHECKING:
     from daemon.checkpoint.reader import LoadedCheckpoint

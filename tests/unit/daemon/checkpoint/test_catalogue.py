@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon import durable
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.manifest import MANIFEST, DefectError
-from daemon.durable import temporary_beside, trash_beside
 from daemon.errors import ConflictError, NotFoundError
+from daemon.system import durable
+from daemon.system.durable import temporary_beside, trash_beside
 from tests.unit.daemon.checkpoint.samples import NOON, Clock, flip_bit, save_steps, truncate
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from daemon.checkpoint.manifest import (
     read_manifest,
     unreadable,
 )
-from daemon.durable import FileRecord
 from daemon.errors import CheckpointError, TornCheckpointError
+from daemon.system.durable import FileRecord
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from daemon.checkpoint.manifest import Manifest
 from daemon.checkpoint.retention import CheckpointInfo, best_of, by_run, decide_cap, decide_pruning
-from daemon.config import CheckpointConfig
+from daemon.config.tree import CheckpointConfig
 
 HOUR = 3600
 DAY = 24 * HOUR

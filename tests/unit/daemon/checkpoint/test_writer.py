@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pytest
 import torch
 
-from daemon import durable
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.reader import load
-from daemon.config import CheckpointConfig
+from daemon.config.tree import CheckpointConfig
 from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved, Event
-from daemon.retry import RETRY_SECONDS_MAX
+from daemon.system import durable
+from daemon.system.retry import RETRY_SECONDS_MAX
 from tests.unit.daemon.checkpoint.samples import (
     NOON,
     Clock,

@@ -16,7 +16,7 @@ import pytest
 
 from daemon.cli.output import print_json, print_table
 from daemon.cli.printing import complain, one_door, out, print_in_the_background_too, say, stray_output_logged
-from daemon.printer import OutputGoneError, Printer
+from daemon.system.printer import OutputGoneError, Printer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

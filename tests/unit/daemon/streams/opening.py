@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from daemon.config import StreamConfig
+from daemon.config.tree import StreamConfig
 from daemon.streams import Cursor, ExperienceStream
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from daemon.config import StreamConfig
+from daemon.config.tree import StreamConfig
 from daemon.errors import ConfigError, StreamError
 from daemon.events import DocumentSkipped, PassFinished, SettingRestored, SourceChanged, SourceOpened
 from daemon.streams import Cursor, ExperienceStream

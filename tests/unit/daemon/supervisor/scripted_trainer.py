@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.checkpoint.manifest import FILES, STATE, Environment, Manifest, read_manifest, timestamp_of
 from daemon.checkpoint.run_lock import RunLock
-from daemon.durable import FileRecord
 from daemon.events import AlarmCleared, AlarmRaised, CheckpointSaved, ExperiencePushed, StateChanged
 from daemon.orders import (
     Continue,
@@ -35,6 +34,7 @@ from daemon.orders import (
     ViewGrowth,
 )
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
+from daemon.system.durable import FileRecord
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

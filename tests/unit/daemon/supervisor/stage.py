@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from daemon.checkpoint.catalogue import Catalogue
-from daemon.config_loading import resolve_config
+from daemon.config.loading import resolve_config
 from daemon.store.store import Store
 from daemon.supervisor.ledger import Ledger
 from daemon.supervisor.life import LifeSettings

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from daemon.config import EvaluationConfig
+from daemon.config.tree import EvaluationConfig
 from daemon.trainer.evaluation import HeldOutEvaluation, HeldOutLoss, combine
 
 if TYPE_CHECKING:

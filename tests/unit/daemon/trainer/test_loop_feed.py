@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from daemon.config import StreamConfig
+from daemon.config.tree import StreamConfig
 from daemon.errors import StreamError
 from daemon.journal import Entry, Journal
 from daemon.streams import ExperienceStream

@@ -11,7 +11,7 @@ import pytest
 from daemon.errors import CheckpointError, UsageError
 from daemon.journal import Journal
 from daemon.protocol import RunState
-from daemon.retry import Retry
+from daemon.system.retry import Retry
 from daemon.trainer.session import wait_for_disk
 from daemon.trainer.storage import PatientJournal, is_failing_disk
 

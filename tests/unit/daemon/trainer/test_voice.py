@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from daemon.config import SampleConfig
+from daemon.config.tree import SampleConfig
 from daemon.orders import Generate
 from daemon.protocol import Command, Outcome, RunState
 from daemon.streams.encodings import last_bytes

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from daemon.patience import LONGEST_SLICE_SECONDS, Timer, happens, slices
+from daemon.system.patience import LONGEST_SLICE_SECONDS, Timer, happens, slices
 
 pytestmark = pytest.mark.anyio
 

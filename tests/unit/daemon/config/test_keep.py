@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.config_loading import resolve_config
-from daemon.config_ranges import range_of
+from daemon.config.keep import KeepConfig, keep_as_far_as_sound, read_keep
+from daemon.config.loading import resolve_config
+from daemon.config.ranges import range_of
 from daemon.errors import ConfigError
-from daemon.keep import KeepConfig, keep_as_far_as_sound, read_keep
 
 if TYPE_CHECKING:
     from pathlib import Path

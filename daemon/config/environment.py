@@ -11,9 +11,9 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from daemon.escaping import one_line
-from daemon.keep import PREFIX as KEEP_PREFIX
-from daemon.keep import KeepConfig
+from daemon.config.keep import PREFIX as KEEP_PREFIX
+from daemon.config.keep import KeepConfig
+from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

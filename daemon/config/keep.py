@@ -1,6 +1,6 @@
 """How much a home keeps of what grows: `keep.toml` in the home, under SYNAPSED_KEEP__* of the environment.
 
-These bounds are the home's, over all its runs; what belongs to one run is in daemon.config.
+These bounds are the home's, over all its runs; what belongs to one run is in daemon.config.tree.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import typing
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from daemon.config_ranges import range_of
+from daemon.config.ranges import range_of
 from daemon.errors import ConfigError
 
 if TYPE_CHECKING:

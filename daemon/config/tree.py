@@ -1,6 +1,6 @@
 """The configuration of a run: one tree of frozen dataclasses, stored with the run and in every checkpoint.
 
-Reading and merging (defaults < preset < environment < command line) lives in daemon.config_loading.
+Reading and merging (defaults < preset < environment < command line) lives in daemon.config.loading.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from brain.registry import brains
 from brain.upgrades import VERSION
-from daemon.config_loading import (
+from daemon.config.loading import (
     config_from_dict,
     list_brains,
     list_presets,
@@ -23,14 +23,14 @@ from daemon.config_loading import (
     resolve_config,
     setting_names,
 )
-from daemon.config_ranges import range_of
-from daemon.config_upgrades import config_to_dict
+from daemon.config.ranges import range_of
+from daemon.config.upgrades import config_to_dict
 from daemon.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daemon.config import RunConfig
+    from daemon.config.tree import RunConfig
 
 
 def resolve(

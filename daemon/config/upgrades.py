@@ -13,7 +13,7 @@ from daemon.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from daemon.config import RunConfig
+    from daemon.config.tree import RunConfig
 
 # What was a setting of a run once, and is none now.
 MOVED = {"checkpoint.max_gib": "it is the home's now: checkpoints_gib in keep.toml"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from daemon.config_environment import is_service_variable, settings_in
-from daemon.config_loading import resolve_config, unknown_variables
+from daemon.config.environment import is_service_variable, settings_in
+from daemon.config.loading import resolve_config, unknown_variables
 
 SERVICE = {
     "SYNAPSED_SERVICE_HOST": "10.0.0.1",

@@ -14,7 +14,7 @@ import select
 import sys
 from typing import TextIO
 
-from daemon.escaping import shown
+from daemon.system.escaping import shown
 
 # These may be over in a minute; everything else means that nothing will ever be written here again.
 PASSING = frozenset(

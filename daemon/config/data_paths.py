@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.errors import UsageError
-from daemon.paths import as_path, as_text, is_folder, is_there, reason, refuse_private, shown, status_of
+from daemon.system.paths import (
+    as_path,
+    as_text,
+    is_folder,
+    is_there,
+    reason,
+    refuse_private,
+    shown,
+    status_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

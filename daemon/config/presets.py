@@ -7,9 +7,9 @@ import tomllib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from daemon.data_paths import nearest_existing
+from daemon.config.data_paths import nearest_existing
 from daemon.errors import ConfigError, UsageError
-from daemon.paths import as_path, is_file, is_folder, shown, status_of
+from daemon.system.paths import as_path, is_file, is_folder, shown, status_of
 
 if TYPE_CHECKING:
     from pathlib import Path

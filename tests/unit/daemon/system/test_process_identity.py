@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from daemon.process_identity import process_identity
+from daemon.system.process_identity import process_identity
 
 
 def test_it_stays_and_is_its_own() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from daemon.errors import UsageError
-from daemon.escaping import one_line
+from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

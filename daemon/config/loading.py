@@ -22,15 +22,15 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from brain.errors import UnknownNameError
 from brain.registry import brains
-from daemon.config import RunConfig
-from daemon.config_environment import foreign, is_setting, settings_in
-from daemon.config_ranges import range_of
-from daemon.config_tables import leaves, merge, unfold
-from daemon.config_upgrades import MOVED, brought_up, plain
-from daemon.data_paths import locate
+from daemon.config.data_paths import locate
+from daemon.config.environment import foreign, is_setting, settings_in
+from daemon.config.presets import preset_names, read_preset
+from daemon.config.ranges import range_of
+from daemon.config.tables import leaves, merge, unfold
+from daemon.config.tree import RunConfig
+from daemon.config.upgrades import MOVED, brought_up, plain
 from daemon.errors import ConfigError, UsageError
-from daemon.paths import storable
-from daemon.preset_files import preset_names, read_preset
+from daemon.system.paths import storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from daemon.durable import Disk, replace_file, when_let_go, write_whole
+from daemon.system.durable import Disk, replace_file, when_let_go, write_whole
 
 
 class InUse:
