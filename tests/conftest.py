@@ -15,12 +15,19 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from daemon.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+# The same examples every time, and no clock decides.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 NEEDED_IN_CI = ("browser", "postgres", "proxy")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.cli.app import main
-from tests.unit.daemon.test_config_environment import SERVICE
+from tests.unit.daemon.config.test_environment import SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
