@@ -20,7 +20,7 @@ test("queries leave out what is not set; only posts carry an idempotency key", a
   const { client, calls } = api(answer(200, { items: [] }), answer(201, { id: "r" }));
   await client.get("/events", { after: 0, kind: "", cursor: null, limit: 5 });
   await client.post("/runs", { name: "x" });
-  assert.equal(calls[0].url, "/api/v1/events?after=0&limit=5");
+  assert.equal(calls[0].url, "api/v1/events?after=0&limit=5");
   assert.equal(calls[0].headers["Idempotency-Key"], undefined);
   assert.equal(calls[1].headers["Idempotency-Key"], "key");
   assert.equal(calls[1].body, '{"name":"x"}');
@@ -46,7 +46,7 @@ test("an operation is waited for; a failed one throws its own line", async () =>
   const pending = { id: "op-1", action: "stop", state: "pending" };
   const { client, calls } = api(answer(202, pending), answer(200, pending), answer(200, { ...pending, state: "done", result: { step: 3 } }));
   assert.equal((await client.act("r/1", "stop")).result.step, 3);
-  assert.equal(calls[0].url, "/api/v1/runs/r%2F1/actions");
-  assert.equal(calls[2].url, "/api/v1/operations/op-1?wait=25");
+  assert.equal(calls[0].url, "api/v1/runs/r%2F1/actions");
+  assert.equal(calls[2].url, "api/v1/operations/op-1?wait=25");
   await assert.rejects(client.settle({ ...pending, state: "failed", error: "the run is paused already" }), { message: "the run is paused already" });
 });

@@ -33,18 +33,22 @@ test("steps learned again after a crash supersede the lost ones", () => {
   assert.equal(curve.last.at(-1), -1);
 });
 
-test("values that are not finite are left out", () => {
+test("values that are not finite leave one gap, which no mean and no view counts", () => {
   const curve = filled(3);
   for (const value of [null, undefined, NaN, Infinity]) curve.append(4, 0.4, value);
-  assert.deepEqual(curve.step, [1, 2, 3]);
+  assert.deepEqual([curve.step, curve.n.at(-1), curve.last.at(-1)], [[1, 2, 3, 4], 0, null]);
+  assert.equal(curve.recent(10).count, 3);
+  const nothing = new Curve();
+  nothing.append(1, 0.1, NaN);
+  assert.equal(nothing.length, 0);
 });
 
 test("loading a series keeps the live points behind its end, and only those", () => {
   const curve = filled(20);
   const columns = { step: [5, 10], time: [1, 2], min: [0, null], max: [9, null], mean: [4, null], last: [5, null], n: [5, 5] };
   curve.load(columns);
-  assert.deepEqual(curve.step, [5, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
-  assert.equal(curve.n[0], 5);
+  assert.deepEqual(curve.step, [5, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
+  assert.deepEqual([curve.n[0], curve.n[1], curve.mean[1]], [5, 0, null]); // a bucket without a value is a gap
 });
 
 test("on a log axis the first steps stay apart", () => {
