@@ -323,7 +323,8 @@ class Supervisor:
             raise ConflictError(f"cannot {action}: {run.id} is {run.state}{hint}")
         if run.state is RunState.STOPPING and action != "stop":
             raise ConflictError(f"cannot {action}: {run.id} is stopping already")
-        if action == "pause" and run.state is RunState.PAUSED:
+        # One that stands still for want of room goes on by itself, unless a person wants it paused.
+        if action == "pause" and run.state is RunState.PAUSED and not run.degraded:
             raise ConflictError(f"cannot pause: {run.id} is paused already")
         if action == "continue" and run.state is not RunState.PAUSED:
             raise ConflictError(f"cannot continue: {run.id} is {run.state}, not paused")

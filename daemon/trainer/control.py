@@ -138,9 +138,12 @@ class Control:
         return self._handlers[type(command.order)](loop, command.order)
 
     def _pause(self, loop: Loop, order: Pause) -> dict[str, Any]:
-        if loop.run_state is RunState.PAUSED:
+        if loop.run_state is not RunState.PAUSED:
+            loop.pause(order.reason)
+        elif loop.parts.saver.stay():
+            loop.enter(RunState.PAUSED, order.reason)
+        else:
             raise RefusalError("the run is paused already")
-        loop.pause(order.reason)
         return {"checkpoint": loop.parts.saver.newest()}
 
     def _continue(self, loop: Loop, order: Continue) -> dict[str, Any]:

@@ -134,6 +134,11 @@ class Saver:
             loop.enter(loop.state_of_going_on(), "checkpoints can be saved again")
         return over
 
+    def stay(self) -> bool:
+        """A person wants the pause, too: it no longer ends when there is room; False where they had it already."""
+        stood, self._stands_for_disk = self._stands_for_disk, False
+        return stood
+
     def continued(self) -> None:
         """A person lets the run go on: it has three intervals again, and the next try comes at once."""
         self._stands_for_disk = False

@@ -12,7 +12,7 @@ import pytest
 from brain.growth.plan import GrowthPlan
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.home import Home
-from daemon.orders import order_of
+from daemon.orders import Pause, order_of
 from daemon.protocol import Command, RunState
 from daemon.trainer.control import Control
 from daemon.trainer.loop import Ending
@@ -226,6 +226,32 @@ def test_a_save_on_the_way_may_fail(still: Callable[..., StillLoop], monkeypatch
     loop.parts.saver.save(loop, "manual")
     told = [event["data"]["reason"] for event in loop.events() if event["kind"] == "checkpoint_failed"]
     assert told == ["rollback", "pause", "growth", "grown"]
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+@pytest.mark.fault(
+    "Full disk",
+    tried="a run stands still for want of room, nobody or a person pauses it, and there is room again",
+    happens="it goes on by itself, or stays paused because somebody wants it so",
+)
+def test_a_pause_by_hand_outlives_the_want_of_room(
+    still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch, by_hand: bool
+) -> None:
+    disk = FailingDisk(monkeypatch, "checkpoint", fails=False)
+    loop = still()
+    loop.learn()
+    disk.fail()
+    assert loop.parts.saver.try_save(loop, "auto") is None
+    loop.parts.saver.stand_still(loop, "a test wants it")
+    assert not loop.parts.saver.tick_paused(loop)
+    control, pause = Control(loop.pipe), Command(id="c1", order=Pause(reason="by hand"))
+    if by_hand:
+        assert control._obey(loop, pause).ok
+        assert control._obey(loop, pause).conflict
+    disk.mend()
+    loop.parts.saver.save(loop, "manual")
+    assert loop.parts.saver.tick_paused(loop) is not by_hand
+    assert (loop.run_state is RunState.PAUSED) is by_hand
 
 
 @pytest.mark.parametrize("number", FAILURES)
