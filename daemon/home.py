@@ -159,21 +159,33 @@ class Home:
 
         Raises:
             HomeBusyError: when another daemon holds it; names that daemon's address.
+            UsageError: its folders or its lock cannot be made, or the file system knows no locks.
         """
-        self.prepare()
-        with (self.root / LOCK).open("a+b") as file:
+        if (
+            not (self.root / LOCK).exists()
+            and (other := self.read_daemon_file())
+            and other.pid != os.getpid()
+        ):
+            raise self._busy(other)  # somebody deleted the lock under a daemon that lives
+        try:
+            self.prepare()
+            opened = (self.root / LOCK).open("a+b")
+        except OSError as error:
+            raise UsageError(f"cannot work in the home {self.root}: {reason(error)}") from error
+        with opened as file:
             if not self._take(file.fileno()):
-                other = self.read_daemon_file()
-                where = f"{other.url} (pid {other.pid})" if other else "its address is not known yet"
-                raise HomeBusyError(
-                    f"a daemon holds the home {self.root} already: {where}; "
-                    f"stop it first: synapsed stop{self.flag}"
-                )
+                raise self._busy(self.read_daemon_file())
             self.remove_daemon_file()  # of one that was killed
             try:
                 yield
             finally:
                 self.remove_daemon_file()
+
+    def _busy(self, other: DaemonFile | None) -> HomeBusyError:
+        where = f"{other.url} (pid {other.pid})" if other else "its address is not known yet"
+        return HomeBusyError(
+            f"a daemon holds the home {self.root} already: {where}; stop it first: synapsed stop{self.flag}"
+        )
 
     def _take(self, descriptor: int) -> bool:
         for _ in range(LOCK_TRIES):
@@ -206,6 +218,7 @@ class Home:
         """Where the home's daemon answers; None without a living one (a dead one's file is ignored).
 
         It lives as long as the kernel holds the home's lock for it; neither a clock nor a pid used again matters.
+        Where there are no locks, or somebody deleted the file, the process itself is looked at.
         """
         try:
             content = json.loads((self.root / DAEMON_FILE).read_text(encoding="utf-8"))
@@ -215,8 +228,9 @@ class Home:
             info = DaemonFile(**{name: value for name, value in content.items() if name in known})
         except (OSError, ValueError, TypeError, LookupError):
             return None
-        lives = is_locked(self.root / LOCK)
-        if lives is None:  # no locks here
+        lock = self.root / LOCK
+        lives = is_locked(lock) if lock.exists() else None
+        if lives is None:
             lives = (
                 process_identity(info.pid) == info.identity if info.identity else psutil.pid_exists(info.pid)
             )

@@ -47,6 +47,7 @@ class TrainerOrder:
         config: the resolved RunConfig as a JSON-able dict.
         checkpoint: directory or `.pt` file to resume; None starts anew.
         fall_back: try older checkpoints of the run when it is damaged.
+        newest: `checkpoint` was the run's newest when the order was made; one committed since then is meant, too.
         fork_of: run id whose replay segments the checkpoint refers to, for a fork.
         limits_from_checkpoint: go on under the limits the checkpoint was learning under (a restart, or a resume that
             names none); False lets `config.limits` count from here.
@@ -58,6 +59,7 @@ class TrainerOrder:
     config: dict[str, Any]
     checkpoint: Path | None = None
     fall_back: bool = True
+    newest: bool = False
     fork_of: str | None = None
     limits_from_checkpoint: bool = False
 
@@ -141,6 +143,7 @@ class Goodbye:
         checkpoint: name of the newest checkpoint; the final one, unless `error` says why there is none.
         error: one line, when crashed, or when the last save failed.
         restartable: False for a mistake of the user's (wrong config, no checkpoint), where a restart cannot help.
+        begun: False when the session came to no step and knows no totals: the run stands where it stood.
     """
 
     state: str
@@ -150,6 +153,7 @@ class Goodbye:
     checkpoint: str | None
     error: str | None = None
     restartable: bool = True
+    begun: bool = True
 
 
 # Hot metrics: one wide row a step. Everything else travels as sparse points.

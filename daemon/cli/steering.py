@@ -133,11 +133,13 @@ def stop(
             _shut_down(daemon, opened)
     if as_json:
         print_json({"run": run, "daemon": "serving" if keep_serving else "stopped"})
+        _tell_crash(run)
         return
     if run is not None:
         _print_summary(run, opened)
     if not keep_serving:
         say("The daemon has stopped.")
+    _tell_crash(run)
 
 
 def feed(
@@ -295,6 +297,18 @@ def _shut_down(daemon: DaemonClient, home: Home) -> None:
         if time.monotonic() > deadline:
             raise DaemonError(f"the daemon at {daemon.url} does not end; see {home.training_log}")
         time.sleep(POLL_SECONDS)
+
+
+def _tell_crash(run: dict[str, Any] | None) -> None:
+    """A run that crashed before it could stop has not been stopped well.
+
+    Raises:
+        TrainerLostError: with the reason.
+    """
+    from daemon.errors import TrainerLostError
+
+    if run is not None and run["state"] == "crashed":
+        raise TrainerLostError(f"{run['id']} crashed before it could stop: {run['reason']}")
 
 
 def _print_summary(run: dict[str, Any], home: Home) -> None:

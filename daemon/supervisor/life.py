@@ -233,6 +233,7 @@ class TrainerLife:
             checkpoint=checkpoint,
             fork_of=None,
             fall_back=True,
+            newest=True,
             # Until it has saved one of its own, the limits it was resumed with are in the order alone.
             limits_from_checkpoint=self._order.limits_from_checkpoint or checkpoint != self._order.checkpoint,
         )

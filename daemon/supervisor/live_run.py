@@ -83,7 +83,7 @@ class LiveRun:
         """Take over a trainer's last word; the state it leaves the run in."""
         self.curable = goodbye.restartable
         state = RunState(goodbye.state)
-        if state is not RunState.CRASHED:
+        if state is not RunState.CRASHED and goodbye.begun:
             self.step, self.samples = goodbye.step, goodbye.samples
             self.training_seconds = goodbye.training_seconds
             self.checkpoint = goodbye.checkpoint or self.checkpoint

@@ -154,6 +154,7 @@ class Supervisor:
             config=run.config,
             checkpoint=found.path,
             fall_back=fork_of is None,
+            newest=fork_of is None,
             fork_of=fork_of,
             limits_from_checkpoint=not request.own_limits,
         )

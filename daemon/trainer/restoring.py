@@ -75,7 +75,11 @@ def load_checkpoint(order: TrainerOrder, home: Home, emit: Emit) -> LoadedCheckp
         return load(order.checkpoint)
     catalogue = Catalogue(home.checkpoints)
     if order.fall_back:
-        return load_newest(catalogue, order.fork_of or order.run_id, start=order.checkpoint, emit=emit)
+        run, start = order.fork_of or order.run_id, order.checkpoint
+        if order.newest and (newest := catalogue.list(run)):
+            # A trainer of before may have saved since the order was made; only now does nobody else hold the run.
+            start = newest[0].path
+        return load_newest(catalogue, run, start=start, emit=emit)
     try:
         return load(order.checkpoint)
     except DefectError as defect:

@@ -7,7 +7,6 @@ import dataclasses
 from typing import TYPE_CHECKING, TypeVar
 
 from brain.errors import SynapsedError
-from daemon.checkpoint.run_lock import RunLock
 from daemon.errors import UsageError
 from daemon.events import DegradedChanged, RunResumed
 from daemon.home import Home
@@ -15,6 +14,8 @@ from daemon.protocol import Goodbye, Ready, RunState, TrainerOrder
 from daemon.system.retry import Retry
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.control import HEARTBEAT_SECONDS, Control
+from daemon.trainer.holding import take_run
+from daemon.trainer.interrupting import Interrupted
 from daemon.trainer.loop import Loop
 from daemon.trainer.pipe import Pipe
 from daemon.trainer.reporting import Reporter
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
 
+    from daemon.checkpoint.run_lock import RunLock
     from daemon.trainer.assembly import Origin
     from daemon.trainer.loop import Parts
 
 T = TypeVar("T")
 
-LOCK_TIMEOUT_SECONDS = 60.0
 EXIT_FAILED = 2
 
 
@@ -44,19 +45,27 @@ def live(order: TrainerOrder, connection: Connection) -> int:
     try:
         with contextlib.ExitStack() as stack:
             goodbye = learn(order, pipe, reporter, stack)
+    except Interrupted:
+        goodbye = _unbegun(RunState.STOPPED)
     except (SynapsedError, OSError) as error:
-        goodbye = Goodbye(
-            state=RunState.CRASHED.value,
-            step=0,
-            samples=0,
-            training_seconds=0.0,
-            checkpoint=None,
-            error=str(error),
-            restartable=isinstance(error, OSError),
-        )
+        goodbye = _unbegun(RunState.CRASHED, error)
     reporter.close()
     pipe.say(goodbye)
     return EXIT_FAILED if goodbye.state == RunState.CRASHED else 0
+
+
+def _unbegun(state: RunState, error: Exception | None = None) -> Goodbye:
+    """The last word of a session that took no step: the run stands where it stood."""
+    return Goodbye(
+        state=state.value,
+        step=0,
+        samples=0,
+        training_seconds=0.0,
+        checkpoint=None,
+        error=None if error is None else str(error),
+        restartable=error is None or isinstance(error, OSError),
+        begun=False,
+    )
 
 
 def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib.ExitStack) -> Goodbye:
@@ -65,8 +74,11 @@ def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib
     def assemble() -> tuple[Parts, Origin]:
         home = Home.open(order.home)
         if not lock:
-            found = RunLock(home.root, order.run_id, timeout_seconds=LOCK_TIMEOUT_SECONDS)
-            lock.append(stack.enter_context(found))
+            found = take_run(
+                home.root, order.run_id, pipe, reporter, lambda reason: _degrade(reporter, reason)
+            )
+            lock.append(found)
+            stack.callback(found.release)
         with building(order):
             return assemble_parts(order, home, pipe, reporter)
 

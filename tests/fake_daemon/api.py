@@ -169,7 +169,7 @@ class FakeApi:
             return self.operation(run, action, checkpoint=self.daemon.save(run, reason="manual"))
         elif action == "stop":
             name = self.daemon.save(run, reason="stop")
-            self.daemon.set_state(run, "stopped")
+            self.daemon.set_state(run, self.daemon.ends_as)
             return self.operation(run, action, checkpoint=name)
         elif action == "evaluate":
             return self.operation(run, action, bpc={"stdlib": 2.2, "total": 2.2})

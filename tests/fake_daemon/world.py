@@ -31,6 +31,7 @@ class FakeDaemon:
     alarms: list[dict[str, Any]] = field(default_factory=list)
     clients: set[asyncio.Queue[dict[str, Any]]] = field(default_factory=set)
     operations: list[dict[str, Any]] = field(default_factory=list)
+    ends_as: str = "stopped"  # what becomes of a run that is told to stop
     at_once: bool = True  # whether commands are answered when they are done; else they are asked for again
     says: str = f"{HOSTILE} and more"
     url: str = ""  # of the server that answers for it

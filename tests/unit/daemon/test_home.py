@@ -10,16 +10,14 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psutil
 import pytest
 
 from daemon.errors import HomeBusyError, UsageError
 from daemon.home import Home
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from daemon.system.process_identity import process_identity
 
 
 def mode(path: Path) -> int:
@@ -193,6 +191,43 @@ def test_a_look_does_not_keep_a_daemon_from_its_home(home: Home, monkeypatch: py
         monkeypatch.setattr("daemon.home.time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
         with home.lock():
             pass
+
+
+def test_a_lock_that_was_deleted_lets_no_second_daemon_in(home: Home, tmp_path: Path) -> None:
+    script = "import sys; print('ready', flush=True); sys.stdin.read()"
+    living = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert living.stdin is not None
+    assert living.stdout is not None
+    with living.stdin, living.stdout:
+        living.stdout.readline()
+        written = dataclasses.asdict(home.write_daemon_file(port=4711, url="http://127.0.0.1:4711"))
+        written |= {"pid": living.pid, "identity": process_identity(living.pid)}
+        (home.root / "daemon.json").write_text(json.dumps(written))
+        assert not (home.root / "LOCK").exists()
+        found = home.read_daemon_file()
+        assert found is not None
+        assert found.pid == living.pid
+        with pytest.raises(HomeBusyError, match=f"pid {living.pid}"), home.lock():
+            pass
+        living.kill()
+        living.wait(timeout=20)
+    with home.lock():
+        assert home.read_daemon_file() is None
+
+
+@pytest.mark.parametrize("name", ["mkdir", "open"])
+def test_a_home_in_which_nothing_can_be_made_is_a_line(
+    home: Home, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, name, read_only)
+    with (
+        pytest.raises(UsageError, match=r"(?i)cannot work in the home .*: read-only file system"),
+        home.lock(),
+    ):
+        pass
 
 
 def test_without_locks_the_process_itself_is_looked_at(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,16 @@ def test_stop_ends_the_run_then_the_daemon_and_sums_up(call: Call, daemon: FakeD
     assert posts == ["/runs/r-1/actions", "/shutdown"]
 
 
+@pytest.mark.parametrize("flags", [(), ("--json",), ("--keep-serving",)])
+def test_a_run_that_crashed_before_it_could_stop_is_no_success(
+    call: Call, daemon: FakeDaemon, flags: tuple[str, ...]
+) -> None:
+    daemon.ends_as = "crashed"
+    daemon.runs["r-1"].reason = "out of memory"
+    called = call("stop", *flags)
+    assert (called.code, called.err) == (7, "synapsed: r-1 crashed before it could stop: out of memory\n")
+
+
 def test_stop_can_leave_the_daemon_serving(call: Call, daemon: FakeDaemon) -> None:
     document = call("stop", "--keep-serving", "--json").json()
     assert (document["run"]["state"], document["daemon"]) == ("stopped", "serving")

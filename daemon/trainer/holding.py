@@ -1,0 +1,55 @@
+"""Taking hold of a run: a trainer of an earlier life that still has it is waited for, in words and within reach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.checkpoint.run_lock import RunLock
+from daemon.errors import ConflictError
+from daemon.protocol import RunState
+from daemon.system.patience import slices
+from daemon.trainer.interrupting import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from daemon.trainer.pipe import Pipe
+    from daemon.trainer.reporting import Reporter
+
+LOCK_TIMEOUT_SECONDS = 60.0
+
+
+def take_run(
+    home: Path,
+    run_id: str,
+    pipe: Pipe,
+    reporter: Reporter,
+    degrade: Callable[[str | None], None],
+    *,
+    timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
+) -> RunLock:
+    """The run's lock, taken; meanwhile signs of life, and `degrade` has the reason.
+
+    Raises:
+        ConflictError: another process still holds it after `timeout_seconds`.
+        Interrupted: the run is to end meanwhile.
+        UsageError: the file system knows no locks.
+    """
+    lock = RunLock(home, run_id)
+    for seconds in slices(timeout_seconds):
+        try:
+            lock.acquire()
+        except ConflictError:
+            holder = lock.holder()
+            who = f"process {holder}, its trainer of before," if holder else "its trainer of before"
+            degrade(f"the run cannot begin yet: {who} still holds it and may be saving")
+        else:
+            degrade(None)
+            return lock
+        reporter.alive(RunState.STARTING, step=0, samples=0, training_seconds=0.0)
+        pipe.wait_for_news(seconds)
+        if pipe.ending:
+            raise Interrupted
+    lock.acquire()
+    return lock
