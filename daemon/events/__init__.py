@@ -34,6 +34,7 @@ from daemon.events.runs import (
 from daemon.events.upkeep import (
     AudienceDropped,
     DatabaseHealed,
+    DatabaseMissing,
     DatabaseStalled,
     JobFailed,
     JobFinished,
@@ -59,6 +60,7 @@ __all__ = [
     "CheckpointSaved",
     "CheckpointSetAside",
     "DatabaseHealed",
+    "DatabaseMissing",
     "DatabaseStalled",
     "DegradedChanged",
     "DocumentSkipped",

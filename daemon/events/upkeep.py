@@ -64,6 +64,23 @@ class DatabaseStalled(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DatabaseMissing(Event):
+    """Somebody deleted or moved the database under a living daemon; it was written anew, unless `error` is set."""
+
+    severity: ClassVar[Severity] = "warning"
+    path: str
+    error: str | None = None
+
+    @property
+    def message(self) -> str:
+        """One line for a person."""
+        told = f"The database {self.path} was deleted or moved while the daemon used it"
+        if self.error is None:
+            return f"{told}; it is back, and nothing of it is missing"
+        return f"{told}, and cannot be put back ({self.error}); it is tried again: do not kill the daemon"
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatabaseHealed(Event):
     """The database is written again, or goes on too slowly. `lost`: rows by table for which there was no room."""
 

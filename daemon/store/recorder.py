@@ -29,6 +29,8 @@ from daemon.store.writes import Columns, Insert, Points, Put, Remove, RemoveSome
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from daemon.store.whereabouts import Whereabouts
+
 
 class UnknownRunError(LookupError):
     """Metrics came for a run the database does not know."""
@@ -61,6 +63,10 @@ class SqlRecorder:
         except BaseException:
             self._forget()
             raise
+
+    def write_anew(self, whereabouts: Whereabouts) -> None:
+        """Put the database back in its place; see Whereabouts.write_anew."""
+        whereabouts.write_anew(self._connection)
 
     def close(self) -> None:
         """Give the connection back."""

@@ -7,6 +7,7 @@ read that must see it.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from contextlib import suppress
@@ -21,6 +22,7 @@ from daemon.events import DatabaseHealed, DatabaseStalled
 from daemon.store import queries, removal, thinning, upkeep
 from daemon.store.answers import RecentAnswers
 from daemon.store.engine import database_file, parse_url, read_engine, reason_of
+from daemon.store.fresh_rows import FRESH_CHECKPOINT, FRESH_EVENT, FRESH_READING, FRESH_RUN, row_of
 from daemon.store.opening import is_damage, mark_suspect, open_engine, refusal
 from daemon.store.reader import Reader
 from daemon.store.recorder import SqlRecorder
@@ -36,7 +38,9 @@ from daemon.store.tables import (
     operations,
     readings,
     runs,
+    sessions,
 )
+from daemon.store.whereabouts import Whereabouts
 from daemon.store.writer import Writer
 from daemon.store.writes import Columns, Insert, Points, Put, Remove, RemoveSome, StartSession
 
@@ -50,17 +54,6 @@ if TYPE_CHECKING:
     from daemon.events import Event
 
 log = logging.getLogger(__name__)
-
-FRESH_RUN: Mapping[str, Any] = {
-    "config": {}, "state": "queued", "degraded": False, "session": 0, "step": 0, "samples": 0,
-    "training_seconds": 0.0, "latest": {}, "readings": {}, "sources": [], "rolled_to": 0,
-}  # fmt: skip
-FRESH_READING: Mapping[str, Any] = {
-    "value": None, "raw": None, "uncertainty": None, "samples": 0, "version": "1", "cost_ms": 0.0,
-    "reason": None, "detail": {},
-}  # fmt: skip
-FRESH_EVENT: Mapping[str, Any] = {"severity": "info", "step": None, "message": "", "data": {}}
-FRESH_CHECKPOINT: Mapping[str, Any] = {"pinned": False, "verified": True, "best": False}
 
 REMOVE_SECONDS = 60.0
 Moment = str | float | datetime
@@ -82,7 +75,9 @@ class Store(Reader):
         super().__init__(read_engine(url))
         self._numbers = EventNumbers(engine, clock=clock)
         self._recorder = SqlRecorder(engine, clock=clock)
+        self._whereabouts = Whereabouts(self.file)
         self._writer = Writer(self._recorder, on_trouble=self.note_trouble, on_change=self._on_change)
+        self._writer.on_written = self._look_for_file
         self.tell: Callable[[Event], object] = self._keep_event
         self._order = threading.Lock()  # event numbers are queued in their order
         self._answers = RecentAnswers(done=lambda: self._writer.num_done)
@@ -125,8 +120,6 @@ class Store(Reader):
             engine.dispose()
             raise
 
-    # ── state of the store ───────────────────────────────────────────────────────────────────────
-
     @property
     def file(self) -> Path | None:
         """The database file; None for a server."""
@@ -164,9 +157,11 @@ class Store(Reader):
         written = self._writer.close(timeout_seconds)
         try:
             if written:
+                if self._whereabouts.gone():
+                    self._put_back()
                 self._recorder.close()
                 self._numbers.finish()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             log.warning("The database was not closed in order: %s", reason_of(error))
         finally:
             self._read_engine.dispose()
@@ -199,7 +194,7 @@ class Store(Reader):
     def end_session(self, run: str, number: int, *, end_state: str, reason: str | None = None) -> None:
         """A life of a run's trainer ended."""
         from_here = {"ended_at": self._clock(), "end_state": end_state, "reason": reason}
-        self._put(_table("sessions"), {"run": run, "number": number}, from_here, None)
+        self._put(sessions, {"run": run, "number": number}, from_here, None)
 
     def add_columns(self, run: str, session: int, columns: Mapping[str, Sequence[float | None]]) -> None:
         """Step-aligned metrics: `step`, `time` (unix seconds), hot metrics; others are kept as points."""
@@ -216,19 +211,19 @@ class Store(Reader):
     def add_readings(self, run: str, session: int, found: Iterable[Mapping[str, Any]]) -> None:
         """Measurements of vital signs: `brain.ports.Reading` as dicts with `step` and, if known, `time`."""
         fresh = {**FRESH_READING, "time": self._clock()}
-        rows = [_row(readings, {**fresh, **reading, "run": run, "session": session}) for reading in found]
+        rows = [row_of(readings, {**fresh, **reading, "run": run, "session": session}) for reading in found]
         self._insert(readings, rows)
 
     def add_evaluations(self, run: str, session: int, found: Iterable[Mapping[str, Any]]) -> None:
         """Held-out losses: source, bpc, coverage, age_steps, step and, when they have one, time."""
         fresh = {"bpc": None, "coverage": None, "age_steps": None, "time": self._clock()}
-        rows = [_row(evaluations, {**fresh, **item, "run": run, "session": session}) for item in found]
+        rows = [row_of(evaluations, {**fresh, **item, "run": run, "session": session}) for item in found]
         self._insert(evaluations, rows)
 
     def add_forgetting(self, run: str, session: int, found: Iterable[Mapping[str, Any]]) -> None:
         """Rows of the forgetting matrix: source, step, bpc, smooth, forgetting and, when known, time."""
         fresh = {"bpc": None, "smooth": None, "forgetting": None, "time": self._clock()}
-        rows = [_row(forgetting, {**fresh, **item, "run": run, "session": session}) for item in found]
+        rows = [row_of(forgetting, {**fresh, **item, "run": run, "session": session}) for item in found]
         self._insert(forgetting, rows)
 
     def add_event(
@@ -244,7 +239,7 @@ class Store(Reader):
             seq, renewal = self._numbers.take()
             if renewal is not None:
                 self._writer.put(renewal)
-            self._insert(events, [_row(events, {**fresh, **record, "seq": seq})])
+            self._insert(events, [row_of(events, {**fresh, **record, "seq": seq})])
         return seq
 
     def put_checkpoint(self, name: str, **values: Any) -> None:
@@ -378,9 +373,23 @@ class Store(Reader):
 
     def _on_change(self, reason: str | None, lost: Mapping[str, int]) -> None:
         """The database can be written no more, or again; on the writer's thread."""
-        event = DatabaseHealed(lost=dict(lost)) if reason is None else DatabaseStalled(reason=reason)
+        self._say(DatabaseHealed(lost=dict(lost)) if reason is None else DatabaseStalled(reason=reason))
+
+    def _look_for_file(self) -> None:
+        """On the writer's thread, between batches."""
+        if (event := self._whereabouts.mended(self._put_back)) is not None:
+            self._say(event)
+
+    def _say(self, event: Event) -> None:
         with suppress(RuntimeError):  # the event loop may be gone before the last of the writer
             self.tell(event)
+
+    def _put_back(self) -> None:
+        self._recorder.write_anew(self._whereabouts)
+        self._recorder.close()
+        for engine in (self._write_engine, self._read_engine):
+            engine.dispose()  # what they hold open is the file that is gone
+        self._recorder = self._writer.recorder = SqlRecorder(self._write_engine, clock=self._clock)
 
     def _keep_event(self, event: Event) -> None:
         self.add_event(event.record())
@@ -389,12 +398,3 @@ class Store(Reader):
         """Have a file that turned out to be damaged checked in full at the next opening."""
         if self.file is not None and is_damage(error):
             mark_suspect(self.file)
-
-
-def _table(name: str) -> Table:
-    return runs.metadata.tables[name]
-
-
-def _row(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that are columns of the table; what else a newer trainer may send is left out."""
-    return {name: value for name, value in values.items() if name in table.c}

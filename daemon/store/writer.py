@@ -51,7 +51,8 @@ class Writer:
     """Queue and thread in front of a Recorder.
 
     `on_trouble` hears every error that passes; `on_change` hears once why the database cannot be written any
-    more, and once that it can (None), with the rows by table that had to go meanwhile. Both on the writer's thread.
+    more, and once that it can (None), with the rows by table that had to go meanwhile; `on_written` is called
+    behind each batch, and may put another `recorder` in its place. All on the writer's thread.
     """
 
     def __init__(
@@ -64,11 +65,12 @@ class Writer:
         on_trouble: Callable[[Exception], None] = lambda _error: None,
         on_change: Callable[[str | None, Mapping[str, int]], None] = lambda _reason, _lost: None,
     ) -> None:
-        self._recorder = recorder
+        self.recorder = recorder
         self._batch_seconds = batch_seconds
         self._max_metric_rows = max_metric_rows
         self._on_trouble = on_trouble
         self._on_change = on_change
+        self.on_written: Callable[[], None] = lambda: None
         self._queue = Waiting(max_bytes=max_bytes)
         self._changed = threading.Condition()
         self._metric_rows = 0  # queued or in the batch at hand
@@ -158,7 +160,7 @@ class Writer:
         retry_seconds = FIRST_RETRY_SECONDS
         while True:
             try:
-                self._recorder.apply(batch)
+                self.recorder.apply(batch)
             except Exception as error:  # noqa: BLE001 - a dead writer would lose all that comes after
                 if not passes(error):
                     return self._isolate(batch, error)
@@ -206,6 +208,7 @@ class Writer:
             self._changed.notify_all()
         if healed:
             log.warning("The database can be written again")
+        self.on_written()
         now = time.monotonic()
         if healed or now >= self._told_at + TELL_EVERY_SECONDS:
             lost = self._take_lost()

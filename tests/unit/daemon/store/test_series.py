@@ -99,7 +99,7 @@ def test_a_million_steps_are_drawn_from_few_rows(run: Store) -> None:
     for start in range(1, 1_000_001, 50_000):
         steps = list(range(start, start + 50_000, 10))
         run.add_columns("r-1", 1, {"step": steps, "time": steps, "bpc": steps})
-    run.flush()
+    assert run.flush(120.0)
 
     for points, most_rows in ((1000, 11_000), (100, 400), (10, 400)):
         touched = Touched()

@@ -1,0 +1,54 @@
+"""The database is deleted or moved while it is in use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon.store import whereabouts
+from daemon.store.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.events import Event
+
+pytestmark = pytest.mark.faults
+
+
+def event(message: str) -> dict[str, object]:
+    return {"kind": "job_finished", "time": "2026-02-19T14:30:56+00:00", "message": message, "data": {}}
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved", "deleted, and an empty one was made"])
+@pytest.mark.fault(
+    "Missing database",
+    tried="the database is deleted or moved under a daemon that lives, with its log or alone",
+    happens="within seconds the whole history is back in its place, and an event tells it",
+)
+@pytest.mark.parametrize("log_too", [True, False])
+def test_it_is_told_and_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, log_too: bool
+) -> None:
+    monkeypatch.setattr(whereabouts, "LOOK_EVERY_SECONDS", 0.0)
+    file = tmp_path / "synapsed.db"
+    told: list[Event] = []
+    with Store.open(file) as store:
+        store.tell = told.append
+        store.add_event(event("before"))
+        assert store.flush()
+        for path in [file, *(tmp_path.glob("synapsed.db-*") if log_too else ())]:
+            path.rename(tmp_path / f"moved-{path.name}") if how == "moved" else path.unlink()
+        if "empty" in how:
+            file.touch()
+        for message in ("while", "it is gone"):
+            store.add_event(event(message))
+            assert store.flush()
+        assert [one.kind() for one in told] == ["database_missing"]
+        assert "it is back, and nothing of it is missing" in told[0].message
+        assert [one["message"] for one in store.events().items] == ["it is gone", "while", "before"]
+    with Store.open(file) as store:
+        assert store.notices == []
+        assert [one["message"] for one in store.events().items] == ["it is gone", "while", "before"]
+    assert file.stat().st_mode & 0o777 == 0o600
