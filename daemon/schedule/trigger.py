@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
@@ -84,9 +84,11 @@ def _cron_trigger(cron: str, timezone: tzinfo | None) -> WallClockCron:
     )
     if len(fields) != 5:
         raise UsageError(f"cron {cron!r} has {len(fields)} fields; {advice}")
+    if not cron.isascii():  # Python reads the digits of every script as numbers
+        raise UsageError(f"cron {cron!r} is not understood (digits are 0 to 9, names are English); {advice}")
     minute, hour, day, month, weekday = fields
     try:
-        return WallClockCron(
+        trigger = WallClockCron(
             minute=minute,
             hour=hour,
             day=day,
@@ -96,6 +98,9 @@ def _cron_trigger(cron: str, timezone: tzinfo | None) -> WallClockCron:
         )
     except (ValueError, KeyError) as error:
         raise UsageError(f"cron {cron!r} is not understood ({error}); {advice}") from error
+    if not trigger.comes(datetime.now(UTC)):
+        raise UsageError(f"cron {cron!r} never comes: no month it names has such a day; {advice}")
+    return trigger
 
 
 def _named_days(field: str) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # No zone has ever jumped further at a change to or from daylight saving time.
 LONGEST_JUMP = timedelta(hours=3)
+# 29 February falls on a given weekday once in 28 years, where a century is no leap year once in 40.
+LONGEST_WAIT_YEARS = 40
 
 
 class WallClockCron(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
@@ -42,7 +44,14 @@ class WallClockCron(BaseTrigger):  # type: ignore[misc]  # APScheduler has no ty
         self.timezone: tzinfo = CronTrigger(**fields, timezone=timezone).timezone
         # On a clock that never jumps: its UTC stands for what the wall clock shows.
         self._shown = CronTrigger(**fields, timezone=UTC)
+        self._fields = fields
         self._in_both = "*" in hour
+
+    def comes(self, now: datetime) -> bool:
+        """Whether its time ever comes: 30 February never does. Looks at 40 years, not at all there are."""
+        years = f"{now.year}-{now.year + LONGEST_WAIT_YEARS}"
+        within = CronTrigger(**self._fields, year=years, timezone=UTC)
+        return within.get_next_fire_time(None, now.astimezone(UTC)) is not None
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
         """The first moment from `now` on, and after `previous_fire_time`; None when there is none."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from daemon.errors import UsageError
 from daemon.events import Event, JobFinished, JobMissed
 from daemon.schedule import Diary
 from daemon.schedule import diary as diary_module
@@ -196,3 +197,20 @@ def test_a_night_in_which_clocks_jump_has_one_run(machine: Machine, cron: str, d
     (moment,) = machine.runs
     assert moment.astimezone(BERLIN).date() == day.date()
     assert 2 <= moment.astimezone(BERLIN).hour <= 3
+
+
+@pytest.mark.parametrize("cron", ["0 0 30 2 *", "0 0 31 4,6 *", "٣ 3 * * *"])
+@pytest.mark.fault(
+    "Missed jobs",
+    tried="a job is given a time that never comes (30 February), or one in the digits of another script",
+    happens="refused with the reason; the job keeps its time, also where such a time was kept before",
+)
+def test_a_time_that_never_comes_is_refused(machine: Machine, cron: str) -> None:
+    entry = machine.job("30 3 * * *")
+    with Store.open(machine.home / "synapsed.db", clock=machine.clock) as store:
+        diary = machine.diary(store, entry)
+        with pytest.raises(UsageError, match=r"job backup: cron .* (never comes|digits are 0 to 9)"):
+            diary.change("backup", cron=cron)
+        assert diary.job("backup")["trigger"] == "cron 30 3 * * *"
+        store.put_job("backup", paused=False, trigger={"cron": cron})
+        assert machine.diary(store, entry).job("backup")["trigger"] == "cron 30 3 * * *"

@@ -26,6 +26,8 @@ SUNDAY_NOON = datetime(2026, 2, 15, 12, 0, tzinfo=UTC)
         ("0 9 * * sat", "2026-02-21T09:00"),
         ("0 9 * * */2", "2026-02-17T09:00"),
         ("0 0 1 3 *", "2026-03-01T00:00"),
+        ("0 0 29 2 *", "2028-02-29T00:00"),
+        ("0 0 29 2 1", "2044-02-29T00:00"),
     ],
 )
 def test_cron_means_what_cron_means(cron: str, following: str) -> None:
@@ -45,6 +47,12 @@ def test_cron_means_what_cron_means(cron: str, following: str) -> None:
         ("0 3 * * 1-?", "not understood"),
         ("0 3 * * someday", "not understood"),
         ("0 3 * * */0", "not understood"),
+        ("٣ * * * *", "not understood .digits are 0 to 9"),
+        ("0 ３ * * *", "not understood .digits are 0 to 9"),
+        ("0 0 * * ٣", "not understood .digits are 0 to 9"),
+        ("0 0 30 2 *", "never comes"),
+        ("0 0 31 2,4,6,9,11 *", "never comes"),
+        ("0 0 30 feb mon", "never comes"),
     ],
 )
 def test_what_cron_does_not_know_is_refused_with_an_example(cron: str, said: str) -> None:

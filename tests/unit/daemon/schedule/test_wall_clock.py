@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.schedule.trigger import Trigger
-from daemon.schedule.wall_clock import LONGEST_JUMP
+from daemon.schedule.wall_clock import LONGEST_JUMP, WallClockCron
 
 BERLIN, NEW_YORK, LORD_HOWE = (
     ZoneInfo("Europe/Berlin"),
@@ -70,10 +70,15 @@ def test_a_job_of_every_hour_runs_in_both_of_them() -> None:
 
 
 def test_a_time_that_never_comes_is_no_endless_search() -> None:
-    assert (
-        Trigger(cron="0 0 30 2 *").build(BERLIN).get_next_fire_time(None, datetime(2026, 1, 1, tzinfo=UTC))
-        is None
-    )
+    fields = {"minute": "0", "hour": "0", "day": "30", "month": "2", "day_of_week": "*"}
+    trigger = WallClockCron(**fields, timezone=BERLIN)
+    assert trigger.get_next_fire_time(None, datetime(2026, 1, 1, tzinfo=UTC)) is None
+
+
+def test_the_longest_wait_there_is_comes() -> None:
+    fields = {"minute": "0", "hour": "0", "day": "29", "month": "2", "day_of_week": "mon"}
+    trigger = WallClockCron(**fields, timezone=BERLIN)
+    assert all(trigger.comes(datetime(year, 3, 1, tzinfo=UTC)) for year in range(2025, 2125))
 
 
 @settings(max_examples=60, deadline=None)
