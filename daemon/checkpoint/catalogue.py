@@ -16,7 +16,7 @@ from daemon.checkpoint.manifest import (
     read_manifest,
     unreadable,
 )
-from daemon.checkpoint.retention import CheckpointInfo, best_of, newest_first
+from daemon.checkpoint.retention import CheckpointInfo, best_of, newest_first, newest_of_all
 from daemon.errors import CheckpointError, ConflictError, NotFoundError, TornCheckpointError
 from daemon.system.durable import Disk, is_left_over, remove_durably
 
@@ -55,13 +55,13 @@ class Catalogue:
         self._known = Known()
 
     def list(self, run_id: str | None = None) -> Infos:
-        """Checkpoints whose manifest is sound, newest first; of one run in the order they were saved."""
+        """Checkpoints whose manifest is sound, newest first; those of a run in the order they were saved."""
         directories = self._directories()
         self._known.keep_only({path.name for path in directories})
         infos = [info for path in directories if (info := self._info_or_none(path)) is not None]
         if run_id is not None:
             return newest_first(info for info in infos if info.manifest.run_id == run_id)
-        return sorted(infos, key=lambda info: (info.manifest.created, info.age_key), reverse=True)
+        return newest_of_all(infos)
 
     def torn(self) -> Defects:
         """Checkpoints whose manifest is missing or damaged, so that not even their run is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import math
 from dataclasses import dataclass
@@ -63,6 +64,15 @@ def by_run(infos: Iterable[CheckpointInfo]) -> dict[str, list[CheckpointInfo]]:
     return {run: newest_first(own) for run, own in runs.items()}
 
 
+def newest_of_all(infos: Iterable[CheckpointInfo]) -> list[CheckpointInfo]:
+    """The checkpoints of all runs, newest first: by the clock, but each run's in its own order.
+
+    A clock that was set back while a run saved does not turn its checkpoints round.
+    """
+    runs = by_run(infos).values()
+    return list(heapq.merge(*runs, key=lambda info: (info.manifest.created, info.age_key), reverse=True))
+
+
 def best_of(infos: Iterable[CheckpointInfo]) -> CheckpointInfo | None:
     """The checkpoint of lowest BPC, the newest of equals; None where none was measured or sound."""
     measured = [info for info in newest_first(infos) if info.bpc < math.inf and info.verified is not False]
@@ -116,7 +126,8 @@ def decide_cap(
         ranks |= _ranks(own, policy_of(run), now, held)
     excess = sum(info.size_bytes for info in infos) - max_bytes
     doomed: list[str] = []
-    for info in sorted(infos, key=lambda info: (ranks[info.name], info.manifest.created, info.age_key)):
+    oldest_first = newest_of_all(infos)[::-1]
+    for info in sorted(oldest_first, key=lambda info: ranks[info.name]):
         if excess <= 0 or ranks[info.name] >= _UNTOUCHABLE:
             break
         doomed.append(info.name)

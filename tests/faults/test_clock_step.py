@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
+from daemon.checkpoint.catalogue import Catalogue
 from daemon.cli.app import main
+from tests.unit.daemon.checkpoint.samples import Clock, save_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,3 +45,22 @@ def test_the_daemon_is_found(
     assert f"(pid {daemon.pid}); stop it first" in capsys.readouterr().err
     assert main(("stop", *where)) == 0
     assert daemon.wait() == 0
+
+
+@pytest.mark.fault(
+    "The clock is set",
+    tried="two hours back between two saves of a run, with checkpoints of another run there",
+    happens="lists give each run's checkpoints in the order they were saved, newest first",
+)
+def test_checkpoints_stay_in_their_order(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    save_steps(home.checkpoints, [8], run_id="r-2", clock=clock)
+    before = save_steps(home.checkpoints, [1, 2], clock=clock)
+    clock.now -= 7200
+    after = save_steps(home.checkpoints, [3, 4], clock=clock)
+    own = [path.name for path in reversed([*before, *after])]
+    listed = [info for info in Catalogue(home.checkpoints).list() if info.manifest.run_id == "r-1"]
+    assert [info.name for info in listed] == own
+    assert main(("checkpoints", "--json", "--home", str(home.root))) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [item["name"] for item in shown if item["run"] == "r-1"] == own

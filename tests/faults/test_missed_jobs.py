@@ -209,7 +209,7 @@ def test_a_time_that_never_comes_is_refused(machine: Machine, cron: str) -> None
     entry = machine.job("30 3 * * *")
     with Store.open(machine.home / "synapsed.db", clock=machine.clock) as store:
         diary = machine.diary(store, entry)
-        with pytest.raises(UsageError, match=r"job backup: cron .* (never comes|digits are 0 to 9)"):
+        with pytest.raises(UsageError, match=r"job backup: cron .*(never comes|digits are 0 to 9)"):
             diary.change("backup", cron=cron)
         assert diary.job("backup")["trigger"] == "cron 30 3 * * *"
         store.put_job("backup", paused=False, trigger={"cron": cron})

@@ -58,6 +58,22 @@ def test_list_is_newest_first_and_by_run(tmp_path: Path) -> None:
     assert of_a.manifest.step == 2
 
 
+def test_a_clock_that_was_set_back_turns_no_run_round(tmp_path: Path) -> None:
+    clock = Clock()
+    save_steps(tmp_path, [1, 2], run_id="a", clock=clock)
+    clock.now -= 7200
+    save_steps(tmp_path, [3, 4], run_id="a", clock=clock)
+    clock.now += 3600
+    save_steps(tmp_path, [7, 8], run_id="b", clock=clock)
+    catalogue = Catalogue(tmp_path)
+    listed = catalogue.list()
+    assert len(listed) == 6
+    for run, steps in (("a", [4, 3, 2, 1]), ("b", [8, 7])):
+        assert [info.manifest.step for info in listed if info.manifest.run_id == run] == steps
+        assert [info.manifest.step for info in catalogue.list(run)] == steps
+    assert catalogue.runs() == ["b", "a"]  # saved last, whatever the clock said before
+
+
 def test_latest_is_the_newest_that_verifies_of_the_newest_run(tmp_path: Path) -> None:
     save_steps(tmp_path, [1], run_id="a")
     older, newer = save_steps(tmp_path, [8, 9], run_id="b", clock=Clock(NOON + 400))
