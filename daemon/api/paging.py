@@ -11,6 +11,9 @@ from daemon.errors import UsageError
 Limit = Annotated[int, Query(ge=1, le=500, description="At most so many items.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="What `next` of the page before said.")]
 
+# What can be no name of anything; PostgreSQL takes no NUL.
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+
 
 def offset_of(cursor: str | None) -> int:
     """The position a cursor of a listed-by-position page stands for.

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from daemon.api.context import ContextOf
-from daemon.api.paging import Cursor, Limit
+from daemon.api.paging import PRINTABLE, Cursor, Limit
 from daemon.api.shapes import Alarm, Page
 from daemon.api.wire import Json
 
@@ -19,7 +19,9 @@ router = APIRouter(prefix="/alarms", tags=["vitals"])
 async def alarms(
     context: ContextOf,
     *,
-    run: Annotated[str | None, Query(max_length=200, description="Of this run alone.")] = None,
+    run: Annotated[
+        str | None, Query(max_length=200, pattern=PRINTABLE, description="Of this run alone.")
+    ] = None,
     active: Annotated[bool, Query(description="Only those that are still up.")] = False,
     cursor: Cursor = None,
     limit: Limit = 50,

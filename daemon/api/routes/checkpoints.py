@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from daemon.api.context import ContextOf
-from daemon.api.paging import Cursor, Limit, page_after
+from daemon.api.paging import PRINTABLE, Cursor, Limit, page_after
 from daemon.api.shapes import Checkpoint, FullCheckpoint, FullRun, Hours, Name, Page, Request, Settings, Steps
 from daemon.supervisor.requests import ResumeRequest
 
@@ -28,7 +28,7 @@ class Resumption(Request):
 @router.get("", response_model=Page[Checkpoint])
 async def checkpoints(
     context: ContextOf,
-    run: Annotated[str | None, Query(max_length=200)] = None,
+    run: Annotated[str | None, Query(max_length=200, pattern=PRINTABLE)] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Any:

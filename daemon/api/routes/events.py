@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from daemon.api.context import Context, ContextOf
-from daemon.api.paging import Cursor, Limit
+from daemon.api.paging import PRINTABLE, Cursor, Limit
 from daemon.api.shapes import Event, Page
 from daemon.api.wire import Json
 
 router = APIRouter(tags=["events"])
 
 After = Annotated[int | None, Query(ge=0, lt=2**63, description="Only later events, oldest first.")]
-Kind = Annotated[str | None, Query(max_length=80, description="Only events of this kind.")]
+Kind = Annotated[str | None, Query(max_length=80, pattern=PRINTABLE, description="Only events of this kind.")]
 
 
 @router.get("/runs/{run_id}/events", response_model=Page[Event])

@@ -31,15 +31,27 @@ async def series(
 ) -> Any:
     """Metrics over steps: min, max, mean, last and n of each bucket."""
     await context.supervisor.run(run_id)
-    names = list(dict.fromkeys(name.strip() for name in metrics.split(",") if name.strip()))
-    if not names or len(names) > MAX_METRICS:
-        raise UsageError(
-            f"metrics: 1 to {MAX_METRICS} names with commas between, such as metrics=bpc,phi", path="metrics"
-        )
+    names = metric_names(metrics)
     if start is not None and end is not None and end < start:
         raise UsageError(f"to = {end}: a step from {start} (from) on is expected", path="to")
     ledger = context.supervisor.ledger
     return Json(await asyncio.to_thread(ledger.series, run_id, names, start=start, end=end, points=points))
+
+
+def metric_names(metrics: str) -> list[str]:
+    """The names in a list with commas between, each once.
+
+    Raises:
+        UsageError: one is empty or holds what no name can, or there are too many.
+    """
+    names = list(dict.fromkeys(name.strip(" ") for name in metrics.split(",")))
+    if len(names) > MAX_METRICS or not all(names):
+        raise UsageError(
+            f"metrics: 1 to {MAX_METRICS} names with commas between, such as metrics=bpc,phi", path="metrics"
+        )
+    if strange := [name for name in names if not name.isprintable()]:
+        raise UsageError(f"metrics: no metric is called {strange[0]!r}", path="metrics")
+    return names
 
 
 @router.get("/{run_id}/evaluations", response_model=Page[Evaluation])

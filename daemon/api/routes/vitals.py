@@ -9,14 +9,16 @@ from fastapi import APIRouter, Query
 
 from brain.vitals.registry import describe_vitals
 from daemon.api.context import ContextOf
-from daemon.api.paging import Cursor, Limit, page_of
+from daemon.api.paging import PRINTABLE, Cursor, Limit, page_of
 from daemon.api.shapes import Page, Reading, VitalItem
 from daemon.config.loading import config_from_dict
 
 router = APIRouter(tags=["vitals"])
 
-Run = Annotated[str | None, Query(max_length=200, description="With the bands of this run.")]
-Name = Annotated[str | None, Query(max_length=80, description="Only of this vital sign.")]
+Run = Annotated[
+    str | None, Query(max_length=200, pattern=PRINTABLE, description="With the bands of this run.")
+]
+Name = Annotated[str | None, Query(max_length=80, pattern=PRINTABLE, description="Only of this vital sign.")]
 
 
 @router.get("/vitals", response_model=Page[VitalItem])
