@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from daemon.streams.cursor import DocumentMark, Extent, SourceState
 from daemon.streams.encodings import cut_character
 from daemon.streams.reader import SourceReader, some_of
 from daemon.streams.sources import list_documents, settle
+from daemon.system.paths import is_there, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +52,7 @@ class FollowingReader(SourceReader):
         self._looked = False  # since it was opened
         self._told: dict[str, str] = {}  # documents passed over, and why
         self._skipped = 0  # of them since the last look
+        self._gone: dict[str, str] = {}  # documents that were read and are not there, and why
         super().__init__(*args, **settings)
         self._monotonic = monotonic
         self._look_at = monotonic() + LOOK_EVERY_SECONDS
@@ -228,7 +231,7 @@ class FollowingReader(SourceReader):
         changed = (listing.fingerprint, listing.identities) != (
             self._listing.fingerprint,
             self._listing.identities,
-        )
+        ) or any(self._why_gone(listing, name) != why for name, why in self._gone.items())
         if changed:
             self._take(listing)
         ended = self._monotonic()
@@ -247,21 +250,36 @@ class FollowingReader(SourceReader):
         self.state = self.state._replace(fingerprint=listing.fingerprint, extent_bytes=self._extent_bytes())
 
     def _compare(self, before: Listing) -> None:
-        """Find names that lead to other files now; tell of files that are gone, and of those that are back."""
+        """Find names that lead to other files now; tell of files that are gone, why, and of those that are back."""
         gone, back = [], []
         for name, mark in self._marks.items():
             old, new = before.find(name), self._listing.find(name)
             if old is not None and new is not None and old.identity != new.identity:
                 self._replaced.add(name)
-            if old is not None and new is None and mark.num_bytes and name not in self._told:
-                why = self._listing.hindered.get(name)
-                gone.append(f"{name} ({why})" if why else name)
-            elif old is None and new is not None and mark.num_bytes and name not in self._told:
-                back.append(name)
+            if not mark.num_bytes or name in self._told:
+                continue
+            if new is None:
+                why = self._why_gone(self._listing, name)
+                if old is not None or self._gone.get(name, why) != why:
+                    gone.append(f"{name} ({why})" if why else name)
+                self._gone[name] = why
+            else:
+                self._gone.pop(name, None)
+                if old is None:
+                    back.append(name)
         if gone:
             self._tell_changed(f"{some_of(gone)} cannot be read now; what comes when it can is read on")
         if back:
             self._tell_changed(f"{some_of(back)} can be read again")
+
+    def _why_gone(self, listing: Listing, name: str) -> str:
+        """Why a document that was read is not in a listing; empty where its file is simply not there."""
+        if name in listing.private:
+            return "it leads into synapsed's own home"
+        if why := listing.hindered.get(name):
+            return why
+        whole, part = self.source.path, self.source.path / name
+        return _why_no_file(whole if name == shown(whole.name) and not is_there(part) else part)
 
     def _keep_verdicts(self) -> None:
         """A text goes on as it was begun: one bad byte behind 20,000 good lines makes it no other kind of file."""
@@ -289,6 +307,17 @@ class FollowingReader(SourceReader):
             max(0, document.size - (marks[document.name].file_bytes if document.name in marks else 0))
             for document in self._listing.documents
         )
+
+
+def _why_no_file(path: Path) -> str:
+    """Why a path is no file that can be read; empty where nothing is there."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return "its link leads nowhere" if path.is_symlink() else ""
+    except OSError as error:
+        return error.strerror or str(error)
+    return "it is a folder" if stat.S_ISDIR(status.st_mode) else ""
 
 
 def _written_anew(path: Path, mark: DocumentMark) -> bool:

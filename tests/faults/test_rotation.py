@@ -111,3 +111,38 @@ def test_what_arrives_later_is_held_out_too(tmp_path: Path, opener: Opener) -> N
     assert evaluation.due(2, session_seconds=1e9)
     (loss,) = evaluation.score_all(FakeBrain(), 2, lambda: None)  # type: ignore[arg-type]
     assert (loss.source, loss.coverage) == ("svc.log", 1.0)
+
+
+@pytest.mark.fault(
+    "Rotated logs",
+    tried="a followed link leads to a folder, to itself, nowhere, then back to its file; alone and in a folder",
+    happens="an event says why it cannot be read each time the reason changes, once; then it is read on",
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_why_a_link_cannot_be_read_is_told(tmp_path: Path, opener: Opener, inside: bool) -> None:
+    (tmp_path / "folder").mkdir()
+    file = write_tree(tmp_path, {"app.log": "text\n"}) / "app.log"
+    link = write_tree(tmp_path, {"d/other": "other\n"}) / "d" / "link.log"
+    link.symlink_to(file)
+    stream = opener(link.parent if inside else link, at_end="wait")
+    read_all(stream)
+    reasons = []
+    for target in (tmp_path / "folder", link, tmp_path / "nowhere", file):
+        link.unlink()
+        link.symlink_to(target)
+        before = len(opener.messages(SourceChanged))
+        for _ in range(2):
+            opener.seconds += 1.0
+            assert read_all(stream) == {}
+        reasons += opener.messages(SourceChanged)[before:]
+    source = "d" if inside else "link.log"
+    told = [reason.removeprefix(f"Source {source} changed: link.log ") for reason in reasons]
+    assert [one.partition(" cannot")[0] for one in told] == [
+        "(it is a folder)",
+        "(Too many levels of symbolic links)",
+        "(No such file or directory)",
+        "can be read again",
+    ]
+    append(file, b"more\n")
+    opener.seconds += 1.0
+    assert read_all(stream) == {"link.log": b"more\n"}

@@ -226,8 +226,8 @@ async def test_every_error_is_a_problem(home: Home) -> None:
         assert_problem(await client.post(f"/api/v1/runs/{run}/actions", json={"action": "fly"}), 422)
         assert_problem(await client.get(f"/api/v1/runs/{run}/series?metrics=,"), 422)
         for names in ("", "bpc,", "bpc,,phi", "bpc%00", "b%0Apc", "%1B[2J", "bpc,%7F"):
-            wrong = await client.get(f"/api/v1/runs/{run}/series?metrics={names}")
-            assert assert_problem(wrong, 422)["errors"][0]["path"] == "metrics"
+            refused = await client.get(f"/api/v1/runs/{run}/series?metrics={names}")
+            assert assert_problem(refused, 422)["errors"][0]["path"] == "metrics"
         for lists in ("alarms?run", "checkpoints?run", "events?kind", f"runs/{run}/readings?name"):
             assert_problem(await client.get(f"/api/v1/{lists}=a%00"), 422)
         assert_problem(await client.get(f"/api/v1/runs/{run}/series?from=9&to=3"), 422)
