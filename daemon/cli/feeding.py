@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daemon.cli.feed_input import STANDARD_INPUT
 from daemon.cli.output import size
 from daemon.errors import ConflictError, DaemonError, UsageError
 from daemon.system.escaping import one_line
@@ -15,50 +19,98 @@ CHUNK_CHARACTERS = 200_000  # at most 4 bytes each: below the daemon's 1 MiB
 
 
 class BrokenOffError(ConflictError):
-    """Some of the text is in, the rest is not; `num_bytes` is where to go on."""
+    """Some of the text is in, the rest is not; `num_bytes` of the file under way are, `command` goes on."""
 
-    def __init__(self, message: str, num_bytes: int) -> None:
+    def __init__(self, message: str, num_bytes: int, command: str) -> None:
         super().__init__(message)
         self.num_bytes = num_bytes
+        self.command = command
 
 
-def push(daemon: DaemonClient, run: str, name: str, text: str, *, begin_bytes: int = 0) -> dict[str, Any]:
-    """Send a text from a byte on; its last operation.
+@dataclass(frozen=True, kw_only=True)
+class Rest:
+    """What is not sent yet, and where it is to go.
+
+    Attributes:
+        files: as they were named; the first is under way.
+        run: id of the run.
+        home_flag: ` --home X`, or empty where that is not needed.
+        begun: files before these are in.
+    """
+
+    files: tuple[str, ...]
+    run: str
+    home_flag: str = ""
+    begun: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The first file, for people."""
+        return "standard input" if self.files[0] == STANDARD_INPUT else one_line(self.files[0])
+
+    def command(self, num_bytes: int) -> str:
+        """The command line that sends it, for a shell here; of the first file from this byte on."""
+        dashed = any(name.startswith("-") and name != STANDARD_INPUT for name in self.files)
+        from_there = f" --from {num_bytes}" if num_bytes else ""
+        names = " ".join(shlex.quote(_typed(name)) for name in self.files)
+        return (
+            f"synapsed feed{from_there} --run {shlex.quote(self.run)}{self.home_flag}{' --' * dashed} {names}"
+        )
+
+    def broken_off(self, num_bytes: int, why: str) -> BrokenOffError:
+        """The error for what stopped here."""
+        if num_bytes:
+            said = (
+                f"{size(num_bytes)} of {self.shown} are journaled and will be read, the rest is not ({why})."
+            )
+        else:
+            said = f"nothing of {self.shown} is journaled ({why})."
+        again = ", with the same text piped in again" if STANDARD_INPUT in self.files else ""
+        command = self.command(num_bytes)
+        return BrokenOffError(f"{said} Go on from there{again}: {command}", num_bytes, command)
+
+
+def push(daemon: DaemonClient, text: str, rest: Rest, *, begin_bytes: int = 0) -> dict[str, Any]:
+    """Send the text of the first file of `rest` from a byte on; its last operation.
 
     Raises:
         UsageError: `begin_bytes` is not within the text, or within a character.
-        BrokenOffError: it was refused, or interrupted, after some of it had been journaled.
+        BrokenOffError: it was refused, or interrupted, after something had been journaled.
         DaemonError: as any command, before anything was.
     """
-    rest = _from(text, begin_bytes, name)
+    remaining = _from(text, begin_bytes, rest.shown)
     taken = begin_bytes
     operation: dict[str, Any] = {}
-    for begin in range(0, len(rest), CHUNK_CHARACTERS):
-        piece = rest[begin : begin + CHUNK_CHARACTERS]
+    for begin in range(0, len(remaining), CHUNK_CHARACTERS):
+        piece = remaining[begin : begin + CHUNK_CHARACTERS]
         try:
-            operation = daemon.finished(daemon.post(f"/runs/{run}/experience", {"text": piece}))
-        except (DaemonError, KeyboardInterrupt) as error:
-            if taken == 0 and not isinstance(error, KeyboardInterrupt):
+            operation = daemon.finished(daemon.post(f"/runs/{rest.run}/experience", {"text": piece}))
+        except KeyboardInterrupt as error:
+            raise rest.broken_off(taken, "interrupted") from error
+        except DaemonError as error:
+            if taken == 0 and not rest.begun:
                 raise
-            why = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-            raise BrokenOffError(
-                f"{size(taken)} of {one_line(name)} are journaled and will be read, the rest is not ({why}). "
-                f"Go on from there: synapsed feed --from {taken} {one_line(name)}",
-                taken,
-            ) from error
+            raise rest.broken_off(taken, str(error)) from error
         taken += len(piece.encode())
     return operation
+
+
+def _typed(name: str) -> str:
+    """A name as it can be typed on one line; an address with its bytes where it holds what cannot be."""
+    if one_line(name) == name:
+        return name
+    return Path(name).expanduser().absolute().as_uri()
 
 
 def _from(text: str, begin_bytes: int, name: str) -> str:
     content = text.encode()
     if begin_bytes and begin_bytes >= len(content):
-        raise UsageError(f"--from {begin_bytes}: {one_line(name)} has {len(content):,} bytes of text")
+        raise UsageError(f"--from {begin_bytes}: {name} has {len(content):,} bytes of text")
     try:
         return content[begin_bytes:].decode()
     except UnicodeDecodeError:
         raise UsageError(
-            f"--from {begin_bytes} lies within a character of {one_line(name)}; take the number that feed told"
+            f"--from {begin_bytes} lies within a character of {name}; take the number that feed told"
         ) from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +25,6 @@ FURTHER_METRICS = (
     ("Held-out BPC", "held_out_bpc"),
     ("Steps/s", "steps_per_second"),
 )
-STANDARD_INPUT = "-"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -149,7 +147,7 @@ def feed(
     begin_bytes: Annotated[
         int,
         typer.Option(
-            "--from", min=0, metavar="BYTES", help="Go on with one file from this byte of its text."
+            "--from", min=0, metavar="BYTES", help="Go on with the first file from this byte of its text."
         ),
     ] = 0,
     run_id: RunOption = None,
@@ -157,36 +155,35 @@ def feed(
     as_json: JsonOption = False,
 ) -> None:
     """Push text into the experience of the run that learns; journaled before it is acknowledged."""
-    from daemon.cli.feeding import BrokenOffError, push
+    from daemon.cli.feed_input import STANDARD_INPUT, read_texts
+    from daemon.cli.feeding import BrokenOffError, Rest, push
     from daemon.cli.output import print_json, size
-    from daemon.errors import UsageError
     from daemon.home import Home
     from daemon.system.paths import as_path, refuse_private
 
-    if begin_bytes and len(files) != 1:
-        raise UsageError("--from goes on with one file: name that one alone")
-    own = Home.open(home, create=False).root
+    opened = Home.open(home, create=False)
     for name in set(files) - {STANDARD_INPUT}:
-        refuse_private(as_path(name), own)
-    texts = {name: read_text(name) for name in files}  # all are readable before any is sent
+        refuse_private(as_path(name), opened.root)
+    texts = read_texts(files)  # all are readable before any is sent
     results: list[dict[str, Any]] = []
     with connect(home) as daemon:
-        run = daemon.run(run_id)
-        for name, text in texts.items():
+        run = daemon.run(run_id)["id"]
+        for place, (name, text) in enumerate(texts.items()):
+            rest = Rest(files=tuple(texts)[place:], run=run, home_flag=opened.flag, begun=bool(results))
+            begin = 0 if results else begin_bytes
             try:
-                operation = push(daemon, run["id"], name, text, begin_bytes=begin_bytes)
+                operation = push(daemon, text, rest, begin_bytes=begin)
             except BrokenOffError as broken:
                 if as_json:
-                    go_on = {"file": name, "from": broken.num_bytes}
-                    print_json({"run": run["id"], "fed": results, "go_on": go_on})
+                    go_on = {"file": name, "from": broken.num_bytes, "command": broken.command}
+                    print_json({"run": run, "fed": results, "go_on": go_on})
                 raise
-            num_bytes = len(text.encode()) - begin_bytes
+            num_bytes = len(text.encode()) - begin
             results.append({"file": name, "num_bytes": num_bytes, "operation": operation["id"]})
             if not as_json:
-                said = "standard input" if name == STANDARD_INPUT else name
-                say(one_line(f"{size(num_bytes)} of {said} are journaled and will be read"))
+                say(one_line(f"{size(num_bytes)} of {rest.shown} are journaled and will be read"))
     if as_json:
-        print_json({"run": run["id"], "fed": results})
+        print_json({"run": run, "fed": results})
 
 
 def ask(
@@ -225,39 +222,6 @@ def ask(
         print_json(answer)
     else:
         say(text + answer["text"])
-
-
-def read_text(name: str) -> str:
-    """A file's text, or standard input's for `-`; what can be read is what `--data` reads.
-
-    Raises:
-        UsageError: when it is missing, empty, or no text.
-    """
-    from daemon.config.data_paths import nearest_existing
-    from daemon.errors import UsageError
-    from daemon.streams.decoding import UndecodableError, decode
-    from daemon.system.paths import as_path, reason, shown
-
-    if name == STANDARD_INPUT:
-        content, name = sys.stdin.buffer.read(), "standard input"
-    else:
-        path, name = as_path(name), shown(name)
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            near = nearest_existing(path)
-            raise UsageError(
-                f"there is no file {name}" + (f"; did you mean {shown(near)}?" if near else "")
-            ) from None
-        except OSError as error:
-            raise UsageError(f"cannot read {name}: {reason(error)}") from error
-    try:
-        text = decode(content)
-    except UndecodableError as error:
-        raise UsageError(f"cannot read {name}: {error}") from error
-    if not text:
-        raise UsageError(f"{name} is empty")
-    return text
 
 
 def _act(action: str, run_id: str | None, home: Path | None, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -41,7 +42,7 @@ def test_more_than_there_is_room_for_can_be_gone_on_with(
     large = tmp_path / "large.txt"
     large.write_text("0123456789abcde\n" * ((ROOM + (1 << 20)) // 16))
     fed = command(home, "feed", str(large))
-    found = re.search(r"Go on from there: synapsed feed --from (\d+) ", fed.stderr)
+    found = re.search(r"Go on from there: synapsed feed --from (\d+) --run \S+ --home ", fed.stderr)
     assert found, fed.stderr
     taken = int(found[1])
     assert (fed.returncode != 0, len(fed.stderr.splitlines()), ROOM - 250_000 < taken <= ROOM) == (
@@ -80,3 +81,29 @@ def test_an_argument_that_is_no_text_is_one_line(home: Home) -> None:
         said = command(home, *arguments)
         assert (said.returncode != 0, len(said.stderr.splitlines())) == (True, 1), (arguments, said.stderr)
         assert said.stderr.startswith("synapsed: ")
+
+
+@pytest.mark.fault(
+    "Text pushed in",
+    tried="a stream without end, /dev/zero, a pipe nobody writes to, a terminal's device, a folder",
+    happens="one line: what it is, and how to feed it or how much is taken at most; no waiting, bounded memory",
+)
+def test_what_never_ends_is_refused(home: Home, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    bounded = f"ulimit -v {2 << 20}; "  # KiB
+    feed = f"{sys.executable} -m daemon feed --home {home.root}"
+    for line, says in (
+        (f"yes | {feed} -", "more than the 64 MiB that feed takes in one command"),
+        (f"{feed} - < /dev/zero", "more than the 64 MiB"),
+        (f"{feed} - <&-", "there is no standard input to read"),
+        (f"{feed} /dev/zero", "is no regular file"),
+        (f"{feed} /dev/tty", "is no regular file"),
+        (f"{feed} {pipe}", "is no regular file"),
+        (f"{feed} {tmp_path}", "is a folder"),
+    ):
+        said = subprocess.run(
+            ["bash", "-c", bounded + line], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (said.returncode, len(said.stderr.splitlines())) == (2, 1), (line, said.stderr)
+        assert says in said.stderr, line

@@ -5,19 +5,19 @@ from __future__ import annotations
 import gzip
 import io
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from daemon.cli import feed_input
+from daemon.cli.feed_input import read_text
 from daemon.cli.feeding import CHUNK_CHARACTERS
-from daemon.cli.steering import read_text
 from daemon.errors import UsageError
 from daemon.streams.decoding import UndecodableError, decode
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.fake_daemon.world import FakeDaemon
     from tests.unit.daemon.cli.conftest import Call
 
@@ -168,6 +168,34 @@ def test_what_unpacks_to_too_much_is_refused() -> None:
 def test_feeding_from_a_pipe_says_so(call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"from a pipe")))
     assert call("feed", "-").out == "11 B of standard input are journaled and will be read\n"
+
+
+@pytest.mark.parametrize("name", ["-", "large.txt", "wide.txt", "packed.gz"])
+def test_more_than_feed_takes_in_one_command_is_refused(
+    call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.setattr(feed_input, "MAX_FED_BYTES", 1 << 20)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"yes\n" * (1 << 18) + b"y")))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "large.txt").write_bytes(b"a" * ((1 << 20) + 1))
+    (tmp_path / "wide.txt").write_bytes(("日本語の文章です。" * 60_000).encode("utf-16"))
+    (tmp_path / "packed.gz").write_bytes(gzip.compress(b"a" * ((1 << 20) + 1), mtime=0))
+    called = call("feed", name)
+    assert (called.code, len(called.err.splitlines())) == (2, 1)
+    assert "1 MiB" in called.err
+    assert daemon.asked == []
+
+
+def test_files_that_are_too_much_together_are_refused(
+    call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(feed_input, "MAX_FED_BYTES", 1 << 20)
+    names = [str(tmp_path / f"{number}.txt") for number in range(3)]
+    for name in names:
+        Path(name).write_bytes(b"a" * (400 << 10))
+    assert "2.txt it is more than the 1 MiB that feed takes" in call("feed", *names).err
+    assert daemon.asked == []
+    assert call("feed", *names[:2], names[0]).code == 0  # named twice, it is read once
 
 
 def test_ask_lets_the_live_brain_go_on(call: Call, daemon: FakeDaemon) -> None:
