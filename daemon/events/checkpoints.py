@@ -37,6 +37,8 @@ class CheckpointFailed(Event):
 
     @property
     def message(self) -> str:
+        if self.reason == "final":  # whether there is time to try again, who ends the run knows
+            return f"Last checkpoint not saved ({self.error})"
         return f"Checkpoint not saved ({self.error}); trying again in {self.retry_seconds:.0f} s"
 
 

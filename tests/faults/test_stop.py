@@ -154,6 +154,9 @@ def test_the_trainer_refuses_tries_again_and_obeys(home: Home) -> None:
         trainer.give(StopForGood(reason="the daemon stops", within_seconds=2.5))
         goodbye = trainer.finish()
         assert trainer.kinds().count("checkpoint_failed") - before == 2
+        told = [event["message"] for event in trainer.events if event["kind"] == "checkpoint_failed"][-1]
+        assert told.startswith("Last checkpoint not saved")
+        assert "trying again in" not in told, "the writer's own back-off says nothing of a run that ends"
         [first] = (path.name for path in (home.root / "kept").iterdir())
         assert (goodbye.state, goodbye.checkpoint) == ("stopped", first)
         assert str(goodbye.error).startswith("The checkpoint could not be saved")
