@@ -23,8 +23,9 @@ export function mountCheckpoints(page) {
   const view = table("Checkpoints of this run", COLUMNS, "No checkpoint yet: the first is saved before the first step.");
   const holder = byId("checkpoints");
   const status = element("p", { class: "status", role: "status" });
+  const note = element("p", { class: "status", role: "status", hidden: true }); // of its own: acts write into the other
   const more = element("button", { type: "button", class: "quiet", text: "Load older", hidden: true, on: { click: () => load(false) } });
-  holder.append(view.node, view.empty, more);
+  holder.append(view.node, view.empty, more, note);
   holder.after(status);
   let items = [];
   let next = null;
@@ -43,9 +44,12 @@ export function mountCheckpoints(page) {
       next = answer.next;
       aside = setAside((await page.api.get("/home")).damaged);
       if (mine !== request) return undefined;
+      note.hidden = true;
       return render(anew ? answer.items : [...items, ...answer.items]);
     } catch (error) {
-      return say(status, refusal(error), "bad");
+      if (mine !== request) return undefined;
+      note.hidden = false;
+      return say(note, `Not loaded: ${refusal(error)}`, "bad");
     }
   }
 

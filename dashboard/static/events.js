@@ -22,6 +22,7 @@ export function mountEvents(page) {
   let cursors = {}; // paging position by scope and kind; null once the end was reached
   const reached = {}; // oldest event a page has brought, by the same
   let loading = false;
+  let failure = null; // why the last attempt to load older ones brought none
 
   const kindSelect = select("kind", "Kind", [["", "all kinds"]]);
   byId("event-filters").append(select("scope", "Runs", [["all", "all runs"], ["run", "this run"]]), kindSelect, select("severity", "Severity", SEVERITIES));
@@ -30,6 +31,7 @@ export function mountEvents(page) {
     const change = () => {
       filter[name] = node.value;
       limit = SHOWN;
+      failure = null;
       show();
       if (name !== "severity" && visible().length < 20) loadOlder();
     };
@@ -62,7 +64,7 @@ export function mountEvents(page) {
     const events = visible();
     reconcile(list, events.slice(0, limit), (event) => event.seq, build);
     const ended = cursors[where().key] === null && events.length <= limit;
-    setText(older, ended ? "no older events" : "Load older");
+    setText(older, failure ?? (ended ? "no older events" : "Load older"));
     older.setAttribute("aria-disabled", String(ended || loading));
   }
 
@@ -75,6 +77,7 @@ export function mountEvents(page) {
       return;
     }
     loading = true;
+    failure = null;
     const { path, key } = where();
     try {
       const before = visible().length;
@@ -89,7 +92,7 @@ export function mountEvents(page) {
       limit = Math.max(limit, Math.min(visible().length, limit + SHOWN));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      setText(older, `Not loaded: ${error.message}`);
+      failure = `Not loaded: ${error.message}`; // pressed again, it is tried again
     } finally {
       loading = false;
       show();

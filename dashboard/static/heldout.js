@@ -1,7 +1,7 @@
 // Held-out loss of each source, with how much of the held-out set is behind it and how old it is.
 
 import { allow, perform, refusal } from "./acts.js";
-import { byId, element, timeElement } from "./dom.js";
+import { byId, element, setText, timeElement } from "./dom.js";
 import { count, fixed, NONE, percent } from "./format.js";
 import { availability } from "./state.js";
 import { table } from "./table.js";
@@ -14,9 +14,10 @@ const COLUMNS = [
   ["Measured", "measured"],
 ];
 const RELOAD_AT_MOST_EVERY_MS = 10_000;
+const EMPTY = "Not measured yet: a slice is scored every hundred steps or so.";
 
 export function mountHeldOut(page) {
-  const view = table("Held-out loss by source", COLUMNS, "Not measured yet: a slice is scored every hundred steps or so.");
+  const view = table("Held-out loss by source", COLUMNS, EMPTY);
   const status = element("p", { class: "status", role: "status" });
   const whole = element("button", { type: "button", class: "quiet", text: "Score the whole set", on: { click: evaluate } });
   byId("held-out").append(view.node, view.empty);
@@ -43,7 +44,7 @@ export function mountHeldOut(page) {
     } catch (error) {
       if (mine === request) {
         view.empty.hidden = false;
-        view.empty.textContent = refusal(error);
+        setText(view.empty, `Not loaded: ${refusal(error)}`);
       }
     }
   }
@@ -52,6 +53,7 @@ export function mountHeldOut(page) {
     // Newest first: the first of each source is what holds now.
     const newest = [...new Map([...items].reverse().map((item) => [item.source, item])).values()];
     newest.sort((a, b) => String(a.source).localeCompare(String(b.source)));
+    setText(view.empty, EMPTY);
     view.empty.hidden = newest.length > 0;
     view.node.hidden = newest.length === 0;
     view.body.replaceChildren(...newest.map(row));

@@ -1,7 +1,7 @@
 // What was forgotten of each source since it was known best, how much of each batch replays, and sleep by hand.
 
 import { allow, perform, refusal } from "./acts.js";
-import { byId, element } from "./dom.js";
+import { byId, element, setText } from "./dom.js";
 import { fixed, NONE, percent } from "./format.js";
 import { availability } from "./state.js";
 import { table } from "./table.js";
@@ -13,9 +13,10 @@ const COLUMNS = [
   ["Forgotten", "number"],
 ];
 const RELOAD_AT_MOST_EVERY_MS = 10_000;
+const EMPTY = "No frozen probe was scored through yet.";
 
 export function mountMemory(page) {
-  const view = table("Forgetting by source", COLUMNS, "No frozen probe was scored through yet.");
+  const view = table("Forgetting by source", COLUMNS, EMPTY);
   const status = element("p", { class: "status", role: "status" });
   const facts = element("p", { class: "aside" });
   const sleep = element("button", { type: "button", class: "quiet", text: "Sleep", data: { act: "sleep" }, on: { click: fallAsleep } });
@@ -42,7 +43,7 @@ export function mountMemory(page) {
     } catch (error) {
       if (mine === request) {
         view.empty.hidden = false;
-        view.empty.textContent = refusal(error);
+        setText(view.empty, `Not loaded: ${refusal(error)}`);
       }
     }
   }
@@ -50,6 +51,7 @@ export function mountMemory(page) {
   function render(found) {
     const sources = Object.entries(found.sources).filter(([, columns]) => columns.step.length > 0);
     sources.sort(([a], [b]) => a.localeCompare(b));
+    setText(view.empty, EMPTY);
     view.empty.hidden = sources.length > 0;
     view.node.hidden = sources.length === 0;
     view.body.replaceChildren(...sources.map(([name, columns]) => row(name, columns)));

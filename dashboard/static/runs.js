@@ -31,6 +31,7 @@ export function mountRuns(page) {
     try {
       const answer = await page.api.get("/runs", { limit: 100, cursor });
       cursor = answer.next;
+      setText(more, "Load older");
       more.hidden = !cursor;
       page.dispatch({ type: "runs", items: answer.items });
     } catch (error) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -153,6 +154,51 @@ def test_older_events_than_two_thousand_can_be_read(context: BrowserContext) -> 
         ]
         assert numbers == sorted(numbers, reverse=True)
         assert set(numbers) == set(range(2600))
+
+
+REFUSED = {"status": 503, "title": "Service Unavailable", "detail": "the database cannot be read"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "part"),
+    [
+        ("**/events?*", "[role=log]"),
+        ("**/checkpoints?*", "#checkpoints"),
+        ("**/forgetting?*", "#memory"),
+        ("**/evaluations", "#held-out"),
+    ],
+)
+def test_what_cannot_be_loaded_says_so_until_it_is(
+    context: BrowserContext, scripted: ScriptedServer, asked: str, part: str
+) -> None:
+    page = context.new_page()
+    page.route(asked, lambda route: route.fulfill(status=503, json=REFUSED))
+    page.goto(scripted.url)
+    told = page.locator(part).get_by_text("Not loaded: the database cannot be read")
+    expect(told).to_be_visible()
+    moves(page)  # what is drawn anew meanwhile takes it away no more
+    expect(told).to_be_visible()
+    page.unroute(asked)
+    if part == "[role=log]":
+        told.click()
+    else:
+        page.get_by_role("button", name="Show first words").click()
+    expect(page.locator(part).get_by_text("Not loaded")).to_be_hidden()
+
+
+def test_older_runs_that_cannot_be_loaded_say_so(context: BrowserContext) -> None:
+    daemon = FakeDaemon.furnished(step=300)
+    for number in range(30):
+        daemon.add(dataclasses.replace(daemon.runs[RUN], id=f"r-{number}", state="stopped"))
+    with ScriptedServer(daemon) as server:
+        page = opened(context, server.url)
+        page.route("**/runs?*", lambda route: route.fulfill(status=503, json=REFUSED))
+        more = page.locator("#runs [data-act=older]")
+        more.click()
+        expect(more).to_have_text("Not loaded: the database cannot be read")
+        page.unroute("**/runs?*")
+        more.click()
+        expect(page.get_by_text("Not loaded")).to_be_hidden()
 
 
 GAPS = """async () => {
