@@ -29,7 +29,7 @@ from daemon.system.durable import replace_file
 from daemon.system.file_lock import is_locked, try_lock
 from daemon.system.paths import as_path, is_file, reason, shown, status_of
 from daemon.system.process_identity import process_identity
-from daemon.token_file import make_token, read_token
+from daemon.token_file import UNSENDABLE, can_be_sent, make_token, read_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -148,8 +148,14 @@ class Home:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def token(self) -> str:
-        """The home's secret: SYNAPSED_TOKEN, else the file `token`, made on first use with mode 0600."""
+        """The home's secret: SYNAPSED_TOKEN, else the file `token`, made on first use with mode 0600.
+
+        Raises:
+            UsageError: it can be no part of a request, or its file cannot be read or made.
+        """
         given = self.environ.get("SYNAPSED_TOKEN", "").strip()
+        if given and not can_be_sent(given):
+            raise UsageError(f"SYNAPSED_TOKEN {UNSENDABLE}; set another, or none to use the home's own")
         path = self.root / "token"
         return given or read_token(path) or make_token(path)
 

@@ -22,15 +22,25 @@ PRIVATE = 0o600
 NO_LINKS = frozenset(
     {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EINVAL}
 )
+UNSENDABLE = "is no token: a line end, a control character or a letter beyond ASCII is in it"
 WAIT_SECONDS = 0.05
 WAITS = 10
+
+
+def can_be_sent(token: str) -> bool:
+    r"""Whether a secret can stand in a header of a request.
+
+    >>> can_be_sent("s3cret"), can_be_sent("a\nb"), can_be_sent("naïve")
+    (True, False, False)
+    """
+    return token.isascii() and token.isprintable()
 
 
 def read_token(path: Path) -> str | None:
     """The secret in the file, which only its owner may read from then on; None without one.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: it cannot be read, or can be no part of a request.
     """
     try:
         mode = path.stat().st_mode
@@ -43,6 +53,8 @@ def read_token(path: Path) -> str | None:
         ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"the token {shown(path)} is no text; delete it for a new one") from error
+    if not can_be_sent(text):  # what stands in it is a secret: it is not shown
+        raise UsageError(f"what is in the token {shown(path)} {UNSENDABLE}; delete it for a new one")
     if os.name == "posix" and mode & 0o077:
         _tighten(path, mode & 0o777)
     return text or None

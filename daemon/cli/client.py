@@ -153,6 +153,10 @@ class DaemonClient:
             raise DaemonError(
                 f"{self.url} did not answer within {TIMEOUT_SECONDS:.0f} s; see synapsed logs"
             ) from error
+        except httpx.LocalProtocolError:  # its words have the header in them, with the token
+            raise UsageError(
+                "the token can be no part of a request; is SYNAPSED_TOKEN set rightly?"
+            ) from None
         except httpx.HTTPError as error:
             raise NotRunningError(f"{self.url} broke off: {error}; see synapsed logs") from error
         if answer.is_success:

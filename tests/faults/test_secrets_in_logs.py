@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daemon.cli.app import main
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,3 +46,29 @@ def test_no_code_and_no_token_is_written(home: Home, launch: Callable[..., Daemo
     for text in (said, *written):
         assert "token=" not in text
         assert home.token() not in text
+
+
+@pytest.mark.fault(
+    "Secrets in logs",
+    tried="a line end, a control character or a letter beyond ASCII in SYNAPSED_TOKEN, and in the token file",
+    happens="one line names the variable or the file, never what is in it; the daemon does not start, exit code 2",
+)
+@pytest.mark.parametrize("secret", ["hush\nhush", "hush\x1bhush", "hush\u2028hush", "hüsh"])
+@pytest.mark.parametrize("origin", ["SYNAPSED_TOKEN", "file"])
+def test_a_token_that_cannot_be_sent_is_not_shown(
+    home: Home, origin: str, secret: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if origin == "file":
+        (home.root / "token").write_text(secret, encoding="utf-8")
+    else:
+        monkeypatch.setenv(origin, secret)
+    where = ["--home", str(home.root)]
+    with home.lock():
+        home.write_daemon_file(port=1, url="http://127.0.0.1:1")
+        asked = [["status"], ["token"], ["open"], ["watch"], ["feed", __file__]]
+        lines = [(main([*command, *where]), *capsys.readouterr()) for command in asked]
+    lines.append((main(["serve", "--port", "0", *where]), *capsys.readouterr()))
+    for code, out, said in lines:
+        assert (code, out, len(said.splitlines())) == (2, "", 1)
+        assert (str(home.root / "token") if origin == "file" else origin) in said
+        assert secret[:2] not in said.replace(str(home.root), "")
