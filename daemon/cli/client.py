@@ -7,9 +7,11 @@ import uuid
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
+from daemon.cli.output import told
 from daemon.errors import ConflictError, DaemonError, NotFoundError, NotRunningError, UsageError
 from daemon.home import Home
 from daemon.protocol import RunState
@@ -100,7 +102,9 @@ class DaemonClient:
             NotFoundError: when there is none.
         """
         if run_id is not None:
-            found: dict[str, Any] = self.get(f"/runs/{run_id}")
+            if not run_id.strip():
+                raise NotFoundError(f"there is no run {told(run_id)}; list them: synapsed runs")
+            found: dict[str, Any] = self.get(f"/runs/{quote(run_id, safe='')}")
             return found
         runs = list(self.items("/runs", limit=PAGE_LIMIT))
         if not runs:

@@ -84,6 +84,15 @@ def duration(seconds: float) -> str:
     return f"{minutes}m {rest}s" if minutes else f"{rest}s"
 
 
+def told(name: str) -> str:
+    """A name as it can stand in a sentence: in quotes where it would not be seen otherwise.
+
+    >>> print(told("first"), told(""), told(" x"))
+    first "" " x"
+    """
+    return f'"{name}"' if name != name.strip() or not name else name
+
+
 def size(num_bytes: float) -> str:
     """Bytes in the unit that suits them.
 

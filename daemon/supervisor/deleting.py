@@ -20,6 +20,7 @@ from daemon.checkpoint.run_lock import LOCK, RunLock
 from daemon.errors import CheckpointError, ConflictError, DaemonError, NotFoundError, UsageError
 from daemon.events import RunDeleted
 from daemon.system.durable import remove_durably, sync_directory, write_whole
+from daemon.system.escaping import typeable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +149,7 @@ def belongings(ledger: Ledger, run_id: str) -> Belongings:
 
 
 def _check_typed(run: LiveRun, confirm: str) -> None:
-    if confirm not in {run.name, run.id}:
+    if confirm not in {run.name, run.id} and (not confirm or typeable(confirm) != typeable(run.name)):
         raise UsageError(
             f"confirm = {confirm!r}: type the run's name ({run.name}) or its id ({run.id}) to delete it",
             path="confirm",

@@ -17,7 +17,7 @@ class StartRequest:
 
     Attributes:
         config: the resolved configuration, limits included.
-        name: for people; None makes one of the preset and the id.
+        name: for people, kept without blanks around it and control characters; None makes one of preset and time.
         queue: wait for the learning run to end instead of answering with a conflict.
     """
 

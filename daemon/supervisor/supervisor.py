@@ -19,6 +19,7 @@ from daemon.supervisor.newsroom import Newsroom
 from daemon.supervisor.operations import Operation, Operations, wait_for
 from daemon.supervisor.run_queue import RunQueue
 from daemon.supervisor.stopping import Stops
+from daemon.system.escaping import typeable
 
 if TYPE_CHECKING:
     from daemon.config.tree import RunConfig
@@ -175,7 +176,7 @@ class Supervisor:
         preset = Path(config.preset).stem
         run = LiveRun(
             id=run_id,
-            name=name or f"{preset} {now:%Y-%m-%d %H:%M}",
+            name=typeable(name or "") or typeable(f"{preset} {now:%Y-%m-%d %H:%M}"),
             config=config_to_dict(config),
             created_at=now,
         )

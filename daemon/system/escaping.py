@@ -30,6 +30,15 @@ def one_line(text: str) -> str:
     return _IN_LINE.sub(_escape, text)
 
 
+def typeable(text: str) -> str:
+    r"""A name without what a person cannot type or see: blanks around it or doubled, control characters.
+
+    >>> typeable("  two\nlines,\t a \x1b bell\u202e ")
+    'two lines, a bell'
+    """
+    return " ".join(_IN_LINE.sub(" ", text).split())
+
+
 def shown_json(text: str) -> str:
     r"""A JSON document whose every control character is escaped as JSON does, so that it reads back the same.
 

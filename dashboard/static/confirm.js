@@ -27,9 +27,16 @@ export function confirm(title, text, agree) {
   });
 }
 
-/** Ask, and have a word typed; resolves to what was typed, or null. The button waits for one of `words`. */
+/** A name as a person sees and types it: the page draws neither control characters nor blanks around it. */
+function typeable(text) {
+  return text.replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim();
+}
+
+/** Ask, and have one of `words` typed, which the button waits for; resolves to that one, or null. */
 export function confirmTyped(title, text, words, agree) {
   const dialog = byId("confirm-dialog");
+  const meant = (text) => words.find((word) => word === text || (typeable(word) !== "" && typeable(word) === typeable(text))) ?? null;
+  const offered = [...new Set(words.map(typeable))].filter(Boolean);
   return new Promise((resolve) => {
     const button = element("button", { type: "submit", class: "danger", text: agree, disabled: true });
     const input = element("input", {
@@ -37,10 +44,10 @@ export function confirmTyped(title, text, words, agree) {
       autocomplete: "off",
       spellcheck: "false",
       autofocus: true,
-      "aria-label": `Type ${words[0]} to confirm`,
+      "aria-label": `Type ${offered.join(" or ")} to confirm`,
       on: {
         input: () => {
-          button.disabled = !words.includes(input.value.trim());
+          button.disabled = meant(input.value) === null;
         },
       },
     });
@@ -48,7 +55,7 @@ export function confirmTyped(title, text, words, agree) {
       "form",
       { class: "stack" },
       element("p", { text }),
-      element("label", { class: "stack" }, element("span", {}, "Type ", element("strong", { text: words[0] }), " to confirm:"), input),
+      element("label", { class: "stack" }, element("span", {}, "Type ", ...offered.flatMap((word, place) => [place ? " or " : "", element("strong", { text: word })]), " to confirm:"), input),
       element(
         "div",
         { class: "buttons" },
@@ -62,7 +69,7 @@ export function confirmTyped(title, text, words, agree) {
     });
     dialog.returnValue = "";
     dialog.replaceChildren(element("h2", { id: "confirm-title", text: title }), form);
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" ? input.value.trim() : null), { once: true });
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" ? meant(input.value) : null), { once: true });
     dialog.showModal();
   });
 }

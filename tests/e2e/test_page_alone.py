@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -237,6 +238,25 @@ def test_a_run_is_deleted_once_its_name_is_typed(watched: Watched, scripted: Scr
     agree.click()
     expect(page.locator("#runs")).to_contain_text(f"{run.name} is deleted")
     assert run.id not in scripted.daemon.runs
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"), [("  night\tshift\n", "night shift"), (" old one", "r-odd"), ("\x1b", "r-odd")]
+)
+def test_a_run_whose_name_cannot_be_typed_is_deleted(
+    watched: Watched, scripted: ScriptedServer, name: str, typed: str
+) -> None:
+    page, _ = watched
+    odd = replace(next(iter(scripted.daemon.runs.values())), id="r-odd", name=name, state="stopped")
+    scripted.call(partial(scripted.daemon.add, odd))
+    page.locator("#runs tr", has=page.locator("[title='r-odd']")).locator("[data-act=delete]").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("strong").last).to_have_text("r-odd")
+    dialog.get_by_role("textbox").fill(typed)
+    dialog.get_by_role("button", name="Delete for good").click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#runs")).to_contain_text("is deleted")
+    assert "r-odd" not in scripted.daemon.runs
 
 
 def test_nothing_that_is_said_becomes_markup(watched: Watched) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.run_lock import RunLock
 from daemon.errors import ConflictError, NotFoundError, UsageError
+from daemon.orders import Stop
 from daemon.protocol import RunState
 from daemon.supervisor import deleting
 from daemon.supervisor.deleting import MARK_PREFIX, delete_run, finish_deletions
@@ -197,3 +199,22 @@ async def test_memories_that_a_fork_replays_stay(home: Home) -> None:
         assert [path.name for path in (home.replay / "r-parent").iterdir()] == ["seg-000000.bin"]
         assert supervisor.ledger.load("r-parent") is None
         assert [info.manifest.run_id for info in Catalogue(home.checkpoints).list()] == ["r-fork"]
+
+
+@pytest.mark.fault(
+    "Deleting a run",
+    tried="a run is started with blanks around its name, line ends and control characters in it, or nothing else",
+    happens="its name is kept as it can be typed, else made of preset and time; typed, it deletes the run",
+)
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("  night shift\n", "night shift"), ("a\tb\x1b[31m \u202ec", "a b [31m c"), (" \0\n", None)],
+)
+async def test_a_name_can_be_typed(home: Home, given: str, kept: str | None) -> None:
+    async with staged(home) as (supervisor, heard):
+        run = await supervisor.start(dataclasses.replace(start_request(), name=given))
+        assert run.name == kept if kept else run.name.startswith("tiny 2")
+        await heard.until(lambda: run.state is RunState.RUNNING)
+        await supervisor.act(run.id, Stop())
+        await supervisor.wait_ended(run.id)
+        assert (await delete_run(supervisor, run.id, confirm=run.name)).run == run.id

@@ -27,7 +27,7 @@ def test_it_tells_what_goes_and_has_the_name_typed(
     done = call("delete", "r-1")
     assert done.code == 0, done.err
     assert "23.0 MiB" in done.err
-    assert f"Type its name ({name})" in done.err
+    assert f"Type its name ({name}) or its id" in done.err
     assert f"{name} (r-1) is deleted" in done.out
     assert daemon.runs == {}
 
@@ -54,6 +54,33 @@ def test_an_unknown_run_is_one_line(call: Call, daemon: FakeDaemon) -> None:
     assert done.code == 5
     assert done.err == "synapsed: there is no run r-none; list them: synapsed runs\n"
     assert "r-1" in daemon.runs
+
+
+@pytest.mark.parametrize("given", ["", "  "])
+def test_an_empty_name_is_seen(call: Call, daemon: FakeDaemon, given: str) -> None:
+    for command in (["delete", given, "--yes"], ["status", "--run", given], ["pause", "--run", given]):
+        done = call(*command)
+        assert (done.code, done.err) == (
+            5,
+            f'synapsed: there is no run "{given}"; list them: synapsed runs\n',
+        )
+
+
+def test_a_run_whose_name_cannot_be_typed_is_deleted(
+    call: Call, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(home.database) as store:
+        for number, name in enumerate((" of old ", "two\nlines", "\x1b")):
+            store.create_run(f"r-{number}", name=name, state="finished", config={})
+            (home.replay / f"r-{number}").mkdir()
+    type_in(monkeypatch, "of old\n")
+    assert call("delete", "of old").code == 0
+    type_in(monkeypatch, "two lines\n")
+    assert call("delete", "r-1").code == 0
+    type_in(monkeypatch, "\n")
+    assert call("delete", "r-2").code == 2
+    type_in(monkeypatch, "r-2\n")
+    assert call("delete", "r-2").code == 0
 
 
 def test_it_works_where_no_daemon_lives(call: Call, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
