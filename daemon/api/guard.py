@@ -44,9 +44,10 @@ HEADERS = (
     (b"x-frame-options", b"DENY"),
     # Not no-referrer: with that a browser sends `Origin: null` from the door's own form, as a stranger's frame would.
     (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+# A browser ignores it in the clear from afar, and fills its console with that.
+TRUSTED_ONLY = (b"cross-origin-opener-policy", b"same-origin")
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,15 @@ class Guard:
     def _answers_for(self, host: str) -> bool:
         return host in self._hosts or LOOPBACK.fullmatch(host) is not None
 
+    def _is_trustworthy(self, host: str) -> bool:
+        """Whether a browser sees a secure context by that name: on this machine, or by https.
+
+        A proxy may ask by a loopback name; then the public address is the one that counts.
+        """
+        if self._public is not None and (not self._public.secure or host in self._public.hosts):
+            return self._public.secure
+        return LOOPBACK.fullmatch(host) is not None
+
     async def _refuse(
         self, refusal: Refusal, scope: Scope, request_id: str, receive: Receive, send: Send
     ) -> None:
@@ -184,6 +194,8 @@ class Guard:
             (b"content-security-policy", policy),
             (b"x-request-id", request_id.encode()),
         ]
+        if self._is_trustworthy(host):
+            defaults.append(TRUSTED_ONLY)
         if scope["path"].startswith("/api/") or scope["path"] == "/metrics":
             defaults.append((b"cache-control", b"no-store"))
         headers.extend((name, value) for name, value in defaults if name not in present)
