@@ -47,6 +47,7 @@ class DaemonFile:
 
     Attributes:
         started_at: its process's start in unix seconds, for people: it moves with the clock.
+        remote_url: where other machines reach it, if that is another address.
         identity: tells the process from a later one with its pid, where the file system knows no locks.
     """
 
@@ -55,6 +56,7 @@ class DaemonFile:
     port: int
     url: str
     identity: str = ""
+    remote_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,13 +208,14 @@ class Home:
             time.sleep(LOCK_AGAIN_SECONDS)
         return False
 
-    def write_daemon_file(self, *, port: int, url: str) -> DaemonFile:
+    def write_daemon_file(self, *, port: int, url: str, remote_url: str = "") -> DaemonFile:
         """Say where this process answers."""
         info = DaemonFile(
             pid=os.getpid(),
             started_at=psutil.Process().create_time(),
             port=port,
             url=url,
+            remote_url=remote_url,
             identity=process_identity(os.getpid()) or "",
         )
         path_new = self.root / f".{DAEMON_FILE}.{os.getpid()}"

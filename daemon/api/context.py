@@ -28,6 +28,7 @@ class Context:
         recovery: closes the books of a daemon that died; None: there was none.
         shutdown: asks the daemon to save, stop and exit.
         url: where the daemon answers, without a slash at the end.
+        remote_url: where other machines reach it, if that is another address.
         public: where a reverse proxy answers for it.
     """
 
@@ -39,6 +40,7 @@ class Context:
     shutdown: Callable[[], None]
     url: str
     version: str
+    remote_url: str | None = None
     recovery: Recovery | None = None
     public: PublicUrl | None = None
 

@@ -32,7 +32,7 @@ def token(home: HomeOption = None, as_json: JsonOption = False) -> None:
 def open_page(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Open the page of the running daemon in a browser; prints its one-time address.
 
-    Behind a reverse proxy (--public-url) a second line has the address there.
+    Further lines have the address for other machines (--host 0.0.0.0) and that of a reverse proxy (--public-url).
     """
     import webbrowser
 
@@ -50,7 +50,7 @@ def one_time_url(home: Home) -> str:
 
 
 def one_time_urls(home: Home) -> dict[str, str]:
-    """The same by `url`, and by `public_url` where a reverse proxy answers for the daemon."""
+    """The same by `url`, by `remote_url` for other machines, by `public_url` where a reverse proxy answers for it."""
     from daemon.cli.client import DaemonClient
 
     with DaemonClient.connect(home) as daemon:

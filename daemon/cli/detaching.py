@@ -63,6 +63,10 @@ def detach(home: Home, arguments: Sequence[str], *, learns: bool, open_browser: 
         print_json({**asdict(info), "home": str(home.root), "log": str(log_path)})
     else:
         say(f"synapsed runs at {info.url} (pid {info.pid}); stop it: synapsed stop{home.flag}")
+        if info.remote_url:
+            say(
+                f"Other machines reach it at {info.remote_url}; let a browser in there: synapsed open{home.flag}"
+            )
 
 
 def spawn(arguments: Sequence[str], home: Home, log_path: Path) -> subprocess.Popen[bytes]:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import importlib.metadata
 import os
-import socket
 import threading
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,14 @@ from daemon.supervisor.clock import Clock, SystemClock
 from daemon.supervisor.deleting import finish_deletions
 from daemon.supervisor.ledger import Ledger
 from daemon.supervisor.life import LifeSettings
-from daemon.supervisor.listening import bind, check_host, is_loopback
+from daemon.supervisor.listening import (
+    bind,
+    check_host,
+    is_loopback,
+    machine_names,
+    on_every_address,
+    reachable_address,
+)
 from daemon.supervisor.log_file import problems_logged
 from daemon.supervisor.recovery import Recovery
 from daemon.supervisor.requests import ResumeRequest, StartRequest
@@ -30,6 +36,7 @@ from daemon.supervisor.tidying import Tidier
 from daemon.supervisor.training_log import TrainingLog
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator
 
     from daemon.api.access import Access
@@ -259,8 +266,11 @@ class _Life:
             home=of._home.root,
         )
         port = self._sock.getsockname()[1]
-        shown = "127.0.0.1" if of._host in ("0.0.0.0", "::") else of._host  # noqa: S104
+        everywhere = on_every_address(self._sock)
+        shown = "127.0.0.1" if everywhere else of._host
         url = f"http://{bracketed(shown)}:{port}"
+        remote = reachable_address() if everywhere else None
+        remote_url = f"http://{bracketed(remote)}:{port}" if remote else None
         access = Access(of._home.token(), port=port)
         names = (*of._allowed_hosts, *(machine_names() if not is_loopback(of._host) else ()))
         context = Context(
@@ -271,6 +281,7 @@ class _Life:
             diary=diary,
             shutdown=self._shutdown,
             url=url,
+            remote_url=remote_url,
             version=importlib.metadata.version("synapsed"),
             public=of._public_url,
             recovery=recovery,
@@ -278,8 +289,8 @@ class _Life:
         hosts = allowed_hosts(of._host, port, more=names)
         server = QuietServer(create_app(context, hosts=hosts, public=of._public_url))
         async with server.answering(self._sock):
-            of._home.write_daemon_file(port=port, url=url)
-            self._announce(url, access)
+            of._home.write_daemon_file(port=port, url=url, remote_url=remote_url or "")
+            self._announce(url, remote_url, access)
             logs = asyncio.ensure_future(tidier.watch_logs())
             try:
                 yield diary
@@ -288,9 +299,15 @@ class _Life:
             await context.hub.close(self._stop_reason)
             await tidier.settled()
 
-    def _announce(self, url: str, access: Access) -> None:
-        if self._of.view is not None:
-            self._of.view.on_listening(url, f"{url}/?token={access.issue_code()}")
+    def _announce(self, url: str, remote_url: str | None, access: Access) -> None:
+        if self._of.view is None:
+            return
+        self._of.view.on_listening(url, f"{url}/?token={access.issue_code()}")
+        if remote_url is not None:
+            flag = self._of._home.flag
+            self._of.view.on_notice(
+                f"other machines reach it at {remote_url} (let a browser in there: synapsed open{flag})"
+            )
 
     def _shutdown(self) -> None:
         self._stop_reason = "asked to over the API"
@@ -308,17 +325,3 @@ class _Life:
         timer = threading.Timer(LEAVE_WITHIN_SECONDS, os._exit, (EXIT_SECOND_SIGNAL,))
         timer.daemon = True
         timer.start()
-
-
-def machine_names() -> set[str]:
-    """Names and addresses other machines may call this one by."""
-    import psutil  # noqa: PLC0415
-
-    names = {socket.gethostname(), socket.getfqdn()}
-    for addresses in psutil.net_if_addrs().values():
-        names |= {
-            one.address.partition("%")[0]
-            for one in addresses
-            if one.family in (socket.AF_INET, socket.AF_INET6)
-        }
-    return names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import socket
@@ -9,6 +10,7 @@ import sys
 
 from daemon.errors import PortTakenError, UsageError
 
+ELSEWHERE = "192.0.2.1"  # set apart for documentation (RFC 5737): some address that is not here
 TAKEN = frozenset({errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)})
 
 
@@ -91,3 +93,36 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def on_every_address(sock: socket.socket) -> bool:
+    """Whether a socket listens on all addresses of the machine, however that was spelt."""
+    return ipaddress.ip_address(sock.getsockname()[0].partition("%")[0]).is_unspecified
+
+
+def machine_names() -> set[str]:
+    """Names and addresses other machines may call this one by."""
+    return {socket.gethostname(), socket.getfqdn(), *_own_addresses()}
+
+
+def reachable_address() -> str | None:
+    """The address by which other machines most likely reach this one; None without a network."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect((ELSEWHERE, 9))  # sends nothing: the system only chooses a way out
+        address = str(sock.getsockname()[0])
+        if not ipaddress.ip_address(address).is_loopback:
+            return address
+    parsed = [ipaddress.ip_address(address) for address in _own_addresses()]
+    found = [address for address in parsed if not (address.is_loopback or address.is_link_local)]
+    return str(min(found, key=lambda address: (address.version, int(address)))) if found else None
+
+
+def _own_addresses() -> set[str]:
+    import psutil  # noqa: PLC0415
+
+    return {
+        one.address.partition("%")[0]
+        for addresses in psutil.net_if_addrs().values()
+        for one in addresses
+        if one.family in (socket.AF_INET, socket.AF_INET6)
+    }

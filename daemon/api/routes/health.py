@@ -28,8 +28,10 @@ async def shutdown(context: ContextOf) -> Any:
 
 @router.post("/one-time-urls", status_code=201, response_model=dict[str, str])
 async def one_time_url(context: ContextOf) -> Any:
-    """A new one-time address that lets one browser in; behind a reverse proxy one by `public_url`, too."""
+    """A new one-time address that lets one browser in; `remote_url` for other machines, `public_url` behind a proxy."""
     urls = {"url": f"{context.url}/?token={context.access.issue_code()}"}
+    if context.remote_url is not None:
+        urls["remote_url"] = f"{context.remote_url}/?token={context.access.issue_code()}"
     if context.public is not None:
         urls["public_url"] = f"{context.public}/?token={context.access.issue_code()}"
     return urls
