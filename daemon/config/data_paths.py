@@ -18,6 +18,7 @@ from daemon.system.paths import (
     shown,
     status_of,
 )
+from daemon.system.special_files import require_file_or_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +30,14 @@ def locate(paths: Sequence[str], *, may_fill: bool = False) -> tuple[str, ...]:
     `may_fill` lets an empty folder pass.
 
     Raises:
-        UsageError: when one is missing (names the nearest that exists), cannot be looked at, or is a folder
-            without any file.
+        UsageError: when one is missing (names the nearest that exists), cannot be looked at, is no regular file
+            or folder, or is a folder without any file.
     """
     return tuple(as_text(_located(as_path(path), may_fill=may_fill)) for path in paths)
 
 
 def require_data(paths: Sequence[str], *, home: Path) -> None:
-    """Refuse stored paths that are not there any more, and those that lead into the home.
+    """Refuse stored paths that are not there any more, are no file or folder, or lead into the home.
 
     Raises:
         UsageError: with the path.
@@ -46,6 +47,8 @@ def require_data(paths: Sequence[str], *, home: Path) -> None:
             path = as_path(text)
             found = status_of(path)
             refuse_private(path, home)
+            if found is not None:
+                require_file_or_folder(path, found)
         except UsageError as error:
             raise UsageError(f"{error}; check --data (stream.data)", path="stream.data") from None
         if found is None:
@@ -54,10 +57,12 @@ def require_data(paths: Sequence[str], *, home: Path) -> None:
 
 
 def _located(path: Path, *, may_fill: bool) -> Path:
-    if status_of(path) is None:
+    status = status_of(path)
+    if status is None:
         near = nearest_existing(path)
         hint = f"; did you mean {shown(near)}?" if near else ""
         raise UsageError(f"there is no file or folder {shown(path)}{hint}")
+    require_file_or_folder(path, status)
     if not os.access(path, os.R_OK):
         raise UsageError(f"{shown(path)} cannot be read; check its permissions")
     if is_folder(path) and not _holds_files(path) and not may_fill:

@@ -8,6 +8,7 @@ from daemon.events.event import Event, Severity
 from daemon.events.experience import (
     DocumentSkipped,
     ExperiencePushed,
+    ListingContinued,
     PassFinished,
     SourceChanged,
     SourceOpened,
@@ -71,6 +72,7 @@ __all__ = [
     "JobFinished",
     "JobMissed",
     "LimitReached",
+    "ListingContinued",
     "MeasurementFailed",
     "MeasurementOutOfMemory",
     "NonFiniteStepSkipped",

@@ -22,6 +22,21 @@ class ExperiencePushed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListingContinued(Event):
+    """Looking through the files of a source has taken long so far, and goes on."""
+
+    source: str
+    num_files: int
+    seconds: float
+
+    @property
+    def message(self) -> str:
+        return (
+            f"Source {self.source}: {self.num_files:,} files found in {self.seconds:.0f} s; looking goes on"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceOpened(Event):
     """A source was listed: how much there is, what was skipped."""
 

@@ -14,10 +14,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from daemon.events import SourceChanged
+from daemon.interrupting import Interrupted
 from daemon.streams.cursor import DocumentMark, Extent, SourceState
 from daemon.streams.encodings import cut_character
-from daemon.streams.reader import SourceReader, some_of
+from daemon.streams.reader import SourceReader
 from daemon.streams.sources import list_documents, settle
+from daemon.streams.telling import some_of
 from daemon.system.paths import is_there, shown
 
 if TYPE_CHECKING:
@@ -53,8 +55,7 @@ class FollowingReader(SourceReader):
         self._told: dict[str, str] = {}  # documents passed over, and why
         self._skipped = 0  # of them since the last look
         self._gone: dict[str, str] = {}  # documents that were read and are not there, and why
-        super().__init__(*args, **settings)
-        self._monotonic = monotonic
+        super().__init__(*args, monotonic=monotonic, **settings)
         self._look_at = monotonic() + LOOK_EVERY_SECONDS
         self._next: Extent | None = None
         self._sought = False  # `_next` is what comes next; None: nothing does
@@ -227,7 +228,10 @@ class FollowingReader(SourceReader):
         if self._skipped > TOLD_AT_ONCE:
             self._tell_changed(f"{self._skipped - TOLD_AT_ONCE} more of its files are passed over")
         self._skipped = 0
-        listing = list_documents(self.source, known=self._listing)
+        try:
+            listing = self._list(self._listing)
+        except Interrupted:  # nothing was found, for now
+            return False
         changed = (listing.fingerprint, listing.identities) != (
             self._listing.fingerprint,
             self._listing.identities,
@@ -242,7 +246,7 @@ class FollowingReader(SourceReader):
         before, self._listing = self._listing, listing
         self._looked = True
         self._compare(before)
-        self._tell_private()
+        self._tell_kept_out()
         for name in [name for name in self._decoded if not before.same(listing, name)]:
             with suppress(OSError):  # Windows, or a disk that is read-only: the cache's own bound finds it
                 self._decoded.pop(name).path.unlink()  # a growing file would fill the disk
@@ -296,6 +300,7 @@ class FollowingReader(SourceReader):
             place, found = (0, False) if head is None else self._listing.place_of(head)
             documents = documents[: place + found]
         for document in documents:
+            self._progressed()
             self._meet(document)
         if number > 1:
             self.state = self.state._replace(document=None, offset=0, number=number + (head is not None))

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from daemon.events import DocumentSkipped, Event, SettingRestored, SourceChanged, SourceOpened
+from daemon.interrupting import Interrupted
 from daemon.streams.cursor import Extent, SegmentState, SourceState
 from daemon.streams.decoding import CacheUnwritableError, Decoded, DecodedCache, UndecodableError
 from daemon.streams.encodings import Verdict
 from daemon.streams.holdout import BLOCK_BYTES, HeldDocument, HeldOutSet, HoldOut
+from daemon.streams.listing_progress import ListingProgress
 from daemon.streams.segments import cut
 from daemon.streams.sources import (
     SNIFFED_FILES,
     Document,
+    Listing,
     SourceInfo,
     SourcePath,
     list_documents,
     nothing_to_read,
     sniff,
 )
+from daemon.streams.telling import some_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
 MAX_EXTENT_BYTES = 64 << 10
@@ -47,6 +52,8 @@ class SourceReader:
         emit: Callable[[Event], None],
         lanes: int,
         num_segments: int = 1,
+        progressed: Callable[[], None] = lambda: None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.source = source
         self._split = split
@@ -54,7 +61,9 @@ class SourceReader:
         self._emit = emit
         self._lanes = lanes
         self._num_segments = num_segments
-        self._listing = list_documents(source)
+        self._progressed = progressed
+        self._monotonic = monotonic
+        self._listing = self._list(None)
         self._decoded: dict[str, Decoded] = {}
         self._put_off: set[str] = set()  # until the cache can be written
         self._held_out: HeldOutSet | None = None
@@ -77,7 +86,7 @@ class SourceReader:
             )
         )
         self._kept_out: set[str] = set()
-        self._tell_private()
+        self._tell_kept_out()
 
     @property
     def info(self) -> SourceInfo:
@@ -185,11 +194,18 @@ class SourceReader:
         """What was to be read of a document is not there any more."""
         self.skip(document, "it shrank or vanished while it was read; its lane moved on")
 
-    def _tell_private(self) -> None:
-        """Tell once of every name that leads into synapsed's own home, where the token is."""
-        if new := sorted(set(self._listing.private) - self._kept_out):
-            self._kept_out.update(new)
-            self.skip(some_of(new), "it leads into synapsed's own home and is never learned from")
+    def _tell_kept_out(self) -> None:
+        """Tell once of every name that leads into synapsed's own home, where the token is, or to no files."""
+        for names, why in (
+            (self._listing.private, "it leads into synapsed's own home and is never learned from"),
+            (
+                self._listing.special,
+                "it is a special file system, in which the system shows itself; passed over",
+            ),
+        ):
+            if new := sorted(set(names) - self._kept_out):
+                self._kept_out.update(new)
+                self.skip(some_of(new), why)
 
     def _text(self, name: str, offset: int, length: int) -> bytes:
         document = self._listing.find(name)
@@ -329,10 +345,23 @@ class SourceReader:
             if verdict.skip is None and not verdict.plain and document.name not in self._decoded:
                 self._cache.prepare(document.path, document.size, document.mtime_ns, verdict)
 
+    def _list(self, known: Listing | None) -> Listing:
+        """The files as they are now.
+
+        Raises:
+            Interrupted: the run is to end meanwhile.
+        """
+        progress = ListingProgress(self.source.name, self._emit, self._progressed, monotonic=self._monotonic)
+        return list_documents(self.source, known=known, progressed=progress)
+
     def _list_again(self) -> None:
-        before, self._listing = self._listing, list_documents(self.source, known=self._listing)
+        before = self._listing
+        try:
+            self._listing = self._list(before)
+        except Interrupted:  # in the midst of a step: it ends with the files as they were known
+            return
         self._stale = False
-        self._tell_private()
+        self._tell_kept_out()
         self._decoded = {
             name: decoded for name, decoded in self._decoded.items() if before.same(self._listing, name)
         }
@@ -360,22 +389,3 @@ def _read(path: Path, offset: int, length: int) -> bytes:
             return file.read(length) or b""
     except OSError:
         return b""
-
-
-def is_told(number: int) -> bool:
-    """Whether the end of this pass is an event: of many over a tiny source only every 10th, 100th.
-
-    >>> [number for number in range(1, 400) if is_told(number)][8:]
-    [9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 200, 300]
-    """
-    return set(str(number)[1:]) <= {"0"}
-
-
-def some_of(names: Sequence[str]) -> str:
-    """Names for a line: three of them at most.
-
-    >>> some_of(["a", "b"]), some_of(["a", "b", "c", "d", "e"])
-    ('a, b', 'a, b, c and 2 more')
-    """
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

@@ -8,11 +8,8 @@
 from __future__ import annotations
 
 import bisect
-import fnmatch
 import hashlib
 import itertools
-import os
-import stat
 import sysconfig
 from collections import Counter
 from dataclasses import dataclass, field
@@ -24,25 +21,24 @@ from daemon.config.data_paths import nearest_existing
 from daemon.errors import StreamError, UsageError
 from daemon.streams.encodings import HEAD_BYTES, Verdict, classify, detect, has_hole
 from daemon.streams.holes import hole_end
+from daemon.streams.walking import Walk
 from daemon.system.paths import (
-    PRIVATE_NAMES,
-    PrivateFiles,
     as_path,
     is_folder,
     refuse_private,
     shown,
     status_of,
 )
+from daemon.system.special_files import require_file_or_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 PUSHED = "pushed"
 STDLIB = "stdlib"
 
 SNIFFED_FILES = 20_000  # of a larger folder only these are looked at before they are read
 DETECTED_FILES = 64  # encodings guessed at opening, some milliseconds each; the rest when first read
-_SKIPPED_FOLDERS = frozenset({"__pycache__", "CVS"})  # hidden ones are skipped by their dot
 _NO_STDLIB_FOLDERS = frozenset({"site-packages", "dist-packages"})
 
 
@@ -107,6 +103,7 @@ class Listing:
     num_raw_bytes: int
     hindered: dict[str, str] = field(default_factory=dict)  # name → why it is no file that can be read
     private: list[str] = field(default_factory=list)  # what leads into synapsed's own home
+    special: list[str] = field(default_factory=list)  # folders in which the system shows itself
     _keys: list[tuple[str, ...]] = field(default_factory=list)
 
     @property
@@ -187,8 +184,8 @@ def check_data(data: Sequence[str], *, home: Path | None = None) -> None:
     """Cheap check of the configured paths, before any process is started.
 
     Raises:
-        StreamError: a path does not exist (names the nearest that does), cannot be looked at, or leads to what
-            synapsed keeps in its home for itself.
+        StreamError: a path does not exist (names the nearest that does), cannot be looked at, is no regular file
+            or folder, or leads to what synapsed keeps in its home for itself.
     """
     for given in data:
         try:
@@ -196,6 +193,8 @@ def check_data(data: Sequence[str], *, home: Path | None = None) -> None:
             found = status_of(path)
             if home is not None:
                 refuse_private(path, home)
+            if found is not None:
+                require_file_or_folder(path, found)
         except UsageError as error:
             raise StreamError(str(error)) from None
         if found is None:
@@ -213,14 +212,14 @@ def require_text(data: Sequence[str], *, home: Path | None = None, may_fill: boo
         StreamError: a path does not exist, or a source holds nothing to read; says what was found instead.
     """
     for source in resolve(data, home=home):
-        private = PrivateFiles(source.home) if source.home else None
         skipped: Counter[str] = Counter()
-        for path, name in itertools.islice(_files(source, private, []), SNIFFED_FILES):
-            status = None if path is None else _regular(path)
+        walk = Walk(source)
+        for path, name in itertools.islice(walk.files(), SNIFFED_FILES):
+            status = None if path is None else walk.look(path)
             if path is None or status is None or isinstance(status, str):
                 skipped["unreadable"] += 1
                 continue
-            if private and private.hold(status):
+            if walk.is_private(status):
                 continue
             verdict = sniff(Document(name, path, 0, 0))
             if verdict.skip is None:
@@ -263,21 +262,27 @@ def resolve(data: Sequence[str], *, home: Path | None = None) -> tuple[SourcePat
     return tuple(sources)
 
 
-def list_documents(source: SourcePath, *, known: Listing | None = None) -> Listing:
-    """The files of a source as they are now; verdicts of files that did not change are taken from `known`."""
+def list_documents(
+    source: SourcePath, *, known: Listing | None = None, progressed: Callable[[int], None] = lambda _: None
+) -> Listing:
+    """The files of a source as they are now; verdicts of files that did not change are taken from `known`.
+
+    `progressed` is called again and again with the number of files found so far; what it raises ends the listing.
+    """
     digest = hashlib.blake2b(digest_size=16)
     documents: list[Document] = []
     hindered: dict[str, str] = {}
     total = 0
-    private = PrivateFiles(source.home) if source.home else None
-    kept: list[str] = []
-    for path, name in sorted(_files(source, private, kept), key=lambda found: sort_key(found[1])):
-        status = "its folder cannot be entered" if path is None else _regular(path)
+    walk = Walk(source, progressed)
+    files = sorted(walk.files(), key=lambda found: sort_key(found[1]))
+    for path, name in files:
+        progressed(len(files))
+        status = "its folder cannot be entered" if path is None else walk.look(path)
         if path is None or isinstance(status, str):
             hindered[name] = str(status)
             continue
-        if private and private.hold(status):
-            kept.append(name)
+        if walk.is_private(status):
+            walk.private.append(name)
             continue
         identity = status.st_dev, status.st_ino
         document = Document(name, path, status.st_size, status.st_mtime_ns, identity=identity)
@@ -287,8 +292,8 @@ def list_documents(source: SourcePath, *, known: Listing | None = None) -> Listi
         documents.append(document)
         total += document.size
         digest.update(f"{name}\0{document.size}\0{document.mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    listing = Listing(documents, digest.hexdigest(), total, hindered, kept)
-    _sniff(documents)
+    listing = Listing(documents, digest.hexdigest(), total, hindered, walk.private, walk.special)
+    _sniff(documents, progressed)
     return listing
 
 
@@ -321,68 +326,10 @@ def sniff(document: Document, *, detecting: bool = False) -> Verdict:
     return document.verdict
 
 
-def _sniff(documents: list[Document]) -> None:
+def _sniff(documents: list[Document], progressed: Callable[[int], None]) -> None:
     detected = 0
     for document in documents[:SNIFFED_FILES]:
+        progressed(len(documents))
         if document.verdict is None:
             verdict = sniff(document, detecting=detected < DETECTED_FILES)
             detected += verdict.encoding is not None or verdict.skip == "undecodable"
-
-
-def _files(
-    source: SourcePath, private: PrivateFiles | None, kept: list[str]
-) -> Iterator[tuple[Path | None, str]]:
-    """Files of a source with their names; None for a folder that cannot be entered.
-
-    Folders that lead to what synapsed keeps in its home are not entered; `kept` takes their names.
-    """
-    if not is_folder(source.path):
-        yield source.path, shown(source.path.name)
-        return
-    failed: list[OSError] = []
-    seen: set[tuple[int, int]] = set()
-    for root, folders, files in os.walk(source.path, followlinks=True, onerror=failed.append):
-        folder = Path(root)
-        status = _status(folder)
-        if (
-            status is None or (status.st_dev, status.st_ino) in seen
-        ):  # a link back up, or to a folder read already
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        if private and private.hold(status):
-            kept.append(shown(folder.relative_to(source.path)))
-            folders.clear()
-            continue
-        skipped = _SKIPPED_FOLDERS | source.skipped_folders
-        own = PRIVATE_NAMES if private and private.is_home(status) else ()
-        folders[:] = sorted(name for name in folders if name not in skipped and _is_public(name, own))
-        for name in files:
-            if name.endswith(source.suffix) and _is_public(name, own):
-                path = folder / name
-                yield path, shown(path.relative_to(source.path).as_posix())
-    for error in failed:
-        yield None, shown(str(error.filename))
-
-
-def _is_public(name: str, own: tuple[str, ...]) -> bool:
-    """Neither hidden nor a thing of the home's own."""
-    return not name.startswith(".") and not any(fnmatch.fnmatchcase(name, pattern) for pattern in own)
-
-
-def _status(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None
-
-
-def _regular(path: Path) -> os.stat_result | str:
-    """Status of a regular file; why not, of what must not be opened (a pipe would block) or cannot be."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        return error.strerror or str(error)
-    if not stat.S_ISREG(status.st_mode):
-        return "it is no regular file"
-    return status if os.access(path, os.R_OK) else "no permission to read it"

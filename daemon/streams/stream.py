@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -21,14 +21,15 @@ from daemon.errors import StreamError
 from daemon.events import Event, PassFinished, SettingRestored, SourceChanged
 from daemon.streams.cursor import Cursor, Extent, LaneState, Tail
 from daemon.streams.decoding import DecodedCache
-from daemon.streams.experience import Experience, Row
+from daemon.streams.experience import Experience, ReadAhead, Row
 from daemon.streams.following import FollowingReader
 from daemon.streams.holdout import HeldOutSet, HoldOut
 from daemon.streams.mixes import mixes
 from daemon.streams.places import Places
 from daemon.streams.pushed import PushedQueue
-from daemon.streams.reader import SourceReader, is_told
+from daemon.streams.reader import SourceReader
 from daemon.streams.sources import SourceInfo, resolve
+from daemon.streams.telling import is_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,16 +41,6 @@ if TYPE_CHECKING:
     from daemon.streams.mixes.port import Mix
 
 _READ_BYTES = 4096  # read ahead within an extent: one system call serves some rows
-
-
-class _Buffer(NamedTuple):
-    """Bytes of an extent read ahead for a lane."""
-
-    source: int
-    document: str
-    number: int
-    start: int
-    data: bytes
 
 
 class ExperienceStream:
@@ -64,6 +55,7 @@ class ExperienceStream:
         cache: Path,
         emit: Callable[[Event], None],
         monotonic: Callable[[], float],
+        progressed: Callable[[], None],
     ) -> None:
         split = HoldOut.of(config.held_out_share)
         paths = resolve(config.data, home=cache.parent)
@@ -79,9 +71,8 @@ class ExperienceStream:
         self._mix = mix(names, lanes=lanes, weights=config.weights)
         room_bytes = keep_as_far_as_sound(cache.parent).cache_gib * GIB
         decoded = self._cache = DecodedCache(cache, room_bytes=room_bytes)
-        reader: Callable[..., SourceReader] = SourceReader
-        if self._follows:
-            reader = partial(FollowingReader, monotonic=monotonic)
+        kind = FollowingReader if self._follows else SourceReader
+        reader = partial(kind, monotonic=monotonic, progressed=progressed)
         self._readers = [
             reader(path, split=split, cache=decoded, emit=emit, lanes=lanes, num_segments=segments)
             for path in paths
@@ -91,7 +82,7 @@ class ExperienceStream:
         self._pushed = PushedQueue()
         self._places = Places(self._readers, lanes=lanes)
         self._lanes = [LaneState() for _ in range(lanes)]
-        self._buffers: list[_Buffer | None] = [None] * lanes
+        self._buffers: list[ReadAhead | None] = [None] * lanes
         self._rows = self._pass_rows = self._passes = 0
         self._generator = np.random.Generator(np.random.PCG64(seed))
         self._generator_state: dict[str, Any] = dict(self._generator.bit_generator.state)
@@ -107,17 +98,21 @@ class ExperienceStream:
         emit: Callable[[Event], None],
         cursor: Cursor | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        progressed: Callable[[], None] = lambda: None,
     ) -> ExperienceStream:
         """List the sources and stand at the beginning, or where `cursor` was taken. Reads heads, no bodies.
 
         `cache` is the home's folder for decoded documents; what lies beside it in the home is never read.
-        `monotonic` times when followed sources are looked at again.
+        `monotonic` times when followed sources are looked at again. `progressed` is called again and again while
+        files are listed; it may raise Interrupted, which passes here, and later ends but the look at the files.
 
         Raises:
             StreamError: a path does not exist, or there is nothing readable in it.
             ConfigError: the mix's weights or the held-out share are wrong.
         """
-        stream = cls(config, lanes=lanes, seed=seed, cache=cache, emit=emit, monotonic=monotonic)
+        stream = cls(
+            config, lanes=lanes, seed=seed, cache=cache, emit=emit, monotonic=monotonic, progressed=progressed
+        )
         if cursor is None:
             for reader in stream._readers:
                 reader.require_documents()
@@ -301,7 +296,7 @@ class ExperienceStream:
                 return buffer.data[skip : skip + wanted]
         reader = self._pushed if source == len(self._readers) else self._readers[source]
         data = reader.read(extent.document, begin, min(extent.end - begin, max(_READ_BYTES, wanted)))
-        self._buffers[lane] = _Buffer(source, extent.document, extent.number, begin, data)
+        self._buffers[lane] = ReadAhead(source, extent.document, extent.number, begin, data)
         return data[:wanted]
 
     def _let_go(self, lane: int, place: int) -> None:

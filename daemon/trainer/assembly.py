@@ -19,6 +19,7 @@ from daemon.checkpoint.snapshot import current_environment
 from daemon.config.loading import config_from_dict
 from daemon.errors import ConfigError
 from daemon.events import SettingRestored
+from daemon.interrupting import Interrupted
 from daemon.journal import Entry, Journal
 from daemon.trainer.evaluation import HeldOutEvaluation
 from daemon.trainer.forgetting import Probes
@@ -80,7 +81,14 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
 
     Raises:
         SynapsedError: a setting is wrong, nothing can be read, or no checkpoint is sound.
+        Interrupted: the run is to end meanwhile.
     """
+
+    def progressed() -> None:
+        reporter.still_alive()
+        if pipe.ending:
+            raise Interrupted
+
     config = config_from_dict(order.config)
     device = choose_device(config.device)
     inexact = ask_for_determinism(device)
@@ -89,9 +97,12 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
     torch.manual_seed(config.seed)
     emit = reporter.event
     loaded = load_checkpoint(order, home, emit)
+    progressed()
     brain = restore_brain(config, device, loaded, emit)
-    stream = open_stream(config, home, loaded, emit)
+    progressed()
+    stream = open_stream(config, home, loaded, emit, progressed)
     replay = open_replay(config, home, order, loaded, emit)
+    progressed()
     watch = Watch(config.vitals, seed=config.seed)
     evaluation = HeldOutEvaluation(config.evaluation, stream, device=device)
     probes, sleeping = Probes(config.forgetting, stream, device=device), Sleeping(config.sleep)
@@ -105,6 +116,7 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
         sleeping.load(parts_of(loaded.learning, SLEEP_PREFIX), state, brain)
         restore_random(loaded.random, device)
     apply_limits(state, order, config.limits, emit)
+    progressed()
     journal, pending = open_journal(order, home, loaded, state, emit)
     parts = Parts(
         config=config,

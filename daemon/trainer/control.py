@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from brain.errors import SettingsError, SynapsedError
+from daemon.interrupting import Interrupted
 from daemon.orders import (
     Continue,
     Evaluate,
@@ -24,7 +25,6 @@ from daemon.orders import (
 from daemon.protocol import Command, Outcome, RunState
 from daemon.streams.encodings import last_bytes
 from daemon.trainer.broken_orders import go_on_without
-from daemon.trainer.interrupting import Interrupted
 from daemon.trainer.loop import Ending, Loop
 
 if TYPE_CHECKING:

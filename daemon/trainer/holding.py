@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from daemon.checkpoint.run_lock import RunLock
 from daemon.errors import ConflictError
+from daemon.interrupting import Interrupted
 from daemon.protocol import RunState
 from daemon.system.patience import slices
-from daemon.trainer.interrupting import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,11 +22,11 @@ from daemon.events import (
     LimitReached,
     StateChanged,
 )
+from daemon.interrupting import Interrupted
 from daemon.protocol import Goodbye, RunState
 from daemon.trainer.batching import assemble, reading_lanes
 from daemon.trainer.forgetting import wearing
 from daemon.trainer.idling import LOOK_SECONDS
-from daemon.trainer.interrupting import Interrupted
 from daemon.trainer.pace import Pace
 from daemon.trainer.recovery import note_resets, with_due_resets
 from daemon.trainer.rolling_back import recover, roll_back

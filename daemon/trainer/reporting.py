@@ -52,6 +52,10 @@ class Reporter:
         self._totals = (step, samples, training_seconds)
         self._alive.set()
 
+    def still_alive(self) -> None:
+        """Sign of life in the midst of work, with the totals as they stood before it."""
+        self._alive.set()
+
     def row(self, **metrics: float) -> None:
         """One step's hot metrics: `step`, `time` and HOT_METRICS."""
         with self._lock:

@@ -157,9 +157,13 @@ def _continued(name: str, stored: BrainState, own: BrainState) -> torch.Tensor |
 
 
 def open_stream(
-    config: RunConfig, home: Home, loaded: LoadedCheckpoint | None, emit: Emit
+    config: RunConfig,
+    home: Home,
+    loaded: LoadedCheckpoint | None,
+    emit: Emit,
+    progressed: Callable[[], None],
 ) -> ExperienceStream:
-    """The stream from its beginning, or from the checkpoint's cursor."""
+    """The stream from its beginning, or from the checkpoint's cursor; `progressed` may end the listing."""
     record = loaded.state.get("loop", {}).get("cursor") if loaded is not None else None
     return ExperienceStream.open(
         config.stream,
@@ -168,6 +172,7 @@ def open_stream(
         cache=home.cache,
         emit=emit,
         cursor=Cursor.from_json(record) if record else None,
+        progressed=progressed,
     )
 
 

@@ -91,6 +91,7 @@ class Saver:
         self._patient_since = monotonic()
         self._stands_for_disk = False
         self._saved: tuple[int, int] | None = None  # moment of the newest checkpoint, if it was committed
+        self._began: tuple[int, int] | None = None  # moment of the checkpoint with which the session began
         self._writer = CheckpointWriter(
             folder,
             run_id=order.run_id,
@@ -187,8 +188,18 @@ class Saver:
         except CheckpointError:
             return None
 
+    def save_first(self, loop: Loop) -> None:
+        """So that there is always one to resume, whatever becomes of the session's origin."""
+        if self.try_save(loop, "first") is not None:
+            self._began = _moment(loop)
+
     def save_final(self, loop: Loop) -> LastSave:
-        """The last checkpoint of a session; where it cannot be saved, the last good one stays."""
+        """The last checkpoint of a session; where it cannot be saved, the last good one stays.
+
+        Where nothing was learned since the first one, that is the last one, too.
+        """
+        if self._began == _moment(loop):
+            return LastSave(self._newest, None)
         try:
             return LastSave(self.save(loop, "final"), None)
         except CheckpointError as error:

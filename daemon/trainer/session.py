@@ -10,12 +10,12 @@ from brain.errors import SynapsedError
 from daemon.errors import UsageError
 from daemon.events import DegradedChanged, RunResumed
 from daemon.home import Home
+from daemon.interrupting import Interrupted
 from daemon.protocol import Goodbye, Ready, RunState, TrainerOrder
 from daemon.system.retry import Retry
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.control import HEARTBEAT_SECONDS, Control
 from daemon.trainer.holding import take_run
-from daemon.trainer.interrupting import Interrupted
 from daemon.trainer.loop import Loop
 from daemon.trainer.pipe import Pipe
 from daemon.trainer.reporting import Reporter
@@ -105,9 +105,7 @@ def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib
             RunResumed(step=loop.step, checkpoint=origin.checkpoint.name, differences=origin.differences)
         )
     if not origin.own:
-        parts.saver.try_save(
-            loop, "first"
-        )  # so that there is always one to resume, whatever becomes of its origin
+        parts.saver.save_first(loop)
     goodbye = loop.run(control)
     control.answer_stop(goodbye.checkpoint, goodbye.step, goodbye.error)
     return goodbye

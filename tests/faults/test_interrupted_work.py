@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from brain.models.synapse.model import Synapse
+from daemon.interrupting import Interrupted
 from daemon.orders import order_of
-from daemon.protocol import Command
+from daemon.protocol import Command, Goodbye
+from daemon.streams.walking import Walk
 from daemon.trainer.forgetting import Probes
+from daemon.trainer.loop import Loop
 from tests.one_life import OneLife
 from tests.trainer_process import tiny_order
 
@@ -128,14 +131,24 @@ def test_a_long_answer_lets_go(monkeypatch: pytest.MonkeyPatch, home: Home, tmp_
     tried="an order that takes long waits before a stop",
     happens="it is not begun, and answered as interrupted",
 )
-def test_what_waits_before_a_stop_is_not_begun(home: Home, tmp_path: Path, action: str) -> None:
-    def begin(life: OneLife) -> None:
-        life.ours.send(Command(id="long", order=order_of(action)))
-        end(life, "stop")
+def test_what_waits_before_a_stop_is_not_begun(
+    monkeypatch: pytest.MonkeyPatch, home: Home, tmp_path: Path, action: str
+) -> None:
+    lives: list[OneLife] = []
+    run = Loop.run
 
-    life = OneLife(tiny_order(home, stream__data=[text(tmp_path)], limits__steps=2000, **SLEEPY), begin)
+    def told_at_once(loop: Loop, obey: Any) -> Goodbye:
+        lives[0].ours.send(Command(id="long", order=order_of(action)))
+        end(lives[0], "stop")
+        return run(loop, obey)
+
+    monkeypatch.setattr(Loop, "run", told_at_once)
+    order = tiny_order(home, stream__data=[text(tmp_path)], limits__steps=2000, **SLEEPY)
+    life = OneLife(order, lives.append)
     assert life.goodbye.state == "stopped"
     assert "interrupted" in str(life.outcomes["long"].error)
+    # Nothing was learned: the first checkpoint is the last one, too.
+    assert [path.name for path in home.checkpoints.iterdir()] == [life.goodbye.checkpoint]
 
 
 @pytest.mark.parametrize("cut_at", [0, 1])
@@ -169,6 +182,42 @@ def test_a_sleep_is_cut_short_and_goes_on_exactly(
     )
     assert (resumed.goodbye.state, resumed.goodbye.step) == ("finished", 12)
     assert weights(home, resumed) == weights(home, whole)
+
+
+@pytest.mark.parametrize("how", ["stop", "loss"])
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.fault(
+    "The end comes in the midst of work",
+    tried="stop, or the loss of the supervisor, while a session still lists its files; newborn and resumed",
+    happens="listing ends with the file in hand; nothing is saved, the newest checkpoint stays what it was",
+)
+def test_a_start_lets_go(
+    monkeypatch: pytest.MonkeyPatch, home: Home, tmp_path: Path, how: str, resumed: bool
+) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for number in range(200):
+        (folder / f"{number}.txt").write_text("text\n" * 100)
+    settings: dict[str, Any] = {"stream__data": [str(folder)], "limits__steps": 4}
+    if resumed:
+        before = OneLife(tiny_order(home, **settings)).goodbye.checkpoint
+        settings |= {"session": 2, "checkpoint": home.checkpoints / str(before)}
+    saved = sorted(home.checkpoints.iterdir())
+    lives: list[OneLife] = []
+    look, looks = Walk.look, 0
+
+    def watched(walk: Walk, path: Path) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            end(lives[0], how)
+        return look(walk, path)
+
+    monkeypatch.setattr(Walk, "look", watched)
+    with pytest.raises(Interrupted):
+        OneLife(tiny_order(home, **settings), lives.append)
+    assert looks == 3
+    assert sorted(home.checkpoints.iterdir()) == saved
 
 
 def cut_short_when(monkeypatch: pytest.MonkeyPatch, lives: list[OneLife], cut_at: int) -> None:

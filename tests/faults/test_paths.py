@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from daemon.cli.app import main
+from daemon.config.data_paths import require_data
 from daemon.config.loading import resolve_config
-from daemon.errors import ConfigError, StreamError
+from daemon.errors import ConfigError, StreamError, UsageError
 from daemon.events import DocumentSkipped
+from daemon.streams import check_data
+from daemon.system.special_files import MOUNTS
 from tests.unit.daemon.streams.opening import Opener, write_tree
 from tests.unit.daemon.streams.test_following import append, read_all
 
@@ -107,6 +111,48 @@ def test_a_request_with_a_bad_path_is_refused(given: str) -> None:
         resolve_config(overrides={"stream": {"data": [given]}}, environ={}, origin="request")
     str(refused.value).encode()
     assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.fault(
+    "Data that is no file",
+    tried="/dev/zero, /proc/self/mem, /proc or a named pipe as data, at the command line, over HTTP and at a resume",
+    happens="refused at once, as no regular file or folder, or as one of a special file system",
+)
+@pytest.mark.skipif(not MOUNTS.exists(), reason="only Linux shows itself so")
+@pytest.mark.parametrize("given", ["/dev/zero", "/proc/self/mem", "/proc", "pipe"])
+def test_what_is_no_file_is_no_data(
+    home: Home, given: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(home.root)
+    os.mkfifo("pipe")
+    says = r"no regular file or folder|special file system"
+    for at_end in ("again", "wait"):
+        with pytest.raises(ConfigError, match=says):
+            resolve_config(overrides={"stream.data": [given], "stream.at_end": at_end}, environ={})
+    with pytest.raises(UsageError, match=says):
+        require_data([given], home=home.root)
+    with pytest.raises(StreamError, match=says):
+        check_data([given])
+    assert main(["start", "--home", str(home.root), "--steps", "1", "--data", given]) == 2
+    assert re.search(says, capsys.readouterr().err)
+
+
+@pytest.mark.fault(
+    "Data that is no file",
+    tried="a folder from which links lead to /proc and to a file in it, as `/` does",
+    happens="not entered, and told by name; the rest is read",
+)
+@pytest.mark.skipif(not MOUNTS.exists(), reason="only Linux shows itself so")
+def test_special_file_systems_are_passed_over(tmp_path: Path, opener: Opener) -> None:
+    folder = write_tree(tmp_path / "d", {"a.txt": "text"})
+    (folder / "kernel").symlink_to("/proc", target_is_directory=True)
+    (folder / "cpu").symlink_to("/proc/cpuinfo")
+    stream = opener(folder, at_end="wait")
+    assert read_all(stream) == {"a.txt": b"text"}
+    assert stream.sources[0].skipped == {"unreadable": 1}
+    assert opener.messages(DocumentSkipped) == [
+        "kernel of source d: it is a special file system, in which the system shows itself; passed over"
+    ]
 
 
 @pytest.mark.fault(

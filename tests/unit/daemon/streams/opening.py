@@ -10,7 +10,7 @@ from daemon.config.tree import StreamConfig
 from daemon.streams import Cursor, ExperienceStream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from daemon.events import Event
@@ -25,7 +25,13 @@ class Opener:
     seconds: float = 0.0  # what the clock says
 
     def __call__(
-        self, *data: Path | str, lanes: int = 4, seed: int = 0, cursor: Cursor | None = None, **settings: Any
+        self,
+        *data: Path | str,
+        lanes: int = 4,
+        seed: int = 0,
+        cursor: Cursor | None = None,
+        progressed: Callable[[], None] = lambda: None,
+        **settings: Any,
     ) -> ExperienceStream:
         config = StreamConfig(data=tuple(str(path) for path in data), **{"held_out_share": 0.0, **settings})
         return ExperienceStream.open(
@@ -36,6 +42,7 @@ class Opener:
             emit=self.events.append,
             cursor=cursor,
             monotonic=lambda: self.seconds,
+            progressed=progressed,
         )
 
     def messages(self, kind: type[Event]) -> list[str]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import gzip
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from daemon.errors import StreamError
 from daemon.events import DocumentSkipped, PassFinished, SourceChanged
-from daemon.streams import ExperienceStream
+from daemon.streams.sources import list_documents
 from tests.unit.daemon.streams.opening import Opener, numbered, through_json, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from daemon.streams import ExperienceStream
+    from daemon.streams.sources import Listing
 
 Piece = tuple[str, int, bytes]
 
@@ -97,15 +100,14 @@ def test_looking_takes_a_hundredth_of_the_time_at_most(
     stream = opener(path, at_end="wait")
     read_all(stream)
     looks: list[float] = []
-    listed = ExperienceStream.open.__globals__["FollowingReader"].__init__.__globals__
 
-    def slow_listing(*args: object, **settings: object) -> object:
+    def slow_listing(*args: Any, **settings: Any) -> Listing:
         looks.append(opener.seconds)
         opener.seconds += 0.05  # as many thousand files take
         return listing(*args, **settings)
 
-    listing = listed["list_documents"]
-    monkeypatch.setitem(listed, "list_documents", slow_listing)
+    listing = list_documents
+    monkeypatch.setattr("daemon.streams.reader.list_documents", slow_listing)
     for _ in range(200):
         opener.seconds += 0.1
         stream.next(range(4))

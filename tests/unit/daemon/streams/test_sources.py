@@ -6,16 +6,18 @@ import codecs
 import gzip
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from daemon.errors import StreamError
-from daemon.events import DocumentSkipped
+from daemon.events import DocumentSkipped, ListingContinued
+from daemon.interrupting import Interrupted
 from daemon.streams import check_data
 from daemon.streams.decoding import DecodedCache, UndecodableError
 from daemon.streams.encodings import Verdict, classify, detect
 from daemon.streams.sources import SourcePath, list_documents, resolve
+from daemon.streams.walking import Walk
 from tests.unit.daemon.streams.opening import Opener, numbered, read_on, write_tree
 
 if TYPE_CHECKING:
@@ -247,3 +249,42 @@ def test_text_that_cannot_be_told_is_undecodable(tmp_path: Path, monkeypatch: py
     with pytest.raises(UndecodableError, match="cannot be told"):
         DecodedCache(tmp_path / "cache").get(path, 6, 0, Verdict(encoding="?"))
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_long_look_at_a_source_is_told_of_and_gives_signs_of_life(
+    tmp_path: Path, opener: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_tree(tmp_path / "d", {f"{number}.txt": "text" for number in range(100)})
+    look = Walk.look
+
+    def slow(walk: Walk, path: Path) -> Any:
+        opener.seconds += 0.5
+        return look(walk, path)
+
+    monkeypatch.setattr(Walk, "look", slow)
+    opener(folder)
+    told = [f"Source d: 100 files found in {seconds} s; looking goes on" for seconds in (5, 10, 20, 40)]
+    assert opener.messages(ListingContinued) == told
+
+
+def test_a_look_that_is_interrupted_later_changes_nothing(tmp_path: Path, opener: Opener) -> None:
+    for at_end in ("wait", "again"):
+        folder = write_tree(tmp_path / at_end, {"a": numbered(1_000)})
+        asked: list[None] = []
+        stream = opener(folder, lanes=1, at_end=at_end, progressed=lambda: asked.append(None))  # noqa: B023
+        assert asked, "no sign of life"
+
+        def interrupt() -> None:
+            raise Interrupted
+
+        for reader in stream._readers:
+            reader._progressed = interrupt
+        write_tree(folder, {"b": "new"})
+        opener.seconds += 10.0
+        before = {document for _ in range(40) for document in stream.next([0])[0].document}
+        assert before == {"a"}
+        for reader in stream._readers:
+            reader._progressed = lambda: None
+        opener.seconds += 10.0
+        after = {document for _ in range(40) for document in stream.next([0])[0].document}
+        assert "b" in after

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from daemon.config.tree import SampleConfig
+from daemon.interrupting import Interrupted
 from daemon.orders import Generate
 from daemon.protocol import Command, Outcome, RunState
 from daemon.streams.encodings import last_bytes
 from daemon.trainer import control
 from daemon.trainer.control import Control
-from daemon.trainer.interrupting import Interrupted
 from daemon.trainer.voice import Voice
 
 if TYPE_CHECKING:
