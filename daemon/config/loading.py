@@ -26,10 +26,11 @@ from daemon.config.data_paths import locate
 from daemon.config.environment import foreign, is_setting, settings_in
 from daemon.config.presets import preset_names, read_preset
 from daemon.config.ranges import range_of
-from daemon.config.tables import leaves, merge, unfold
+from daemon.config.tables import leaves, merge, not_unicode, unfold
 from daemon.config.tree import RunConfig
 from daemon.config.upgrades import MOVED, brought_up, plain
 from daemon.errors import ConfigError, UsageError
+from daemon.system.escaping import one_line
 from daemon.system.paths import storable
 
 if TYPE_CHECKING:
@@ -238,10 +239,14 @@ def _validate(
         path = (*parents, *(str(part) for part in first["loc"]))
         name, where = ".".join(path), _origin(layers, path)
         if first["type"] == "json_invalid":
+            if (odd := not_unicode(settings)) is not None:
+                path = (*parents, *odd)
+                name = one_line(".".join(path))
+                raise ConfigError(
+                    f"{name} is text that is no Unicode{_origin(layers, path)}", path=name
+                ) from None
             asked = f" ({layers[-1].origin})" if layers else ""
-            raise ConfigError(
-                f"a setting is nested too deep, or holds text that is no Unicode{asked}"
-            ) from None
+            raise ConfigError(f"a setting is nested too deep{asked}") from None
         if first["type"] == "unexpected_keyword_argument":
             raise ConfigError(
                 f"no setting is called {name}{_nearest(name, setting_names(kind))}{where}", path=name

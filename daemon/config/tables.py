@@ -57,3 +57,25 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
             yield from leaves(below, (*path, str(index)))
     else:
         yield path, value
+
+
+def not_unicode(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
+    r"""The first setting, by its path, in whose name or value there is half a character; None without one.
+
+    >>> not_unicode({"stream": {"rows": 1, "data": ["fine", "\ud800"]}})
+    ('stream', 'data')
+    """
+    found: list[tuple[tuple[str, ...], Any]] = [((), settings)]
+    while found:
+        path, value = found.pop()
+        if any(not _is_unicode(text) for text in (*path[-1:], value) if isinstance(text, str)):
+            return path
+        if isinstance(value, Mapping):
+            found += [((*path, str(key)), below) for key, below in value.items()][::-1]
+        elif isinstance(value, (list, tuple)):
+            found += [(path, below) for below in value][::-1]
+    return None
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)

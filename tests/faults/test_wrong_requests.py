@@ -108,6 +108,9 @@ def test_wrong_arguments_are_named_and_cost_nothing(live: Live) -> None:
     for setting in ({"seed": 1e20}, {"seed": 10**20}, {"stream.rows": 10**12}, {"brain.hidden_size": 1e308}):
         answer = live.http.post("/runs", json={"config": setting, "queue": True})
         assert (answer.status_code, answer.json()["errors"][0]["path"]) == (422, next(iter(setting)))
+    for odd in ({"stream.data": ["\ud800"]}, {"stream": {"data": ["fine", "\udce9"]}}):
+        answer = live.post("/runs", json.dumps({"config": odd, "queue": True}).encode())
+        assert (answer.status_code, answer.json()["errors"][0]["path"]) == (422, "stream.data")
     for path, body in (
         (f"/runs/{live.run}/generate", b'{"prompt": "caf\\ud8e9"}'),
         (f"/runs/{live.run}/generate", b'{"prompt": "caf\xe9"}'),

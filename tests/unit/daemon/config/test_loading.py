@@ -359,12 +359,29 @@ def test_every_number_of_the_core_configuration_has_a_range() -> None:
         ({"a." * 100_000 + "b": 1}, "no setting is called a.a."),
         (deep_table(900), "at most 16 deep"),
         ({"stream.data": deep_list(900)}, "nested too deep"),
-        ({"stream.data": ["\ud800"]}, "text that is no Unicode"),
+        ({"stream.data": ["\ud800"]}, "stream.data is text that is no Unicode"),
     ],
 )
 def test_what_would_end_a_trainer_is_refused_at_the_edge(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
         resolve(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "path"),
+    [
+        ({"stream.data": ["fine", "\ud800"]}, "stream.data"),
+        ({"stream": {"data": "\udfff"}}, "stream.data"),
+        ({"brain": {"hidden_size": "\ud800"}}, "brain.hidden_size"),
+        ({"\ud800": 1}, "\\ud800"),
+        ({"stream": {"\ud800": {"rows": 1}}}, "stream.\\ud800"),
+    ],
+)
+def test_text_that_is_no_unicode_is_named_by_its_setting(settings: dict[str, Any], path: str) -> None:
+    with pytest.raises(ConfigError, match="is text that is no Unicode") as refused:
+        resolve(settings)
+    assert refused.value.path == path
+    assert path in str(refused.value)
 
 
 def test_an_empty_folder_may_fill_only_when_it_is_followed(tmp_path: Path) -> None:
