@@ -1,10 +1,12 @@
-"""What kind of document a file is, told from its head: byte order mark, UTF-8, else charset-normalizer."""
+"""What kind of document a file is, told from its head: byte order mark, UTF-8, letters, else charset-normalizer."""
 
 from __future__ import annotations
 
 import codecs
 import zlib
 from typing import NamedTuple
+
+from daemon.streams.latin import tell_latin
 
 HEAD_BYTES = 64 << 10
 GZIP_MAGIC = b"\x1f\x8b"
@@ -106,6 +108,8 @@ def detect(head: bytes, *, gzip: bool = False) -> str | None:
     # A strict codec that gives text of its language has it; only then is the head one of the many that fit any bytes.
     if scores and max(scores.values()) > 0:
         return max(scores, key=lambda encoding: scores[encoding])
+    if (latin := tell_latin(head)) is not None:
+        return latin
     found = [best for end in sorted(ends) if (best := from_bytes(head[:end], steps=_SAMPLES).best())]
     return min(found, key=lambda match: (match.chaos, -match.coherence)).encoding if found else None
 

@@ -8,6 +8,7 @@ import pytest
 
 from daemon.streams.decoding import decode
 from tests.fixtures.languages import TEXTS, long_text
+from tests.fixtures.latin_texts import TABLE, mixed
 from tests.unit.daemon.streams.opening import Opener, through_json
 
 if TYPE_CHECKING:
@@ -42,6 +43,22 @@ def test_a_long_text_is_told_at_every_alignment(tmp_path: Path, opener: Opener, 
         assert text.encode().startswith(read(opener, path))
         assert decode(content) == text
         assert decode(content[:-1]).startswith(text[:-1])
+
+
+@pytest.mark.fault(
+    "Text in old encodings",
+    tried="German, French, Swedish, Polish, Hungarian, Slovenian and Turkish in the code pages of Windows, ISO and DOS",
+    happens="told by its letters from the neighbour code pages, at every alignment",
+)
+@pytest.mark.parametrize(("language", "codec"), TABLE)
+def test_a_code_page_is_told_from_its_neighbours(
+    tmp_path: Path, opener: Opener, language: str, codec: str
+) -> None:
+    for shift in range(2):
+        text = "a" * shift + mixed(language, codec, 70_000)
+        path = tmp_path / f"{shift}.txt"
+        path.write_bytes(text.encode(codec))
+        assert text.encode().startswith(read(opener, path))
 
 
 @pytest.mark.fault(
