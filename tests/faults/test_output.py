@@ -339,7 +339,8 @@ def test_commands_end_with_their_reader_and_obey_no_control_sequence(home: Home,
         assert said.strip(), arguments
         assert not set(said.decode()) & set("\x1b\x07\x9b"), arguments
     whole = run(home, "runs").stdout.decode()
-    assert r"\x1b]0;owned\x07\x1b[2J\nred" in whole
+    assert "]0;owned [2J red" in whole
+    assert not set(whole) & set("\x1b\x07\x9b")
     assert len(whole.splitlines()) == 2, "a name stays in its line"
     assert daemon.poll() is None
     daemon.terminate()
