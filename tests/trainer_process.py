@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from daemon.home import Home
 
 TIMEOUT_SECONDS = 120.0
-PRELOADED = ["torch", "brain.models.synapse.model", "daemon.trainer.session"]
+# The optimizer imports torch._dynamo when it is made, which takes as long as torch itself.
+PRELOADED = ["torch", "torch._dynamo", "brain.models.synapse.model", "daemon.trainer.session"]
 
 
 @dataclass
