@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from daemon.home import Home
 
 TIMEOUT_SECONDS = 120.0
-# The optimizer imports torch._dynamo when it is made, which takes as long as torch itself.
-PRELOADED = ["torch", "torch._dynamo", "brain.models.synapse.model", "daemon.trainer.session"]
+PRELOADED = ["torch", "brain.models.synapse.model", "daemon.trainer.session"]
 
 
 @dataclass

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from brain.blocks.table import RowTable, TouchedRows
+from brain.optim.fused import FusedAdamW, FusedMuon
 from brain.optim.row_adam import RowAdam
 from brain.optim.unit_steps import UnitAdamW, UnitMuon, UnitOptimizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from torch import Tensor
 
     from brain.optim.config import OptimizerConfig
 
@@ -63,31 +66,8 @@ class OnlineOptimizer:
         whole = {name: p for name, p in self.dense.items() if name not in self.units}
         matrices = {name: p for name, p in whole.items() if name in chosen}
         vectors = {name: p for name, p in whole.items() if name not in chosen}
-        self.bases: dict[torch.optim.Optimizer, float] = {}
-        if vectors:
-            self.bases[self._adamw(vectors)] = config.learning_rate
-        if matrices:
-            self.bases[self._muon(matrices)] = config.muon_learning_rate
-
-    def _adamw(self, parameters: Mapping[str, nn.Parameter]) -> torch.optim.Optimizer:
-        config = self.config
-        adamw = torch.optim.AdamW(
-            parameters.values(), lr=config.learning_rate, betas=config.betas, eps=config.eps,
-            weight_decay=config.weight_decay, fused=all(p.is_floating_point() for p in parameters.values()),
-        )  # fmt: skip
-        for p in parameters.values():
-            step = torch.zeros((), dtype=torch.float32, device=p.device)
-            adamw.state[p] = {"step": step, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
-        return adamw
-
-    def _muon(self, parameters: Mapping[str, nn.Parameter]) -> torch.optim.Optimizer:
-        muon = torch.optim.Muon(
-            parameters.values(), lr=self.config.muon_learning_rate, momentum=self.config.muon_momentum,
-            weight_decay=self.config.weight_decay,
-        )  # fmt: skip
-        for p in parameters.values():
-            muon.state[p] = {"momentum_buffer": torch.zeros_like(p)}
-        return muon
+        self._adamw = FusedAdamW(vectors, config)
+        self._muon = FusedMuon(matrices, config) if matrices else None
 
     def rate(self, step: int, scale: float) -> float:
         """AdamW's rate at optimizer step `step` (from 0): linear warm-up to a constant that never ends."""
@@ -110,10 +90,9 @@ class OnlineOptimizer:
         for clipped, leaves in self._leaves().items():
             clip_grads_with_norm_(leaves, self.config.clip_norm, self._norms[clipped])
         warmth, rate = self._warmth(step), self.rate(step, scale)
-        for part in self.bases:
-            for group in part.param_groups:
-                group["lr"] = self.bases[part] * (warmth * scale)
-            part.step()
+        self._adamw.step(self.config.learning_rate * (warmth * scale))
+        if self._muon is not None:
+            self._muon.step(self.config.muon_learning_rate * (warmth * scale))
         for unit_optimizer in self.units.values():
             unit_optimizer.step(warmth, scale)
         for name, touched in self._touched.items():
@@ -144,11 +123,8 @@ class OnlineOptimizer:
         named |= {
             f"{name}|{key}": value for name, own in self.units.items() for key, value in own.state.items()
         }
-        names: dict[Tensor, str] = {p: name for name, p in self.dense.items()}
-        for part in self.bases:
-            for p, moments in part.state.items():
-                named |= {f"{names[p]}|{key}": value for key, value in moments.items()}
-        return named
+        named |= self._adamw.tensors()
+        return named | (self._muon.tensors() if self._muon is not None else {})
 
     def _leaves(self) -> dict[str, list[Any]]:
         """What has a gradient, by the part it is clipped with; "" is all that is not clipped apart."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
-from scipy.stats import rankdata
+
+from brain.vitals.ranks import average_ranks
 
 Array = NDArray[np.float64]
 
@@ -39,7 +40,7 @@ def type2_auroc(confidence: ArrayLike, correct: ArrayLike) -> Auroc | None:
     num_wrong = len(right) - num_right
     if num_right == 0 or num_wrong == 0:
         return None
-    rank_sum = float(rankdata(sure)[right].sum())
+    rank_sum = float(average_ranks(sure)[right].sum())
     area = (rank_sum - num_right * (num_right + 1) / 2) / (num_right * num_wrong)
     two_right, two_wrong = area / (2 - area), 2 * area**2 / (1 + area)
     spread = (

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -313,6 +312,9 @@ def _descend(gap: Matrix, spread: Matrix, residual: Matrix, blocks: list[slice])
         around = symmetric(residual + product @ moved.T)
         gradient = np.linalg.solve(around, product)
         return 0.5 * float(log_determinant(around)), np.asarray(gradient[free])
+
+    # Half a second and 30 MB to import, and seldom needed.
+    from scipy.optimize import minimize  # noqa: PLC0415
 
     start = gap[free]
     options: dict[str, float] = {"gtol": 1e-9, "maxiter": 2000} if len(start) <= 128 else {"maxiter": 2000}

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import digamma, ndtri
-from scipy.stats import rankdata
 
 from brain.vitals.gaussian import Matrix, as_covariance, log_determinant
+from brain.vitals.ranks import average_ranks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -92,4 +92,4 @@ def gaussian_copula(samples: ArrayLike) -> Matrix:
     Source: Ince et al. 2017, Human Brain Mapping 38:1541.
     """
     values = np.asarray(samples, dtype=np.float64)
-    return np.asarray(ndtri(rankdata(values, axis=0) / (len(values) + 1.0)))
+    return np.asarray(ndtri(average_ranks(values) / (len(values) + 1.0)))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
-from scipy.stats import rankdata
+
+from brain.vitals.ranks import average_ranks
 
 Array = NDArray[np.float64]
 
@@ -118,7 +119,7 @@ def _slopes(series: ArrayLike, times: ArrayLike | None) -> Array:
 def _hamed_rao_factor(values: Array) -> float:
     """Variance inflation from the significant autocorrelations of the detrended ranks; at least a tenth."""
     size = len(values)
-    ranks = rankdata(values - theil_sen(values) * np.arange(size))
+    ranks = average_ranks(values - theil_sen(values) * np.arange(size))
     centred = ranks - ranks.mean()
     power = float(centred @ centred)
     # Only rounding is left of a straight line: there is no autocorrelation to correct for.
