@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from daemon.home import Home
 
-pytestmark = [pytest.mark.browser, pytest.mark.proxy]
+pytestmark = [pytest.mark.browser, pytest.mark.curves, pytest.mark.proxy]
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ def act(page: Page, name: str) -> Locator:
     return page.locator(f"#controls [data-act={name}]")
 
 
+@pytest.mark.curves
 def test_numbers_move_without_reload(watched: Watched) -> None:
     page, _ = watched
     expect(page.locator("#run-name")).to_have_text("night shift")
@@ -85,6 +86,7 @@ def test_alarms_are_shown_acknowledged_and_gone_when_they_clear(
     expect(section).to_be_hidden()
 
 
+@pytest.mark.curves
 def test_curves_draw_the_spike_and_refine_when_zoomed(watched: Watched) -> None:
     page, _ = watched
     plot = page.locator("[data-plot=loss]")
@@ -115,6 +117,7 @@ def test_curves_draw_the_spike_and_refine_when_zoomed(watched: Watched) -> None:
     page.wait_for_function(f"(before) => ({ranged})() !== before", arg=before)
 
 
+@pytest.mark.curves
 def test_hover_log_steps_and_legend_keep_the_policy(watched: Watched) -> None:
     """Plotly styles raised text and some labels inline; what is asked of it here needs none of that."""
     page, _ = watched
@@ -135,6 +138,7 @@ def test_hover_log_steps_and_legend_keep_the_policy(watched: Watched) -> None:
     assert page.evaluate(drawn) == before - 1
 
 
+@pytest.mark.curves
 def test_live_points_come_from_deltas_not_from_the_series(watched: Watched) -> None:
     page, _ = watched
     page.locator("[data-plot=loss] .main-svg").first.wait_for()
@@ -259,6 +263,7 @@ def test_a_run_whose_name_cannot_be_typed_is_deleted(
     assert "r-odd" not in scripted.daemon.runs
 
 
+@pytest.mark.curves
 def test_nothing_that_is_said_becomes_markup(watched: Watched) -> None:
     page, _ = watched
     page.get_by_label("Text to learn from").fill(HOSTILE)
@@ -352,6 +357,7 @@ def test_reconnects_over_a_restart_and_misses_no_event(context: BrowserContext) 
 
 
 @pytest.mark.parametrize("width", [390, 820, 1440])
+@pytest.mark.curves
 def test_fits_the_screen_and_nothing_jumps(chromium_page: Page, width: int, scripted: ScriptedServer) -> None:
     page = chromium_page
     page.set_viewport_size({"width": width, "height": 844})
@@ -377,6 +383,7 @@ def chromium_page(context: BrowserContext) -> Page:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.curves
 def test_text_has_enough_contrast(chromium_page: Page, scheme: str, scripted: ScriptedServer) -> None:
     page = chromium_page
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")

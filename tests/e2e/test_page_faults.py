@@ -43,6 +43,7 @@ def moves(page: Page) -> None:
     expect(step).not_to_have_text(before)
 
 
+@pytest.mark.curves
 def test_outside_a_secure_context_every_button_works(
     context: BrowserContext, scripted: ScriptedServer
 ) -> None:
@@ -214,6 +215,7 @@ GAPS = """async () => {
 }"""
 
 
+@pytest.mark.curves
 def test_what_is_no_number_and_what_was_never_told_is_a_gap(watched: tuple[Page, Watch]) -> None:
     page, _ = watched
     drawn: dict[str, Any] = page.evaluate(GAPS)
