@@ -23,8 +23,8 @@ from benchmarks.result import Result, judged
 from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
 from daemon.config.tree import StreamConfig
-from daemon.streams import ExperienceStream
 from daemon.streams.mixes import curious
+from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import assemble
 
 if TYPE_CHECKING:

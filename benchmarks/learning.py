@@ -27,7 +27,7 @@ def run(*, long: bool) -> list[Result]:
 
     from brain.build import build_brain  # noqa: PLC0415
     from daemon.config.loading import resolve_config  # noqa: PLC0415
-    from daemon.streams import ExperienceStream  # noqa: PLC0415
+    from daemon.streams.stream import ExperienceStream  # noqa: PLC0415
     from daemon.trainer.batching import assemble  # noqa: PLC0415
 
     config = resolve_config(preset="default", environ={})

@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.peers.environment import HINT, PYTHON
 from benchmarks.result import Result, judged
-from brain.memory import ReplayMemory
 from brain.memory.config import ReplayConfig
+from brain.memory.replay import ReplayMemory
 from brain.models.classifier.row_replay import RowReplay
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import torch
 from brain.ports import Batch
 
 if TYPE_CHECKING:
-    from brain.memory import ReplayRows
-    from daemon.streams import Experience
+    from brain.memory.replay import ReplayRows
+    from daemon.streams.experience import Experience
 
 NO_LANE = -1
 

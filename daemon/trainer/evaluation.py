@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from brain.ports import Brain
     from daemon.config.tree import EvaluationConfig
-    from daemon.streams import ExperienceStream, HeldOutSet
+    from daemon.streams.holdout import HeldOutSet
+    from daemon.streams.stream import ExperienceStream
     from daemon.trainer.reporting import Reporter
 
 MAX_BLOCKS = 4096  # a fixed evenly spaced subset stands for a larger set

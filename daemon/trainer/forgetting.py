@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from brain.ports import Brain
     from brain.sleep.config import ForgettingConfig
-    from daemon.streams import ExperienceStream
     from daemon.streams.holdout import HeldOutSet
+    from daemon.streams.stream import ExperienceStream
 
 FAST, STABLE = range(2)
 WEIGHTS = ("fast", "stable")

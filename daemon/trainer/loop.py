@@ -38,10 +38,11 @@ if TYPE_CHECKING:
 
     import torch
 
-    from brain.memory import ReplayMemory, ReplayRows
+    from brain.memory.replay import ReplayMemory, ReplayRows
     from daemon.config.tree import RunConfig
     from daemon.journal import Entry, Journal
-    from daemon.streams import Experience, ExperienceStream
+    from daemon.streams.experience import Experience
+    from daemon.streams.stream import ExperienceStream
     from daemon.trainer.evaluation import HeldOutEvaluation
     from daemon.trainer.forgetting import Probes
     from daemon.trainer.growing import Growing

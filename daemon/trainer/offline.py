@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from brain.build import brain_from_spec
-from brain.memory import ReplayCommit, ReplayMemory
+from brain.memory.commit import ReplayCommit
+from brain.memory.replay import ReplayMemory
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.portable import export_pt, load_pt
 from daemon.checkpoint.reader import LoadedCheckpoint, load
 from daemon.checkpoint.resolve import LATEST, PORTABLE, newest_run, resolve
 from daemon.config.loading import config_from_dict
 from daemon.errors import TornCheckpointError
-from daemon.streams import ExperienceStream
+from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
 from daemon.trainer.evaluation import HeldOutEvaluation, combine
 from daemon.trainer.probing import DEFAULT_TICKS, probe_checkpoint

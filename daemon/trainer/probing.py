@@ -12,7 +12,8 @@ from brain.ports import Moment
 from brain.vitals.build import build_vitals
 from brain.vitals.controls import CONTROLS, EXPECTED, OWN, probe_with_controls
 from daemon.config.loading import config_from_dict
-from daemon.streams import Cursor, ExperienceStream
+from daemon.streams.cursor import Cursor
+from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import assemble, num_lanes
 from daemon.trainer.recovery import with_due_resets
 from daemon.trainer.restoring import VITALS_PREFIX, brain_state, fit_learning, parts_of

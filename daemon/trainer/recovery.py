@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from daemon.config.tree import RecoveryConfig
-    from daemon.streams import Experience
+    from daemon.streams.experience import Experience
     from daemon.trainer.state import LoopState
 
 # Steadily finite for so long, earlier roll-backs no longer count against the run.

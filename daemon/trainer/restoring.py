@@ -17,7 +17,8 @@ from brain.averaging.averages import PREFIX as AVERAGE_PREFIX
 from brain.build import brain_from_spec, build_brain
 from brain.errors import MemoryDamagedError
 from brain.growth.operators import STEP
-from brain.memory import ReplayCommit, ReplayMemory
+from brain.memory.commit import ReplayCommit
+from brain.memory.replay import ReplayMemory
 from brain.plasticity.lasting import KNOWN_PREFIX, START_PREFIX
 from brain.ports import Brain, BrainState
 from daemon.checkpoint.catalogue import Catalogue
@@ -28,7 +29,8 @@ from daemon.checkpoint.reader import LoadedCheckpoint, load, load_newest
 from daemon.checkpoint.resolve import PORTABLE
 from daemon.errors import ConfigError
 from daemon.events import Event, SettingRestored
-from daemon.streams import Cursor, ExperienceStream
+from daemon.streams.cursor import Cursor
+from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
 from daemon.trainer.state import LoopState
 

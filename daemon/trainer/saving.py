@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from brain.memory import ReplayCommit
+from brain.memory.commit import ReplayCommit
 from brain.ports import Growable
 from daemon.checkpoint.damage import set_aside
 from daemon.checkpoint.manifest import DefectError

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("brain", "daemon", "dashboard", "migrations", "benchmarks")
 LINES_MAX = 400
 HOMELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
-# The supervisor's side of the house, all that must start without torch.
+# The supervisor's side of the house, all that must start without torch and numpy.
+HEAVY = {"torch", "numpy", "scipy"}
 LIGHT = (
     "daemon.cli.app", "daemon.home", "daemon.config.loading", "daemon.supervisor.daemon", "daemon.api.app",
     "daemon.store.store", "daemon.checkpoint.catalogue", "brain.registry",
@@ -56,15 +57,16 @@ def test_help_loads_neither_torch_nor_a_server() -> None:
 
 
 @pytest.mark.parametrize("module", LIGHT)
-def test_the_supervisors_side_loads_no_torch(module: str) -> None:
-    assert "torch" not in loaded_by(f"import {module}")
+def test_the_supervisors_side_loads_neither_torch_nor_numpy(module: str) -> None:
+    assert loaded_by(f"import {module}") & HEAVY == set()
 
 
-def test_settings_are_read_without_torch() -> None:
+def test_settings_and_vital_signs_are_listed_without_torch_and_numpy() -> None:
     statement = (
+        "from brain.vitals.registry import describe_vitals; describe_vitals()\n"
         "from daemon.config.loading import *; list_presets(); list_brains(); resolve_config(environ={})"
     )
-    assert "torch" not in loaded_by(statement)
+    assert loaded_by(statement) & HEAVY == set()
 
 
 def test_no_file_outgrows_its_reader() -> None:

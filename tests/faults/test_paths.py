@@ -15,7 +15,7 @@ from daemon.config.data_paths import require_data
 from daemon.config.loading import resolve_config
 from daemon.errors import ConfigError, StreamError, UsageError
 from daemon.events import DocumentSkipped
-from daemon.streams import check_data
+from daemon.streams.sources import check_data
 from daemon.system.special_files import MOUNTS
 from tests.unit.daemon.streams.opening import Opener, write_tree
 from tests.unit.daemon.streams.test_following import append, read_all

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pytest
 
-from brain.memory import ReplayMemory
 from brain.memory.config import ReplayConfig
+from brain.memory.replay import ReplayMemory
 
 if TYPE_CHECKING:
     from pathlib import Path

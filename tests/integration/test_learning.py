@@ -10,7 +10,7 @@ import torch
 from brain.build import build_brain
 from brain.ports import Batch
 from daemon.config.loading import resolve_config
-from daemon.streams import ExperienceStream
+from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import assemble
 
 if TYPE_CHECKING:

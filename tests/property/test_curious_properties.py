@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import given, settings
@@ -13,8 +14,12 @@ from hypothesis import strategies as st
 
 from daemon.config.tree import StreamConfig
 from daemon.events import Event, PassFinished
-from daemon.streams import Cursor, Experience, ExperienceStream
+from daemon.streams.cursor import Cursor
 from daemon.streams.holdout import BLOCK_BYTES, HoldOut
+from daemon.streams.stream import ExperienceStream
+
+if TYPE_CHECKING:
+    from daemon.streams.experience import Experience
 
 LANES = 5
 SIZES = st.lists(

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.config.tree import StreamConfig
-from daemon.streams import Cursor, ExperienceStream
+from daemon.streams.cursor import Cursor
 from daemon.streams.decoding import decode
 from daemon.streams.encodings import HEAD_BYTES, classify, detect
+from daemon.streams.stream import ExperienceStream
 from tests.fixtures.languages import TEXTS, long_text
 
 LEGACY = ("shift_jis", "euc_jp", "gb18030", "big5", "euc_kr", "cp1251")

@@ -13,8 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from daemon.config.tree import StreamConfig
-from daemon.streams import Cursor, ExperienceStream
+from daemon.streams.cursor import Cursor
 from daemon.streams.holdout import BLOCK_BYTES, HoldOut
+from daemon.streams.stream import ExperienceStream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,9 +10,9 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from brain.memory import ReplayMemory
 from brain.memory.config import ReplayConfig
 from brain.memory.policies.tiers import Tiers, ring_of
+from brain.memory.replay import ReplayMemory
 
 T = 16
 Policy = Literal["tiers", "reservoir"]

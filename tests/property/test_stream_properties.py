@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.config.tree import StreamConfig
-from daemon.streams import Cursor, ExperienceStream
+from daemon.streams.cursor import Cursor
 from daemon.streams.holdout import BLOCK_BYTES, HoldOut
+from daemon.streams.stream import ExperienceStream
 
 LANES = 5
 SIZES = st.lists(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 
-from brain.memory import SlotTable
 from brain.memory.policies import policies
 from brain.memory.policies.draws import BLOCK, UniformBlocks
+from brain.memory.policies.port import SlotTable
 
 if TYPE_CHECKING:
-    from brain.memory import ReplayPolicy
+    from brain.memory.policies.port import ReplayPolicy
 
 CAPACITY = 64
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from brain.errors import MemoryDamagedError
-from brain.memory import ReplayCommit, ReplayMemory, ReplayRows, unreferenced
+from brain.memory.commit import ReplayCommit
 from brain.memory.config import ReplayConfig
-from brain.memory.segments import SegmentFile
+from brain.memory.replay import ReplayMemory, ReplayRows
+from brain.memory.segments import SegmentFile, unreferenced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

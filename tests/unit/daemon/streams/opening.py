@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from daemon.config.tree import StreamConfig
-from daemon.streams import Cursor, ExperienceStream
+from daemon.streams.cursor import Cursor
+from daemon.streams.stream import ExperienceStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

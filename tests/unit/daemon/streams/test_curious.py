@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from brain.ports import Choice
-    from daemon.streams import Cursor, ExperienceStream
+    from daemon.streams.cursor import Cursor
+    from daemon.streams.stream import ExperienceStream
 
 LANES = 4
 

@@ -19,7 +19,7 @@ from tests.unit.daemon.streams.opening import Opener, write_tree
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daemon.streams import ExperienceStream
+    from daemon.streams.stream import ExperienceStream
 
 LANES = 8
 

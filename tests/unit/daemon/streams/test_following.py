@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from daemon.streams import ExperienceStream
     from daemon.streams.sources import Listing
+    from daemon.streams.stream import ExperienceStream
 
 Piece = tuple[str, int, bytes]
 

@@ -13,10 +13,9 @@ import pytest
 from daemon.errors import StreamError
 from daemon.events import DocumentSkipped, ListingContinued
 from daemon.interrupting import Interrupted
-from daemon.streams import check_data
 from daemon.streams.decoding import DecodedCache, UndecodableError
 from daemon.streams.encodings import Verdict, classify, detect
-from daemon.streams.sources import SourcePath, list_documents, resolve
+from daemon.streams.sources import SourcePath, check_data, list_documents, resolve
 from daemon.streams.walking import Walk
 from tests.unit.daemon.streams.opening import Opener, numbered, read_on, write_tree
 

@@ -13,11 +13,13 @@ import pytest
 from daemon.config.tree import StreamConfig
 from daemon.errors import ConfigError, StreamError
 from daemon.events import DocumentSkipped, PassFinished, SettingRestored, SourceChanged, SourceOpened
-from daemon.streams import Cursor, ExperienceStream
+from daemon.streams.cursor import Cursor
 from tests.unit.daemon.streams.opening import Opener, numbered, read_on, through_json, write_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from daemon.streams.stream import ExperienceStream
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brain.memory import ReplayRows
-from daemon.streams import Experience
+from brain.memory.replay import ReplayRows
+from daemon.streams.experience import Experience
 from daemon.trainer.batching import NO_LANE, assemble, num_lanes, num_replayed, reading_lanes
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from brain.ports import Brain
-    from daemon.streams import ExperienceStream
+    from daemon.streams.stream import ExperienceStream
 
 CONFIG = ForgettingConfig(rows=4, row_bytes=64, every_steps=5, slice_rows=2, smoothing=0.0)
 

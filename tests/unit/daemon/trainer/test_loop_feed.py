@@ -10,7 +10,7 @@ import pytest
 from daemon.config.tree import StreamConfig
 from daemon.errors import StreamError
 from daemon.journal import Entry, Journal
-from daemon.streams import ExperienceStream
+from daemon.streams.stream import ExperienceStream
 from daemon.trainer.loop import Loop
 
 if TYPE_CHECKING:

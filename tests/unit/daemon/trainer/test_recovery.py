@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from daemon.config.tree import RecoveryConfig
-from daemon.streams import Experience
-from daemon.streams.experience import Row
+from daemon.streams.experience import Experience, Row
 from daemon.trainer.recovery import FORGIVEN_AFTER_STEPS, Verdict, judge_step, note_resets, with_due_resets
 from daemon.trainer.state import LoopState
 
