@@ -21,11 +21,11 @@ from daemon.errors import ConfigError
 from daemon.events import SettingRestored
 from daemon.interrupting import Interrupted
 from daemon.journal import Entry, Journal
-from daemon.trainer.evaluation import HeldOutEvaluation
-from daemon.trainer.forgetting import Probes
-from daemon.trainer.growing import Growing
+from daemon.trainer.frozen_probes import Probes
+from daemon.trainer.held_out_loss import HeldOutEvaluation
 from daemon.trainer.idling import Idling
 from daemon.trainer.loop import Parts
+from daemon.trainer.neurogenesis import Growing
 from daemon.trainer.restoring import (
     HELD_OUT_PREFIX,
     PROBES_PREFIX,
@@ -40,10 +40,10 @@ from daemon.trainer.restoring import (
     restore_random,
     restore_state,
 )
+from daemon.trainer.sampling import Voice
 from daemon.trainer.saving import Saver
 from daemon.trainer.sleeping import Sleeping
 from daemon.trainer.state import LoopState
-from daemon.trainer.voice import Voice
 from daemon.trainer.watching import Watch
 
 if TYPE_CHECKING:

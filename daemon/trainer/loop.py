@@ -25,10 +25,10 @@ from daemon.events import (
 from daemon.interrupting import Interrupted
 from daemon.protocol import Goodbye, RunState
 from daemon.trainer.batching import assemble, reading_lanes
-from daemon.trainer.forgetting import wearing
+from daemon.trainer.frozen_probes import wearing
 from daemon.trainer.idling import LOOK_SECONDS
+from daemon.trainer.nonfinite import note_resets, with_due_resets
 from daemon.trainer.pace import Pace
-from daemon.trainer.recovery import note_resets, with_due_resets
 from daemon.trainer.rolling_back import recover, roll_back
 from daemon.trainer.storage import PatientJournal
 
@@ -43,16 +43,16 @@ if TYPE_CHECKING:
     from daemon.journal import Entry, Journal
     from daemon.streams.experience import Experience
     from daemon.streams.stream import ExperienceStream
-    from daemon.trainer.evaluation import HeldOutEvaluation
-    from daemon.trainer.forgetting import Probes
-    from daemon.trainer.growing import Growing
+    from daemon.trainer.frozen_probes import Probes
+    from daemon.trainer.held_out_loss import HeldOutEvaluation
     from daemon.trainer.idling import Idling
+    from daemon.trainer.neurogenesis import Growing
     from daemon.trainer.pipe import Pipe
     from daemon.trainer.reporting import Reporter
+    from daemon.trainer.sampling import Voice
     from daemon.trainer.saving import LastSave, Saver
     from daemon.trainer.sleeping import Sleeping
     from daemon.trainer.state import LoopState
-    from daemon.trainer.voice import Voice
     from daemon.trainer.watching import Watch
 
 METRICS_HISTORY_STEPS = 100

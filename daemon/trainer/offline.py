@@ -19,10 +19,10 @@ from daemon.config.loading import config_from_dict
 from daemon.errors import TornCheckpointError
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
-from daemon.trainer.evaluation import HeldOutEvaluation, combine
+from daemon.trainer.held_out_loss import HeldOutEvaluation, combine
 from daemon.trainer.probing import DEFAULT_TICKS, probe_checkpoint
 from daemon.trainer.restoring import SLOTS_PREFIX, brain_state, parts_of
-from daemon.trainer.voice import Voice
+from daemon.trainer.sampling import Voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ from daemon.config.loading import config_from_dict
 from daemon.streams.cursor import Cursor
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import assemble, num_lanes
-from daemon.trainer.recovery import with_due_resets
+from daemon.trainer.nonfinite import with_due_resets
 from daemon.trainer.restoring import VITALS_PREFIX, brain_state, fit_learning, parts_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from daemon.errors import CheckpointError
 from daemon.events import NonFiniteStepSkipped, RolledBack
 from daemon.trainer.batching import num_lanes
-from daemon.trainer.recovery import RATE_AFTER_ROLLBACK, Verdict, judge_step, put_off
+from daemon.trainer.nonfinite import RATE_AFTER_ROLLBACK, Verdict, judge_step, put_off
 
 if TYPE_CHECKING:
     from brain.ports import StepReport

@@ -21,7 +21,7 @@ from brain.sleep.schedule import due_to_sleep, due_when_idle, is_worse, rate_fac
 from daemon.events import NonFiniteStepSkipped, SettingRestored, SleepBegan, SleepEnded, SleepRolledBack
 from daemon.protocol import RunState
 from daemon.trainer.batching import replayed_batch
-from daemon.trainer.forgetting import can_sleep
+from daemon.trainer.frozen_probes import can_sleep
 from daemon.trainer.idling import READ
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from brain.vitals.build import build_vitals
 from brain.vitals.governor import GovernorState, advance, after_tick, governor_points, is_due
 from brain.vitals.live import FAILED, OUT_OF_MEMORY
 from daemon.events import MeasurementFailed, MeasurementOutOfMemory
-from daemon.trainer.alarms import Alarms
+from daemon.trainer.alarm_events import Alarms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,7 +14,7 @@ from daemon.interrupting import Interrupted
 from daemon.orders import order_of
 from daemon.protocol import Command, Goodbye
 from daemon.streams.walking import Walk
-from daemon.trainer.forgetting import Probes
+from daemon.trainer.frozen_probes import Probes
 from daemon.trainer.loop import Loop
 from tests.one_life import OneLife
 from tests.trainer_process import tiny_order

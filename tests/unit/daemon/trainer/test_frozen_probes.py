@@ -14,7 +14,7 @@ import torch
 
 from brain.sleep.config import ForgettingConfig
 from daemon.streams.holdout import HeldDocument, HeldOutSet, HoldOut
-from daemon.trainer.forgetting import FAST, STABLE, Probe, Probes
+from daemon.trainer.frozen_probes import FAST, STABLE, Probe, Probes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from daemon.config.tree import EvaluationConfig
-from daemon.trainer.evaluation import HeldOutEvaluation, HeldOutLoss, combine
+from daemon.trainer.held_out_loss import HeldOutEvaluation, HeldOutLoss, combine
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,7 +15,7 @@ from daemon.protocol import Command, Outcome, RunState
 from daemon.streams.encodings import last_bytes
 from daemon.trainer import control
 from daemon.trainer.control import Control
-from daemon.trainer.voice import Voice
+from daemon.trainer.sampling import Voice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daemon.config.tree import RecoveryConfig
 from daemon.streams.experience import Experience, Row
-from daemon.trainer.recovery import FORGIVEN_AFTER_STEPS, Verdict, judge_step, note_resets, with_due_resets
+from daemon.trainer.nonfinite import FORGIVEN_AFTER_STEPS, Verdict, judge_step, note_resets, with_due_resets
 from daemon.trainer.state import LoopState
 
 CONFIG = RecoveryConfig(rollback_after_skips=10, pause_after_rollbacks=3)

@@ -12,7 +12,7 @@ from brain.memory.forgetting import Track
 from brain.ports import Reading
 from brain.vitals.config import VitalsConfig
 from daemon.events import AlarmCleared, AlarmRaised, StopHinted
-from daemon.trainer.alarms import Alarms
+from daemon.trainer.alarm_events import Alarms
 from daemon.trainer.watching import Watch
 from tests.unit.brain.vitals.networks import Network, moment, report
 
