@@ -46,7 +46,7 @@ class Entry:
 
 @dataclass
 class Registry(Generic[T]):
-    """All parts of one kind, discovered from the packages named in `folders`."""
+    """All parts of one kind, discovered from `folders`: packages, or single modules that register several parts."""
 
     kind: str
     folders: tuple[str, ...]
@@ -99,7 +99,7 @@ class Registry(Generic[T]):
         self._discovered = True
         for folder in self.folders:
             package = importlib.import_module(folder)
-            for module in pkgutil.iter_modules(package.__path__):
+            for module in pkgutil.iter_modules(getattr(package, "__path__", ())):
                 if self.submodule is None:
                     importlib.import_module(f"{folder}.{module.name}")
                 elif module.ispkg:

@@ -1,17 +1,147 @@
-"""Settings of the vital signs; imports no torch."""
+"""Settings of the vital signs, where each registers its name; imports no torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, is_dataclass
+from typing import ClassVar
 
-from brain.vitals.signs.agency.config import AgencyConfig
-from brain.vitals.signs.confidence.config import ConfidenceConfig
-from brain.vitals.signs.dormant_share.config import DormantShareConfig
-from brain.vitals.signs.effective_rank.config import EffectiveRankConfig
-from brain.vitals.signs.integration.config import IntegrationConfig
-from brain.vitals.signs.phi.config import PhiConfig
-from brain.vitals.signs.self_prediction_error.config import SelfPredictionErrorConfig
-from brain.vitals.signs.weight_norm.config import WeightNormConfig
+from brain.vitals.registry import vitals
+
+
+@vitals.register("phi", builds="brain.vitals.signs.phi:PhiSign")
+@dataclass(frozen=True, kw_only=True)
+class PhiConfig:
+    """How much a known nudge to one half of the brain tells about the other half, beyond the halves alone.
+
+    Attributes:
+        nudge: α, injected noise in units of each component's natural standard deviation.
+        half_life_ticks: after this many ticks a measurement weighs half.
+    """
+
+    label: ClassVar[str] = "Φ"
+    band: ClassVar[tuple[float, float]] = (0.4, 0.8)
+
+    nudge: float = 0.3
+    half_life_ticks: float = 8.0
+
+
+@vitals.register("agency", builds="brain.vitals.signs.agency:AgencySign")
+@dataclass(frozen=True, kw_only=True)
+class AgencyConfig:
+    """How much of what comes next follows from what the brain did.
+
+    Attributes:
+        window_choices: randomised choices that count, the newest.
+        warm_up_choices: randomised choices needed before world agency is shown.
+        rows_after: rows of the lane read after a choice that count as its outcome.
+        actions: counterfactual bytes of a closed-loop probe.
+        next_bytes: own bytes that follow each.
+        contexts: contexts that count, the newest.
+        contexts_per_tick: new contexts probed at a tick.
+        context_bytes: bytes of experience before the own byte.
+    """
+
+    label: ClassVar[str] = "Agency"
+    band: ClassVar[tuple[float, float]] = (0.6, 0.9)
+
+    window_choices: int = 1024
+    warm_up_choices: int = 100
+    rows_after: int = 4
+    actions: int = 8
+    next_bytes: int = 4
+    contexts: int = 32
+    contexts_per_tick: int = 4
+    context_bytes: int = 32
+
+
+@vitals.register("integration", builds="brain.vitals.signs.integration:IntegrationSign")
+@dataclass(frozen=True, kw_only=True)
+class IntegrationConfig:
+    """How much of what the modules do is shared, whether or not wires carry it (effective dependence).
+
+    Attributes:
+        window_states: states that count, the newest.
+    """
+
+    label: ClassVar[str] = "Integration"
+    band: ClassVar[tuple[float, float]] = (0.5, 0.9)
+
+    window_states: int = 4096
+
+
+@vitals.register("confidence", builds="brain.vitals.signs.confidence:ConfidenceSign")
+@dataclass(frozen=True, kw_only=True)
+class ConfidenceConfig:
+    """Whether the brain is surer when it is right than when it is wrong (type-2 AUROC).
+
+    Attributes:
+        window_predictions: predictions that count, the newest, each scored before it was learned from.
+        warm_up_predictions: predictions needed before a value is shown.
+    """
+
+    label: ClassVar[str] = "Confidence"
+    band: ClassVar[tuple[float, float]] = (0.5, 0.9)
+
+    window_predictions: int = 4096
+    warm_up_predictions: int = 512
+
+
+@vitals.register(
+    "self_prediction_error", builds="brain.vitals.signs.self_prediction_error:SelfPredictionErrorSign"
+)
+@dataclass(frozen=True, kw_only=True)
+class SelfPredictionErrorConfig:
+    """How much of its next internal state the brain fails to foresee (fraction of variance unexplained).
+
+    Attributes:
+        window_states: states that count, the newest, each predicted before it was learned from.
+        states_per_step: at most this many are kept of a step, evenly spread.
+    """
+
+    label: ClassVar[str] = "Self-prediction error"
+    band: ClassVar[tuple[float, float]] = (0.0, 0.5)
+
+    window_states: int = 2048
+    states_per_step: int = 256
+
+
+@vitals.register("dormant_share", builds="brain.vitals.signs.dormant_share:DormantShareSign")
+@dataclass(frozen=True, kw_only=True)
+class DormantShareConfig:
+    """Share of hidden units that say next to nothing: what a brain loses first when it stiffens.
+
+    Attributes:
+        threshold: a unit is dormant at this share of its layer's mean activity, or below.
+    """
+
+    label: ClassVar[str] = "Dormant share"
+    band: ClassVar[tuple[float, float]] = (0.0, 0.1)
+
+    threshold: float = 0.025
+
+
+@vitals.register("effective_rank", builds="brain.vitals.signs.effective_rank:EffectiveRankSign")
+@dataclass(frozen=True, kw_only=True)
+class EffectiveRankConfig:
+    """How many directions the hidden units use, as a share of their number: a stiff brain uses few.
+
+    Attributes:
+        sites_per_tick: sites looked at in a tick, in turn; the others keep what was found last.
+    """
+
+    label: ClassVar[str] = "Effective rank"
+    band: ClassVar[tuple[float, float]] = (0.1, 0.9)
+
+    sites_per_tick: int = 1
+
+
+@vitals.register("weight_norm", builds="brain.vitals.signs.weight_norm:WeightNormSign")
+@dataclass(frozen=True, kw_only=True)
+class WeightNormConfig:
+    """Root mean square of the weights into and out of the hidden units: it creeps up as a brain stiffens."""
+
+    label: ClassVar[str] = "Weight norm"
+    band: ClassVar[tuple[float, float]] = (0.0, 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)

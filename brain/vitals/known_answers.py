@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from brain.vitals import confidence, discrete, gridworld, trend
+from brain.vitals import calibration, discrete, gridworld, trend
+from brain.vitals.dependence import gaussian_dependence, total_correlation_bias
 from brain.vitals.gaussian import (
     Matrix,
     as_covariance,
@@ -23,7 +24,6 @@ from brain.vitals.gaussian import (
     stationary_covariance,
     time_delayed_information,
 )
-from brain.vitals.integration import gaussian_dependence, total_correlation_bias
 from brain.vitals.perturbation import linear_dynamics, transition_moments
 
 Inputs = Mapping[str, Any]
@@ -161,14 +161,14 @@ def confidence_groups(inputs: Inputs) -> Mapping[str, Computation]:
         right += [index < num_right for index in range(int(number))]
 
     def auroc() -> float:
-        found = confidence.type2_auroc(sure, right)
+        found = calibration.type2_auroc(sure, right)
         return math.nan if found is None else found.area
 
     return {
-        "ece15": lambda: confidence.expected_calibration_error(sure, right, num_bins=15),
-        "brier": lambda: confidence.brier_score(sure, right),
+        "ece15": lambda: calibration.expected_calibration_error(sure, right, num_bins=15),
+        "brier": lambda: calibration.brier_score(sure, right),
         "auroc2": auroc,
-        "ece_debiased": lambda: confidence.debiased_calibration_error(sure, right),
+        "ece_debiased": lambda: calibration.debiased_calibration_error(sure, right),
     }
 
 

@@ -1,4 +1,8 @@
-"""Names, labels and healthy bands of the vital signs, without torch."""
+"""Names, labels and healthy bands of the vital signs, without torch.
+
+A new sign is one new file, `brain/vitals/signs/<name>.py`, and its config in `brain.vitals.config`, where it
+registers; the configs stand together because the supervisor lists and checks them without importing torch.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from brain.registry import Registry
 if TYPE_CHECKING:
     from brain.vitals.config import VitalsConfig
 
-vitals: Registry[Any] = Registry("vital sign", ("brain.vitals.signs",), submodule="config")
+vitals: Registry[Any] = Registry("vital sign", ("brain.vitals.config",))
 
 
 def describe_vitals(config: VitalsConfig | None = None) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from brain.ports import Reading
-from brain.vitals.alarms import Alarm, AlarmBook
+from brain.vitals.alarm_book import Alarm, AlarmBook
 from daemon.events import AlarmCleared, AlarmRaised, Event, StopHinted
 
 if TYPE_CHECKING:
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from brain.memory.forgetting import Track
     from brain.ports import Moment, StepReport
-    from brain.vitals.alarms import AlarmChange
+    from brain.vitals.alarm_book import AlarmChange
 
 STOP_HINT = "stop_hint"
 
 
-class Alarms:
+class AlarmJudge:
     """The alarm book of a run, with the numbers it needs that are no vital signs.
 
     Prequential loss: mean nats per byte since the last tick. Forgetting: that of the frozen probes, as a share of

@@ -11,7 +11,7 @@ from brain.vitals.build import build_vitals
 from brain.vitals.governor import GovernorState, advance, after_tick, governor_points, is_due
 from brain.vitals.live import FAILED, OUT_OF_MEMORY
 from daemon.events import MeasurementFailed, MeasurementOutOfMemory
-from daemon.trainer.alarm_events import Alarms
+from daemon.trainer.alarm_events import AlarmJudge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +44,7 @@ class Watch:
         self._clock = clock
         self._signs = build_vitals(config, seed=seed) if config.enabled else []
         self._governor = GovernorState()
-        self.alarms = Alarms()
+        self.alarms = AlarmJudge()
         self._broken: dict[str, Breakage] = {}  # what was last said of each sign whose computation broke
 
     def look(self, moment: Moment) -> Tick | None:

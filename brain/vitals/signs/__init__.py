@@ -1,1 +1,1 @@
-"""The vital signs: one folder each, its torch-free config beside the class that measures a live brain."""
+"""The vital signs: one file each, the class that measures a live brain."""

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from brain.ports import Choice, Reading
-from brain.vitals.signs.agency.config import AgencyConfig
-from brain.vitals.signs.agency.sign import AgencySign
+from brain.vitals.config import AgencyConfig
+from brain.vitals.signs.agency import AgencySign
 from tests.unit.brain.vitals.networks import Network, Unwatchable, moment
 
 CANDIDATES = 3

@@ -8,11 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from brain.vitals.evidence import Window
-from brain.vitals.signs.confidence.config import ConfidenceConfig
-from brain.vitals.signs.confidence.sign import ConfidenceSign
-from brain.vitals.signs.self_prediction_error.config import SelfPredictionErrorConfig
-from brain.vitals.signs.self_prediction_error.sign import SelfPredictionErrorSign
+from brain.vitals.config import ConfidenceConfig, SelfPredictionErrorConfig
+from brain.vitals.signs.confidence import ConfidenceSign
+from brain.vitals.signs.self_prediction_error import SelfPredictionErrorSign
+from brain.vitals.window import Window
 from tests.unit.brain.vitals.networks import Network, moment, report
 
 if TYPE_CHECKING:

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from brain.vitals.config import ProbeConfig
+from brain.vitals.config import IntegrationConfig, PhiConfig, ProbeConfig
 from brain.vitals.modules import ModuleWatch
-from brain.vitals.signs.integration.config import IntegrationConfig
-from brain.vitals.signs.integration.sign import IntegrationSign
-from brain.vitals.signs.phi.config import PhiConfig
-from brain.vitals.signs.phi.sign import PhiSign
+from brain.vitals.signs.integration import IntegrationSign
+from brain.vitals.signs.phi import PhiSign
 from tests.unit.brain.vitals.networks import Network, Unwatchable, moment
 
 if TYPE_CHECKING:

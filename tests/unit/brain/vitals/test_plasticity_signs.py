@@ -9,12 +9,10 @@ import torch
 from torch import Tensor
 
 from brain.plasticity.listening import evenly, listening
-from brain.vitals.signs.dormant_share.config import DormantShareConfig
-from brain.vitals.signs.dormant_share.sign import DormantShareSign
-from brain.vitals.signs.effective_rank.config import EffectiveRankConfig
-from brain.vitals.signs.effective_rank.sign import EffectiveRankSign
-from brain.vitals.signs.weight_norm.config import WeightNormConfig
-from brain.vitals.signs.weight_norm.sign import WeightNormSign
+from brain.vitals.config import DormantShareConfig, EffectiveRankConfig, WeightNormConfig
+from brain.vitals.signs.dormant_share import DormantShareSign
+from brain.vitals.signs.effective_rank import EffectiveRankSign
+from brain.vitals.signs.weight_norm import WeightNormSign
 from tests.unit.brain.growth.growing_brain import batch, make
 from tests.unit.brain.vitals.networks import Network, moment, report
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
 
 import torch
 
+from brain.vitals import signs
 from brain.vitals.build import build_vitals
 from brain.vitals.config import VitalsConfig
 from brain.vitals.registry import describe_vitals, vitals
@@ -19,9 +21,15 @@ NAMES = [
 
 
 def test_every_name_is_built_with_docstring_and_version() -> None:
-    signs = build_vitals(VitalsConfig(), seed=0)
-    assert [sign.name for sign in signs] == vitals.names() == NAMES
-    assert all(sign.version and type(sign).__doc__ for sign in signs)
+    built = build_vitals(VitalsConfig(), seed=0)
+    assert [sign.name for sign in built] == vitals.names() == NAMES
+    assert all(sign.version and type(sign).__doc__ for sign in built)
+
+
+def test_a_sign_is_one_file_of_its_name() -> None:
+    files = {module.name for module in pkgutil.iter_modules(signs.__path__)}
+    assert files == set(NAMES)
+    assert all(entry.builds.startswith(f"brain.vitals.signs.{entry.name}:") for entry in vitals)
 
 
 def test_description_names_the_convention_and_takes_bands_of_the_run() -> None:
@@ -42,7 +50,7 @@ def test_registry_imports_neither_torch_nor_numpy() -> None:
 def test_constant_input_is_never_measured_whatever_a_window_still_holds() -> None:
     """All zeros after a healthy past: not one value, and never a healthy one."""
     generator = torch.Generator().manual_seed(0)
-    network, signs = Network(), build_vitals(VitalsConfig(), seed=0)
+    network, built = Network(), build_vitals(VitalsConfig(), seed=0)
     for step in range(1, 5):
         state = torch.randn(600, 6, generator=generator)
         evidence = {
@@ -53,11 +61,11 @@ def test_constant_input_is_never_measured_whatever_a_window_still_holds() -> Non
             "predicted_state": 0.4 * state,
         }
         alive = moment(network, step, report=report(**evidence))
-        for sign in signs:
+        for sign in built:
             sign.observe(alive)
-    before = {sign.name: sign.measure(alive) for sign in signs}
+    before = {sign.name: sign.measure(alive) for sign in built}
     silent = moment(network, 5, rows=torch.zeros(20, 64, dtype=torch.uint8))
-    after = {sign.name: sign.measure(silent) for sign in signs}
+    after = {sign.name: sign.measure(silent) for sign in built}
     assert before["confidence"].value is not None
     assert before["self_prediction_error"].value is not None
     assert {reading.value for reading in after.values()} == {None}

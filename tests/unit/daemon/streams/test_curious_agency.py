@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from brain.ports import Brain, Moment, Reading, StepReport
-from brain.vitals.signs.agency.choices import QUIET_STEPS
-from brain.vitals.signs.agency.config import AgencyConfig
-from brain.vitals.signs.agency.sign import AgencySign
+from brain.vitals.choices import QUIET_STEPS
+from brain.vitals.config import AgencyConfig
+from brain.vitals.signs.agency import AgencySign
 from daemon.trainer.batching import assemble
 from tests.unit.daemon.streams.opening import Opener, write_tree
 

@@ -1,4 +1,4 @@
-"""Alarms of the trainer: raised and cleared as events, with the numbers that are no vital signs."""
+"""AlarmJudge of the trainer: raised and cleared as events, with the numbers that are no vital signs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from brain.memory.forgetting import Track
 from brain.ports import Reading
 from brain.vitals.config import VitalsConfig
 from daemon.events import AlarmCleared, AlarmRaised, StopHinted
-from daemon.trainer.alarm_events import Alarms
+from daemon.trainer.alarm_events import AlarmJudge
 from daemon.trainer.watching import Watch
 from tests.unit.brain.vitals.networks import Network, moment, report
 
@@ -34,7 +34,7 @@ class Story:
     """Ticks ten seconds apart."""
 
     def __init__(self) -> None:
-        self.alarms = Alarms()
+        self.alarms = AlarmJudge()
         self.step = 0
         self.brain = Network()
 
@@ -78,7 +78,7 @@ def test_alarms_go_on_after_a_restart_where_they_stood() -> None:
 
 
 def test_an_older_checkpoint_without_alarms_begins_anew() -> None:
-    alarms = Alarms()
+    alarms = AlarmJudge()
     alarms.load({})
     assert alarms.active() == []
     assert alarms.forgetting is None
@@ -94,7 +94,7 @@ def test_a_rising_loss_is_alarming_but_is_not_called_forgetting() -> None:
 
 
 def test_a_step_that_was_not_finite_says_nothing_about_the_loss() -> None:
-    alarms = Alarms()
+    alarms = AlarmJudge()
     alarms.hear(learned(math.nan))
     alarms.hear(learned(1.0, 0))
     assert alarms.state()["num_bytes"] == 0
@@ -108,7 +108,7 @@ def followed(*losses: float, learned: bool = True) -> Track:
 
 
 def test_forgetting_is_the_rise_over_the_smoothed_best_of_the_worst_source() -> None:
-    alarms = Alarms()
+    alarms = AlarmJudge()
     alarms.hear_probes([followed(9.0, learned=False), Track()])
     assert alarms.state()["forgetting"] is None  # what was never learned cannot be forgotten
     alarms.hear_probes([followed(2.0, 2.0), followed(3.0)])

@@ -14,18 +14,20 @@ from brain.growth.apply import apply_growth
 from brain.growth.config import GrowthConfig
 from brain.growth.decision import deepen_by_hand, expert_by_hand, plan_by_hand, room_for
 from brain.ports import Columnar, Moment, Reading
-from brain.vitals.config import ProbeConfig
+from brain.vitals.config import (
+    DormantShareConfig,
+    EffectiveRankConfig,
+    IntegrationConfig,
+    PhiConfig,
+    ProbeConfig,
+    SelfPredictionErrorConfig,
+)
 from brain.vitals.modules import ModuleWatch
-from brain.vitals.signs.dormant_share.config import DormantShareConfig
-from brain.vitals.signs.dormant_share.sign import DormantShareSign
-from brain.vitals.signs.effective_rank.config import EffectiveRankConfig
-from brain.vitals.signs.effective_rank.sign import EffectiveRankSign
-from brain.vitals.signs.integration.config import IntegrationConfig
-from brain.vitals.signs.integration.sign import IntegrationSign
-from brain.vitals.signs.phi.config import PhiConfig
-from brain.vitals.signs.phi.sign import PhiSign
-from brain.vitals.signs.self_prediction_error.config import SelfPredictionErrorConfig
-from brain.vitals.signs.self_prediction_error.sign import SelfPredictionErrorSign
+from brain.vitals.signs.dormant_share import DormantShareSign
+from brain.vitals.signs.effective_rank import EffectiveRankSign
+from brain.vitals.signs.integration import IntegrationSign
+from brain.vitals.signs.phi import PhiSign
+from brain.vitals.signs.self_prediction_error import SelfPredictionErrorSign
 from tests.unit.brain.growth.growing_brain import batch, learned, make, plan_for, resumed, said, stored
 from tests.unit.brain.models.synapse.test_births import BUSY, LIMIT, bear, plan
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.ports import Moment, Reading
+    from brain.vitals.config import PhiConfig
     from brain.vitals.gaussian import Matrix
-    from brain.vitals.signs.phi.config import PhiConfig
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from brain.ports import Reading
-from brain.vitals.alarms import AlarmBook, AlarmChange
+from brain.vitals.alarm_book import AlarmBook, AlarmChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

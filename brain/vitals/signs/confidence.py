@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from brain.vitals.confidence import (
+from brain.vitals.calibration import (
     brier_score,
     debiased_calibration_error,
     expected_calibration_error,
     type2_auroc,
 )
-from brain.vitals.evidence import Window
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
 from brain.vitals.modules import MAX_DROPPED_SHARE, ModuleWatch
+from brain.vitals.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.ports import Moment, Reading
-    from brain.vitals.signs.confidence.config import ConfidenceConfig
+    from brain.vitals.config import ConfidenceConfig
 
 CALIBRATION_GATE = 0.1  # debiased calibration error above which the brain's confidence is not to be trusted
 

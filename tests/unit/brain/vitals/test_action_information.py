@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from brain.vitals.agency import barber_agakov, closed_loop_agency
+from brain.vitals.action_information import barber_agakov, closed_loop_agency
 from brain.vitals.discrete import markov_agency, stationary_distribution
 from brain.vitals.gridworld import grid_transitions, uniform_agency
 from brain.vitals.inverse_model import InverseModel

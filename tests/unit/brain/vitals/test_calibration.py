@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from brain.vitals.confidence import (
+from brain.vitals.calibration import (
     brier_score,
     debiased_calibration_error,
     expected_calibration_error,

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brain.vitals.agency import Agency, barber_agakov
-from brain.vitals.signs.agency.recognition import NUM_FITS, Recogniser, TextMemory
+from brain.vitals.action_information import Agency, barber_agakov
+from brain.vitals.recognition import NUM_FITS, Recogniser, TextMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from brain.ports import Choice, Moment
-    from brain.vitals.inverse_model import Array
-    from brain.vitals.signs.agency.config import AgencyConfig
+    from brain.vitals.action_information import Array
+    from brain.vitals.config import AgencyConfig
 
 MAX_CANDIDATES = 64
 QUIET_STEPS = 1000  # without a choice for so long, the brain does not act (any more)

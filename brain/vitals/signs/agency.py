@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 from brain.ports import Moment, Reading, Steerable
-from brain.vitals.agency import MIN_ACTION_ENTROPY, Agency, closed_loop_agency
-from brain.vitals.evidence import Window
+from brain.vitals.action_information import MIN_ACTION_ENTROPY, Agency, closed_loop_agency
+from brain.vitals.choices import ChoiceLedger
+from brain.vitals.closed_loop import probe_contexts
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
-from brain.vitals.signs.agency.choices import ChoiceLedger
-from brain.vitals.signs.agency.closed_loop import probe_contexts
+from brain.vitals.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from brain.vitals.config import AgencyConfig
     from brain.vitals.modules import ModuleWatch
-    from brain.vitals.signs.agency.config import AgencyConfig
 
 
 class AgencySign(LiveSign):

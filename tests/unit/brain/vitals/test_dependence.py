@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from brain.vitals.integration import (
+from brain.vitals.dependence import (
     DEPENDENCE_CAP,
     effective_dependence,
     gaussian_copula,

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.ports import Moment, Reading
+    from brain.vitals.config import WeightNormConfig
     from brain.vitals.modules import ModuleWatch
-    from brain.vitals.signs.weight_norm.config import WeightNormConfig
 
 
 class WeightNormSign(LiveSign):

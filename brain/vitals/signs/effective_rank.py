@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.ports import Moment, Reading
+    from brain.vitals.config import EffectiveRankConfig
     from brain.vitals.modules import ModuleWatch
-    from brain.vitals.signs.effective_rank.config import EffectiveRankConfig
 
 
 @dataclass(frozen=True, kw_only=True)

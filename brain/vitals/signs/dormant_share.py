@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.ports import Moment, Reading
+    from brain.vitals.config import DormantShareConfig
     from brain.vitals.modules import ModuleWatch
-    from brain.vitals.signs.dormant_share.config import DormantShareConfig
 
 BLOCKS = 8  # of positions, each left out once: how far the share depends on what was just read
 

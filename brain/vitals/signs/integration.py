@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brain.vitals.evidence import Window
-from brain.vitals.integration import (
+from brain.vitals.dependence import (
     effective_dependence,
     gaussian_copula,
     gaussian_dependence,
@@ -18,14 +17,15 @@ from brain.vitals.integration import (
 )
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
 from brain.vitals.perturbation import SKIPPED_STEPS
+from brain.vitals.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.ports import Moment, Reading
+    from brain.vitals.config import IntegrationConfig
     from brain.vitals.gaussian import Matrix
     from brain.vitals.modules import ModuleWatch
-    from brain.vitals.signs.integration.config import IntegrationConfig
 
 _BLOCKS = 16
 

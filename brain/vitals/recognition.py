@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from brain.vitals.inverse_model import Array
+    from brain.vitals.action_information import Array
 
 NUM_FITS = 4  # the lane's or all lanes' text, by bytes or by triples of bytes
 _BUCKETS = 4096  # of hashed triples

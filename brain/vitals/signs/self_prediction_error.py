@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from brain.vitals.evidence import Window
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
 from brain.vitals.modules import MAX_DROPPED_SHARE, ModuleWatch
 from brain.vitals.self_prediction import (
@@ -15,6 +14,7 @@ from brain.vitals.self_prediction import (
     persistence_baseline,
     unexplained_error,
 )
+from brain.vitals.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.ports import Moment, Reading
-    from brain.vitals.signs.self_prediction_error.config import SelfPredictionErrorConfig
+    from brain.vitals.config import SelfPredictionErrorConfig
 
 _EVIDENCE = ("state", "next_state", "predicted_state")
 

@@ -1,1 +1,0 @@
-"""Agency: how much of what comes next follows from what the brain did."""

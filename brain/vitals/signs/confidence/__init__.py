@@ -1,1 +1,0 @@
-"""Confidence: does the brain know when it is right."""

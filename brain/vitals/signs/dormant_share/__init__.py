@@ -1,1 +1,0 @@
-"""Dormant share: how many hidden units have fallen silent."""

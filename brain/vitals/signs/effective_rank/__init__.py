@@ -1,1 +1,0 @@
-"""Effective rank: how many of their directions the hidden units use."""

@@ -1,1 +1,0 @@
-"""Integration: how much of what the modules do is shared."""

@@ -1,1 +1,0 @@
-"""Φ: how much the modules of a brain act on each other."""

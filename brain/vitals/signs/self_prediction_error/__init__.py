@@ -1,1 +1,0 @@
-"""Self-prediction error: how much of its next internal state the brain fails to foresee."""

@@ -1,1 +1,0 @@
-"""Weight norm: how large the weights around the hidden units have become."""
