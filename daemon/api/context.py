@@ -17,7 +17,7 @@ from daemon.supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from daemon.schedule.diary import Diary
-    from daemon.supervisor.recovery import Recovery
+    from daemon.supervisor.orphaned_runs import Recovery
 
 
 @dataclass(frozen=True, kw_only=True)

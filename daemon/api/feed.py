@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from daemon.api.mailbox import OVERFLOW_SECONDS, Mailbox
 from daemon.api.wire import dumps
-from daemon.supervisor.backlog import Frame
+from daemon.supervisor.audiences.backlog import Frame
 from daemon.supervisor.clock import Clock, SystemClock
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from daemon.supervisor.backlog import MAX_FRAMES, MAX_ROWS, Backlog, Frame
+from daemon.supervisor.audiences.backlog import MAX_FRAMES, MAX_ROWS, Backlog, Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable

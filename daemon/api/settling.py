@@ -14,7 +14,7 @@ from daemon.system.patience import happens
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from daemon.supervisor.recovery import Recovery
+    from daemon.supervisor.orphaned_runs import Recovery
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PATIENCE_SECONDS = 10.0

@@ -1,7 +1,7 @@
 """What a terminal shows while a daemon runs: plain lines, JSON lines, or a live panel.
 
-All three take the same calls: from the daemon in this process (daemon.supervisor.audience.Listener), which makes
-them on a thread of their own, or from the live feed of another (`show_frame`).
+All three take the same calls: from the daemon in this process (a `Listener` of daemon.supervisor.audiences), which
+makes them on a thread of their own, or from the live feed of another (`show_frame`).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from daemon.errors import StoreError
 from daemon.store import queries
 from daemon.store.engine import reason_of
-from daemon.store.forgetting import read_forgetting
+from daemon.store.forgetting_matrix import read_forgetting
 from daemon.store.paging import DEFAULT_LIMIT, Page
 from daemon.store.series import Touched, Window, read_series
 

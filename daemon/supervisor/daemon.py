@@ -13,11 +13,14 @@ from daemon.checkpoint.catalogue import Catalogue
 from daemon.config.keep import KeepConfig, read_keep
 from daemon.errors import TrainerLostError, UsageError
 from daemon.protocol import RunState
+from daemon.supervisor.audiences.log_file import problems_logged
+from daemon.supervisor.audiences.threaded import ThreadedAudience, ThreadedListener
+from daemon.supervisor.audiences.training_log import TrainingLog
+from daemon.supervisor.children.life import LifeSettings
 from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import Clock, SystemClock
 from daemon.supervisor.deleting import finish_deletions
 from daemon.supervisor.ledger import Ledger
-from daemon.supervisor.life import LifeSettings
 from daemon.supervisor.listening import (
     bind,
     check_host,
@@ -26,14 +29,11 @@ from daemon.supervisor.listening import (
     on_every_address,
     reachable_address,
 )
-from daemon.supervisor.log_file import problems_logged
-from daemon.supervisor.recovery import Recovery
+from daemon.supervisor.orphaned_runs import Recovery
 from daemon.supervisor.requests import ResumeRequest, StartRequest
 from daemon.supervisor.signals import ending
 from daemon.supervisor.supervisor import Supervisor
-from daemon.supervisor.threaded import ThreadedAudience, ThreadedListener
 from daemon.supervisor.tidying import Tidier
-from daemon.supervisor.training_log import TrainingLog
 
 if TYPE_CHECKING:
     import socket
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from daemon.home import Home
     from daemon.public_url import PublicUrl
     from daemon.schedule.diary import Diary
-    from daemon.supervisor.audience import Listener
+    from daemon.supervisor.audiences.audience import Listener
 
 GRACE_SECONDS = 120.0
 EXIT_SECOND_SIGNAL = 130

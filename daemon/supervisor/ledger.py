@@ -16,10 +16,10 @@ from daemon.config.tree import RunConfig
 from daemon.config.upgrades import config_to_dict
 from daemon.errors import CheckpointError, ConflictError, NoCheckpointError
 from daemon.protocol import RunState
-from daemon.store.forgetting import probe_losses
+from daemon.store.forgetting_matrix import probe_losses
 from daemon.supervisor.found_checkpoint import FoundCheckpoint, stored_config
 from daemon.supervisor.live_run import LiveRun, finite, held_out_losses, run_from_row
-from daemon.supervisor.portable import describe
+from daemon.supervisor.single_file import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,13 +12,13 @@ from daemon.config.upgrades import config_to_dict
 from daemon.errors import ConflictError, NotFoundError, TrainerLostError
 from daemon.orders import Feed, Stop
 from daemon.protocol import Command, RunState, TrainerOrder
+from daemon.supervisor.children.life import LifeSettings, TrainerLife
 from daemon.supervisor.clock import Clock, SystemClock
-from daemon.supervisor.life import LifeSettings, TrainerLife
+from daemon.supervisor.ending import Stops
 from daemon.supervisor.live_run import LiveRun
-from daemon.supervisor.newsroom import Newsroom
 from daemon.supervisor.operations import Operation, Operations, wait_for
 from daemon.supervisor.run_queue import RunQueue
-from daemon.supervisor.stopping import Stops
+from daemon.supervisor.trainers import Newsroom
 from daemon.system.escaping import typeable
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from daemon.home import Home
     from daemon.orders import Generate, Order, ViewGrowth
     from daemon.schedule.diary import Diary
-    from daemon.supervisor.audience import Audience
+    from daemon.supervisor.audiences.audience import Audience
     from daemon.supervisor.ledger import Ledger
     from daemon.supervisor.requests import ResumeRequest, StartRequest
 

@@ -18,11 +18,11 @@ from daemon.schedule.jobs.backup import delete_old
 from daemon.streams import decoding
 from daemon.streams.decoding import DecodedCache
 from daemon.streams.encodings import classify
+from daemon.supervisor.audiences.training_log import TrainingLog
+from daemon.supervisor.children.process import last_words
 from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import SystemClock
 from daemon.supervisor.tidying import Tidier
-from daemon.supervisor.trainer import last_words
-from daemon.supervisor.training_log import TrainingLog
 from daemon.system.log_room import cut
 from tests.faults.test_deleting import make, save
 from tests.unit.daemon.supervisor.stage import staged, start_request

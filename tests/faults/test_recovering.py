@@ -20,7 +20,7 @@ from daemon.protocol import RunState
 from daemon.store.store import Store
 from daemon.supervisor.ledger import Ledger
 from daemon.supervisor.live_run import LiveRun
-from daemon.supervisor.recovery import Recovery
+from daemon.supervisor.orphaned_runs import Recovery
 from tests.unit.daemon.api.reception import PORT, Reception, receiving
 from tests.unit.daemon.supervisor.stage import start_request
 from tests.unit.daemon.supervisor.test_daemon import daemon_running

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.protocol import RunState
-from daemon.supervisor import trainer
-from daemon.supervisor.restart import RestartPolicy
+from daemon.supervisor.children import process
+from daemon.supervisor.children.restart import RestartPolicy
 from tests.unit.daemon.supervisor.stage import quick_life, staged, start_request
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ REFUSALS: dict[str, tuple[Break, str]] = {
         "Broken pipe",
     ),
     "log-not-rotated": (
-        refusing(OSError(errno.EIO, "Input/output error", "trainer.log"), trainer, "rotate"),
+        refusing(OSError(errno.EIO, "Input/output error", "trainer.log"), process, "rotate"),
         "Input/output error (trainer.log)",
     ),
 }

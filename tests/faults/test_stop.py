@@ -10,7 +10,7 @@ import pytest
 
 from daemon.orders import SaveCheckpoint, Stop, StopForGood
 from daemon.protocol import RunState
-from daemon.supervisor.restart import RestartPolicy
+from daemon.supervisor.children.restart import RestartPolicy
 from tests.still_loop import StillLoop
 from tests.trainer_process import spawn, tiny_order
 from tests.unit.daemon.supervisor.scripted_trainer import FULL

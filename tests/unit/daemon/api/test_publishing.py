@@ -11,7 +11,7 @@ from daemon.api.feed import Hub
 from daemon.api.mailbox import Mailbox
 
 if TYPE_CHECKING:
-    from daemon.supervisor.audience import Audience
+    from daemon.supervisor.audiences.audience import Audience
     from daemon.supervisor.supervisor import Supervisor
 
 pytestmark = pytest.mark.anyio

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.config.loading import resolve_config
 from daemon.store.store import Store
+from daemon.supervisor.children.life import LifeSettings
+from daemon.supervisor.children.restart import RestartPolicy
 from daemon.supervisor.ledger import Ledger
-from daemon.supervisor.life import LifeSettings
 from daemon.supervisor.requests import StartRequest
-from daemon.supervisor.restart import RestartPolicy
 from daemon.supervisor.supervisor import Supervisor
 from tests.unit.daemon.supervisor.scripted_trainer import ENTRY, write_script
 

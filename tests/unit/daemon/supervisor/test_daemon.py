@@ -19,8 +19,8 @@ import psutil
 import pytest
 
 from daemon.errors import HomeBusyError, PortTakenError, UsageError
+from daemon.supervisor.audiences.log_file import LogFile
 from daemon.supervisor.daemon import Daemon
-from daemon.supervisor.log_file import LogFile
 from daemon.supervisor.signals import ECHO_SECONDS
 from tests.unit.daemon.supervisor.scripted_trainer import write_script
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon.supervisor.dispatcher import Dispatcher
-from daemon.supervisor.threaded import MAX_FAILURES, Delivery, ThreadedAudience, ThreadedListener
+from daemon.supervisor.audiences.dispatcher import Dispatcher
+from daemon.supervisor.audiences.threaded import MAX_FAILURES, Delivery, ThreadedAudience, ThreadedListener
 
 if TYPE_CHECKING:
     from daemon.events import Event

@@ -7,14 +7,14 @@ import logging
 import logging.handlers
 from typing import TYPE_CHECKING
 
-from daemon.supervisor.threaded import Delivery
+from daemon.supervisor.audiences.threaded import Delivery
 from daemon.system.escaping import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from daemon.supervisor.backlog import Frame
+    from daemon.supervisor.audiences.backlog import Frame
 
 LIMIT_BYTES = 4 * 1024 * 1024
 

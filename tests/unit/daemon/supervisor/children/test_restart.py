@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from daemon.supervisor.restart import RestartPolicy
+from daemon.supervisor.children.restart import RestartPolicy
 
 
 def test_waits_double_up_to_a_minute_and_five_restarts_in_ten_minutes() -> None:

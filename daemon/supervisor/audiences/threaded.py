@@ -6,12 +6,12 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from daemon.supervisor.backlog import MAX_FRAMES, MAX_ROWS, Backlog, Frame
+from daemon.supervisor.audiences.backlog import MAX_FRAMES, MAX_ROWS, Backlog, Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemon.supervisor.audience import Audience, Listener
+    from daemon.supervisor.audiences.audience import Audience, Listener
 
 logger = logging.getLogger(__name__)
 

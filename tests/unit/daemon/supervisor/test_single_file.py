@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.errors import CheckpointError
-from daemon.supervisor.portable import describe
+from daemon.supervisor.single_file import describe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.supervisor.backlog import MAX_FRAMES
+from daemon.supervisor.audiences.backlog import MAX_FRAMES
+from daemon.supervisor.audiences.log_file import LogFile, ThreadedHandler, problems_logged
+from daemon.supervisor.audiences.training_log import TrainingLog
 from daemon.supervisor.clock import SystemClock
-from daemon.supervisor.log_file import LogFile, ThreadedHandler, problems_logged
-from daemon.supervisor.training_log import TrainingLog
 
 if TYPE_CHECKING:
     from pathlib import Path

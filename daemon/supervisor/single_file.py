@@ -1,6 +1,6 @@
 """What a single-file checkpoint (`.pt`) was learning: only torch can read one, so a process of its own does.
 
-`python -m daemon.supervisor.portable FILE` prints it as JSON; the supervisor itself never imports torch.
+`python -m daemon.supervisor.single_file FILE` prints it as JSON; the supervisor itself never imports torch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def describe(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it cannot be read.
     """
-    command = [sys.executable, "-m", "daemon.supervisor.portable", str(path)]
+    command = [sys.executable, "-m", "daemon.supervisor.single_file", str(path)]
     try:
         reading = subprocess.run(  # noqa: S603 - our own module, and a path that is there
             command,

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from daemon.orders import Stop
-    from daemon.supervisor.life import TrainerLife
+    from daemon.supervisor.children.life import TrainerLife
     from daemon.supervisor.live_run import LiveRun
-    from daemon.supervisor.newsroom import Newsroom
     from daemon.supervisor.operations import Operation, Operations
+    from daemon.supervisor.trainers import Newsroom
 
 # Of the daemon's grace time, this share goes into tries to save; the rest is for the trainer to end in.
 SAVING_SHARE = 0.8

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from daemon.events import AudienceDropped
-from daemon.supervisor.threaded import MAX_FAILURES
+from daemon.supervisor.audiences.threaded import MAX_FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from daemon.events import Event
-    from daemon.supervisor.audience import Audience
+    from daemon.supervisor.audiences.audience import Audience
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from daemon.supervisor import child
+from daemon.supervisor.children import entry
 from daemon.system.log_room import cut
 from daemon.system.patience import slices
 
@@ -123,7 +123,7 @@ class TrainerProcess:
             undo.callback(ours.close)
             with contextlib.closing(theirs):  # or the end of the pipe would never be seen
                 process = context.Process(
-                    target=child.enter,
+                    target=entry.enter,
                     args=(self._entry, self.order, theirs, self._log_path),
                     name=f"synapsed-trainer-{self.order.run_id}",
                     daemon=False,

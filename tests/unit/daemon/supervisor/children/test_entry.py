@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from daemon.supervisor.trainer import interrupts_held_back
+from daemon.supervisor.children.process import interrupts_held_back
 
 PRINTS = """
 import sys, warnings
 from pathlib import Path
-from daemon.supervisor.child import redirect_output
+from daemon.supervisor.children.entry import redirect_output
 redirect_output(Path(sys.argv[1]))
 print("a name that steers: \\x1b[31m\\x9b", flush=True)
 warnings.warn("a warning \\x07")

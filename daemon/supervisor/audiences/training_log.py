@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from daemon.supervisor.log_file import LogFile
+from daemon.supervisor.audiences.log_file import LogFile
 from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""Who hears what happens: the live feed, the log, the view in a terminal.
+"""Who is notified of what happens: the live feed, the log, the view in a terminal.
 
-daemon.supervisor.dispatcher isolates them from each other; those that may have to wait are told on a thread of their
-own (daemon.supervisor.threaded).
+The dispatcher beside this file isolates them from each other; those that may have to wait are called on a thread of
+their own (`ThreadedAudience`).
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from daemon.errors import ConflictError
 from daemon.events import TrainerLost
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
-from daemon.supervisor.child import TRAINER
-from daemon.supervisor.restart import RestartPolicy
-from daemon.supervisor.trainer import Death, TrainerProcess, says
+from daemon.supervisor.children.entry import TRAINER
+from daemon.supervisor.children.process import Death, TrainerProcess, says
+from daemon.supervisor.children.restart import RestartPolicy
 from daemon.system.patience import slices
 
 if TYPE_CHECKING:

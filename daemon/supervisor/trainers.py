@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.events import AlarmAcknowledged, Event, StateChanged, TrainerLost
 from daemon.protocol import Goodbye, Outcome, Ready, Report, RunState
-from daemon.supervisor.alarms import Alarms
-from daemon.supervisor.dispatcher import Dispatcher
+from daemon.supervisor.active_alarms import Alarms
+from daemon.supervisor.audiences.dispatcher import Dispatcher
+from daemon.supervisor.ending import lost, pending_stops, refused
 from daemon.supervisor.live_run import LiveRun, finite
-from daemon.supervisor.stopping import lost, pending_stops, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from daemon.supervisor.children.life import TrainerLife
     from daemon.supervisor.clock import Clock
     from daemon.supervisor.found_checkpoint import FoundCheckpoint
     from daemon.supervisor.ledger import Ledger
-    from daemon.supervisor.life import TrainerLife
     from daemon.supervisor.operations import Operation, Operations
 
 logger = logging.getLogger(__name__)

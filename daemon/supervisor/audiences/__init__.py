@@ -1,0 +1,1 @@
+"""Those who are notified of what happens: live feed, log, terminal. None can hinder another."""
