@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from brain.optim.adam import update_moments
+
 if TYPE_CHECKING:
     from brain.blocks.table import TouchedRows
     from brain.optim.config import OptimizerConfig
@@ -42,12 +44,20 @@ class RowAdam:
             return
         beta1, beta2 = self.config.betas
         step = self.state["step"].index_select(0, ids) + 1.0
-        average = self.state["exp_avg"].index_select(0, ids).lerp_(gradient, 1.0 - beta1)
-        square = self.state["exp_avg_sq"].index_select(0, ids).mul_(beta2)
-        square.addcmul_(gradient, gradient, value=1.0 - beta2)
+        average = self.state["exp_avg"].index_select(0, ids)
+        square = self.state["exp_avg_sq"].index_select(0, ids)
+        correction_sq = (1.0 - beta2**step).unsqueeze(1)
+        scale = update_moments(
+            gradient,
+            average,
+            square,
+            correction_sq=correction_sq,
+            betas=self.config.betas,
+            eps=self.config.eps,
+        )
         size = (learning_rate / (1.0 - beta1**step)).unsqueeze(1)
-        scale = (square / (1.0 - beta2**step).unsqueeze(1)).sqrt_().add_(self.config.eps)
-        # The weight as it is now: it may have moved since these rows were read.
+        # The weight as it is now: it may have moved since these rows were read. Multiplied before it is divided,
+        # as ever: another order would round otherwise than the runs that are stored.
         weight = self.weight.index_select(0, ids)
         self.weight.index_copy_(0, ids, weight - size * average / scale)
         for name, value in (("step", step), ("exp_avg", average), ("exp_avg_sq", square)):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
+from brain.optim.adam import adamw_update
+
 if TYPE_CHECKING:
     from brain.optim.config import OptimizerConfig
 
@@ -80,12 +82,17 @@ class UnitAdamW(_Counted):
         beta1, beta2 = config.betas
         age, ripe = self._age(self.state["step"], warmth)
         rate = ripe.mul_(config.learning_rate * scale)
-        average = self.state["exp_avg"].lerp_(gradient, 1.0 - beta1)
-        square = self.state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1.0 - beta2)
-        if config.weight_decay:
-            self.parameter.mul_(1.0 - rate * config.weight_decay)
-        size = (square / (1.0 - beta2**age)).sqrt_().add_(config.eps)
-        self.parameter.sub_(average.div(size).mul_(rate / (1.0 - beta1**age)))
+        adamw_update(
+            self.parameter,
+            gradient,
+            self.state["exp_avg"],
+            self.state["exp_avg_sq"],
+            rate=rate,
+            corrections=(1.0 - beta1**age, 1.0 - beta2**age),
+            betas=config.betas,
+            eps=config.eps,
+            weight_decay=config.weight_decay,
+        )
 
 
 class UnitMuon(_Counted):

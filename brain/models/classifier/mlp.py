@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from brain.optim.adam import adamw_update
 from brain.plasticity.continual_backprop import ContinualBackprop, Renewal
 from brain.plasticity.regularize import pull_to_start, shrink_and_perturb
 from brain.plasticity.site import UnitSite, UnitWeight
@@ -160,7 +161,7 @@ class OnlineMLP:
         """
         self.num_steps += 1
         if self.config.optimizer == "adam":
-            self.flat.sub_(self._adam_direction().mul_(self.rate))
+            self._adam_step()
         else:
             self.flat.sub_(self.gradient * self.rate)
         plasticity, learning = self.config.plasticity, self._learning()
@@ -181,14 +182,20 @@ class OnlineMLP:
         learning = self.rate.squeeze(1) > 0
         return None if bool(learning.all()) else learning.expand(self.population)
 
-    def _adam_direction(self) -> Tensor:
+    def _adam_step(self) -> None:
         beta1, beta2 = self.config.betas
-        self.exp_avg.lerp_(self.gradient, 1.0 - beta1)
-        self.exp_avg_sq.mul_(beta2).addcmul_(self.gradient, self.gradient, value=1.0 - beta2)
         self.known.mul_(beta1).add_(1.0 - beta1)
         self.known_sq.mul_(beta2).add_(1.0 - beta2)
-        scale = (self.exp_avg_sq / self.known_sq).sqrt_().add_(self.config.eps)
-        return torch.div(self.exp_avg, scale.mul_(self.known))
+        adamw_update(
+            self.flat,
+            self.gradient,
+            self.exp_avg,
+            self.exp_avg_sq,
+            rate=self.rate,
+            corrections=(self.known, self.known_sq),
+            betas=self.config.betas,
+            eps=self.config.eps,
+        )
 
     def _shrink_and_perturb(self) -> None:
         plasticity = self.config.plasticity
