@@ -6,7 +6,6 @@ SynapsedError
 │   ├── DuplicateNameError      two parts claim one name
 │   ├── SettingsError           a brain's own setting is unknown or out of range
 │   ├── NewerVersionError       a later synapsed stored it
-│   ├── NonFiniteLossError      a loss or gradient is NaN or infinite
 │   └── SpecMismatchError       tensors do not fit the architecture that should hold them
 ├── MemoryDamagedError          replay on disk is not what was committed
 └── daemon.errors.DaemonError   see there
@@ -37,10 +36,6 @@ class SettingsError(BrainError):
 
 class NewerVersionError(BrainError):
     """Settings or an architecture were stored by a later version of the program."""
-
-
-class NonFiniteLossError(BrainError):
-    """A loss or a gradient norm is NaN or infinite."""
 
 
 class SpecMismatchError(BrainError):
