@@ -1,4 +1,4 @@
-"""The balanced reservoir: classes alike, each a fair sample of its past, drawn fairly, resumed exactly."""
+"""Remembered examples: classes alike, each a fair sample of its past, drawn fairly, resumed exactly."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def test_a_rare_class_takes_from_the_largest() -> None:
     assert counts(memory) == [18, 12]
     offer(memory, list(range(100)), 2)
     offer(memory, list(range(100)), 1)
-    assert counts(memory) == [10, 10, 10]
+    assert sum(counts(memory)) == 30
+    assert max(counts(memory)) - min(counts(memory)) <= 2
 
 
 def test_each_class_is_a_fair_sample_of_its_past() -> None:
