@@ -18,8 +18,9 @@ import torch
 
 from benchmarks.continual import Learner, Online, Retrained, compare, mean_of, split_tasks, summary
 from benchmarks.result import Result, judged
-from brain.models.classifier.config import LearnerConfig, MemoryConfig, MLPConfig, SleepConfig
+from brain.models.classifier.config import ConsolidationConfig, LearnerConfig, MemoryConfig, MLPConfig
 from brain.plasticity.config import PlasticityConfig
+from brain.sleep.config import SleepConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,12 +36,14 @@ MLP = MLPConfig(sizes=(64, 256, 10), plasticity=PlasticityConfig(replacement_rat
 OURS = LearnerConfig(
     mlp=MLP,
     memory=MemoryConfig(capacity=200, rows=20, updates=10, logit_weight=0.05, consistency_weight=0.3),
-    sleep=SleepConfig(steps=100, rows=64, distillation=0.0, logit_weight=0.05),
+    sleep=SleepConfig(steps=100),
+    consolidation=ConsolidationConfig(rows=64, distillation=0.0, logit_weight=0.05),
 )
 OURS_ALL = replace(
     OURS,
     memory=replace(OURS.memory, capacity=NUM_TRAIN, rows=60, logit_weight=0.0),
-    sleep=replace(OURS.sleep, steps=200, rows=128, logit_weight=0.0),
+    sleep=SleepConfig(steps=200),
+    consolidation=replace(OURS.consolidation, rows=128, logit_weight=0.0),
 )
 PLAIN = MemoryConfig(capacity=200, rows=10, updates=1, logit_weight=0.0, separate_classes=False)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from brain.plasticity.config import PlasticityConfig
+from brain.sleep.config import SleepConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,34 +84,32 @@ class AverageConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SleepConfig:
-    """A sleep: balanced replay at a falling rate, held to what the stable average knows.
+class ConsolidationConfig:
+    """What a step of sleep replays, and what holds it to what is known; how long and how fast says `SleepConfig`.
 
     Attributes:
-        steps: of one sleep, unless it is asked for another number.
-        rows: remembered examples in each step.
-        final_rate: the rate it falls to, as a share of the first.
-        rate: the first, as a multiple of the waking rate.
+        rows: remembered examples in each step, every class alike.
+        rate: the first learning rate, as a multiple of the waking one.
         distillation: weight of the squared distance to the stable average's logits.
         logit_weight: of the squared distance to the logits the examples were met with; early ones know little.
-        tolerance: rise of the mean loss over the memory at which it is rolled back, as a share.
     """
 
-    steps: int = 200
     rows: int = 64
-    final_rate: float = 0.1
     rate: float = 1.0
     distillation: float = 0.5
     logit_weight: float = 0.0
-    tolerance: float = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
 class LearnerConfig:
-    """An online classifier (integer targets) or regressor (real targets)."""
+    """An online classifier (integer targets) or regressor (real targets).
+
+    It sleeps when it is called to: of `sleep` it takes steps, final rate and tolerance.
+    """
 
     mlp: MLPConfig
     task: Literal["classify", "regress"] = "classify"
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     averages: AverageConfig = field(default_factory=AverageConfig)
     sleep: SleepConfig = field(default_factory=SleepConfig)
+    consolidation: ConsolidationConfig = field(default_factory=ConsolidationConfig)

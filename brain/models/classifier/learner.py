@@ -17,6 +17,7 @@ from brain.models.classifier.example_memory import ExampleMemory
 from brain.models.classifier.mlp import OnlineMLP
 from brain.models.tensors import copy_named
 from brain.ports import BrainState, LearnReport, SleepReport
+from brain.sleep.schedule import is_worse, rate_factor
 
 if TYPE_CHECKING:
     from brain.models.classifier.config import LearnerConfig
@@ -173,11 +174,12 @@ class OnlineLearner:
         num_updates = self.mlp.num_steps, self.num_updates
         rate = self.mlp.rate.clone()
         for step in range(steps):
-            self.mlp.rate.copy_(rate * settings.rate * settings.final_rate ** (step / max(steps - 1, 1)))
+            share = rate_factor(step, steps, settings.final_rate)
+            self.mlp.rate.copy_(rate * self.config.consolidation.rate * share)
             self._sleep_step()
         self.mlp.rate.copy_(rate)
         after = self._loss(self.outputs(self.memory.examples[kept]), self.memory.targets[kept])
-        rolled_back = not after <= before * (1.0 + settings.tolerance)
+        rolled_back = is_worse(before, after, settings.tolerance)
         if rolled_back:
             for tensor, old in zip(self._moving(), undo, strict=True):
                 tensor.copy_(old)
@@ -187,7 +189,7 @@ class OnlineLearner:
         return SleepReport(steps=steps, loss_before=before, loss_after=after, rolled_back=rolled_back)
 
     def _sleep_step(self) -> None:
-        settings = self.config.sleep
+        settings = self.config.consolidation
         slots = self.memory.sample_balanced(settings.rows)
         rows, targets = self._noisy(self.memory.examples[slots]), self.memory.targets[slots]
         trace = self.mlp.forward(rows.unsqueeze(0))

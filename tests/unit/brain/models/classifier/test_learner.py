@@ -10,10 +10,17 @@ import torch
 from torch import Tensor
 
 from brain.errors import SpecMismatchError
-from brain.models.classifier.config import AverageConfig, LearnerConfig, MemoryConfig, MLPConfig, SleepConfig
+from brain.models.classifier.config import (
+    AverageConfig,
+    ConsolidationConfig,
+    LearnerConfig,
+    MemoryConfig,
+    MLPConfig,
+)
 from brain.models.classifier.learner import OnlineLearner
 from brain.plasticity.config import PlasticityConfig
 from brain.ports import BrainState, LabelledLearner
+from brain.sleep.config import SleepConfig
 
 MLP = MLPConfig(
     sizes=(8, 32, 4),
@@ -23,7 +30,8 @@ MLP = MLPConfig(
 CONFIG = LearnerConfig(
     mlp=MLP,
     memory=MemoryConfig(capacity=40, rows=10, updates=2, consistency_weight=0.1, noise=0.05),
-    sleep=SleepConfig(steps=20, rows=16),
+    sleep=SleepConfig(steps=20),
+    consolidation=ConsolidationConfig(rows=16),
 )
 CENTRES = torch.randn(4, 8, generator=torch.Generator().manual_seed(0)) * 2.0
 
@@ -131,7 +139,12 @@ def test_sleep_helps_the_memory_and_leaves_the_rate_as_it_was() -> None:
 
 
 def test_a_sleep_that_harms_is_taken_back() -> None:
-    config = LearnerConfig(mlp=MLP, memory=MemoryConfig(capacity=40), sleep=SleepConfig(rate=3000.0, steps=5))
+    config = LearnerConfig(
+        mlp=MLP,
+        memory=MemoryConfig(capacity=40),
+        sleep=SleepConfig(steps=5),
+        consolidation=ConsolidationConfig(rate=3000.0),
+    )
     learner = OnlineLearner(config)
     for x, y in stream([0, 1, 2, 3], 60):
         learner.learn(x, y)
