@@ -53,8 +53,9 @@ class Length:
     seeds: tuple[int, ...]
 
 
-SHORT = Length(phases=60, phase_steps=500, judged_phases=8, newborns=2, seeds=(100,))
-LONG = Length(phases=1000, phase_steps=1000, judged_phases=20, newborns=3, seeds=(100,))
+SEEDS = (100, 101, 102, 103, 104)
+SHORT = Length(phases=30, phase_steps=500, judged_phases=5, newborns=2, seeds=SEEDS)
+LONG = Length(phases=300, phase_steps=500, judged_phases=8, newborns=2, seeds=SEEDS)
 
 
 @dataclass
@@ -67,7 +68,11 @@ class Life:
 
 def run(*, long: bool) -> list[Result]:
     """Ratio of steps to the threshold in the last phases, mean over them and over seeds."""
-    length = LONG if long else SHORT
+    return [measure(LONG if long else SHORT, long=long)]
+
+
+def measure(length: Length, *, long: bool = False) -> Result:
+    """All arms through lives of one length."""
     text = read_text()
     ratios: dict[str, list[float]] = {name: [] for name in ARMS}
     details: dict[str, Any] = {"length": vars(length) | {"seeds": list(length.seeds)}, "arms": ARMS}
@@ -79,20 +84,20 @@ def run(*, long: bool) -> list[Result]:
             "newborn_steps": newborn_steps,
             **{name: {"steps": life.steps, **life.health} for name, life in lives.items()},
         }
+        print(f"seed {seed}: " + ", ".join(f"{name} {found[-1]:.3f}" for name, found in ratios.items()))
     mean = {name: statistics.fmean(found) for name, found in ratios.items()}
-    return [
-        judged(
-            "lasting_plasticity",
-            measures=f"steps to a newborn's loss on a fresh source, after {length.phases * length.phase_steps:,}"
-            " steps of a shifting stream, over the newborn's",
-            ours=mean["ours"],
-            unit="× newborn",
-            at_most=AT_MOST,
-            peers={"naive": mean["naive"]},
-            long=long,
-            details=details,
-        )
-    ]
+    spread = ", ".join(f"{ratio:.2f}" for ratio in ratios["ours"])
+    return judged(
+        "lasting_plasticity",
+        measures=f"steps to a newborn's loss on a fresh source, after {length.phases * length.phase_steps:,}"
+        f" steps of a shifting stream, over the newborn's; mean of {len(length.seeds)} seeds",
+        ours=mean["ours"],
+        unit="× newborn",
+        at_most=AT_MOST,
+        peers={"naive": mean["naive"]},
+        long=long,
+        details={**details, "ratios": ratios, "note": f"Ours by seed: {spread}."},
+    )
 
 
 def live(text: Tensor, length: Length, seed: int) -> tuple[list[int], dict[str, Life]]:

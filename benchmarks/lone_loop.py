@@ -1,16 +1,17 @@
-"""A trainer's own loop without a supervisor: no command comes, no word goes anywhere."""
+"""A trainer's own loop without a supervisor: no command comes, no report is sent."""
 
 from __future__ import annotations
 
-import threading
+import multiprocessing
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from daemon.config.upgrades import config_to_dict
 from daemon.home import Home
 from daemon.protocol import TrainerOrder
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.loop import Loop
+from daemon.trainer.pipe import Pipe
 from daemon.trainer.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -18,35 +19,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.config.tree import RunConfig
-    from daemon.trainer.pipe import Pipe
 
 
-class Silence:
-    """A trainer's pipe to nobody; keeps the kinds of events it was told of."""
+class SilentPipe(Pipe):
+    """A trainer's pipe with nobody at the other end; keeps the kinds of the events reported to it."""
 
     def __init__(self) -> None:
-        self.orphaned = threading.Event()
+        ours, self._theirs = multiprocessing.Pipe()
         self.kinds: list[str] = []
-
-    def next_command(self) -> None:
-        """There is none."""
+        super().__init__(ours)
 
     def say(self, message: Any) -> None:
         """Keep what happened."""
         self.kinds += [event["kind"] for event in getattr(message, "events", ())]
 
+    def close(self) -> None:
+        """Let the reading thread end."""
+        self._theirs.close()
+
 
 @contextmanager
-def lone_loop(folder: Path, config: RunConfig) -> Iterator[tuple[Loop, Silence]]:
-    """A loop over a new run in a home of its own, and what hears its reports."""
+def lone_loop(folder: Path, config: RunConfig) -> Iterator[tuple[Loop, SilentPipe]]:
+    """A loop over a new run in a home of its own, and the pipe that keeps what it reports."""
     home = Home.open(folder, environ={})
     home.prepare()
     order = TrainerOrder(home=home.root, run_id="r-alone", session=1, config=config_to_dict(config))
-    silence = Silence()
-    pipe = cast("Pipe", silence)
+    pipe = SilentPipe()
     reporter = Reporter(pipe)
     try:
         parts, _ = assemble_parts(order, home, pipe, reporter)
-        yield Loop(parts), silence
+        yield Loop(parts), pipe
     finally:
         reporter.close()
+        pipe.close()

@@ -1,60 +1,120 @@
-"""Draw a results page: `python -m benchmarks.report RESULTS.jsonl… [--into docs/results]`.
+"""Draw the results page: `python -m benchmarks.report [RESULTS.jsonl…] [--into docs/results]`.
 
-Each file holds what `python -m benchmarks … --json` printed. Every figure is drawn beside its peers and its
-target; where a benchmark follows something over time (`details["curves"]`), the curves are drawn instead.
-Needs matplotlib: `pip install -e .[bench]`.
+Each file holds what `python -m benchmarks … --json` printed. The page keeps its figures in `figures.jsonl`, so one
+benchmark can be measured anew without the others; its new figures replace all its old ones. The report fails, and
+writes nothing, while a benchmark has no figure at all. A missed target is marked in its table, in its drawing and
+at the top of the page.
+
+Every figure is drawn beside its peers and its target; where a benchmark follows something over time
+(`details["curves"]`), the curves are drawn instead. Needs matplotlib: `pip install -e .[bench]`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.__main__ import discover
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
 INTO = Path(__file__).parents[1] / "docs" / "results"
+STORED = "figures.jsonl"
 OURS, PEER, TARGET, INK = "#2563eb", "#a3a3a3", "#dc2626", "#404040"
 Figure = dict[str, Any]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Read results, newest last; write `README.md` and one drawing a benchmark."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page and one drawing a benchmark; exit code 1, and nothing written, while a figure is missing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="RESULTS.jsonl")
+    parser.add_argument("files", nargs="*", type=Path, metavar="RESULTS.jsonl", help="newest last")
     parser.add_argument("--into", type=Path, default=INTO)
     chosen = parser.parse_args(arguments)
-    figures = read(chosen.files)
-    chosen.into.mkdir(parents=True, exist_ok=True)
+    known = discover()
+    figures = [
+        figure for figure in read([chosen.into / STORED, *chosen.files]) if benchmark_of(figure) in known
+    ]
+    if missing := without_figure(known, figures):
+        sys.stderr.write(
+            f"No figure for {', '.join(missing)}, so no page was written. Measure first: "
+            f"python -m benchmarks {' '.join(missing)} --json > results.jsonl, then give that file to the report.\n"
+        )
+        return 1
+    write(figures, chosen.into)
+    return 0
+
+
+def write(figures: Sequence[Figure], into: Path) -> None:
+    """Page, drawings and the figures themselves."""
+    into.mkdir(parents=True, exist_ok=True)
     sections = []
-    for benchmark, group in groupby(sorted(figures.values(), key=benchmark_of), key=benchmark_of):
+    for benchmark, group in groupby(figures, key=benchmark_of):
         of_benchmark = list(group)
-        draw(of_benchmark, chosen.into / f"{benchmark}.svg")
+        draw(of_benchmark, into / f"{benchmark}.svg")
         sections.append(section(benchmark, of_benchmark))
-    page = "# Results\n\nWritten by `python -m benchmarks.report`; each figure with the command that gives it again.\n"
-    machines = sorted({str(figure["machine"]) for figure in figures.values()})
-    page += "\n" + "\n".join(f"Machine: {machine}." for machine in machines) + "\n"
-    (chosen.into / "README.md").write_text(page + "".join(sections), encoding="utf-8")
+    (into / "README.md").write_text(head(figures) + "".join(sections), encoding="utf-8")
+    lines = (json.dumps(figure, ensure_ascii=False) + "\n" for figure in figures)
+    (into / STORED).write_text("".join(lines), encoding="utf-8")
 
 
-def read(files: Sequence[Path]) -> dict[str, Figure]:
-    """Figures by name; a later one of the same name takes the place of an earlier.
+def read(files: Sequence[Path]) -> list[Figure]:
+    """Figures by benchmark; a benchmark's figures in a later file replace all its earlier ones.
+
+    Within a file the later of two figures of one name counts.
 
     >>> read([])
-    {}
+    []
     """
-    figures: dict[str, Figure] = {}
+    benchmarks: dict[str, list[Figure]] = {}
     for path in files:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.startswith("{"):
-                figure = json.loads(line)
-                figures[figure["name"]] = figure
-    return figures
+        named: dict[str, Figure] = {}
+        if path.exists() or path.name != STORED:
+            for line in path.read_text(encoding="utf-8").splitlines():
+                if line.startswith("{"):
+                    figure = json.loads(line)
+                    named[figure["name"]] = figure
+        in_file = sorted(named.values(), key=benchmark_of)
+        benchmarks |= {benchmark: list(group) for benchmark, group in groupby(in_file, key=benchmark_of)}
+    return [figure for _, group in sorted(benchmarks.items()) for figure in group]
+
+
+def without_figure(known: Collection[str], figures: Sequence[Figure]) -> list[str]:
+    """Benchmarks that have no figure.
+
+    >>> without_figure(["learning", "startup"], [{"name": "startup.help"}])
+    ['learning']
+    """
+    measured = {benchmark_of(figure) for figure in figures}
+    return [name for name in known if name not in measured]
+
+
+def head(figures: Sequence[Figure]) -> str:
+    """Title, machine, and every missed target."""
+    lines = [
+        "# Results",
+        "",
+        "Written by `python -m benchmarks.report`; each figure with the command that measures it.",
+        "",
+        "Measured on:",
+        "",
+        *(f"- {machine}" for machine in sorted({str(figure["machine"]) for figure in figures})),
+    ]
+    missed = [figure for figure in figures if not figure["holds"]]
+    if missed:
+        lines += ["", f"Missed: {len(missed)} of {len(figures)} targets.", ""]
+        lines += [
+            f"- [{benchmark_of(figure)}](#{benchmark_of(figure)}), {figure['measures']}: "
+            f"{measured(figure)}, target {figure['target']}"
+            for figure in missed
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def benchmark_of(figure: Figure) -> str:
@@ -69,19 +129,39 @@ def benchmark_of(figure: Figure) -> str:
 def section(benchmark: str, figures: Sequence[Figure]) -> str:
     """A benchmark's part of the page."""
     rows = [
-        f"| {figure['measures']} | **{short(figure['ours'])}** {figure['unit']} | {beside(figure)} "
-        f"| {figure['target']} | {'yes' if figure['holds'] else 'no'} |"
+        f"| {figure['measures']} | {measured(figure)} | {beside(figure)} "
+        f"| {figure['target']} | {'yes' if figure['holds'] else '**missed**'} |"
         for figure in figures
     ]
-    head = ["| measured | ours | beside | target | holds |", "|---|---|---|---|---|"]
+    columns = ["| measured | ours | beside | target | reached |", "|---|---|---|---|---|"]
     parts = [
         f"\n## {benchmark}\n",
         f"`{figures[0]['command']}`\n",
         f"![{benchmark}]({benchmark}.svg)\n",
-        *head,
+        *columns,
         *rows,
+        *notes(figures),
     ]
     return "\n".join(parts) + "\n"
+
+
+def measured(figure: Figure) -> str:
+    """Our figure with its unit, and its ratio to the best peer where the target is set on that."""
+    ratio = figure["ratio"]
+    on_ratio = "" if ratio is None or bound_of(figure) is not None else f" (× {short(ratio)})"
+    return f"**{short(figure['ours'])}** {figure['unit']}{on_ratio}"
+
+
+def notes(figures: Sequence[Figure]) -> list[str]:
+    """What a reader must know besides: details["note"], and peers that were left out, with the reason."""
+    found = list(
+        dict.fromkeys(figure["details"]["note"] for figure in figures if "note" in figure["details"])
+    )
+    skipped: Mapping[str, str] = {}
+    for figure in figures:
+        skipped = {**skipped, **figure["details"].get("skipped", {})}
+    found += [f"Left out: {peer} ({reason})." for peer, reason in skipped.items()]
+    return [f"\n{note}" for note in found]
 
 
 def beside(figure: Figure) -> str:
@@ -102,7 +182,7 @@ def short(value: float | None) -> str:
 
 def draw(figures: Sequence[Figure], path: Path) -> None:
     """One drawing of a benchmark: a row for each of its figures."""
-    import matplotlib as mpl  # noqa: PLC0415 - the page's words need it not
+    import matplotlib as mpl  # noqa: PLC0415 - only drawings need it
     from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
 
     # Text stays text, and the same results give the same file.
@@ -112,7 +192,8 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
     axes = canvas.subplots(len(figures), 1, squeeze=False, height_ratios=heights)[:, 0]
     for one, figure in zip(axes, figures, strict=True):
         (draw_curves if curves_of(figure) else draw_bars)(one, figure)
-        one.set_title(f"{figure['measures']} ({figure['unit']})", fontsize=9, color=INK, loc="left")
+        title = f"{figure['measures']} ({figure['unit']})" + ("" if figure["holds"] else ": missed")
+        one.set_title(title, fontsize=9, color=INK if figure["holds"] else TARGET, loc="left")
         one.tick_params(labelsize=8, colors=INK)
         one.spines[["top", "right"]].set_visible(False)
     canvas.savefig(path, metadata={"Date": None})
@@ -165,4 +246,4 @@ def bound_of(figure: Figure) -> float | None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

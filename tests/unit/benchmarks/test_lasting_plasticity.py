@@ -5,7 +5,20 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.lasting_plasticity import ARMS, SMOOTHED_STEPS, Length, live, smoothed, source, steps_to
+from benchmarks import lasting_plasticity
+from benchmarks.lasting_plasticity import (
+    ARMS,
+    LONG,
+    SHORT,
+    SMOOTHED_STEPS,
+    Length,
+    Life,
+    live,
+    measure,
+    smoothed,
+    source,
+    steps_to,
+)
 
 TEXT = torch.tensor(list(b"def f(x):\n    return x + 1\n" * 40), dtype=torch.uint8)
 
@@ -44,3 +57,17 @@ def test_every_arm_lives_and_is_judged_in_the_last_phases() -> None:
         assert 0.0 <= life.health["dormant_share"] < 1.0
         assert life.health["effective_rank"] > 0.0
     assert lives["naive"].health["renewed"] == 0.0
+
+
+def test_the_figure_is_the_mean_over_five_seeds_and_shows_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(set(SHORT.seeds)) == len(set(LONG.seeds)) == 5
+
+    def fake(_text: torch.Tensor, _length: Length, seed: int) -> tuple[list[int], dict[str, Life]]:
+        return [100], {"ours": Life(steps=[100 + seed]), "naive": Life(steps=[200])}
+
+    monkeypatch.setattr(lasting_plasticity, "live", fake)
+    length = Length(phases=30, phase_steps=500, judged_phases=1, newborns=1, seeds=(0, 10))
+    result = measure(length)
+    assert (result.ours, result.peers) == (pytest.approx(1.05), {"naive": 2.0})
+    assert result.details["note"] == "Ours by seed: 1.00, 1.10."
+    assert "after 15,000 steps" in result.measures

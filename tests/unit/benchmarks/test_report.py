@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.report import bound_of, read, section
+from benchmarks.__main__ import discover
+from benchmarks.report import INTO, STORED, bound_of, head, main, measured, read, section, without_figure
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def figure(name: str, ours: float | None, **more: Any) -> dict[str, Any]:
@@ -23,12 +26,63 @@ def test_a_later_figure_takes_the_place_of_an_earlier(tmp_path: Path) -> None:
     first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     first.write_text("Sat\n" + json.dumps(figure("start.help", 0.4)) + "\n", encoding="utf-8")
     second.write_text(json.dumps(figure("start.help", 0.2)) + "\n\n", encoding="utf-8")
-    assert read([first, second])["start.help"]["ours"] == 0.2
+    assert [each["ours"] for each in read([first, second])] == [0.2]
+
+
+def test_a_benchmark_measured_anew_replaces_all_its_figures(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    stored = [figure("start.help", 0.4), figure("start.gone", 1.0), figure("other", 3.0)]
+    first.write_text("".join(json.dumps(each) + "\n" for each in stored), encoding="utf-8")
+    second.write_text(json.dumps(figure("start.help", 0.2)) + "\n", encoding="utf-8")
+    assert [(each["name"], each["ours"]) for each in read([first, second])] == [
+        ("other", 3.0),
+        ("start.help", 0.2),
+    ]
+
+
+def test_the_report_fails_while_a_benchmark_has_no_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results.jsonl"
+    others = [name for name in discover() if name != "curious_mix"]
+    results.write_text("".join(json.dumps(figure(name, 1.0)) + "\n" for name in others), encoding="utf-8")
+    assert main([str(results), "--into", str(tmp_path / "page")]) == 1
+    assert "No figure for curious_mix," in capsys.readouterr().err
+    assert not (tmp_path / "page").exists()
+
+
+def test_the_stored_figures_cover_every_benchmark_and_are_those_of_the_page() -> None:
+    figures = read([INTO / STORED])
+    assert without_figure(discover(), figures) == []
+    page = (INTO / "README.md").read_text(encoding="utf-8")
+    assert page.startswith(head(figures))
+    for each in figures:
+        assert f"| {each['measures']} | {measured(each)} |" in page
+
+
+def test_a_miss_is_a_miss_at_the_top_too() -> None:
+    figures = [figure("a", 0.7, holds=False), figure("b", 0.3)]
+    top = head(figures)
+    assert "Missed: 1 of 2 targets." in top
+    assert "- [a](#a), time: **0.7** s, target ≤ 0.5 s" in top
+    assert "Missed" not in head(figures[1:])
+
+
+def test_a_target_on_the_ratio_shows_the_ratio() -> None:
+    assert measured(figure("a", 3.0, ratio=1.5, target="≤ 1 × best peer")) == "**3** s (× 1.5)"
+    assert measured(figure("a", 3.0, ratio=1.5)) == "**3** s"
+
+
+def test_a_peer_that_was_left_out_is_named_with_the_reason() -> None:
+    text = section(
+        "start", [figure("start", 0.25, details={"skipped": {"zpaq": "not installed"}, "note": "Mind."})]
+    )
+    assert text.endswith("|\n\nMind.\n\nLeft out: zpaq (not installed).\n")
 
 
 def test_a_section_names_command_peers_and_verdict() -> None:
     text = section("start", [figure("start.help", 0.25), figure("start.first", None, holds=False)])
     assert "`python -m benchmarks start`" in text
     assert "| time | **0.25** s | torch 2; xz – | ≤ 0.5 s | yes |" in text
-    assert "| time | **–** s | torch 2; xz – | ≤ 0.5 s | no |" in text
+    assert "| time | **–** s | torch 2; xz – | ≤ 0.5 s | **missed** |" in text
     assert bound_of(figure("x", 1.0)) == 0.5
