@@ -30,7 +30,7 @@ from brain.memory.forgetting import Track
 from daemon.config.loading import resolve_config
 from daemon.config.tree import StreamConfig
 from daemon.protocol import RunState
-from daemon.streams import ExperienceStream
+from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes, reading_lanes
 from daemon.trainer.loop import Ending
 
