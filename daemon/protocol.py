@@ -1,7 +1,6 @@
-"""What supervisor and trainer say to each other over their one duplex pipe.
+"""What supervisor and trainer say to each other: the trainer's form of daemon.child_protocol.
 
 Down: Command. Up: Ready once, Report at most ten times a second, Outcome for every command, Goodbye once.
-A closed pipe means the other side is gone: a trainer that reads it saves and exits.
 """
 
 from __future__ import annotations
@@ -9,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from daemon.child_protocol import ChildGoodbye, ChildOrder, ChildReady
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,13 +38,12 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainerOrder:
-    """All a trainer needs to begin: handed over when it is spawned.
+class TrainerOrder(ChildOrder):
+    """All a trainer needs to begin.
 
     Attributes:
         home: the home folder.
         run_id: text id of the run, also the name of its folder under `replay/`.
-        session: number of this life of the trainer within the run, from 1.
         config: the resolved RunConfig as a JSON-able dict.
         checkpoint: directory or `.pt` file to resume; None starts anew.
         fall_back: try older checkpoints of the run when it is damaged.
@@ -55,13 +55,17 @@ class TrainerOrder:
 
     home: Path
     run_id: str
-    session: int
     config: dict[str, Any]
     checkpoint: Path | None = None
     fall_back: bool = True
     newest: bool = False
     fork_of: str | None = None
     limits_from_checkpoint: bool = False
+
+    @property
+    def subject(self) -> str:
+        """The run."""
+        return self.run_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +94,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ready:
+class Ready(ChildReady):
     """The trainer has built or loaded its brain and is about to take its first step."""
 
     pid: int
@@ -134,25 +138,18 @@ class Report:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Goodbye:
-    """The trainer's last word.
+class Goodbye(ChildGoodbye):
+    """The trainer's last message; its `state` is stopped, finished, paused or crashed.
 
     Attributes:
-        state: stopped, finished, paused (too many roll-backs leave it alive instead) or crashed.
-        exit_code: of the process.
         checkpoint: name of the newest checkpoint; the final one, unless `error` says why there is none.
-        error: one line, when crashed, or when the last save failed.
-        restartable: False for a mistake of the user's (wrong config, no checkpoint), where a restart cannot help.
         begun: False when the session came to no step and knows no totals: the run stands where it stood.
     """
 
-    state: str
     step: int
     samples: int
     training_seconds: float
     checkpoint: str | None
-    error: str | None = None
-    restartable: bool = True
     begun: bool = True
 
 

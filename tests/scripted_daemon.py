@@ -14,5 +14,5 @@ from tests.unit.daemon.supervisor.stage import quick_life
 
 if __name__ == "__main__":
     vars(daemon.cli.detaching)["PROGRAM"] = "tests.scripted_daemon"
-    vars(daemon.supervisor.daemon)["LifeSettings"] = quick_life
+    vars(daemon.supervisor.daemon)["trainer_life"] = quick_life
     sys.exit(main())

@@ -16,7 +16,6 @@ from daemon.protocol import RunState
 from daemon.supervisor.audiences.log_file import problems_logged
 from daemon.supervisor.audiences.threaded import ThreadedAudience, ThreadedListener
 from daemon.supervisor.audiences.training_log import TrainingLog
-from daemon.supervisor.children.life import LifeSettings
 from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import Clock, SystemClock
 from daemon.supervisor.deleting import finish_deletions
@@ -34,6 +33,7 @@ from daemon.supervisor.requests import ResumeRequest, StartRequest
 from daemon.supervisor.signals import ending
 from daemon.supervisor.supervisor import Supervisor
 from daemon.supervisor.tidying import Tidier
+from daemon.supervisor.trainers import trainer_life
 
 if TYPE_CHECKING:
     import socket
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from daemon.public_url import PublicUrl
     from daemon.schedule.diary import Diary
     from daemon.supervisor.audiences.audience import Listener
+    from daemon.supervisor.children.life import LifeSettings
 
 GRACE_SECONDS = 120.0
 EXIT_SECOND_SIGNAL = 130
@@ -89,7 +90,7 @@ class Daemon:
         self._listener = listener
         self._public_url = public_url
         self._allowed_hosts = allowed_hosts
-        self._life = life or LifeSettings()
+        self._life = life or trainer_life()
         self._grace_seconds = grace_seconds
         self._clock = clock or SystemClock()
         self.view: ThreadedListener | None = None

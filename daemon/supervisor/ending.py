@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from daemon.orders import Stop
-    from daemon.supervisor.children.life import TrainerLife
     from daemon.supervisor.live_run import LiveRun
     from daemon.supervisor.operations import Operation, Operations
-    from daemon.supervisor.trainers import Newsroom
+    from daemon.supervisor.trainers import Newsroom, TrainerLife
 
 # Of the daemon's grace time, this share goes into tries to save; the rest is for the trainer to end in.
 SAVING_SHARE = 0.8
@@ -43,7 +42,7 @@ class Stops:
         lives = list(lives)
         stop = StopForGood(reason=reason[:MAX_REASON], within_seconds=grace_seconds * SAVING_SHARE)
         for life in lives:
-            self._send(self._newsroom.runs[life.run], life, stop)
+            self._send(self._newsroom.runs[life.subject], life, stop)
         await asyncio.gather(*(happens(life.ended, grace_seconds) for life in lives))
         for life in lives:
             if not life.ended.is_set():

@@ -12,13 +12,12 @@ from daemon.config.upgrades import config_to_dict
 from daemon.errors import ConflictError, NotFoundError, TrainerLostError
 from daemon.orders import Feed, Stop
 from daemon.protocol import Command, RunState, TrainerOrder
-from daemon.supervisor.children.life import LifeSettings, TrainerLife
 from daemon.supervisor.clock import Clock, SystemClock
 from daemon.supervisor.ending import Stops
 from daemon.supervisor.live_run import LiveRun
 from daemon.supervisor.operations import Operation, Operations, wait_for
 from daemon.supervisor.run_queue import RunQueue
-from daemon.supervisor.trainers import Newsroom
+from daemon.supervisor.trainers import TRAINER, Newsroom, TrainerLife, trainer_life
 from daemon.system.escaping import typeable
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from daemon.orders import Generate, Order, ViewGrowth
     from daemon.schedule.diary import Diary
     from daemon.supervisor.audiences.audience import Audience
+    from daemon.supervisor.children.life import LifeSettings
     from daemon.supervisor.ledger import Ledger
     from daemon.supervisor.requests import ResumeRequest, StartRequest
 
@@ -58,7 +58,7 @@ class Supervisor:
         self.clock = clock or SystemClock()
         self.operations = Operations(self.clock, self._on_operation)
         self.newsroom = Newsroom(ledger, self.operations, self.clock, on_ended=self._begin_queued)
-        self._life_settings = life or LifeSettings()
+        self._life_settings = life or trainer_life()
         self._max_active_runs = max_active_runs
         self._queue = RunQueue()
         self._stops = Stops(self.newsroom, self.operations)
@@ -218,6 +218,7 @@ class Supervisor:
             return
         life = TrainerLife(
             order,
+            TRAINER,
             observer=self.newsroom,
             settings=self._life_settings,
             clock=self.clock,
@@ -244,7 +245,7 @@ class Supervisor:
         life = self._life_for(run, action)
         if isinstance(order, Stop):
             return self._stops.order(run, life, order)
-        life.require_trainer()
+        life.require_child()
         operation = self.operations.open(run.id, action)
         life.send(Command(id=operation.id, order=order))
         if action in ASKED_FIRST:
@@ -276,7 +277,7 @@ class Supervisor:
         """As `act`, for actions that only a trainer with a brain can do."""
         run = await self.run(run_id)
         life = self._life_for(run, order.action)
-        life.require_trainer()
+        life.require_child()
         operation = self.operations.open(run.id, order.action)
         life.send(Command(id=operation.id, order=order))
         return operation

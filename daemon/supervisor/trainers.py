@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from daemon.events import AlarmAcknowledged, Event, StateChanged, TrainerLost
-from daemon.protocol import Goodbye, Outcome, Ready, Report, RunState
+from daemon.protocol import Goodbye, Outcome, Ready, Report, RunState, TrainerOrder
 from daemon.supervisor.active_alarms import Alarms
 from daemon.supervisor.audiences.dispatcher import Dispatcher
+from daemon.supervisor.children.life import ChildKind, ChildLife, LifeSettings
 from daemon.supervisor.ending import lost, pending_stops, refused
 from daemon.supervisor.live_run import LiveRun, finite
 
@@ -17,13 +19,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon.supervisor.children.life import TrainerLife
     from daemon.supervisor.clock import Clock
     from daemon.supervisor.found_checkpoint import FoundCheckpoint
     from daemon.supervisor.ledger import Ledger
     from daemon.supervisor.operations import Operation, Operations
 
 logger = logging.getLogger(__name__)
+
+Message = Ready | Report | Outcome
+TrainerLife = ChildLife[TrainerOrder, Message, Goodbye]
+TRAINER: ChildKind[TrainerOrder, Message, Goodbye] = ChildKind(
+    noun="trainer", messages=(Ready, Report, Outcome), goodbye=Goodbye
+)
+
+
+def trainer_life() -> LifeSettings:
+    """How trainers are kept alive, unless a test has it otherwise."""
+    return LifeSettings(entry="daemon.trainer.process:trainer_main")
 
 
 class Newsroom:
@@ -46,17 +58,27 @@ class Newsroom:
         self._clock = clock
         self._on_ended = on_ended
 
-    # -- LifeObserver ----------------------------------------------------------------------------------------
+    # -- ChildObserver ---------------------------------------------------------------------------------------
 
-    def on_session(self, run: str, session: int) -> None:
+    def on_spawn(self, order: TrainerOrder) -> None:
         """A trainer is being spawned."""
-        live = self.runs[run]
-        live.session = session
+        live = self.runs[order.run_id]
+        live.session = order.session
         live.started_at = live.started_at or self._clock.now()
         self._ledger.save(live)
         self._tell_run(live)
 
-    def on_ready(self, run: str, ready: Ready) -> None:
+    def on_message(self, subject: str, message: Message) -> None:
+        """A trainer sent something."""
+        match message:
+            case Report():
+                self._on_report(subject, message)
+            case Outcome():
+                self._on_outcome(message)
+            case Ready():
+                self._on_ready(subject, message)
+
+    def _on_ready(self, run: str, ready: Ready) -> None:
         """A trainer is about to learn."""
         live = self.runs[run]
         live.apply_ready(ready)
@@ -66,7 +88,7 @@ class Newsroom:
         for record in self.alarms.begin_session(live, ready.alarms):
             self._add_record(live, record)
 
-    def on_report(self, run: str, report: Report) -> None:
+    def _on_report(self, run: str, report: Report) -> None:
         """A trainer learned: store it, remember the newest, tell everybody."""
         live = self.runs[run]
         degraded_before = live.degraded
@@ -82,7 +104,7 @@ class Newsroom:
             self._tell_run(live)
         self.audiences.on_delta(delta_of(live, report))
 
-    def on_outcome(self, outcome: Outcome) -> None:
+    def _on_outcome(self, outcome: Outcome) -> None:
         """A trainer obeyed or refused; one that refuses to stop goes on."""
         operation = self._operations.get(outcome.id)
         if operation is None or operation.run is None or operation.action != "stop" or outcome.ok:
@@ -91,21 +113,22 @@ class Newsroom:
         run = self.runs[operation.run]
         self._operations.settle(refused(outcome, run))
         if run.id in self.lives and not pending_stops(self._operations, run.id):
-            self.lives[run.id].learn_on()
+            self.lives[run.id].keep_going()
             self.change_state(run, RunState(outcome.result["state"]), str(outcome.error))
 
-    def on_lost(self, run: str, event: TrainerLost) -> None:
+    def on_death(self, subject: str, reason: str, restart_seconds: float | None) -> None:
         """A trainer died."""
-        live = self.runs[run]
-        self._ledger.end_session(live, "lost", event.reason)
-        self.add_event(live, event)
-        words = f"the trainer was lost ({event.reason})"
-        self._operations.fail_pending(run, words, but=pending_stops(self._operations, run))
-        if event.restart_seconds is not None and live.state is not RunState.STOPPING:
-            self.change_state(live, RunState.STARTING, event.message)
+        run, event = self.runs[subject], TrainerLost(reason=reason, restart_seconds=restart_seconds)
+        self._ledger.end_session(run, "lost", reason)
+        self.add_event(run, event)
+        error = f"the trainer was lost ({reason})"
+        self._operations.fail_pending(subject, error, but=pending_stops(self._operations, subject))
+        if restart_seconds is not None and run.state is not RunState.STOPPING:
+            self.change_state(run, RunState.STARTING, event.message)
 
-    def on_end(self, run: str, goodbye: Goodbye | None, reason: str) -> None:
-        """The run has no trainer any more."""
+    def on_end(self, subject: str, goodbye: Goodbye | None, reason: str) -> None:
+        """The run has no trainer any more; without a goodbye it has crashed, or stopped if that was wanted."""
+        run = subject
         live = self.runs[run]
         del self.lives[run]
         asked_to_stop = live.state is RunState.STOPPING
@@ -133,9 +156,9 @@ class Newsroom:
         self._operations.fail_pending(run, f"the run ended first ({state})")
         self._on_ended()
 
-    def newest_checkpoint(self, run: str) -> Path | None:
-        """Where a restart goes on."""
-        return self._ledger.newest_checkpoint_path(run)
+    def next_order(self, order: TrainerOrder) -> TrainerOrder:
+        """The same run, a new session, from the newest checkpoint it has committed itself."""
+        return restarted(order, self._ledger.newest_checkpoint_path(order.run_id))
 
     # -- news ------------------------------------------------------------------------------------------------
 
@@ -232,6 +255,22 @@ class Newsroom:
 
     def _tell_run(self, run: LiveRun) -> None:
         self.audiences.on_run(run.view(full=False))
+
+
+def restarted(order: TrainerOrder, checkpoint: Path | None) -> TrainerOrder:
+    """The order after a trainer's death; without a checkpoint of the run's own it begins as the first time."""
+    if checkpoint is None:
+        return replace(order, session=order.session + 1)
+    return replace(
+        order,
+        session=order.session + 1,
+        checkpoint=checkpoint,
+        fork_of=None,
+        fall_back=True,
+        newest=True,
+        # Until it has saved one of its own, the limits it was resumed with are in the order alone.
+        limits_from_checkpoint=order.limits_from_checkpoint or checkpoint != order.checkpoint,
+    )
 
 
 def delta_of(run: LiveRun, report: Report) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from daemon.streams import decoding
 from daemon.streams.decoding import DecodedCache
 from daemon.streams.encodings import classify
 from daemon.supervisor.audiences.training_log import TrainingLog
-from daemon.supervisor.children.process import last_words
+from daemon.supervisor.children.process import last_line
 from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import SystemClock
 from daemon.supervisor.tidying import Tidier
@@ -191,7 +191,7 @@ async def test_a_log_that_a_child_writes_is_cut_in_place(tmp_path: Path) -> None
     child.communicate()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["daemon.log", "daemon.log.1", "daemon.log.2"]
     assert log.read_bytes().startswith(b"x" * 999 + b"\n")
-    assert last_words(log, 10**9) == "x" * 300  # a life that began before the cut has its last words still
+    assert last_line(log, 10**9) == "x" * 300  # a life that began before the cut has its last line still
 
 
 @pytest.mark.fault(

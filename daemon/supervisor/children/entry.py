@@ -1,4 +1,4 @@
-"""First steps of the spawned process, before the trainer's own code is imported. Imports no torch."""
+"""First steps of a spawned child, before its own code is imported. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,34 +8,28 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from daemon.protocol import Goodbye, RunState
+from daemon.child_protocol import CRASHED, ChildGoodbye
 from daemon.system.printer import Printer
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
-    from daemon.protocol import TrainerOrder
-
-TRAINER = "daemon.trainer.process:trainer_main"
+    from daemon.child_protocol import ChildOrder
 
 
-def enter(entry: str, order: TrainerOrder, connection: Connection, log_path: Path) -> None:
-    """Send all output to `log_path`, go deaf to the terminal, then call `entry` (`module:function`)."""
+def enter(entry: str, order: ChildOrder, connection: Connection, log_path: Path) -> None:
+    """Send all output to `log_path`, ignore the terminal's signals, then call `entry` (`module:function`)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":
-        # A closed terminal must not kill a trainer that is about to save.
+        # A closed terminal must not kill a child that is about to save.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         redirect_output(log_path)
     except OSError as error:
         why = f"its log cannot be written: {error.strerror} ({log_path})"
-        connection.send(
-            Goodbye(
-                state=RunState.CRASHED, step=0, samples=0, training_seconds=0.0, checkpoint=None, error=why
-            )
-        )
+        connection.send(ChildGoodbye(state=CRASHED, error=why))
         sys.exit(1)
     module, _, function = entry.partition(":")
     getattr(importlib.import_module(module), function)(order, connection)

@@ -1,18 +1,20 @@
-"""The lives of one run's trainers: spawn, listen, notice death, go on from the last good checkpoint."""
+"""The lives of one piece of work's children: spawn, read, notice death, start the next.
+
+Nothing here knows what a child does. A kind of child says what its messages are (`ChildKind`), where the next one
+begins and what its messages mean (`ChildObserver`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from daemon.child_protocol import ChildGoodbye, ChildOrder, ChildReady
 from daemon.errors import ConflictError
-from daemon.events import TrainerLost
-from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
-from daemon.supervisor.children.entry import TRAINER
-from daemon.supervisor.children.process import Death, TrainerProcess, says
+from daemon.supervisor.children.process import ChildProcess, Death, cause_of
 from daemon.supervisor.children.restart import RestartPolicy
 from daemon.system.patience import slices
 
@@ -25,74 +27,91 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Order = TypeVar("Order", bound=ChildOrder)
+Message = TypeVar("Message")
+Message_contra = TypeVar("Message_contra", contravariant=True)
+Goodbye = TypeVar("Goodbye", bound=ChildGoodbye)
+Goodbye_contra = TypeVar("Goodbye_contra", bound=ChildGoodbye, contravariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChildKind(Generic[Order, Message, Goodbye]):
+    """A kind of child, by what it is called and what it sends.
+
+    Attributes:
+        noun: what a person calls it.
+        messages: what it may send, beside a goodbye; anything else counts as a heartbeat and nothing more.
+        goodbye: its last message.
+    """
+
+    noun: str
+    messages: tuple[type[Message], ...]
+    goodbye: type[Goodbye]
+
 
 @dataclass(frozen=True, kw_only=True)
 class LifeSettings:
-    """How patient the supervisor is.
+    """How a child is started, and how patient the supervisor is with it.
 
     Attributes:
-        entry: `module:function` a trainer begins with.
-        silence_seconds: a trainer that says nothing for so long is killed; counts as death. Here and below, time
+        entry: `module:function` a child begins with; it is called with its order and its end of the pipe.
+        silence_seconds: a child that sends nothing for so long is killed; counts as death. Here and below, time
             in which the supervisor stood still itself does not count.
         loading_seconds: the same, before it is ready: reading a large checkpoint or source takes its time.
-        linger_seconds: time to end in, after the last word.
-        restart: a new policy for each run.
+        linger_seconds: time to end in, after the goodbye.
+        restart: a new policy for each piece of work.
     """
 
-    entry: str = TRAINER
+    entry: str
     silence_seconds: float = 120.0
     loading_seconds: float = 900.0
     linger_seconds: float = 60.0
     restart: Callable[[], RestartPolicy] = field(default=RestartPolicy)
 
 
-class LifeObserver(Protocol):
-    """Told what a run's trainers do, in the event loop."""
+class ChildObserver(Protocol[Order, Message_contra, Goodbye_contra]):
+    """Notified of what the children of one piece of work do, in the event loop."""
 
-    def on_session(self, run: str, session: int) -> None:
-        """A trainer is being spawned."""
+    def on_spawn(self, order: Order) -> None:
+        """A child is being spawned."""
 
-    def on_ready(self, run: str, ready: Ready) -> None:
-        """It is about to learn."""
+    def on_message(self, subject: str, message: Message_contra) -> None:
+        """It sent something that is no goodbye."""
 
-    def on_report(self, run: str, report: Report) -> None:
-        """It learned."""
+    def on_death(self, subject: str, reason: str, restart_seconds: float | None) -> None:
+        """It died; the next one starts in so many seconds, None: none does."""
 
-    def on_outcome(self, outcome: Outcome) -> None:
-        """It obeyed or refused a command."""
+    def on_end(self, subject: str, goodbye: Goodbye_contra | None, reason: str) -> None:
+        """No further child is started; without a goodbye the last one died, or was ended by hand between two lives."""
 
-    def on_lost(self, run: str, event: TrainerLost) -> None:
-        """It died; `restart_seconds` says whether another follows."""
-
-    def on_end(self, run: str, goodbye: Goodbye | None, reason: str) -> None:
-        """No further trainer will be started; without a goodbye the run has crashed, or stopped if that was wanted."""
-
-    def newest_checkpoint(self, run: str) -> Path | None:
-        """The last good checkpoint of the run, to start again from."""
+    def next_order(self, order: Order) -> Order:
+        """What the child after the one of this order begins with."""
 
 
-class TrainerLife:
-    """Keeps a run learning through the deaths of its trainers."""
+class ChildLife(Generic[Order, Message, Goodbye]):
+    """Keeps one piece of work going through the deaths of its children."""
 
     def __init__(
         self,
-        order: TrainerOrder,
+        order: Order,
+        kind: ChildKind[Order, Message, Goodbye],
         *,
-        observer: LifeObserver,
+        observer: ChildObserver[Order, Message, Goodbye],
         settings: LifeSettings,
         clock: Clock,
         log_path: Path,
     ) -> None:
-        self.run = order.run_id
+        self.subject = order.subject
         self._order = order
+        self._kind = kind
         self._observer = observer
         self._settings = settings
         self._clock = clock
         self._log_path = log_path
         self._policy = settings.restart()
-        self._trainer: TrainerProcess | None = None
-        self._goodbye: Goodbye | None = None
-        self._num_heard = 0
+        self._child: ChildProcess | None = None
+        self._goodbye: ChildGoodbye | None = None
+        self._num_messages = 0
         self._silent_for: float | None = None
         self._ready = False
         self._killed_for: str | None = None
@@ -104,20 +123,21 @@ class TrainerLife:
 
     @property
     def pid(self) -> int | None:
-        """Of the trainer that lives now."""
-        return self._trainer.pid if self._trainer else None
+        """Of the child that lives now."""
+        return self._child.pid if self._child else None
 
     @property
     def between_lives(self) -> bool:
-        """The trainer is dead and the next one is not started yet."""
+        """The child is dead and the next one is not started yet."""
         return self._waiting is not None
 
     def begin(self) -> None:
-        """Spawn a trainer for the order as it stands; what keeps it from starting counts as its death."""
+        """Spawn a child for the order as it stands; what keeps it from starting counts as its death."""
         self._waiting = None
         self._goodbye, self._silent_for, self._ready = None, None, False
-        self._trainer = TrainerProcess(
+        self._child = ChildProcess(
             self._order,
+            noun=self._kind.noun,
             entry=self._settings.entry,
             log_path=self._log_path,
             on_message=self._on_message,
@@ -125,42 +145,95 @@ class TrainerLife:
             linger_seconds=self._settings.linger_seconds,
         )
         loop = asyncio.get_running_loop()
-        self._spawning = loop.create_task(self._spawn(self._trainer))
-        self._watch = loop.create_task(self._watch_silence(self._trainer))
-        self._observer.on_session(self.run, self._order.session)
+        self._spawning = loop.create_task(self._spawn(self._child))
+        self._watch = loop.create_task(self._watch_silence(self._child))
+        self._observer.on_spawn(self._order)
 
-    async def _spawn(self, trainer: TrainerProcess) -> None:
+    async def _spawn(self, child: ChildProcess) -> None:
         try:
-            await trainer.start()
+            await child.start()
         except Exception as error:
-            logger.warning("a trainer of %s could not be started", self.run, exc_info=True)
-            self._on_death(Death(unborn=says(error)))
+            logger.warning("a %s of %s could not be started", self._kind.noun, self.subject, exc_info=True)
+            self._on_death(Death(not_started=cause_of(error)))
 
-    def require_trainer(self) -> None:
-        """Between two lives of its trainer a run can only be stopped.
+    def require_child(self) -> None:
+        """Between two lives the work can only be stopped.
 
         Raises:
-            ConflictError: there is no trainer at this moment.
+            ConflictError: there is no child at this moment.
         """
         if self.between_lives:
-            raise ConflictError(f"{self.run} has no trainer at this moment; try again in a minute")
+            raise ConflictError(
+                f"{self.subject} has no {self._kind.noun} at this moment; try again in a minute"
+            )
 
-    def send(self, command: Command) -> None:
-        """Pass a command down the pipe of the living trainer."""
-        assert self._trainer is not None
-        self._trainer.send(command)
+    def send(self, command: object) -> None:
+        """Pass a command down the pipe of the living child."""
+        assert self._child is not None
+        self._child.send(command)
 
-    def stop(self, command: Command) -> None:
-        """Order the end: whatever becomes of this trainer, no other follows, unless it refuses (`learn_on`)."""
+    def stop(self, command: object) -> None:
+        """Order the end: whatever becomes of this child, no other follows, unless it refuses (`keep_going`)."""
         self._giving_up = True
         if self._waiting is None:
             self.send(command)
         else:
-            self._end_between_lives("stopped before the next trainer was started")
+            self._end_between_lives(f"stopped before the next {self._kind.noun} was started")
 
-    def learn_on(self) -> None:
-        """The trainer has refused to stop: should it die, another follows again."""
+    def keep_going(self) -> None:
+        """The child has refused to stop: should it die, another follows again."""
         self._giving_up = self._killed_for is not None
+
+    def kill(self) -> None:
+        """End it all now; what the child saved last stays."""
+        self._killed_for = "ended at once, without a last save"
+        self._giving_up = True
+        if self._waiting is not None:
+            self._end_between_lives(self._killed_for)
+        elif self._child is not None:
+            self._child.kill()
+
+    def _on_message(self, message: Any) -> None:
+        self._num_messages += 1
+        self._ready = self._ready or isinstance(message, ChildReady)
+        if isinstance(message, ChildGoodbye):
+            self._goodbye = message
+        elif isinstance(message, self._kind.messages):
+            self._observer.on_message(self.subject, message)
+
+    def _on_death(self, death: Death) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        self._child = None
+        goodbye = self._goodbye
+        if isinstance(goodbye, self._kind.goodbye) and goodbye.final:
+            self._end(goodbye, goodbye.error or "")
+            return
+        reason = self._why(death)
+        wait_seconds = None if self._giving_up else self._policy.after_death(self._clock.monotonic())
+        with self._whatever_happens():
+            self._observer.on_death(self.subject, reason, wait_seconds)
+        if wait_seconds is None:
+            self._end(None, reason if self._killed_for is not None else self._last_death(reason))
+            return
+        with self._whatever_happens():
+            self._order = self._observer.next_order(self._order)
+        self._waiting = asyncio.get_running_loop().call_later(wait_seconds, self.begin)
+
+    def _why(self, death: Death) -> str:
+        if self._killed_for is not None:  # by us: its signal would point to a fault it never had
+            return self._killed_for
+        if self._silent_for is not None:
+            return f"silent for {self._silent_for:.0f} s"
+        return (self._goodbye.error if self._goodbye else None) or death.reason
+
+    def _last_death(self, reason: str) -> str:
+        noun = self._kind.noun
+        return (
+            f"the {noun} died while stopping: {reason}"
+            if self._giving_up
+            else f"{noun} died too often; last: {reason}"
+        )
 
     def _end_between_lives(self, reason: str) -> None:
         assert self._waiting is not None
@@ -168,99 +241,29 @@ class TrainerLife:
         self._waiting = None
         self._end(None, reason)
 
-    def kill(self) -> None:
-        """End it all now; the last good checkpoint stays."""
-        self._killed_for = "ended at once, without a last save"
-        self._giving_up = True
-        if self._waiting is not None:
-            self._end_between_lives(self._killed_for)
-        elif self._trainer is not None:
-            self._trainer.kill()
-
-    def _on_message(self, message: Any) -> None:
-        self._num_heard += 1
-        if isinstance(message, Report):
-            self._observer.on_report(self.run, message)
-        elif isinstance(message, Outcome):
-            self._observer.on_outcome(message)
-        elif isinstance(message, Ready):
-            self._ready = True
-            self._observer.on_ready(self.run, message)
-        elif isinstance(message, Goodbye):
-            self._goodbye = message
-
-    def _on_death(self, death: Death) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-        self._trainer = None
-        goodbye = self._goodbye
-        if goodbye is not None and (goodbye.state != "crashed" or not goodbye.restartable):
-            self._end(goodbye, goodbye.error or "")
-            return
-        reason = self._why(death)
-        wait_seconds = None if self._giving_up else self._policy.after_death(self._clock.monotonic())
-        with self._going_on():
-            self._observer.on_lost(self.run, TrainerLost(reason=reason, restart_seconds=wait_seconds))
-        if wait_seconds is None:
-            if self._killed_for is None:
-                died = (
-                    "the trainer died while stopping: "
-                    if self._giving_up
-                    else "trainer died too often; last: "
-                )
-                reason = died + reason
-            self._end(None, reason)
-            return
-        with self._going_on():
-            self._order = self._next_order()
-        self._waiting = asyncio.get_running_loop().call_later(wait_seconds, self.begin)
-
-    def _why(self, death: Death) -> str:
-        if self._killed_for is not None:  # by us: its signal would tell of a fault it never had
-            return self._killed_for
-        if self._silent_for is not None:
-            return f"silent for {self._silent_for:.0f} s"
-        return (self._goodbye.error if self._goodbye else None) or death.reason
-
-    def _next_order(self) -> TrainerOrder:
-        """The same run, a new session, from the newest checkpoint it has committed itself."""
-        checkpoint = self._observer.newest_checkpoint(self.run)
-        if checkpoint is None:  # nothing of its own yet: begin as the first time
-            return replace(self._order, session=self._order.session + 1)
-        return replace(
-            self._order,
-            session=self._order.session + 1,
-            checkpoint=checkpoint,
-            fork_of=None,
-            fall_back=True,
-            newest=True,
-            # Until it has saved one of its own, the limits it was resumed with are in the order alone.
-            limits_from_checkpoint=self._order.limits_from_checkpoint or checkpoint != self._order.checkpoint,
-        )
-
     def _end(self, goodbye: Goodbye | None, reason: str) -> None:
-        with self._going_on():
-            self._observer.on_end(self.run, goodbye, reason)
+        with self._whatever_happens():
+            self._observer.on_end(self.subject, goodbye, reason)
         self.ended.set()
 
     @contextlib.contextmanager
-    def _going_on(self) -> Iterator[None]:
-        """A fault of those who are told must not keep a run from its next trainer, or from its end."""
+    def _whatever_happens(self) -> Iterator[None]:
+        """A fault of the observer must not keep the work from its next child, or from its end."""
         try:
             yield
         except Exception:
-            logger.exception("the end of a trainer of %s could not be told", self.run)
+            logger.exception("the observer failed at the end of a %s of %s", self._kind.noun, self.subject)
 
-    async def _watch_silence(self, trainer: TrainerProcess) -> None:
-        """Kill a trainer that says nothing; while this process stands still nobody can hear it."""
+    async def _watch_silence(self, child: ChildProcess) -> None:
+        """Kill a child that sends nothing; while this process stands still nothing can be received."""
         while True:
-            num_heard, ready = self._num_heard, self._ready
+            num_messages, ready = self._num_messages, self._ready
             limit = self._settings.silence_seconds if ready else self._settings.loading_seconds
             for seconds in slices(limit, self._clock.monotonic):
                 await asyncio.sleep(seconds)
-                if self._num_heard != num_heard:
+                if self._num_messages != num_messages:
                     break
             else:
                 self._silent_for = limit
-                trainer.kill()
+                child.kill()
                 return

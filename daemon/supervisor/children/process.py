@@ -1,4 +1,4 @@
-"""One trainer process seen from outside: spawn it, talk to it, learn how it died."""
+"""One child process seen from outside: spawn it, exchange messages with it, find out how it died."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from daemon.supervisor.children import entry
+from daemon.supervisor.children.entry import enter
 from daemon.system.log_room import cut
 from daemon.system.patience import slices
 
@@ -25,33 +25,33 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
     from pathlib import Path
 
-    from daemon.protocol import Command, TrainerOrder
+    from daemon.child_protocol import ChildOrder
 
 logger = logging.getLogger(__name__)
 
 LOG_LIMIT_BYTES = 8 * 1024 * 1024
-LAST_WORDS_BYTES = 4096
+TAIL_BYTES = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class Death:
-    """How a trainer process ended.
+    """How a child process ended.
 
     Attributes:
         exit_code: of the process; negative is a signal's number.
-        last_words: last line it wrote to its log in this life.
-        unborn: why it could not even be started.
+        last_line: the line of its log, written in this life, that says most about its end.
+        not_started: why it could not even be started.
     """
 
     exit_code: int | None = None
-    last_words: str = ""
-    unborn: str | None = None
+    last_line: str = ""
+    not_started: str | None = None
 
     @property
     def reason(self) -> str:
         """One line for a person."""
-        if self.unborn is not None:
-            cause = f"it could not be started: {self.unborn}"
+        if self.not_started is not None:
+            cause = f"it could not be started: {self.not_started}"
         elif self.exit_code is None:
             cause = "it did not end"
         elif self.exit_code < 0:
@@ -59,7 +59,7 @@ class Death:
             cause = f"killed by {name}" + (", perhaps out of memory" if name == "SIGKILL" else "")
         else:
             cause = f"exit code {self.exit_code}"
-        return f"{cause}: {self.last_words}" if self.last_words else cause
+        return f"{cause}: {self.last_line}" if self.last_line else cause
 
 
 def signal_name(number: int) -> str:
@@ -70,21 +70,23 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-class TrainerProcess:
-    """A spawned trainer. All callbacks come in the event loop that was running at `start`."""
+class ChildProcess:
+    """A spawned child. All callbacks come in the event loop that was running at `start`."""
 
     def __init__(
         self,
-        order: TrainerOrder,
+        order: ChildOrder,
         *,
+        noun: str,
         entry: str,
         log_path: Path,
         on_message: Callable[[Any], None],
         on_death: Callable[[Death], None],
         linger_seconds: float = 60.0,
     ) -> None:
-        """`linger_seconds` is the time between a closed pipe and a kill."""
+        """`noun` is what a child of this kind is called; `linger_seconds` the time between a closed pipe and a kill."""
         self.order = order
+        self._noun = noun
         self._entry = entry
         self._log_path = log_path
         self._log_offset = 0
@@ -92,7 +94,7 @@ class TrainerProcess:
         self._on_death = on_death
         self._linger_seconds = linger_seconds
         self._process: BaseProcess | None = None
-        self._outbox: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._killed = False
 
@@ -123,23 +125,24 @@ class TrainerProcess:
             undo.callback(ours.close)
             with contextlib.closing(theirs):  # or the end of the pipe would never be seen
                 process = context.Process(
-                    target=entry.enter,
+                    target=enter,
                     args=(self._entry, self.order, theirs, self._log_path),
-                    name=f"synapsed-trainer-{self.order.run_id}",
+                    name=f"synapsed-{self._noun}-{self.order.subject}",
                     daemon=False,
                 )
                 with interrupts_held_back():
                     process.start()
             undo.callback(self._abandon, process)
             self._process = process
-            threading.Thread(target=self._speak, args=(ours,), name="trainer-writer", daemon=True).start()
+            self._serve("writer", self._write, ours)
             undo.callback(self._outbox.put, None)
-            threading.Thread(
-                target=self._listen, args=(process, ours), name="trainer-reader", daemon=True
-            ).start()
+            self._serve("reader", self._read, process, ours)
             undo.pop_all()
         if self._killed:
             self.kill()
+
+    def _serve(self, name: str, target: Callable[..., None], *arguments: object) -> None:
+        threading.Thread(target=target, args=arguments, name=f"{self._noun}-{name}", daemon=True).start()
 
     def _abandon(self, process: BaseProcess) -> None:
         self._process = None
@@ -147,8 +150,8 @@ class TrainerProcess:
         with contextlib.suppress(ValueError):  # it does not end
             process.close()
 
-    def send(self, command: Command) -> None:
-        """Hand a command over; never waits, even when the trainer does not read."""
+    def send(self, command: object) -> None:
+        """Hand a command over; never waits, even when the child does not read."""
         self._outbox.put(command)
 
     def kill(self) -> None:
@@ -159,7 +162,7 @@ class TrainerProcess:
             if process is not None and process.is_alive():
                 process.kill()
 
-    def _listen(self, process: BaseProcess, connection: Connection) -> None:
+    def _read(self, process: BaseProcess, connection: Connection) -> None:
         try:
             while True:
                 ready = multiprocessing.connection.wait([connection, process.sentinel])
@@ -168,8 +171,8 @@ class TrainerProcess:
                 self._post(self._on_message, connection.recv())
         except (EOFError, OSError):
             pass
-        except Exception:  # what it said cannot be understood: no good can come of it any more
-            logger.exception("the trainer of %s sent what is no message", self.order.run_id)
+        except Exception:  # its messages cannot be read: no good can come of it any more
+            logger.exception("the %s of %s sent what is no message", self._noun, self.order.subject)
             process.kill()
         for seconds in slices(self._linger_seconds):
             process.join(seconds)
@@ -179,10 +182,10 @@ class TrainerProcess:
         self._outbox.put(None)
         self._post(
             self._on_death,
-            Death(exit_code=process.exitcode, last_words=last_words(self._log_path, self._log_offset)),
+            Death(exit_code=process.exitcode, last_line=last_line(self._log_path, self._log_offset)),
         )
 
-    def _speak(self, connection: Connection) -> None:
+    def _write(self, connection: Connection) -> None:
         with contextlib.suppress(OSError, ValueError):
             while (command := self._outbox.get()) is not None:
                 connection.send(command)
@@ -192,7 +195,7 @@ class TrainerProcess:
 
     def _post(self, callback: Callable[[Any], None], value: Any) -> None:
         assert self._loop is not None
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to notify
             self._loop.call_soon_threadsafe(callback, value)
 
 
@@ -203,12 +206,12 @@ def end(process: BaseProcess) -> None:
         process.join(10.0)
 
 
-def says(error: Exception) -> str:
-    """What kept a trainer from starting, in one line.
+def cause_of(error: Exception) -> str:
+    """What kept a child from starting, in one line.
 
-    >>> says(OSError(28, "No space left on device", "/home/logs/trainer.log"))
+    >>> cause_of(OSError(28, "No space left on device", "/home/logs/trainer.log"))
     'No space left on device (/home/logs/trainer.log)'
-    >>> says(RuntimeError("can't start new thread"))
+    >>> cause_of(RuntimeError("can't start new thread"))
     "can't start new thread"
     """
     if isinstance(error, OSError) and error.strerror:
@@ -232,17 +235,17 @@ def interrupts_held_back() -> Iterator[None]:
 def rotate(log_path: Path) -> int:
     """Make room when the log is large; returns the size it starts from."""
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    cut(log_path, limit_bytes=LOG_LIMIT_BYTES, parts=1)  # in place: another trainer may write to it
+    cut(log_path, limit_bytes=LOG_LIMIT_BYTES, parts=1)  # in place: another child may write to it
     return log_path.stat().st_size if log_path.exists() else 0
 
 
-def last_words(log_path: Path, offset: int) -> str:
+def last_line(log_path: Path, offset: int) -> str:
     """The line written behind `offset` that says most: a fatal error, else the last one."""
     try:
         with log_path.open("rb") as file:
             end = file.seek(0, 2)
             # Cut in the meantime, it holds nothing but this life's.
-            file.seek(max(offset if offset <= end else 0, end - LAST_WORDS_BYTES))
+            file.seek(max(offset if offset <= end else 0, end - TAIL_BYTES))
             tail = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
