@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from brain.models.classifier.config import LearnerConfig, MLPConfig
 
 
+BATCH_SIZE = 10  # live examples
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """What is learned in one pass, and what it is tested on."""
@@ -145,7 +148,9 @@ def retrained(config: MLPConfig, keeper: OnlineLearner, *, seed: int, steps: int
 
 
 @torch.no_grad()
-def score(make: Callable[[int], Learner], tasks: Sequence[Task], *, seed: int, batch_size: int = 10) -> Score:
+def score(
+    make: Callable[[int], Learner], tasks: Sequence[Task], *, seed: int, batch_size: int = BATCH_SIZE
+) -> Score:
     """One pass over the tasks in order."""
     learner, draw = make(seed), torch.Generator().manual_seed(seed)
     best = [0.0] * len(tasks)

@@ -1,0 +1,59 @@
+"""Peers of the digits benchmarks with our number of updates and our activation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from benchmarks import permuted_digits, slowly_changing_regression, split_digits
+from benchmarks.continual import BATCH_SIZE, Online, Score, Task, mean_of, score, split_tasks
+from benchmarks.split_digits import MLP, OURS, judge_matched, matched
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def few(seed: int) -> list[Task]:
+    """The first two tasks, forty examples each."""
+    return [
+        Task(train=task.train.take(torch.arange(40)), test=task.test.take(torch.arange(20)))
+        for task in split_tasks(seed)[:2]
+    ]
+
+
+def own_score() -> Score:
+    return score(lambda seed: Online(OURS, seed=seed, sleep_every_samples=40), few(0), seed=0)
+
+
+def test_every_peer_makes_at_least_our_updates_by_our_activation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(split_digits, "RETRAIN_STEPS", 1)
+    monkeypatch.setattr(split_digits, "NUM_TRAIN", 80)
+    own = own_score()
+    assert own.updates_per_sample > OURS.memory.updates / BATCH_SIZE  # those of sleep count
+    makers = matched(OURS, [own])
+    for name, make in makers.items():
+        if not name.startswith("GDumb"):
+            learner = make(0)
+            assert isinstance(learner, Online)
+            assert learner.learner.config.mlp == MLP
+        assert score(make, few(0), seed=0).updates_per_sample >= own.updates_per_sample
+
+
+def test_the_row_is_judged_on_the_ratio_to_the_best_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(split_digits, "RETRAIN_STEPS", 1)
+    monkeypatch.setattr(split_digits, "NUM_TRAIN", 10)
+    own = own_score()
+    row = judge_matched("split_digits.x", "accuracy", OURS, [own], few, long=False, leave_out=("ER-ACE",))
+    assert row.target == "≥ 1 × best peer"
+    assert row.ours == mean_of([own], "accuracy")
+    assert not any(name.startswith("ER-ACE") for name in row.peers)
+    assert len(row.peers) == 4
+
+
+def test_matched_peers_have_our_activation() -> None:
+    for config in permuted_digits.MATCHED.values():
+        assert config.activation == permuted_digits.OURS.activation == "tanh"
+    tanh = [name for name in slowly_changing_regression.LEARNERS if "tanh" in name]
+    assert len(tanh) == 3
+    assert all(slowly_changing_regression.LEARNERS[name].activation == "tanh" for name in tanh)
