@@ -28,7 +28,8 @@ from brain.blocks.linear import initialize
 from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
 from brain.growth.config import GrowthConfig
-from brain.growth.operators import Growth, UnitTensors, inherit, widen
+from brain.growth.operators import Growth, inherit, widen
+from brain.growth.site import Site
 from brain.growth.plan import GrowthPlan, Newborns
 from brain.growth.signals import calibrated_scale, probe_sites
 from brain.models.tensors import copy_named
@@ -44,7 +45,7 @@ STEPS_AFTER, LAST_STEPS = 100, 10
 STEPS_BEFORE, STEPS_LONG = (100,), (50, 100, 500, 2000)
 SIZES = ((16, 4), (256, 26))
 ADAM = OptimizerConfig(learning_rate=1e-3, betas=(0.9, 0.999))
-SITE = UnitTensors(incoming=("mlp.into.weight",), outgoing=("mlp.out.weight",))
+SITE = Site(incoming=("mlp.into.weight",), outgoing=("mlp.out.weight",))
 DELTA_MAX, SPIKE_PERCENT_MAX, GRADIENT_MIN = 2e-6, 0.3, 0.5
 
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.growth.operators import Growth
-    from brain.growth.plan import Birth, GrowthPlan, GrowthSite
+    from brain.growth.plan import Birth, GrowthPlan
     from brain.growth.signals import SiteProbe
+    from brain.growth.site import Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +80,9 @@ class BrainState:
         learning: optimizer moments as `<parameter name>|<moment>`, slow weights as
             `average|<which>|<parameter name>`, first weights as `start|<parameter name>`, what is known of
             hidden units as `plasticity|<name>` and carried state as `carried|<name>`.
-        counters: JSON-able scalars (optimizer step, skipped steps, rate scale), and `frozen`, the names of weights
-            that were frozen by hand.
-        spec: JSON-able architecture: kind, config and growth so far; rebuilt from it before tensors load.
+        counters: JSON-able scalars: optimizer step, skipped steps, rate scale.
+        spec: JSON-able architecture: kind, config, growth so far, and `frozen`, the names of weights that were frozen
+            by hand; rebuilt from it before tensors load.
         tied: groups of tensor names that share storage.
     """
 
@@ -103,11 +104,17 @@ class Brain(Protocol):
 
     def generate(
         self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
-    ) -> Iterator[int]:
-        """Continue `prompt` byte by byte in constant memory; changes nothing, draws only from `generator`."""
+    ) -> Iterator[bytes]:
+        """Continue `prompt` in constant memory, a unit of the brain at a time; draws only from `generator`."""
 
     def state(self) -> BrainState:
         """References to the live tensors (no copies), and the counters."""
+
+    def adopt(self, stored: BrainState) -> tuple[BrainState, tuple[str, ...]]:
+        """A stored state of this architecture made to fit, and in words what of it begins anew; changes nothing.
+
+        What a brain keeps beside its weights differs with the settings it learns by.
+        """
 
     def load(self, state: BrainState) -> None:
         """Take over a state whose spec is this brain's.
@@ -147,7 +154,7 @@ class Observable(Protocol):
 class Growable(Protocol):
     """A brain that can grow without a change of what it says."""
 
-    def sites(self) -> Mapping[str, GrowthSite]:
+    def sites(self) -> Mapping[str, Site]:
         """Where units can be born, from input to output."""
 
     def grow(self, plan: GrowthPlan) -> Growth:
@@ -168,8 +175,8 @@ class Growable(Protocol):
 class Columnar(Protocol):
     """A growable brain beside which a whole column can be born; all that was there before is frozen then."""
 
-    def next_column(self) -> Birth:
-        """What the next column would bring, and what it would freeze."""
+    def next_column(self) -> Birth | None:
+        """What the next column would bring, and what it would freeze; None where none can be born."""
 
 
 @runtime_checkable
@@ -191,21 +198,24 @@ class Sleeper(Protocol):
     def dream(self, batch: Batch, *, rate_factor: float) -> StepReport:
         """One step of sleep: learn replayed rows at a share of the rate, taught by the stable average."""
 
-    def wearing_stable(self) -> AbstractContextManager[None]:
+    def stable_weights(self) -> AbstractContextManager[None]:
         """Score and generate with the stable average meanwhile; learning must wait."""
 
 
 class RowReader(Protocol):
-    """R rows read side by side, each from a state of its own; the brain itself is only looked at."""
+    """R rows read side by side, each from a state of its own; the brain itself is only looked at.
+
+    A unit is what the brain gives one distribution for: a byte, or a token of a vocabulary of V.
+    """
 
     def read(self, rows: Tensor) -> Tensor:
-        """Go on with uint8 rows (R, T); the logits (R, T, 256) are those before each byte was seen."""
+        """Go on with uint8 rows (R, T); the logits (R, S, V) are those before each unit was seen."""
 
     def predict(self) -> Tensor:
-        """Logits (R, 256) of the byte to come; `accept` follows."""
+        """Logits (R, V) of the unit to come; `accept` follows."""
 
-    def accept(self, byte: Tensor) -> None:
-        """Go on with int64 bytes (R,) after `predict`."""
+    def accept(self, unit: Tensor) -> None:
+        """Go on with int64 units (R,) after `predict`."""
 
     def fork(self, rows: Tensor) -> RowReader:
         """A reader of its own whose row i goes on from row rows[i] of this one; rows is int64 (R′,)."""

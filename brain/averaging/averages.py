@@ -19,7 +19,7 @@ PREFIX = "average|"
 
 
 class Averages:
-    """Running averages of every parameter, allocated once and written in place.
+    """Running averages of every parameter that learns, allocated once and written in place.
 
     The horizon grows with what was seen: in step t (from 0) an average keeps min(1 − 1/(t + 1), a) of itself,
     so it is the mean of all weights so far until that is longer than its own horizon. To spare memory traffic
@@ -31,7 +31,7 @@ class Averages:
 
     def __init__(self, network: nn.Module, config: AveragingConfig) -> None:
         self.config = config
-        self._weights = dict(network.named_parameters())
+        self._weights = {name: p for name, p in network.named_parameters() if p.requires_grad}
         whole: tuple[Which, ...] = ("plastic", "stable") if config.every_steps else ()
         self.slow: dict[Which, dict[str, Tensor]] = {
             which: {name: p.detach().clone() for name, p in self._weights.items()} for which in whole
@@ -53,8 +53,8 @@ class Averages:
         return num_followed
 
     @contextmanager
-    def worn(self, which: Which) -> Iterator[None]:
-        """Let the network have the slow weights meanwhile; nothing may learn."""
+    def swapped_in(self, which: Which) -> Iterator[None]:
+        """The network has the slow weights meanwhile; nothing may learn."""
         slow = self.slow[which]
         fast = {name: p.data for name, p in self._weights.items()}
         try:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from brain.blocks.linear import Linear
-from brain.blocks.mixer import Mixer, State
+from brain.blocks.mixer import Mixer, MixerOptions, State, mixers
 from brain.blocks.norm import rms_norm
 from brain.blocks.rope import Rope
 
@@ -60,12 +60,18 @@ def ring_attention(
     return mixed
 
 
+@mixers.register("attention", builds="brain.blocks.attention:WindowAttention")
 class WindowAttention(Mixer):
     """Each byte attends to itself and the `window` − 1 before it, across spans, never across a reset.
 
     State: keys (already turned) and values, each (R, heads, W, head size), a ring in which the byte at
     position p sits in slot p mod W. Order within the ring does not matter, so nothing is ever shifted.
     """
+
+    @classmethod
+    def of(cls, size: int, options: MixerOptions) -> Self:
+        """With its heads and its window."""
+        return cls(size, num_heads=options.num_heads, window=options.window)
 
     def __init__(self, size: int, *, num_heads: int, window: int) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from brain.blocks.convolution import WIDTH, CausalConv
 from brain.blocks.linear import Linear
-from brain.blocks.mixer import Mixer, State
+from brain.blocks.mixer import Mixer, MixerOptions, State, mixers
 from brain.blocks.scan import linear_scan
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def positive(x: Tensor) -> Tensor:
     return torch.sigmoid(x.clamp(max=0.0)) + functional.relu(x)
 
 
+@mixers.register("mingru", builds="brain.blocks.mingru:MinGRU")
 class MinGRU(Mixer):
     """h_t = (1 − z_t) h_{t−1} + z_t g(h̃_t) with z = σ(W_z u), h̃ = W_h u, u = conv4(x); y = W_o h.
 
@@ -40,9 +41,17 @@ class MinGRU(Mixer):
     feeds: ClassVar[tuple[str, ...]] = ("gate", "candidate")  # a row for each unit; `out` has a column
     unit_state: ClassVar[tuple[str, ...]] = ("hidden",)
 
+    has_units = True
+    @classmethod
+    def of(cls, size: int, options: MixerOptions) -> Self:
+        """As many hidden units as the stream is wide, unless told otherwise."""
+        hidden = size if options.hidden is None else options.hidden
+        return cls(size, hidden=hidden, born_hidden=options.born_hidden)
+
     def __init__(self, size: int, *, hidden: int, born_hidden: int | None = None) -> None:
         super().__init__()
         self.size, self.hidden = size, hidden
+        self.born_hidden = hidden if born_hidden is None else born_hidden
         self.conv = CausalConv(size)
         self.gate = Linear(size, hidden)
         self.candidate = Linear(size, hidden)

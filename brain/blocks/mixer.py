@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
+
+from brain.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +17,26 @@ if TYPE_CHECKING:
 
 State = dict[str, Tensor]
 
+mixers: Registry[Any] = Registry("mixer", ("brain.blocks",))
+"""Mixers by name; one registers itself where its class is written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixerOptions:
+    """What mixers can be told; each takes what concerns it.
+
+    Attributes:
+        num_heads: heads of attention.
+        window: positions that attention looks back on.
+        hidden: hidden units of a recurrent mixer; None: as many as its width.
+        born_hidden: those of them that were there from the start; None: all.
+    """
+
+    num_heads: int = 1
+    window: int = 256
+    hidden: int | None = None
+    born_hidden: int | None = None
+
 
 class Mixer(nn.Module):
     """Mixes positions of a row causally. A span of length one is a step; there is no second code path.
@@ -21,6 +44,14 @@ class Mixer(nn.Module):
     The state of R rows is a dict of tensors with R first, of constant size whatever has been read. `forward`
     reads the state of its rows and returns what changed; `commit` writes that into a state in place.
     """
+
+    has_units: ClassVar[bool] = False
+    """Whether its hidden units are a growth site, as `brain.blocks.units.UnitLayer` has them."""
+
+    @classmethod
+    def of(cls, size: int, options: MixerOptions) -> Self:
+        """A mixer of a stream of width `size`."""
+        raise NotImplementedError
 
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> State:
         """State of `rows` fresh rows; `dtype` is that of matrix products."""

@@ -47,7 +47,7 @@ class MLP(nn.Module):
         self, size: int, *, hidden: int, born_hidden: int | None = None, out_size: int | None = None
     ) -> None:
         super().__init__()
-        self.hidden = hidden
+        self.hidden, self.born_hidden = hidden, hidden if born_hidden is None else born_hidden
         self.into = Linear(size, hidden)
         self.out = Linear(hidden, out_size or size, zero=True, elders=born_hidden)
 

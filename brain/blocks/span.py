@@ -1,4 +1,7 @@
-"""A span: the stretch of a stream that one forward pass covers, and what all mixers share about it."""
+"""A span: the stretch of a stream that one forward pass covers, and what all mixers share about it.
+
+Shapes: B rows, T positions.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,28 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """Where B rows stand in their streams, and how many bytes of each are read now.
+    """Where B rows stand in their streams, and how many symbols of each are read now.
 
     Attributes:
-        position: int64 (B,), bytes read since the last reset; 0 marks a fresh row, whose state is not looked
-        at. length: T, positions of the span.
+        position: int64 (B,), symbols read since the last reset; 0 marks a fresh row, whose state is not looked at.
+        length: T, positions of the span.
         fresh_only: True when every row is fresh, so that no state need be gathered or attended to.
         dtype: precision of matrix products.
+        lengths: int64 (B,), positions of each row that count for its state, where a row that goes on is shorter
+            than the span; None where none is.
     """
 
     position: Tensor
     length: int
     fresh_only: bool = False
     dtype: torch.dtype = torch.float32
+    lengths: Tensor | None = None
     _biases: dict[int, Tensor] = field(default_factory=dict)
+
+    @property
+    def end(self) -> Tensor:
+        """Where each row stands behind the span: int64 (B,)."""
+        return self.position + (self.length if self.lengths is None else self.lengths)
 
     @classmethod
     def beginning(cls, rows: int, length: int, *, device: torch.device, dtype: torch.dtype) -> Span:
@@ -32,7 +43,7 @@ class Span:
         return cls(position=position, length=length, fresh_only=True, dtype=dtype)
 
     def keep(self, carried: Tensor) -> Tensor:
-        """The carried state (B, …) with nought in place of what a fresh row would find there."""
+        """The carried state (B, …) with zeros in place of what a fresh row would find there."""
         fresh = (self.position == 0).view(-1, *[1] * (carried.dim() - 1))
         return carried.masked_fill(fresh, 0.0)
 

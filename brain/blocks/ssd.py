@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from brain.blocks.convolution import WIDTH, CausalConv
 from brain.blocks.linear import Linear
-from brain.blocks.mixer import Mixer, State
+from brain.blocks.mixer import Mixer, MixerOptions, State, mixers
 from brain.blocks.norm import rms_norm
 
 if TYPE_CHECKING:
@@ -60,12 +60,19 @@ def ssd_scan(
     return torch.cat(reads, dim=1), hidden
 
 
+@mixers.register("ssd", builds="brain.blocks.ssd:SSD")
 class SSD(Mixer):
     """Mamba-2 mixer: expansion 2, one group, convolution over x, B and C, gated norm, out-projection.
 
     a_t = −exp(A_log)·softplus(dt_t + bias), written x·dt, y += D·x. The scan runs in at least float32.
     State: hidden (R, heads, P, N) and tail (R, 3, 2d + 2N), in float32.
     """
+
+    @classmethod
+    def of(cls, size: int, options: MixerOptions) -> Self:
+        """Its sizes follow from the stream's width alone."""
+        del options
+        return cls(size)
 
     def __init__(self, size: int, *, head_size: int = 64, state_size: int = 64) -> None:
         super().__init__()

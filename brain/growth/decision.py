@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from brain.growth.config import GrowthConfig
     from brain.growth.history import GrowthHistory
-    from brain.growth.plan import Birth, GrowthSite
+    from brain.growth.plan import Birth
+    from brain.growth.site import Site
 
 
 class GrowthRule(Protocol):
@@ -71,7 +72,7 @@ def birth_seed(step: int, num_growths: int) -> int:
 
 
 def plan_by_hand(
-    sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str, fraction: float, *, seed: int
+    sites: Mapping[str, Site], limits: GrowthConfig, site: str, fraction: float, *, seed: int
 ) -> GrowthPlan:
     """The growth a person asks for: no cool-down, no maturity, but never beyond a limit.
 
@@ -93,7 +94,7 @@ def plan_by_hand(
 
 
 def deepen_by_hand(
-    sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str, *, seed: int
+    sites: Mapping[str, Site], limits: GrowthConfig, site: str, *, seed: int
 ) -> GrowthPlan:
     """The block a person asks for behind that of a site.
 
@@ -110,7 +111,7 @@ def deepen_by_hand(
 
 
 def expert_by_hand(
-    sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str, *, seed: int
+    sites: Mapping[str, Site], limits: GrowthConfig, site: str, *, seed: int
 ) -> GrowthPlan:
     """The expert a person asks for beside the MLP of a site.
 
@@ -127,7 +128,7 @@ def expert_by_hand(
 
 
 def column_by_hand(
-    sites: Mapping[str, GrowthSite], limits: GrowthConfig, born: Birth | None, *, seed: int
+    sites: Mapping[str, Site], limits: GrowthConfig, born: Birth | None, *, seed: int
 ) -> GrowthPlan:
     """The column a person asks for beside all that is there; `born` is None for a brain that grows none.
 
@@ -143,7 +144,7 @@ def column_by_hand(
     return replace(plan, width=born.width)
 
 
-def why_not_deeper(sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str) -> str | None:
+def why_not_deeper(sites: Mapping[str, Site], limits: GrowthConfig, site: str) -> str | None:
     """What keeps a block from being born behind a site; None when nothing does."""
     own = sites[site]
     if own.frozen or not own.deeper_units:
@@ -151,7 +152,7 @@ def why_not_deeper(sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: 
     return _no_room(sites, limits, "a block", own.deeper_units)
 
 
-def why_no_expert(sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str) -> str | None:
+def why_no_expert(sites: Mapping[str, Site], limits: GrowthConfig, site: str) -> str | None:
     """What keeps an expert from being born beside a site; None when nothing does."""
     own = sites[site]
     if own.frozen or own.expert is None:
@@ -159,14 +160,14 @@ def why_no_expert(sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: s
     return _no_room(sites, limits, "an expert", own.expert.units)
 
 
-def why_no_column(sites: Mapping[str, GrowthSite], limits: GrowthConfig, born: Birth | None) -> str | None:
+def why_no_column(sites: Mapping[str, Site], limits: GrowthConfig, born: Birth | None) -> str | None:
     """What keeps a column from being born; None when nothing does."""
     if born is None:
         return "this brain grows no columns"
     return _no_room(sites, limits, "a column", born.units)
 
 
-def _no_room(sites: Mapping[str, GrowthSite], limits: GrowthConfig, part: str, units: int) -> str | None:
+def _no_room(sites: Mapping[str, Site], limits: GrowthConfig, part: str, units: int) -> str | None:
     total = sum(other.units for other in sites.values())
     if total + units <= limits.max_neurons:
         return None
@@ -174,7 +175,7 @@ def _no_room(sites: Mapping[str, GrowthSite], limits: GrowthConfig, part: str, u
     return f"{part} has {units} units, growth.max_neurons = {limits.max_neurons} leaves room for {room}"
 
 
-def room_for(sites: Mapping[str, GrowthSite], limits: GrowthConfig, site: str) -> tuple[int, str]:
+def room_for(sites: Mapping[str, Site], limits: GrowthConfig, site: str) -> tuple[int, str]:
     """How many units fit into a site, and what keeps more out."""
     if sites[site].frozen:
         return 0, FROZEN
@@ -200,7 +201,7 @@ def newborn_units(units: int, fraction: float, *, room: int, newborns: str) -> i
     return min(wanted, max(room, 0))
 
 
-def _known(sites: Mapping[str, GrowthSite], site: str) -> None:
+def _known(sites: Mapping[str, Site], site: str) -> None:
     if site not in sites:
         raise SettingsError(f"no growth site is called {site!r}; there are {', '.join(sites)}")
 

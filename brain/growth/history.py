@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.growth.config import GrowthConfig
-    from brain.growth.plan import GrowthSite
+    from brain.growth.site import Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class GrowthHistory:
     """
 
     step: int
-    sites: Mapping[str, GrowthSite]
+    sites: Mapping[str, Site]
     signals: Mapping[str, SiteSignal]
     born_steps: Mapping[str, int]
     error: float | None

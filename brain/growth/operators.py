@@ -24,29 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.growth.plan import GrowthPlan, Newborns
+    from brain.growth.site import Site
 
 STEP = "step"
 FRESH_SHARE = 0.5  # of the variance of a newborn's incoming weights; the rest is a random elder's
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnitTensors:
-    """Where the units of a site lie.
-
-    Attributes:
-        incoming: parameters that feed them, units along axis 0.
-        outgoing: parameters that read them, units along axis 1.
-        carried: carried tensors of theirs (without `carried|`), units along axis 1.
-    """
-
-    incoming: tuple[str, ...]
-    outgoing: tuple[str, ...]
-    carried: tuple[str, ...] = ()
-
-    @property
-    def axes(self) -> dict[str, int]:
-        """Axis of units of every parameter."""
-        return dict.fromkeys(self.incoming, 0) | dict.fromkeys(self.outgoing, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +58,7 @@ class Growth:
 @torch.no_grad()
 def widen(
     weights: Mapping[str, Tensor],
-    site: UnitTensors,
+    site: Site,
     units: int,
     *,
     newborns: Newborns,
@@ -122,7 +103,7 @@ def widen(
 
 @torch.no_grad()
 def recycle(
-    weights: Mapping[str, Tensor], site: UnitTensors, chosen: Tensor, *, seed: int
+    weights: Mapping[str, Tensor], site: Site, chosen: Tensor, *, seed: int
 ) -> dict[str, Tensor]:
     """Weights in which units (int64) of a site are born again: incoming as newborns', outgoing nought.
 

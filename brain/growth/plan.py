@@ -39,31 +39,6 @@ class Birth:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GrowthSite:
-    """A place where units can be born.
-
-    Attributes:
-        units: hidden units now.
-        born_units: those it was born with.
-        place: its position on the way from input to output; neighbours differ by one.
-        parameters_per_unit: trainable scalars of a unit, incoming and outgoing.
-        deeper_units: hidden units that a block born behind it would bring; 0 where none can be.
-        not_deeper: why none can be, there.
-        expert: what can be born beside it as an expert; None where none can be.
-        frozen: whether it belongs to a column beside which a younger one stands; nothing happens to it any more.
-    """
-
-    units: int
-    born_units: int
-    place: int
-    parameters_per_unit: int
-    deeper_units: int = 0
-    not_deeper: str = "it stands in no block"
-    expert: Birth | None = None
-    frozen: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class GrowthPlan:
     """One growth, decided. All that the operator needs is in it, so that it can be repeated bit by bit.
 

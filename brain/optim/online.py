@@ -8,30 +8,29 @@ import torch
 from torch import nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from brain.blocks.table import RowTable, TouchedRows
 from brain.optim.fused import FusedAdamW, FusedMuon
 from brain.optim.row_adam import RowAdam
 from brain.optim.unit_steps import UnitAdamW, UnitMuon, UnitOptimizer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
+    from brain.blocks.table import TouchedRows
     from brain.optim.config import OptimizerConfig
+    from brain.optim.groups import ParamGroup
 
 
 class OnlineOptimizer:
     """AdamW over a network, or Muon for its hidden matrices and AdamW for the rest; row tables take RowAdam.
 
     Args:
-        network: every parameter that requires a gradient is learned; of the others no moments are kept.
+        network: what learns.
         config: rates and moments.
-        hidden_matrices: names of the matrices Muon may take.
+        groups: each parameter in one of them; of frozen groups no moments are kept.
         unit_axes: the axis of units of each parameter whose units count their own steps, because some of them
             were born or may be renewed later than others; the fused optimizers take the rest.
-        clip_apart: what the names of parameters begin with whose gradients are clipped by a norm of their own, so
-            that they have no say in how far the others move.
 
     `tensors` names every moment `<parameter>|<moment>`; all exist from the start, so the set of names is
     constant.
@@ -41,33 +40,42 @@ class OnlineOptimizer:
         self,
         network: nn.Module,
         config: OptimizerConfig,
-        hidden_matrices: frozenset[str],
+        groups: Sequence[ParamGroup],
         *,
         unit_axes: Mapping[str, int] | None = None,
-        clip_apart: tuple[str, ...] = (),
     ) -> None:
         self.config = config
-        self._clip_apart = clip_apart
+        self._group = {name: group for group in groups if not group.frozen for name in group.parameters}
         self._norms: dict[str, Tensor] = {}
+        learned = {name: p for name, p in network.named_parameters() if name in self._group}
         self.tables = {
-            f"{name}.weight": module
-            for name, module in network.named_modules()
-            if isinstance(module, RowTable) and module.weight.requires_grad
+            name: network.get_submodule(name.rpartition(".")[0])
+            for name in learned
+            if self._group[name].rule == "rows"
         }
         self.rows = {name: RowAdam(table.weight.data, config) for name, table in self.tables.items()}
-        learned = {name: p for name, p in network.named_parameters() if p.requires_grad}
         self.dense = {name: p for name, p in learned.items() if name not in self.tables}
         self._touched: dict[str, TouchedRows] = {}
-        chosen = hidden_matrices if config.kind == "muon" else frozenset[str]()
         self.units: dict[str, UnitOptimizer] = {
-            name: (UnitMuon if name in chosen else UnitAdamW)(self.dense[name], axis, config)
+            name: (UnitMuon if self._by_muon(name) else UnitAdamW)(self.dense[name], axis, config)
             for name, axis in (unit_axes or {}).items()
         }
-        whole = {name: p for name, p in self.dense.items() if name not in self.units}
-        matrices = {name: p for name, p in whole.items() if name in chosen}
-        vectors = {name: p for name, p in whole.items() if name not in chosen}
-        self._adamw = FusedAdamW(vectors, config)
-        self._muon = FusedMuon(matrices, config) if matrices else None
+        self._fused = self._fuse({name: p for name, p in self.dense.items() if name not in self.units})
+
+    def _by_muon(self, name: str) -> bool:
+        return self.config.kind == "muon" and self._group[name].rule == "matrix"
+
+    def _fuse(self, parameters: Mapping[str, nn.Parameter]) -> list[tuple[FusedAdamW | FusedMuon, float]]:
+        """One fused optimizer, with its base rate, for all that learns by one rule at one rate."""
+        alike: dict[tuple[bool, float], dict[str, nn.Parameter]] = {}
+        for name, parameter in parameters.items():
+            alike.setdefault((self._by_muon(name), self._group[name].rate_scale), {})[name] = parameter
+        return [
+            (FusedMuon(own, self.config), self.config.muon_learning_rate * scale)
+            if muon
+            else (FusedAdamW(own, self.config), self.config.learning_rate * scale)
+            for (muon, scale), own in alike.items()
+        ]
 
     def rate(self, step: int, scale: float) -> float:
         """AdamW's rate at optimizer step `step` (from 0): linear warm-up to a constant that never ends."""
@@ -90,13 +98,12 @@ class OnlineOptimizer:
         for clipped, leaves in self._leaves().items():
             clip_grads_with_norm_(leaves, self.config.clip_norm, self._norms[clipped])
         warmth, rate = self._warmth(step), self.rate(step, scale)
-        self._adamw.step(self.config.learning_rate * (warmth * scale))
-        if self._muon is not None:
-            self._muon.step(self.config.muon_learning_rate * (warmth * scale))
-        for unit_optimizer in self.units.values():
-            unit_optimizer.step(warmth, scale)
+        for fused, base in self._fused:
+            fused.step(base * (warmth * scale))
+        for name, own in self.units.items():
+            own.step(warmth, scale * self._group[name].rate_scale)
         for name, touched in self._touched.items():
-            self.rows[name].step(touched, rate)
+            self.rows[name].step(touched, rate * self._group[name].rate_scale)
         self.clear()
         return rate
 
@@ -123,15 +130,16 @@ class OnlineOptimizer:
         named |= {
             f"{name}|{key}": value for name, own in self.units.items() for key, value in own.state.items()
         }
-        named |= self._adamw.tensors()
-        return named | (self._muon.tensors() if self._muon is not None else {})
+        for fused, _ in self._fused:
+            named |= fused.tensors()
+        return named
 
     def _leaves(self) -> dict[str, list[Any]]:
-        """What has a gradient, by the part it is clipped with; "" is all that is not clipped apart."""
+        """What has a gradient, by the group it is clipped with; "" is all that is not clipped apart."""
         leaves = self.dense | {name: touched.leaf for name, touched in self._touched.items()}
         parts: dict[str, list[Any]] = {}
         for name, leaf in leaves.items():
             if leaf.grad is not None:
-                part = next((prefix for prefix in self._clip_apart if name.startswith(prefix)), "")
-                parts.setdefault(part, []).append(leaf)
+                group = self._group[name]
+                parts.setdefault(group.name if group.clip_apart else "", []).append(leaf)
         return parts

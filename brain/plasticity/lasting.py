@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.averaging.averages import Averages
-    from brain.growth.operators import UnitTensors
+    from brain.growth.site import Site
     from brain.optim.online import OnlineOptimizer
     from brain.plasticity.config import BrainPlasticityConfig
     from brain.plasticity.continual_backprop import Renewal
@@ -56,7 +56,7 @@ class LastingPlasticity:
     def __init__(
         self,
         network: nn.Module,
-        sites: Mapping[str, UnitTensors],
+        sites: Mapping[str, Site],
         *,
         optimizer: OnlineOptimizer,
         averages: Averages,
@@ -116,7 +116,7 @@ class LastingPlasticity:
             f"{START_PREFIX}{name}": tensor for name, tensor in self._start.items()
         }
 
-    def _unit_site(self, name: str, site: UnitTensors) -> UnitSite:
+    def _unit_site(self, name: str, site: Site) -> UnitSite:
         def weights(names: tuple[str, ...], dim: int) -> tuple[UnitWeight, ...]:
             return tuple(
                 UnitWeight(value=self._network.get_parameter(one).detach(), dim=dim) for one in names

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.growth.config import GrowthConfig
-    from brain.growth.plan import GrowthSite
+    from brain.growth.site import Site
     from brain.ports import Growable
     from daemon.trainer.state import LoopState
 
@@ -55,7 +55,7 @@ def next_column(brain: Growable) -> Birth | None:
 
 def _site(
     name: str,
-    sites: Mapping[str, GrowthSite],
+    sites: Mapping[str, Site],
     state: LoopState,
     limits: GrowthConfig,
     *,
@@ -91,7 +91,7 @@ def _site(
 
 
 def _column(
-    brain: Growable, sites: Mapping[str, GrowthSite], limits: GrowthConfig, counts: Mapping[str, int]
+    brain: Growable, sites: Mapping[str, Site], limits: GrowthConfig, counts: Mapping[str, int]
 ) -> dict[str, Any]:
     born = next_column(brain)
     brings = born or NOTHING

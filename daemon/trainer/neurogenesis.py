@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.growth.config import GrowthConfig
-    from brain.growth.plan import GrowthSite
+    from brain.growth.site import Site
     from brain.ports import Batch, Brain, StepReport
     from daemon.trainer.loop import Loop
     from daemon.trainer.state import LoopState
@@ -309,8 +309,8 @@ class Growing:
         self,
         state: LoopState,
         plan: GrowthPlan,
-        before: Mapping[str, GrowthSite],
-        after: Mapping[str, GrowthSite],
+        before: Mapping[str, Site],
+        after: Mapping[str, Site],
     ) -> None:
         growth = state.growth
         growth["last_growth_step"] = state.step

@@ -5,27 +5,23 @@ Shapes: B rows, T positions, d width of the stream.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from torch import Tensor, nn
 
-from brain.blocks.attention import WindowAttention
 from brain.blocks.experts import Expert, Experts
-from brain.blocks.mingru import MinGRU
+from brain.blocks.mixer import MixerOptions, mixers
 from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
-from brain.blocks.ssd import SSD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from brain.blocks.mixer import Mixer, State
     from brain.blocks.span import Span
+    from brain.blocks.units import UnitLayer
     from brain.models.synapse.spec import SynapseSpec
-
-Watch = Callable[[str, Tensor], Tensor]
-"""Called with a module's name and its output (B, T, d); what it returns is read by everything downstream."""
+    from brain.online.network import Watch
 
 
 class Block(nn.Module):
@@ -40,7 +36,7 @@ class Block(nn.Module):
 
     def __init__(self, spec: SynapseSpec, path: str, mixer: str, size: int) -> None:
         super().__init__()
-        self.path = path
+        self.path, self.size = path, size
         self.mixer = _mixer(spec, path, mixer, size)
         self.mlp = MLP(size, **spec.units(f"{path}.mlp"))
         self.experts = Experts(Expert(size, **spec.units(site)) for site in spec.experts_of(path))
@@ -58,19 +54,20 @@ class Block(nn.Module):
         y = self.experts(heard, self.mlp(heard))
         return x + (y if watch is None else watch(f"{self.path}.mlp", y)), update
 
-    def growth_modules(self) -> Iterator[tuple[str, nn.Module]]:
-        """Growth sites by name, with the module behind each."""
-        if isinstance(self.mixer, MinGRU):
-            yield f"{self.path}.mixer", self.mixer
-        yield f"{self.path}.mlp", self.mlp
+    def unit_layers(self) -> Iterator[tuple[str, UnitLayer, bool]]:
+        """Its growth sites by name, the layer of each, and whether it stands beside the one before."""
+        if self.mixer.has_units:
+            yield f"{self.path}.mixer", cast("UnitLayer", self.mixer), False
+        yield f"{self.path}.mlp", self.mlp, False
         for number, expert in enumerate(self.experts):
-            yield f"{self.path}.experts.{number}", expert
+            yield f"{self.path}.experts.{number}", cast("UnitLayer", expert), True
 
 
 def _mixer(spec: SynapseSpec, path: str, kind: str, size: int) -> Mixer:
-    if kind == "mingru":
-        return MinGRU(size, **spec.units(f"{path}.mixer"))
-    if kind == "attention":
-        heads = spec.config.num_heads or max(1, size // 64)
-        return WindowAttention(size, num_heads=heads, window=spec.config.window)
-    return SSD(size)
+    site, config = f"{path}.mixer", spec.config
+    options = MixerOptions(
+        num_heads=config.num_heads or max(1, size // 64),
+        window=config.window,
+        **(spec.units(site) if site in spec.sites else {}),
+    )
+    return cast("Mixer", mixers.get(kind).load().of(size, options))

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from brain.blocks.mixer import State
     from brain.blocks.span import Span
-    from brain.models.synapse.block import Watch
     from brain.models.synapse.spec import SynapseSpec
+    from brain.online.network import Watch
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,10 @@ class Column(nn.Module):
     def initialize(self, generator: torch.Generator) -> None:
         """Draw the embedding; every other part draws its own."""
         draw_embedding(self.embedding, generator)
+
+    def stack(self) -> list[Block]:
+        """Its blocks from input to output."""
+        return list(self.blocks)  # type: ignore[arg-type]
 
     def forward(
         self,

@@ -1,18 +1,26 @@
-"""The growth sites of a SYNAPSE brain: what they are called and how many units each is born with."""
+"""The growth sites of a SYNAPSE network: what they are called, how large they begin, what may be born beside them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from brain.blocks.mixer import mixers
+from brain.blocks.units import declared_site
+from brain.growth.plan import Birth
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from brain.growth.site import Site
+    from brain.models.synapse.block import Block
     from brain.models.synapse.config import SynapseConfig
+    from brain.models.synapse.network import SynapseNetwork
 
 SELF_MODEL = "self_model"
 BORN_MIXER = "mingru"  # of a block born later: the cheapest that carries a state
 EXPERT_SHARE = 4  # an expert is born with the hidden units of the MLP beside it, over so many
 COLUMN_SHARE = 2  # a column is born as wide as the trunk, over so many
+COLUMN_DEPTH = "a column stays as deep as it was born"
 
 
 def block_sites(path: str, mixer: str, *, size: int, mlp_ratio: int) -> dict[str, int]:
@@ -21,7 +29,7 @@ def block_sites(path: str, mixer: str, *, size: int, mlp_ratio: int) -> dict[str
     >>> block_sites("blocks.0", "mingru", size=8, mlp_ratio=4)
     {'blocks.0.mixer': 8, 'blocks.0.mlp': 32}
     """
-    recurrent = {f"{path}.mixer": size} if mixer == "mingru" else {}
+    recurrent = {f"{path}.mixer": size} if mixers.get(mixer).load().has_units else {}
     return recurrent | {f"{path}.mlp": mlp_ratio * size}
 
 
@@ -72,20 +80,36 @@ def newborn_sites(
     return sites | dict(experts or {}) | {SELF_MODEL: config.self_model_size}
 
 
-def path_of(site: str) -> str:
-    """What the names of a site's block begin with; empty for the self model.
+def declared_sites(network: SynapseNetwork) -> dict[str, Site]:
+    """The sites from input to output, of each column behind the last; the self model stands beside all."""
+    spec, place = network.spec, 0
+    sites: dict[str, Site] = {}
+    deeper = sum(spec.newborn_block("").values())
+    streams = [(network.trunk(), {"deeper_units": deeper})]
+    streams += [(column.stack(), {"not_deeper": COLUMN_DEPTH}) for column in network.stacks()]
+    for blocks, births in streams:
+        for block in blocks:
+            for site, layer, beside in block.unit_layers():
+                expert = expert_birth(block, layer.born_hidden) if layer is block.mlp else None
+                sites[site] = declared_site(
+                    site,
+                    layer,
+                    place=place - beside,  # an expert stands in the place of its MLP
+                    expert=expert,
+                    frozen=spec.is_frozen(site),
+                    **births,
+                )
+                place += not beside
+        place += 1  # the first of a column is no neighbour of the last of another
+    return sites | {SELF_MODEL: declared_site(SELF_MODEL, network.self_model, place=place)}
 
-    >>> path_of("blocks.12.mlp"), path_of("columns.0.blocks.1.experts.3"), path_of("self_model")
-    ('blocks.12', 'columns.0.blocks.1', '')
-    """
-    head, _, tail = site.rpartition(".")
-    return head.removesuffix(".experts") if tail.isdigit() else head
 
-
-def number_of(name: str) -> int:
-    """The number a name ends in.
-
-    >>> number_of("blocks.12"), number_of("blocks.1.experts.3")
-    (12, 3)
-    """
-    return int(name.rpartition(".")[2])
+def expert_birth(block: Block, born_hidden: int) -> Birth:
+    """The expert that can be born beside the MLP of a block."""
+    units = max(1, born_hidden // EXPERT_SHARE)
+    # Both matrices, and the gate's one row.
+    return Birth(
+        name=f"{block.path}.experts.{len(block.experts)}",
+        units=units,
+        parameters=(2 * units + 1) * block.size,
+    )

@@ -5,34 +5,32 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from brain.errors import SettingsError, SpecMismatchError
-from brain.growth.plan import Birth, GrowthSite
+from brain.growth.plan import BY_HAND, Birth, GrowthPlan
 from brain.models.synapse.config import SynapseConfig
+from brain.models.synapse.network import SynapseNetwork
 from brain.models.synapse.sites import (
     BORN_MIXER,
     COLUMN_SHARE,
-    EXPERT_SHARE,
     SELF_MODEL,
     block_sites,
     column_paths,
     column_sites,
     newborn_sites,
-    number_of,
-    path_of,
 )
+from brain.online.spec import PRECISIONS, NetworkSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from brain.growth.plan import GrowthPlan
+    from collections.abc import Iterator, Mapping
 
 KIND = "synapse"
 TRUNK = ("embedding", "bigram.", "blocks.", "head.")  # what its names begin with; the self model is beside it
-COLUMN_DEPTH = "a column stays as deep as it was born"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynapseSpec:
+class SynapseSpec(NetworkSpec):
     """All that must be known to build the network before its tensors load.
 
     Attributes:
@@ -44,6 +42,7 @@ class SynapseSpec:
             so the names of their weights.
         experts: hidden units each expert was born with, by its site.
         columns: width of each column, in the order of birth; all but the youngest, and the trunk, are frozen.
+        frozen_by_hand: names of weights that a person keeps from learning.
     """
 
     config: SynapseConfig
@@ -53,6 +52,7 @@ class SynapseSpec:
     order: tuple[int, ...] = ()
     experts: Mapping[str, int] = field(default_factory=dict)
     columns: tuple[int, ...] = ()
+    frozen_by_hand: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """A brain without a block born later has the layers of its config."""
@@ -64,6 +64,19 @@ class SynapseSpec:
     def newborn(cls, config: SynapseConfig) -> SynapseSpec:
         """A brain that has not grown."""
         return cls(config=config, sites=newborn_sites(config))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of matrix products."""
+        return PRECISIONS[self.config.precision]
+
+    def network(self) -> SynapseNetwork:
+        """The network, its weights not drawn yet."""
+        return SynapseNetwork(self)
+
+    def with_frozen(self, names: tuple[str, ...]) -> SynapseSpec:
+        """The same with other weights frozen by hand."""
+        return replace(self, frozen_by_hand=names)
 
     @property
     def born_sites(self) -> dict[str, int]:
@@ -84,7 +97,23 @@ class SynapseSpec:
 
     def experts_of(self, path: str) -> list[str]:
         """Sites of the experts of a block, in the order of their birth."""
-        return sorted((site for site in self.experts if path_of(site) == path), key=number_of)
+        found: list[str] = []
+        while (site := f"{path}.experts.{len(found)}") in self.experts:
+            found.append(site)
+        return found
+
+    def _paths(self) -> Iterator[str]:
+        """What the names of each block begin with, the trunk's first."""
+        yield from self.block_paths()
+        for number in range(len(self.columns)):
+            yield from self.column_paths(number)
+
+    def _path_with(self, site: str) -> str:
+        """The block in which a site stands."""
+        for path in self._paths():
+            if site in (f"{path}.mixer", f"{path}.mlp", *self.experts_of(path)):
+                return path
+        raise SettingsError(f"{site} {'stands in no block' if site in self.sites else 'is no growth site'}")
 
     @property
     def frozen(self) -> tuple[str, ...]:
@@ -97,56 +126,31 @@ class SynapseSpec:
         """Whether a weight or a site belongs to an older column."""
         return name.startswith(self.frozen) if self.columns else False
 
-    def growth_sites(self) -> dict[str, GrowthSite]:
-        """The sites from input to output, of each column behind the last; the self model stands beside all."""
-        sites: dict[str, GrowthSite] = {}
-        deeper = sum(self._newborn_block("").values())
-        streams = [(self.block_paths(), self.config.hidden_size, deeper)]
-        streams += [(self.column_paths(number), width, 0) for number, width in enumerate(self.columns)]
-        place = 0
-        for paths, width, units in streams:
-            for path in paths:
-                for site in (f"{path}.mixer", f"{path}.mlp"):
-                    if site in self.sites:
-                        sites[site] = self._growth_site(site, place, width, units)
-                        place += 1
-                # Beside the MLP, so in its place.
-                sites |= {
-                    site: self._growth_site(site, place - 1, width, units) for site in self.experts_of(path)
-                }
-            place += 1  # the first of a column is no neighbour of the last of another
-        return sites | {SELF_MODEL: self._growth_site(SELF_MODEL, place, self.config.hidden_size, 0)}
-
-    def _growth_site(self, site: str, place: int, width: int, deeper_units: int) -> GrowthSite:
-        frozen = self.is_frozen(site)
-        return GrowthSite(
-            units=self.sites[site],
-            born_units=self.born_sites[site],
-            place=place,
-            parameters_per_unit=(3 if site.endswith(".mixer") else 2) * width,
-            deeper_units=deeper_units,
-            expert=self._expert(site, width) if site.endswith(".mlp") else None,
-            frozen=frozen,
-            **({"not_deeper": COLUMN_DEPTH} if site.startswith("columns.") else {}),
-        )
-
-    def _expert(self, site: str, width: int) -> Birth:
-        """The expert that can be born beside the MLP of a block."""
-        path = path_of(site)
-        units = max(1, self.born_sites[site] // EXPERT_SHARE)
-        # Both matrices, and the gate's one row.
-        return Birth(
-            name=f"{path}.experts.{len(self.experts_of(path))}",
-            units=units,
-            parameters=(2 * units + 1) * width,
-        )
-
-    @property
-    def next_column(self) -> tuple[str, int, int]:
-        """Name, width and hidden units of the column that can be born."""
+    def next_column(self) -> Birth:
+        """The column that can be born beside all that is there, which is then frozen but for the self model."""
         number, width = len(self.columns), max(1, self.config.hidden_size // COLUMN_SHARE)
-        sites = column_sites(number, depth=len(self.order), width=width, mlp_ratio=self.config.mlp_ratio)
-        return f"columns.{number}", width, sum(sites.values())
+        units = sum(self._column_sites(number, width).values())
+        name = f"columns.{number}"
+        plan = GrowthPlan(
+            operator="column", site=name, units=units, width=width, trigger=BY_HAND, reason="as if it were born"
+        )
+        with torch.device("meta"):  # built without memory, to be counted
+            now, grown = self.network(), self.grown(plan).network()
+        learning = {name for name, weight in grown.named_parameters() if weight.requires_grad}
+        return Birth(
+            name=name,
+            units=units,
+            width=width,
+            parameters=sum(weight.numel() for weight in grown.columns[-1].parameters()),
+            freezes=sum(
+                weight.numel()
+                for name, weight in now.named_parameters()
+                if weight.requires_grad and name not in {*learning, *self.frozen_by_hand}
+            ),
+        )
+
+    def _column_sites(self, number: int, width: int) -> dict[str, int]:
+        return column_sites(number, depth=len(self.order), width=width, mlp_ratio=self.config.mlp_ratio)
 
     def widened(self) -> frozenset[str]:
         """Sites whose units are not all of one age."""
@@ -167,8 +171,8 @@ class SynapseSpec:
                 sites = {**self.sites, plan.site: self.sites[plan.site] + plan.units}
                 return replace(self, sites=sites, growth=growth)
             case "deepen":
-                index, behind = len(self.layers), self.order.index(number_of(path_of(plan.site))) + 1
-                born = self._newborn_block(f"blocks.{index}")
+                index, behind = len(self.layers), self.block_paths().index(self._path_with(plan.site)) + 1
+                born = self.newborn_block(f"blocks.{index}")
                 return replace(
                     self,
                     sites=self._with(born),
@@ -177,7 +181,7 @@ class SynapseSpec:
                     order=(*self.order[:behind], index, *self.order[behind:]),
                 )
             case "expert":
-                path = path_of(plan.site)
+                path = self._path_with(plan.site)
                 born = {f"{path}.experts.{len(self.experts_of(path))}": plan.units}
                 experts = {**self.experts, **born}
                 return replace(self, sites=self._with(born), growth=growth, experts=experts)
@@ -185,15 +189,13 @@ class SynapseSpec:
                 number = len(self.columns)
                 if plan.site != f"columns.{number}":
                     raise SettingsError(f"{plan.site} cannot be born: the next column is columns.{number}")
-                born = column_sites(
-                    number, depth=len(self.order), width=plan.width, mlp_ratio=self.config.mlp_ratio
-                )
+                born = self._column_sites(number, plan.width)
                 columns = (*self.columns, plan.width)
                 return replace(self, sites=self._with(born), growth=growth, columns=columns)
             case "recycle":
                 return replace(self, growth=growth)
 
-    def _newborn_block(self, path: str) -> dict[str, int]:
+    def newborn_block(self, path: str) -> dict[str, int]:
         """Sites of a block of the trunk that is born now."""
         return block_sites(path, BORN_MIXER, size=self.config.hidden_size, mlp_ratio=self.config.mlp_ratio)
 
@@ -215,6 +217,7 @@ class SynapseSpec:
             "order": list(self.order),
             "experts": dict(self.experts),
             "columns": list(self.columns),
+            "frozen": list(self.frozen_by_hand),
         }
 
     @classmethod
@@ -235,6 +238,7 @@ class SynapseSpec:
                 order=tuple(int(index) for index in stored.get("order", range(len(layers)))),
                 experts={str(name): int(units) for name, units in stored.get("experts", {}).items()},
                 columns=tuple(int(width) for width in stored.get("columns", ())),
+                frozen_by_hand=tuple(str(name) for name in stored.get("frozen", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SpecMismatchError(
@@ -246,16 +250,11 @@ class SynapseSpec:
     def _check(self) -> None:
         """Whether its parts fit each other."""
         odd = sorted(self.sites.keys() ^ self.born_sites.keys())
-        odd += [site for site in self.experts if not self._has_place(site)]
+        placed = {site for path in self._paths() if f"{path}.mlp" in self.sites for site in self.experts_of(path)}
+        odd += sorted(self.experts.keys() - placed)
         if odd:
             raise SpecMismatchError(f"the spec of a {KIND} brain does not fit its layers at {', '.join(odd)}")
         if sorted(self.order) != list(range(len(self.layers))):
             raise SpecMismatchError(
                 f"the spec of a {KIND} brain orders its blocks as {self.order}; it is damaged"
             )
-
-    def _has_place(self, expert: str) -> bool:
-        """Whether an expert stands beside an MLP, and its elders are there."""
-        path = path_of(expert)
-        names = [f"{path}.experts.{number}" for number in range(len(self.experts_of(path)))]
-        return f"{path}.mlp" in self.sites and expert in names

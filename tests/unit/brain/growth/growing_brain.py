@@ -12,7 +12,7 @@ from brain.blocks.mlp import MLP
 from brain.build import brain_from_spec, build_brain
 from brain.growth.config import GrowthConfig
 from brain.growth.decision import plan_by_hand
-from brain.growth.operators import UnitTensors
+from brain.growth.site import Site
 from brain.models.synapse.model import Synapse
 from brain.optim.config import OptimizerConfig
 from brain.plasticity.config import BrainPlasticityConfig
@@ -104,7 +104,7 @@ def differing(one: BrainState, other: BrainState) -> list[str]:
     ]
 
 
-ONE_SITE = UnitTensors(incoming=("into.weight",), outgoing=("out.weight",))
+ONE_SITE = Site(incoming=("into.weight",), outgoing=("out.weight",))
 
 
 def growing_mlp(hidden: int) -> tuple[MLP, Callable[[MLP], torch.Tensor]]:

@@ -21,15 +21,16 @@ from brain.growth.decision import (
     why_not_deeper,
 )
 from brain.growth.history import GrowthHistory, SiteSignal
-from brain.growth.plan import Birth, GrowthPlan, GrowthSite, Proposal
+from brain.growth.plan import Birth, GrowthPlan, Proposal
+from brain.growth.site import Site
 from brain.growth.triggers import triggers
 from brain.growth.triggers.bottleneck import Bottleneck
 from brain.growth.triggers.high_activation import HighActivation
 from brain.growth.triggers.rising_error import RisingError
 
 
-def site(units: int, place: int, *, born: int = 100, deeper: int = 50) -> GrowthSite:
-    return GrowthSite(units=units, born_units=born, place=place, parameters_per_unit=32, deeper_units=deeper)
+def site(units: int, place: int, *, born: int = 100, deeper: int = 50) -> Site:
+    return Site(units=units, born_units=born, place=place, parameters_per_unit=32, deeper_units=deeper)
 
 
 def signal(**values: float) -> SiteSignal:

@@ -9,7 +9,8 @@ import pytest
 from brain.errors import SettingsError
 from brain.growth.apply import apply_growth
 from brain.growth.config import GrowthConfig
-from brain.growth.plan import Birth, GrowthPlan, GrowthSite
+from brain.growth.plan import Birth, GrowthPlan
+from brain.growth.site import Site
 from daemon.trainer.growth_view import growth_view
 from daemon.trainer.state import LoopState
 
@@ -28,10 +29,10 @@ COUNTS = {"num_neurons": 60, "num_parameters": 5000}
 class Plain:
     """A growable brain of another kind: two sites of which one is frozen, and no operator but widening."""
 
-    def sites(self) -> Mapping[str, GrowthSite]:
+    def sites(self) -> Mapping[str, Site]:
         return {
-            "old": GrowthSite(units=20, born_units=20, place=0, parameters_per_unit=8, frozen=True),
-            "young": GrowthSite(units=40, born_units=20, place=1, parameters_per_unit=8),
+            "old": Site(units=20, born_units=20, place=0, parameters_per_unit=8, frozen=True),
+            "young": Site(units=40, born_units=20, place=1, parameters_per_unit=8),
         }
 
     def grow(self, plan: GrowthPlan) -> Growth:

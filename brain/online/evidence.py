@@ -11,7 +11,7 @@ NUM_STATES = 256
 def gather_states(live: Tensor, states: Tensor, predicted: Tensor) -> dict[str, Tensor]:
     """State, next state and the self model's prediction of it at up to 256 evenly spaced live positions.
 
-    Shapes: live (B, T) bool, states (B, T, d), predicted (B, T − 1, d); results (N, d), N ≤ 256.
+    Shapes: live (B, S) bool, states (B, S, d), predicted (B, S − 1, d); results (N, d), N ≤ 256.
     """
     both = (live[:, 1:] & live[:, :-1]).flatten().nonzero().squeeze(1)
     if len(both) > NUM_STATES:

@@ -1,0 +1,1 @@
+"""Codecs: bytes in, the symbols of a network out, and back."""

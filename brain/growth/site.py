@@ -1,0 +1,45 @@
+"""A place where hidden units lie and can be born: plain data, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brain.growth.plan import Birth
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Hidden units, the tensors in which they lie, and what may be born there.
+
+    Attributes:
+        units: hidden units now.
+        born_units: those it was born with.
+        place: its position on the way from input to output; neighbours differ by one.
+        parameters_per_unit: trainable scalars of a unit, incoming and outgoing.
+        incoming: parameters that feed the units, which lie along axis 0.
+        outgoing: parameters that read them, along axis 1.
+        carried: carried tensors of theirs (without `carried|`), along axis 1.
+        deeper_units: hidden units that a block born behind it would bring; 0 where none can be.
+        not_deeper: why none can be, there.
+        expert: what can be born beside it as an expert; None where none can be.
+        frozen: whether it belongs to a column beside which a younger one stands; nothing happens to it any more.
+    """
+
+    units: int
+    born_units: int = 0
+    place: int = 0
+    parameters_per_unit: int = 0
+    incoming: tuple[str, ...] = ()
+    outgoing: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
+    deeper_units: int = 0
+    not_deeper: str = "it stands in no block"
+    expert: Birth | None = None
+    frozen: bool = False
+
+    @property
+    def axes(self) -> dict[str, int]:
+        """Axis of units of every parameter."""
+        return dict.fromkeys(self.incoming, 0) | dict.fromkeys(self.outgoing, 1)

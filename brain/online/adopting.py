@@ -1,0 +1,68 @@
+"""A stored state made to fit a brain: what it lacks, or what has another form now, begins anew and is named.
+
+They differ where a resume changes the optimizer, its plasticity or the number of rows, or where a single-file
+checkpoint lacks them. Averages, and the weights that L2-Init draws back to, begin at the stored weights and never at
+those of a newborn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from brain.averaging.averages import PREFIX as AVERAGE_PREFIX
+from brain.growth.operators import STEP
+from brain.online.lanes import PREFIX as CARRIED_PREFIX
+from brain.plasticity.lasting import KNOWN_PREFIX, START_PREFIX
+
+if TYPE_CHECKING:
+    from brain.ports import BrainState
+
+_MOMENTS = "no prefix"
+_OF_WEIGHTS = (AVERAGE_PREFIX, START_PREFIX)
+_ANEW = {
+    CARRIED_PREFIX: "the carried state of the lanes does not fit the checkpoint and starts anew",
+    AVERAGE_PREFIX: "the slow weights do not fit the checkpoint and begin at its weights",
+    START_PREFIX: "optimizer.plasticity.l2_init draws back to the weights of the checkpoint, which kept no first",
+    KNOWN_PREFIX: "the checkpoint does not know which units are of use: it is found out anew",
+    _MOMENTS: "optimizer state does not fit the checkpoint and starts anew",
+}
+
+
+def adopted(stored: BrainState, own: BrainState) -> tuple[BrainState, tuple[str, ...]]:
+    """`stored` with a tensor of `learning` for each of `own`, and in words what begins anew."""
+    found = {name: _continued(name, stored, own) for name in own.learning}
+    anew = [name for name, tensor in found.items() if tensor is None]
+    counts = {part: sum(_part(name) == part for name in anew) for part in _ANEW}
+    notices = tuple(f"{what} ({counts[part]} tensors)" for part, what in _ANEW.items() if counts[part])
+    learning = {}
+    for name, tensor in found.items():
+        begun = stored.model.get(name.rpartition("|")[2]) if _part(name) in _OF_WEIGHTS else None
+        kept = begun if tensor is None else tensor
+        learning[name] = own.learning[name] if kept is None else kept
+    return replace(stored, learning=learning), notices
+
+
+def _part(name: str) -> str:
+    """What a tensor of a brain's learning belongs to, as `_ANEW` calls it."""
+    return next((prefix for prefix in _ANEW if name.startswith(prefix)), _MOMENTS)
+
+
+def _continued(name: str, stored: BrainState, own: BrainState) -> torch.Tensor | None:
+    """What goes on as one tensor of the brain's learning; None where that must start anew."""
+
+    def fits(one: str) -> bool:
+        return one in stored.learning and stored.learning[one].shape == own.learning[one].shape
+
+    if fits(name):
+        return stored.learning[name]
+    owner, _, moment = name.rpartition("|")
+    others = [one for one in own.learning if one.startswith(f"{owner}|") and one != name]
+    if moment != STEP or not others or not all(fits(one) for one in others):
+        return None
+    # The moments go on, so their age does: counted as a whole before and by units now, or the other way round.
+    counted, wanted = stored.learning.get(name), own.learning[name]
+    age = float(stored.counters.get(STEP, 0)) if counted is None else float(counted.max())
+    return torch.full_like(wanted, age)

@@ -1,0 +1,385 @@
+"""Every language brain: scores what it reads, learns from it, carries its state on, speaks, can be watched, grows.
+
+Shapes: B rows of a batch, T bytes of a row, S symbols of a row, N scored units, d width of the reported state.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+
+from brain.blocks.loss import symbol_nats
+from brain.blocks.span import Span
+from brain.errors import SpecMismatchError
+from brain.models.tensors import copy_named
+from brain.online.adopting import adopted
+from brain.online.evidence import gather_states
+from brain.online.growing import grow, probe
+from brain.online.learner import Learner
+from brain.online.reading import Reader, continue_bytes, score_rows
+from brain.plasticity.listening import EVIDENCE_PREFIX, evenly, listening
+from brain.ports import Batch, BrainState, StepReport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from torch import Tensor
+
+    from brain.averaging.averages import Averages
+    from brain.codecs.port import Symbols
+    from brain.growth.operators import Growth
+    from brain.growth.plan import Birth, GrowthPlan
+    from brain.growth.signals import SiteProbe
+    from brain.growth.site import Site
+    from brain.online.lanes import Lanes
+    from brain.online.network import Auxiliary, Pass, SequenceNetwork
+    from brain.online.spec import NetworkSpec
+    from brain.online.teaching import SoftTargets
+    from brain.optim.config import OptimizerConfig
+    from brain.optim.online import OnlineOptimizer
+    from brain.plasticity.lasting import LastingPlasticity
+
+
+class OnlineBrain:
+    """A learner without end over one `NetworkSpec`: `Brain` and all optional protocols of `brain.ports`.
+
+    A registered brain is a subclass that names its `architecture` and says what it is.
+    """
+
+    architecture: ClassVar[type[NetworkSpec]]
+
+    def __init__(
+        self, spec: NetworkSpec, *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
+    ) -> None:
+        self.device = device
+        self._config, self._num_lanes = optimizer, lanes
+        self._begin(spec, seed=seed)
+
+    def _begin(self, spec: NetworkSpec, *, seed: int) -> None:
+        """A fresh learner of this architecture; counters begin anew."""
+        self.spec = spec
+        self.learner = Learner(
+            spec, optimizer=self._config, lanes=self._num_lanes, device=self.device, seed=seed
+        )
+        self.learner.freeze(spec.frozen_by_hand)
+        self.module_names = self.network.module_names
+        self.counters: dict[str, Any] = {
+            "step": 0,
+            "skipped": 0,
+            "rate_scale": 1.0,
+            "averaged": 0,
+            "renewed": 0,
+        }
+        self._shown = False  # whether vital signs saw the units in this life
+
+    @classmethod
+    def build(
+        cls, config: Any, *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
+    ) -> Self:
+        """A newborn of `config`."""
+        spec = cls.architecture.newborn(config)
+        return cls(spec, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+
+    @classmethod
+    def from_spec(
+        cls,
+        spec: Mapping[str, Any],
+        *,
+        optimizer: OptimizerConfig,
+        lanes: int,
+        device: torch.device,
+        seed: int,
+    ) -> Self:
+        """A brain of a stored architecture, its tensors still to be loaded."""
+        read = cls.architecture.from_json(spec)
+        return cls(read, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+
+    # Its parts, as they are now: growth builds others.
+
+    @property
+    def network(self) -> SequenceNetwork:
+        """What predicts."""
+        return self.learner.network
+
+    @property
+    def optimizer(self) -> OnlineOptimizer:
+        """What updates the weights."""
+        return self.learner.optimizer
+
+    @property
+    def lanes(self) -> Lanes:
+        """The carried state."""
+        return self.learner.lanes
+
+    @property
+    def averages(self) -> Averages:
+        """The slow weights."""
+        return self.learner.averages
+
+    @property
+    def plasticity(self) -> LastingPlasticity:
+        """What keeps units able to learn."""
+        return self.learner.plasticity
+
+    # Learning.
+
+    def learn(self, batch: Batch) -> StepReport:
+        """Score the batch, then learn from it; if loss or gradient is not finite only `skipped` changes.
+
+        In one of so many steps replayed rows also learn from whichever average is surer of them.
+        """
+        return self._learn(batch)
+
+    def dream(self, batch: Batch, *, rate_factor: float) -> StepReport:
+        """One step of sleep, at a share of the rate: every row also learns from the stable average."""
+        return self._learn(batch, rate_factor=rate_factor, asleep=True)
+
+    def _targets(self, symbols: Symbols, lane: Tensor, *, asleep: bool) -> SoftTargets | None:
+        """What the averages teach in this step."""
+        if asleep:
+            return self.learner.teacher.stable(symbols)
+        every = self.averages.config.consistency_every_steps
+        due = self.averages and every and self.counters["averaged"] and self.counters["step"] % every == 0
+        replayed = (lane < 0).nonzero().squeeze(1)
+        return self.learner.teacher.surest(symbols, replayed) if due and len(replayed) else None
+
+    def _learn(self, batch: Batch, *, rate_factor: float = 1.0, asleep: bool = False) -> StepReport:
+        rows, mask, lane, reset = (
+            t.to(self.device) for t in (batch.bytes, batch.mask, batch.lane, batch.reset)
+        )
+        symbols, carry = self.lanes.encode(rows, mask, lane, reset)
+        targets = self._targets(symbols, lane, asleep=asleep)
+        taken = self.lanes.take(lane, reset, symbols)
+        with self._listening() as activations:
+            done = self.network(symbols, taken.span, taken.state)
+            auxiliary = self.network.auxiliary(done, symbols.read, self.learner.dtype)
+        nats, best, guess = symbol_nats(done.logits, symbols.ids, self.network.logit_cap)
+        nats = nats.masked_fill(~symbols.valid, 0.0)
+        total = nats.sum() / symbols.num_bytes.sum().clamp(min=1)
+        for further in auxiliary.losses.values():
+            total = total + further.weight * further.value
+        if targets is not None:
+            total = total + targets.loss(done.logits, symbols, self.network.logit_cap)
+        total.backward()  # type: ignore[no-untyped-call]
+        units = {site: evenly(activity, symbols.read) for site, activity in activations.items()}
+        norm = self.optimizer.gather()
+        applied = math.isfinite(total.item()) and math.isfinite(norm.item())
+        rate = self._update(units, rate_factor, asleep=asleep, applied=applied)
+        if applied:
+            self.lanes.put(lane, mask, taken.span, done.update, carry)
+        self.counters["step" if applied else "skipped"] += 1
+        self._shown = True
+        per_row = nats.detach().flatten(1).sum(dim=1).cpu()
+        count = symbols.num_bytes.flatten(1).sum(dim=1).cpu()
+        live, alive = batch.lane.cpu() >= 0, lane >= 0
+        scored = symbols.valid & alive.view(-1, *[1] * (symbols.valid.dim() - 1))
+        return StepReport(
+            loss=_mean(per_row[live], count[live]),
+            replay_loss=None if bool(live.all()) else _mean(per_row[~live], count[~live]),
+            num_bytes=int(count[live].sum()),
+            row_loss=per_row / count.masked_fill(count == 0, 1).where(count > 0, torch.nan),
+            grad_norm=norm.item(),
+            learning_rate=rate,
+            applied=applied,
+            metrics={f"{name}_loss": loss.value.item() for name, loss in auxiliary.losses.items()},
+            evidence={"confidence": best[scored], "correct": (guess == symbols.ids)[scored]}
+            | _states(symbols.read & alive[:, None], done, auxiliary)
+            | {f"{EVIDENCE_PREFIX}{site}": activity for site, activity in units.items()},
+        )
+
+    def _update(
+        self, units: Mapping[str, Tensor], rate_factor: float, *, asleep: bool, applied: bool
+    ) -> float:
+        """Move the weights by the gathered gradients, and what follows them; the learning rate of this step."""
+        scale = self.counters["rate_scale"] * rate_factor
+        rate = self.optimizer.rate(self.counters["step"], scale)
+        if applied and scale:
+            self.optimizer.step(self.counters["step"], scale)
+            self.counters["averaged"] = self.averages.follow(self.counters["averaged"], asleep=asleep)
+            if not asleep:
+                self.counters["renewed"] += self.plasticity.follow(self.counters["step"], units, rate)
+        else:
+            self.optimizer.clear()
+        return rate
+
+    def _listening(self) -> AbstractContextManager[dict[str, Tensor]]:
+        """Keep the activations of hidden units in one of so many steps, and in the first of a life."""
+        looks = self.plasticity.looks_at(self.counters["step"]) or not self._shown
+        return listening(self.learner.layers) if looks else nullcontext({})
+
+    @property
+    def has_slow_weights(self) -> bool:
+        """False when averaging is switched off."""
+        return bool(self.averages)
+
+    def stable_weights(self) -> AbstractContextManager[None]:
+        """Score and generate with the stable average meanwhile; learning must wait."""
+        return self.averages.swapped_in("stable")
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply every rate from the next step on; 0 stops learning for good, renewal and drawing back too."""
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(f"a learning rate is scaled by a finite factor of at least 0, not {factor}")
+        self.counters["rate_scale"] *= factor
+
+    def freeze(self, prefix: str, *, frozen: bool = True) -> tuple[str, ...]:
+        """Stop (or go on) learning every weight whose name begins with `prefix`; returns their names.
+
+        It is part of the spec, so a restart keeps it. What a column has frozen stays frozen.
+        """
+        names = tuple(name for name, _ in self.network.named_parameters() if name.startswith(prefix))
+        before = set(self.spec.frozen_by_hand)
+        self._freeze(before.union(names) if frozen else before.difference(names))
+        return names
+
+    def _freeze(self, names: set[str]) -> None:
+        self.spec = self.spec.with_frozen(tuple(sorted(names)))
+        self.learner.freeze(self.spec.frozen_by_hand)
+
+    # Reading without learning.
+
+    def score(self, rows: Tensor, mask: Tensor) -> Tensor:
+        """Summed nats of each row (B,), float64 on the CPU, read from a reset state; changes nothing."""
+        rows, mask = rows.to(self.device), mask.to(self.device)
+        return score_rows(self.reader(len(rows)), rows, mask).cpu()
+
+    def generate(
+        self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
+    ) -> Iterator[bytes]:
+        """Continue `prompt` unit by unit in constant memory; changes nothing, draws only from `generator`."""
+        if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0:
+            raise ValueError("generate needs temperature >= 0, 0 < top_p <= 1 and max_bytes >= 0")
+        return continue_bytes(
+            self.reader(1),
+            prompt,
+            max_bytes=max_bytes,
+            temperature=temperature,
+            top_p=top_p,
+            generator=generator,
+        )
+
+    @torch.no_grad()
+    def observe(self, rows: Tensor, *, inject: Mapping[str, Tensor] | None = None) -> Mapping[str, Tensor]:
+        """Activity of each module over uint8 rows (B, T) from a reset state, nudges included.
+
+        Shapes: float32 (B, S, d) each. Runs in float32 whatever the precision of learning, so that small
+        perturbations are not lost in rounding.
+        """
+        nudges = inject or {}
+        unknown = set(nudges) - set(self.module_names)
+        if unknown:
+            raise ValueError(
+                f"no module is called {min(unknown)!r}; there are {', '.join(self.module_names)}"
+            )
+        activity: dict[str, Tensor] = {}
+
+        def watch(name: str, output: Tensor) -> Tensor:
+            nudge = nudges.get(name)
+            output = output if nudge is None else output + nudge.to(output)
+            activity[name] = output
+            return output
+
+        rows = rows.to(self.device)
+        symbols, _ = self.learner.codec.encode(rows, torch.ones_like(rows, dtype=torch.bool), None)
+        span = Span.beginning(*symbols.ids.shape[:2], device=self.device, dtype=torch.float32)
+        self.network(symbols, span, None, watch=watch)
+        return activity
+
+    def sever(self) -> None:
+        """Cut every wire between modules: each reads the input alone, and all still speak to the head."""
+        self.network.severed = True
+
+    def reader(self, rows: int) -> Reader:
+        """A reader of `rows` rows, all in the reset state; the brain itself is only looked at."""
+        return Reader(
+            self.network, self.learner.codec, rows, device=self.device, dtype=self.learner.dtype
+        )
+
+    # Growth.
+
+    def sites(self) -> Mapping[str, Site]:
+        """Where units can be born, from input to output."""
+        return self.learner.sites
+
+    def next_column(self) -> Birth | None:
+        """What a column beside all that is there would bring and freeze; None where none can be born."""
+        return self.spec.next_column()
+
+    def grow(self, plan: GrowthPlan) -> Growth:
+        """Grow as planned, without a change of the output; tensors named after parameters can follow."""
+        return grow(self, plan)
+
+    def rebuild(self, spec: Mapping[str, Any]) -> None:
+        """Take on another architecture, its tensors still to be loaded; counters begin anew."""
+        self._begin(type(self.spec).from_json(spec), seed=0)
+
+    def grown_into(self, spec: NetworkSpec, *, seed: int) -> Self:
+        """A fresh brain of another architecture that learns as this one does."""
+        return type(self)(
+            spec, optimizer=self._config, lanes=self._num_lanes, device=self.device, seed=seed
+        )
+
+    def become(self, other: OnlineBrain) -> None:
+        """Go on as the other, which is let go: it has this brain's lanes and settings."""
+        self.spec, self.learner, self.module_names = other.spec, other.learner, other.module_names
+        self.counters, self._shown = other.counters, other._shown
+
+    def probe_sites(self, batch: Batch, generator: torch.Generator) -> Mapping[str, SiteProbe]:
+        """How each site fares on the live rows of a batch, read from a reset state; changes nothing."""
+        return probe(self.learner, batch, generator, self.device)
+
+    # What survives a restart.
+
+    def state(self) -> BrainState:
+        """References to weights, moments and carried state, no copies."""
+        return BrainState(
+            model=self.learner.weights(),
+            learning=self.learner.tensors(),
+            counters=dict(self.counters),
+            spec=self.spec.to_json(),
+        )
+
+    def adopt(self, stored: BrainState) -> tuple[BrainState, tuple[str, ...]]:
+        """A stored state made to fit this brain, and in words what begins anew; see `brain.online.adopting`."""
+        return adopted(stored, self.state())
+
+    def load(self, state: BrainState) -> None:
+        """Take over a state of this architecture, into the tensors that are already here.
+
+        Raises:
+            SpecMismatchError: naming the first tensor that is missing, superfluous or of another shape; then
+                nothing was changed.
+        """
+        own = self.state()
+        counters = dict(state.counters)
+        # Once they were among the counters.
+        frozen = {str(name) for name in (*state.spec.get("frozen", ()), *counters.pop("frozen", ()))}
+        if strange := sorted(frozen - dict(self.network.named_parameters()).keys()):
+            raise SpecMismatchError(f"frozen weight {strange[0]} has no place in this brain")
+        copy_named([("model", state.model, own.model), ("learning", state.learning, own.learning)])
+        self.counters.update(counters)
+        self._freeze(frozen)
+
+    def num_parameters(self) -> int:
+        """Trainable scalars."""
+        return sum(p.numel() for p in self.network.parameters() if p.requires_grad)
+
+    def num_neurons(self) -> int:
+        """Hidden units of the growth sites."""
+        return self.learner.num_neurons
+
+
+@torch.no_grad()
+def _states(read: Tensor, done: Pass, auxiliary: Auxiliary) -> dict[str, Tensor]:
+    """States for the self-prediction error, where a self model predicts them; `read` (B, S) is True on live rows."""
+    if auxiliary.predicted_states is None:
+        return {}
+    return gather_states(read, done.states.detach(), auxiliary.predicted_states.detach())
+
+
+def _mean(nats: Tensor, count: Tensor) -> float:
+    return (nats.sum() / count.sum()).item() if bool(count.any()) else math.nan

@@ -1,0 +1,81 @@
+"""The architecture of a language brain as data: all that must be known before its tensors load."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+from brain.codecs.bytes import ByteCodec
+from brain.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from brain.codecs.port import Codec
+    from brain.growth.plan import Birth, GrowthPlan
+    from brain.online.network import SequenceNetwork
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+class NetworkSpec(ABC):
+    """What a brain's folder must offer: a config that becomes a network, and comes back from JSON.
+
+    Attributes:
+        frozen_by_hand: names of weights that a person keeps from learning; they keep their moments and averages.
+    """
+
+    frozen_by_hand: tuple[str, ...]
+
+    @classmethod
+    @abstractmethod
+    def newborn(cls, config: Any) -> Self:
+        """A brain that has not grown."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read `to_json` back.
+
+        Raises:
+            SpecMismatchError: when it is no spec of this kind of brain.
+        """
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able form, with the `kind` under which the brain is registered."""
+
+    @abstractmethod
+    def network(self) -> SequenceNetwork:
+        """The network, its weights not drawn yet; what never learns asks for no gradient."""
+
+    @abstractmethod
+    def with_frozen(self, names: tuple[str, ...]) -> Self:
+        """The same with other weights frozen by hand."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of matrix products."""
+        return torch.float32
+
+    def codec(self) -> Codec:
+        """How bytes become its symbols."""
+        return ByteCodec()
+
+    def grown(self, plan: GrowthPlan) -> Self:
+        """The architecture after `plan`.
+
+        Raises:
+            SettingsError: it cannot grow so.
+        """
+        raise SettingsError(f"{plan.site} cannot grow: this kind of brain keeps its size")
+
+    def widened(self) -> frozenset[str]:
+        """Sites whose units are not all of one age."""
+        return frozenset()
+
+    def next_column(self) -> Birth | None:
+        """The column that can be born beside all that is there; None where none can."""
+        return None
