@@ -29,11 +29,12 @@ from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
 from brain.growth.config import GrowthConfig
 from brain.growth.operators import Growth, inherit, widen
-from brain.growth.site import Site
 from brain.growth.plan import GrowthPlan, Newborns
 from brain.growth.signals import calibrated_scale, probe_sites
+from brain.growth.site import Site
 from brain.models.tensors import copy_named
 from brain.optim.config import OptimizerConfig
+from brain.optim.groups import groups_by_shape
 from brain.optim.online import OnlineOptimizer
 from brain.ports import BrainState
 
@@ -45,7 +46,7 @@ STEPS_AFTER, LAST_STEPS = 100, 10
 STEPS_BEFORE, STEPS_LONG = (100,), (50, 100, 500, 2000)
 SIZES = ((16, 4), (256, 26))
 ADAM = OptimizerConfig(learning_rate=1e-3, betas=(0.9, 0.999))
-SITE = Site(incoming=("mlp.into.weight",), outgoing=("mlp.out.weight",))
+SITE = Site(units=0, incoming=("mlp.into.weight",), outgoing=("mlp.out.weight",))
 DELTA_MAX, SPIKE_PERCENT_MAX, GRADIENT_MIN = 2e-6, 0.3, 0.5
 
 
@@ -82,7 +83,7 @@ class Learner:
         network = ByteLearner(hidden, born_hidden=born_hidden)
         initialize(network, torch.Generator().manual_seed(seed))
         axes = None if born_hidden is None else SITE.axes
-        return cls(network, OnlineOptimizer(network, ADAM, frozenset(), unit_axes=axes))
+        return cls(network, OnlineOptimizer(network, ADAM, groups_by_shape(network), unit_axes=axes))
 
     def state(self) -> BrainState:
         """A copy of weights and moments."""

@@ -19,7 +19,7 @@ PREFIX = "average|"
 
 
 class Averages:
-    """Running averages of every parameter that learns, allocated once and written in place.
+    """Running averages of every parameter but those of a base, allocated once and written in place.
 
     The horizon grows with what was seen: in step t (from 0) an average keeps min(1 − 1/(t + 1), a) of itself,
     so it is the mean of all weights so far until that is longer than its own horizon. To spare memory traffic
@@ -29,9 +29,11 @@ class Averages:
     Valpola 2017.
     """
 
-    def __init__(self, network: nn.Module, config: AveragingConfig) -> None:
+    def __init__(
+        self, network: nn.Module, config: AveragingConfig, *, base: frozenset[str] = frozenset()
+    ) -> None:
         self.config = config
-        self._weights = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        self._weights = {name: p for name, p in network.named_parameters() if name not in base}
         whole: tuple[Which, ...] = ("plastic", "stable") if config.every_steps else ()
         self.slow: dict[Which, dict[str, Tensor]] = {
             which: {name: p.detach().clone() for name, p in self._weights.items()} for which in whole

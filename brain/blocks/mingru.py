@@ -42,6 +42,7 @@ class MinGRU(Mixer):
     unit_state: ClassVar[tuple[str, ...]] = ("hidden",)
 
     has_units = True
+
     @classmethod
     def of(cls, size: int, options: MixerOptions) -> Self:
         """As many hidden units as the stream is wide, unless told otherwise."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from brain.growth.site import Site
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from brain.blocks.linear import Linear
 
 
@@ -21,16 +19,20 @@ class UnitLayer(Protocol):
         hidden: units now.
         born_hidden: units that were there from the start.
         out: the matrix that reads the units.
+        candidates: activations (…, K) for x of units that might be born with given rows of each of `feeds`.
     """
 
-    feeds: ClassVar[tuple[str, ...]]
-    unit_state: ClassVar[tuple[str, ...]]
     hidden: int
     born_hidden: int
     out: Linear
 
-    def candidates(self, x: Tensor, *rows: Tensor) -> Tensor:
-        """Activations (…, K) for x of units that might be born with these rows of each of `feeds`."""
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        """See above."""
+
+    @property
+    def unit_state(self) -> tuple[str, ...]:
+        """See above."""
 
     def get_submodule(self, target: str) -> Any:
         """A matrix by its name."""

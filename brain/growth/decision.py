@@ -93,9 +93,7 @@ def plan_by_hand(
     return _plan(proposal, units, limits, trigger=BY_HAND, seed=seed)
 
 
-def deepen_by_hand(
-    sites: Mapping[str, Site], limits: GrowthConfig, site: str, *, seed: int
-) -> GrowthPlan:
+def deepen_by_hand(sites: Mapping[str, Site], limits: GrowthConfig, site: str, *, seed: int) -> GrowthPlan:
     """The block a person asks for behind that of a site.
 
     Raises:
@@ -110,9 +108,7 @@ def deepen_by_hand(
     return _plan(proposal, units, limits, trigger=BY_HAND, seed=seed)
 
 
-def expert_by_hand(
-    sites: Mapping[str, Site], limits: GrowthConfig, site: str, *, seed: int
-) -> GrowthPlan:
+def expert_by_hand(sites: Mapping[str, Site], limits: GrowthConfig, site: str, *, seed: int) -> GrowthPlan:
     """The expert a person asks for beside the MLP of a site.
 
     Raises:

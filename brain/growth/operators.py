@@ -102,9 +102,7 @@ def widen(
 
 
 @torch.no_grad()
-def recycle(
-    weights: Mapping[str, Tensor], site: Site, chosen: Tensor, *, seed: int
-) -> dict[str, Tensor]:
+def recycle(weights: Mapping[str, Tensor], site: Site, chosen: Tensor, *, seed: int) -> dict[str, Tensor]:
     """Weights in which units (int64) of a site are born again: incoming as newborns', outgoing nought.
 
     With no elder left to take after, all of the incoming weights are drawn.

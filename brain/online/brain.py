@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 import torch
 
@@ -20,6 +20,7 @@ from brain.online.evidence import gather_states
 from brain.online.growing import grow, probe
 from brain.online.learner import Learner
 from brain.online.reading import Reader, continue_bytes, score_rows
+from brain.online.spec import NetworkSpec
 from brain.plasticity.listening import EVIDENCE_PREFIX, evenly, listening
 from brain.ports import Batch, BrainState, StepReport
 
@@ -37,29 +38,32 @@ if TYPE_CHECKING:
     from brain.growth.site import Site
     from brain.online.lanes import Lanes
     from brain.online.network import Auxiliary, Pass, SequenceNetwork
-    from brain.online.spec import NetworkSpec
     from brain.online.teaching import SoftTargets
     from brain.optim.config import OptimizerConfig
     from brain.optim.online import OnlineOptimizer
     from brain.plasticity.lasting import LastingPlasticity
 
 
-class OnlineBrain:
+Spec = TypeVar("Spec", bound=NetworkSpec)
+
+
+class OnlineBrain(Generic[Spec]):
     """A learner without end over one `NetworkSpec`: `Brain` and all optional protocols of `brain.ports`.
 
     A registered brain is a subclass that names its `architecture` and says what it is.
     """
 
     architecture: ClassVar[type[NetworkSpec]]
+    spec: Spec
 
     def __init__(
-        self, spec: NetworkSpec, *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
+        self, spec: Spec, *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
     ) -> None:
         self.device = device
         self._config, self._num_lanes = optimizer, lanes
         self._begin(spec, seed=seed)
 
-    def _begin(self, spec: NetworkSpec, *, seed: int) -> None:
+    def _begin(self, spec: Spec, *, seed: int) -> None:
         """A fresh learner of this architecture; counters begin anew."""
         self.spec = spec
         self.learner = Learner(
@@ -81,7 +85,7 @@ class OnlineBrain:
         cls, config: Any, *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
     ) -> Self:
         """A newborn of `config`."""
-        spec = cls.architecture.newborn(config)
+        spec: Any = cls.architecture.newborn(config)
         return cls(spec, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
 
     @classmethod
@@ -95,7 +99,7 @@ class OnlineBrain:
         seed: int,
     ) -> Self:
         """A brain of a stored architecture, its tensors still to be loaded."""
-        read = cls.architecture.from_json(spec)
+        read: Any = cls.architecture.from_json(spec)
         return cls(read, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
 
     # Its parts, as they are now: growth builds others.
@@ -295,9 +299,7 @@ class OnlineBrain:
 
     def reader(self, rows: int) -> Reader:
         """A reader of `rows` rows, all in the reset state; the brain itself is only looked at."""
-        return Reader(
-            self.network, self.learner.codec, rows, device=self.device, dtype=self.learner.dtype
-        )
+        return Reader(self.network, self.learner.codec, rows, device=self.device, dtype=self.learner.dtype)
 
     # Growth.
 
@@ -317,13 +319,11 @@ class OnlineBrain:
         """Take on another architecture, its tensors still to be loaded; counters begin anew."""
         self._begin(type(self.spec).from_json(spec), seed=0)
 
-    def grown_into(self, spec: NetworkSpec, *, seed: int) -> Self:
+    def grown_into(self, spec: Spec, *, seed: int) -> Self:
         """A fresh brain of another architecture that learns as this one does."""
-        return type(self)(
-            spec, optimizer=self._config, lanes=self._num_lanes, device=self.device, seed=seed
-        )
+        return type(self)(spec, optimizer=self._config, lanes=self._num_lanes, device=self.device, seed=seed)
 
-    def become(self, other: OnlineBrain) -> None:
+    def become(self, other: OnlineBrain[Spec]) -> None:
         """Go on as the other, which is let go: it has this brain's lanes and settings."""
         self.spec, self.learner, self.module_names = other.spec, other.learner, other.module_names
         self.counters, self._shown = other.counters, other._shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PROBED_ROWS = 32
 
 
-def grow(brain: OnlineBrain, plan: GrowthPlan) -> Growth:
+def grow(brain: OnlineBrain[Any], plan: GrowthPlan) -> Growth:
     """Build the grown architecture, load all that the brain had and what is new, and let the brain go on as that."""
     before = brain.state()
     grown = brain.grown_into(brain.spec.grown(plan), seed=0)

@@ -101,9 +101,7 @@ class Lanes:
     def tensors(self) -> dict[str, Tensor]:
         """References to every carried tensor, as `carried|<part>.<tensor>`."""
         parts = {**self.state, CODEC: self.carry}
-        return {
-            f"{PREFIX}{part}.{name}": value for part, own in parts.items() for name, value in own.items()
-        }
+        return {f"{PREFIX}{part}.{name}": value for part, own in parts.items() for name, value in own.items()}
 
 
 def fresh_state(

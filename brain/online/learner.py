@@ -50,10 +50,12 @@ class Learner:
             self.network,
             optimizer,
             self.groups,
-            unit_axes={name: axis for site in living if site in counted for name, axis in living[site].axes.items()},
+            unit_axes={
+                name: axis for site in living if site in counted for name, axis in living[site].axes.items()
+            },
         )
         self.lanes = Lanes(self.network, self.codec, lanes, device=device, dtype=self.dtype)
-        self.averages = Averages(self.network, optimizer.averaging)
+        self.averages = Averages(self.network, optimizer.averaging, base=self.network.base)
         self.teacher = Teacher(self.network, self.averages, self.dtype)
         self.plasticity = LastingPlasticity(
             self.network,

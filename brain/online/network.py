@@ -72,11 +72,13 @@ class SequenceNetwork(nn.Module):
         module_names: the modules that can be watched and nudged, from input to output.
         logit_cap: soft cap of the logits; None for none.
         severed: every module reads the input alone, a null control of vital signs.
+        base: names of weights that come from elsewhere and never change; they stand in frozen groups.
     """
 
     module_names: tuple[str, ...] = ()
     logit_cap: float | None = None
     severed: bool = False
+    base: frozenset[str] = frozenset()
 
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> NetworkState:
         """Carried state of fresh rows; `dtype` is that of matrix products."""

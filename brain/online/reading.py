@@ -39,7 +39,7 @@ class Reader:
         self, network: SequenceNetwork, codec: Codec, rows: int, *, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.network, self.codec, self.device, self.dtype = network, codec, device, dtype
-        self._state: NetworkState = fresh_state(network, rows, device=device, dtype=dtype)
+        self.state: NetworkState = fresh_state(network, rows, device=device, dtype=dtype)
         self._carry: Carry = codec.new_carry(rows, device=device)
         self._rows = torch.arange(rows, device=device)
         self._begun = False
@@ -117,9 +117,9 @@ class Reader:
         chosen = rows.to(self.device)
         forked = Reader(self.network, self.codec, len(rows), device=self.device, dtype=self.dtype)
         if self._begun:
-            forked._state = {
+            forked.state = {
                 part: {name: value.index_select(0, chosen) for name, value in own.items()}
-                for part, own in self._state.items()
+                for part, own in self.state.items()
             }
         forked._begun = self._begun
         forked._carry = {name: value.index_select(0, chosen) for name, value in self._carry.items()}
@@ -130,21 +130,21 @@ class Reader:
 
     def _look(self, symbols: Symbols) -> Tensor:
         span = Span(
-            position=self._state[READER]["position"].clone(),
+            position=self.state[READER]["position"].clone(),
             length=symbols.ids.shape[1],
             fresh_only=not self._begun,
             dtype=self.dtype,
             lengths=symbols.lengths,
         )
-        done = self.network(symbols, span, self._state if self._begun else None)
+        done = self.network(symbols, span, self.state if self._begun else None)
         self._pending = (span, done.update)
         return cap_logits(done.logits, self.network.logit_cap)
 
     def _commit(self) -> None:
         assert self._pending is not None
         span, update = self._pending
-        self._state[READER]["position"].copy_(span.end)
-        self.network.commit(self._state, self._rows, update, span.end)
+        self.state[READER]["position"].copy_(span.end)
+        self.network.commit(self.state, self._rows, update, span.end)
         self._pending, self._begun = None, True
 
 

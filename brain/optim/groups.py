@@ -24,7 +24,7 @@ class ParamGroup:
         rate_scale: factor on the rate.
         clip_apart: whether their gradients are clipped by a norm of their own, so that they have no say in how far
             others move.
-        frozen: they never learn: no moments are kept of them, nor averages.
+        frozen: they do not learn, or no more: no moments are kept of them.
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from brain.blocks.table import TouchedRows
+    from brain.blocks.table import RowTable, TouchedRows
     from brain.optim.config import OptimizerConfig
     from brain.optim.groups import ParamGroup
 
@@ -49,7 +49,7 @@ class OnlineOptimizer:
         self._norms: dict[str, Tensor] = {}
         learned = {name: p for name, p in network.named_parameters() if name in self._group}
         self.tables = {
-            name: network.get_submodule(name.rpartition(".")[0])
+            name: cast("RowTable", network.get_submodule(name.rpartition(".")[0]))
             for name in learned
             if self._group[name].rule == "rows"
         }

@@ -273,4 +273,4 @@ def wearing(brain: Brain, weights: str) -> contextlib.AbstractContextManager[Non
     """The brain with its `fast` or `stable` weights meanwhile; one without slow weights stays as it is."""
     if weights == WEIGHTS[FAST] or not (isinstance(brain, Sleeper) and brain.has_slow_weights):
         return contextlib.nullcontext()
-    return brain.wearing_stable()
+    return brain.stable_weights()

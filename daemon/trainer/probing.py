@@ -16,7 +16,7 @@ from daemon.streams.cursor import Cursor
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import assemble, num_lanes
 from daemon.trainer.nonfinite import with_due_resets
-from daemon.trainer.restoring import VITALS_PREFIX, brain_state, fit_learning, parts_of
+from daemon.trainer.restoring import VITALS_PREFIX, brain_state, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -109,9 +109,8 @@ def read_on(home: Home, loaded: LoadedCheckpoint, config: RunConfig, count: int)
 def copy_of(loaded: LoadedCheckpoint, config: RunConfig) -> Brain:
     """The brain of the checkpoint, carried state included."""
     brain = newborn(loaded, config)
-    stored = brain_state(loaded)
-    learning = fit_learning(stored, brain.state(), lambda _: None)
-    brain.load(dataclasses.replace(stored, learning=learning))
+    fitted, _ = brain.adopt(brain_state(loaded))
+    brain.load(fitted)
     return brain
 
 

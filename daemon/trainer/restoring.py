@@ -6,20 +6,16 @@ tables, the slot table of the replay memory.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from brain.averaging.averages import PREFIX as AVERAGE_PREFIX
 from brain.build import brain_from_spec, build_brain
 from brain.errors import MemoryDamagedError
-from brain.growth.operators import STEP
 from brain.memory.commit import ReplayCommit
 from brain.memory.replay import ReplayMemory
-from brain.plasticity.lasting import KNOWN_PREFIX, START_PREFIX
 from brain.ports import Brain, BrainState
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.damage import set_aside
@@ -46,16 +42,6 @@ PROBES_PREFIX = "probes|"
 SLEEP_PREFIX = "sleep|"
 TORCH_RANDOM = "torch"
 CUDA_RANDOM = "cuda"
-
-_MOMENTS = "no prefix"
-_OF_WEIGHTS = (AVERAGE_PREFIX, START_PREFIX)
-_ANEW = {
-    "carried|": "the carried state of the lanes does not fit the checkpoint and starts anew",
-    AVERAGE_PREFIX: "the slow weights do not fit the checkpoint and begin at its weights",
-    START_PREFIX: "optimizer.plasticity.l2_init draws back to the weights of the checkpoint, which kept no first",
-    KNOWN_PREFIX: "the checkpoint does not know which units are of use: it is found out anew",
-    _MOMENTS: "optimizer state does not fit the checkpoint and starts anew",
-}
 
 Emit = Callable[[Event], None]
 
@@ -110,52 +96,11 @@ def restore_brain(
             "or start anew"
         )
     brain = brain_from_spec(spec, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
-    stored = brain_state(loaded)
-    brain.load(dataclasses.replace(stored, learning=fit_learning(stored, brain.state(), emit)))
+    fitted, notices = brain.adopt(brain_state(loaded))
+    for notice in notices:
+        emit(SettingRestored(what=notice))
+    brain.load(fitted)
     return brain
-
-
-def fit_learning(stored: BrainState, own: BrainState, emit: Emit) -> dict[str, torch.Tensor]:
-    """Moments and carried state of the checkpoint as far as they fit the brain; the rest starts anew.
-
-    They differ where a resume changes the optimizer, its plasticity or the number of rows, or where a `.pt`
-    lacks them. Slow weights, and the weights that L2-Init draws back to, begin at the checkpoint's weights and
-    never at those of a newborn.
-    """
-    found = {name: _continued(name, stored, own) for name in own.learning}
-    anew = [name for name, tensor in found.items() if tensor is None]
-    for prefix, what in _ANEW.items():
-        if names := [name for name in anew if _part(name) == prefix]:
-            emit(SettingRestored(what=f"{what} ({len(names)} tensors)"))
-    learning = {}
-    for name, tensor in found.items():
-        begun = stored.model.get(name.rpartition("|")[2]) if _part(name) in _OF_WEIGHTS else None
-        kept = begun if tensor is None else tensor
-        learning[name] = own.learning[name] if kept is None else kept
-    return learning
-
-
-def _part(name: str) -> str:
-    """What a tensor of a brain's learning belongs to, as `_ANEW` calls it."""
-    return next((prefix for prefix in _ANEW if name.startswith(prefix)), _MOMENTS)
-
-
-def _continued(name: str, stored: BrainState, own: BrainState) -> torch.Tensor | None:
-    """What goes on as one tensor of the brain's learning; None where that must start anew."""
-
-    def fits(one: str) -> bool:
-        return one in stored.learning and stored.learning[one].shape == own.learning[one].shape
-
-    if fits(name):
-        return stored.learning[name]
-    owner, _, moment = name.rpartition("|")
-    others = [one for one in own.learning if one.startswith(f"{owner}|") and one != name]
-    if moment != STEP or not others or not all(fits(one) for one in others):
-        return None
-    # The moments go on, so their age does: counted as a whole before and by units now, or the other way round.
-    counted, wanted = stored.learning.get(name), own.learning[name]
-    age = float(stored.counters.get(STEP, 0)) if counted is None else float(counted.max())
-    return torch.full_like(wanted, age)
 
 
 def open_stream(

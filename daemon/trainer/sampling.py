@@ -77,12 +77,12 @@ class Voice:
         top_p: float,
         go_on: Callable[[], bool] = go_on_for_ever,
     ) -> Said:
-        """Continue `prompt` by up to `max_bytes`; `go_on`, asked after every byte, may end it earlier."""
+        """Continue `prompt` by up to `max_bytes`; `go_on`, asked after every unit of the brain, may end it earlier."""
         said = bytearray()
-        for byte in brain.generate(
+        for piece in brain.generate(
             prompt, max_bytes=max_bytes, temperature=temperature, top_p=top_p, generator=self._generator
         ):
-            said.append(byte)
+            said += piece
             if not go_on():
                 break
         whole = said[: len(said) - cut_character(said)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from brain.memory.commit import ReplayCommit
@@ -31,7 +30,6 @@ from daemon.trainer.restoring import (
     SLOTS_PREFIX,
     VITALS_PREFIX,
     brain_state,
-    fit_learning,
     random_states,
 )
 
@@ -237,8 +235,7 @@ class Saver:
         brain = loop.parts.brain
         if isinstance(brain, Growable) and dict(loaded.manifest.spec) != dict(brain.state().spec):
             brain.rebuild(loaded.manifest.spec)  # it has grown since
-        stored = brain_state(loaded)
-        brain.load(replace(stored, learning=fit_learning(stored, brain.state(), lambda _: None)))
+        brain.load(brain.adopt(brain_state(loaded))[0])
         loop.parts.growing.went_back(loop, loaded.state)
         return loaded.manifest.step
 

@@ -356,7 +356,8 @@ def test_scoring_and_speaking_change_nothing(case: Case) -> None:
 def _speak(brain: Brain, seed: int, **options: Any) -> list[int]:
     chosen = {"max_bytes": 12, "temperature": 1.0, "top_p": 0.9} | options
     prompt = chosen.pop("prompt", b"abab")
-    return list(brain.generate(prompt, **chosen, generator=torch.Generator().manual_seed(seed)))
+    generator = torch.Generator().manual_seed(seed)
+    return [*b"".join(brain.generate(prompt, **chosen, generator=generator))]
 
 
 def test_speech_depends_on_its_generator_alone(case: Case) -> None:

@@ -36,7 +36,7 @@ class Block(nn.Module):
 
     def __init__(self, spec: SynapseSpec, path: str, mixer: str, size: int) -> None:
         super().__init__()
-        self.path, self.size = path, size
+        self.path, self.mlp_path, self.size = path, f"{path}.mlp", size
         self.mixer = _mixer(spec, path, mixer, size)
         self.mlp = MLP(size, **spec.units(f"{path}.mlp"))
         self.experts = Experts(Expert(size, **spec.units(site)) for site in spec.experts_of(path))
@@ -58,7 +58,7 @@ class Block(nn.Module):
         """Its growth sites by name, the layer of each, and whether it stands beside the one before."""
         if self.mixer.has_units:
             yield f"{self.path}.mixer", cast("UnitLayer", self.mixer), False
-        yield f"{self.path}.mlp", self.mlp, False
+        yield self.mlp_path, self.mlp, False
         for number, expert in enumerate(self.experts):
             yield f"{self.path}.experts.{number}", cast("UnitLayer", expert), True
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from brain.models.synapse.spec import SynapseSpec
 from brain.online.brain import OnlineBrain
 
+if TYPE_CHECKING:
+    from brain.models.synapse.network import SynapseNetwork
 
-class Synapse(OnlineBrain):
+
+class Synapse(OnlineBrain[SynapseSpec]):
     """A byte-level learner without end.
 
     World model: the next byte. Self model: its own next state, behind a stop-gradient. Workspace: the mixer
@@ -14,3 +19,8 @@ class Synapse(OnlineBrain):
     """
 
     architecture = SynapseSpec
+
+    @property
+    def network(self) -> SynapseNetwork:
+        """What predicts."""
+        return cast("SynapseNetwork", self.learner.network)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brain.blocks.mixer import mixers
 from brain.blocks.units import declared_site
@@ -84,13 +84,13 @@ def declared_sites(network: SynapseNetwork) -> dict[str, Site]:
     """The sites from input to output, of each column behind the last; the self model stands beside all."""
     spec, place = network.spec, 0
     sites: dict[str, Site] = {}
-    deeper = sum(spec.newborn_block("").values())
-    streams = [(network.trunk(), {"deeper_units": deeper})]
+    deeper: dict[str, Any] = {"deeper_units": sum(spec.newborn_block("").values())}
+    streams = [(network.trunk(), deeper)]
     streams += [(column.stack(), {"not_deeper": COLUMN_DEPTH}) for column in network.stacks()]
     for blocks, births in streams:
         for block in blocks:
             for site, layer, beside in block.unit_layers():
-                expert = expert_birth(block, layer.born_hidden) if layer is block.mlp else None
+                expert = expert_birth(block) if site == block.mlp_path else None
                 sites[site] = declared_site(
                     site,
                     layer,
@@ -104,9 +104,9 @@ def declared_sites(network: SynapseNetwork) -> dict[str, Site]:
     return sites | {SELF_MODEL: declared_site(SELF_MODEL, network.self_model, place=place)}
 
 
-def expert_birth(block: Block, born_hidden: int) -> Birth:
+def expert_birth(block: Block) -> Birth:
     """The expert that can be born beside the MLP of a block."""
-    units = max(1, born_hidden // EXPERT_SHARE)
+    units = max(1, block.mlp.born_hidden // EXPERT_SHARE)
     # Both matrices, and the gate's one row.
     return Birth(
         name=f"{block.path}.experts.{len(block.experts)}",

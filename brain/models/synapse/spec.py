@@ -128,11 +128,14 @@ class SynapseSpec(NetworkSpec):
 
     def next_column(self) -> Birth:
         """The column that can be born beside all that is there, which is then frozen but for the self model."""
-        number, width = len(self.columns), max(1, self.config.hidden_size // COLUMN_SHARE)
-        units = sum(self._column_sites(number, width).values())
-        name = f"columns.{number}"
+        name, width, units = self.newborn_column()
         plan = GrowthPlan(
-            operator="column", site=name, units=units, width=width, trigger=BY_HAND, reason="as if it were born"
+            operator="column",
+            site=name,
+            units=units,
+            width=width,
+            trigger=BY_HAND,
+            reason="as if it were born",
         )
         with torch.device("meta"):  # built without memory, to be counted
             now, grown = self.network(), self.grown(plan).network()
@@ -148,6 +151,11 @@ class SynapseSpec(NetworkSpec):
                 if weight.requires_grad and name not in {*learning, *self.frozen_by_hand}
             ),
         )
+
+    def newborn_column(self) -> tuple[str, int, int]:
+        """Name, width and hidden units of the next column."""
+        number, width = len(self.columns), max(1, self.config.hidden_size // COLUMN_SHARE)
+        return f"columns.{number}", width, sum(self._column_sites(number, width).values())
 
     def _column_sites(self, number: int, width: int) -> dict[str, int]:
         return column_sites(number, depth=len(self.order), width=width, mlp_ratio=self.config.mlp_ratio)
@@ -250,7 +258,9 @@ class SynapseSpec(NetworkSpec):
     def _check(self) -> None:
         """Whether its parts fit each other."""
         odd = sorted(self.sites.keys() ^ self.born_sites.keys())
-        placed = {site for path in self._paths() if f"{path}.mlp" in self.sites for site in self.experts_of(path)}
+        placed = {
+            site for path in self._paths() if f"{path}.mlp" in self.sites for site in self.experts_of(path)
+        }
         odd += sorted(self.experts.keys() - placed)
         if odd:
             raise SpecMismatchError(f"the spec of a {KIND} brain does not fit its layers at {', '.join(odd)}")

@@ -9,8 +9,9 @@ from torch import nn
 from brain.averaging.averages import Averages, kept
 from brain.averaging.config import AveragingConfig
 from brain.build import build_brain
+from brain.codecs.bytes import ByteCodec
 from brain.models.synapse.model import Synapse
-from brain.models.synapse.teaching import Lesson
+from brain.online.teaching import SoftTargets
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch, Sleeper
 
@@ -66,9 +67,9 @@ def test_worn_weights_come_off_again_even_after_an_error() -> None:
     fast = {name: tensor.clone() for name, tensor in brain.state().model.items()}
     rows, mask = batch(9).bytes, batch(9).mask
     own = brain.score(rows, mask)
-    with brain.wearing_stable():
+    with brain.stable_weights():
         assert not torch.equal(brain.score(rows, mask), own)
-    with pytest.raises(RuntimeError, match="on purpose"), brain.wearing_stable():
+    with pytest.raises(RuntimeError, match="on purpose"), brain.stable_weights():
         raise RuntimeError("on purpose")
     assert torch.equal(brain.score(rows, mask), own)
     assert all(torch.equal(tensor, fast[name]) for name, tensor in brain.state().model.items())
@@ -93,15 +94,16 @@ def test_an_average_teaches_only_rows_of_which_it_is_surer() -> None:
     brain = newborn(every_steps=1)
     for seed in range(30):
         brain.learn(batch(seed))
-    rows, mask = batch(7).bytes, batch(7).mask
+    rows = batch(7).bytes
+    symbols, _ = ByteCodec().encode(rows, batch(7).mask, None)
     with torch.no_grad():
         logits = brain.reader(len(rows)).read(rows)
     knows = torch.nn.functional.one_hot(rows.long(), 256).float().mul(9.0).log_softmax(dim=-1)
     knows_nothing = torch.zeros_like(knows).log_softmax(dim=-1)
 
-    def taught(log_chance: torch.Tensor) -> float:
-        lesson = Lesson(row=torch.arange(len(rows)), log_chance=log_chance, weight=1.0)
-        return lesson.loss(logits, rows, mask, 30.0).item()
+    def taught(log_probs: torch.Tensor) -> float:
+        targets = SoftTargets(row=torch.arange(len(rows)), log_probs=log_probs, weight=1.0)
+        return targets.loss(logits, symbols, 30.0).item()
 
     assert taught(knows_nothing) == 0.0
     half = torch.cat([knows[:2], knows_nothing[2:]])

@@ -8,9 +8,9 @@ from torch.nn import functional
 
 from brain.blocks.attention import WindowAttention
 from brain.blocks.bigram import NO_BYTE, Bigram
-from brain.blocks.byte_loss import byte_nats, cap_logits
 from brain.blocks.convolution import CausalConv
 from brain.blocks.linear import Linear, initialize
+from brain.blocks.loss import cap_logits, symbol_nats
 from brain.blocks.mingru import positive
 from brain.blocks.mlp import MLP, squared_relu
 from brain.blocks.norm import EPSILON, rms_norm
@@ -156,9 +156,9 @@ def test_squared_relu_and_mlp() -> None:
     assert torch.autograd.gradcheck(lambda x, *_: mlp(x), (x.requires_grad_(), *mlp.parameters()))
 
 
-def test_byte_nats_are_the_cross_entropy_of_capped_logits() -> None:
+def test_symbol_nats_are_the_cross_entropy_of_capped_logits() -> None:
     logits, target = 9 * draw(2, 5, 256), torch.randint(0, 256, (2, 5), dtype=torch.uint8)
-    nats, confidence, guess = byte_nats(logits, target, 4.0)
+    nats, confidence, guess = symbol_nats(logits, target, 4.0)
     capped = cap_logits(logits, 4.0)
     assert capped.abs().max() <= 4.0
     expected = functional.cross_entropy(capped.flatten(0, 1), target.flatten().long(), reduction="none")
@@ -168,9 +168,9 @@ def test_byte_nats_are_the_cross_entropy_of_capped_logits() -> None:
     assert torch.equal(guess, where)
 
 
-def test_byte_nats_have_an_exact_gradient() -> None:
+def test_symbol_nats_have_an_exact_gradient() -> None:
     logits, target = draw(2, 3, 256).requires_grad_(), torch.tensor([[0, 1, 255], [7, 7, 9]])
-    assert torch.autograd.gradcheck(lambda x: byte_nats(x, target, 3.0)[0], (logits,), fast_mode=True)
+    assert torch.autograd.gradcheck(lambda x: symbol_nats(x, target, 3.0)[0], (logits,), fast_mode=True)
 
 
 def test_a_table_gathers_gradient_for_the_rows_it_read() -> None:

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from brain.blocks.attention import WindowAttention
-from brain.blocks.byte_loss import byte_nats
 from brain.blocks.convolution import CausalConv
 from brain.blocks.linear import initialize
+from brain.blocks.loss import symbol_nats
 from brain.blocks.norm import rms_norm
 from brain.blocks.scan import linear_scan
 from brain.blocks.span import Span
 from brain.blocks.table import RowTable
 from brain.optim.config import OptimizerConfig
+from brain.optim.groups import groups_by_shape
 from brain.optim.online import OnlineOptimizer
 
 ROWS, SIZE = 12, 3
@@ -105,7 +106,7 @@ def test_an_optimizer_step_is_that_of_a_dense_adam(passes: Callable[[Read], None
     table, dense = tables()
     net = nn.ModuleDict({"table": table})
     config = OptimizerConfig(warmup_steps=0, clip_norm=1e9)
-    own = OnlineOptimizer(net, config, frozenset())
+    own = OnlineOptimizer(net, config, groups_by_shape(net))
     reference = torch.optim.Adam(dense.parameters(), config.learning_rate, config.betas, config.eps)
     passes(table)
     own.gather()
@@ -118,7 +119,8 @@ def test_an_optimizer_step_is_that_of_a_dense_adam(passes: Callable[[Read], None
 def test_a_step_between_a_pass_and_its_way_back_is_not_undone() -> None:
     table, _ = tables()
     config = OptimizerConfig(warmup_steps=0)
-    optimizer = OnlineOptimizer(nn.ModuleDict({"table": table}), config, frozenset())
+    net = nn.ModuleDict({"table": table})
+    optimizer = OnlineOptimizer(net, config, groups_by_shape(net))
     before = table.weight.detach().clone()
     early, late = table(FIRST).sum(), table(FIRST).sum()
     for loss in (late, early):
@@ -132,7 +134,8 @@ def test_a_step_between_a_pass_and_its_way_back_is_not_undone() -> None:
 
 def test_what_a_pass_left_is_dropped_with_all_other_gradients() -> None:
     table, _ = tables()
-    optimizer = OnlineOptimizer(nn.ModuleDict({"table": table}), OptimizerConfig(), frozenset())
+    net = nn.ModuleDict({"table": table})
+    optimizer = OnlineOptimizer(net, OptimizerConfig(), groups_by_shape(net))
     table(FIRST).sum().backward()
     optimizer.clear()
     assert float(optimizer.gather()) == 0.0
@@ -169,9 +172,9 @@ def convolution(x: Tensor) -> Tensor:
         attention,
         convolution,
         lambda x: linear_scan(x.sigmoid(), x, x[:, 0]),
-        lambda x: byte_nats(x.repeat(1, 1, 64), torch.zeros(1, 5, dtype=torch.uint8), 30.0)[0],
+        lambda x: symbol_nats(x.repeat(1, 1, 64), torch.zeros(1, 5, dtype=torch.uint8), 30.0)[0],
     ],
-    ids=["norm", "attention", "convolution", "scan", "byte_loss"],
+    ids=["norm", "attention", "convolution", "scan", "loss"],
 )
 def test_a_block_with_a_backward_of_its_own_refuses_a_second_derivative(block: Read) -> None:
     x = torch.randn(1, 5, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()

@@ -68,9 +68,11 @@ def plan_for(brain: Synapse, site: str, fraction: float = 0.25, **settings: Any)
 def said(brain: Synapse) -> torch.Tensor:
     """Logits of the carried lanes' next row, as the next step would give them."""
     rows = batch(99).bytes[:LANES]
-    taken = brain.lanes.take(torch.arange(LANES), torch.zeros(LANES, dtype=torch.bool), rows.shape[1])
+    lane, reset = torch.arange(LANES), torch.zeros(LANES, dtype=torch.bool)
+    symbols, _ = brain.lanes.encode(rows, torch.ones_like(rows, dtype=torch.bool), lane, reset)
+    taken = brain.lanes.take(lane, reset, symbols)
     with torch.no_grad():
-        logits: torch.Tensor = brain.network(rows, taken.span, taken.state).logits
+        logits: torch.Tensor = brain.network(symbols, taken.span, taken.state).logits
         return logits
 
 
@@ -104,7 +106,7 @@ def differing(one: BrainState, other: BrainState) -> list[str]:
     ]
 
 
-ONE_SITE = Site(incoming=("into.weight",), outgoing=("out.weight",))
+ONE_SITE = Site(units=0, incoming=("into.weight",), outgoing=("out.weight",))
 
 
 def growing_mlp(hidden: int) -> tuple[MLP, Callable[[MLP], torch.Tensor]]:

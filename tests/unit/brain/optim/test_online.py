@@ -8,6 +8,7 @@ from torch import nn
 
 from brain.blocks.table import RowTable
 from brain.optim.config import OptimizerConfig
+from brain.optim.groups import groups_by_shape
 from brain.optim.online import OnlineOptimizer
 from brain.optim.row_adam import RowAdam
 
@@ -33,7 +34,7 @@ def step(net: Net, optimizer: OnlineOptimizer, index: list[int], number: int = 0
 def make(**settings: object) -> tuple[Net, OnlineOptimizer]:
     net = Net()
     config = OptimizerConfig(**{"warmup_steps": 1} | settings)  # type: ignore[arg-type]
-    return net, OnlineOptimizer(net, config, frozenset({"matrix"}))
+    return net, OnlineOptimizer(net, config, groups_by_shape(net))
 
 
 def test_every_moment_has_a_name_before_the_first_step() -> None:
@@ -51,7 +52,7 @@ def test_of_what_is_frozen_from_the_start_no_moments_are_kept_and_nothing_moves(
     net = Net()
     net.table.weight.requires_grad_(False)
     net.matrix.requires_grad_(False)
-    optimizer = OnlineOptimizer(net, OptimizerConfig(weight_decay=0.5, warmup_steps=0), frozenset())
+    optimizer = OnlineOptimizer(net, OptimizerConfig(weight_decay=0.5, warmup_steps=0), groups_by_shape(net))
     assert {name.partition("|")[0] for name in optimizer.tensors()} == {"vector"}
     before = {name: weight.detach().clone() for name, weight in net.named_parameters()}
     step(net, optimizer, [1, 2])

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from brain.optim.config import OptimizerConfig
+from brain.optim.groups import groups_by_shape
 from brain.optim.online import OnlineOptimizer
 from brain.optim.unit_steps import UnitAdamW, UnitMuon, orthogonalize
 
@@ -28,8 +29,8 @@ def config(kind: str = "adamw", **settings: object) -> OptimizerConfig:
 def test_units_of_one_age_learn_as_torch_would(kind: str) -> None:
     counted, whole = Net(), Net()
     settings = config(kind, weight_decay=0.1)
-    own = OnlineOptimizer(counted, settings, frozenset({"matrix"}), unit_axes={"matrix": 0})
-    reference = OnlineOptimizer(whole, settings, frozenset({"matrix"}))
+    own = OnlineOptimizer(counted, settings, groups_by_shape(counted), unit_axes={"matrix": 0})
+    reference = OnlineOptimizer(whole, settings, groups_by_shape(whole))
     if kind == "muon":  # torch never corrects its momentum; an elder's correction is 1
         own.tensors()["matrix|step"].fill_(1e6)
     for number, gradient in enumerate(gradients(6)):
@@ -44,8 +45,8 @@ def test_units_of_one_age_learn_as_torch_would(kind: str) -> None:
 def test_a_renewed_unit_is_an_adam_from_its_first_step_and_its_elders_never_notice() -> None:
     old, untouched = Net(), Net()
     settings = config(betas=(0.9, 0.999))
-    renewed = OnlineOptimizer(old, settings, frozenset(), unit_axes={"matrix": 0})
-    straight = OnlineOptimizer(untouched, settings, frozenset(), unit_axes={"matrix": 0})
+    renewed = OnlineOptimizer(old, settings, groups_by_shape(old), unit_axes={"matrix": 0})
+    straight = OnlineOptimizer(untouched, settings, groups_by_shape(untouched), unit_axes={"matrix": 0})
     series = gradients(8)
     for number, gradient in enumerate(series):
         if number == 4:

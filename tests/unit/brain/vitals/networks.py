@@ -72,10 +72,13 @@ class Network:
 
     def generate(
         self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
-    ) -> Iterator[int]:
+    ) -> Iterator[bytes]:
         raise NotImplementedError
 
     def state(self) -> BrainState:
+        raise NotImplementedError
+
+    def adopt(self, stored: BrainState) -> tuple[BrainState, tuple[str, ...]]:
         raise NotImplementedError
 
     def load(self, state: BrainState) -> None:

@@ -126,7 +126,7 @@ def test_a_live_brain_shows_its_units_and_weights() -> None:
 
 def test_listening_hears_a_pass_and_no_longer() -> None:
     brain = make()
-    sites = brain.network.growth_modules()
+    sites = brain.learner.layers
     with listening(sites) as heard:
         brain.learn(batch(0))
     assert {site: said.shape[-1] for site, said in heard.items()} == dict(brain.spec.sites)

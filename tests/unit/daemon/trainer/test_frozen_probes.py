@@ -73,7 +73,7 @@ class FakeBrain:
         raise NotImplementedError
 
     @contextlib.contextmanager
-    def wearing_stable(self) -> Iterator[None]:
+    def stable_weights(self) -> Iterator[None]:
         self._worn = True
         yield
         self._worn = False

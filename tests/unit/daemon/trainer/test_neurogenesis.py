@@ -43,7 +43,7 @@ def test_growing_twice_between_two_steps_bears_no_clones(still: Callable[..., St
     loop = still()
     loop.learn()
     born = [grow(loop, fraction=0.1)["units_after"] for _ in range(2)]
-    [name] = loop.parts.brain.network.unit_tensors("self_model").incoming  # type: ignore[attr-defined]
+    [name] = loop.parts.brain.sites()["self_model"].incoming  # type: ignore[attr-defined]
     rows = loop.parts.brain.state().model[name]
     first, second = rows[born[0] - 2], rows[born[1] - 2]
     assert float(torch.cosine_similarity(first, second, dim=0)) < 0.99

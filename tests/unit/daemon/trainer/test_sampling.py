@@ -30,10 +30,10 @@ class FakeBrain:
     def __init__(self) -> None:
         self.num_said = 0
 
-    def generate(self, _prompt: bytes, *, max_bytes: int, **_: Any) -> Iterator[int]:
+    def generate(self, _prompt: bytes, *, max_bytes: int, **_: Any) -> Iterator[bytes]:
         for index in range(max_bytes):
             self.num_said += 1
-            yield WORDS[index % len(WORDS)]
+            yield bytes([WORDS[index % len(WORDS)]])
 
 
 class FakePipe:
@@ -116,9 +116,9 @@ def test_an_answer_is_never_cut_inside_a_character(text: str) -> None:
     class Speaker:
         heard = b""
 
-        def generate(self, prompt: bytes, *, max_bytes: int, **_: Any) -> Iterator[int]:
+        def generate(self, prompt: bytes, *, max_bytes: int, **_: Any) -> Iterator[bytes]:
             self.heard = prompt
-            yield from (text.encode() * max_bytes)[:max_bytes]
+            yield from (bytes([byte]) for byte in (text.encode() * max_bytes)[:max_bytes])
 
     config = SampleConfig()
     voice = Voice(config, device=torch.device("cpu"), seed=0)

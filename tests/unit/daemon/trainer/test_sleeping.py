@@ -40,7 +40,7 @@ class FakeBrain:
             applied=self._applied.pop(0),
         )
 
-    def wearing_stable(self) -> Any:
+    def stable_weights(self) -> Any:
         raise NotImplementedError
 
 

@@ -65,7 +65,7 @@ def test_a_birth_changes_no_bit_of_what_is_said(part: str, kind: str, precision:
     learned(brain, 0, 12)
     rows, mask = batch(50).bytes, batch(50).mask
     carried, scored, parameters = said(brain), brain.score(rows, mask), brain.num_parameters()
-    with brain.wearing_stable():
+    with brain.stable_weights():
         stable = brain.score(rows, mask)
     birth = brain.next_column() if part == "column" else brain.sites()["blocks.0.mlp"].expert
     assert birth is not None
@@ -73,7 +73,7 @@ def test_a_birth_changes_no_bit_of_what_is_said(part: str, kind: str, precision:
     bear(brain, part)
     assert torch.equal(said(brain), carried)
     assert torch.equal(brain.score(rows, mask), scored)
-    with brain.wearing_stable():
+    with brain.stable_weights():
         assert torch.equal(brain.score(rows, mask), stable)
     assert brain.num_neurons() == neurons + birth.units
     assert brain.num_parameters() == parameters + birth.parameters - birth.freezes
@@ -167,7 +167,9 @@ def test_muon_takes_the_matrices_of_what_was_born_but_neither_gates_nor_heads() 
     bear(brain, "column")
     bear(brain, "expert", "columns.0.blocks.0.mlp")
     born = [*born_names(brain, "column"), *born_names(brain, "expert")]
-    apart = {name for name in born if name not in brain.network.hidden_matrices()}
+    groups = brain.network.param_groups()
+    matrices = {name for group in groups if group.rule == "matrix" for name in group.parameters}
+    apart = {name for name in born if name not in matrices}
     assert {name for name in apart if not name.endswith(".conv.weight")} == {
         "columns.0.embedding", "columns.0.head.weight", "columns.0.blocks.0.experts.0.gate.weight",
         "blocks.0.experts.0.gate.weight",
@@ -203,7 +205,7 @@ def test_a_spec_with_births_is_read_back_and_one_from_before_them_has_none() -> 
         bear(brain, part)
     written = json.loads(json.dumps(brain.spec.to_json(), sort_keys=True))
     assert type(brain.spec).from_json(written) == brain.spec
-    assert list(type(brain.spec).from_json(written).growth_sites()) == list(brain.sites())
+    assert list(type(brain.spec).from_json(written).network().sites()) == list(brain.sites())
     older = make().spec.to_json()
     del older["experts"], older["columns"]
     read = type(brain.spec).from_json(older)

@@ -119,7 +119,7 @@ def test_it_scores_speaks_and_is_watched_there() -> None:
     generator = torch.Generator().manual_seed(1)
     said = list(brain.generate(b"abc", max_bytes=5, temperature=0.8, top_p=0.9, generator=generator))
     assert len(said) == 5
-    with brain.wearing_stable():
+    with brain.stable_weights():
         brain.score(rows, mask)
     nudged = brain.observe(rows, inject={"blocks.1.mlp": torch.ones(LANES, LENGTH, 8)})
     assert {activity.dtype for activity in nudged.values()} == {torch.float32}
@@ -150,10 +150,10 @@ def test_it_grows_there_and_goes_on_after_a_restart(operator: Any) -> None:
     probes = brain.probe_sites(batch(4), torch.Generator().manual_seed(0))
     assert all(torch.isfinite(torch.tensor(probe.birth_gradient)) for probe in probes.values())
     site, sites = "blocks.1.mlp", brain.sites()
-    (name, width, born), expert = brain.spec.next_column, sites[site].expert
+    (name, width, units_of_column), expert = brain.spec.newborn_column(), sites[site].expert
     assert expert is not None
     units = {
-        "widen": 4, "recycle": 2, "deepen": sites[site].deeper_units, "column": born,
+        "widen": 4, "recycle": 2, "deepen": sites[site].deeper_units, "column": units_of_column,
         "expert": expert.units,
     }[operator]  # fmt: skip
     plan = GrowthPlan(

@@ -13,9 +13,9 @@ import torch
 from brain.build import brain_from_spec, build_brain
 from brain.errors import SettingsError, SpecMismatchError, UnknownNameError
 from brain.models.synapse.config import SynapseConfig
-from brain.models.synapse.generation import draw
 from brain.models.synapse.model import Synapse
 from brain.models.synapse.spec import SynapseSpec
+from brain.online.reading import draw
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch, BrainState
 
@@ -322,12 +322,12 @@ def test_what_was_frozen_by_hand_is_so_after_a_restart_and_can_be_thawed(prefix:
 
 def test_a_state_from_before_freezing_was_kept_has_nothing_frozen() -> None:
     brain = make()
-    counters = {name: value for name, value in brain.state().counters.items() if name != "frozen"}
-    everything = learning(brain)
+    before, everything = brain.state(), learning(brain)
     brain.freeze("")
-    brain.load(replace(brain.state(), counters=counters))
+    older = {name: value for name, value in before.spec.items() if name != "frozen"}
+    brain.load(replace(before, spec=older))
     assert learning(brain) == everything
-    assert brain.state().counters["frozen"] == []
+    assert brain.state().spec["frozen"] == []
 
 
 def test_a_frozen_weight_that_is_not_there_is_named_and_nothing_is_loaded() -> None:
@@ -335,9 +335,9 @@ def test_a_frozen_weight_that_is_not_there_is_named_and_nothing_is_loaded() -> N
     other.freeze("")
     for weight in other.network.parameters():
         weight.data.zero_()
-    strange = {**other.state().counters, "frozen": ["blocks.9.mlp.into.weight"]}
+    strange = {**other.state().spec, "frozen": ["blocks.9.mlp.into.weight"]}
     before = {name: t.clone() for name, t in brain.state().model.items()}
     with pytest.raises(SpecMismatchError, match=r"blocks\.9\.mlp"):
-        brain.load(replace(other.state(), counters=strange))
+        brain.load(replace(other.state(), spec=strange))
     assert all(torch.equal(t, brain.state().model[name]) for name, t in before.items())
     assert learning(brain) == set(before)
