@@ -72,6 +72,23 @@ class StepReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Base:
+    """Weights that come from elsewhere and never change: stored once, not in every checkpoint.
+
+    Attributes:
+        id: what they are called where they come from.
+        revision: which version of them.
+        sha256: over names, types, shapes and bytes; see `brain.models.tensors.sha256_of`.
+        tensors: by the names of the brain's parameters.
+    """
+
+    id: str
+    revision: str
+    sha256: str
+    tensors: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
 class BrainState:
     """All of a brain that survives a restart.
 
@@ -84,6 +101,7 @@ class BrainState:
         spec: JSON-able architecture: kind, config, growth so far, and `frozen`, the names of weights that were frozen
             by hand; rebuilt from it before tensors load.
         tied: groups of tensor names that share storage.
+        base: weights that are in neither of these because they never change; None without any.
     """
 
     model: Mapping[str, Tensor]
@@ -91,6 +109,7 @@ class BrainState:
     counters: Mapping[str, Any]
     spec: Mapping[str, Any]
     tied: tuple[tuple[str, ...], ...] = ()
+    base: Base | None = None
 
 
 class Brain(Protocol):

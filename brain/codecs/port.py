@@ -58,10 +58,13 @@ class Opening:
 class Codec(Protocol):
     """Turns bytes into symbols. It has no weights and keeps nothing: what is undecided is handed in and out."""
 
-    vocabulary: int
-    """How many distinct units there are."""
-    units: int
-    """Units of a symbol: 1, or P of a patch."""
+    @property
+    def vocabulary(self) -> int:
+        """How many distinct units there are."""
+
+    @property
+    def units(self) -> int:
+        """Units of a symbol: 1, or P of a patch."""
 
     def new_carry(self, rows: int, *, device: torch.device) -> Carry:
         """Nothing undecided, for `rows` fresh rows."""

@@ -152,7 +152,12 @@ def inherit(before: BrainState, built: BrainState, growth: Growth, plan: GrowthP
     if plan.operator == "recycle":
         _forget(learning, growth, torch.tensor(plan.chosen, dtype=torch.int64))
     return BrainState(
-        model=model, learning=learning, counters=before.counters, spec=built.spec, tied=before.tied
+        model=model,
+        learning=learning,
+        counters=before.counters,
+        spec=built.spec,
+        tied=before.tied,
+        base=before.base,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import torch
@@ -40,6 +41,19 @@ def copy_named(groups: Iterable[tuple[str, Mapping[str, Tensor], Mapping[str, Te
     for _, stored, own in groups:
         for name, tensor in own.items():
             tensor.copy_(stored[name])
+
+
+def sha256_of(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the names, types, shapes and bytes of tensors, in the order of their names.
+
+    >>> sha256_of({"b": torch.zeros(2), "a": torch.ones(1)}) == sha256_of({"a": torch.ones(1), "b": torch.zeros(2)})
+    True
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {_form(tensor)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _form(tensor: Tensor) -> str:

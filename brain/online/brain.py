@@ -14,7 +14,7 @@ import torch
 from brain.blocks.loss import symbol_nats
 from brain.blocks.span import Span
 from brain.errors import SpecMismatchError
-from brain.models.tensors import copy_named
+from brain.models.tensors import copy_named, sha256_of
 from brain.online.adopting import adopted
 from brain.online.evidence import gather_states
 from brain.online.growing import grow, probe
@@ -22,7 +22,7 @@ from brain.online.learner import Learner
 from brain.online.reading import Reader, continue_bytes, score_rows
 from brain.online.spec import NetworkSpec
 from brain.plasticity.listening import EVIDENCE_PREFIX, evenly, listening
-from brain.ports import Batch, BrainState, StepReport
+from brain.ports import Base, Batch, BrainState, StepReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,6 +79,7 @@ class OnlineBrain(Generic[Spec]):
             "renewed": 0,
         }
         self._shown = False  # whether vital signs saw the units in this life
+        self._base: Base | None = None  # described once, since hashing it takes time
 
     @classmethod
     def build(
@@ -86,7 +87,10 @@ class OnlineBrain(Generic[Spec]):
     ) -> Self:
         """A newborn of `config`."""
         spec: Any = cls.architecture.newborn(config)
-        return cls(spec, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+        brain = cls(spec, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+        if brain.network.base:
+            spec.load_base(brain.network)
+        return brain
 
     @classmethod
     def from_spec(
@@ -326,7 +330,7 @@ class OnlineBrain(Generic[Spec]):
     def become(self, other: OnlineBrain[Spec]) -> None:
         """Go on as the other, which is let go: it has this brain's lanes and settings."""
         self.spec, self.learner, self.module_names = other.spec, other.learner, other.module_names
-        self.counters, self._shown = other.counters, other._shown
+        self.counters, self._shown, self._base = other.counters, other._shown, None
 
     def probe_sites(self, batch: Batch, generator: torch.Generator) -> Mapping[str, SiteProbe]:
         """How each site fares on the live rows of a batch, read from a reset state; changes nothing."""
@@ -341,7 +345,15 @@ class OnlineBrain(Generic[Spec]):
             learning=self.learner.tensors(),
             counters=dict(self.counters),
             spec=self.spec.to_json(),
+            base=self._described_base(),
         )
+
+    def _described_base(self) -> Base | None:
+        if self.network.base and self._base is None:
+            tensors = self.learner.base()
+            identity, revision = self.spec.base_source()
+            self._base = Base(id=identity, revision=revision, sha256=sha256_of(tensors), tensors=tensors)
+        return self._base
 
     def adopt(self, stored: BrainState) -> tuple[BrainState, tuple[str, ...]]:
         """A stored state made to fit this brain, and in words what begins anew; see `brain.online.adopting`."""
@@ -355,12 +367,17 @@ class OnlineBrain(Generic[Spec]):
                 nothing was changed.
         """
         own = self.state()
+        groups = [("model", state.model, own.model), ("learning", state.learning, own.learning)]
+        if own.base is not None:
+            stored = {} if state.base is None else state.base.tensors
+            groups.append(("base", stored, own.base.tensors))
         counters = dict(state.counters)
         # Once they were among the counters.
         frozen = {str(name) for name in (*state.spec.get("frozen", ()), *counters.pop("frozen", ()))}
         if strange := sorted(frozen - dict(self.network.named_parameters()).keys()):
             raise SpecMismatchError(f"frozen weight {strange[0]} has no place in this brain")
-        copy_named([("model", state.model, own.model), ("learning", state.learning, own.learning)])
+        copy_named(groups)
+        self._base = None
         self.counters.update(counters)
         self._freeze(frozen)
 

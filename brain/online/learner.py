@@ -64,12 +64,18 @@ class Learner:
             averages=self.averages,
             carried={name.removeprefix(CARRIED_PREFIX): t for name, t in self.lanes.tensors().items()},
             config=optimizer.plasticity,
+            base=self.network.base,
         )
         self.num_neurons = sum(site.units for site in self.sites.values())
 
     def weights(self) -> dict[str, Tensor]:
-        """References to weights and buffers, by name."""
-        return {name: p.detach() for name, p in self.network.state_dict().items()}
+        """References to weights and buffers, by name; but those of a base."""
+        named = self.network.state_dict().items()
+        return {name: p.detach() for name, p in named if name not in self.network.base}
+
+    def base(self) -> dict[str, Tensor]:
+        """References to weights that never change, by name."""
+        return {name: self.network.get_parameter(name).detach() for name in sorted(self.network.base)}
 
     def tensors(self) -> dict[str, Tensor]:
         """References to all that learning keeps beside the weights, as `BrainState.learning` names it."""

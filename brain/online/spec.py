@@ -60,6 +60,18 @@ class NetworkSpec(ABC):
         """Precision of matrix products."""
         return torch.float32
 
+    def load_base(self, network: SequenceNetwork) -> None:
+        """Read the weights of `network.base` from where they come from; a newborn needs them, a restart does not.
+
+        Raises:
+            SettingsError: they are not there.
+        """
+        raise NotImplementedError(f"{network.base} come from nowhere")
+
+    def base_source(self) -> tuple[str, str]:
+        """Identity and revision of the base, where there is one."""
+        raise NotImplementedError
+
     def codec(self) -> Codec:
         """How bytes become its symbols."""
         return ByteCodec()

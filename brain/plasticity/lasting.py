@@ -48,6 +48,7 @@ class LastingPlasticity:
         averages: slow weights.
         carried: carried tensors by the names that `sites` give them, lanes first.
         config: what is done, and how often.
+        base: names of weights that never change.
 
     Source: Dohare et al. 2024, "Loss of plasticity in deep continual learning", Nature 632; Kumar et al. 2023;
     Ash & Adams 2020.
@@ -62,13 +63,14 @@ class LastingPlasticity:
         averages: Averages,
         carried: Mapping[str, Tensor],
         config: BrainPlasticityConfig,
+        base: frozenset[str] = frozenset(),
     ) -> None:
         self.config = config
         self._network, self._optimizer, self._averages, self._carried = network, optimizer, averages, carried
         self._sites = dict(sites) if config.replacement_rate else {}
         units = [self._unit_site(name, tensors) for name, tensors in self._sites.items()]
         self._recycling = ContinualBackprop(units, config, seed=0)
-        self._matrices, self._spread = _matrices(network)
+        self._matrices, self._spread = _matrices(network, base)
         self._start = (
             {name: matrix.detach().clone() for name, matrix in self._matrices.items()}
             if config.l2_init
@@ -157,15 +159,20 @@ class LastingPlasticity:
             shrink_and_perturb(matrix.detach(), shrink=self.config.shrink, noise=noise.to(matrix))
 
 
-def _matrices(network: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, float]]:
-    """What is drawn back, by name, and the spread with which it began."""
+def _matrices(network: nn.Module, base: frozenset[str]) -> tuple[dict[str, nn.Parameter], dict[str, float]]:
+    """What is drawn back, by name, and the spread with which it began; torch's own linear maps and embeddings too."""
     matrices: dict[str, nn.Parameter] = {}
     spread: dict[str, float] = {}
     for prefix, module in network.named_modules():
         for name, weight in module.named_parameters(prefix=prefix, recurse=False):
+            if name in base:
+                continue
             if isinstance(module, Linear):
                 matrices[name] = weight
                 spread[name] = 0.0 if module.zero else weight.shape[1] ** -0.5
+            elif isinstance(module, nn.Linear | nn.Embedding) and weight.dim() == 2:
+                matrices[name] = weight
+                spread[name] = float(weight.detach().std())
             elif name.rpartition(".")[2] == EMBEDDING:
                 matrices[name] = weight
                 spread[name] = EMBEDDING_SPREAD

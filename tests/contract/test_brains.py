@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
 from brain.build import brain_from_spec, build_brain
+from brain.codecs.bytes import ByteCodec
 from brain.errors import SpecMismatchError
+from brain.growth.apply import apply_growth
+from brain.growth.plan import GrowthPlan
+from brain.models.tensors import sha256_of
+from brain.online.brain import OnlineBrain
 from brain.optim.config import OptimizerConfig
-from brain.ports import Batch, Brain, BrainState, Observable, Steerable
+from brain.ports import Batch, Brain, BrainState, Growable, Observable, Steerable
 from brain.probes.causality import brain_leak
 from brain.probes.coverage import share_learned
 from brain.probes.freezing import changed_by
 from brain.registry import brains
+from tests.tiny_brains.codecs import TokenCodec
+from tests.tiny_brains.specs import TINY_BRAINS, registered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TINY: dict[str, list[dict[str, Any]]] = {
     "synapse": [
@@ -34,6 +46,11 @@ TINY: dict[str, list[dict[str, Any]]] = {
     ],
 }
 CASES = [(kind, settings) for kind, cases in TINY.items() for settings in cases]
+CASES += list(TINY_BRAINS.items())  # brains whose units, or modules, are none of this project's
+UNITS = {"tiny-patches": 4}  # of a symbol
+UNDECIDED = {
+    "tiny-tokens": 2
+}  # bytes at most that a row which goes on leaves undecided; a row here fills its patches
 Case = tuple[str, dict[str, Any], torch.device]
 LANES, ROWS, LENGTH = 4, 6, 20
 
@@ -85,7 +102,16 @@ def copied(state: BrainState) -> BrainState:
         counters=json.loads(json.dumps(dict(state.counters))),
         spec=json.loads(json.dumps(dict(state.spec))),
         tied=state.tied,
+        base=state.base,
     )
+
+
+def guessing(case: Case, batch: Batch) -> float:
+    """Nats per byte of one that guesses: each unit of its vocabulary is as probable as any other."""
+    codec = TokenCodec() if case[0] == "tiny-tokens" else ByteCodec()
+    live = batch.lane >= 0
+    symbols, _ = codec.encode(batch.bytes[live], batch.mask[live], None, ends=~batch.mask[live, -1])
+    return math.log(codec.vocabulary) * int(symbols.valid.sum()) / int(symbols.num_bytes.sum())
 
 
 def everything(brain: Brain) -> dict[str, torch.Tensor]:
@@ -101,7 +127,7 @@ def assert_same(one: Brain, other: Brain) -> None:
 
 
 def test_every_registered_brain_has_a_tiny_form_here() -> None:
-    assert set(brains.names()) == set(TINY)
+    assert set(brains.names()) == {*TINY, *TINY_BRAINS}
 
 
 def test_every_registered_brain_explains_itself() -> None:
@@ -110,12 +136,18 @@ def test_every_registered_brain_explains_itself() -> None:
         assert entry.load().__doc__
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _registered() -> Iterator[None]:
+    with registered():
+        yield
+
+
 @pytest.fixture(params=devices())
 def device(request: pytest.FixtureRequest) -> torch.device:
     return torch.device(request.param)
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1].get('precision', '')}")
+@pytest.fixture(params=CASES, ids=lambda case: "-".join([case[0], *filter(None, [case[1].get("precision")])]))
 def case(request: pytest.FixtureRequest, device: torch.device) -> Case:
     kind, settings = request.param
     return kind, settings, device
@@ -191,7 +223,7 @@ def test_a_tensor_that_does_not_fit_is_named_and_nothing_is_loaded(case: Case, d
         model[name] = torch.zeros(2)
     else:
         model[name] = torch.zeros(3, 5, 7)
-    bad = BrainState(model=model, learning=stored.learning, counters=stored.counters, spec=stored.spec)
+    bad = replace(stored, model=model)
 
     def load() -> None:
         with pytest.raises(SpecMismatchError, match=name):
@@ -203,7 +235,7 @@ def test_a_tensor_that_does_not_fit_is_named_and_nothing_is_loaded(case: Case, d
 def test_learning_lowers_the_loss(case: Case) -> None:
     brain = make(*case)
     losses = [brain.learn(batch).loss for batch in batches(60)]
-    assert losses[0] == pytest.approx(math.log(256), rel=0.05)
+    assert losses[0] == pytest.approx(guessing(case, batches(1)[0]), rel=0.05)
     assert sum(losses[-5:]) / 5 < 0.5 * losses[0]
 
 
@@ -222,13 +254,15 @@ def test_the_report_says_what_was_seen(case: Case) -> None:
     report = brain.learn(batch)
     live, count = batch.lane >= 0, mask.sum(1)
     assert report.applied
-    assert report.num_bytes == int(count[live].sum())
-    assert report.loss == pytest.approx(float(scored[live].sum() / count[live].sum()), rel=1e-3)
+    left = UNDECIDED.get(case[0], 0)
+    assert 0 <= int(count[live].sum()) - report.num_bytes <= left * LANES
+    if not left:
+        assert report.loss == pytest.approx(float(scored[live].sum() / count[live].sum()), rel=1e-3)
     assert report.replay_loss == pytest.approx(float(scored[~live].sum() / count[~live].sum()), rel=1e-3)
     assert report.row_loss.device.type == "cpu"
     assert not report.row_loss.requires_grad
     assert report.row_loss.isnan().tolist() == [False, True, False, False, False, False]
-    seen = count > 0
+    seen = (count > 0) & (~live if left else True)  # of others the score goes on to the end
     torch.testing.assert_close(
         report.row_loss[seen].double(), scored[seen] / count[seen], rtol=1e-3, atol=1e-3
     )
@@ -254,7 +288,7 @@ def test_the_loss_is_taken_before_the_update(case: Case) -> None:
     batch = batches(1, ragged=False)[0]
     first = brain.learn(batch).loss
     again = brain.learn(batch).loss  # every row is reset, so only the update lies between
-    assert first == pytest.approx(math.log(256), rel=0.05)
+    assert first == pytest.approx(guessing(case, batch), rel=0.05)
     assert again < first
 
 
@@ -278,17 +312,14 @@ def _expect_skip(brain: Brain, batch: Batch) -> None:
 
 
 def test_carried_state_is_what_was_read_before(case: Case) -> None:
-    """A row read on in a lane costs what it costs as the second half of one long row."""
+    """Rows read on in a lane cost what one long row costs, as far as their bytes are decided."""
     brain = make(*case)
     for batch in batches(20):
         brain.learn(batch)
     long = torch.cat([b.bytes for b in batches(3, seed=11, ragged=False)], dim=1)[:LANES]
-    parts = [torch.zeros_like(long, dtype=torch.bool) for _ in range(3)]
-    for index, part in enumerate(parts):
-        part[:, index * LENGTH : (index + 1) * LENGTH] = True
     brain.scale_learning_rate(1e-12)  # read on without moving the weights
-    for index, part in enumerate(parts):
-        expected = brain.score(long, part) / LENGTH
+    nats, num_bytes = torch.zeros(LANES, dtype=torch.float64), 0
+    for index in range(3):
         row = Batch(
             bytes=long[:, index * LENGTH : (index + 1) * LENGTH],
             mask=torch.ones(LANES, LENGTH, dtype=torch.bool),
@@ -296,10 +327,46 @@ def test_carried_state_is_what_was_read_before(case: Case) -> None:
             reset=torch.full((LANES,), index == 0),
             source=torch.zeros(LANES, dtype=torch.int64),
         )
-        tolerance = 2e-2 if case[1].get("precision") == "bf16" else 1e-4
-        torch.testing.assert_close(
-            brain.learn(row).row_loss.double(), expected, rtol=tolerance, atol=tolerance
-        )
+        report = brain.learn(row)
+        behind = (index + 1) * LENGTH * LANES
+        counted = report.num_bytes + num_bytes
+        assert 0 <= behind - counted <= UNDECIDED.get(case[0], 0) * LANES
+        if case[0] not in UNDECIDED:
+            nats += report.row_loss.double() * LENGTH
+            mask = torch.zeros_like(long, dtype=torch.bool)
+            mask[:, : (index + 1) * LENGTH] = True
+            tolerance = 2e-2 if case[1].get("precision") == "bf16" else 1e-4
+            torch.testing.assert_close(nats, brain.score(long, mask), rtol=tolerance, atol=tolerance)
+        num_bytes = counted
+
+
+def test_fed_in_pieces_it_learns_what_it_learns_of_the_whole(case: Case) -> None:
+    """However a document is cut into rows: a row that ends in its middle changes nothing about what is read."""
+    long = torch.cat([b.bytes for b in batches(2, seed=11, ragged=False)], dim=1)[:LANES]
+    total = []
+    for cuts in ([0, 40], [0, 13, 26, 39, 40], [0, 1, 2, 40]):
+        brain, nats, num_bytes = make(*case), 0.0, 0
+        for batch in batches(6):
+            brain.learn(batch)
+        brain.scale_learning_rate(0.0)
+        for first, end in itertools.pairwise(cuts):
+            mask = torch.ones(LANES, end - first + 1, dtype=torch.bool)
+            mask[:, -1] = end != 40  # the document ends: nothing stays undecided
+            rows = torch.cat([long[:, first:end], torch.zeros(LANES, 1, dtype=torch.uint8)], dim=1)
+            if end != 40:
+                rows, mask = rows[:, :-1], mask[:, :-1]
+            report = brain.learn(
+                Batch(
+                    bytes=rows, mask=mask, lane=torch.arange(LANES), reset=torch.full((LANES,), first == 0),
+                    source=torch.zeros(LANES, dtype=torch.int64),
+                )
+            )  # fmt: skip
+            nats += 0.0 if math.isnan(report.loss) else report.loss * report.num_bytes
+            num_bytes += report.num_bytes
+        assert num_bytes == LANES * 40
+        total.append(nats)
+    tolerance = 2e-2 if case[1].get("precision") == "bf16" else 1e-4
+    assert total == pytest.approx([total[0]] * len(total), rel=tolerance)
 
 
 def test_what_lies_behind_a_documents_end_is_never_read(case: Case) -> None:
@@ -371,6 +438,8 @@ def test_speech_depends_on_its_generator_alone(case: Case) -> None:
 
 
 def test_speech_without_heat_takes_the_most_probable_byte(case: Case) -> None:
+    if case[0] in UNDECIDED:
+        pytest.skip("its units are not bytes")
     brain = make(*case)
     for batch in batches(40):
         brain.learn(batch)
@@ -404,14 +473,14 @@ def test_a_nudge_moves_only_what_comes_after(case: Case) -> None:
     clean = brain.observe(rows)
     assert tuple(clean) == brain.module_names
     middle = brain.module_names[len(brain.module_names) // 2]
-    nudge = torch.zeros_like(clean[middle])
-    nudge[:, 10] = 0.5
+    nudge, at = torch.zeros_like(clean[middle]), clean[middle].shape[1] // 2
+    nudge[:, at] = 0.5
     moved = brain.observe(rows, inject={middle: nudge})
-    torch.testing.assert_close(moved[middle][:, 10], clean[middle][:, 10] + 0.5)
+    torch.testing.assert_close(moved[middle][:, at], clean[middle][:, at] + 0.5)
     for index, name in enumerate(brain.module_names):
         assert clean[name].dtype == torch.float32
-        assert clean[name].shape[:2] == rows.shape
-        assert torch.equal(moved[name][:, :10], clean[name][:, :10])
+        assert clean[name].shape[:2] == clean[middle].shape[:2]
+        assert torch.equal(moved[name][:, :at], clean[name][:, :at])
         if index < brain.module_names.index(middle):
             assert torch.equal(moved[name], clean[name])
     assert not torch.equal(moved[brain.module_names[-1]], clean[brain.module_names[-1]])
@@ -439,9 +508,13 @@ def test_a_fork_goes_on_exactly_as_its_row_would(case: Case) -> None:
     torch.testing.assert_close(other.read(head), brain.reader(ROWS).read(head), rtol=0, atol=0)
     first = straight.predict()
     assert torch.equal(forked.predict(), first[order])
-    forked.accept(tail[order, 0].long())
-    straight.accept(tail[:, 0].long())
-    assert torch.equal(forked.read(tail[order, 1:]), straight.read(tail[:, 1:])[order])
+    for place in range(UNITS.get(case[0], 1)):  # to the end of a symbol
+        forked.predict()
+        straight.predict()
+        forked.accept(tail[order, place].long())
+        straight.accept(tail[:, place].long())
+    assert torch.equal(forked.predict(), straight.predict()[order])
+    assert torch.equal(forked.read(tail[order, 4:]), straight.read(tail[:, 4:])[order])
     # The fork went on by itself: what it was taken from stands where it stood.
     assert torch.equal(started.predict(), first)
 
@@ -472,3 +545,71 @@ def test_counts(case: Case) -> None:
     brain = make(*case)
     assert brain.num_parameters() == sum(t.numel() for t in brain.state().model.values())
     assert brain.num_neurons() > 0
+
+
+def test_a_site_that_is_widened_changes_nothing_and_learns_on(case: Case) -> None:
+    brain = make(*case)
+    if not isinstance(brain, Growable) or not brain.sites():
+        pytest.skip("this brain does not grow")
+    growable: Growable = brain
+    for batch in batches(6):
+        brain.learn(batch)
+    rows = batches(1, seed=3)[0].bytes
+    mask = torch.ones_like(rows, dtype=torch.bool)
+    before, neurons = brain.score(rows, mask), brain.num_neurons()
+    for site in growable.sites():
+        probes = growable.probe_sites(batches(1)[0], torch.Generator().manual_seed(0))
+        assert probes[site].activity.shape[1] == growable.sites()[site].units
+        plan = GrowthPlan(operator="widen", site=site, units=4, trigger="by_hand", reason="a test")
+        apply_growth(growable, plan, max_neurons=10_000)
+    torch.testing.assert_close(brain.score(rows, mask), before, rtol=2e-3, atol=2e-3)
+    assert brain.num_neurons() == neurons + 4 * len(growable.sites())
+    stored = copied(brain.state())
+    again = brain_from_spec(
+        stored.spec, optimizer=OptimizerConfig(warmup_steps=2), lanes=LANES, device=case[2], seed=5
+    )
+    again.load(stored)
+    for batch in batches(3, seed=9):
+        assert brain.learn(batch).loss == again.learn(batch).loss
+    assert_same(brain, again)
+
+
+def test_what_is_frozen_by_hand_stays_so_after_a_restart(case: Case) -> None:
+    brain = make(*case)
+    if not isinstance(brain, OnlineBrain):
+        pytest.skip("nothing of this brain can be frozen")
+    brain.learn(batches(1)[0])
+    names = brain.freeze(min(brain.state().model))
+    stored = copied(brain.state())
+    again = brain_from_spec(
+        stored.spec, optimizer=OptimizerConfig(warmup_steps=2), lanes=LANES, device=case[2], seed=5
+    )
+    again.load(stored)
+    for batch in batches(3):
+        again.learn(batch)
+    after = again.state().model
+    assert names
+    assert {name for name in after if torch.equal(after[name], stored.model[name])} == set(names)
+
+
+def test_a_base_is_kept_apart_and_never_moves(case: Case) -> None:
+    brain = make(*case)
+    base = brain.state().base
+    if base is None:
+        pytest.skip("this brain has no base")
+    before = {name: tensor.clone() for name, tensor in base.tensors.items()}
+    for batch in batches(3):
+        brain.learn(batch)
+    after = brain.state()
+    assert after.base is not None
+    assert after.base.sha256 == base.sha256 == sha256_of(before)
+    owners = {part for name in (*after.model, *after.learning) for part in name.split("|")}
+    assert owners.isdisjoint(before)
+    stored = copied(after)
+    again = brain_from_spec(stored.spec, optimizer=OptimizerConfig(), lanes=LANES, device=case[2], seed=5)
+    with pytest.raises(SpecMismatchError, match="base tensor"):
+        again.load(replace(stored, base=None))
+    again.load(stored)
+    rows = batches(1, seed=3)[0].bytes
+    mask = torch.ones_like(rows, dtype=torch.bool)
+    assert torch.equal(again.score(rows, mask), brain.score(rows, mask))
