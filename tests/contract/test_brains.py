@@ -6,124 +6,32 @@ import itertools
 import json
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
-from brain.build import brain_from_spec, build_brain
-from brain.codecs.bytes import ByteCodec
+from brain.build import brain_from_spec
 from brain.errors import SpecMismatchError
-from brain.growth.apply import apply_growth
-from brain.growth.plan import GrowthPlan
-from brain.models.tensors import sha256_of
-from brain.online.brain import OnlineBrain
 from brain.optim.config import OptimizerConfig
-from brain.ports import Batch, Brain, BrainState, Growable, Observable, Steerable
-from brain.probes.causality import brain_leak
+from brain.ports import Batch, Brain
 from brain.probes.coverage import share_learned
 from brain.probes.freezing import changed_by
 from brain.registry import brains
-from tests.tiny_brains.codecs import TokenCodec
-from tests.tiny_brains.specs import TINY_BRAINS, registered
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-TINY: dict[str, list[dict[str, Any]]] = {
-    "synapse": [
-        {
-            "hidden_size": 16,
-            "layers": ["mingru", "attention", "ssd"],
-            "num_heads": 2,
-            "window": 24,
-            "mlp_ratio": 2,
-            "bigram_size": 4,
-            "self_model_size": 8,
-            "precision": precision,
-        }
-        for precision in ("fp32", "bf16")
-    ],
-}
-CASES = [(kind, settings) for kind, cases in TINY.items() for settings in cases]
-CASES += list(TINY_BRAINS.items())  # brains whose units, or modules, are none of this project's
-UNITS = {"tiny-patches": 4}  # of a symbol
-UNDECIDED = {
-    "tiny-tokens": 2
-}  # bytes at most that a row which goes on leaves undecided; a row here fills its patches
-Case = tuple[str, dict[str, Any], torch.device]
-LANES, ROWS, LENGTH = 4, 6, 20
-
-
-def devices() -> list[str]:
-    """The CPU, and whatever else is there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    return ["cpu", *(name for name, is_there in there.items() if is_there)]
-
-
-def make(
-    kind: str, settings: dict[str, Any], device: torch.device, *, optimizer: str = "adamw", seed: int = 0
-) -> Brain:
-    config = OptimizerConfig(kind="muon" if optimizer == "muon" else "adamw", warmup_steps=2)
-    return build_brain(kind, settings, optimizer=config, lanes=LANES, device=device, seed=seed)
-
-
-def batches(count: int, *, seed: int = 7, ragged: bool = True) -> list[Batch]:
-    """Readable bytes in four lanes and two replayed rows; now and then a document ends inside a row."""
-    generator = torch.Generator().manual_seed(seed)
-    made = []
-    reset = torch.ones(LANES, dtype=torch.bool)
-    for _ in range(count):
-        rows = torch.randint(97, 105, (ROWS, LENGTH), generator=generator, dtype=torch.uint8)
-        rows[:, 1::2] = rows[:, ::2] + 1  # something to learn: every odd byte follows from the one before
-        mask = torch.ones(ROWS, LENGTH, dtype=torch.bool)
-        ends = torch.zeros(LANES, dtype=torch.bool)
-        if ragged:
-            ends = torch.rand(LANES, generator=generator) < 0.25
-            for lane in ends.nonzero().flatten().tolist():
-                mask[lane, int(torch.randint(1, LENGTH, (), generator=generator)) :] = False
-        made.append(
-            Batch(
-                bytes=rows,
-                mask=mask,
-                lane=torch.tensor([*range(LANES), -1, -1]),
-                reset=torch.cat([reset, torch.ones(2, dtype=torch.bool)]),
-                source=torch.zeros(ROWS, dtype=torch.int64),
-            )
-        )
-        reset = ends
-    return made
-
-
-def copied(state: BrainState) -> BrainState:
-    return BrainState(
-        model={name: t.clone() for name, t in state.model.items()},
-        learning={name: t.clone() for name, t in state.learning.items()},
-        counters=json.loads(json.dumps(dict(state.counters))),
-        spec=json.loads(json.dumps(dict(state.spec))),
-        tied=state.tied,
-        base=state.base,
-    )
-
-
-def guessing(case: Case, batch: Batch) -> float:
-    """Nats per byte of one that guesses: each unit of its vocabulary is as probable as any other."""
-    codec = TokenCodec() if case[0] == "tiny-tokens" else ByteCodec()
-    live = batch.lane >= 0
-    symbols, _ = codec.encode(batch.bytes[live], batch.mask[live], None, ends=~batch.mask[live, -1])
-    return math.log(codec.vocabulary) * int(symbols.valid.sum()) / int(symbols.num_bytes.sum())
-
-
-def everything(brain: Brain) -> dict[str, torch.Tensor]:
-    state = brain.state()
-    return {name: t.clone() for name, t in {**state.model, **state.learning}.items()}
-
-
-def assert_same(one: Brain, other: Brain) -> None:
-    first, second = everything(one), everything(other)
-    assert first.keys() == second.keys()
-    assert [name for name in first if not torch.equal(first[name], second[name])] == []
-    assert one.state().counters == other.state().counters
+from tests.contract.cases import (
+    LANES,
+    LENGTH,
+    ROWS,
+    TINY,
+    UNDECIDED,
+    Case,
+    assert_same,
+    batches,
+    copied,
+    everything,
+    guessing,
+    make,
+)
+from tests.tiny_brains.specs import TINY_BRAINS
 
 
 def test_every_registered_brain_has_a_tiny_form_here() -> None:
@@ -134,23 +42,6 @@ def test_every_registered_brain_explains_itself() -> None:
     for entry in brains:
         assert entry.summary
         assert entry.load().__doc__
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _registered() -> Iterator[None]:
-    with registered():
-        yield
-
-
-@pytest.fixture(params=devices())
-def device(request: pytest.FixtureRequest) -> torch.device:
-    return torch.device(request.param)
-
-
-@pytest.fixture(params=CASES, ids=lambda case: "-".join([case[0], *filter(None, [case[1].get("precision")])]))
-def case(request: pytest.FixtureRequest, device: torch.device) -> Case:
-    kind, settings = request.param
-    return kind, settings, device
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
@@ -397,142 +288,6 @@ def test_replayed_rows_leave_no_state_behind(case: Case) -> None:
     assert math.isnan(brain.learn(replayed).loss)
 
 
-def test_no_future_leaks_into_the_score(case: Case) -> None:
-    brain = make(*case)
-    for batch in batches(20):
-        brain.learn(batch)
-    rows = batches(1, seed=3)[0].bytes
-    for position in (1, 7, 19):
-        assert brain_leak(brain, rows, position) == 0.0
-
-
-def test_scoring_and_speaking_change_nothing(case: Case) -> None:
-    brain = make(*case)
-    for batch in batches(3):
-        brain.learn(batch)
-    rows = batches(1, seed=3)[0].bytes
-    before = torch.get_rng_state()
-    assert changed_by(brain, lambda: brain.score(rows, torch.ones_like(rows, dtype=torch.bool))) == []
-    assert changed_by(brain, lambda: list(_speak(brain, 5))) == []
-    if isinstance(brain, Observable):
-        observable: Observable = brain
-        assert changed_by(brain, lambda: observable.observe(rows)) == []
-    assert torch.equal(before, torch.get_rng_state())
-
-
-def _speak(brain: Brain, seed: int, **options: Any) -> list[int]:
-    chosen = {"max_bytes": 12, "temperature": 1.0, "top_p": 0.9} | options
-    prompt = chosen.pop("prompt", b"abab")
-    generator = torch.Generator().manual_seed(seed)
-    return [*b"".join(brain.generate(prompt, **chosen, generator=generator))]
-
-
-def test_speech_depends_on_its_generator_alone(case: Case) -> None:
-    brain = make(*case)
-    first = _speak(brain, 1)
-    torch.rand(5)
-    assert _speak(brain, 1) == first
-    assert _speak(brain, 2) != first
-    assert len(first) == 12
-    assert all(0 <= byte < 256 for byte in first)
-
-
-def test_speech_without_heat_takes_the_most_probable_byte(case: Case) -> None:
-    if case[0] in UNDECIDED:
-        pytest.skip("its units are not bytes")
-    brain = make(*case)
-    for batch in batches(40):
-        brain.learn(batch)
-    said = _speak(brain, 0, temperature=0.0, max_bytes=4, prompt=b"a")
-    heard = torch.tensor([*b"a", *said], dtype=torch.uint8)
-    mask = torch.zeros(1, len(heard), dtype=torch.bool)
-    for index in range(1, len(heard)):
-        mask.zero_()
-        mask[0, index] = True
-        candidates = heard.repeat(256, 1)
-        candidates[:, index] = torch.arange(256, dtype=torch.uint8)
-        nats = brain.score(candidates, mask.expand(256, -1))
-        assert nats[int(heard[index])] <= nats.min() + 0.05
-
-
-def test_speech_leaves_gradients_on_for_the_listener(case: Case) -> None:
-    stream = make(*case).generate(
-        b"", max_bytes=3, temperature=1.0, top_p=1.0, generator=torch.Generator().manual_seed(0)
-    )
-    for _ in stream:
-        assert torch.is_grad_enabled()
-
-
-def test_a_nudge_moves_only_what_comes_after(case: Case) -> None:
-    brain = make(*case)
-    if not isinstance(brain, Observable):
-        pytest.skip("this brain cannot be watched")
-    for batch in batches(20):
-        brain.learn(batch)
-    rows = batches(1, seed=3)[0].bytes
-    clean = brain.observe(rows)
-    assert tuple(clean) == brain.module_names
-    middle = brain.module_names[len(brain.module_names) // 2]
-    nudge, at = torch.zeros_like(clean[middle]), clean[middle].shape[1] // 2
-    nudge[:, at] = 0.5
-    moved = brain.observe(rows, inject={middle: nudge})
-    torch.testing.assert_close(moved[middle][:, at], clean[middle][:, at] + 0.5)
-    for index, name in enumerate(brain.module_names):
-        assert clean[name].dtype == torch.float32
-        assert clean[name].shape[:2] == clean[middle].shape[:2]
-        assert torch.equal(moved[name][:, :at], clean[name][:, :at])
-        if index < brain.module_names.index(middle):
-            assert torch.equal(moved[name], clean[name])
-    assert not torch.equal(moved[brain.module_names[-1]], clean[brain.module_names[-1]])
-
-
-def steerable(case: Case) -> tuple[Brain, Steerable]:
-    brain = make(*case)
-    if not isinstance(brain, Steerable):
-        pytest.skip("this brain cannot be steered byte by byte")
-    for batch in batches(20):
-        brain.learn(batch)
-    return brain, brain
-
-
-def test_a_fork_goes_on_exactly_as_its_row_would(case: Case) -> None:
-    _, brain = steerable(case)
-    rows = batches(1, seed=3, ragged=False)[0].bytes
-    head, tail = rows[:, :12], rows[:, 12:]
-    straight, started = brain.reader(ROWS), brain.reader(ROWS)
-    straight.read(head)
-    started.read(head)
-    order = torch.tensor([4, 0, 0, 3, 5, 4])
-    forked = started.fork(order)
-    other = brain.reader(ROWS).fork(torch.arange(ROWS))  # a fork of rows that have read nothing
-    torch.testing.assert_close(other.read(head), brain.reader(ROWS).read(head), rtol=0, atol=0)
-    first = straight.predict()
-    assert torch.equal(forked.predict(), first[order])
-    for place in range(UNITS.get(case[0], 1)):  # to the end of a symbol
-        forked.predict()
-        straight.predict()
-        forked.accept(tail[order, place].long())
-        straight.accept(tail[:, place].long())
-    assert torch.equal(forked.predict(), straight.predict()[order])
-    assert torch.equal(forked.read(tail[order, 4:]), straight.read(tail[:, 4:])[order])
-    # The fork went on by itself: what it was taken from stands where it stood.
-    assert torch.equal(started.predict(), first)
-
-
-def test_reading_and_forking_change_nothing(case: Case) -> None:
-    brain, reading = steerable(case)
-    rows = batches(1, seed=3, ragged=False)[0].bytes
-
-    def read_on() -> None:
-        reader = reading.reader(ROWS)
-        reader.read(rows)
-        forked = reader.fork(torch.tensor([1, 1]))
-        forked.predict()
-        forked.accept(torch.tensor([97, 98]))
-
-    assert changed_by(brain, read_on) == []
-
-
 def test_warm_up_then_a_constant_rate_and_scaling(case: Case) -> None:
     brain = make(*case)
     rates = [brain.learn(batch).learning_rate for batch in batches(4)]
@@ -545,71 +300,3 @@ def test_counts(case: Case) -> None:
     brain = make(*case)
     assert brain.num_parameters() == sum(t.numel() for t in brain.state().model.values())
     assert brain.num_neurons() > 0
-
-
-def test_a_site_that_is_widened_changes_nothing_and_learns_on(case: Case) -> None:
-    brain = make(*case)
-    if not isinstance(brain, Growable) or not brain.sites():
-        pytest.skip("this brain does not grow")
-    growable: Growable = brain
-    for batch in batches(6):
-        brain.learn(batch)
-    rows = batches(1, seed=3)[0].bytes
-    mask = torch.ones_like(rows, dtype=torch.bool)
-    before, neurons = brain.score(rows, mask), brain.num_neurons()
-    for site in growable.sites():
-        probes = growable.probe_sites(batches(1)[0], torch.Generator().manual_seed(0))
-        assert probes[site].activity.shape[1] == growable.sites()[site].units
-        plan = GrowthPlan(operator="widen", site=site, units=4, trigger="by_hand", reason="a test")
-        apply_growth(growable, plan, max_neurons=10_000)
-    torch.testing.assert_close(brain.score(rows, mask), before, rtol=2e-3, atol=2e-3)
-    assert brain.num_neurons() == neurons + 4 * len(growable.sites())
-    stored = copied(brain.state())
-    again = brain_from_spec(
-        stored.spec, optimizer=OptimizerConfig(warmup_steps=2), lanes=LANES, device=case[2], seed=5
-    )
-    again.load(stored)
-    for batch in batches(3, seed=9):
-        assert brain.learn(batch).loss == again.learn(batch).loss
-    assert_same(brain, again)
-
-
-def test_what_is_frozen_by_hand_stays_so_after_a_restart(case: Case) -> None:
-    brain = make(*case)
-    if not isinstance(brain, OnlineBrain):
-        pytest.skip("nothing of this brain can be frozen")
-    brain.learn(batches(1)[0])
-    names = brain.freeze(min(brain.state().model))
-    stored = copied(brain.state())
-    again = brain_from_spec(
-        stored.spec, optimizer=OptimizerConfig(warmup_steps=2), lanes=LANES, device=case[2], seed=5
-    )
-    again.load(stored)
-    for batch in batches(3):
-        again.learn(batch)
-    after = again.state().model
-    assert names
-    assert {name for name in after if torch.equal(after[name], stored.model[name])} == set(names)
-
-
-def test_a_base_is_kept_apart_and_never_moves(case: Case) -> None:
-    brain = make(*case)
-    base = brain.state().base
-    if base is None:
-        pytest.skip("this brain has no base")
-    before = {name: tensor.clone() for name, tensor in base.tensors.items()}
-    for batch in batches(3):
-        brain.learn(batch)
-    after = brain.state()
-    assert after.base is not None
-    assert after.base.sha256 == base.sha256 == sha256_of(before)
-    owners = {part for name in (*after.model, *after.learning) for part in name.split("|")}
-    assert owners.isdisjoint(before)
-    stored = copied(after)
-    again = brain_from_spec(stored.spec, optimizer=OptimizerConfig(), lanes=LANES, device=case[2], seed=5)
-    with pytest.raises(SpecMismatchError, match="base tensor"):
-        again.load(replace(stored, base=None))
-    again.load(stored)
-    rows = batches(1, seed=3)[0].bytes
-    mask = torch.ones_like(rows, dtype=torch.bool)
-    assert torch.equal(again.score(rows, mask), brain.score(rows, mask))

@@ -1,0 +1,93 @@
+"""What of every brain can grow or be frozen does so without a change, and outlives a restart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from brain.build import brain_from_spec
+from brain.errors import SpecMismatchError
+from brain.growth.apply import apply_growth
+from brain.growth.plan import GrowthPlan
+from brain.models.tensors import sha256_of
+from brain.online.brain import OnlineBrain
+from brain.optim.config import OptimizerConfig
+from brain.ports import Growable
+from tests.contract.cases import (
+    LANES,
+    Case,
+    assert_same,
+    batches,
+    copied,
+    make,
+)
+
+
+def test_a_site_that_is_widened_changes_nothing_and_learns_on(case: Case) -> None:
+    brain = make(*case)
+    if not isinstance(brain, Growable) or not brain.sites():
+        pytest.skip("this brain does not grow")
+    growable: Growable = brain
+    for batch in batches(6):
+        brain.learn(batch)
+    rows = batches(1, seed=3)[0].bytes
+    mask = torch.ones_like(rows, dtype=torch.bool)
+    before, neurons = brain.score(rows, mask), brain.num_neurons()
+    for site in growable.sites():
+        probes = growable.probe_sites(batches(1)[0], torch.Generator().manual_seed(0))
+        assert probes[site].activity.shape[1] == growable.sites()[site].units
+        plan = GrowthPlan(operator="widen", site=site, units=4, trigger="by_hand", reason="a test")
+        apply_growth(growable, plan, max_neurons=10_000)
+    torch.testing.assert_close(brain.score(rows, mask), before, rtol=2e-3, atol=2e-3)
+    assert brain.num_neurons() == neurons + 4 * len(growable.sites())
+    stored = copied(brain.state())
+    again = brain_from_spec(
+        stored.spec, optimizer=OptimizerConfig(warmup_steps=2), lanes=LANES, device=case[2], seed=5
+    )
+    again.load(stored)
+    for batch in batches(3, seed=9):
+        assert brain.learn(batch).loss == again.learn(batch).loss
+    assert_same(brain, again)
+
+
+def test_what_is_frozen_by_hand_stays_so_after_a_restart(case: Case) -> None:
+    brain = make(*case)
+    if not isinstance(brain, OnlineBrain):
+        pytest.skip("nothing of this brain can be frozen")
+    brain.learn(batches(1)[0])
+    names = brain.freeze(min(brain.state().model))
+    stored = copied(brain.state())
+    again = brain_from_spec(
+        stored.spec, optimizer=OptimizerConfig(warmup_steps=2), lanes=LANES, device=case[2], seed=5
+    )
+    again.load(stored)
+    for batch in batches(3):
+        again.learn(batch)
+    after = again.state().model
+    assert names
+    assert {name for name in after if torch.equal(after[name], stored.model[name])} == set(names)
+
+
+def test_a_base_is_kept_apart_and_never_moves(case: Case) -> None:
+    brain = make(*case)
+    base = brain.state().base
+    if base is None:
+        pytest.skip("this brain has no base")
+    before = {name: tensor.clone() for name, tensor in base.tensors.items()}
+    for batch in batches(3):
+        brain.learn(batch)
+    after = brain.state()
+    assert after.base is not None
+    assert after.base.sha256 == base.sha256 == sha256_of(before)
+    owners = {part for name in (*after.model, *after.learning) for part in name.split("|")}
+    assert owners.isdisjoint(before)
+    stored = copied(after)
+    again = brain_from_spec(stored.spec, optimizer=OptimizerConfig(), lanes=LANES, device=case[2], seed=5)
+    with pytest.raises(SpecMismatchError, match="base tensor"):
+        again.load(replace(stored, base=None))
+    again.load(stored)
+    rows = batches(1, seed=3)[0].bytes
+    mask = torch.ones_like(rows, dtype=torch.bool)
+    assert torch.equal(again.score(rows, mask), brain.score(rows, mask))
