@@ -6,22 +6,19 @@ Shapes: B rows of a batch, T bytes of a row, S symbols of a row, N scored units,
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 import torch
 
-from brain.blocks.loss import symbol_nats
 from brain.blocks.span import Span
 from brain.errors import SpecMismatchError
 from brain.models.tensors import copy_named, sha256_of
 from brain.online.adopting import adopted
-from brain.online.evidence import gather_states
 from brain.online.growing import grow, probe
 from brain.online.learner import Learner
 from brain.online.reading import Reader, continue_bytes, score_rows
 from brain.online.spec import NetworkSpec
-from brain.plasticity.listening import EVIDENCE_PREFIX, evenly, listening
+from brain.online.step import take_step
 from brain.ports import Base, Batch, BrainState, StepReport
 
 if TYPE_CHECKING:
@@ -31,14 +28,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.averaging.averages import Averages
-    from brain.codecs.port import Symbols
     from brain.growth.operators import Growth
     from brain.growth.plan import Birth, GrowthPlan
     from brain.growth.signals import SiteProbe
     from brain.growth.site import Site
     from brain.online.lanes import Lanes
-    from brain.online.network import Auxiliary, Pass, SequenceNetwork
-    from brain.online.teaching import SoftTargets
+    from brain.online.network import SequenceNetwork
     from brain.optim.config import OptimizerConfig
     from brain.optim.online import OnlineOptimizer
     from brain.plasticity.lasting import LastingPlasticity
@@ -140,84 +135,23 @@ class OnlineBrain(Generic[Spec]):
 
         In one of so many steps replayed rows also learn from whichever average is surer of them.
         """
-        return self._learn(batch)
+        return self._step(batch)
 
     def dream(self, batch: Batch, *, rate_factor: float) -> StepReport:
         """One step of sleep, at a share of the rate: every row also learns from the stable average."""
-        return self._learn(batch, rate_factor=rate_factor, asleep=True)
+        return self._step(batch, rate_factor=rate_factor, asleep=True)
 
-    def _targets(self, symbols: Symbols, lane: Tensor, *, asleep: bool) -> SoftTargets | None:
-        """What the averages teach in this step."""
-        if asleep:
-            return self.learner.teacher.stable(symbols)
-        every = self.averages.config.consistency_every_steps
-        due = self.averages and every and self.counters["averaged"] and self.counters["step"] % every == 0
-        replayed = (lane < 0).nonzero().squeeze(1)
-        return self.learner.teacher.surest(symbols, replayed) if due and len(replayed) else None
-
-    def _learn(self, batch: Batch, *, rate_factor: float = 1.0, asleep: bool = False) -> StepReport:
-        rows, mask, lane, reset = (
-            t.to(self.device) for t in (batch.bytes, batch.mask, batch.lane, batch.reset)
+    def _step(self, batch: Batch, *, rate_factor: float = 1.0, asleep: bool = False) -> StepReport:
+        report = take_step(
+            self.learner,
+            self.counters,
+            batch,
+            rate_factor=rate_factor,
+            asleep=asleep,
+            show_units=not self._shown,
         )
-        symbols, carry = self.lanes.encode(rows, mask, lane, reset)
-        targets = self._targets(symbols, lane, asleep=asleep)
-        taken = self.lanes.take(lane, reset, symbols)
-        with self._listening() as activations:
-            done = self.network(symbols, taken.span, taken.state)
-            auxiliary = self.network.auxiliary(done, symbols.read, self.learner.dtype)
-        nats, best, guess = symbol_nats(done.logits, symbols.ids, self.network.logit_cap)
-        nats = nats.masked_fill(~symbols.valid, 0.0)
-        total = nats.sum() / symbols.num_bytes.sum().clamp(min=1)
-        for further in auxiliary.losses.values():
-            total = total + further.weight * further.value
-        if targets is not None:
-            total = total + targets.loss(done.logits, symbols, self.network.logit_cap)
-        total.backward()  # type: ignore[no-untyped-call]
-        units = {site: evenly(activity, symbols.read) for site, activity in activations.items()}
-        norm = self.optimizer.gather()
-        applied = math.isfinite(total.item()) and math.isfinite(norm.item())
-        rate = self._update(units, rate_factor, asleep=asleep, applied=applied)
-        if applied:
-            self.lanes.put(lane, mask, taken.span, done.update, carry)
-        self.counters["step" if applied else "skipped"] += 1
         self._shown = True
-        per_row = nats.detach().flatten(1).sum(dim=1).cpu()
-        count = symbols.num_bytes.flatten(1).sum(dim=1).cpu()
-        live, alive = batch.lane.cpu() >= 0, lane >= 0
-        scored = symbols.valid & alive.view(-1, *[1] * (symbols.valid.dim() - 1))
-        return StepReport(
-            loss=_mean(per_row[live], count[live]),
-            replay_loss=None if bool(live.all()) else _mean(per_row[~live], count[~live]),
-            num_bytes=int(count[live].sum()),
-            row_loss=per_row / count.masked_fill(count == 0, 1).where(count > 0, torch.nan),
-            grad_norm=norm.item(),
-            learning_rate=rate,
-            applied=applied,
-            metrics={f"{name}_loss": loss.value.item() for name, loss in auxiliary.losses.items()},
-            evidence={"confidence": best[scored], "correct": (guess == symbols.ids)[scored]}
-            | _states(symbols.read & alive[:, None], done, auxiliary)
-            | {f"{EVIDENCE_PREFIX}{site}": activity for site, activity in units.items()},
-        )
-
-    def _update(
-        self, units: Mapping[str, Tensor], rate_factor: float, *, asleep: bool, applied: bool
-    ) -> float:
-        """Move the weights by the gathered gradients, and what follows them; the learning rate of this step."""
-        scale = self.counters["rate_scale"] * rate_factor
-        rate = self.optimizer.rate(self.counters["step"], scale)
-        if applied and scale:
-            self.optimizer.step(self.counters["step"], scale)
-            self.counters["averaged"] = self.averages.follow(self.counters["averaged"], asleep=asleep)
-            if not asleep:
-                self.counters["renewed"] += self.plasticity.follow(self.counters["step"], units, rate)
-        else:
-            self.optimizer.clear()
-        return rate
-
-    def _listening(self) -> AbstractContextManager[dict[str, Tensor]]:
-        """Keep the activations of hidden units in one of so many steps, and in the first of a life."""
-        looks = self.plasticity.looks_at(self.counters["step"]) or not self._shown
-        return listening(self.learner.layers) if looks else nullcontext({})
+        return report
 
     @property
     def has_slow_weights(self) -> bool:
@@ -334,7 +268,7 @@ class OnlineBrain(Generic[Spec]):
 
     def probe_sites(self, batch: Batch, generator: torch.Generator) -> Mapping[str, SiteProbe]:
         """How each site fares on the live rows of a batch, read from a reset state; changes nothing."""
-        return probe(self.learner, batch, generator, self.device)
+        return probe(self.learner, batch, generator)
 
     # What survives a restart.
 
@@ -388,15 +322,3 @@ class OnlineBrain(Generic[Spec]):
     def num_neurons(self) -> int:
         """Hidden units of the growth sites."""
         return self.learner.num_neurons
-
-
-@torch.no_grad()
-def _states(read: Tensor, done: Pass, auxiliary: Auxiliary) -> dict[str, Tensor]:
-    """States for the self-prediction error, where a self model predicts them; `read` (B, S) is True on live rows."""
-    if auxiliary.predicted_states is None:
-        return {}
-    return gather_states(read, done.states.detach(), auxiliary.predicted_states.detach())
-
-
-def _mean(nats: Tensor, count: Tensor) -> float:
-    return (nats.sum() / count.sum()).item() if bool(count.any()) else math.nan

@@ -44,11 +44,10 @@ def grow(brain: OnlineBrain[Any], plan: GrowthPlan) -> Growth:
     return growth
 
 
-def probe(
-    learner: Learner, batch: Batch, generator: torch.Generator, device: torch.device
-) -> dict[str, SiteProbe]:
+def probe(learner: Learner, batch: Batch, generator: torch.Generator) -> dict[str, SiteProbe]:
     """Signals of every site that is not frozen on the live rows of a batch, read from a reset state in float32."""
     live = (batch.lane >= 0).nonzero().squeeze(1)[:PROBED_ROWS]
+    device = learner.device
     symbols, _ = learner.codec.encode(batch.bytes[live].to(device), batch.mask[live].to(device), None)
     span = Span.beginning(*symbols.ids.shape[:2], device=device, dtype=torch.float32)
 

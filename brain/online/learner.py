@@ -35,7 +35,7 @@ class Learner:
     def __init__(
         self, spec: NetworkSpec, *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
     ) -> None:
-        self.codec, self.dtype = spec.codec(), spec.dtype
+        self.codec, self.dtype, self.device = spec.codec(), spec.dtype, device
         self.network = spec.network()
         initialize(self.network, torch.Generator().manual_seed(seed))
         self.network.to(device)

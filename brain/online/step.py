@@ -1,0 +1,139 @@
+"""One step: read the batch, score it, learn from it, carry the state on, report.
+
+Shapes: B rows of a batch, T bytes of a row, S symbols of a row, N scored units, d width of the reported state.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from brain.blocks.loss import symbol_nats
+from brain.online.evidence import gather_states
+from brain.plasticity.listening import EVIDENCE_PREFIX, evenly, listening
+from brain.ports import Batch, StepReport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from torch import Tensor
+
+    from brain.codecs.port import Symbols
+    from brain.online.learner import Learner
+    from brain.online.network import Auxiliary, Pass
+    from brain.online.teaching import SoftTargets
+
+
+def take_step(
+    learner: Learner,
+    counters: dict[str, Any],
+    batch: Batch,
+    *,
+    rate_factor: float,
+    asleep: bool,
+    show_units: bool,
+) -> StepReport:
+    """Score the batch, then learn from it; if loss or gradient is not finite only `skipped` changes.
+
+    Args:
+        learner: what learns.
+        counters: of the brain; changed in place.
+        batch: what is read.
+        rate_factor: share of the learning rate.
+        asleep: every row learns from the stable average, too, and no unit is renewed.
+        show_units: report the activations of hidden units in any case, not only when plasticity looks at them.
+    """
+    network, device = learner.network, learner.device
+    rows, mask, lane, reset = (t.to(device) for t in (batch.bytes, batch.mask, batch.lane, batch.reset))
+    symbols, carry = learner.lanes.encode(rows, mask, lane, reset)
+    targets = _targets(learner, counters, symbols, lane, asleep=asleep)
+    taken = learner.lanes.take(lane, reset, symbols)
+    looks = show_units or learner.plasticity.looks_at(counters["step"])
+    observing: AbstractContextManager[dict[str, Tensor]] = (
+        listening(learner.layers) if looks else nullcontext({})
+    )
+    with observing as activations:
+        done = network(symbols, taken.span, taken.state)
+        auxiliary = network.auxiliary(done, symbols.read, learner.dtype)
+    nats, best, guess = symbol_nats(done.logits, symbols.ids, network.logit_cap)
+    nats = nats.masked_fill(~symbols.valid, 0.0)
+    total = nats.sum() / symbols.num_bytes.sum().clamp(min=1)
+    for further in auxiliary.losses.values():
+        total = total + further.weight * further.value
+    if targets is not None:
+        total = total + targets.loss(done.logits, symbols, network.logit_cap)
+    total.backward()  # type: ignore[no-untyped-call]
+    units = {site: evenly(activity, symbols.read) for site, activity in activations.items()}
+    norm = learner.optimizer.gather()
+    applied = math.isfinite(total.item()) and math.isfinite(norm.item())
+    rate = _update(learner, counters, units, rate_factor, asleep=asleep, applied=applied)
+    if applied:
+        learner.lanes.put(lane, mask, taken.span, done.update, carry)
+    counters["step" if applied else "skipped"] += 1
+    per_row = nats.detach().flatten(1).sum(dim=1).cpu()
+    count = symbols.num_bytes.flatten(1).sum(dim=1).cpu()
+    live, alive = batch.lane.cpu() >= 0, lane >= 0
+    scored = symbols.valid & alive.view(-1, *[1] * (symbols.valid.dim() - 1))
+    return StepReport(
+        loss=_mean(per_row[live], count[live]),
+        replay_loss=None if bool(live.all()) else _mean(per_row[~live], count[~live]),
+        num_bytes=int(count[live].sum()),
+        row_loss=per_row / count.masked_fill(count == 0, 1).where(count > 0, torch.nan),
+        grad_norm=norm.item(),
+        learning_rate=rate,
+        applied=applied,
+        metrics={f"{name}_loss": loss.value.item() for name, loss in auxiliary.losses.items()},
+        evidence={"confidence": best[scored], "correct": (guess == symbols.ids)[scored]}
+        | _states(symbols.read & alive[:, None], done, auxiliary)
+        | {f"{EVIDENCE_PREFIX}{site}": activity for site, activity in units.items()},
+    )
+
+
+def _targets(
+    learner: Learner, counters: Mapping[str, Any], symbols: Symbols, lane: Tensor, *, asleep: bool
+) -> SoftTargets | None:
+    """What the averages teach in this step."""
+    if asleep:
+        return learner.teacher.stable(symbols)
+    every = learner.averages.config.consistency_every_steps
+    due = learner.averages and every and counters["averaged"] and counters["step"] % every == 0
+    replayed = (lane < 0).nonzero().squeeze(1)
+    return learner.teacher.surest(symbols, replayed) if due and len(replayed) else None
+
+
+def _update(
+    learner: Learner,
+    counters: dict[str, Any],
+    units: Mapping[str, Tensor],
+    rate_factor: float,
+    *,
+    asleep: bool,
+    applied: bool,
+) -> float:
+    """Move the weights by the gathered gradients, and what follows them; the learning rate of this step."""
+    scale = counters["rate_scale"] * rate_factor
+    rate = learner.optimizer.rate(counters["step"], scale)
+    if applied and scale:
+        learner.optimizer.step(counters["step"], scale)
+        counters["averaged"] = learner.averages.follow(counters["averaged"], asleep=asleep)
+        if not asleep:
+            counters["renewed"] += learner.plasticity.follow(counters["step"], units, rate)
+    else:
+        learner.optimizer.clear()
+    return rate
+
+
+@torch.no_grad()
+def _states(read: Tensor, done: Pass, auxiliary: Auxiliary) -> dict[str, Tensor]:
+    """States for the self-prediction error, where a self model predicts them; `read` (B, S) is True on live rows."""
+    if auxiliary.predicted_states is None:
+        return {}
+    return gather_states(read, done.states.detach(), auxiliary.predicted_states.detach())
+
+
+def _mean(nats: Tensor, count: Tensor) -> float:
+    return (nats.sum() / count.sum()).item() if bool(count.any()) else math.nan
