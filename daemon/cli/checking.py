@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from daemon.home import Home
     from daemon.supervisor.requests import ResumeRequest, StartRequest
@@ -23,10 +24,10 @@ def check_request(request: StartRequest | ResumeRequest | None, home: Home) -> N
 
     if isinstance(request, ResumeRequest):
         _check_checkpoint(request.checkpoint, home)
-        _check_text(request.overrides.get("stream.data", ()), home, may_fill=True)
+        _check_text(request.overrides.get("stream.data", ()), (), home, may_fill=True)
     elif request is not None:
         stream = request.config.stream
-        _check_text(stream.data, home, may_fill=stream.at_end == "wait")
+        _check_text(stream.data, stream.source, home, may_fill=stream.at_end == "wait")
 
 
 def _check_checkpoint(text: str, home: Home) -> None:
@@ -40,8 +41,10 @@ def _check_checkpoint(text: str, home: Home) -> None:
         resolve(catalogue, text)
 
 
-def _check_text(data: Sequence[str], home: Home, *, may_fill: bool) -> None:
-    if data:  # else the reader of data need not be imported
+def _check_text(
+    data: Sequence[str], tables: Sequence[Mapping[str, Any]], home: Home, *, may_fill: bool
+) -> None:
+    if data or tables:  # else the reader of data need not be imported
         from daemon.streams.sources import require_text
 
-        require_text(data, home=home.root, may_fill=may_fill)
+        require_text(data, tables, home=home.root, may_fill=may_fill)

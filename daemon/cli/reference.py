@@ -21,6 +21,7 @@ from daemon.config.keep import KeepConfig
 from daemon.config.loading import list_presets
 from daemon.config.ranges import range_of
 from daemon.config.tree import RunConfig
+from daemon.streams.kinds import sources
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 NOTE = "<!-- Written by `python -m daemon.cli.reference`; change the program, not this file. -->"
@@ -99,6 +100,10 @@ def config_page() -> str:
     lines += _sections("Top level", RunConfig, "")
     for entry in brains:
         lines += _sections(f"[brain] with kind = {json.dumps(entry.name)}", entry.config, "brain.")
+    for entry in sources:
+        lines += _sections(
+            f"[[stream.source]] with kind = {json.dumps(entry.name)}", entry.config, "stream.source."
+        )
     lines += _sections("The home: keep.toml", KeepConfig, "keep.")
     lines += ["", "## Presets", "", "| preset | |", "|---|---|"]
     lines += [f"| `{preset.name}` | {_cell(preset.summary)} |" for preset in list_presets()]
@@ -116,8 +121,7 @@ def _sections(title: str, config: type, prefix: str) -> list[str]:
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             below += _sections(f"[{name}]", hint, f"{name}.")
         elif name != "brain":
-            default = json.dumps(_field_default(field), ensure_ascii=False)
-            shown = "none" if default == "null" else f"`{default}`"
+            shown = _shown_default(field)
             cells = (f"`{name}`", _type(hint), shown, _range(name, hint), _cell(described.get(field.name)))
             rows.append(f"| {' | '.join(cells)} |")
     head = ["", f"## {title}", "", prose, ""]
@@ -164,8 +168,11 @@ def _type(hint: Any) -> str:
     return TYPES.get(hint.__name__, str(hint.__name__))
 
 
-def _field_default(field: dataclasses.Field[Any]) -> Any:
-    return field.default_factory() if callable(field.default_factory) else field.default
+def _shown_default(field: dataclasses.Field[Any]) -> str:
+    value = field.default_factory() if callable(field.default_factory) else field.default
+    if value is dataclasses.MISSING:
+        return "needed"
+    return "none" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
 def _argument(param: Any) -> str:

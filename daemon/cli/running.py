@@ -144,8 +144,9 @@ def resume(
     # A wrong setting is named now, before anything starts; the stored configuration joins in the daemon.
     limits = overrides_from(hours=hours, steps=steps)
     checked = override_config(resolve_config(environ={}), {**overrides, **limits})
-    if data:
-        overrides["stream.data"] = list(checked.stream.data)
+    for given in ("data", "source"):  # their paths are meant from this folder
+        if f"stream.{given}" in overrides:
+            overrides[f"stream.{given}"] = list(getattr(checked.stream, given))
     request: StartRequest | ResumeRequest
     if or_start and _nothing_to_resume(home):
         request = _start_request(preset, {**overrides, **limits}, name)

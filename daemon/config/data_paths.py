@@ -23,6 +23,8 @@ from daemon.system.special_files import require_file_or_folder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from daemon.config.tree import StreamConfig
+
 
 def locate(paths: Sequence[str], *, may_fill: bool = False) -> tuple[str, ...]:
     """The same paths made absolute, so that a run finds them from any folder; links stay links.
@@ -36,13 +38,13 @@ def locate(paths: Sequence[str], *, may_fill: bool = False) -> tuple[str, ...]:
     return tuple(as_text(_located(as_path(path), may_fill=may_fill)) for path in paths)
 
 
-def require_data(paths: Sequence[str], *, home: Path) -> None:
+def require_data(stream: StreamConfig, *, home: Path) -> None:
     """Refuse stored paths that are not there any more, are no file or folder, or lead into the home.
 
     Raises:
         UsageError: with the path.
     """
-    for text in paths:
+    for text, setting in _paths_of(stream):
         try:
             path = as_path(text)
             found = status_of(path)
@@ -50,10 +52,23 @@ def require_data(paths: Sequence[str], *, home: Path) -> None:
             if found is not None:
                 require_file_or_folder(path, found)
         except UsageError as error:
-            raise UsageError(f"{error}; check --data (stream.data)", path="stream.data") from None
+            raise UsageError(f"{error}; {_hint(setting)}", path=setting) from None
         if found is None:
-            says = f"there is no file or folder {shown(text)} to learn from; check --data (stream.data)"
-            raise UsageError(says, path="stream.data")
+            says = f"there is no file or folder {shown(text)} to learn from; {_hint(setting)}"
+            raise UsageError(says, path=setting)
+
+
+def _paths_of(stream: StreamConfig) -> list[tuple[str, str]]:
+    """What a run reads, each with the setting that says so."""
+    tables = enumerate(stream.source)
+    return [
+        *((path, "stream.data") for path in stream.data),
+        *((str(table["path"]), f"stream.source.{place}") for place, table in tables),
+    ]
+
+
+def _hint(setting: str) -> str:
+    return "check --data (stream.data)" if setting == "stream.data" else f"check {setting}"
 
 
 def _located(path: Path, *, may_fill: bool) -> Path:

@@ -20,7 +20,8 @@ class StreamConfig:
     """What is read and how.
 
     Attributes:
-        data: files and folders, each one source; empty means the standard library's sources.
+        data: files and folders, each one source of kind `files`; without these and `source` the standard library's.
+        source: more sources, each a table of its own with a `kind` and that kind's settings.
         mix: how a lane chooses its next source at the end of a stretch.
         weights: relative weight of a source by its name, for the weighted mix.
         rows: rows of a batch, replayed ones included.
@@ -34,6 +35,7 @@ class StreamConfig:
     """
 
     data: tuple[str, ...] = ()
+    source: tuple[dict[str, Any], ...] = ()
     mix: Literal["sequential", "round_robin", "weighted", "curious"] = "round_robin"
     weights: dict[str, float] = field(default_factory=dict)
     rows: int = 32

@@ -62,13 +62,3 @@ class Experience:
             offset=np.array([row.offset for row in rows], np.int64),
             document=tuple(row.document for row in rows),
         )
-
-
-class ReadAhead(NamedTuple):
-    """Bytes of an extent read ahead for a lane."""
-
-    source: int
-    document: str
-    number: int
-    start: int
-    data: bytes

@@ -10,15 +10,13 @@ from __future__ import annotations
 import hashlib
 import stat
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from daemon.events import SourceChanged
 from daemon.interrupting import Interrupted
 from daemon.streams.cursor import DocumentMark, Extent, SourceState
-from daemon.streams.encodings import cut_character
+from daemon.streams.listing import settle
 from daemon.streams.reader import SourceReader
-from daemon.streams.sources import list_documents, settle
 from daemon.streams.telling import some_of
 from daemon.system.paths import is_there, shown
 
@@ -27,8 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from daemon.streams.corpus import Run
     from daemon.streams.encodings import Verdict
-    from daemon.streams.sources import Document, Listing
+    from daemon.streams.listing import Document, Listing
 
 NO_TEXT = {
     "binary": "it is no text",
@@ -49,6 +48,8 @@ class FollowingReader(SourceReader):
     not seen.
     """
 
+    grows = True
+
     def __init__(self, *args: Any, monotonic: Callable[[], float] = time.monotonic, **settings: Any) -> None:
         self._marks: dict[str, DocumentMark] = {}
         self._looked = False  # since it was opened
@@ -57,7 +58,7 @@ class FollowingReader(SourceReader):
         self._gone: dict[str, str] = {}  # documents that were read and are not there, and why
         super().__init__(*args, monotonic=monotonic, **settings)
         self._look_at = monotonic() + LOOK_EVERY_SECONDS
-        self._next: Extent | None = None
+        self._next: Run | None = None
         self._sought = False  # `_next` is what comes next; None: nothing does
         self._replaced: set[str] = set()  # names that lead to another file since they were met
 
@@ -87,10 +88,12 @@ class FollowingReader(SourceReader):
         """The next extent; None when nothing is there."""
         if not self.ready():
             return None
-        extent = self._next
-        assert extent is not None
-        self.state = self.state._replace(document=extent.document, offset=extent.end)
-        self._prepare_behind(extent.document)
+        run, document = self._next, self.state.document
+        assert run is not None
+        assert document is not None
+        extent = Extent(run.document, run.begin, run.end, self.state.number)
+        self.state = self.state._replace(offset=run.behind)
+        self._prepare_behind(document)
         self._next, self._sought = self._find(), True
         if self._next is None:
             self.state = self.state._replace(number=self.state.number + 1)
@@ -98,22 +101,25 @@ class FollowingReader(SourceReader):
 
     def ready(self) -> tuple[int, ...]:
         """(0,) while there is something to hand out; else the files are looked at again, if it is time."""
-        again = self._next is None and (bool(self._put_off) and self._cache.due)
+        again = self._next is None and (bool(self.corpus.put_off) and self.corpus.due)
         if not self._sought or again or (self._next is None and self._look()):
             self._next, self._sought = self._find(), True
         return () if self._next is None else (0,)
 
     def read(self, name: str, offset: int, length: int) -> bytes:
         """As ever, but nothing of a file that is another text since it was met: that is read from its beginning."""
-        mark = self._marks.get(name)
+        listed, _ = self.corpus.locate(name, offset)
+        mark = self._marks.get(listed)
         if mark is None or not mark.num_bytes:
             return super().read(name, offset, length)
-        document = self._listing.find(name)
+        document = self._listing.find(listed)
         if document is not None and _written_anew(document.path, mark):
-            self._tell_anew(name)
-            self._marks[name] = DocumentMark(name, 0, 0, 0, "")
+            self._tell_anew(listed)
+            self._marks[listed] = DocumentMark(listed, 0, 0, 0, "")
             self.state = self.state._replace(marks=tuple(self._marks.values()))
-            self._take(list_documents(self.source, known=self._listing))
+            before = self._listing
+            self.corpus.list(lambda num_files: None)  # noqa: ARG005
+            self._take(before)
             self._sought = False
             return b""
         return super().read(name, offset, length)
@@ -128,6 +134,7 @@ class FollowingReader(SourceReader):
 
     def lose(self, document: str) -> None:
         """The rest of the document is not there; as it is found at the next look it will be read."""
+        document, _ = self.corpus.locate(document, 0)
         mark = self._marks.get(document)
         if mark is not None and not mark.num_bytes:
             return  # it was written anew, and that is told
@@ -137,10 +144,10 @@ class FollowingReader(SourceReader):
             self.state = self.state._replace(offset=mark.num_bytes)
             self._sought = False
 
-    def _find(self) -> Extent | None:
+    def _find(self) -> Run | None:
         """What comes next, with the head moved there; every document passed on the way is marked."""
-        if (extent := self._rest()) is not None:
-            return extent
+        if (run := self._rest()) is not None:
+            return run
         documents, head = self._listing.documents, self.state.document
         place, found = (0, False) if head is None else self._listing.place_of(head)
         for step in range(len(documents)):
@@ -148,19 +155,18 @@ class FollowingReader(SourceReader):
             if (begin := self._meet(document)) is None:
                 continue
             self.state = self.state._replace(document=document.name, offset=begin)
-            if (extent := self._rest()) is not None:
+            if (run := self._rest()) is not None:
                 break
         self.state = self.state._replace(marks=tuple(self._marks.values()))
-        return extent
+        return run
 
-    def _rest(self) -> Extent | None:
-        """The next extent of the document in hand."""
-        document, offset = self.state.document, self.state.offset
-        if document is None or document not in self._marks:
+    def _rest(self) -> Run | None:
+        """The next run of the document in hand."""
+        name = self.state.document
+        if name is None or name not in self._marks:
             return None
-        size = self._marks[document].num_bytes
-        begin, end = self._split.run(document, offset, size, self.state.extent_bytes)
-        return Extent(document, begin, end, self.state.number) if begin < size else None
+        size = self._marks[name].num_bytes
+        return self.corpus.run(name, self.state.offset, size, self.state.extent_bytes)
 
     def _meet(self, document: Document) -> int | None:
         """Mark a document as it is now; where its unread text begins, None without any."""
@@ -171,18 +177,18 @@ class FollowingReader(SourceReader):
         )
         if same and document.name not in self._replaced:
             return None
-        if document.name in self._put_off and not self._cache.due:
+        if document.name in self.corpus.put_off and not self.corpus.due:
             return None
         self._replaced.discard(document.name)
         begin = 0 if before is None or not before.num_bytes else self._goes_on_at(document, before)
         if before is not None and not begin:
             document.verdict = None  # another text, perhaps of another kind
-        verdict, num_bytes = settle(document), self._size(document)
-        if document.name in self._put_off:
+        verdict, num_bytes = settle(document), self.corpus.size(document)
+        if document.name in self.corpus.put_off:
             return None  # not marked as read: it is met again
         tail = tail_of(document.path, document.size) if num_bytes else b""
-        if verdict.plain:
-            num_bytes -= cut_character(tail)  # left until the rest of the character is appended
+        if num_bytes:  # what is not complete is left until the rest of it is appended
+            num_bytes = self.corpus.settled(document, begin, tail)
         self._tell(document.name, verdict, before)
         num_bytes = max(begin, num_bytes)
         self._marks[document.name] = DocumentMark(
@@ -215,6 +221,7 @@ class FollowingReader(SourceReader):
 
     def _tell_anew(self, name: str) -> None:
         self._tell_changed(f"{name} was written anew; it is read from its beginning")
+        self.corpus.forget(name)
         self.on_void(name)
 
     def _tell_changed(self, what: str) -> None:
@@ -228,30 +235,28 @@ class FollowingReader(SourceReader):
         if self._skipped > TOLD_AT_ONCE:
             self._tell_changed(f"{self._skipped - TOLD_AT_ONCE} more of its files are passed over")
         self._skipped = 0
+        before = self._listing
         try:
-            listing = self._list(self._listing)
+            self._list()
         except Interrupted:  # nothing was found, for now
             return False
-        changed = (listing.fingerprint, listing.identities) != (
-            self._listing.fingerprint,
-            self._listing.identities,
-        ) or any(self._why_gone(listing, name) != why for name, why in self._gone.items())
+        listing = self._listing
+        changed = (listing.fingerprint, listing.identities) != (before.fingerprint, before.identities)
+        changed = changed or any(self._why_gone(name) != why for name, why in self._gone.items())
         if changed:
-            self._take(listing)
+            self._take(before)
         ended = self._monotonic()
         self._look_at = ended + max(LOOK_EVERY_SECONDS, (ended - began) / LOOK_SHARE)
         return changed
 
-    def _take(self, listing: Listing) -> None:
-        before, self._listing = self._listing, listing
+    def _take(self, before: Listing) -> None:
+        """The documents were listed again."""
         self._looked = True
         self._compare(before)
         self._tell_kept_out()
-        for name in [name for name in self._decoded if not before.same(listing, name)]:
-            with suppress(OSError):  # Windows, or a disk that is read-only: the cache's own bound finds it
-                self._decoded.pop(name).path.unlink()  # a growing file would fill the disk
         self._keep_verdicts()
-        self.state = self.state._replace(fingerprint=listing.fingerprint, extent_bytes=self._extent_bytes())
+        fingerprint = self._listing.fingerprint
+        self.state = self.state._replace(fingerprint=fingerprint, extent_bytes=self._extent_bytes())
 
     def _compare(self, before: Listing) -> None:
         """Find names that lead to other files now; tell of files that are gone, why, and of those that are back."""
@@ -263,7 +268,7 @@ class FollowingReader(SourceReader):
             if not mark.num_bytes or name in self._told:
                 continue
             if new is None:
-                why = self._why_gone(self._listing, name)
+                why = self._why_gone(name)
                 if old is not None or self._gone.get(name, why) != why:
                     gone.append(f"{name} ({why})" if why else name)
                 self._gone[name] = why
@@ -276,8 +281,9 @@ class FollowingReader(SourceReader):
         if back:
             self._tell_changed(f"{some_of(back)} can be read again")
 
-    def _why_gone(self, listing: Listing, name: str) -> str:
-        """Why a document that was read is not in a listing; empty where its file is simply not there."""
+    def _why_gone(self, name: str) -> str:
+        """Why a document that was read is not listed; empty where its file is simply not there."""
+        listing = self._listing
         if name in listing.private:
             return "it leads into synapsed's own home"
         if why := listing.hindered.get(name):

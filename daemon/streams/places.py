@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from daemon.streams.mixes.port import Candidate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from daemon.streams.cursor import Cursor, Extent, LaneState
     from daemon.streams.reader import SourceReader
@@ -68,11 +68,11 @@ class Places:
         """Give a lane an extent, or take it away."""
         self.held[lane * self.width + place] = extent
 
-    def void(self, source: int, document: str) -> None:
-        """Take what lanes hold of a document away."""
-        first, behind = self.of(source).start, self.of(source).stop
+    def void(self, source: int, is_void: Callable[[str], bool]) -> None:
+        """Take away what lanes hold of documents of a source that are not there any more."""
+        places = self.of(source)
         for index, extent in enumerate(self.held):
-            if extent is not None and extent.document == document and first <= index % self.width < behind:
+            if extent is not None and index % self.width in places and is_void(extent.document):
                 self.held[index] = None
 
     def of_lane(self, lane: int) -> list[Extent | None]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from daemon.errors import StreamError
 from daemon.streams.cursor import Extent, PushedText
-from daemon.streams.sources import PUSHED, SourceInfo
+from daemon.streams.listing import SourceInfo
+from daemon.streams.sources import PUSHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""One source being read: its listing, the head that hands out extents in order, its documents' bytes."""
+"""One source being read: the heads that hand out its corpus in order, pass after pass."""
 
 from __future__ import annotations
 
@@ -8,29 +8,23 @@ from typing import TYPE_CHECKING
 from daemon.events import DocumentSkipped, Event, SettingRestored, SourceChanged, SourceOpened
 from daemon.interrupting import Interrupted
 from daemon.streams.cursor import Extent, SegmentState, SourceState
-from daemon.streams.decoding import CacheUnwritableError, Decoded, DecodedCache, UndecodableError
-from daemon.streams.encodings import Verdict
-from daemon.streams.holdout import BLOCK_BYTES, HeldDocument, HeldOutSet, HoldOut
+from daemon.streams.holdout import BLOCK_BYTES
+from daemon.streams.kinds import sources
 from daemon.streams.listing_progress import ListingProgress
 from daemon.streams.segments import cut
-from daemon.streams.sources import (
-    SNIFFED_FILES,
-    Document,
-    Listing,
-    SourceInfo,
-    SourcePath,
-    list_documents,
-    nothing_to_read,
-    sniff,
-)
 from daemon.streams.telling import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from daemon.streams.corpus import Corpus, Run
+    from daemon.streams.decoding import DecodedCache
+    from daemon.streams.holdout import HeldOutSet, HoldOut
+    from daemon.streams.kinds import MakesCorpus
+    from daemon.streams.listing import Listing, SourceInfo
+    from daemon.streams.sources import SourcePath
 
 MAX_EXTENT_BYTES = 64 << 10
-HELD_OUT_DECODING_BYTES = 64 << 20
 DOCUMENTS_AHEAD = 4  # are decoded while those before them are read
 ASLEEP_ROWS = 10_000  # an emptied source is listed again after this many rows of the stream
 
@@ -38,10 +32,12 @@ ASLEEP_ROWS = 10_000  # an emptied source is listed again after this many rows o
 class SourceReader:
     """Walks the documents of a source, pass after pass.
 
-    The head hands a lane an extent: a run of one document up to the next held-out block, at most 64 KiB, less
-    for a small source so that all lanes get a share of a pass. Extents end at block ends or the document's.
-    A source read in segments has a head in each; the pass ends when all of them have nothing left.
+    The head hands a lane an extent: a run of its corpus, at most 64 KiB, less for a small source so that all lanes
+    get a share of a pass; only what is whole is longer. A source read in segments has a head in each; the pass ends
+    when all of them have nothing left.
     """
+
+    grows = False  # documents are read on where they are appended to
 
     def __init__(
         self,
@@ -56,17 +52,14 @@ class SourceReader:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.source = source
-        self._split = split
-        self._cache = cache
         self._emit = emit
         self._lanes = lanes
         self._num_segments = num_segments
         self._progressed = progressed
         self._monotonic = monotonic
-        self._listing = self._list(None)
-        self._decoded: dict[str, Decoded] = {}
-        self._put_off: set[str] = set()  # until the cache can be written
-        self._held_out: HeldOutSet | None = None
+        corpus_of: MakesCorpus = sources.get(source.kind).load()
+        self.corpus: Corpus = corpus_of(source, split=split, cache=cache, skip=self.skip, grows=self.grows)
+        self._list()
         self._stale = False  # the files are to be listed again before the next extent
         self.on_void: Callable[[str], None] = lambda document: None  # noqa: ARG005 (set by the stream)
         self.state = SourceState(
@@ -91,7 +84,7 @@ class SourceReader:
     @property
     def info(self) -> SourceInfo:
         """What the source holds, as listed."""
-        return self._listing.info(self.source)
+        return self.corpus.info()
 
     def require_documents(self) -> None:
         """Refuse a source without anything to read.
@@ -99,9 +92,8 @@ class SourceReader:
         Raises:
             StreamError: says what was found instead.
         """
-        info = self.info
-        if not info.num_documents:
-            raise nothing_to_read(self.source, info.skipped)
+        if not self.info.num_documents:
+            raise self.corpus.nothing_to_read()
 
     def resume(self, state: SourceState) -> None:
         """Go on where `state` stands; files that differ from then are an event."""
@@ -121,11 +113,12 @@ class SourceReader:
         """The next extent; None at the end of a pass or segment, or when nothing is there: then it sleeps."""
         if self._stale:
             self._list_again()
-        if (extent := self._next_extent(segment)) is not None:
-            self._move(segment, extent.document, extent.end)
-            self.state = self.state._replace(document=extent.document, offset=extent.end, asleep_until=0)
-            self._prepare_behind(extent.document)
-            return extent
+        if (found := self._next_run(segment)) is not None:
+            document, run = found
+            self._move(segment, document, run.behind)
+            self.state = self.state._replace(document=document, offset=run.behind, asleep_until=0)
+            self._prepare_behind(document)
+            return Extent(run.document, run.begin, run.end, self.state.number)
         if not self.ready():
             self._end_pass(rows)
         return None
@@ -137,9 +130,10 @@ class SourceReader:
         """
         ready: list[int] = []
         for segment in range(self.state.num_places):
-            if (extent := self._next_extent(segment)) is not None:
+            if (found := self._next_run(segment)) is not None:
+                document, run = found
                 ready.append(segment)
-                self._move(segment, extent.document, extent.offset)
+                self._move(segment, document, run.start)
             else:
                 self._move(segment, None, 0)
         return tuple(ready)
@@ -156,7 +150,7 @@ class SourceReader:
 
     def place_of(self, extent: Extent) -> int:
         """The segment that an extent lies in, 0 for a source in one piece."""
-        position = self._position(extent.document, extent.offset)
+        position = self._position(*self.corpus.locate(extent.document, extent.offset))
         return sum(self._end(segment) <= position for segment in self.state.segments[:-1])
 
     def begin_pass(self) -> None:
@@ -166,25 +160,11 @@ class SourceReader:
 
     def read(self, name: str, offset: int, length: int) -> bytes:
         """Bytes of a document for a lane, fewer where the file has shrunk, none where it is gone."""
-        return self._text(name, offset, length)
+        return self.corpus.read(name, offset, length)
 
     def held_out(self) -> HeldOutSet:
-        """The held-out blocks as listed now, the same for the same files.
-
-        Counting blocks needs the text's length, so packed and other-encoded documents are decoded for it, but
-        only within the first 64 MiB of such files. Blocks of the rest are not in the set, and never learned.
-        """
-        fingerprint = self._listing.fingerprint
-        if self._held_out is None or self._held_out.fingerprint != fingerprint:
-            documents: list[HeldDocument] = []
-            decoding_bytes = 0
-            for document in self._listing.documents[:SNIFFED_FILES]:
-                verdict = sniff(document)
-                decoding_bytes += 0 if verdict.plain else document.size
-                if verdict.plain or decoding_bytes <= HELD_OUT_DECODING_BYTES:
-                    documents.append(HeldDocument(document.name, self._size(document)))
-            self._held_out = HeldOutSet(self._split, documents, self._text, fingerprint=fingerprint)
-        return self._held_out
+        """What is held out, as listed now; the same for the same files."""
+        return self.corpus.held_out()
 
     def skip(self, document: str, reason: str) -> None:
         """Tell that a document, or the rest of it, is passed over."""
@@ -207,36 +187,19 @@ class SourceReader:
                 self._kept_out.update(new)
                 self.skip(some_of(new), why)
 
-    def _text(self, name: str, offset: int, length: int) -> bytes:
-        document = self._listing.find(name)
-        if document is None or not self._size(document):
-            return b""
-        verdict = sniff(document)
-        if verdict.plain:
-            return _read(document.path, verdict.begin + offset, length)
-        decoded = self._decoded[name].path
-        self._cache.note_read(decoded)
-        data = _read(decoded, offset, length)
-        if not data:  # the cache may have been emptied: decode again
-            del self._decoded[name]
-            if self._size(document):
-                data = _read(self._decoded[name].path, offset, length)
-        return data
-
-    def _next_extent(self, segment: int) -> Extent | None:
-        """What is handed out next of a segment, or of the whole source; moves nothing."""
+    def _next_run(self, segment: int) -> tuple[str, Run] | None:
+        """What is handed out next of a segment, or of the whole source, and the document; moves nothing."""
         head, documents = self._head(segment), self._listing.documents
         if head.document is None:
             return None
         place, offset = self._position(head.document, head.offset)
         last, last_offset = self._end(head)
         while (place, offset) < (last, last_offset):
-            name = documents[place].name
-            size = self._size(documents[place])
+            document = documents[place]
+            size = self.corpus.size(document)
             limit = min(size, last_offset) if place == last else size
-            begin, end = self._split.run(name, offset, limit, self.state.extent_bytes)
-            if begin < limit:
-                return Extent(name, begin, end, self.state.number)
+            if (run := self.corpus.run(document.name, offset, limit, self.state.extent_bytes)) is not None:
+                return document.name, run
             place, offset = place + 1, 0
         return None
 
@@ -273,7 +236,7 @@ class SourceReader:
             self.begin_pass()
 
     def _segments(self) -> tuple[SegmentState, ...]:
-        return cut(self._listing.documents, self._num_segments) if self._num_segments > 1 else ()
+        return cut(self.corpus, self._num_segments) if self._num_segments > 1 else ()
 
     def _cut_otherwise(self, state: SourceState) -> SourceState:
         """Take a state cut otherwise: what lies behind its first unread byte is read in this pass."""
@@ -305,66 +268,33 @@ class SourceReader:
             return head._replace(document=document, offset=offset)
         return head
 
-    def _size(self, document: Document) -> int:
-        """Readable bytes of a document, 0 for a skipped one; decodes it when it must."""
-        verdict = sniff(document)
-        if verdict.skip:
-            return 0
-        if verdict.plain:
-            return max(0, document.size - verdict.begin)
-        decoded = self._decoded.get(document.name)
-        if decoded is None:
-            try:
-                decoded = self._cache.get(document.path, document.size, document.mtime_ns, verdict)
-            except UndecodableError as error:
-                document.verdict = Verdict(skip="undecodable")
-                self.skip(document.name, f"skipped: {error}")
-                return 0
-            except CacheUnwritableError:
-                if document.name not in self._put_off:
-                    self._put_off.add(document.name)
-                    self.skip(
-                        document.name, f"put off: {self._cache.degraded}; it is read once that can be written"
-                    )
-                return 0
-            except OSError as error:
-                document.verdict = Verdict(skip="unreadable")
-                self.skip(document.name, f"skipped: {error.strerror or error}")
-                return 0
-            self._decoded[document.name] = decoded
-            self._put_off.discard(document.name)
-            if decoded.cut:
-                self.skip(document.name, f"only its first {decoded.size} bytes of text are read")
-        return decoded.size
-
     def _prepare_behind(self, name: str) -> None:
-        """Have the next few documents decoded by the time they are reached, those that must be."""
+        """Have the next few documents prepared by the time they are reached."""
         first = self._listing.place_of(name)[0] + 1
         for document in self._listing.documents[first : first + DOCUMENTS_AHEAD]:
-            verdict = sniff(document)
-            if verdict.skip is None and not verdict.plain and document.name not in self._decoded:
-                self._cache.prepare(document.path, document.size, document.mtime_ns, verdict)
+            self.corpus.prepare(document)
 
-    def _list(self, known: Listing | None) -> Listing:
-        """The files as they are now.
+    @property
+    def _listing(self) -> Listing:
+        return self.corpus.listing
+
+    def _list(self) -> None:
+        """List the documents as they are now.
 
         Raises:
             Interrupted: the run is to end meanwhile.
         """
         progress = ListingProgress(self.source.name, self._emit, self._progressed, monotonic=self._monotonic)
-        return list_documents(self.source, known=known, progressed=progress)
+        self.corpus.list(progress)
 
     def _list_again(self) -> None:
         before = self._listing
         try:
-            self._listing = self._list(before)
+            self._list()
         except Interrupted:  # in the midst of a step: it ends with the files as they were known
             return
         self._stale = False
         self._tell_kept_out()
-        self._decoded = {
-            name: decoded for name, decoded in self._decoded.items() if before.same(self._listing, name)
-        }
         if self._listing.fingerprint != before.fingerprint:
             self._emit(SourceChanged(source=self.source.name, what=before.difference(self._listing)))
         self.state = self.state._replace(
@@ -380,12 +310,3 @@ class SourceReader:
 
     def _unread_bytes(self) -> int:
         return self._listing.num_raw_bytes
-
-
-def _read(path: Path, offset: int, length: int) -> bytes:
-    try:
-        with path.open("rb", buffering=0) as file:
-            file.seek(offset)
-            return file.read(length) or b""
-    except OSError:
-        return b""

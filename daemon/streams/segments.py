@@ -10,21 +10,17 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from daemon.streams.cursor import SegmentState
-from daemon.streams.holdout import BLOCK_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from daemon.streams.sources import Document
-
-WHOLE_DOCUMENT_BYTES = 64 << 10  # a document of at most this size is not cut through
+    from daemon.streams.corpus import Corpus
 
 
-def cut(documents: Sequence[Document], num_segments: int) -> tuple[SegmentState, ...]:
+def cut(corpus: Corpus, num_segments: int) -> tuple[SegmentState, ...]:
     """Segments of about equal size on disk, in order; a small source leaves some of them empty.
 
-    A bound lies before a document or, in a long one, at the end of a block.
+    A bound lies before a document, or in it where its corpus may be cut.
     """
+    documents = corpus.listing.documents
     ends = list(accumulate(document.size for document in documents))
     total = ends[-1] if ends else 0
     bounds: list[tuple[str, int]] = []
@@ -33,8 +29,7 @@ def cut(documents: Sequence[Document], num_segments: int) -> tuple[SegmentState,
         place = bisect.bisect_right(ends, mark)
         document = documents[place]
         within = mark - (ends[place] - document.size)
-        whole = document.size <= WHOLE_DOCUMENT_BYTES
-        bounds.append((document.name, 0 if whole else within // BLOCK_BYTES * BLOCK_BYTES))
+        bounds.append((document.name, corpus.bound(document, within)))
     segments: list[SegmentState] = []
     for number, bound in enumerate(bounds):
         last = number + 1 == num_segments

@@ -1,66 +1,32 @@
-"""Sources: what a path holds, listed and sniffed without reading it.
-
-1. `resolve` turns the configured paths into sources with short unique names.
-2. `list_documents` walks one source in sorted order and looks at heads.
-3. `Listing` is the result: documents by name and place, a fingerprint, what was skipped and why.
-"""
+"""Sources: the configured paths and tables, named, and checked before anything is read."""
 
 from __future__ import annotations
 
-import bisect
-import hashlib
 import itertools
 import sysconfig
 from collections import Counter
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.config.data_paths import nearest_existing
 from daemon.errors import StreamError, UsageError
-from daemon.streams.encodings import HEAD_BYTES, Verdict, classify, detect, has_hole
-from daemon.streams.holes import hole_end
+from daemon.streams.kinds import settings_of
+from daemon.streams.listing import SNIFFED_FILES, Document, sniff
 from daemon.streams.walking import Walk
-from daemon.system.paths import (
-    as_path,
-    is_folder,
-    refuse_private,
-    shown,
-    status_of,
-)
+from daemon.system.paths import as_path, is_folder, refuse_private, shown, status_of
 from daemon.system.special_files import require_file_or_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from typing import Any
+
+    from daemon.streams.kinds import SourceConfig
 
 PUSHED = "pushed"
 STDLIB = "stdlib"
 
-SNIFFED_FILES = 20_000  # of a larger folder only these are looked at before they are read
-DETECTED_FILES = 64  # encodings guessed at opening, some milliseconds each; the rest when first read
 _NO_STDLIB_FOLDERS = frozenset({"site-packages", "dist-packages"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceInfo:
-    """What a source holds, for reports.
-
-    Attributes:
-        name: short and unique.
-        path: where it lies; empty for pushed experience.
-        num_documents: readable ones.
-        num_bytes: their bytes on disk.
-        num_skipped: files left out.
-        skipped: reason (`binary`, `empty`, `unreadable`, `undecodable`) → files.
-    """
-
-    name: str
-    path: str
-    num_documents: int
-    num_bytes: int
-    num_skipped: int
-    skipped: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,113 +37,19 @@ class SourcePath:
         name: short and unique.
         path: file or folder.
         home: folder whose own things (token, database, replay …) are nothing to learn, if it lies within.
-        suffix: only files that end so.
+        suffix: only files that end so, of a folder.
         skipped_folders: names of folders left out beside the usual ones.
+        kind: which of `daemon.streams.kinds` reads it.
+        settings: of that kind; None where all have their defaults.
     """
 
     name: str
     path: Path
     home: Path | None = None
-    suffix: str = ""
+    suffix: str | tuple[str, ...] = ""
     skipped_folders: frozenset[str] = frozenset()
-
-
-@dataclass
-class Document:
-    """One file of a source; `name` is its path within it, with slashes."""
-
-    name: str
-    path: Path
-    size: int
-    mtime_ns: int
-    verdict: Verdict | None = None  # None: not looked at yet
-    identity: tuple[int, int] = (0, 0)  # device and inode: a link that leads elsewhere has another
-
-
-@dataclass
-class Listing:
-    """The files of a source in reading order, skipped ones included."""
-
-    documents: list[Document]
-    fingerprint: str
-    num_raw_bytes: int
-    hindered: dict[str, str] = field(default_factory=dict)  # name → why it is no file that can be read
-    private: list[str] = field(default_factory=list)  # what leads into synapsed's own home
-    special: list[str] = field(default_factory=list)  # folders in which the system shows itself
-    _keys: list[tuple[str, ...]] = field(default_factory=list)
-
-    @property
-    def unreadable(self) -> int:
-        """Broken links, devices, folders without permission."""
-        return len(self.hindered)
-
-    @property
-    def identities(self) -> list[tuple[int, int]]:
-        """Which files the names lead to."""
-        return [document.identity for document in self.documents]
-
-    @cached_property
-    def by_name(self) -> dict[str, int]:
-        """Place of each document."""
-        return {document.name: place for place, document in enumerate(self.documents)}
-
-    def find(self, name: str) -> Document | None:
-        """The document of that name."""
-        place = self.by_name.get(name)
-        return None if place is None else self.documents[place]
-
-    def place_of(self, name: str) -> tuple[int, bool]:
-        """Place of a document, or of the first behind where it would stand; and whether it is there."""
-        if name in self.by_name:
-            return self.by_name[name], True
-        if len(self._keys) != len(self.documents):
-            self._keys = [sort_key(document.name) for document in self.documents]
-        return bisect.bisect_left(self._keys, sort_key(name)), False
-
-    def info(self, source: SourcePath) -> SourceInfo:
-        """Counts as far as heads have been looked at."""
-        skipped: Counter[str] = Counter()
-        num_documents = num_bytes = 0
-        for document in self.documents:
-            if document.verdict is not None and document.verdict.skip:
-                skipped[document.verdict.skip] += 1
-            else:
-                num_documents += 1
-                num_bytes += document.size
-        if self.unreadable:
-            skipped["unreadable"] += self.unreadable
-        return SourceInfo(
-            name=source.name,
-            path=shown(source.path),
-            num_documents=num_documents,
-            num_bytes=num_bytes,
-            num_skipped=skipped.total(),
-            skipped=dict(sorted(skipped.items())),
-        )
-
-    def same(self, newer: Listing, name: str) -> bool:
-        """Whether a document is in both listings, unchanged."""
-        before, after = self.find(name), newer.find(name)
-        if before is None or after is None:
-            return False
-        return (before.size, before.mtime_ns) == (after.size, after.mtime_ns)
-
-    def difference(self, newer: Listing) -> str:
-        """What changed, in words: `2 new, 1 changed, 1 gone`."""
-        new = sum(name not in self.by_name for name in newer.by_name)
-        gone = sum(name not in newer.by_name for name in self.by_name)
-        changed = sum(name in self.by_name and not self.same(newer, name) for name in newer.by_name)
-        counts = {"new": new, "changed": changed, "gone": gone}
-        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-
-
-def sort_key(name: str) -> tuple[str, ...]:
-    """Reading order: folder by folder, as a tree is read.
-
-    >>> sorted(["b", "a-b/c", "a/z"], key=sort_key)
-    ['a/z', 'a-b/c', 'b']
-    """
-    return tuple(name.split("/"))
+    kind: str = "files"
+    settings: SourceConfig | None = None
 
 
 def check_data(data: Sequence[str], *, home: Path | None = None) -> None:
@@ -203,7 +75,13 @@ def check_data(data: Sequence[str], *, home: Path | None = None) -> None:
             raise StreamError(f"data path {shown(given)} does not exist{hint}")
 
 
-def require_text(data: Sequence[str], *, home: Path | None = None, may_fill: bool = False) -> None:
+def require_text(
+    data: Sequence[str],
+    tables: Sequence[Mapping[str, Any]] = (),
+    *,
+    home: Path | None = None,
+    may_fill: bool = False,
+) -> None:
     """Refuse data without any text before a process is started; stops at the first text of each source.
 
     Of a source in which 20,000 files hold none the rest is not looked at here. `may_fill` lets pass what is empty.
@@ -211,7 +89,7 @@ def require_text(data: Sequence[str], *, home: Path | None = None, may_fill: boo
     Raises:
         StreamError: a path does not exist, or a source holds nothing to read; says what was found instead.
     """
-    for source in resolve(data, home=home):
+    for source in resolve(data, tables, home=home):
         skipped: Counter[str] = Counter()
         walk = Walk(source)
         for path, name in itertools.islice(walk.files(), SNIFFED_FILES):
@@ -237,99 +115,44 @@ def nothing_to_read(source: SourcePath, skipped: Mapping[str, int]) -> StreamErr
     return StreamError(f"nothing to read in {kind} {shown(source.path)}: {found}; name one that holds text")
 
 
-def resolve(data: Sequence[str], *, home: Path | None = None) -> tuple[SourcePath, ...]:
-    """Sources for the configured paths; the standard library's when there are none.
+def resolve(
+    data: Sequence[str], tables: Sequence[Mapping[str, Any]] = (), *, home: Path | None = None
+) -> tuple[SourcePath, ...]:
+    """Sources for the paths of `stream.data`, then for `stream.source`; the standard library's when there are none.
 
     Of a path that holds `home` itself, what synapsed keeps there (the token above all) is left out.
 
     Raises:
         StreamError: a path does not exist, cannot be looked at, or is a thing of the home's own.
+        UnknownNameError: no kind of source is called so.
     """
-    check_data(data, home=home)
-    if not data:
+    tables = [*({"kind": "files", "path": path} for path in data), *tables]
+    given = [settings_of(table) for table in tables]
+    check_data([settings.path for settings in given], home=home)
+    if not given:
         library = Path(sysconfig.get_paths()["stdlib"])
         return (SourcePath(name=STDLIB, path=library, suffix=".py", skipped_folders=_NO_STDLIB_FOLDERS),)
-    sources: list[SourcePath] = []
-    taken = {PUSHED}
-    for given in data:
-        path = as_path(given).absolute()  # a link is looked at anew at each listing
-        base = shown((path.resolve() if path.name in {"", ".."} else path).name) or "root"
-        name, number = base, 2
-        while name in taken:
-            name, number = f"{base}-{number}", number + 1
+    resolved: list[SourcePath] = []
+    taken = {PUSHED, *(settings.name for settings in given)}
+    for table, settings in zip(tables, given, strict=True):
+        path = as_path(settings.path).absolute()  # a link is looked at anew at each listing
+        name = settings.name or _free_name(path, taken)
         taken.add(name)
-        sources.append(SourcePath(name=name, path=path, home=home and home.resolve()))
-    return tuple(sources)
+        resolved.append(
+            SourcePath(
+                name=name,
+                path=path,
+                home=home and home.resolve(),
+                kind=table["kind"],
+                settings=settings,
+            )
+        )
+    return tuple(resolved)
 
 
-def list_documents(
-    source: SourcePath, *, known: Listing | None = None, progressed: Callable[[int], None] = lambda _: None
-) -> Listing:
-    """The files of a source as they are now; verdicts of files that did not change are taken from `known`.
-
-    `progressed` is called again and again with the number of files found so far; what it raises ends the listing.
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    documents: list[Document] = []
-    hindered: dict[str, str] = {}
-    total = 0
-    walk = Walk(source, progressed)
-    files = sorted(walk.files(), key=lambda found: sort_key(found[1]))
-    for path, name in files:
-        progressed(len(files))
-        status = "its folder cannot be entered" if path is None else walk.look(path)
-        if path is None or isinstance(status, str):
-            hindered[name] = str(status)
-            continue
-        if walk.is_private(status):
-            walk.private.append(name)
-            continue
-        identity = status.st_dev, status.st_ino
-        document = Document(name, path, status.st_size, status.st_mtime_ns, identity=identity)
-        before = known.find(name) if known is not None else None
-        if before is not None and (before.size, before.mtime_ns) == (document.size, document.mtime_ns):
-            document.verdict = before.verdict
-        documents.append(document)
-        total += document.size
-        digest.update(f"{name}\0{document.size}\0{document.mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    listing = Listing(documents, digest.hexdigest(), total, hindered, walk.private, walk.special)
-    _sniff(documents, progressed)
-    return listing
-
-
-def settle(document: Document) -> Verdict:
-    """As `sniff`, but an encoding that was left open is told now, for good."""
-    verdict = sniff(document, detecting=True)
-    if verdict.encoding == "?":
-        document.verdict = None
-        verdict = sniff(document, detecting=True)
-    return verdict
-
-
-def sniff(document: Document, *, detecting: bool = False) -> Verdict:
-    """Look at a document's head, once; `detecting` also tells legacy text that cannot be decoded."""
-    if document.verdict is None:
-        try:
-            with document.path.open("rb") as file:
-                head, hole = file.read(HEAD_BYTES), 0
-                if has_hole(head) and (hole := hole_end(file)):
-                    file.seek(hole)
-                    head = file.read(HEAD_BYTES)
-        except OSError:
-            document.verdict = Verdict(skip="unreadable")
-            return document.verdict
-        verdict = classify(head)
-        if detecting and verdict.encoding == "?":
-            encoding = detect(head, gzip=verdict.gzip)
-            verdict = verdict._replace(encoding=encoding) if encoding else Verdict(skip="undecodable")
-        document.verdict = verdict if verdict.skip else verdict._replace(hole=hole)
-    return document.verdict
-
-
-def _sniff(documents: list[Document], progressed: Callable[[int], None]) -> None:
-    detected = 0
-    for document in documents[:SNIFFED_FILES]:
-        progressed(len(documents))
-        if document.verdict is None:
-            verdict = sniff(document, detecting=detected < DETECTED_FILES)
-            detected += verdict.encoding is not None or verdict.skip == "undecodable"
+def _free_name(path: Path, taken: Collection[str]) -> str:
+    base = shown((path.resolve() if path.name in {"", ".."} else path).name) or "root"
+    name, number = base, 2
+    while name in taken:
+        name, number = f"{base}-{number}", number + 1
+    return name

@@ -21,14 +21,15 @@ from daemon.errors import StreamError
 from daemon.events import Event, PassFinished, SettingRestored, SourceChanged
 from daemon.streams.cursor import Cursor, Extent, LaneState, Tail
 from daemon.streams.decoding import DecodedCache
-from daemon.streams.experience import Experience, ReadAhead, Row
+from daemon.streams.experience import Experience, Row
 from daemon.streams.following import FollowingReader
 from daemon.streams.holdout import HeldOutSet, HoldOut
 from daemon.streams.mixes import mixes
 from daemon.streams.places import Places
 from daemon.streams.pushed import PushedQueue
+from daemon.streams.read_ahead import ReadAhead
 from daemon.streams.reader import SourceReader
-from daemon.streams.sources import SourceInfo, resolve
+from daemon.streams.sources import resolve
 from daemon.streams.telling import is_told
 
 if TYPE_CHECKING:
@@ -38,9 +39,8 @@ if TYPE_CHECKING:
 
     from brain.ports import Choice
     from daemon.config.tree import StreamConfig
+    from daemon.streams.listing import SourceInfo
     from daemon.streams.mixes.port import Mix
-
-_READ_BYTES = 4096  # read ahead within an extent: one system call serves some rows
 
 
 class ExperienceStream:
@@ -58,7 +58,7 @@ class ExperienceStream:
         progressed: Callable[[], None],
     ) -> None:
         split = HoldOut.of(config.held_out_share)
-        paths = resolve(config.data, home=cache.parent)
+        paths = resolve(config.data, config.source, home=cache.parent)
         self._config = config
         self._emit = emit
         self._follows = config.at_end == "wait"
@@ -82,7 +82,7 @@ class ExperienceStream:
         self._pushed = PushedQueue()
         self._places = Places(self._readers, lanes=lanes)
         self._lanes = [LaneState() for _ in range(lanes)]
-        self._buffers: list[ReadAhead | None] = [None] * lanes
+        self._ahead = ReadAhead(lanes)
         self._rows = self._pass_rows = self._passes = 0
         self._generator = np.random.Generator(np.random.PCG64(seed))
         self._generator_state: dict[str, Any] = dict(self._generator.bit_generator.state)
@@ -239,7 +239,7 @@ class ExperienceStream:
             place = -1
         vain = 0
         while True:
-            if place < 0 or stretch >= self._config.stretch_bytes:
+            if place < 0 or (stretch >= self._config.stretch_bytes and not self._within_whole(lane, place)):
                 place, stretch = self._choose(lane), 0
                 if place < 0:
                     return None
@@ -253,6 +253,11 @@ class ExperienceStream:
             if vain > 4 * self._places.width:
                 paths = ", ".join(str(reader.source.path) for reader in self._readers)
                 raise StreamError(f"nothing readable is left in {paths}; put text there, then continue")
+
+    def _within_whole(self, lane: int, place: int) -> bool:
+        """Whether a lane holds a text there that is not to be left before its end."""
+        held = place < self._places.pushed and self._places.extent(lane, place) is not None
+        return held and self._readers[self._places.sources[place]].corpus.whole
 
     def _is_over(self, lane: int, place: int) -> bool:
         """The lane is through with its extent, and so is the source with its pass: a time to choose anew."""
@@ -288,16 +293,8 @@ class ExperienceStream:
         return extent
 
     def _read(self, lane: int, source: int, extent: Extent, wanted: int) -> bytes:
-        buffer = self._buffers[lane]
-        begin = extent.offset
-        if buffer is not None and buffer[:3] == (source, extent.document, extent.number):
-            skip = begin - buffer.start
-            if skip >= 0 and skip + wanted <= len(buffer.data):
-                return buffer.data[skip : skip + wanted]
         reader = self._pushed if source == len(self._readers) else self._readers[source]
-        data = reader.read(extent.document, begin, min(extent.end - begin, max(_READ_BYTES, wanted)))
-        self._buffers[lane] = ReadAhead(source, extent.document, extent.number, begin, data)
-        return data[:wanted]
+        return self._ahead.read(lane, source, extent, wanted, read=reader.read)
 
     def _let_go(self, lane: int, place: int) -> None:
         """A lane is through with the extent it holds in a place."""
@@ -310,12 +307,14 @@ class ExperienceStream:
 
     def _void(self, source: int, document: str) -> None:
         """What lanes hold of a document, and have read ahead of it, is not there any more."""
-        self._places.void(source, document)
+
+        def is_void(name: str) -> bool:
+            return self._readers[source].corpus.locate(name, 0)[0] == document
+
+        self._places.void(source, is_void)
+        self._ahead.void(source, is_void)
         for lane, state in enumerate(self._lanes):
-            buffer = self._buffers[lane]
-            if buffer is not None and buffer[:2] == (source, document):
-                self._buffers[lane] = None
-            if state.tail is not None and state.tail[:2] == (source, document):
+            if state.tail is not None and state.tail.source == source and is_void(state.tail.document):
                 self._lanes[lane] = state._replace(tail=None)
 
     def _count_passes(self, source: int) -> None:

@@ -109,7 +109,7 @@ class Supervisor:
         """
         async with self.beginning:
             self._check_room(queue=request.queue)
-            require_data(request.config.stream.data, home=self.home.root)
+            require_data(request.config.stream, home=self.home.root)
             run = self._new_run(request.config, request.name)
             order = TrainerOrder(home=self.home.root, run_id=run.id, session=1, config=run.config)
             await self._launch_recorded(run, order)
@@ -130,7 +130,7 @@ class Supervisor:
         self._check_room(queue=request.queue)
         found = await self.newsroom.find_checkpoint(request.checkpoint, by_id_only=request.by_id_only)
         config = request.config_over(found.config, origin=f"checkpoint {found.name}")
-        require_data(config.stream.data, home=self.home.root)
+        require_data(config.stream, home=self.home.root)
         source = self.newsroom.runs.get(found.run or "")
         if source is None and found.run is not None:
             source = await asyncio.to_thread(self.ledger.load, found.run)

@@ -13,6 +13,7 @@ import pytest
 from daemon.cli.app import main
 from daemon.config.data_paths import require_data
 from daemon.config.loading import resolve_config
+from daemon.config.tree import StreamConfig
 from daemon.errors import ConfigError, StreamError, UsageError
 from daemon.events import DocumentSkipped
 from daemon.streams.sources import check_data
@@ -130,7 +131,7 @@ def test_what_is_no_file_is_no_data(
         with pytest.raises(ConfigError, match=says):
             resolve_config(overrides={"stream.data": [given], "stream.at_end": at_end}, environ={})
     with pytest.raises(UsageError, match=says):
-        require_data([given], home=home.root)
+        require_data(StreamConfig(data=(given,)), home=home.root)
     with pytest.raises(StreamError, match=says):
         check_data([given])
     assert main(["start", "--home", str(home.root), "--steps", "1", "--data", given]) == 2

@@ -12,10 +12,14 @@ import numpy as np
 import pytest
 
 from daemon.events import PassFinished, SettingRestored
+from daemon.streams.decoding import DecodedCache
+from daemon.streams.holdout import HoldOut
+from daemon.streams.kinds.files import FilesCorpus
+from daemon.streams.listing import Document, Listing
 from daemon.streams.mixes.curious import EPSILON, FLOOR, Curious, Learnt, shares
 from daemon.streams.mixes.port import Candidate
 from daemon.streams.segments import cut
-from daemon.streams.sources import Document
+from daemon.streams.sources import SourcePath
 from tests.unit.daemon.streams.opening import Opener, numbered, write_tree
 
 if TYPE_CHECKING:
@@ -126,32 +130,42 @@ def test_candidates_are_remembered_by_name() -> None:
     assert turned.state()[1] == ("new", 0, 0.0, 0.0)
 
 
-def documents(*sizes: int) -> list[Document]:
-    return [Document(f"{i:02}", Path("nowhere"), size, 0) for i, size in enumerate(sizes)]
+def files(*sizes: int) -> FilesCorpus:
+    nowhere = Path("nowhere")
+    corpus = FilesCorpus(
+        SourcePath(name="nowhere", path=nowhere),
+        split=HoldOut.of(0),
+        cache=DecodedCache(nowhere),
+        skip=lambda document, reason: pytest.fail(f"{document} {reason}"),
+        grows=False,
+    )
+    documents = [Document(f"{i:02}", nowhere, size, 0) for i, size in enumerate(sizes)]
+    corpus.listing = Listing(documents, "", sum(sizes))
+    return corpus
 
 
 def test_segments_follow_on_each_other_and_cover_everything() -> None:
     for sizes in ([10_000_000], [5000] * 100, [3, 900_000, 7, 40_000], [1], [0, 0]):
-        segments = cut(documents(*sizes), 8)
+        segments = cut(files(*sizes), 8)
         assert len(segments) == 8
         open_ones = [segment for segment in segments if segment.document is not None]
         if not sum(sizes):
             assert open_ones == []
             continue
-        assert (open_ones[0].document, open_ones[0].offset) == (documents(*sizes)[0].name, 0)
+        assert (open_ones[0].document, open_ones[0].offset) == ("00", 0)
         for one, following in itertools.pairwise(open_ones):
             assert (one.end_document, one.end_offset) == (following.document, following.offset)
         assert open_ones[-1].end_document is None
 
 
 def test_a_large_source_has_eight_segments_of_about_the_same_size() -> None:
-    bounds = [segment.offset for segment in cut(documents(10_000_000), 8)]
+    bounds = [segment.offset for segment in cut(files(10_000_000), 8)]
     assert all(bound % 4096 == 0 for bound in bounds)
     np.testing.assert_allclose(np.diff(bounds), 1_250_000, atol=4096)
 
 
 def test_short_documents_are_not_cut_through() -> None:
-    assert {segment.offset for segment in cut(documents(*[30_000] * 30), 8)} == {0}
+    assert {segment.offset for segment in cut(files(*[30_000] * 30), 8)} == {0}
 
 
 def steps(stream: ExperienceStream, count: int) -> Iterator[tuple[np.ndarray, tuple[Choice, ...]]]:

@@ -11,14 +11,14 @@ import pytest
 
 from daemon.errors import StreamError
 from daemon.events import DocumentSkipped, PassFinished, SourceChanged
-from daemon.streams.sources import list_documents
+from daemon.streams.listing import list_documents
 from tests.unit.daemon.streams.opening import Opener, numbered, through_json, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from daemon.streams.sources import Listing
+    from daemon.streams.listing import Listing
     from daemon.streams.stream import ExperienceStream
 
 Piece = tuple[str, int, bytes]
@@ -107,7 +107,7 @@ def test_looking_takes_a_hundredth_of_the_time_at_most(
         return listing(*args, **settings)
 
     listing = list_documents
-    monkeypatch.setattr("daemon.streams.reader.list_documents", slow_listing)
+    monkeypatch.setattr("daemon.streams.kinds.files.list_documents", slow_listing)
     for _ in range(200):
         opener.seconds += 0.1
         stream.next(range(4))

@@ -15,7 +15,8 @@ from daemon.events import DocumentSkipped, ListingContinued
 from daemon.interrupting import Interrupted
 from daemon.streams.decoding import DecodedCache, UndecodableError
 from daemon.streams.encodings import Verdict, classify, detect
-from daemon.streams.sources import SourcePath, check_data, list_documents, resolve
+from daemon.streams.listing import list_documents
+from daemon.streams.sources import SourcePath, check_data, resolve
 from daemon.streams.walking import Walk
 from tests.unit.daemon.streams.opening import Opener, numbered, read_on, write_tree
 
@@ -61,7 +62,7 @@ def test_the_homes_own_things_are_never_read(tmp_path: Path, opener: Opener) -> 
 def test_a_folder_of_very_many_files_is_looked_at_lazily(
     tmp_path: Path, opener: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.streams.sources.SNIFFED_FILES", 2)
+    monkeypatch.setattr("daemon.streams.listing.SNIFFED_FILES", 2)
     files: dict[str, bytes | str] = {"a": "a", "b": b"\0", "c": b"\0", "d": "d", "e": FRENCH.encode("cp1252")}
     stream = opener(write_tree(tmp_path / "d", files), lanes=1)
     assert stream.sources[0].skipped == {"binary": 1}
@@ -236,7 +237,7 @@ def test_the_held_out_set_decodes_only_so_much(
     assert {document for _, document, _ in blocks} == {"0.gz", "1.gz", "2.gz"}
     for data, document, offset in blocks:
         assert data == texts[int(document[0])][offset : offset + 4096]
-    monkeypatch.setattr("daemon.streams.reader.HELD_OUT_DECODING_BYTES", len(files["0.gz"]) + 1)
+    monkeypatch.setattr("daemon.streams.kinds.files.HELD_OUT_DECODING_BYTES", len(files["0.gz"]) + 1)
     fewer = opener(folder, held_out_share=0.1).held_out(0)
     assert {fewer.read(index)[1] for index in range(len(fewer))} == {"0.gz"}
 

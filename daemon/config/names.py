@@ -1,0 +1,61 @@
+"""Names of settings: every dotted one, those that hold entries of any name, the nearest to a wrong one."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from typing import TYPE_CHECKING
+
+from brain.registry import brains
+from daemon.config.tree import RunConfig
+from daemon.config.upgrades import MOVED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def setting_names(kind: str = "synapse") -> list[str]:
+    """Every dotted setting of a run with a brain of `kind`."""
+    return [
+        *(name for name in names_of(RunConfig) if name != "brain"),
+        "brain.kind",
+        *names_of(brains.get(kind).config, "brain."),
+    ]
+
+
+def all_names() -> list[str]:
+    """Every dotted setting of every kind of brain."""
+    return list(dict.fromkeys(name for entry in brains for name in setting_names(entry.name)))
+
+
+def names_of(config: type, prefix: str = "") -> Iterator[str]:
+    """Every dotted setting of a config class and of those nested in it."""
+    hints = typing.get_type_hints(config)
+    for field in dataclasses.fields(config):
+        hint = hints[field.name]
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            yield from names_of(hint, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name
+
+
+def open_tables(config: type, prefix: str = "") -> list[str]:
+    """Settings that hold entries of any name."""
+    found: list[str] = []
+    for name, hint in typing.get_type_hints(config).items():
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            found += open_tables(hint, f"{prefix}{name}.")
+        elif typing.get_origin(hint) is dict and prefix + name != "brain":
+            found.append(prefix + name)
+    return found
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """What to say behind the name of no setting: what became of it, or the nearest that is one."""
+    if name in MOVED:
+        return f"; {MOVED[name]}"
+    near = difflib.get_close_matches(name, names, n=1)
+    if not near and "." not in name:
+        near = [known for known in names if known.rpartition(".")[2] == name][:1]
+    return f"; did you mean {near[0]}?" if near else ""
