@@ -90,6 +90,23 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BaseRecord:
+    """Weights that never change, stored once for all checkpoints of a folder.
+
+    Attributes:
+        id: what they are called where they come from.
+        revision: which version of them.
+        sha256: over the tensors, as the brain knows them.
+        file: size and hash of the file that holds them.
+    """
+
+    id: str
+    revision: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    file: FileRecord
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What is known of a checkpoint without reading its tensors.
 
@@ -109,6 +126,7 @@ class Manifest:
         journal: number of the newest journal entry when it was saved.
         metrics: newest finite numbers by name, `bpc` among them.
         files: size and hash of each file.
+        base: weights outside this checkpoint that it stands on; None without any.
     """
 
     run_id: Annotated[str, Field(max_length=200)]
@@ -126,6 +144,7 @@ class Manifest:
     journal: Count = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, FileRecord] = field(default_factory=dict)
+    base: BaseRecord | None = None
     format_version: int = FORMAT_VERSION
 
     @property

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from brain.ports import Base
 from brain.upgrades import SPEC
 from daemon.checkpoint.manifest import DefectError, Manifest, manifest_from_json, unreadable
 from daemon.checkpoint.reader import LoadedCheckpoint, with_spec_of_today
@@ -152,6 +153,17 @@ def _content(checkpoint: LoadedCheckpoint, replay_rows: list[Mapping[str, Tensor
         "state": dict(state),
         "spec": spec,
         "manifest": dataclasses.replace(manifest, spec=spec).to_json(),
+        **({} if checkpoint.base is None else {"base": _base_content(checkpoint.base)}),
+    }
+
+
+def _base_content(base: Base) -> dict[str, Any]:
+    """The base as it stands in a file that has to do without any other."""
+    return {
+        "id": base.id,
+        "revision": base.revision,
+        "sha256": base.sha256,
+        "tensors": dict(base.tensors),
     }
 
 
@@ -180,6 +192,7 @@ def _checkpoint(path: Path, content: dict[str, Any]) -> LoadedCheckpoint:
     missing = [phrase for key, phrase in _ABSENT.items() if not content.get(key)]
     blocks = content.get("replay_buffer") or []
     rows = [_tensors(block) for block in blocks] if all(isinstance(block, dict) for block in blocks) else []
+    base = dict(content.get("base") or {})
     state = dict(content.get("state") or {})
     if not state:
         state = {key: list(content.get(key) or []) for key in ("metrics_history", "growth_history")}
@@ -193,6 +206,7 @@ def _checkpoint(path: Path, content: dict[str, Any]) -> LoadedCheckpoint:
         state=state,
         replay_rows=rows,
         missing=tuple(missing),
+        base=None if "base" not in content else Base(**{**base, "tensors": _tensors(base["tensors"])}),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from brain.errors import NewerVersionError, SettingsError
 from brain.upgrades import SPEC
 from daemon.checkpoint import tensor_file
+from daemon.checkpoint.bases import load_base
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.damage import set_aside
 from daemon.checkpoint.manifest import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from brain.ports import Base
     from daemon.checkpoint.retention import CheckpointInfo
     from daemon.events import Event
 
@@ -56,6 +58,7 @@ class LoadedCheckpoint:
         state: cursor, growth history, resolved config …
         replay_rows: blocks of replayed items as columns of equal length; only a `.pt` carries them.
         missing: what a `.pt` does not carry, so that it starts anew; one phrase each.
+        base: the weights it stands on that never change; None without any.
     """
 
     path: Path
@@ -67,6 +70,7 @@ class LoadedCheckpoint:
     state: Mapping[str, Any]
     replay_rows: Sequence[Mapping[str, Tensor]] = ()
     missing: tuple[str, ...] = ()
+    base: Base | None = None
 
 
 def load(path: Path) -> LoadedCheckpoint:
@@ -164,6 +168,7 @@ def _load(path: Path) -> LoadedCheckpoint:
         },
         arrays={name: tensor.numpy() for name, tensor in _tensors(path, SLOTS).items()},
         state=_state(path),
+        base=None if manifest.base is None else load_base(path, manifest.base),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from torch import Tensor
 
 from daemon.checkpoint.manifest import Environment
 from daemon.checkpoint.tensor_file import memory_of
+
+if TYPE_CHECKING:
+    from brain.ports import Base
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -50,6 +53,7 @@ class Snapshot:
         journal: number of the newest journal entry by now.
         metrics: newest numbers by name, `bpc` among them.
         environment: where this is.
+        base: weights that never change, stored once; they are not copied.
     """
 
     step: int
@@ -66,6 +70,7 @@ class Snapshot:
     journal: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
     environment: Environment = field(default_factory=current_environment)
+    base: Base | None = None
 
 
 class Buffers:

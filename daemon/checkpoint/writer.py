@@ -21,13 +21,21 @@ import torch
 
 from brain.upgrades import SPEC
 from daemon.checkpoint import tensor_file
+from daemon.checkpoint.bases import Bases
 from daemon.checkpoint.catalogue import Catalogue, free_names
-from daemon.checkpoint.holds import Holds
-from daemon.checkpoint.manifest import LEARNING, MANIFEST, MODEL, SLOTS, STATE, Manifest, timestamp_of
-from daemon.checkpoint.retention import decide_pruning
+from daemon.checkpoint.manifest import (
+    LEARNING,
+    MANIFEST,
+    MODEL,
+    SLOTS,
+    STATE,
+    BaseRecord,
+    Manifest,
+    timestamp_of,
+)
+from daemon.checkpoint.pruning import prune
 from daemon.checkpoint.snapshot import Buffers, Snapshot
-from daemon.errors import CheckpointError, NotFoundError
-from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved, Event
+from daemon.events import CheckpointFailed, CheckpointSaved, Event
 from daemon.system.durable import Disk, FileRecord, temporary_beside
 from daemon.system.retry import retry_seconds
 
@@ -86,6 +94,7 @@ class CheckpointWriter:
         self._disk = disk or Disk()
         self._catalogue = Catalogue(folder, disk=self._disk)
         self._buffers = Buffers()
+        self._bases = Bases(folder, self._disk)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._in_flight: Future[list[Event]] | None = None
         self._sequence = max((info.manifest.sequence for info in self._catalogue.list(run_id)), default=0)
@@ -271,7 +280,10 @@ class CheckpointWriter:
             metrics=dict(manifest.metrics),
             timestamp=manifest.created,
         )
-        return [saved, *self._prune(manifest)]
+        return [
+            saved,
+            *prune(self._catalogue, self._bases, manifest, retention=self._retention, now=self._clock()),
+        ]
 
     def _commit(self, job: _Job) -> tuple[Path, Manifest]:
         self._sequence += 1  # also when it fails: a number is never given twice
@@ -286,7 +298,7 @@ class CheckpointWriter:
         try:
             disk.make_directory(temporary)
             files = self._write_files(temporary, job)
-            manifest = self._manifest(job, files)
+            manifest = self._manifest(job, files, self._bases.keep(job.snapshot.base))
             disk.write(temporary / MANIFEST, [manifest.to_bytes()])
             disk.sync_directory(temporary)
             path = self._publish(temporary, job.created)
@@ -310,7 +322,7 @@ class CheckpointWriter:
         }
         return {name: self._disk.write(temporary / name, content) for name, content in contents.items()}
 
-    def _manifest(self, job: _Job, files: dict[str, FileRecord]) -> Manifest:
+    def _manifest(self, job: _Job, files: dict[str, FileRecord], base: BaseRecord | None) -> Manifest:
         snapshot = job.snapshot
         return Manifest(
             run_id=self._run_id,
@@ -328,6 +340,7 @@ class CheckpointWriter:
             journal=snapshot.journal,
             metrics={name: value for name, value in snapshot.metrics.items() if math.isfinite(value)},
             files=files,
+            base=base,
         )
 
     def _stamped(self, job: _Job) -> bytes:
@@ -357,24 +370,6 @@ class CheckpointWriter:
             self._disk.remove(temporary)
         except OSError as error:  # the next start sweeps it
             logger.warning("could not remove %s: %s", temporary, error)
-
-    def _prune(self, newest: Manifest) -> list[Event]:
-        events: list[Event] = []
-        try:
-            own = self._catalogue.list(self._run_id)  # the room of all runs together is the supervisor's
-            held = Holds(self._catalogue.folder).names()
-            doomed = decide_pruning(own, self._retention, self._clock(), held=held)
-        except (OSError, CheckpointError) as error:
-            logger.warning("nothing was pruned: %s", error)
-            return events
-        for name in doomed:
-            try:
-                self._catalogue.remove(name)
-            except (OSError, NotFoundError) as error:  # in use, or gone already; the next save tries again
-                logger.warning("%s was not pruned: %s", name, error)
-            else:
-                events.append(CheckpointPruned(step=newest.step, checkpoint=name))
-        return events
 
 
 def _state_bytes(live: Snapshot) -> bytes:

@@ -174,6 +174,7 @@ def brain_state(loaded: LoadedCheckpoint) -> BrainState:
         counters=loaded.state.get("brain", {}),
         spec=loaded.manifest.spec,
         tied=loaded.manifest.tied,
+        base=loaded.base,
     )
 
 

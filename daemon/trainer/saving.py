@@ -319,6 +319,7 @@ class Saver:
             },
             spec=brain.spec,
             tied=brain.tied,
+            base=brain.base,
             replay=replay.to_json(),
             journal=parts.journal.last_sequence,
             metrics={} if parts.state.smooth_bpc is None else {"bpc": parts.state.smooth_bpc},

@@ -1,0 +1,120 @@
+"""Base weights, which never change: one file beside the checkpoints that name them, `bases/<sha256>.safetensors`."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING
+
+from brain.ports import Base
+from daemon.checkpoint import tensor_file
+from daemon.checkpoint.manifest import BaseRecord, DefectError, check_file
+from daemon.errors import CheckpointError
+from daemon.system.durable import CHUNK_BYTES, Disk, FileRecord, temporary_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from daemon.checkpoint.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+
+FOLDER = "bases"
+GRACE_SECONDS = 86_400.0  # another run may have stored a base, and not yet the checkpoint that names it
+
+
+class Bases:
+    """The bases beside the checkpoints of a folder; each is stored, or read to its end, once in a life."""
+
+    def __init__(self, checkpoints: Path, disk: Disk) -> None:
+        self._checkpoints, self._disk = checkpoints, disk
+        self._kept: dict[str, BaseRecord] = {}
+
+    def keep(self, base: Base | None) -> BaseRecord | None:
+        """Store a base if it is not there yet, or damaged.
+
+        Raises:
+            OSError: it could not be stored; then nothing may refer to it.
+        """
+        if base is None:
+            return None
+        if base.sha256 not in self._kept:
+            file = self._stored(base)
+            self._kept[base.sha256] = BaseRecord(
+                id=base.id, revision=base.revision, sha256=base.sha256, file=file
+            )
+        return self._kept[base.sha256]
+
+    def drop_unneeded(self, manifests: Iterable[Manifest], now: float) -> None:
+        """Delete what no checkpoint names, nor this life, and nobody can be about to name.
+
+        Raises:
+            OSError: something could not be deleted.
+        """
+        needed = {_name(base.sha256) for manifest in manifests if (base := manifest.base) is not None}
+        needed |= {_name(sha256) for sha256 in self._kept}
+        folder = self._checkpoints / FOLDER
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.name not in needed and path.stat().st_mtime < now - GRACE_SECONDS:
+                self._disk.remove(path)
+
+    def _stored(self, base: Base) -> FileRecord:
+        folder, disk = self._checkpoints / FOLDER, self._disk
+        path = folder / _name(base.sha256)
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            disk.sync_directory(self._checkpoints)
+        host = {name: tensor.cpu().contiguous() for name, tensor in base.tensors.items()}
+        meant = _digested(tensor_file.chunks(host))
+        if path.is_file() and _digested(_pieces(path)) != meant:
+            logger.warning("%s is damaged; it is stored anew", path)
+            disk.remove(path)
+        if not path.is_file():
+            temporary = temporary_beside(path)
+            try:
+                disk.write(temporary, tensor_file.chunks(host))
+                disk.rename(temporary, path)
+            except OSError:
+                disk.remove(temporary)
+                raise
+            disk.sync_directory(folder)
+        return meant
+
+
+def load_base(checkpoint: Path, record: BaseRecord) -> Base:
+    """The base that a checkpoint names, verified.
+
+    Raises:
+        CheckpointError: it is missing or damaged. The checkpoint itself is sound, so it is not set aside.
+    """
+    folder = checkpoint.parent / FOLDER
+    try:
+        check_file(folder, _name(record.sha256), record.file)
+        tensors = tensor_file.read(folder / _name(record.sha256))
+    except (DefectError, tensor_file.TensorFileError, OSError) as error:
+        why = error.defect if isinstance(error, DefectError) else error
+        raise CheckpointError(
+            f"Checkpoint {checkpoint.name} stands on {record.id} {record.revision}, whose weights cannot be read in "
+            f"{folder} ({why}). Put that file back, then: synapsed resume {checkpoint.name}"
+        ) from None
+    return Base(id=record.id, revision=record.revision, sha256=record.sha256, tensors=tensors)
+
+
+def _name(sha256: str) -> str:
+    return f"{sha256}.safetensors"
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(CHUNK_BYTES):
+            yield piece
+
+
+def _digested(pieces: Iterable[bytes | memoryview]) -> FileRecord:
+    digest, size = hashlib.sha256(), 0
+    for piece in pieces:
+        view = memoryview(piece).cast("B")
+        digest.update(view)
+        size += len(view)
+    return FileRecord(size=size, sha256=digest.hexdigest())
