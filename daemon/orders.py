@@ -14,6 +14,7 @@ from brain.growth.plan import OperatorByHand  # noqa: TC001 - pydantic reads the
 from brain.sleep.config import MAX_SLEEP_STEPS
 
 MAX_PROMPT_CHARS = 64 * 1024
+PUSH_LIMIT_BYTES = 1024 * 1024
 MAX_ANSWER_BYTES = 8192
 MAX_REASON = 200
 

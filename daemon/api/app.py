@@ -93,9 +93,9 @@ def create_app(context: Context, *, hosts: Iterable[str], public: PublicUrl | No
     app.include_router(page.router)
     app.mount("/static", page.static_files())
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
-    app.state.registry = registry_of(context.supervisor, context.hub, context.version)
+    app.state.registry = registry_of(context.supervisor.runs, context.hub, context.version)
     app.include_router(metrics.router)
-    inner = Settling(BodyLimit(Idempotency(app, answers=context.supervisor.ledger)), context.recovery)
+    inner = Settling(BodyLimit(Idempotency(app, answers=context.supervisor.store)), context.orphaned)
     return Guard(inner, access=context.access, hosts=hosts, public=public)
 
 

@@ -17,7 +17,7 @@ from daemon.supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from daemon.schedule.diary import Diary
-    from daemon.supervisor.orphaned_runs import Recovery
+    from daemon.supervisor.orphaned_runs import OrphanedRuns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Context:
     """The rooms behind the API.
 
     Attributes:
-        recovery: closes the books of a daemon that died; None: there was none.
+        orphaned: runs that a daemon which died left open; None: there was none.
         shutdown: asks the daemon to save, stop and exit.
         url: where the daemon answers, without a slash at the end.
         remote_url: where other machines reach it, if that is another address.
@@ -41,7 +41,7 @@ class Context:
     url: str
     version: str
     remote_url: str | None = None
-    recovery: Recovery | None = None
+    orphaned: OrphanedRuns | None = None
     public: PublicUrl | None = None
 
 

@@ -24,7 +24,9 @@ from daemon.supervisor.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from daemon.schedule.diary import Diary
-    from daemon.supervisor.supervisor import Supervisor
+    from daemon.store.store import Store
+    from daemon.supervisor.registry import RunRegistry
+    from daemon.supervisor.run_rows import RunRows
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,9 @@ class Hub:
 
     def __init__(
         self,
-        supervisor: Supervisor,
+        runs: RunRegistry,
+        rows: RunRows,
+        store: Store,
         *,
         diary: Diary | None = None,
         clock: Clock | None = None,
@@ -67,7 +71,9 @@ class Hub:
     ) -> None:
         self.epoch = secrets.token_hex(8)
         self.dropped_clients = 0
-        self._supervisor = supervisor
+        self._runs = runs
+        self._rows = rows
+        self._store = store
         self._diary = diary
         self._clock = clock or SystemClock()
         self._timing = timing or FeedTiming()
@@ -75,7 +81,6 @@ class Hub:
         self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT_EVENTS)
         self._closing: str | None = None
         self._served = asyncio.Event()
-        supervisor.add_audience(self, "live feed")
 
     @property
     def num_clients(self) -> int:
@@ -192,12 +197,10 @@ class Hub:
 
     async def _catch_up(self, websocket: WebSocket, hello: Hello) -> int:
         """Bring a client to now; returns the newest event it has been sent."""
-        newest = await asyncio.to_thread(self._supervisor.ledger.newest_seq)
+        newest = self._store.newest_seq
         missed: list[dict[str, Any]] | None = None
         if hello.seq is not None and hello.seq <= newest:
-            # A crash leaves a gap in the numbers, so the events are counted, not their numbers.
-            found = await self._events_after(hello.seq, hello.run)
-            missed = found if len(found) <= REPLAY_LIMIT else None
+            missed = await self._events_after(hello.seq, hello.run)
         resumed = missed is not None and hello.epoch == self.epoch
         await websocket.send_text(
             dumps({"type": "welcome", "epoch": self.epoch, "seq": newest, "resumed": resumed})
@@ -207,25 +210,30 @@ class Hub:
             return _newest(newest, missed)
         for event in missed or ():
             await websocket.send_text(dumps({"type": "event", **event}))
-        for run in self._supervisor.known():
+        for run in self._runs.known():
             if hello.run in (None, run.id):
                 await websocket.send_text(dumps({"type": "run", "run": run.view(full=False)}))
         # Metrics are not replayed one by one: the series has them all.
         await websocket.send_text(dumps({"type": "gap", "dropped": 0}))
         return _newest(newest, missed)
 
-    async def _events_after(self, seq: int, run: str | None) -> list[dict[str, Any]]:
-        """Every event after `seq`, oldest first: from the store, and from memory what is not written yet."""
+    async def _events_after(self, seq: int, run: str | None) -> list[dict[str, Any]] | None:
+        """Every event after `seq`, oldest first: from the store, and from memory what is not written yet.
+
+        None when there are too many to replay. They are counted: a crash leaves a gap in their numbers.
+        """
         recent = [event for event in self._recent if event["seq"] > seq]
         if self._recent and self._recent[0]["seq"] <= seq + 1:
             events = recent
         else:
-            stored = await asyncio.to_thread(self._supervisor.ledger.events_after, seq, REPLAY_LIMIT + 1)
+            stored = await asyncio.to_thread(self._store.events_after, seq, REPLAY_LIMIT + 1)
             known = {event["seq"] for event in stored}
             recent = [event for event in self._recent if event["seq"] > seq]
             events = sorted(
                 [*stored, *(one for one in recent if one["seq"] not in known)], key=lambda one: one["seq"]
             )
+        if len(events) > REPLAY_LIMIT:
+            return None
         return [event for event in events if run is None or event["run"] in (None, run)]
 
     async def _snapshot(self, hello: Hello, missed: list[dict[str, Any]] | None) -> Frame:
@@ -233,8 +241,8 @@ class Hub:
 
         A client that comes back over a restart of the daemon gets every event it missed, not just the newest.
         """
-        supervisor = self._supervisor
-        newest = await asyncio.to_thread(supervisor.ledger.newest_events, SNAPSHOT_EVENTS, hello.run)
+        page = await asyncio.to_thread(self._store.events, hello.run, limit=SNAPSHOT_EVENTS)
+        newest = page.items
         have = {event["seq"] for event in newest}
         more = [event for event in (missed or list(self._recent)) if event["seq"] not in have]
         if hello.run is not None:
@@ -242,9 +250,9 @@ class Hub:
         events = sorted([*newest, *more], key=lambda event: -int(event["seq"]))
         if missed is None or len(missed) < SNAPSHOT_EVENTS:
             events = events[:SNAPSHOT_EVENTS]
-        current = await supervisor.current()
-        stored, _ = await asyncio.to_thread(supervisor.ledger.run_views, None, 50)
-        live = {run.id: run.view(full=False) for run in supervisor.known()}
+        current = await self._runs.current()
+        stored, _ = await asyncio.to_thread(self._rows.views, None, 50)
+        live = {run.id: run.view(full=False) for run in self._runs.known()}
         runs = [live.pop(run["id"], run) for run in stored]
         runs = sorted([*live.values(), *runs], key=lambda run: str(run["created_at"]), reverse=True)
         return {

@@ -22,10 +22,10 @@ KEY = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 class Answers(Protocol):
     """Where answers are kept."""
 
-    def answer(self, key: str, endpoint: str) -> tuple[str, int, Any] | None:
-        """Hash of the body, status and response of the first request with the key; None without one."""
+    def recall_answer(self, key: str, endpoint: str) -> dict[str, Any] | None:
+        """`body_hash`, `status` and `response` of the first request with the key; None without one."""
 
-    def put_answer(self, key: str, endpoint: str, body_hash: str, status: int, response: Any) -> None:
+    def remember_answer(self, key: str, endpoint: str, *, body_hash: str, status: int, response: Any) -> None:
         """Keep an answer."""
 
 
@@ -64,11 +64,12 @@ class Idempotency:
         if first is None:
             first = self._under_way[place] = _First(body_hash)
             try:
-                stored = await asyncio.to_thread(self._answers.answer, key, endpoint)
+                stored = await asyncio.to_thread(self._answers.recall_answer, key, endpoint)
                 if stored is None:
                     await self._answer_first(first, scope, receive, send, place)
                     return
-                first.body_hash, first.answer = stored[0], (stored[1], stored[2])
+                first.body_hash = stored["body_hash"]
+                first.answer = (stored["status"], stored["response"])
             finally:
                 first.done.set()
                 self._under_way.pop(place, None)
@@ -97,8 +98,11 @@ class Idempotency:
             elif message["type"] == "http.response.body":
                 chunks.extend(message.get("body", b""))
                 if not message.get("more_body", False) and 200 <= status < 500:
-                    first.answer = (status, json.loads(chunks) if chunks else None)
-                    self._answers.put_answer(*place, first.body_hash, *first.answer)
+                    response = json.loads(chunks) if chunks else None
+                    first.answer = (status, response)
+                    self._answers.remember_answer(
+                        *place, body_hash=first.body_hash, status=status, response=response
+                    )
             await send(message)
 
         await self.app(scope, receive, send_kept)

@@ -14,7 +14,7 @@ from daemon.system.patience import happens
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from daemon.supervisor.orphaned_runs import Recovery
+    from daemon.supervisor.orphaned_runs import OrphanedRuns
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PATIENCE_SECONDS = 10.0
@@ -25,19 +25,19 @@ CLOSE_TRY_AGAIN_LATER = 1013
 
 
 class Settling:
-    """Wraps an ASGI app; `recovery` None lets everything pass."""
+    """Wraps an ASGI app; `orphaned` None lets everything pass."""
 
-    def __init__(self, app: ASGIApp, recovery: Recovery | None) -> None:
+    def __init__(self, app: ASGIApp, orphaned: OrphanedRuns | None) -> None:
         self.app = app
-        self._recovery = recovery
+        self._orphaned = orphaned
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if self._recovery is None or self._recovery.done.is_set() or not _needs_runs(scope):
+        if self._orphaned is None or self._orphaned.done.is_set() or not _needs_runs(scope):
             await self.app(scope, receive, send)
             return
         looks = scope["type"] == "websocket" or scope["method"] in SAFE_METHODS
-        if await happens(self._recovery.seen if looks else self._recovery.done, PATIENCE_SECONDS):
+        if await happens(self._orphaned.seen if looks else self._orphaned.done, PATIENCE_SECONDS):
             await self.app(scope, receive, send)
             return
         why = (

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from daemon.api.feed import Hub
-    from daemon.supervisor.supervisor import Supervisor
+    from daemon.supervisor.registry import RunRegistry
 
 
 class DaemonCollector(Collector):
     """Collects from live state; costs nothing between scrapes."""
 
-    def __init__(self, supervisor: Supervisor, hub: Hub, version: str) -> None:
-        self._supervisor = supervisor
+    def __init__(self, runs: RunRegistry, hub: Hub, version: str) -> None:
+        self._runs = runs
         self._hub = hub
         self._version = version
 
@@ -51,7 +51,7 @@ class DaemonCollector(Collector):
         newest = GaugeMetricFamily(
             "synapsed_run_metric", "Newest value of a metric.", labels=["run", "metric"]
         )
-        for run in self._supervisor.known():
+        for run in self._runs.known():
             for state in RunState:
                 states.add_metric([run.id, str(state)], float(run.state is state))
             degraded.add_metric([run.id], float(run.degraded is not None))
@@ -65,8 +65,8 @@ class DaemonCollector(Collector):
         yield from (states, degraded, steps, samples, seconds, sessions, newest)
 
 
-def registry_of(supervisor: Supervisor, hub: Hub, version: str) -> CollectorRegistry:
+def registry_of(runs: RunRegistry, hub: Hub, version: str) -> CollectorRegistry:
     """A registry of our own: nothing of the process's other libraries shows up in it."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(DaemonCollector(supervisor, hub, version))
+    registry.register(DaemonCollector(runs, hub, version))
     return registry

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from daemon.cli.client import DaemonClient
     from daemon.home import Home
-    from daemon.supervisor.ledger import Ledger
+    from daemon.supervisor.run_deletion import OfflineHome
 
 MOST = 10_000
 PART = 500
@@ -93,26 +93,23 @@ class _Asked:
 class _Offline:
     """In a home in which no daemon lives."""
 
-    def __init__(self, home: Home, ledger: Ledger) -> None:
+    def __init__(self, home: OfflineHome) -> None:
         self._home = home
-        self._ledger = ledger
 
     def runs(self) -> list[dict[str, Any]]:
-        found, cursor = self._ledger.run_views(None, PART)
+        found, cursor = self._home.rows.views(None, PART)
         while cursor is not None and len(found) < MOST:
-            more, cursor = self._ledger.run_views(cursor, PART)
+            more, cursor = self._home.rows.views(cursor, PART)
             found += more
         return found
 
     def sizes(self, run_id: str) -> list[int]:
-        return [info.size_bytes for info in self._ledger.catalogue.list(run_id)]
+        return [info.size_bytes for info in self._home.checkpoints.catalogue.list(run_id)]
 
     def delete(self, run_id: str, typed: str, *, pinned: bool) -> dict[str, Any]:
         from dataclasses import asdict
 
-        from daemon.supervisor.deleting import delete_offline
-
-        gone = delete_offline(self._home, self._ledger, run_id, confirm=typed, pinned_too=pinned)
+        gone = self._home.delete(run_id, confirm=typed, pinned_too=pinned)
         return {name: value for name, value in asdict(gone).items() if name != "step"}
 
 
@@ -125,10 +122,10 @@ def _place(home: Home) -> Iterator[_Place]:
         with DaemonClient.connect(home) as daemon:
             yield _Asked(daemon)
         return
-    from daemon.supervisor.deleting import without_daemon
+    from daemon.supervisor.run_deletion import without_daemon
 
-    with without_daemon(home) as ledger:
-        yield _Offline(home, ledger)
+    with without_daemon(home) as held:
+        yield _Offline(held)
 
 
 def _find(runs: list[dict[str, Any]], text: str) -> dict[str, Any]:

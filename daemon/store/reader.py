@@ -15,7 +15,7 @@ from daemon.errors import StoreError
 from daemon.store import queries
 from daemon.store.engine import reason_of
 from daemon.store.forgetting_matrix import read_forgetting
-from daemon.store.paging import DEFAULT_LIMIT, Page
+from daemon.store.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from daemon.store.series import Touched, Window, read_series
 
 if TYPE_CHECKING:
@@ -81,6 +81,17 @@ class Reader:
             return queries.read_events(
                 connection, run=run, after=after, before=before, kinds=kinds, cursor=cursor, limit=limit
             )
+
+    def events_after(self, seq: int, limit: int) -> list[dict[str, Any]]:
+        """Up to `limit` events after a number, of all runs, oldest first."""
+        found: list[dict[str, Any]] = []
+        while len(found) < limit:
+            page = self.events(after=seq, limit=MAX_LIMIT)
+            found += page.items
+            if page.next is None:
+                break
+            seq = int(page.items[-1]["seq"])
+        return found[:limit]
 
     def checkpoints(
         self,

@@ -1,21 +1,24 @@
-"""Alarms of runs: opened and closed by what their trainers say, listed and acknowledged by people.
+"""Alarms of runs: opened and closed by what their trainers report, listed and acknowledged by people.
 
 Writing never waits. Reading touches the disk, so the event loop does it in a thread.
 """
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from daemon.errors import NotFoundError
-from daemon.events import AlarmCleared, AlarmRaised, StopHinted
+from daemon.events import AlarmAcknowledged, AlarmCleared, AlarmRaised, StopHinted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from daemon.store.store import Store
     from daemon.supervisor.live_run import LiveRun
+    from daemon.supervisor.publishing import Publisher
+    from daemon.supervisor.registry import RunRegistry
 
 Record = dict[str, Any]
 
@@ -24,7 +27,7 @@ STOP_HINT = "stop_hint"
 FLUSH_SECONDS = 2.0
 
 
-class Alarms:
+class ActiveAlarms:
     """What is up in each run that learned in this life of the daemon, and the rows of all.
 
     An alarm's id is made of its run, kind and step, so that one that goes up again at the same step after a
@@ -36,9 +39,9 @@ class Alarms:
         self._now = now
         self._up: dict[str, dict[str, Record]] = {}  # run → kind → the record that raised it
 
-    def take(self, run: LiveRun, record: Record) -> None:
-        """Follow an event of a trainer; one that is not about alarms changes nothing."""
-        if record["kind"] not in ABOUT_ALARMS:
+    def follow(self, run: LiveRun | None, record: Record) -> None:
+        """Take note of an event about an alarm; others change nothing."""
+        if run is None or record["kind"] not in ABOUT_ALARMS:
             return
         up, kind = self._up.setdefault(run.id, {}), kind_of(record)
         if record["kind"] != AlarmCleared.kind():
@@ -112,6 +115,19 @@ class Alarms:
 
     def _clear(self, run: LiveRun, kind: str) -> None:
         self._store.clear_alarms(run.id, kind=kind, at=self._now())
+
+
+async def acknowledge(alarms: ActiveAlarms, runs: RunRegistry, publisher: Publisher, alarm_id: str) -> Record:
+    """A person has seen an alarm: keep that and publish it; the alarm in the API's form.
+
+    Raises:
+        NotFoundError: there is none of that id.
+    """
+    alarm, first = await asyncio.to_thread(alarms.acknowledge, alarm_id)
+    if first:
+        run = await runs.look_up(alarm["run"])
+        publisher.publish(run, AlarmAcknowledged(step=alarm["step"], id=alarm_id, alarm=alarm["kind"]))
+    return alarm
 
 
 def kind_of(record: Record) -> str:

@@ -16,10 +16,7 @@ from daemon.protocol import RunState
 from daemon.supervisor.audiences.log_file import problems_logged
 from daemon.supervisor.audiences.threaded import ThreadedAudience, ThreadedListener
 from daemon.supervisor.audiences.training_log import TrainingLog
-from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import Clock, SystemClock
-from daemon.supervisor.deleting import finish_deletions
-from daemon.supervisor.ledger import Ledger
 from daemon.supervisor.listening import (
     bind,
     check_host,
@@ -28,11 +25,9 @@ from daemon.supervisor.listening import (
     on_every_address,
     reachable_address,
 )
-from daemon.supervisor.orphaned_runs import Recovery
 from daemon.supervisor.requests import ResumeRequest, StartRequest
 from daemon.supervisor.signals import ending
 from daemon.supervisor.supervisor import Supervisor
-from daemon.supervisor.tidying import Tidier
 from daemon.supervisor.trainers import trainer_life
 
 if TYPE_CHECKING:
@@ -166,26 +161,27 @@ class _Life:
             written = ThreadedAudience(log, name="training log", on_gap=log.on_gap, finish=log.close)
             try:
                 catalogue = Catalogue(of._home.checkpoints)
-                ledger = Ledger(store, catalogue, monotonic=of._clock.monotonic)
-                supervisor = self._supervisor = Supervisor(of._home, ledger, clock=of._clock, life=of._life)
-                loop, tell = asyncio.get_running_loop(), supervisor.newsroom.add_event
-                store.tell = lambda event: loop.call_soon_threadsafe(tell, None, event)
-                supervisor.add_audience(written, "training log")
-                supervisor.add_audience(tidier := Tidier(supervisor), "keeper of the home's room")
+                supervisor = self._supervisor = Supervisor(
+                    of._home, store, catalogue, clock=of._clock, life=of._life
+                )
+                loop, publish = asyncio.get_running_loop(), supervisor.publisher.publish
+                store.tell = lambda event: loop.call_soon_threadsafe(publish, None, event)
+                audiences = supervisor.publisher.audiences
+                audiences.add(written, "training log")
+                audiences.add(supervisor.tidier, "keeper of the home's room")
                 if of.view is not None:
-                    supervisor.add_audience(of.view, "terminal")
-                recovery = Recovery(supervisor)
-                async with self._serving(supervisor, tidier, recovery) as diary:
-                    return await self._conduct(supervisor, diary, recovery)
+                    audiences.add(of.view, "terminal")
+                async with self._serving(supervisor) as diary:
+                    return await self._conduct(supervisor, diary)
             finally:
                 if not await asyncio.to_thread(written.delivery.close):
                     log.abandon()
                 quickly = self._leave_now.is_set()
                 await asyncio.to_thread(store.close, 1.0 if quickly else 10.0)
 
-    async def _conduct(self, supervisor: Supervisor, diary: Diary, recovery: Recovery) -> int:
+    async def _conduct(self, supervisor: Supervisor, diary: Diary) -> int:
         """Recover, begin what was asked for, wait for the end, stop everything."""
-        conduct = asyncio.ensure_future(self._until_end(supervisor, diary, recovery))
+        conduct = asyncio.ensure_future(self._until_end(supervisor, diary))
         leave = asyncio.ensure_future(self._leave_now.wait())
         await asyncio.wait((conduct, leave), return_when=asyncio.FIRST_COMPLETED)
         if leave.done():
@@ -196,14 +192,15 @@ class _Life:
         leave.cancel()
         return conduct.result()
 
-    async def _until_end(self, supervisor: Supervisor, diary: Diary, recovery: Recovery) -> int:
+    async def _until_end(self, supervisor: Supervisor, diary: Diary) -> int:
         exit_code, finished = 0, False
         stop = asyncio.ensure_future(self._stop.wait())
         try:
-            await self._recover(supervisor, recovery)
+            await self._recover(supervisor)
             diary.start()
             if self._first is not None and not self._stop.is_set():
-                begin = supervisor.start if isinstance(self._first, StartRequest) else supervisor.resume
+                admission = supervisor.admission
+                begin = admission.start if isinstance(self._first, StartRequest) else admission.resume
                 run = await begin(self._first)  # type: ignore[arg-type]
                 if self._exit_when_finished:
                     ended = asyncio.ensure_future(self._ended_by_itself(supervisor, run.id))
@@ -220,12 +217,14 @@ class _Life:
             diary.stop()
             if self._of.view is not None and not finished:
                 self._of.view.on_stopping()
-            await supervisor.close(grace_seconds=self._of._grace_seconds, reason=self._stop_reason)
+            await supervisor.ending.close(grace_seconds=self._of._grace_seconds, reason=self._stop_reason)
         return exit_code
 
-    async def _recover(self, supervisor: Supervisor, recovery: Recovery) -> None:
+    async def _recover(self, supervisor: Supervisor) -> None:
         """Close the books of a daemon that died; told to end meanwhile, leave them to the next."""
-        recovering = asyncio.ensure_future(recovery.run(grace_seconds=self._of._life.linger_seconds))
+        recovering = asyncio.ensure_future(
+            supervisor.orphaned.close(grace_seconds=self._of._life.linger_seconds)
+        )
         stop = asyncio.ensure_future(self._stop.wait())
         await asyncio.wait((recovering, stop), return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
@@ -233,24 +232,22 @@ class _Life:
             recovering.cancel()
             return
         recovering.result()
-        await asyncio.to_thread(supervisor.ledger.catalogue.sweep)
-        await finish_deletions(supervisor)
+        await asyncio.to_thread(supervisor.checkpoints.catalogue.sweep)
+        await supervisor.deleting.finish()
 
     async def _ended_by_itself(self, supervisor: Supervisor, run_id: str) -> int:
         """The exit code, once the run has finished or crashed; one stopped by hand may be resumed."""
         while True:
-            run = await supervisor.wait_ended(run_id)
+            run = await supervisor.ending.wait(run_id)
             if run.state is RunState.FINISHED:
                 return 0
             if run.state is RunState.CRASHED:
                 self._of.reason = run.reason
                 return TrainerLostError.exit_code if run.curable else UsageError.exit_code
-            await supervisor.wait_begun(run_id)
+            await supervisor.admission.wait_begun(run_id)
 
     @contextlib.asynccontextmanager
-    async def _serving(
-        self, supervisor: Supervisor, tidier: Tidier, recovery: Recovery
-    ) -> AsyncIterator[Diary]:
+    async def _serving(self, supervisor: Supervisor) -> AsyncIterator[Diary]:
         """Answer HTTP within; gives the diary, which does not keep time yet."""
         from daemon.api.access import Access  # noqa: PLC0415 - FastAPI is loaded once the port is ours
         from daemon.api.app import allowed_hosts, bracketed, create_app  # noqa: PLC0415
@@ -261,9 +258,9 @@ class _Life:
 
         of = self._of
         diary = Diary(
-            work=Chores(supervisor, tidier),
-            notebook=supervisor.ledger.store,
-            emit=lambda event: supervisor.newsroom.add_event(None, event),
+            work=supervisor.chores,
+            notebook=supervisor.store,
+            emit=lambda event: supervisor.publisher.publish(None, event),
             home=of._home.root,
         )
         port = self._sock.getsockname()[1]
@@ -274,10 +271,12 @@ class _Life:
         remote_url = f"http://{bracketed(remote)}:{port}" if remote else None
         access = Access(of._home.token(), port=port)
         names = (*of._allowed_hosts, *(machine_names() if not is_loopback(of._host) else ()))
+        hub = Hub(supervisor.runs, supervisor.rows, supervisor.store, diary=diary, clock=of._clock)
+        supervisor.publisher.audiences.add(hub, "live feed")
         context = Context(
             home=of._home,
             supervisor=supervisor,
-            hub=Hub(supervisor, diary=diary, clock=of._clock),
+            hub=hub,
             access=access,
             diary=diary,
             shutdown=self._shutdown,
@@ -285,20 +284,20 @@ class _Life:
             remote_url=remote_url,
             version=importlib.metadata.version("synapsed"),
             public=of._public_url,
-            recovery=recovery,
+            orphaned=supervisor.orphaned,
         )
         hosts = allowed_hosts(of._host, port, more=names)
         server = QuietServer(create_app(context, hosts=hosts, public=of._public_url))
         async with server.answering(self._sock):
             of._home.write_daemon_file(port=port, url=url, remote_url=remote_url or "")
             self._announce(url, remote_url, access)
-            logs = asyncio.ensure_future(tidier.watch_logs())
+            logs = asyncio.ensure_future(supervisor.tidier.watch_logs())
             try:
                 yield diary
             finally:
                 logs.cancel()
             await context.hub.close(self._stop_reason)
-            await tidier.settled()
+            await supervisor.tidier.settled()
 
     def _announce(self, url: str, remote_url: str | None, access: Access) -> None:
         if self._of.view is None:
@@ -320,7 +319,7 @@ class _Life:
 
     def _on_second_signal(self) -> None:
         if self._supervisor is not None:
-            self._supervisor.kill()
+            self._supervisor.ending.kill()
         self._leave_now.set()
         # Whatever hangs: the person has asked twice.
         timer = threading.Timer(LEAVE_WITHIN_SECONDS, os._exit, (EXIT_SECOND_SIGNAL,))

@@ -1,228 +1,92 @@
-"""Deleting a run for good: its checkpoints, what it remembers, its rows.
-
-A mark on the disk comes first and goes last, so a deletion that was cut short is finished at the next start.
-Memories that a fork still replays stay for it; they go once no checkpoint refers to them any more.
-"""
+"""Deleting for good while the daemon lives: a run, or a checkpoint of one."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import logging
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from daemon.checkpoint.manifest import read_manifest
-from daemon.checkpoint.replay_room import drop_all, needed_segments, replayed_folders
-from daemon.checkpoint.run_lock import LOCK, RunLock
-from daemon.errors import CheckpointError, ConflictError, DaemonError, NotFoundError, UsageError
-from daemon.events import RunDeleted
-from daemon.system.durable import remove_durably, sync_directory, write_whole
-from daemon.system.escaping import typeable
+from daemon.errors import ConflictError, DaemonError
+from daemon.supervisor.run_deletion import check_typed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from daemon.home import Home
-    from daemon.supervisor.ledger import Ledger
-    from daemon.supervisor.live_run import LiveRun
-    from daemon.supervisor.supervisor import Supervisor
-
-logger = logging.getLogger(__name__)
-
-MARK_PREFIX = ".deleting-"
+    from daemon.events import RunDeleted
+    from daemon.supervisor.publishing import Publisher
+    from daemon.supervisor.registry import RunRegistry
+    from daemon.supervisor.run_checkpoints import RunCheckpoints
+    from daemon.supervisor.run_deletion import RunDeletion
 
 
-@dataclass(frozen=True, kw_only=True)
-class Belongings:
-    """What a run has on the disk.
-
-    Attributes:
-        checkpoints: names, newest first.
-        pinned: names of those that are pinned.
-        damaged: paths of those set aside as damaged.
-        num_bytes: of all its checkpoints that are sound.
-        replayed_by: forks that replay some of its memories.
-    """
-
-    checkpoints: tuple[str, ...]
-    pinned: tuple[str, ...]
-    damaged: tuple[Path, ...]
-    num_bytes: int
-    replayed_by: tuple[str, ...]
-
-
-async def delete_run(
-    supervisor: Supervisor, run_id: str, *, confirm: str, pinned_too: bool = False
-) -> RunDeleted:
-    """Delete a run for good, and tell everybody.
+class Deleting:
+    """Deletes what nobody needs, and publishes it.
 
     Args:
-        supervisor: whose run it is.
-        run_id: the run.
-        confirm: its name or id, as the person typed it.
-        pinned_too: delete its pinned checkpoints as well.
-
-    Raises:
-        NotFoundError: there is no such run.
-        UsageError: what was typed is neither its name nor its id.
-        ConflictError: it is alive or queued, has pinned checkpoints, or another run is about to resume one of its.
-        DaemonError: it could not be deleted to the end; the next start goes on with it.
+        deletion: of all that a run has on the disk and in the store.
+        admitting: the lock of the admission: nothing is resumed while it is deleted.
     """
-    async with supervisor.beginning:  # nobody resumes it meanwhile
-        run = await supervisor.run(run_id)
-        _check_typed(run, confirm)
-        if not run.state.ended or run_id in supervisor.newsroom.lives:
-            raise ConflictError(f"{run_id} is {run.state}; stop it first: synapsed stop --run {run_id}")
-        try:
-            deleted = await asyncio.to_thread(
-                _delete, supervisor.home, supervisor.ledger, run_id, run.name, pinned_too=pinned_too
-            )
-        except OSError as error:
-            raise DaemonError(
-                f"{run_id} is not deleted to the end ({error.strerror or error}); try again, or start anew"
-            ) from error
-        supervisor.newsroom.runs.pop(run_id, None)
-    supervisor.newsroom.add_event(None, deleted)
-    return deleted
 
+    def __init__(
+        self,
+        runs: RunRegistry,
+        checkpoints: RunCheckpoints,
+        deletion: RunDeletion,
+        publisher: Publisher,
+        *,
+        admitting: asyncio.Lock,
+    ) -> None:
+        self._runs = runs
+        self._checkpoints = checkpoints
+        self._deletion = deletion
+        self._publisher = publisher
+        self._admitting = admitting
 
-@contextlib.contextmanager
-def without_daemon(home: Home) -> Iterator[Ledger]:
-    """The store and the checkpoints of a home in which no daemon lives, for `delete_offline`.
+    async def run(self, run_id: str, *, confirm: str, pinned_too: bool = False) -> RunDeleted:
+        """Delete a run for good.
 
-    Raises:
-        HomeBusyError: one does.
-        DaemonError: the database cannot be opened.
-    """
-    from daemon.checkpoint.catalogue import Catalogue  # noqa: PLC0415 - the daemon has them already
-    from daemon.store.store import Store  # noqa: PLC0415
-    from daemon.supervisor.ledger import Ledger  # noqa: PLC0415
+        Args:
+            run_id: the run.
+            confirm: its name or id, as the person typed it.
+            pinned_too: delete its pinned checkpoints as well.
 
-    with home.lock(), Store.open(home.database) as store:
-        yield Ledger(store, Catalogue(home.checkpoints), monotonic=time.monotonic)
+        Raises:
+            NotFoundError: there is no such run.
+            UsageError: what was typed is neither its name nor its id.
+            ConflictError: it is alive or queued, has pinned checkpoints, or another run is about to resume one of its.
+            DaemonError: it could not be deleted to the end; the next start goes on with it.
+        """
+        async with self._admitting:
+            run = await self._runs.find(run_id)
+            check_typed(run, confirm)
+            if not run.state.ended or run_id in self._runs.lives:
+                raise ConflictError(f"{run_id} is {run.state}; stop it first: synapsed stop --run {run_id}")
+            try:
+                deleted = await asyncio.to_thread(
+                    self._deletion.delete, run_id, run.name, pinned_too=pinned_too
+                )
+            except OSError as error:
+                raise DaemonError(
+                    f"{run_id} is not deleted to the end ({error.strerror or error}); try again, or start anew"
+                ) from error
+            self._runs.forget(run_id)
+        self._publisher.publish(None, deleted)
+        return deleted
 
+    async def finish(self) -> None:
+        """Go on with what an earlier life of the daemon had begun to delete; called before anything is resumed."""
+        for run_id in await asyncio.to_thread(self._deletion.unfinished):
+            deleted = await asyncio.to_thread(self._deletion.finish, run_id)
+            if deleted is not None:
+                self._runs.forget(run_id)
+                self._publisher.publish(None, deleted)
 
-def delete_offline(
-    home: Home, ledger: Ledger, run_id: str, *, confirm: str, pinned_too: bool = False
-) -> RunDeleted:
-    """As `delete_run`, in a home in which no daemon lives: so no run is alive, but for an orphaned trainer."""
-    run = ledger.load(run_id)
-    if run is None:
-        raise NotFoundError(f"there is no run {run_id}; list them: synapsed runs")
-    _check_typed(run, confirm)
-    deleted = _delete(home, ledger, run_id, run.name, pinned_too=pinned_too)
-    ledger.add_event(None, deleted.record())
-    return deleted
+    async def checkpoint(self, name: str) -> None:
+        """Delete a checkpoint; a run that named it as its newest names the one before.
 
-
-async def finish_deletions(supervisor: Supervisor) -> None:
-    """Go on with what an earlier life of the daemon had begun to delete; called before anything is resumed."""
-    for mark in sorted(supervisor.home.replay.glob(f"{MARK_PREFIX}*")):
-        run_id = mark.name.removeprefix(MARK_PREFIX)
-        try:
-            name = str(json.loads(mark.read_bytes())["name"])
-            deleted = await asyncio.to_thread(_carry_out, supervisor.home, supervisor.ledger, run_id, name)
-        except (DaemonError, OSError, ValueError, LookupError, TypeError) as error:
-            logger.warning("the deletion of %s is not finished: %s", run_id, error)
-            continue
-        supervisor.newsroom.runs.pop(run_id, None)
-        supervisor.newsroom.add_event(None, deleted)
-
-
-def belongings(ledger: Ledger, run_id: str) -> Belongings:
-    """What a run has on the disk."""
-    catalogue = ledger.catalogue
-    infos = catalogue.list()
-    own = [info for info in infos if info.manifest.run_id == run_id]
-    folders = replayed_folders(info.manifest for info in infos)
-    return Belongings(
-        checkpoints=tuple(info.name for info in own),
-        pinned=tuple(info.name for info in own if info.pinned),
-        damaged=tuple(path for path in catalogue.kept_aside() if _run_of(path) == run_id),
-        num_bytes=sum(info.size_bytes for info in own),
-        replayed_by=tuple(run for run, names in folders.items() if run != run_id and run_id in names),
-    )
-
-
-def _check_typed(run: LiveRun, confirm: str) -> None:
-    if confirm not in {run.name, run.id} and (not confirm or typeable(confirm) != typeable(run.name)):
-        raise UsageError(
-            f"confirm = {confirm!r}: type the run's name ({run.name}) or its id ({run.id}) to delete it",
-            path="confirm",
-        )
-
-
-def _delete(home: Home, ledger: Ledger, run_id: str, name: str, *, pinned_too: bool) -> RunDeleted:
-    """Refuse what would take something that somebody needs, else carry it out."""
-    has = belongings(ledger, run_id)
-    if has.pinned and not pinned_too:
-        raise ConflictError(
-            f"{run_id} has pinned checkpoints ({', '.join(has.pinned)}); unpin them, or say that they may go too"
-        )
-    for waiting, checkpoint in ledger.holds.by_run().items():
-        if checkpoint in has.checkpoints and waiting != run_id:
-            raise ConflictError(f"{waiting} is about to resume {checkpoint} of {run_id}; stop that run first")
-    return _carry_out(home, ledger, run_id, name)
-
-
-def _carry_out(home: Home, ledger: Ledger, run_id: str, name: str) -> RunDeleted:
-    """Delete all of a run, whatever part of it is there still."""
-    folder, catalogue = home.replay / run_id, ledger.catalogue
-    has = belongings(ledger, run_id)
-    with RunLock(home.root, run_id):  # an orphaned trainer may still save
-        marked = _mark(home, run_id, name)
-        for checkpoint in reversed(has.checkpoints):  # the newest last
-            catalogue.remove(checkpoint)
-            marked = marked or _mark(home, run_id, name)  # now there may be room for it
-        for path in has.damaged:
-            remove_durably(path)
-        freed = has.num_bytes + _drop_memories(ledger, folder)
-    (folder / LOCK).unlink(missing_ok=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()
-    ledger.store.remove_run(run_id)
-    ledger.holds.release(run_id)
-    _unmark(home, run_id)
-    return RunDeleted(
-        run=run_id,
-        name=name,
-        num_checkpoints=len(has.checkpoints),
-        freed_bytes=freed,
-        kept_for=has.replayed_by,
-    )
-
-
-def _drop_memories(ledger: Ledger, folder: Path) -> int:
-    """Delete what a run remembers, but for what checkpoints of others refer to; bytes that became free."""
-    try:
-        needed = needed_segments(ledger.catalogue).get(folder.name, set())
-    except CheckpointError as error:  # one cannot be looked at: nobody knows what it needs
-        logger.warning("the memories of %s stay for now: %s", folder.name, error)
-        return 0
-    return drop_all(folder, needed)
-
-
-def _mark(home: Home, run_id: str, name: str) -> bool:
-    try:
-        write_whole(home.replay / f"{MARK_PREFIX}{run_id}", json.dumps({"name": name}).encode())
-    except OSError as error:
-        # A disk that is full to the last byte: what is deleted first makes room for the mark.
-        logger.warning("the deletion of %s is not marked: %s", run_id, error)
-        return False
-    return True
-
-
-def _unmark(home: Home, run_id: str) -> None:
-    (home.replay / f"{MARK_PREFIX}{run_id}").unlink(missing_ok=True)
-    sync_directory(home.replay)
-
-
-def _run_of(path: Path) -> str | None:
-    try:
-        return read_manifest(path).run_id
-    except CheckpointError:
-        return None
+        Raises:
+            NotFoundError: there is none of that name.
+            ConflictError: it is pinned, or the only sound one of its run.
+        """
+        run_id, newest = await asyncio.to_thread(self._checkpoints.delete, name)
+        for run in self._runs.known():
+            if run.id == run_id and run.checkpoint == name:
+                run.checkpoint, run.checkpoint_step = newest, None
+                self._publisher.publish_run(run)

@@ -1,4 +1,4 @@
-"""How runs are stopped: an order that is never forgotten, its refusal, the daemon's own end."""
+"""How runs end: an order to stop that is never forgotten, its refusal, the daemon's own end."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from daemon.protocol import Command, Outcome, RunState
 from daemon.system.patience import happens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from daemon.orders import Stop
+    from daemon.supervisor.admission import Admission
     from daemon.supervisor.live_run import LiveRun
     from daemon.supervisor.operations import Operation, Operations
-    from daemon.supervisor.trainers import Newsroom, TrainerLife
+    from daemon.supervisor.registry import RunRegistry
+    from daemon.supervisor.trainers import TrainerLife
 
 # Of the daemon's grace time, this share goes into tries to save; the rest is for the trainer to end in.
 SAVING_SHARE = 0.8
 AFTER_KILL_SECONDS = 10.0
 
 
-class Stops:
-    """Gives orders to stop and sees them through."""
+class Ending:
+    """Gives orders to stop and sees them through; the operations end with the daemon."""
 
-    def __init__(self, newsroom: Newsroom, operations: Operations) -> None:
-        self._newsroom = newsroom
+    def __init__(self, runs: RunRegistry, operations: Operations, admission: Admission) -> None:
+        self._runs = runs
         self._operations = operations
+        self._admission = admission
 
     def order(self, run: LiveRun, life: TrainerLife, stop: Stop) -> Operation:
         """Order a run to stop; an order that asks for no more than the one on its way is that one."""
@@ -37,22 +38,41 @@ class Stops:
             return under_way[-1]
         return self._send(run, life, stop)
 
-    async def all(self, lives: Iterable[TrainerLife], *, grace_seconds: float, reason: str) -> None:
-        """Stop every run for good: try to save within the grace time, kill what has not ended by then."""
-        lives = list(lives)
+    async def wait(self, run_id: str) -> LiveRun:
+        """Return once the run has no trainer any more and will get none.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        life = self._runs.lives.get(run_id)
+        if life is not None:
+            await life.ended.wait()
+        return await self._runs.find(run_id)
+
+    async def close(self, *, grace_seconds: float, reason: str = "the daemon stops") -> None:
+        """Stop every run for good, with a last checkpoint; kill what has not ended within the grace time."""
+        self._admission.close()
+        lives = list(self._runs.lives.values())
         stop = StopForGood(reason=reason[:MAX_REASON], within_seconds=grace_seconds * SAVING_SHARE)
         for life in lives:
-            self._send(self._newsroom.runs[life.subject], life, stop)
+            self._send(self._runs[life.subject], life, stop)
         await asyncio.gather(*(happens(life.ended, grace_seconds) for life in lives))
         for life in lives:
             if not life.ended.is_set():
                 life.kill()
         await asyncio.gather(*(happens(life.ended, AFTER_KILL_SECONDS) for life in lives))
+        self._operations.close()
+
+    def kill(self) -> None:
+        """End every trainer at once; the last good checkpoints stay."""
+        self._admission.close()
+        for life in list(self._runs.lives.values()):
+            life.kill()
 
     def _send(self, run: LiveRun, life: TrainerLife, stop: Stop) -> Operation:
         operation = self._operations.open(run.id, "stop")
         run.reason = stop.reason
-        self._newsroom.change_state(run, RunState.STOPPING, run.reason)
+        self._runs.change_state(run, RunState.STOPPING, run.reason)
         life.stop(Command(id=operation.id, order=stop))
         return operation
 

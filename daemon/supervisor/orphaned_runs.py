@@ -12,13 +12,18 @@ from daemon.protocol import RunState
 from daemon.system.patience import slices
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.store.store import Store
     from daemon.supervisor.live_run import LiveRun
-    from daemon.supervisor.supervisor import Supervisor
+    from daemon.supervisor.registry import RunRegistry
+    from daemon.supervisor.run_checkpoints import RunCheckpoints
+    from daemon.supervisor.run_rows import RunRows
 
 logger = logging.getLogger(__name__)
 
 
-class Recovery:
+class OrphanedRuns:
     """Brings every run that has no trainer but should, to `stopped`; none of them is resumed by itself.
 
     Attributes:
@@ -26,27 +31,36 @@ class Recovery:
         done: set once no trainer of an earlier daemon is waited for any more: runs can be begun and resumed.
     """
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
+    def __init__(
+        self,
+        runs: RunRegistry,
+        rows: RunRows,
+        checkpoints: RunCheckpoints,
+        store: Store,
+        *,
+        home: Path,
+    ) -> None:
+        self._runs = runs
+        self._rows = rows
+        self._checkpoints = checkpoints
+        self._store = store
+        self._home = home
         self.seen = asyncio.Event()
         self.done = asyncio.Event()
 
-    async def run(self, *, grace_seconds: float) -> None:
+    async def close(self, *, grace_seconds: float) -> None:
         """Close all books; a trainer that still saves is waited for so long."""
-        supervisor = self._supervisor
         orphaned: list[tuple[LiveRun, RunLock]] = []
-        for run_id in await asyncio.to_thread(supervisor.ledger.unfinished):
-            run = await supervisor.run(run_id)
-            supervisor.newsroom.runs[run.id] = run
-            lock = RunLock(supervisor.home.root, run.id)
+        for run_id in await asyncio.to_thread(self._rows.unfinished):
+            run = await self._runs.find(run_id)
+            self._runs.add(run)
+            lock = RunLock(self._home, run.id)
             if await asyncio.to_thread(_let_go, lock):
                 await self._close(run)
             else:
                 pid = lock.holder()
                 who = f"its trainer (pid {pid})" if pid else "its trainer"
-                supervisor.newsroom.change_state(
-                    run, RunState.STOPPING, f"the daemon died; {who} still saves"
-                )
+                self._runs.change_state(run, RunState.STOPPING, f"the daemon died; {who} still saves")
                 orphaned.append((run, lock))
         self.seen.set()
         await asyncio.gather(*(self._wait_out(run, lock, grace_seconds) for run, lock in orphaned))
@@ -62,22 +76,16 @@ class Recovery:
         await self._close(run)
 
     async def _close(self, run: LiveRun) -> None:
-        ledger = self._supervisor.ledger
-        newest = await asyncio.to_thread(ledger.newest_checkpoint_path, run.id)
+        newest = await asyncio.to_thread(self._checkpoints.newest_path, run.id)
         saved_since = newest is not None and newest.name != run.checkpoint
         if run.state is RunState.QUEUED and not saved_since:  # its last session, if it had one, ended well
-            self._end(run, "left the queue: the daemon died")
+            self._runs.end(run, RunState.STOPPED, "left the queue: the daemon died")
             return
         hint = f"; go on with: synapsed resume {newest.name}" if newest else ""
         if newest and saved_since:
             run.checkpoint, run.checkpoint_step = newest.name, None
-        run.degraded = None
-        ledger.end_session(run, "lost", "the daemon died")
-        self._end(run, f"the daemon died{hint}")
-
-    def _end(self, run: LiveRun, reason: str) -> None:
-        run.ended_at = self._supervisor.clock.now()
-        self._supervisor.newsroom.change_state(run, RunState.STOPPED, reason)
+        self._store.end_session(run.id, run.session, end_state="lost", reason="the daemon died")
+        self._runs.end(run, RunState.STOPPED, f"the daemon died{hint}")
 
 
 def _let_go(lock: RunLock) -> bool:

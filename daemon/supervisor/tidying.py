@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon.supervisor.supervisor import Supervisor
+    from daemon.home import Home
+    from daemon.store.store import Store
+    from daemon.supervisor.publishing import Publisher
+    from daemon.supervisor.registry import RunRegistry
+    from daemon.supervisor.run_checkpoints import RunCheckpoints
+    from daemon.supervisor.run_rows import RunRows
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +43,25 @@ CROWDING = frozenset({"checkpoint_saved", "trainer_lost"})
 
 
 class Tidier:
-    """Keeps the home of a supervisor within its bounds. Its coroutines belong to the event loop."""
+    """Keeps a home within its bounds. Its coroutines belong to the event loop."""
 
-    def __init__(self, supervisor: Supervisor, *, clock: Callable[[], float] = time.time) -> None:
-        self._supervisor = supervisor
+    def __init__(
+        self,
+        home: Home,
+        store: Store,
+        *,
+        runs: RunRegistry,
+        rows: RunRows,
+        checkpoints: RunCheckpoints,
+        publisher: Publisher,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._home = home
+        self._store = store
+        self._runs = runs
+        self._rows = rows
+        self._checkpoints = checkpoints
+        self._publisher = publisher
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._again = False
@@ -75,7 +95,7 @@ class Tidier:
             busy = self._busy()
             names = await asyncio.to_thread(self._prune, busy)
         for name in names:
-            self._supervisor.newsroom.add_event(None, CheckpointPruned(checkpoint=name))
+            self._publisher.publish(None, CheckpointPruned(checkpoint=name))
         return names
 
     async def tidy(self) -> str:
@@ -110,15 +130,15 @@ class Tidier:
 
     def _busy(self) -> set[str]:
         """Runs that have a trainer, will have one, or wait for one."""
-        return {run.id for run in self._supervisor.known() if not run.state.ended}
+        return {run.id for run in self._runs.known() if not run.state.ended}
 
     # Everything below may run in a thread.
 
     def _prune(self, busy: set[str]) -> list[str]:
-        catalogue = self._supervisor.ledger.catalogue
-        keep = read_keep(self._supervisor.home.root, environ=self._supervisor.home.environ)
+        catalogue = self._checkpoints.catalogue
+        keep = read_keep(self._home.root, environ=self._home.environ)
         catalogue.sweep()
-        holds = self._supervisor.ledger.holds
+        holds = self._checkpoints.holds
         for run in holds.by_run().keys() - busy:
             holds.release(run)
         held = holds.names()
@@ -131,9 +151,9 @@ class Tidier:
 
     def _tidy_memories(self, busy: set[str]) -> int:
         """Delete what no checkpoint of any run replays; bytes that became free."""
-        home, ledger = self._supervisor.home, self._supervisor.ledger
+        home = self._home
         try:
-            needed = needed_segments(ledger.catalogue)
+            needed = needed_segments(self._checkpoints.catalogue)
         except CheckpointError as error:
             logger.warning("memories are not tidied: %s", error)
             return 0
@@ -161,20 +181,19 @@ class Tidier:
 
     def _is_orphaned(self, folder: Path, before: float) -> bool:
         """Whether the run of these memories has had no checkpoint for long; not so when its folder is elsewhere."""
-        ledger = self._supervisor.ledger
-        if not ledger.catalogue.list() and ledger.store.checkpoints(folder.name, limit=1).items:
+        if not self._checkpoints.catalogue.list() and self._store.checkpoints(folder.name, limit=1).items:
             return False  # all of them vanished unseen: perhaps a disk is not mounted
         return max(path.stat().st_mtime for path in (folder, *folder.iterdir())) < before
 
     def _tidy_cache(self) -> int:
         """Delete decoded documents beyond the bound, learning or not; how many."""
-        home = self._supervisor.home
+        home = self._home
         keep = read_keep(home.root, environ=home.environ)
         unread_since = self._clock() - keep.cache_days * DAY_SECONDS
         return sweep(home.cache) + trim(home.cache, keep.cache_gib * GIB, unread_since=unread_since)
 
     def _cut_logs(self, keep: KeepConfig) -> KeepConfig:
-        home = self._supervisor.home
+        home = self._home
         with contextlib.suppress(
             ConfigError
         ):  # the job that tidies tells of it; here the last good bounds hold
@@ -185,25 +204,23 @@ class Tidier:
 
     def _parents(self) -> set[str]:
         """Checkpoints of a parent at which a run forked that still replays the parent's memories."""
-        catalogue, ledger = self._supervisor.ledger.catalogue, self._supervisor.ledger
-        infos = catalogue.list()
+        infos = self._checkpoints.catalogue.list()
         forked_at: set[tuple[str, int]] = set()
         for run, folders in replayed_folders(info.manifest for info in infos).items():
-            parent = ledger.load(run) if folders - {run} else None
+            parent = self._rows.load(run) if folders - {run} else None
             if parent is not None and parent.parent and parent.parent["run"] in folders:
                 forked_at.add((parent.parent["run"], parent.parent["step"]))
         return {info.name for info in infos if (info.manifest.run_id, info.manifest.step) in forked_at}
 
     def _policy_of(self, run_id: str) -> CheckpointConfig:
         """The rules of a run: as it learns now, as it learned last, or as they are by default."""
-        ledger = self._supervisor.ledger
-        run = next((run for run in self._supervisor.known() if run.id == run_id), None) or ledger.load(run_id)
+        run = next((run for run in self._runs.known() if run.id == run_id), None) or self._rows.load(run_id)
         try:
             if run is not None:
                 return config_from_dict(run.config, origin=f"run {run_id}").checkpoint
-            newest = ledger.newest_checkpoint_path(run_id)
+            newest = self._checkpoints.newest_path(run_id)
             if newest is not None:
-                stored = stored_config(newest, ledger.catalogue)
+                stored = stored_config(newest, self._checkpoints.catalogue)
                 return config_from_dict(stored, origin=newest.name).checkpoint
         except (ConfigError, DaemonError) as error:
             logger.warning("the rules of %s cannot be read: %s", run_id, error)

@@ -20,12 +20,10 @@ from daemon.streams.decoding import DecodedCache
 from daemon.streams.encodings import classify
 from daemon.supervisor.audiences.training_log import TrainingLog
 from daemon.supervisor.children.process import last_line
-from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import SystemClock
-from daemon.supervisor.tidying import Tidier
 from daemon.system.log_room import cut
 from tests.faults.test_deleting import make, save
-from tests.unit.daemon.supervisor.stage import staged, start_request
+from tests.unit.daemon.supervisor.stage import staged, start_request, tidier_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,11 +85,11 @@ async def test_the_cache_is_tidied_while_a_run_learns(home: Home) -> None:
         os.utime(path, (now - number, now - number))
     (home.cache / f"half.{2**22 + 1}.partial").write_bytes(b"x" * 4000)
     async with staged(home) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: run.state is RunState.RUNNING)
-        await Tidier(supervisor).tidy()
+        await supervisor.tidier.tidy()
         assert sorted(path.name for path in home.cache.iterdir()) == ["0.txt", "1.txt"]
-        await Tidier(supervisor, clock=lambda: now + 31 * DAY).tidy()
+        await tidier_at(supervisor, lambda: now + 31 * DAY).tidy()
         assert list(home.cache.iterdir()) == []
 
 
@@ -106,7 +104,7 @@ async def test_what_killed_trainers_left_is_swept(home: Home) -> None:
         (home.checkpoints / name).mkdir()
         (home.checkpoints / name / "model.safetensors").write_bytes(b"x" * 1000)
     async with staged(home) as (supervisor, _):
-        tidier = Tidier(supervisor)
+        tidier = supervisor.tidier
         tidier.on_event({"kind": "trainer_lost"})
         await tidier.settled()
     assert [path.name for path in home.checkpoints.iterdir()] == ["damaged-continuous_3"]
@@ -119,7 +117,7 @@ async def test_what_killed_trainers_left_is_swept(home: Home) -> None:
 )
 async def test_memories_that_nobody_replays_go(home: Home) -> None:
     async with staged(home) as (supervisor, heard):
-        alive = await supervisor.start(start_request())
+        alive = await supervisor.admission.start(start_request())
         await heard.until(lambda: alive.state is RunState.RUNNING)
         (home.replay / alive.id).mkdir(exist_ok=True)
         make(supervisor, "r-kept")
@@ -129,10 +127,10 @@ async def test_memories_that_nobody_replays_go(home: Home) -> None:
             for number in (1, 2):
                 (home.replay / run / f"seg-{number:06d}.bin").write_bytes(b"memory")
             (home.replay / run / "journal-000000000001.jsonl").write_bytes(b"")
-        tidier = Tidier(supervisor)
+        tidier = supervisor.tidier
         await tidier.tidy()
         assert (home.replay / "r-orphan").is_dir()  # it is not a week yet
-        await Tidier(supervisor, clock=lambda: time.time() + 8 * DAY).tidy()
+        await tidier_at(supervisor, lambda: time.time() + 8 * DAY).tidy()
         there = {path.name for path in home.replay.iterdir()}
         assert "r-orphan" not in there
         assert there >= {"r-kept", "r-forked", alive.id}
@@ -148,11 +146,11 @@ async def test_memories_that_nobody_replays_go(home: Home) -> None:
 async def test_memories_outlive_a_disk_that_is_not_there(home: Home) -> None:
     async with staged(home) as (supervisor, _):
         make(supervisor, "r-1")
-        for name in [info.name for info in supervisor.ledger.catalogue.list()]:
-            supervisor.ledger.store.put_checkpoint(name, run="r-1")
-        supervisor.ledger.settle()
+        for name in [info.name for info in supervisor.checkpoints.catalogue.list()]:
+            supervisor.store.put_checkpoint(name, run="r-1")
+        supervisor.store.flush()
         home.checkpoints.rename(home.root / "elsewhere")
-        await Tidier(supervisor, clock=lambda: time.time() + 100 * DAY).tidy()
+        await tidier_at(supervisor, lambda: time.time() + 100 * DAY).tidy()
         assert len(list((home.replay / "r-1").glob("seg-*"))) == 2
 
 
@@ -236,7 +234,7 @@ async def test_copies_of_the_database_keep_their_bounds(tmp_path: Path) -> None:
 async def test_rows_keep_their_bounds_and_curves_their_spikes(home: Home) -> None:
     (home.root / "keep.toml").write_text("metric_rows = 2000\nrollup_rows = 1000\nhistory_rows = 1000\n")
     async with staged(home) as (supervisor, _):
-        store = supervisor.ledger.store
+        store = supervisor.store
         for run in ("r-1", "r-2"):
             store.create_run(run, config={}, state="stopped")
             store.start_session(run, 1, first_step=1)
@@ -250,8 +248,7 @@ async def test_rows_keep_their_bounds_and_curves_their_spikes(home: Home) -> Non
                 store.flush()
         for number in range(1500):
             store.add_event({"kind": "noted", "message": str(number)}, run="r-1")
-        tidier = Tidier(supervisor)
-        outcome = await Chores(supervisor, tidier).upkeep()
+        outcome = await supervisor.chores.upkeep()
         assert "old rows deleted" in outcome
         with sqlite3.connect(home.root / "synapsed.db") as database:
             counts = [

@@ -12,8 +12,7 @@ from daemon.checkpoint.run_lock import RunLock
 from daemon.errors import ConflictError, NotFoundError, UsageError
 from daemon.orders import Stop
 from daemon.protocol import RunState
-from daemon.supervisor import deleting
-from daemon.supervisor.deleting import MARK_PREFIX, delete_run, finish_deletions
+from daemon.supervisor import run_deletion
 from daemon.supervisor.requests import ResumeRequest
 from tests.unit.daemon.checkpoint.samples import Clock, new_writer, tiny
 from tests.unit.daemon.supervisor.stage import staged, start_request
@@ -53,7 +52,7 @@ def save(home: Home, run: str, step: int, *, segments: dict[str, list[int]], sta
 
 def make(supervisor: Supervisor, run: str, **values: Any) -> None:
     """A stopped run with checkpoints, memories, a journal and a history."""
-    store = supervisor.ledger.store
+    store = supervisor.store
     store.create_run(run, name=f"name of {run}", config={}, state="stopped", **values)
     store.start_session(run, 1, first_step=1)
     steps = list(range(1, 251))
@@ -69,7 +68,7 @@ def make(supervisor: Supervisor, run: str, **values: Any) -> None:
 
 
 def rows(supervisor: Supervisor, run: str) -> int:
-    store = supervisor.ledger.store
+    store = supervisor.store
     store.flush()
     series = store.series(run, ["bpc", "held_out_bpc/a"])
     found = sum(len(one["step"]) for one in series["metrics"].values()) if series else 0
@@ -79,9 +78,9 @@ def rows(supervisor: Supervisor, run: str) -> int:
 def remains(supervisor: Supervisor, run: str) -> list[str]:
     """Everything of a run that is there still."""
     home = supervisor.home
-    there = [info.name for info in supervisor.ledger.catalogue.list(run)]
+    there = [info.name for info in supervisor.checkpoints.catalogue.list(run)]
     there += [path.name for path in home.replay.iterdir() if run in path.name]
-    there += ["row"] if supervisor.ledger.load(run) else []
+    there += ["row"] if supervisor.rows.load(run) else []
     return there + ["rows"] * bool(rows(supervisor, run))
 
 
@@ -95,16 +94,16 @@ async def test_all_of_a_run_goes_and_nothing_of_another(home: Home) -> None:
         make(supervisor, "r-gone")
         make(supervisor, "r-stays")
         before = rows(supervisor, "r-stays")
-        deleted = await delete_run(supervisor, "r-gone", confirm="name of r-gone")
+        deleted = await supervisor.deleting.run("r-gone", confirm="name of r-gone")
         assert deleted.num_checkpoints == 2
         assert remains(supervisor, "r-gone") == []
         assert rows(supervisor, "r-stays") == before > 0
-        assert len(supervisor.ledger.catalogue.list("r-stays")) == 2
+        assert len(supervisor.checkpoints.catalogue.list("r-stays")) == 2
         assert len(list((home.replay / "r-stays").iterdir())) == 3
         [event] = [event for event in heard.events if event["kind"] == "run_deleted"]
         assert (event["run"], event["data"]["run"]) == (None, "r-gone")
         with pytest.raises(NotFoundError):
-            await delete_run(supervisor, "r-gone", confirm="r-gone")
+            await supervisor.deleting.run("r-gone", confirm="r-gone")
 
 
 STAGES = ("checkpoints", "memories", "rows", "mark")
@@ -126,18 +125,18 @@ async def test_a_deletion_cut_short_is_finished_at_the_next_start(
         make(supervisor, "r-gone")
         with monkeypatch.context() as patch:
             if stage == "checkpoints":
-                patch.setattr(supervisor.ledger.catalogue, "remove", die)
+                patch.setattr(supervisor.checkpoints.catalogue, "remove", die)
             elif stage == "memories":
-                patch.setattr(deleting, "drop_all", die)
+                patch.setattr(run_deletion, "drop_all", die)
             elif stage == "rows":
-                patch.setattr(supervisor.ledger.store, "remove_run", die)
+                patch.setattr(supervisor.store, "remove_run", die)
             else:
-                patch.setattr(deleting, "_unmark", die)
+                patch.setattr(run_deletion, "_unmark", die)
             with pytest.raises(Crash):
-                await delete_run(supervisor, "r-gone", confirm="r-gone")
-    assert list(home.replay.glob(f"{MARK_PREFIX}*"))
+                await supervisor.deleting.run("r-gone", confirm="r-gone")
+    assert list(home.replay.glob(f"{run_deletion.MARK_PREFIX}*"))
     async with staged(home) as (supervisor, heard):
-        await finish_deletions(supervisor)
+        await supervisor.deleting.finish()
         assert remains(supervisor, "r-gone") == []
         assert heard.kinds() == ["run_deleted"]
 
@@ -149,18 +148,18 @@ async def test_a_deletion_cut_short_is_finished_at_the_next_start(
 )
 async def test_a_run_that_is_alive_is_not_deleted(home: Home) -> None:
     async with staged(home) as (supervisor, heard):
-        alive = await supervisor.start(start_request())
+        alive = await supervisor.admission.start(start_request())
         await heard.until(lambda: alive.state is RunState.RUNNING)
         made = [save(home, alive.id, step, segments={}, state={"config": alive.config}) for step in (1, 2)]
-        waiting = await supervisor.resume(ResumeRequest(checkpoint=made[0].name, queue=True))
+        waiting = await supervisor.admission.resume(ResumeRequest(checkpoint=made[0].name, queue=True))
         for run in (alive, waiting):
             with pytest.raises(ConflictError, match="stop it first"):
-                await delete_run(supervisor, run.id, confirm=run.id)
+                await supervisor.deleting.run(run.id, confirm=run.id)
         make(supervisor, "r-orphan")
         with RunLock(home.root, "r-orphan"), pytest.raises(ConflictError, match="still held"):
-            await delete_run(supervisor, "r-orphan", confirm="r-orphan")
-        assert len(supervisor.ledger.catalogue.list("r-orphan")) == 2
-        assert supervisor.ledger.load("r-orphan") is not None
+            await supervisor.deleting.run("r-orphan", confirm="r-orphan")
+        assert len(supervisor.checkpoints.catalogue.list("r-orphan")) == 2
+        assert supervisor.rows.load("r-orphan") is not None
 
 
 @pytest.mark.fault(
@@ -172,16 +171,16 @@ async def test_what_somebody_needs_is_not_deleted(home: Home) -> None:
     async with staged(home) as (supervisor, _):
         make(supervisor, "r-1")
         with pytest.raises(UsageError, match="type the run's name"):
-            await delete_run(supervisor, "r-1", confirm="name of r-2")
-        pinned, older = (info.name for info in supervisor.ledger.catalogue.list("r-1"))
-        supervisor.ledger.holds.keep("r-fork", home.checkpoints / older)
-        supervisor.ledger.catalogue.pin(pinned)
+            await supervisor.deleting.run("r-1", confirm="name of r-2")
+        pinned, older = (info.name for info in supervisor.checkpoints.catalogue.list("r-1"))
+        supervisor.checkpoints.holds.keep("r-fork", home.checkpoints / older)
+        supervisor.checkpoints.catalogue.pin(pinned)
         with pytest.raises(ConflictError, match=f"pinned checkpoints .{pinned}"):
-            await delete_run(supervisor, "r-1", confirm="r-1")
+            await supervisor.deleting.run("r-1", confirm="r-1")
         with pytest.raises(ConflictError, match="r-fork is about to resume"):
-            await delete_run(supervisor, "r-1", confirm="r-1", pinned_too=True)
-        supervisor.ledger.holds.release("r-fork")
-        await delete_run(supervisor, "r-1", confirm="r-1", pinned_too=True)
+            await supervisor.deleting.run("r-1", confirm="r-1", pinned_too=True)
+        supervisor.checkpoints.holds.release("r-fork")
+        await supervisor.deleting.run("r-1", confirm="r-1", pinned_too=True)
         assert remains(supervisor, "r-1") == []
 
 
@@ -194,10 +193,10 @@ async def test_memories_that_a_fork_replays_stay(home: Home) -> None:
     async with staged(home) as (supervisor, _):
         make(supervisor, "r-parent")
         save(home, "r-fork", 3, segments={"r-parent": [0], "r-fork": [2]})
-        deleted = await delete_run(supervisor, "r-parent", confirm="r-parent")
+        deleted = await supervisor.deleting.run("r-parent", confirm="r-parent")
         assert deleted.kept_for == ("r-fork",)
         assert [path.name for path in (home.replay / "r-parent").iterdir()] == ["seg-000000.bin"]
-        assert supervisor.ledger.load("r-parent") is None
+        assert supervisor.rows.load("r-parent") is None
         assert [info.manifest.run_id for info in Catalogue(home.checkpoints).list()] == ["r-fork"]
 
 
@@ -212,9 +211,9 @@ async def test_memories_that_a_fork_replays_stay(home: Home) -> None:
 )
 async def test_a_name_can_be_typed(home: Home, given: str, kept: str | None) -> None:
     async with staged(home) as (supervisor, heard):
-        run = await supervisor.start(dataclasses.replace(start_request(), name=given))
+        run = await supervisor.admission.start(dataclasses.replace(start_request(), name=given))
         assert run.name == kept if kept else run.name.startswith("tiny 2")
         await heard.until(lambda: run.state is RunState.RUNNING)
-        await supervisor.act(run.id, Stop())
-        await supervisor.wait_ended(run.id)
-        assert (await delete_run(supervisor, run.id, confirm=run.name)).run == run.id
+        await supervisor.steering.act(run.id, Stop())
+        await supervisor.ending.wait(run.id)
+        assert (await supervisor.deleting.run(run.id, confirm=run.name)).run == run.id

@@ -25,8 +25,9 @@ from daemon.config.loading import config_from_dict, resolve_config
 from daemon.config.upgrades import CONFIG, config_to_dict
 from daemon.errors import ConfigError, TornCheckpointError
 from daemon.store.store import Store
-from daemon.supervisor.ledger import Ledger
 from daemon.supervisor.requests import ResumeRequest
+from daemon.supervisor.run_checkpoints import RunCheckpoints
+from daemon.supervisor.run_rows import RunRows
 from daemon.system.durable import Disk
 from daemon.trainer.restoring import restore_brain
 
@@ -109,7 +110,7 @@ def stored_checkpoint(folder: Path, *, version: int | None = None) -> Path:
 def test_a_checkpoint_under_older_names_resumes(home: Home) -> None:
     path = stored_checkpoint(home.checkpoints)
     with Store.open(home.database) as store:
-        found = Ledger(store, Catalogue(home.checkpoints), monotonic=time.monotonic).find_checkpoint("latest")
+        found = RunCheckpoints(store, Catalogue(home.checkpoints)).find("latest")
     config = ResumeRequest(checkpoint="latest").config_over(found.config, origin=found.name)
     today = json.loads((FORMAT_1 / STATE).read_text())["config"]
     assert config.stream.rows == today["stream"]["rows"]
@@ -152,7 +153,7 @@ def test_a_run_in_the_database_under_older_names_is_read(home: Home, request: py
         store.create_run("r-1", config=old_names(config_to_dict(config)), state="stopped")
         store.flush()
         request.getfixturevalue("upgraded")
-        run = Ledger(store, Catalogue(home.checkpoints), monotonic=time.monotonic).load("r-1")
+        run = RunRows(store, monotonic=time.monotonic).load("r-1")
     assert run is not None
     assert config_from_dict(run.config) == config
 

@@ -33,8 +33,8 @@ def queued() -> StartRequest:
 
 async def ended_run(home: Home, supervisor: Supervisor) -> LiveRun:
     write_script(home.root, finish_at_step=5)
-    run = await supervisor.start(start_request())
-    await supervisor.wait_ended(run.id)
+    run = await supervisor.admission.start(start_request())
+    await supervisor.ending.wait(run.id)
     write_script(home.root)
     return run
 
@@ -47,10 +47,10 @@ async def ended_run(home: Home, supervisor: Supervisor) -> LiveRun:
 async def test_a_run_waits_or_learns_once(home: Home) -> None:
     async with staged(home) as (supervisor, heard):
         run = await ended_run(home, supervisor)
-        other = await supervisor.start(start_request())
+        other = await supervisor.admission.start(start_request())
         request = ResumeRequest(checkpoint=str(run.checkpoint), queue=True)
         answers = await asyncio.gather(
-            *(supervisor.resume(request) for _ in range(3)), return_exceptions=True
+            *(supervisor.admission.resume(request) for _ in range(3)), return_exceptions=True
         )
         assert [answer for answer in answers if answer is run] == [run]
         refusals = [str(answer) for answer in answers if isinstance(answer, ConflictError)]
@@ -58,12 +58,12 @@ async def test_a_run_waits_or_learns_once(home: Home) -> None:
         assert refusals == [words] * 2
         assert run.state is RunState.QUEUED
 
-        await supervisor.act(other.id, Stop())
+        await supervisor.steering.act(other.id, Stop())
         await heard.until(lambda: run.state is RunState.RUNNING)
         assert run.session == 2
-        newest = supervisor.ledger.catalogue.list(run.id)[0]
+        newest = supervisor.checkpoints.catalogue.list(run.id)[0]
         with pytest.raises(ConflictError, match=f"{run.id} is running already; resume one of its older"):
-            await supervisor.resume(ResumeRequest(checkpoint=newest.name, queue=True))
+            await supervisor.admission.resume(ResumeRequest(checkpoint=newest.name, queue=True))
         assert [session["number"] for session in sessions(supervisor, run)] == [1, 2]
 
 
@@ -75,19 +75,19 @@ async def test_a_run_waits_or_learns_once(home: Home) -> None:
 async def test_a_stop_empties_the_queue_in_words(home: Home) -> None:
     async with staged(home) as (supervisor, _):
         old = await ended_run(home, supervisor)
-        await supervisor.start(start_request())
-        waiting = await supervisor.start(queued())
-        again = await supervisor.resume(ResumeRequest(checkpoint=str(old.checkpoint), queue=True))
-        await supervisor.close(grace_seconds=10.0)
+        await supervisor.admission.start(start_request())
+        waiting = await supervisor.admission.start(queued())
+        again = await supervisor.admission.resume(ResumeRequest(checkpoint=str(old.checkpoint), queue=True))
+        await supervisor.ending.close(grace_seconds=10.0)
         for run in (waiting, again):
             assert (run.state, run.reason) == (RunState.STOPPED, "left the queue: the daemon stopped")
             assert run.ended_at is not None
-        supervisor.ledger.store.flush()
-        assert supervisor.ledger.unfinished() == []
+        supervisor.store.flush()
+        assert supervisor.rows.unfinished() == []
         [session] = sessions(supervisor, again)
         assert session["end_state"] == "finished", "that of its last life, not touched"
         with pytest.raises(ConflictError, match="the daemon is stopping"):
-            await supervisor.start(queued())
+            await supervisor.admission.start(queued())
 
 
 @pytest.mark.fault(
@@ -97,19 +97,19 @@ async def test_a_stop_empties_the_queue_in_words(home: Home) -> None:
 )
 async def test_a_run_that_comes_too_late(home: Home) -> None:
     async with staged(home) as (supervisor, heard):
-        starting = asyncio.ensure_future(supervisor.start(start_request()))
+        starting = asyncio.ensure_future(supervisor.admission.start(start_request()))
         await asyncio.sleep(0)
-        while not supervisor.known():
+        while not supervisor.runs.known():
             await asyncio.sleep(0)
-        await supervisor.close(grace_seconds=10.0)
+        await supervisor.ending.close(grace_seconds=10.0)
         with pytest.raises(ConflictError, match="the daemon is stopping"):
             await starting
-        [run] = supervisor.known()
+        [run] = supervisor.runs.known()
         assert (run.state, run.reason) == (RunState.STOPPED, "the daemon stopped before it began")
-        assert supervisor.active() == []
+        assert supervisor.runs.active() == []
         assert heard.kinds() == ["state_changed"]
 
 
 def sessions(supervisor: Supervisor, run: LiveRun) -> list[dict[str, object]]:
-    supervisor.ledger.store.flush()
-    return supervisor.ledger.store.sessions(run.id)
+    supervisor.store.flush()
+    return supervisor.store.sessions(run.id)

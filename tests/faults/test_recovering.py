@@ -13,14 +13,12 @@ import pytest
 
 from daemon.api import settling
 from daemon.api.app import allowed_hosts, create_app
-from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.run_lock import RunLock
 from daemon.config.upgrades import config_to_dict
 from daemon.protocol import RunState
 from daemon.store.store import Store
-from daemon.supervisor.ledger import Ledger
 from daemon.supervisor.live_run import LiveRun
-from daemon.supervisor.orphaned_runs import Recovery
+from daemon.supervisor.run_rows import RunRows
 from tests.unit.daemon.api.reception import PORT, Reception, receiving
 from tests.unit.daemon.supervisor.stage import start_request
 from tests.unit.daemon.supervisor.test_daemon import daemon_running
@@ -36,13 +34,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def left_behind(ledger: Ledger, run_id: str, state: RunState) -> LiveRun:
+def left_behind(store: Store, run_id: str, state: RunState) -> LiveRun:
     """A run as a daemon leaves it that is killed."""
     config = config_to_dict(start_request().config)
     run = LiveRun(id=run_id, name=run_id, config=config, created_at=datetime.now(UTC), state=state, session=1)
-    ledger.create(run)
-    ledger.save(run)
-    ledger.store.flush()
+    rows = RunRows(store, monotonic=time.monotonic)
+    rows.create(run)
+    rows.save(run)
+    store.flush()
     return run
 
 
@@ -55,15 +54,15 @@ def left_behind(ledger: Ledger, run_id: str, state: RunState) -> LiveRun:
 async def test_nothing_is_shown_or_begun_too_early(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settling, "PATIENCE_SECONDS", 0.05)
     async with receiving(home) as reception:
-        ledger = reception.supervisor.ledger
+        supervisor = reception.supervisor
         for name, state in (
             ("r-orphan", RunState.RUNNING),
             ("r-free", RunState.PAUSED),
             ("r-queued", RunState.QUEUED),
         ):
-            left_behind(ledger, name, state)
-        recovery = Recovery(reception.supervisor)
-        context = dataclasses.replace(reception.context, recovery=recovery)
+            left_behind(supervisor.store, name, state)
+        orphaned = supervisor.orphaned
+        context = dataclasses.replace(reception.context, orphaned=orphaned)
         app = create_app(context, hosts=allowed_hosts("127.0.0.1", PORT))
         async with Reception(app, context, reception.heard).client() as client:
             assert (await client.get("/api/v1/health")).status_code == 200
@@ -74,7 +73,7 @@ async def test_nothing_is_shown_or_begun_too_early(home: Home, monkeypatch: pyte
             with RunLock(home.root, "r-orphan"):
                 monkeypatch.setattr(settling, "PATIENCE_SECONDS", 20.0)
                 waiting = asyncio.ensure_future(client.get("/api/v1/runs"))
-                recovering = asyncio.ensure_future(recovery.run(grace_seconds=60.0))
+                recovering = asyncio.ensure_future(orphaned.close(grace_seconds=60.0))
                 shown = {run["id"]: run for run in (await waiting).json()["items"]}
                 assert shown["r-orphan"]["state"] == "stopping"
                 assert "still saves" in shown["r-orphan"]["reason"]
@@ -85,10 +84,10 @@ async def test_nothing_is_shown_or_begun_too_early(home: Home, monkeypatch: pyte
                 monkeypatch.setattr(settling, "PATIENCE_SECONDS", 20.0)
                 starting = asyncio.ensure_future(client.post("/api/v1/runs", json={"preset": "tiny"}))
                 await asyncio.sleep(0)
-                assert not recovery.done.is_set()
+                assert not orphaned.done.is_set()
             assert (await starting).status_code == 201
             await recovering
-            [orphan] = [run for run in reception.supervisor.known() if run.id == "r-orphan"]
+            [orphan] = [run for run in reception.supervisor.runs.known() if run.id == "r-orphan"]
             assert (orphan.state, orphan.reason) == (RunState.STOPPED, "the daemon died")
 
 
@@ -99,8 +98,7 @@ async def test_nothing_is_shown_or_begun_too_early(home: Home, monkeypatch: pyte
 )
 def test_it_can_be_ended_meanwhile(home: Home) -> None:
     store = Store.open(home.database)
-    ledger = Ledger(store, Catalogue(home.checkpoints), monotonic=time.monotonic)
-    left_behind(ledger, "r-orphan", RunState.RUNNING)
+    left_behind(store, "r-orphan", RunState.RUNNING)
     store.close()
     with RunLock(home.root, "r-orphan"), daemon_running(home) as daemon:
         daemon.until(lambda line: "still saves" in str(line.get("reason")))

@@ -14,7 +14,6 @@ from daemon.events import CheckpointSaved
 from daemon.orders import Stop
 from daemon.protocol import RunState
 from daemon.supervisor.requests import ResumeRequest
-from daemon.supervisor.tidying import Tidier
 from tests.unit.daemon.checkpoint.samples import Clock, flip_bit, save_steps
 from tests.unit.daemon.supervisor.stage import staged, start_request
 
@@ -67,10 +66,10 @@ async def test_an_ended_run_is_tidied_by_its_own_rules(home: Home) -> None:
     async with staged(home) as (supervisor, _):
         for run, latest in (("r-one", 1), ("r-two", 2)):
             checkpoint = {"keep_latest": latest, "keep_hourly": 0, "keep_daily": 0}
-            supervisor.ledger.store.create_run(run, config={"checkpoint": checkpoint}, state="stopped")
+            supervisor.store.create_run(run, config={"checkpoint": checkpoint}, state="stopped")
             save_steps(home.checkpoints, [1, 2, 3], run_id=run)
-        supervisor.ledger.settle()
-        deleted = await Tidier(supervisor).checkpoints()
+        supervisor.store.flush()
+        deleted = await supervisor.tidier.checkpoints()
         assert len(deleted) == 3
     assert (steps(home, "r-one"), steps(home, "r-two")) == ([3], [2, 3])
 
@@ -86,7 +85,7 @@ async def test_the_cap_leaves_each_run_a_sound_one_and_pinned_ones(home: Home) -
     save_steps(home.checkpoints, [4, 5], run_id="r-two", clock=Clock(2e9))
     Catalogue(home.checkpoints).pin(first.name)
     async with staged(home) as (supervisor, _):
-        await Tidier(supervisor).checkpoints()
+        await supervisor.tidier.checkpoints()
     assert (steps(home, "r-one"), steps(home, "r-two")) == ([1, 3], [5])
 
 
@@ -100,9 +99,9 @@ async def test_the_cap_never_takes_the_only_verified_one(home: Home) -> None:
     _, _, newest = save_steps(home.checkpoints, [1, 2, 3])
     flip_bit(newest / MODEL, 800)
     async with staged(home) as (supervisor, _):
-        await Tidier(supervisor).checkpoints()
+        await supervisor.tidier.checkpoints()
         assert 2 in steps(home, "r-1")
-        latest = supervisor.ledger.catalogue.latest("r-1")
+        latest = supervisor.checkpoints.catalogue.latest("r-1")
     assert latest is not None
     assert latest.manifest.step == 2
 
@@ -115,18 +114,18 @@ async def test_the_cap_never_takes_the_only_verified_one(home: Home) -> None:
 async def test_one_that_is_about_to_be_resumed_stays(home: Home) -> None:
     no_room(home)
     async with staged(home) as (supervisor, _):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         config = {"config": run.config}
         made = [_saved(home, step, run.id, config) for step in (1, 2)]
-        fork = await supervisor.resume(ResumeRequest(checkpoint=made[0].name, queue=True))
+        fork = await supervisor.admission.resume(ResumeRequest(checkpoint=made[0].name, queue=True))
         assert fork.id != run.id
         _saved(home, 3, run.id, config, retention=ONE)
-        tidier = Tidier(supervisor)
+        tidier = supervisor.tidier
         await tidier.checkpoints()
         assert steps(home, run.id) == [1, 3]
         with pytest.raises(Exception, match=f"is about to be resumed by {fork.id}"):
-            await supervisor.newsroom.delete_checkpoint(made[0].name)
-        await supervisor.act(fork.id, Stop())
+            await supervisor.deleting.checkpoint(made[0].name)
+        await supervisor.steering.act(fork.id, Stop())
         assert Holds(home.checkpoints).by_run() == {}
         await tidier.checkpoints()
         assert steps(home, run.id) == [3]
@@ -143,11 +142,11 @@ async def test_the_parent_that_a_fork_replays_stays(home: Home) -> None:
         _saved(home, step, "r-parent", replay=replay_of("r-parent"))
     _saved(home, 9, "r-fork", replay=replay_of("r-parent"))
     async with staged(home) as (supervisor, _):
-        create = supervisor.ledger.store.create_run
+        create = supervisor.store.create_run
         create("r-parent", config={}, state="stopped")
         create("r-fork", config={}, state="stopped", parent_run="r-parent", parent_step=2)
-        supervisor.ledger.settle()
-        await Tidier(supervisor).checkpoints()
+        supervisor.store.flush()
+        await supervisor.tidier.checkpoints()
     assert steps(home, "r-parent") == [2, 3]
 
 
@@ -169,17 +168,17 @@ def _saved(home: Home, step: int, run: str, state: dict[str, Any] | None = None,
 )
 async def test_the_room_is_kept_after_each_save(home: Home) -> None:
     async with staged(home) as (supervisor, heard):
-        tidier = Tidier(supervisor)
-        supervisor.add_audience(tidier, "keeper of the home's room")
-        run = await supervisor.start(start_request())
+        tidier = supervisor.tidier
+        supervisor.publisher.audiences.add(tidier, "keeper of the home's room")
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: run.state is RunState.RUNNING)
         first = _saved(home, 1, run.id)
         size = sum(path.stat().st_size for path in first.iterdir())
         (home.root / "keep.toml").write_text(f"checkpoints_gib = {3.5 * size / 1024**3}\n")
-        supervisor.ledger.holds.keep(run.id, first)
+        supervisor.checkpoints.holds.keep(run.id, first)
         for step in range(2, 8):
             path = _saved(home, step, run.id)
-            supervisor.newsroom.add_event(run, saved_event(path, step))
+            supervisor.publisher.publish(run, saved_event(path, step))
             await tidier.settled()
             assert len(steps(home, run.id)) <= 3
         assert steps(home, run.id) == [5, 6, 7]  # the first is held no more

@@ -111,13 +111,13 @@ async def test_it_is_tried_again_and_then_learns(
     tries = iter([True, True])
     install(monkeypatch, lambda: next(tries, False))
     async with staged(home) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: run.state is RunState.RUNNING and run.step > 3)
         lost = [event["data"] for event in heard.events if event["kind"] == "trainer_lost"]
         assert [one["reason"] for one in lost] == [f"it could not be started: {words}"] * 2
         assert lost[0]["restart_seconds"] < lost[1]["restart_seconds"]
         assert run.session == 3
-        pid = supervisor.newsroom.lives[run.id].pid
+        pid = supervisor.runs.lives[run.id].pid
         assert pid is not None
 
 
@@ -134,14 +134,14 @@ async def test_in_the_end_the_run_has_crashed(
     install(monkeypatch, lambda: True)
     life = quick_life(restart=lambda: RestartPolicy(first_seconds=0.001, longest_seconds=0.001))
     async with staged(home, life=life) as (supervisor, heard):
-        run = await supervisor.start(start_request())
-        ended = await supervisor.wait_ended(run.id)
+        run = await supervisor.admission.start(start_request())
+        ended = await supervisor.ending.wait(run.id)
         assert ended.state is RunState.CRASHED
         assert ended.reason == f"trainer died too often; last: it could not be started: {words}"
         assert heard.kinds().count("trainer_lost") == 6
         before = open_files()
-        again = await supervisor.start(start_request())  # there is room for another
-        assert (await supervisor.wait_ended(again.id)).state is RunState.CRASHED
+        again = await supervisor.admission.start(start_request())  # there is room for another
+        assert (await supervisor.ending.wait(again.id)).state is RunState.CRASHED
         assert heard.kinds().count("trainer_lost") == 12
         for thread in serving_threads():
             await asyncio.to_thread(thread.join, 10)
@@ -157,7 +157,7 @@ async def test_in_the_end_the_run_has_crashed(
 async def test_a_log_that_cannot_be_opened(home: Home) -> None:
     (home.logs / "trainer.log").mkdir(parents=True)
     async with staged(home) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: "trainer_lost" in heard.kinds())
         reason = next(event for event in heard.events if event["kind"] == "trainer_lost")["data"]["reason"]
         log = home.logs / "trainer.log"

@@ -32,7 +32,7 @@ def anyio_backend() -> str:
 
 
 def freeze(supervisor: Supervisor, run: str) -> int:
-    pid = supervisor.newsroom.lives[run].pid
+    pid = supervisor.runs.lives[run].pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     return pid
@@ -45,15 +45,15 @@ def freeze(supervisor: Supervisor, run: str) -> int:
 )
 async def test_a_stop_outlives_the_trainer_that_should_obey_it(home: Home) -> None:
     async with staged(home) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: run.step > 10)
         pid = freeze(supervisor, run.id)
-        asked = await supervisor.act(run.id, SaveCheckpoint())
-        first = await supervisor.act(run.id, Stop())
-        again = await supervisor.act(run.id, Stop())
+        asked = await supervisor.steering.act(run.id, SaveCheckpoint())
+        first = await supervisor.steering.act(run.id, Stop())
+        again = await supervisor.steering.act(run.id, Stop())
         assert again is first, "a further order is the one on its way"
         os.kill(pid, signal.SIGKILL)
-        ended = await supervisor.wait_ended(run.id)
+        ended = await supervisor.ending.wait(run.id)
         assert (ended.state, ended.session) == (RunState.STOPPED, 1)
         lost = f"the last checkpoint is {FIRST}; the {run.step:,} steps since then are lost"
         assert ended.reason is not None
@@ -72,11 +72,11 @@ async def test_a_stop_outlives_the_trainer_that_should_obey_it(home: Home) -> No
 )
 async def test_the_daemon_does_not_wait_for_ever(home: Home) -> None:
     async with staged(home) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: run.step > 10)
         freeze(supervisor, run.id)
-        order = await supervisor.act(run.id, Stop())
-        await supervisor.close(grace_seconds=0.2)
+        order = await supervisor.steering.act(run.id, Stop())
+        await supervisor.ending.close(grace_seconds=0.2)
         assert run.state is RunState.STOPPED
         assert "steps since then are lost" in str(run.reason)
         assert order.state == "done"
@@ -90,9 +90,9 @@ async def test_the_daemon_does_not_wait_for_ever(home: Home) -> None:
 async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
     life = quick_life(restart=lambda: RestartPolicy(first_seconds=0.01, longest_seconds=0.01))
     async with staged(home, life=life, script={"disk_full": True}) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: run.step > 10)
-        order = await supervisor.act(run.id, Stop())
+        order = await supervisor.steering.act(run.id, Stop())
         await order.finished.wait()
         assert order.state == "failed"
         assert str(order.error).startswith(f"{FULL}. The run goes on; to end it all the same: ")
@@ -100,14 +100,14 @@ async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
         assert run.state is RunState.RUNNING
         step = run.step
         await heard.until(lambda: run.step > step)
-        pid = supervisor.newsroom.lives[run.id].pid
+        pid = supervisor.runs.lives[run.id].pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)  # it goes on for good: its next death is one like any other
         await heard.until(lambda: run.session == 2 and run.state is RunState.RUNNING)
 
         await heard.until(lambda: run.step > 3)
-        forced = await supervisor.act(run.id, Stop(force=True))
-        ended = await supervisor.wait_ended(run.id)
+        forced = await supervisor.steering.act(run.id, Stop(force=True))
+        ended = await supervisor.ending.wait(run.id)
         assert forced.state == "done"
         assert (ended.state, ended.checkpoint, ended.checkpoint_step) == (RunState.STOPPED, FIRST, 0)
         assert (
@@ -123,9 +123,9 @@ async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
 )
 async def test_the_end_of_the_daemon_says_what_is_lost(home: Home) -> None:
     async with staged(home, script={"disk_full": True}) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: run.step > 10)
-        await supervisor.close(grace_seconds=5.0, reason="SIGTERM")
+        await supervisor.ending.close(grace_seconds=5.0, reason="SIGTERM")
         assert run.state is RunState.STOPPED
         assert str(run.reason).startswith(f"{FULL}; the last checkpoint is {FIRST}; the ")
         assert "checkpoint_saved" not in heard.kinds()[heard.kinds().index("checkpoint_saved") + 1 :]

@@ -29,7 +29,7 @@ async def listed(client: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]
 
 async def ended(reception: Reception, client: httpx.AsyncClient, body: dict[str, Any] = TINY) -> str:
     run: str = (await client.post(f"{API}/runs", json=body)).json()["id"]
-    await reception.supervisor.wait_ended(run)
+    await reception.supervisor.ending.wait(run)
     return run
 
 
@@ -79,7 +79,7 @@ async def test_a_trainer_that_fell_back_behind_an_alarm_takes_it_back(home: Home
         run = (await client.post(f"{API}/runs", json=TINY)).json()["id"]
         await reception.heard.until(lambda: "alarm_raised" in reception.heard.kinds())
         write_script(home.root, finish_at_step=8)
-        await reception.supervisor.wait_ended(run)
+        await reception.supervisor.ending.wait(run)
         (alarm,) = await listed(client, run=run)
         assert alarm["cleared_at"] is not None
         assert reception.heard.kinds().count("alarm_cleared") == 1
@@ -92,7 +92,7 @@ async def test_the_same_alarm_at_the_same_step_again_is_one_alarm(home: Home) ->
         await reception.heard.until(lambda: "alarm_raised" in reception.heard.kinds())
         alarm_id = f"{run}.agency_low.3"
         await client.post(f"{API}/alarms/{alarm_id}/acknowledge")
-        await reception.supervisor.wait_ended(run)
+        await reception.supervisor.ending.wait(run)
         (alarm,) = await listed(client, run=run)
         assert (alarm["id"], alarm["cleared_at"]) == (alarm_id, None)
         assert alarm["acknowledged_at"] is not None
@@ -107,13 +107,13 @@ async def test_a_daemon_started_again_believes_the_checkpoint(home: Home) -> Non
     script = {"alarms": [3], "finish_at_step": 7}
     async with receiving(home, script=script) as reception, reception.client() as client:
         await client.post(f"{API}/checkpoints/latest/resume", json={})
-        await reception.supervisor.wait_ended(run)
+        await reception.supervisor.ending.wait(run)
         (alarm,) = await listed(client, run=run)
         assert alarm["cleared_at"] is None
         assert alarm["acknowledged_at"] is not None
     async with receiving(home, script={"finish_at_step": 9}) as reception, reception.client() as client:
         await client.post(f"{API}/checkpoints/latest/resume", json={})
-        await reception.supervisor.wait_ended(run)
+        await reception.supervisor.ending.wait(run)
         (alarm,) = await listed(client, run=run)
         assert alarm["cleared_at"] is not None
 
@@ -135,7 +135,7 @@ async def test_vital_signs_say_what_their_bands_are(home: Home) -> None:
 async def test_every_measurement_can_be_looked_up(home: Home) -> None:
     async with receiving(home, script={"finish_at_step": 3}) as reception, reception.client() as client:
         run = await ended(reception, client)
-        reception.supervisor.ledger.store.flush()
+        reception.supervisor.store.flush()
         page = (await client.get(f"{API}/runs/{run}/readings", params={"name": "phi", "limit": 2})).json()
         newest, older = (item["step"] for item in page["items"])
         assert newest == 3 >= older

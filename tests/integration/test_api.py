@@ -31,7 +31,7 @@ def anyio_backend() -> str:
 
 async def learning(reception: Reception, client: httpx.AsyncClient) -> str:
     run = (await client.post("/api/v1/runs", json=TINY)).json()
-    live = await reception.supervisor.run(run["id"])
+    live = await reception.supervisor.runs.find(run["id"])
     await reception.heard.until(lambda: live.state is RunState.RUNNING and live.step > 3)
     return str(run["id"])
 
@@ -59,7 +59,7 @@ async def test_what_a_person_does_over_http(home: Home) -> None:
         run = created.json()
         assert created.headers["location"] == f"/api/v1/runs/{run['id']}"
         assert (run["name"], run["limits"]["steps"], run["preset"]) == ("mine", 1000, "tiny")
-        live = await reception.supervisor.run(run["id"])
+        live = await reception.supervisor.runs.find(run["id"])
         await reception.heard.until(lambda: live.step > 10)
 
         assert_problem(await client.post("/api/v1/runs", json=TINY), 409, run["id"])
@@ -85,7 +85,7 @@ async def test_what_a_person_does_over_http(home: Home) -> None:
 
         stopped = (await client.post(f"{base}/actions", json={"action": "stop"})).json()
         assert (await client.get(f"/api/v1/operations/{stopped['id']}?wait=10")).json()["state"] == "done"
-        await reception.supervisor.wait_ended(run["id"])
+        await reception.supervisor.ending.wait(run["id"])
         series = (await client.get(f"{base}/series", params={"metrics": "bpc,phi", "points": 5})).json()
         assert len(series["metrics"]["bpc"]["step"]) <= 5
         assert series["metrics"]["phi"]["step"] == []
@@ -104,7 +104,7 @@ async def test_what_a_person_does_over_http(home: Home) -> None:
 async def test_checkpoints_are_listed_pinned_resumed_and_deleted(home: Home) -> None:
     async with receiving(home, script={"finish_at_step": 5}) as reception, reception.client() as client:
         run = (await client.post("/api/v1/runs", json=TINY)).json()
-        await reception.supervisor.wait_ended(run["id"])
+        await reception.supervisor.ending.wait(run["id"])
         listed = (await client.get("/api/v1/checkpoints", params={"run": run["id"]})).json()["items"]
         newest, oldest = listed
         first = (await client.get("/api/v1/checkpoints", params={"run": run["id"], "limit": 1})).json()
@@ -129,7 +129,7 @@ async def test_checkpoints_are_listed_pinned_resumed_and_deleted(home: Home) -> 
         resumed = await client.post(f"/api/v1/checkpoints/{newest['id']}/resume", json={"steps": 50})
         assert resumed.status_code == 201
         assert (resumed.json()["id"], resumed.json()["session"]) == (run["id"], 2)
-        live = await reception.supervisor.run(run["id"])
+        live = await reception.supervisor.runs.find(run["id"])
         await reception.heard.until(lambda: live.session == 2 and live.step > 5)
         assert_problem(await client.post(f"/api/v1/checkpoints/{newest['id']}/resume"), 409)
 
@@ -239,7 +239,7 @@ async def test_what_goes_wrong_inside_stays_inside(home: Home, monkeypatch: pyte
         def fail(*_: object) -> None:
             raise RuntimeError("secret detail")
 
-        monkeypatch.setattr(reception.supervisor.ledger, "run_views", fail)
+        monkeypatch.setattr(reception.supervisor.rows, "views", fail)
         response = await client.get("/api/v1/runs", headers={"X-Request-Id": "mine-1"})
         problem = assert_problem(response, 500)
         assert problem["request_id"] == "mine-1"
@@ -255,7 +255,7 @@ async def test_the_same_key_gives_the_same_answer(home: Home) -> None:
         )
         assert first.status_code == second.status_code == 201
         assert first.json() == second.json()
-        assert len(reception.supervisor.active()) == 1
+        assert len(reception.supervisor.runs.active()) == 1
         again = await client.post("/api/v1/runs", json=TINY, headers=key)
         assert again.json()["id"] == first.json()["id"]
         assert again.headers["idempotent-replayed"] == "true"
@@ -285,7 +285,7 @@ async def test_another_origin_changes_nothing_even_without_a_body(home: Home, or
             assert_problem(await client.post(path, headers={"Origin": origin}), 403)
         assert_problem(await client.delete("/api/v1/checkpoints/x", headers={"Origin": origin}), 403)
         assert reception.shutdowns == 0
-        assert not reception.supervisor.known()
+        assert not reception.supervisor.runs.known()
 
 
 async def test_the_page_itself_may(home: Home) -> None:

@@ -84,7 +84,7 @@ async def test_hello_welcome_snapshot_and_then_life(home: Home) -> None:
         assert snapshot["runs"] == []
         assert snapshot["run"] is None
         assert {job["id"] for job in snapshot["schedule"]} >= {"backup"}
-        run = await reception.supervisor.start(start_request())
+        run = await reception.supervisor.admission.start(start_request())
         frames = await until(client, of_kind("delta"))
         assert {"run", "event", "delta"} <= {frame["type"] for frame in frames}
         delta = (await until(client, lambda frame: frame["type"] == "delta" and frame["columns"]))[-1]
@@ -92,7 +92,7 @@ async def test_hello_welcome_snapshot_and_then_life(home: Home) -> None:
         assert len(delta["columns"]["step"]) == len(delta["columns"]["bpc"])
         assert delta["columns"]["replay_bpc"] == [None] * len(delta["columns"]["step"])
         await until(client, of_kind("heartbeat"))
-        await reception.supervisor.act(run.id, Stop())
+        await reception.supervisor.steering.act(run.id, Stop())
         frames = await until(
             client, lambda frame: frame["type"] == "run" and frame["run"]["state"] == "stopped"
         )
@@ -115,14 +115,14 @@ def leave_a_gap(home: Home) -> None:
 async def test_coming_back_misses_no_event_within_one_life_and_over_a_restart(home: Home) -> None:
     seen: dict[int, dict[str, Any]] = {}
     async with served(home) as (reception, url):
-        run = await reception.supervisor.start(start_request())
+        run = await reception.supervisor.admission.start(start_request())
         async with listening(url) as client:
             frames = await until(client, lambda frame: frame["type"] == "delta" and frame["step"] > 3)
             epoch = frames[0]["epoch"]
             for frame in frames:
                 for event in [frame] if frame["type"] == "event" else frame.get("events", []):
                     seen[event["seq"]] = event
-        await reception.supervisor.act(run.id, Pause())
+        await reception.supervisor.steering.act(run.id, Pause())
         await reception.heard.until(lambda: run.state is RunState.PAUSED)
         async with listening(url, {"epoch": epoch, "seq": max(seen)}) as client:
             frames = await until(client, of_kind("gap"))
@@ -139,15 +139,15 @@ async def test_coming_back_misses_no_event_within_one_life_and_over_a_restart(ho
         assert welcome["resumed"] is False
         for event in snapshot["events"]:
             seen[event["seq"]] = event
-        assert reception.supervisor.ledger.newest_seq() > 2 * REPLAY_LIMIT
-        every = reception.supervisor.ledger.events_after(0, 1000)
+        assert reception.supervisor.store.newest_seq > 2 * REPLAY_LIMIT
+        every = reception.supervisor.store.events_after(0, 1000)
         assert sorted(seen) == [event["seq"] for event in every]
 
 
 async def test_a_client_may_follow_one_run(home: Home) -> None:
     async with served(home) as (reception, url), listening(url, {"run": "r-other"}) as client:
         await until(client, of_kind("snapshot"))
-        await reception.supervisor.start(start_request())
+        await reception.supervisor.admission.start(start_request())
         await reception.heard.until(lambda: len(reception.heard.deltas) > 5)
         frames = await until(client, of_kind("heartbeat"))
         assert {frame["type"] for frame in frames} == {"heartbeat"}

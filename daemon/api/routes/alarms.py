@@ -11,6 +11,7 @@ from daemon.api.context import ContextOf
 from daemon.api.paging import PRINTABLE, Cursor, Limit
 from daemon.api.shapes import Alarm, Page
 from daemon.api.wire import Json
+from daemon.supervisor.active_alarms import acknowledge as acknowledge_alarm
 
 router = APIRouter(prefix="/alarms", tags=["vitals"])
 
@@ -28,7 +29,7 @@ async def alarms(
 ) -> Any:
     """Alarms, newest first."""
     items, following = await asyncio.to_thread(
-        context.supervisor.newsroom.alarms.listed, run, active=active, cursor=cursor, limit=limit
+        context.supervisor.alarms.listed, run, active=active, cursor=cursor, limit=limit
     )
     return Json({"items": items, "next": following})
 
@@ -36,4 +37,5 @@ async def alarms(
 @router.post("/{alarm_id}/acknowledge", response_model=Alarm)
 async def acknowledge(context: ContextOf, alarm_id: str) -> Any:
     """Note that a person has seen it; it stays up until it no longer holds."""
-    return await context.supervisor.newsroom.acknowledge_alarm(alarm_id)
+    of = context.supervisor
+    return await acknowledge_alarm(of.alarms, of.runs, of.publisher, alarm_id)

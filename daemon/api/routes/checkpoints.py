@@ -33,32 +33,32 @@ async def checkpoints(
     limit: Limit = 50,
 ) -> Any:
     """Checkpoints on disk, newest first."""
-    return page_after(await asyncio.to_thread(context.supervisor.ledger.checkpoints, run), cursor, limit)
+    return page_after(await asyncio.to_thread(context.supervisor.checkpoints.listed, run), cursor, limit)
 
 
 @router.get("/{checkpoint_id}", response_model=FullCheckpoint)
 async def checkpoint(context: ContextOf, checkpoint_id: str) -> Any:
     """A checkpoint with its manifest."""
-    return await asyncio.to_thread(context.supervisor.ledger.checkpoint, checkpoint_id)
+    return await asyncio.to_thread(context.supervisor.checkpoints.one, checkpoint_id)
 
 
 @router.delete("/{checkpoint_id}", status_code=204)
 async def delete(context: ContextOf, checkpoint_id: str) -> Response:
     """Delete a checkpoint; 409 for pinned ones and the only verified one."""
-    await context.supervisor.newsroom.delete_checkpoint(checkpoint_id)
+    await context.supervisor.deleting.checkpoint(checkpoint_id)
     return Response(status_code=204)
 
 
 @router.post("/{checkpoint_id}/pin", response_model=Checkpoint)
 async def pin(context: ContextOf, checkpoint_id: str) -> Any:
     """Keep a checkpoint until it is unpinned."""
-    return await asyncio.to_thread(context.supervisor.ledger.pin_checkpoint, checkpoint_id, pinned=True)
+    return await asyncio.to_thread(context.supervisor.checkpoints.pin, checkpoint_id, pinned=True)
 
 
 @router.post("/{checkpoint_id}/unpin", response_model=Checkpoint)
 async def unpin(context: ContextOf, checkpoint_id: str) -> Any:
     """Let the retention rules have a checkpoint again."""
-    return await asyncio.to_thread(context.supervisor.ledger.pin_checkpoint, checkpoint_id, pinned=False)
+    return await asyncio.to_thread(context.supervisor.checkpoints.pin, checkpoint_id, pinned=False)
 
 
 @router.post("/{checkpoint_id}/resume", status_code=201, response_model=FullRun)
@@ -76,6 +76,6 @@ async def resume(
         by_id_only=True,
         queue=how.queue,
     )
-    run = await context.supervisor.resume(request)
+    run = await context.supervisor.admission.resume(request)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     return run.view()

@@ -14,6 +14,8 @@ from daemon.api.wire import Json
 
 router = APIRouter(tags=["events"])
 
+FLUSH_SECONDS = 2.0
+
 After = Annotated[int | None, Query(ge=0, lt=2**63, description="Only later events, oldest first.")]
 Kind = Annotated[str | None, Query(max_length=80, pattern=PRINTABLE, description="Only events of this kind.")]
 
@@ -29,7 +31,7 @@ async def of_run(
     limit: Limit = 50,
 ) -> Any:
     """Events of a run, newest first; with `after`, oldest first."""
-    await context.supervisor.run(run_id)
+    await context.supervisor.runs.find(run_id)
     return await _page(context, run_id, after=after, kind=kind, cursor=cursor, limit=limit)
 
 
@@ -50,7 +52,10 @@ async def _page(
     cursor: str | None,
     limit: int,
 ) -> Json:
-    items, following = await asyncio.to_thread(
-        context.supervisor.ledger.events, run_id, after=after, kind=kind, cursor=cursor, limit=limit
-    )
-    return Json({"items": items, "next": following})
+    def read() -> Any:
+        store = context.supervisor.store
+        store.flush(FLUSH_SECONDS)  # who asks after doing something expects to see it
+        return store.events(run_id, after=after, kind=kind, cursor=cursor, limit=limit)
+
+    page = await asyncio.to_thread(read)
+    return Json({"items": page.items, "next": page.next})

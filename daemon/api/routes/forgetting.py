@@ -47,8 +47,8 @@ async def forgetting(
     rows: Annotated[int, Query(ge=1, le=100_000, description="At most so many rows, the newest.")] = 5000,
 ) -> Any:
     """Forgetting of a run by source, with the mean, the worst, backward transfer and the stability gap."""
-    run = await context.supervisor.run(run_id)
-    store = context.supervisor.ledger.store
+    run = await context.supervisor.runs.find(run_id)
+    store = context.supervisor.store
     sources = await asyncio.to_thread(store.forgetting, run_id, limit=rows)
     summary = {name: run.latest.get(metric) for name, metric in SUMMARIES.items()}
     return Json({**summary, "sources": sources})

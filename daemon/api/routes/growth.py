@@ -87,7 +87,7 @@ async def growth(
     fraction: Annotated[float | None, Query(gt=0, le=1, allow_inf_nan=False)] = None,
 ) -> Any:
     """Sites, what keeps each from growing, and a preview; asked of the trainer between two steps."""
-    return await context.supervisor.ask(run_id, ViewGrowth(fraction=fraction))
+    return await context.supervisor.steering.ask(run_id, ViewGrowth(fraction=fraction))
 
 
 @router.post("/{run_id}/growth", status_code=202, response_model=Operation)
@@ -98,6 +98,6 @@ async def grow(context: ContextOf, run_id: str, wanted: Grow, response: Response
     that of the site; `expert` adds an expert beside its MLP; `column` freezes all that is there and adds a column
     beside it, and takes no site. What is born whole takes no fraction.
     """
-    operation = await context.supervisor.act(run_id, wanted)
+    operation = await context.supervisor.steering.act(run_id, wanted)
     response.headers["Location"] = f"/api/v1/operations/{operation.id}"
     return operation.view()

@@ -40,7 +40,7 @@ async def home(context: ContextOf) -> Any:
 
 
 def _room(context: Context) -> dict[str, Any]:
-    catalogue = context.supervisor.ledger.catalogue
+    catalogue = context.supervisor.checkpoints.catalogue
     keep = keep_as_far_as_sound(context.home.root, environ=context.home.environ)
     return {
         "checkpoint_bytes": sum(info.size_bytes for info in catalogue.list()),

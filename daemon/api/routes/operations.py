@@ -21,4 +21,4 @@ async def operation(
     ] = 0.0,
 ) -> Any:
     """An operation, now or once it has ended."""
-    return await context.supervisor.operation(operation_id, wait_seconds=wait)
+    return await context.supervisor.steering.operation(operation_id, wait_seconds=wait)

@@ -15,10 +15,8 @@ from daemon.api.shapes import FullRun, Hours, Name, Operation, Page, Request, Ru
 from daemon.config.loading import list_presets, resolve_config
 from daemon.config.tables import unfold
 from daemon.errors import ConfigError, UsageError
-from daemon.orders import Generate
-from daemon.supervisor.deleting import delete_run
+from daemon.orders import PUSH_LIMIT_BYTES, Generate
 from daemon.supervisor.requests import StartRequest
-from daemon.supervisor.supervisor import PUSH_LIMIT_BYTES
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -62,8 +60,8 @@ class Deleted(BaseModel):
 async def runs(context: ContextOf, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Runs, newest first, without their configuration."""
     supervisor = context.supervisor
-    stored, following = await asyncio.to_thread(supervisor.ledger.run_views, cursor, limit)
-    live = {run.id: run.view(full=False) for run in supervisor.known()}
+    stored, following = await asyncio.to_thread(supervisor.rows.views, cursor, limit)
+    live = {run.id: run.view(full=False) for run in supervisor.runs.known()}
     items = [live.pop(run["id"], run) for run in stored]
     if cursor is None:  # a run of this instant may not be written yet
         fresh = [run for run in live.values() if not items or run["created_at"] >= items[0]["created_at"]]
@@ -75,7 +73,7 @@ async def runs(context: ContextOf, cursor: Cursor = None, limit: Limit = 50) -> 
 async def start(context: ContextOf, new: NewRun, response: Response) -> Any:
     """Start a run; 409 when one is learning already."""
     request = await asyncio.to_thread(_start_request, new)
-    run = await context.supervisor.start(request)
+    run = await context.supervisor.admission.start(request)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     return run.view()
 
@@ -83,7 +81,7 @@ async def start(context: ContextOf, new: NewRun, response: Response) -> Any:
 @router.get("/{run_id}", response_model=FullRun)
 async def run(context: ContextOf, run_id: str) -> Any:
     """A run, with its configuration and sources."""
-    return (await context.supervisor.run(run_id)).view()
+    return (await context.supervisor.runs.find(run_id)).view()
 
 
 @router.delete("/{run_id}", response_model=Deleted)
@@ -94,14 +92,14 @@ async def delete(
     pinned: Annotated[bool, Query(description="Delete its pinned checkpoints as well.")] = False,
 ) -> Any:
     """Delete a run for good, with its checkpoints, memories and history; 409 while it is alive or needed."""
-    deleted = await delete_run(context.supervisor, run_id, confirm=confirm, pinned_too=pinned)
+    deleted = await context.supervisor.deleting.run(run_id, confirm=confirm, pinned_too=pinned)
     return {name: getattr(deleted, name) for name in Deleted.model_fields}
 
 
 @router.post("/{run_id}/actions", status_code=202, response_model=Operation)
 async def act(context: ContextOf, run_id: str, action: Action, response: Response) -> Any:
     """Ask a run to do something between two steps."""
-    operation = await context.supervisor.act(run_id, action.arguments)
+    operation = await context.supervisor.steering.act(run_id, action.arguments)
     response.headers["Location"] = f"/api/v1/operations/{operation.id}"
     return operation.view()
 
@@ -111,7 +109,7 @@ async def feed(context: ContextOf, run_id: str, experience: Experience, response
     """Push text into a run's experience; the operation is done once it is journaled."""
     if len(experience.text.encode()) > PUSH_LIMIT_BYTES:
         raise UsageError(f"text: more than {PUSH_LIMIT_BYTES // 1024} KiB; send it in parts", path="text")
-    operation = await context.supervisor.feed(run_id, experience.text)
+    operation = await context.supervisor.steering.feed(run_id, experience.text)
     response.headers["Location"] = f"/api/v1/operations/{operation.id}"
     return operation.view()
 
@@ -119,7 +117,7 @@ async def feed(context: ContextOf, run_id: str, experience: Experience, response
 @router.post("/{run_id}/generate", response_model=Said)
 async def generate(context: ContextOf, run_id: str, prompt: Generate) -> Any:
     """What the brain says next."""
-    result = await context.supervisor.ask(run_id, prompt)
+    result = await context.supervisor.steering.ask(run_id, prompt)
     return {name: result.get(name) for name in ("text", "bytes_generated", "step")}
 
 

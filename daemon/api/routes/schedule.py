@@ -43,7 +43,7 @@ async def change(context: ContextOf, job: str, change: JobChange) -> Any:
 @router.post("/{job}/run", status_code=202, response_model=Operation)
 async def run(context: ContextOf, job: str) -> Any:
     """Run a job now."""
-    return context.supervisor.run_job(_diary(context), job).view()
+    return context.supervisor.jobs.run(_diary(context), job).view()
 
 
 def _diary(context: Context) -> Diary:

@@ -17,6 +17,7 @@ router = APIRouter(prefix="/runs", tags=["numbers"])
 
 Step = Annotated[int | None, Query(ge=0, lt=2**53)]
 MAX_METRICS = 50
+COLUMNS = ("step", "time", "min", "max", "mean", "last", "n")
 
 
 @router.get("/{run_id}/series", response_model=Series)
@@ -30,12 +31,19 @@ async def series(
     points: Annotated[int, Query(ge=1, le=10_000, description="At most so many buckets.")] = 1000,
 ) -> Any:
     """Metrics over steps: min, max, mean, last and n of each bucket."""
-    await context.supervisor.run(run_id)
+    await context.supervisor.runs.find(run_id)
     names = metric_names(metrics)
     if start is not None and end is not None and end < start:
         raise UsageError(f"to = {end}: a step from {start} (from) on is expected", path="to")
-    ledger = context.supervisor.ledger
-    return Json(await asyncio.to_thread(ledger.series, run_id, names, start=start, end=end, points=points))
+    store = context.supervisor.store
+    found = await asyncio.to_thread(store.series, run_id, names, start=start, end=end, points=points)
+    return Json(found or without_points(run_id, names))
+
+
+def without_points(run_id: str, names: list[str]) -> dict[str, Any]:
+    """Curves of a run that was created an instant ago: the store does not know it yet."""
+    columns: dict[str, list[float]] = {name: [] for name in COLUMNS}
+    return {"run": run_id, "exact": True, "resolution": 1, "metrics": dict.fromkeys(names, columns)}
 
 
 def metric_names(metrics: str) -> list[str]:
@@ -57,6 +65,7 @@ def metric_names(metrics: str) -> list[str]:
 @router.get("/{run_id}/evaluations", response_model=Page[Evaluation])
 async def evaluations(context: ContextOf, run_id: str, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Held-out loss by source, newest first."""
-    await context.supervisor.run(run_id)
-    items, following = await asyncio.to_thread(context.supervisor.ledger.evaluations, run_id, cursor, limit)
-    return Json({"items": items, "next": following})
+    await context.supervisor.runs.find(run_id)
+    store = context.supervisor.store
+    page = await asyncio.to_thread(store.evaluations, run_id, cursor=cursor, limit=limit)
+    return Json({"items": page.items, "next": page.next})

@@ -26,7 +26,7 @@ async def vitals(context: ContextOf, run: Run = None, cursor: Cursor = None, lim
     """Every vital sign with its healthy band: a project convention, adjustable per run (`vitals.bands`)."""
     config = None
     if run is not None:
-        found = await context.supervisor.run(run)
+        found = await context.supervisor.runs.find(run)
         config = config_from_dict(found.config, origin=f"run {run}").vitals
     return page_of(describe_vitals(config), cursor, limit)
 
@@ -36,7 +36,7 @@ async def readings(
     context: ContextOf, run_id: str, name: Name = None, cursor: Cursor = None, limit: Limit = 50
 ) -> Any:
     """Measurements of a run, newest first, each with raw estimate, uncertainty, samples, version and cost."""
-    await context.supervisor.run(run_id)
-    store = context.supervisor.ledger.store
+    await context.supervisor.runs.find(run_id)
+    store = context.supervisor.store
     page = await asyncio.to_thread(store.readings, run_id, name=name, cursor=cursor, limit=limit)
     return {"items": page.items, "next": page.next}

@@ -12,7 +12,6 @@ from daemon.api.app import allowed_hosts, create_app
 from daemon.api.context import Context
 from daemon.api.feed import FeedTiming, Hub
 from daemon.schedule.diary import Diary
-from daemon.supervisor.chores import Chores
 from tests.unit.daemon.supervisor.stage import Heard, staged
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from daemon.api.guard import Guard
     from daemon.home import Home
     from daemon.supervisor.supervisor import Supervisor
-from daemon.supervisor.tidying import Tidier
 
 TOKEN = "the-token-of-this-home"
 PORT = 8765
@@ -58,15 +56,17 @@ async def receiving(
             calls[0].shutdowns += 1
 
         diary = Diary(
-            work=Chores(supervisor, Tidier(supervisor)),
-            notebook=supervisor.ledger.store,
-            emit=lambda event: supervisor.newsroom.add_event(None, event),
+            work=supervisor.chores,
+            notebook=supervisor.store,
+            emit=lambda event: supervisor.publisher.publish(None, event),
             home=home.root,
         )
+        hub = Hub(supervisor.runs, supervisor.rows, supervisor.store, diary=diary, timing=timing)
+        supervisor.publisher.audiences.add(hub, "live feed")
         context = Context(
             home=home,
             supervisor=supervisor,
-            hub=Hub(supervisor, diary=diary, timing=timing),
+            hub=hub,
             access=Access(TOKEN, port=port),
             diary=diary,
             shutdown=shutdown,

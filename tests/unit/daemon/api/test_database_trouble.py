@@ -29,7 +29,7 @@ class LockedEngine:
 
 async def test_a_database_that_cannot_be_read_is_a_503(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     async with receiving(home) as reception, reception.client() as client:
-        store = reception.supervisor.ledger.store
+        store = reception.supervisor.store
         with monkeypatch.context() as locked:
             locked.setattr(store, "_read_engine", LockedEngine())
             answer = await client.get("/api/v1/events")

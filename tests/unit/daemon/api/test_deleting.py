@@ -24,15 +24,15 @@ def anyio_backend() -> str:
 async def test_a_run_is_deleted_by_its_typed_name_alone(home: Home) -> None:
     async with receiving(home) as reception, reception.client() as client:
         supervisor = reception.supervisor
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         path = f"/api/v1/runs/{run.id}"
         assert (await client.delete(path)).status_code == 422
         assert (await client.delete(path, params={"confirm": "nonsense"})).status_code == 422
         alive = await client.delete(path, params={"confirm": run.id})
         assert alive.status_code == 409
         assert "stop it first" in alive.json()["detail"]
-        await supervisor.act(run.id, Stop())
-        await supervisor.wait_ended(run.id)
+        await supervisor.steering.act(run.id, Stop())
+        await supervisor.ending.wait(run.id)
         gone = await client.delete(path, params={"confirm": run.name})
         assert gone.status_code == 200, gone.text
         assert gone.json()["run"] == run.id

@@ -57,7 +57,7 @@ async def test_sites_are_shown_and_one_is_grown(home: Home) -> None:
     script = {"growth": VIEW, "grown": {"units_before": 16, "units_after": 18}}
     async with receiving(home, script=script) as reception, reception.client() as client:
         run = (await client.post("/api/v1/runs", json={"preset": "tiny"})).json()
-        live = await reception.supervisor.run(run["id"])
+        live = await reception.supervisor.runs.find(run["id"])
         await reception.heard.until(lambda: live.state is RunState.RUNNING and live.step > 1)
         path = f"/api/v1/runs/{run['id']}/growth"
         shown = await client.get(path, params={"fraction": 0.1})
@@ -92,7 +92,7 @@ async def test_a_refusal_is_a_conflict_with_its_reason(home: Home) -> None:
     script = {"conflict": "no growth site is called 'x'; there are self_model"}
     async with receiving(home, script=script) as reception, reception.client() as client:
         run = (await client.post("/api/v1/runs", json={"preset": "tiny"})).json()
-        live = await reception.supervisor.run(run["id"])
+        live = await reception.supervisor.runs.find(run["id"])
         await reception.heard.until(lambda: live.state is RunState.RUNNING and live.step > 1)
         refused = await client.post(f"/api/v1/runs/{run['id']}/growth", json={"site": "x"})
         assert refused.status_code == 409

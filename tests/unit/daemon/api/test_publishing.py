@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 
 from daemon.api.feed import Hub
 from daemon.api.mailbox import Mailbox
-
-if TYPE_CHECKING:
-    from daemon.supervisor.audiences.audience import Audience
-    from daemon.supervisor.supervisor import Supervisor
 
 pytestmark = pytest.mark.anyio
 
@@ -22,20 +18,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Announcing:
-    """As much of a supervisor as a hub needs to be told anything."""
-
-    def add_audience(self, audience: Audience, name: str) -> None:
-        self.told = audience
-
-
 class Broken(Mailbox):
     def put(self, frame: dict[str, Any]) -> None:
         raise ValueError("a bug")
 
 
 async def test_a_mailbox_that_fails_closes_its_client_alone() -> None:
-    hub = Hub(cast("Supervisor", Announcing()))
+    nothing: Any = None
+    hub = Hub(nothing, nothing, nothing)
     broken, sound = Broken(monotonic=time.monotonic), Mailbox(monotonic=time.monotonic)
     hub._clients = {broken: None, sound: None}
     hub.on_event({"seq": 1, "run": None})

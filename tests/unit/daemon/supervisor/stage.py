@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from typing import TYPE_CHECKING, Any
 
 from daemon.checkpoint.catalogue import Catalogue
@@ -12,9 +11,9 @@ from daemon.config.loading import resolve_config
 from daemon.store.store import Store
 from daemon.supervisor.children.life import LifeSettings
 from daemon.supervisor.children.restart import RestartPolicy
-from daemon.supervisor.ledger import Ledger
 from daemon.supervisor.requests import StartRequest
 from daemon.supervisor.supervisor import Supervisor
+from daemon.supervisor.tidying import Tidier
 from tests.unit.daemon.supervisor.scripted_trainer import ENTRY, write_script
 
 if TYPE_CHECKING:
@@ -81,12 +80,24 @@ async def staged(
 ) -> AsyncIterator[tuple[Supervisor, Heard]]:
     write_script(home.root, **(script or {}))
     store = Store.open(home.database)
-    ledger = Ledger(store, Catalogue(home.checkpoints), monotonic=time.monotonic)
-    supervisor = Supervisor(home, ledger, life=life or quick_life(), clock=clock)
+    supervisor = Supervisor(home, store, Catalogue(home.checkpoints), life=life or quick_life(), clock=clock)
     heard = Heard()
-    supervisor.add_audience(heard, "test")
+    supervisor.publisher.audiences.add(heard, "test")
     try:
         yield supervisor, heard
     finally:
-        await supervisor.close(grace_seconds=5.0)
+        await supervisor.ending.close(grace_seconds=5.0)
         store.close()
+
+
+def tidier_at(supervisor: Supervisor, clock: Callable[[], float]) -> Tidier:
+    """The tidier of a supervisor, at another time."""
+    return Tidier(
+        supervisor.home,
+        supervisor.store,
+        runs=supervisor.runs,
+        rows=supervisor.rows,
+        checkpoints=supervisor.checkpoints,
+        publisher=supervisor.publisher,
+        clock=clock,
+    )

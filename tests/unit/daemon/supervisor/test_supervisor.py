@@ -27,11 +27,11 @@ def anyio_backend() -> str:
 
 async def test_a_run_learns_and_stops_with_a_last_checkpoint(home: Home) -> None:
     async with staged(home) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: run.step >= 12)
-        operation = await supervisor.act(run.id, Stop())
+        operation = await supervisor.steering.act(run.id, Stop())
         assert run.state is RunState.STOPPING
-        ended = await supervisor.wait_ended(run.id)
+        ended = await supervisor.ending.wait(run.id)
 
         assert ended.state is RunState.STOPPED
         await heard.until(lambda: operation.state == "done")
@@ -43,63 +43,66 @@ async def test_a_run_learns_and_stops_with_a_last_checkpoint(home: Home) -> None
         states = [event["data"]["after"] for event in heard.events if event["kind"] == "state_changed"]
         assert states == ["starting", "running", "stopping", "stopped"], "each told once"
 
-        supervisor.ledger.store.flush()
-        stored = supervisor.ledger.load(run.id)
+        supervisor.store.flush()
+        stored = supervisor.rows.load(run.id)
         assert stored is not None
         assert stored.view() == ended.view()
-        series = supervisor.ledger.series(run.id, ["bpc"], start=None, end=None, points=1000)
+        series = supervisor.store.series(run.id, ["bpc"])
+        assert series is not None
         assert series["metrics"]["bpc"]["step"][-1] == ended.step
-        assert supervisor.ledger.evaluations(run.id, None, 10)[0][0]["bpc"] == 3.5
+        assert supervisor.store.evaluations(run.id).items[0]["bpc"] == 3.5
         assert [seq["seq"] for seq in heard.events] == sorted(seq["seq"] for seq in heard.events)
 
 
 async def test_the_run_is_named_by_its_moment_and_keeps_its_configuration(home: Home) -> None:
     async with staged(home) as (supervisor, _):
-        run = await supervisor.start(start_request(**{"stream.rows": 8}))
+        run = await supervisor.admission.start(start_request(**{"stream.rows": 8}))
         assert run.id.startswith(f"r-{run.created_at:%Y%m%d-%H%M%S}-")
         assert run.config["stream"]["rows"] == 8
-        assert (await supervisor.current()) is run
+        assert (await supervisor.runs.current()) is run
 
 
 async def test_a_second_run_is_a_conflict_unless_it_queues(home: Home) -> None:
     async with staged(home) as (supervisor, heard):
-        first = await supervisor.start(start_request())
+        first = await supervisor.admission.start(start_request())
         with pytest.raises(ConflictError, match=first.id):
-            await supervisor.start(start_request())
-        second = await supervisor.start(StartRequest(config=start_request().config, queue=True))
-        third = await supervisor.start(StartRequest(config=start_request().config, queue=True))
+            await supervisor.admission.start(start_request())
+        second = await supervisor.admission.start(StartRequest(config=start_request().config, queue=True))
+        third = await supervisor.admission.start(StartRequest(config=start_request().config, queue=True))
         assert second.state is RunState.QUEUED
-        await supervisor.act(third.id, Stop())
+        await supervisor.steering.act(third.id, Stop())
         assert third.state is RunState.STOPPED
         await heard.until(lambda: first.state is RunState.RUNNING)
-        await supervisor.act(first.id, Stop())
+        await supervisor.steering.act(first.id, Stop())
         await heard.until(lambda: second.state is RunState.RUNNING)
         assert first.state is RunState.STOPPED
 
 
 async def test_pause_and_continue_and_what_does_not_fit(home: Home) -> None:
     async with staged(home) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: run.state is RunState.RUNNING)
         with pytest.raises(ConflictError, match="not paused"):
-            await supervisor.act(run.id, Continue())
-        await supervisor.act(run.id, Pause())
+            await supervisor.steering.act(run.id, Continue())
+        await supervisor.steering.act(run.id, Pause())
         await heard.until(lambda: run.state is RunState.PAUSED)
         with pytest.raises(ConflictError, match="already"):
-            await supervisor.act(run.id, Pause())
-        await supervisor.act(run.id, Continue())
+            await supervisor.steering.act(run.id, Pause())
+        await supervisor.steering.act(run.id, Continue())
         await heard.until(lambda: run.state is RunState.RUNNING)
         with pytest.raises(ConflictError, match="not available for this brain"):
-            await supervisor.act(run.id, Grow())
+            await supervisor.steering.act(run.id, Grow())
         with pytest.raises(NotFoundError, match="r-none"):
-            await supervisor.act("r-none", Pause())
+            await supervisor.steering.act("r-none", Pause())
 
 
 async def test_feeding_and_asking(home: Home) -> None:
     async with staged(home) as (supervisor, heard):
-        run = await supervisor.start(start_request())
-        fed = await supervisor.feed(run.id, "hello")
-        said = await supervisor.ask(run.id, Generate(prompt="To be", max_bytes=4, temperature=0.5, top_p=1.0))
+        run = await supervisor.admission.start(start_request())
+        fed = await supervisor.steering.feed(run.id, "hello")
+        said = await supervisor.steering.ask(
+            run.id, Generate(prompt="To be", max_bytes=4, temperature=0.5, top_p=1.0)
+        )
         assert said["text"] == "To be!"
         assert said["step"] >= 0
         await heard.until(lambda: fed.state == "done")
@@ -118,48 +121,48 @@ async def test_a_dead_trainer_is_followed_by_another_from_the_last_checkpoint(
     home: Home, script: dict[str, object], words: str
 ) -> None:
     async with staged(home, script=script) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: "trainer_lost" in heard.kinds())
         await heard.until(lambda: run.session == 2 and run.state is RunState.RUNNING and run.step >= 7)
         lost = next(event for event in heard.events if event["kind"] == "trainer_lost")
         assert words in lost["message"]
-        supervisor.ledger.store.flush()
-        sessions = supervisor.ledger.store.sessions(run.id)
+        supervisor.store.flush()
+        sessions = supervisor.store.sessions(run.id)
         assert [one["number"] for one in sessions] == [1, 2]
         assert sessions[0]["end_state"] == "lost"
 
 
 async def test_a_killed_trainer_fails_its_commands_in_one_line(home: Home) -> None:
     async with staged(home, script={"deaf": True, "sessions": 1}) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: run.state is RunState.RUNNING)
-        operation = await supervisor.act(run.id, SaveCheckpoint())
-        pid = supervisor.newsroom.lives[run.id].pid
+        operation = await supervisor.steering.act(run.id, SaveCheckpoint())
+        pid = supervisor.runs.lives[run.id].pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         await heard.until(lambda: operation.state == "failed")
         assert operation.error == "the trainer was lost (killed by SIGKILL, perhaps out of memory)"
-        supervisor.kill()
+        supervisor.ending.kill()
 
 
 async def test_too_many_deaths_end_in_crashed_with_the_reason(home: Home) -> None:
     life = quick_life(restart=lambda: RestartPolicy(first_seconds=0.01, longest_seconds=0.01, max_restarts=2))
     async with staged(home, life=life, script={"crash_at_step": 3}) as (supervisor, heard):
-        run = await supervisor.start(start_request())
-        ended = await supervisor.wait_ended(run.id)
+        run = await supervisor.admission.start(start_request())
+        ended = await supervisor.ending.wait(run.id)
         assert ended.state is RunState.CRASHED
         assert ended.session == 3
         assert "the script says so" in str(ended.reason)
         lost = [event for event in heard.events if event["kind"] == "trainer_lost"]
         assert [event["data"]["restart_seconds"] is None for event in lost] == [False, False, True]
         with pytest.raises(ConflictError, match="crashed"):
-            await supervisor.act(run.id, Pause())
+            await supervisor.steering.act(run.id, Pause())
 
 
 async def test_a_mistake_of_the_users_is_not_tried_again(home: Home) -> None:
     async with staged(home, script={"refuse": "there is nothing to read"}) as (supervisor, heard):
-        run = await supervisor.start(start_request())
-        ended = await supervisor.wait_ended(run.id)
+        run = await supervisor.admission.start(start_request())
+        ended = await supervisor.ending.wait(run.id)
         assert (ended.state, ended.reason, ended.session) == (RunState.CRASHED, "there is nothing to read", 1)
         assert "trainer_lost" not in heard.kinds()
 
@@ -167,7 +170,7 @@ async def test_a_mistake_of_the_users_is_not_tried_again(home: Home) -> None:
 async def test_a_silent_trainer_is_killed(home: Home) -> None:
     life = quick_life(silence_seconds=1.0)
     async with staged(home, life=life, script={"hang_at_step": 3, "sessions": 1}) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: "trainer_lost" in heard.kinds())
         assert "silent for" in heard.events[heard.kinds().index("trainer_lost")]["message"]
         await heard.until(lambda: run.session == 2 and run.step >= 3)
@@ -175,65 +178,67 @@ async def test_a_silent_trainer_is_killed(home: Home) -> None:
 
 async def test_a_run_that_reaches_its_limit_is_finished(home: Home) -> None:
     async with staged(home, script={"finish_at_step": 5}) as (supervisor, _):
-        run = await supervisor.start(start_request())
-        ended = await supervisor.wait_ended(run.id)
+        run = await supervisor.admission.start(start_request())
+        ended = await supervisor.ending.wait(run.id)
         assert (ended.state, ended.step) == (RunState.FINISHED, 5)
 
 
 async def test_the_newest_checkpoint_continues_the_run_and_an_older_one_forks(home: Home) -> None:
     async with staged(home, script={"finish_at_step": 5}) as (supervisor, _):
-        run = await supervisor.start(start_request())
-        await supervisor.wait_ended(run.id)
-        newest, oldest = supervisor.ledger.catalogue.list(run.id)
+        run = await supervisor.admission.start(start_request())
+        await supervisor.ending.wait(run.id)
+        newest, oldest = supervisor.checkpoints.catalogue.list(run.id)
         (home.root / "script.json").write_text('{"finish_at_step": 9}')
 
-        again = await supervisor.resume(ResumeRequest(checkpoint="latest", steps=100))
+        again = await supervisor.admission.resume(ResumeRequest(checkpoint="latest", steps=100))
         assert again.id == run.id
         assert again.config["limits"]["steps"] == 100
-        ended = await supervisor.wait_ended(run.id)
+        ended = await supervisor.ending.wait(run.id)
         assert (ended.session, ended.step, ended.state) == (2, 9, RunState.FINISHED)
         assert newest.name != oldest.name
 
-        fork = await supervisor.resume(ResumeRequest(checkpoint=oldest.name, overrides={"stream.rows": 4}))
+        fork = await supervisor.admission.resume(
+            ResumeRequest(checkpoint=oldest.name, overrides={"stream.rows": 4})
+        )
         assert fork.id != run.id
         assert fork.parent == {"run": run.id, "step": 0}
         assert fork.config["stream"]["rows"] == 4
-        await supervisor.wait_ended(fork.id)
-        supervisor.ledger.store.flush()
-        views, _ = supervisor.ledger.run_views(None, 10)
+        await supervisor.ending.wait(fork.id)
+        supervisor.store.flush()
+        views, _ = supervisor.rows.views(None, 10)
         assert [view["id"] for view in views] == [fork.id, run.id]
 
 
 async def test_a_checkpoint_that_is_not_there(home: Home) -> None:
     async with staged(home) as (supervisor, _):
         with pytest.raises(NotFoundError):
-            await supervisor.resume(ResumeRequest(checkpoint="../../etc", by_id_only=True))
+            await supervisor.admission.resume(ResumeRequest(checkpoint="../../etc", by_id_only=True))
         with pytest.raises(UsageError):
-            await supervisor.start(start_request(**{"stream.data": [str(home.root / "nothing")]}))
+            await supervisor.admission.start(start_request(**{"stream.data": [str(home.root / "nothing")]}))
 
 
 async def test_a_damaged_manifest_is_a_clear_error(home: Home) -> None:
     async with staged(home, script={"finish_at_step": 5}) as (supervisor, _):
-        run = await supervisor.start(start_request())
-        await supervisor.wait_ended(run.id)
-        info = supervisor.ledger.catalogue.list(run.id)[0]
+        run = await supervisor.admission.start(start_request())
+        await supervisor.ending.wait(run.id)
+        info = supervisor.checkpoints.catalogue.list(run.id)[0]
         (info.path / "MANIFEST.json").write_text("{}")
         with pytest.raises(TornCheckpointError, match=info.name):
-            await supervisor.resume(ResumeRequest(checkpoint=info.name))
+            await supervisor.admission.resume(ResumeRequest(checkpoint=info.name))
         assert (home.checkpoints / f"damaged-{info.name}").is_dir()
 
 
 async def test_when_all_are_damaged_all_are_set_aside_and_it_is_said_twice_alike(home: Home) -> None:
     async with staged(home, script={"finish_at_step": 5}) as (supervisor, heard):
-        run = await supervisor.start(start_request())
-        await supervisor.wait_ended(run.id)
+        run = await supervisor.admission.start(start_request())
+        await supervisor.ending.wait(run.id)
         names = sorted(path.name for path in home.checkpoints.iterdir())
         for name in names:
             with (home.checkpoints / name / "state.json").open("ab") as state:
                 state.write(b" ")
         for _ in range(2):
             with pytest.raises(NoCheckpointError, match=r"kept as damaged-.*synapsed start"):
-                await supervisor.resume(ResumeRequest(checkpoint="latest"))
+                await supervisor.admission.resume(ResumeRequest(checkpoint="latest"))
         told = [e["data"]["moved_to"] for e in heard.events if e["kind"] == "checkpoint_set_aside"]
         assert sorted(told) == [f"damaged-{name}" for name in names]
         assert sorted(path.name for path in home.checkpoints.iterdir()) == sorted(told)
@@ -241,28 +246,28 @@ async def test_when_all_are_damaged_all_are_set_aside_and_it_is_said_twice_alike
 
 async def test_going_back_behind_a_damaged_checkpoint_is_no_fork(home: Home) -> None:
     async with staged(home, script={"finish_at_step": 5}) as (supervisor, _):
-        run = await supervisor.start(start_request())
-        await supervisor.wait_ended(run.id)
-        newest, older, *_ = supervisor.ledger.catalogue.list(run.id)
+        run = await supervisor.admission.start(start_request())
+        await supervisor.ending.wait(run.id)
+        newest, older, *_ = supervisor.checkpoints.catalogue.list(run.id)
         with (newest.path / "state.json").open("ab") as state:
             state.write(b" ")
-        found = supervisor.ledger.find_checkpoint("latest")
+        found = supervisor.checkpoints.find("latest")
         assert (found.name, found.step, found.newest) == (older.name, older.manifest.step, True)
         assert found.path == newest.path  # where the trainer begins to look, and what it sets aside
         (home.root / "script.json").write_text('{"finish_at_step": 9}')
-        resumed = await supervisor.resume(ResumeRequest(checkpoint="latest"))
+        resumed = await supervisor.admission.resume(ResumeRequest(checkpoint="latest"))
         assert (resumed.id, resumed.session, resumed.parent) == (run.id, 2, None)
-        await supervisor.wait_ended(run.id)
+        await supervisor.ending.wait(run.id)
 
 
 async def test_closing_kills_a_trainer_that_will_not_stop(home: Home) -> None:
     async with staged(home, script={"deaf": True}) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: run.state is RunState.RUNNING)
-        pid = supervisor.newsroom.lives[run.id].pid
+        pid = supervisor.runs.lives[run.id].pid
         assert pid is not None
         async with asyncio.timeout(10):
-            await supervisor.close(grace_seconds=0.1)
+            await supervisor.ending.close(grace_seconds=0.1)
         assert run.state is RunState.STOPPED
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -271,9 +276,9 @@ async def test_closing_kills_a_trainer_that_will_not_stop(home: Home) -> None:
 async def test_stopping_between_two_lives_ends_the_run_at_once(home: Home) -> None:
     life = quick_life(restart=lambda: RestartPolicy(first_seconds=60.0))
     async with staged(home, life=life, script={"crash_at_step": 3}) as (supervisor, heard):
-        run = await supervisor.start(start_request())
+        run = await supervisor.admission.start(start_request())
         await heard.until(lambda: "trainer_lost" in heard.kinds())
         with pytest.raises(ConflictError, match="no trainer at this moment"):
-            await supervisor.feed(run.id, "hello")
-        operation = await supervisor.act(run.id, Stop())
+            await supervisor.steering.feed(run.id, "hello")
+        operation = await supervisor.steering.act(run.id, Stop())
         assert (run.state, operation.state) == (RunState.STOPPED, "done")

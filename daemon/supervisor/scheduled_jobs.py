@@ -1,0 +1,48 @@
+"""Jobs of the diary that a person has run now, each as an operation."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from daemon.errors import ConflictError
+
+if TYPE_CHECKING:
+    from daemon.schedule.diary import Diary
+    from daemon.supervisor.operations import Operation, Operations
+
+TIMEOUT_SECONDS = 6 * 3600.0
+
+
+class ScheduledJobs:
+    """Runs jobs ahead of their time."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self, diary: Diary, job: str) -> Operation:
+        """Run a job now.
+
+        Raises:
+            NotFoundError: there is no such job.
+            ConflictError: it is running already.
+        """
+        if diary.job(job)["running"]:
+            raise ConflictError(f"job {job} is running already; wait for it to end")
+        operation = self._operations.open(None, f"job {job}", timeout_seconds=TIMEOUT_SECONDS)
+        task = asyncio.ensure_future(self._run(diary, job, operation))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return operation
+
+    async def _run(self, diary: Diary, job: str, operation: Operation) -> None:
+        try:
+            outcome = await diary.run_now(job)
+        except ConflictError as error:
+            self._operations.fail(operation, str(error))
+            return
+        if outcome.ok:
+            self._operations.finish(operation, {"outcome": outcome.outcome, "seconds": outcome.seconds})
+        else:
+            self._operations.fail(operation, outcome.outcome)
