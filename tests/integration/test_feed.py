@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from daemon.api import feed
 from daemon.api.feed import REPLAY_LIMIT, FeedTiming
 from daemon.api.server import QuietServer
 from daemon.orders import Pause, Stop
@@ -151,6 +152,22 @@ async def test_a_client_may_follow_one_run(home: Home) -> None:
         await reception.heard.until(lambda: len(reception.heard.deltas) > 5)
         frames = await until(client, of_kind("heartbeat"))
         assert {frame["type"] for frame in frames} == {"heartbeat"}
+
+
+async def test_a_client_of_one_run_is_not_replayed_a_part(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read back is cut off before it is sorted by run: a cut list is no list of what was missed."""
+    monkeypatch.setattr(feed, "REPLAY_LIMIT", 5)
+    async with served(home) as (reception, url):
+        store, epoch = reception.supervisor.store, reception.context.hub.epoch
+        for run in ["r-other"] * 6 + ["r-mine"]:
+            store.add_event({"kind": "noted", "message": run}, run=run)
+        store.flush()
+        async with listening(url, {"epoch": epoch, "seq": 0, "run": "r-mine"}) as client:
+            welcome, snapshot = await until(client, of_kind("snapshot"))
+            assert welcome["resumed"] is False
+            assert [event["run"] for event in snapshot["events"]] == ["r-mine"]
 
 
 async def test_bye_is_said(home: Home) -> None:
