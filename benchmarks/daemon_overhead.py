@@ -1,7 +1,12 @@
-"""Steps a second of the full daemon beside a bare torch loop of the same model and batch.
+"""Steps a second of the full daemon beside a plain PyTorch loop and beside the brain learning alone.
 
-Full means replay, vital signs, held-out loss, store, feed and checkpoints. Both learn in turn: while one runs
-the other stands still, so that what else the machine does falls on both alike.
+Full means replay, vital signs, held-out loss, store, feed and checkpoints. The plain loop
+(`benchmarks/peers/plain_loop.py`) imports nothing of the project: the same architecture written out, the same batch,
+the same loss and updates. The brain alone is `learn` on ready-made batches: the difference to it is what the daemon
+costs, the difference to the plain loop is what the project costs.
+
+All learn in turn: while one runs the others stand still, so that what else the machine does falls on all alike. The
+figure is the median of the ratios of turns that follow on one another.
 """
 
 from __future__ import annotations
@@ -12,8 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.result import Result, judged
 from daemon.cli.client import DaemonClient
@@ -21,6 +28,7 @@ from daemon.home import Home
 from daemon.trainer.process import settle_process
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
 
 AT_LEAST = 0.97
@@ -28,55 +36,135 @@ START_TIMEOUT_SECONDS = 120.0
 WARM_UP_STEPS = 20
 
 
+PLAIN_LOOP = Path(__file__).parent / "peers" / "plain_loop.py"
+
+
+class Rates(NamedTuple):
+    """Steps a second in turns that followed on one another."""
+
+    daemon: float
+    plain: float
+    alone: float
+
+
 def run(*, long: bool) -> list[Result]:
-    """Median over pairs of windows of the ratio of steps a second."""
-    pairs, window_seconds = (12, 30.0) if long else (5, 12.0)
+    """Median over rounds of the ratios of steps a second."""
+    rounds, window_seconds = (12, 30.0) if long else (6, 12.0)
     with tempfile.TemporaryDirectory(prefix="synapsed-overhead-") as folder:
         home = Home.open(Path(folder))
         serving = subprocess.Popen(
             [sys.executable, "-m", "daemon", "serve", "--home", folder, "--port", "0", "--no-open"],
             stdout=subprocess.DEVNULL,
         )
-        bare, child = multiprocessing.get_context("spawn").Pipe()
-        process = multiprocessing.get_context("spawn").Process(target=bare_loop, args=(child,), daemon=True)
-        process.start()
         try:
-            rates = measure(home, bare, pairs, window_seconds)
+            with plain_loop() as plain, lone_brain() as alone:
+                rates = measure(home, plain, alone, rounds, window_seconds)
         finally:
-            bare.close()
             serving.terminate()
             serving.wait(START_TIMEOUT_SECONDS)
-            process.join(START_TIMEOUT_SECONDS)
-    ratios = [ours / theirs for ours, theirs in rates]
+    return judge(rates, long=long)
+
+
+def judge(rates: Sequence[Rates], *, long: bool = False) -> list[Result]:
+    """The median of the paired ratios, beside each peer."""
+    beside_plain = [round_.daemon / round_.plain for round_ in rates]
+    beside_alone = [round_.daemon / round_.alone for round_ in rates]
+    median = Rates(*(statistics.median(of) for of in zip(*rates, strict=True)))
+    note = (
+        f"Median steps a second: daemon {median.daemon:.3f}, plain loop {median.plain:.3f}, brain alone "
+        f"{median.alone:.3f}; ratios to the plain loop {min(beside_plain):.3f}–{max(beside_plain):.3f}."
+    )
     return [
         judged(
             "daemon_overhead",
-            measures="steps a second of the full daemon over a bare torch loop of the same model and batch",
-            ours=statistics.median(ours for ours, _ in rates),
-            peers={"bare torch loop": statistics.median(theirs for _, theirs in rates)},
-            unit="steps/s",
+            measures="steps a second of the full daemon in those of a plain PyTorch loop, median of paired ratios",
+            ours=statistics.median(beside_plain),
+            peers={"plain PyTorch loop": 1.0},
+            unit="× plain loop",
             at_least=AT_LEAST,
-            of="ratio",
             long=long,
-            details={"pairs": rates, "ratios": ratios, "median_of_ratios": statistics.median(ratios)},
-        )
+            details={"rates": [round_._asdict() for round_ in rates], "ratios": beside_plain, "note": note},
+        ),
+        judged(
+            "daemon_overhead.alone",
+            measures="steps a second of the full daemon in those of its brain learning alone, median of paired ratios",
+            ours=statistics.median(beside_alone),
+            peers={"brain alone": 1.0},
+            unit="× brain alone",
+            at_least=AT_LEAST,
+            long=long,
+            details={"ratios": beside_alone},
+        ),
     ]
 
 
-def measure(home: Home, bare: Connection, pairs: int, window_seconds: float) -> list[tuple[float, float]]:
-    """Steps a second (daemon, bare) of each pair of windows."""
+Turn = Callable[[int], float]
+"""Learn so many steps; steps a second."""
+
+
+def measure(home: Home, plain: Turn, alone: Turn, rounds: int, window_seconds: float) -> list[Rates]:
+    """Steps a second of each round of turns; the peers change places from round to round."""
     with wait_for_daemon(home) as client:
         run_id = client.post("/runs", {"preset": "default"})["id"]
         wait_for_step(client, run_id, WARM_UP_STEPS)
         client.finished(client.act(run_id, "pause"))
-        bare.send(WARM_UP_STEPS)
-        bare.recv()
+        plain(WARM_UP_STEPS)
+        alone(WARM_UP_STEPS)
         rates = []
-        for _ in range(pairs):
+        for number in range(rounds):
             ours = daemon_rate(client, run_id, window_seconds)
-            bare.send(max(1, round(ours * window_seconds)))
-            rates.append((ours, bare.recv()))
+            steps = max(1, round(ours * window_seconds))
+            found = {}
+            for name, turn in (("plain", plain), ("alone", alone))[:: 1 if number % 2 == 0 else -1]:
+                found[name] = turn(steps)
+            rates.append(Rates(daemon=ours, **found))
         return rates
+
+
+@contextmanager
+def plain_loop() -> Iterator[Turn]:
+    """The plain loop in a process of its own that cannot import the project."""
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(PLAIN_LOOP)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    into, out = process.stdin, process.stdout
+
+    def turn(steps: int) -> float:
+        into.write(f"{steps}\n")
+        into.flush()
+        answer = out.readline()
+        if not answer:
+            raise RuntimeError("the plain loop ended; its error stands above")
+        return float(answer)
+
+    try:
+        yield turn
+    finally:
+        into.close()
+        process.wait(START_TIMEOUT_SECONDS)
+        out.close()
+
+
+@contextmanager
+def lone_brain() -> Iterator[Turn]:
+    """The brain alone, in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=learn_alone, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+
+    def turn(steps: int) -> float:
+        ours.send(steps)
+        return float(ours.recv())
+
+    try:
+        yield turn
+    finally:
+        ours.close()
+        process.join(START_TIMEOUT_SECONDS)
 
 
 def daemon_rate(client: DaemonClient, run_id: str, seconds: float) -> float:
@@ -91,8 +179,8 @@ def daemon_rate(client: DaemonClient, run_id: str, seconds: float) -> float:
     return float((len(times) - 1) / (times[-1] - times[0]))
 
 
-def bare_loop(pipe: Connection) -> None:
-    """The peer: `learn` on ready-made batches and nothing else; answers steps with steps a second."""
+def learn_alone(pipe: Connection) -> None:
+    """`learn` on ready-made batches and nothing else; answers steps with steps a second."""
     settle_process()  # as polite as the trainer
 
     import torch  # noqa: PLC0415 - only this child needs it, after it has settled
