@@ -23,9 +23,9 @@ from torch import Tensor
 from benchmarks.result import Result, judged
 from brain.build import build_brain
 from brain.models.synapse.model import Synapse
+from brain.plasticity.activations import EVIDENCE_PREFIX
 from brain.plasticity.config import BrainPlasticityConfig
 from brain.plasticity.health import dormant_share, effective_rank, weight_norm
-from brain.plasticity.listening import EVIDENCE_PREFIX
 from brain.ports import Batch
 from daemon.config.loading import resolve_config
 

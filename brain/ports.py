@@ -57,7 +57,7 @@ class StepReport:
         metrics: further numbers of this brain, by name.
         evidence: named tensors for vital signs, detached: `confidence` (N,) top probability, `correct` (N,) bool,
             `state` / `next_state` / `predicted_state` (N, D) for self-prediction; now and then `units|<site>`
-            (N, H), what the hidden units of a growth site said.
+            (N, H), activations of the hidden units of a growth site.
     """
 
     loss: float
@@ -171,7 +171,7 @@ class Observable(Protocol):
 
 @runtime_checkable
 class Growable(Protocol):
-    """A brain that can grow without a change of what it says."""
+    """A brain that can grow without a change of its output."""
 
     def sites(self) -> Mapping[str, Site]:
         """Where units can be born, from input to output."""
@@ -208,7 +208,7 @@ class Severable(Protocol):
 
 @runtime_checkable
 class Sleeper(Protocol):
-    """A brain with slow weights, which teach it in sleep and may speak in place of the fast ones."""
+    """A brain with averaged weights, which teach it in sleep and may be used in place of the fast ones."""
 
     @property
     def has_slow_weights(self) -> bool:
@@ -242,7 +242,7 @@ class RowReader(Protocol):
 
 @runtime_checkable
 class Steerable(Protocol):
-    """A brain that can be made to hear one own byte or another and go on from there; `agency_self` needs it."""
+    """A brain that can be given one byte or another as its own and go on from there; `agency_self` needs it."""
 
     def reader(self, rows: int) -> RowReader:
         """A reader of R rows, all in the reset state."""
@@ -330,7 +330,7 @@ class LearnReport:
 
     Attributes:
         loss: mean over the live examples: nats, or half the squared error.
-        outputs: (B, O) what the fast weights said.
+        outputs: (B, O), of the fast weights.
         num_updates: updates made.
         num_renewed: hidden units born again.
     """

@@ -12,7 +12,7 @@ NO_BYTE = 256  # stands where no byte was read yet
 
 
 class Bigram(nn.Module):
-    """Feature (…, size) of the last two bytes read, from a table of `width`; nought where one is missing."""
+    """Feature (…, size) of the last two bytes read, from a table of `width`; zero where one is missing."""
 
     def __init__(self, width: int, size: int) -> None:
         super().__init__()

@@ -1,16 +1,16 @@
-"""Experts beside an MLP: small MLPs of which each decides, byte by byte, how loudly it speaks.
+"""Experts beside an MLP: small MLPs, each with a gate that scales its output byte by byte.
 
 A network that is too small for part of what it reads need not be made larger for all of it. An expert is a
 further MLP beside the one that is there, with a gate of its own: one number between 0 and 1 that follows from
-what is heard at that position alone, so that nothing to come can leak into it. One may learn to speak in
-numbers, another in quoted text, while the MLP that was there first goes on speaking always.
+the input at that position alone, so that nothing to come can leak into it. One may open on numbers, another on
+quoted text, while the first MLP is always open.
 
     y = mlp(x) + Σ_e g_e(x) · expert_e(x),   g_e(x) = σ(w_e · x)
 
 The gates are sigmoids and not one softmax over all experts. A softmax shares out a whole, so that an expert just
-born would take from its elders, and what the brain says would change; a sigmoid asks nobody. And every expert is
-computed at every position (a dense mixture): choosing the best few saves work where there are hundreds, but with a
-handful on a CPU gathering their rows costs more than it spares, and a gate that is never opened gets no gradient.
+born would take from its elders, and the output would change. And every expert is computed at every position (a
+dense mixture): choosing the best few saves work where there are hundreds, but with a handful on a CPU gathering
+their rows costs more than it spares, and a gate that is never opened gets no gradient.
 
 Source: Jacobs et al. 1991, "Adaptive mixtures of local experts"; Shazeer et al. 2017, "Outrageously large neural
 networks: the sparsely-gated mixture-of-experts layer".
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Expert(MLP):
     """y = σ(w · x) W_out max(W_in x, 0)²; its hidden units are a growth site as those of any MLP.
 
-    Shapes: x (…, size), y (…, size). It begins at nought because its out-projection does, while its gate is drawn
+    Shapes: x (…, size), y (…, size). It begins at zero because its out-projection does, while its gate is drawn
     and stands about half open: so the out-projection has a gradient from the first step, and the gate from the
     second.
     """
@@ -43,11 +43,11 @@ class Expert(MLP):
         self.gate = Linear(size, 1)
 
     def openness(self, x: Tensor) -> Tensor:
-        """How loudly it speaks at each position: (…, 1), between 0 and 1."""
+        """Its gate at each position: (…, 1), between 0 and 1."""
         return torch.sigmoid(self.gate(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        """What it says, as loudly as its gate lets it."""
+        """The output of the MLP, scaled by the gate."""
         return self.openness(x) * super().forward(x)
 
 
@@ -57,8 +57,8 @@ class Experts(nn.ModuleList):
     def __init__(self, experts: Iterable[Expert] = ()) -> None:
         super().__init__(experts)
 
-    def forward(self, x: Tensor, said: Tensor) -> Tensor:
-        """What the MLP `said` about x, and what the experts have to add; both (…, size)."""
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """The output y of the MLP for x, and what the experts add to it; both (…, size)."""
         for expert in self:
-            said = said + expert(x)
-        return said
+            y = y + expert(x)
+        return y

@@ -34,7 +34,7 @@ class Linear(nn.Module):
     """y = x Wᵀ, with W kept in float32 and cast to the precision of x.
 
     Shapes: x (…, in_features), y (…, out_features), weight (out_features, in_features).
-    A `zero` matrix begins at nought: put at the end of a residual branch, the branch begins as the identity.
+    A `zero` matrix begins at zero: put at the end of a residual branch, the branch begins as the identity.
     Of a matrix that has grown, the first `elders` columns are summed by themselves: how a library splits a sum
     depends on its length, so that one sum over all would change the last bits of what the elders give together.
     """
@@ -57,7 +57,7 @@ class Linear(nn.Module):
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:
-        """Draw the weight with variance 1 / in_features, or set it to nought."""
+        """Draw the weight with variance 1 / in_features, or set it to zero."""
         if self.zero:
             self.weight.zero_()
         else:

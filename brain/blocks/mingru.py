@@ -25,7 +25,7 @@ def positive(x: Tensor) -> Tensor:
     >>> positive(torch.tensor([0.0, 2.0])).tolist()
     [0.5, 2.5]
     """
-    # One expression for both branches; its gradient at 0 is ¼, never 0, so a unit born at nought can learn.
+    # One expression for both branches; its gradient at 0 is ¼, never 0, so a unit born with zero weights can learn.
     return torch.sigmoid(x.clamp(max=0.0)) + functional.relu(x)
 
 
@@ -45,7 +45,7 @@ class MinGRU(Mixer):
 
     @classmethod
     def of(cls, size: int, options: MixerOptions) -> Self:
-        """As many hidden units as the stream is wide, unless told otherwise."""
+        """As many hidden units as the stream is wide, unless given otherwise."""
         hidden = size if options.hidden is None else options.hidden
         return cls(size, hidden=hidden, born_hidden=options.born_hidden)
 
@@ -59,7 +59,7 @@ class MinGRU(Mixer):
         self.out = Linear(hidden, size, zero=True, elders=born_hidden)
 
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> State:
-        """Nought everywhere."""
+        """All zeros."""
         wide = torch.promote_types(dtype, torch.float32)
         return {
             "hidden": torch.zeros(rows, self.hidden, device=device, dtype=wide),
@@ -79,7 +79,7 @@ class MinGRU(Mixer):
         return self.out(states.to(x.dtype)), {"hidden": states[:, -1], "tail": tail}
 
     def candidates(self, x: Tensor, gate: Tensor, candidate: Tensor) -> Tensor:
-        """What units that might be born with these rows (K, d) would say to x (B, T, d): (B, T, K)."""
+        """Activations for x (B, T, d) of units that might be born with these rows (K, d): (B, T, K)."""
         u, _ = self.conv(x.to(torch.promote_types(x.dtype, torch.float32)), None)
         z = torch.sigmoid(u @ gate.T)
         return linear_scan(1.0 - z, z * positive(u @ candidate.T), u.new_zeros(len(u), len(gate)))

@@ -23,7 +23,7 @@ mixers: Registry[Any] = Registry("mixer", ("brain.blocks",))
 
 @dataclass(frozen=True, kw_only=True)
 class MixerOptions:
-    """What mixers can be told; each takes what concerns it.
+    """Options of all mixers; each takes what concerns it.
 
     Attributes:
         num_heads: heads of attention.

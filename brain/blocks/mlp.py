@@ -36,7 +36,7 @@ def squared_relu(x: Tensor) -> Tensor:
 class MLP(nn.Module):
     """y = W_out max(W_in x, 0)². `hidden` units are a growth site: rows of `into`, columns of `out`.
 
-    Shapes: x (…, size), y (…, size or out_size). The out-projection begins at nought; `born_hidden` of the units
+    Shapes: x (…, size), y (…, size or out_size). The out-projection begins at zero; `born_hidden` of the units
     were there from the start.
     """
 
@@ -57,5 +57,5 @@ class MLP(nn.Module):
         return y
 
     def candidates(self, x: Tensor, into: Tensor) -> Tensor:
-        """What units that might be born with rows `into` (K, size) would say to x: (…, K)."""
+        """Activations for x of units that might be born with rows `into` (K, size): (…, K)."""
         return squared_relu(x @ into.T)

@@ -98,7 +98,7 @@ class SSD(Mixer):
         self.skip.fill_(1.0)
 
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> State:
-        """Nought everywhere."""
+        """All zeros."""
         wide = torch.promote_types(dtype, torch.float32)
         shape = (rows, self.num_heads, self.head_size, self.state_size)
         return {

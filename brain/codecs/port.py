@@ -42,7 +42,7 @@ class Symbols:
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """Where speaking goes on from what is undecided.
+    """Where generation goes on from what is undecided.
 
     Attributes:
         symbols: what is now decided and is to be read first; None for nothing.
@@ -82,7 +82,7 @@ class Codec(Protocol):
         """
 
     def opening(self, carry: Carry, *, rows: int, device: torch.device) -> Opening:
-        """How to go on speaking behind `carry`.
+        """How to go on generating behind `carry`.
 
         Raises:
             ValueError: the rows do not stand at the same place of a symbol.

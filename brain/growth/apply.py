@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def apply_growth(brain: Growable, plan: GrowthPlan, *, max_neurons: int) -> Growth:
-    """Let the brain grow as planned; what it says stays as it is.
+    """Grow the brain as planned, without a change of its output.
 
     Args:
         brain: what grows.

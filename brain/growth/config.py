@@ -22,7 +22,7 @@ class GrowthConfig:
         cooldown_steps: after a growth nothing grows by itself for so many steps.
         maturity_steps: a site whose newborns are younger does not grow by itself, nor does a younger brain.
         site_ratio: a site may have so many times the units it was born with.
-        newborns: `pairs` are born in twos that cancel out, `zero` with nought going out of them.
+        newborns: `pairs` are born in twos that cancel out, `zero` with zero outgoing weights.
         newborn_gradient: a pair's outgoing weights are as strong as lets its incoming ones begin with this share
             of the elders' gradient.
         recycle_above: a site with a larger share of dormant units has them renewed before it may grow.

@@ -1,11 +1,11 @@
-"""How a brain grows without a change of what it says: on its tensors, as pure functions.
+"""How a brain grows without a change of its output: on its tensors, as pure functions.
 
 A brain that grows takes its state, is built anew from the grown architecture (the very path of a restart),
 and loads what it had, followed by what was born. Averages, moments and carried state follow by name.
 
 Newborn units take their incoming weights half from an elder, so that they are alive on the same input, and
-half from chance (nought going in would never learn: the derivative of ReLU at 0 is 0). Their outgoing weights
-are either nought, or come in pairs of one and the same unit with opposite signs, whose sum is nought until
+half at random (zero weights going in would never learn: the derivative of ReLU at 0 is 0). Their outgoing weights
+are either zero, or come in pairs of one and the same unit with opposite signs, whose sum is zero until
 learning parts them. Source: Chen et al. 2016 (Net2Net) for the aim; Wu et al. 2020 (Firefly) for pairs.
 """
 
@@ -65,7 +65,7 @@ def widen(
     pair_scale: float,
     seed: int,
 ) -> Growth:
-    """Newborn units for a site; what it says stays as it is, up to the rounding of a wider matrix product.
+    """Newborn units for a site, without a change of its output but the rounding of a wider matrix product.
 
     Args:
         weights: parameters by name.
@@ -82,7 +82,7 @@ def widen(
     pairs = newborns == "pairs"
     if pairs and units % 2:
         raise ValueError(f"pairs come in twos, not {units}")
-    # Where elders say nothing yet, a pair would have nothing to part it, ever.
+    # Where the elders' outgoing weights are all zero, nothing would ever part a pair.
     pairs = pairs and any(bool(weights[name].any()) for name in site.outgoing)
     drawn = units // 2 if pairs else units
     born = {}
@@ -103,7 +103,7 @@ def widen(
 
 @torch.no_grad()
 def recycle(weights: Mapping[str, Tensor], site: Site, chosen: Tensor, *, seed: int) -> dict[str, Tensor]:
-    """Weights in which units (int64) of a site are born again: incoming as newborns', outgoing nought.
+    """Weights in which units (int64) of a site are born again: incoming as newborns', outgoing zero.
 
     With no elder left to take after, all of the incoming weights are drawn.
     """
@@ -129,7 +129,7 @@ def recycle(weights: Mapping[str, Tensor], site: Site, chosen: Tensor, *, seed: 
 def inherit(before: BrainState, built: BrainState, growth: Growth, plan: GrowthPlan) -> BrainState:
     """State of the grown brain: `built` anew from its spec, filled with all of the state `before`.
 
-    Moments and steps of newborns are nought, and so is what they carry; their elders keep every bit. Averages
+    Moments and steps of newborns are zero, and so is what they carry; their elders keep every bit. Averages
     (any tensor `…|<parameter>`) take over the newborns' weights.
     """
     model = growth.follow(before.model)
@@ -162,7 +162,7 @@ def inherit(before: BrainState, built: BrainState, growth: Growth, plan: GrowthP
 
 
 def _forget(learning: dict[str, Tensor], growth: Growth, chosen: Tensor) -> None:
-    """Moments and steps of renewed units are nought."""
+    """Moments and steps of renewed units are zero."""
     for name, tensor in learning.items():
         owner, moment = _owner(name, growth)
         if owner is not None and moment is not None:
@@ -203,7 +203,7 @@ def descended(weight: Tensor, parents: Tensor, generator: torch.Generator) -> Te
 
 
 def _fresh_rows(weight: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Rows as strong as those of `weight`; as those of a newborn matrix where that is nought."""
+    """Rows as strong as those of `weight`; as those of a newborn matrix where that is zero."""
     strength = deviation(weight) or float(weight.shape[1]) ** -0.5
     return _drawn((count, *weight.shape[1:]), strength, generator)
 

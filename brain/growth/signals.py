@@ -42,7 +42,7 @@ class SiteProbe:
     birth_gradient: float = 1.0
 
     def dormant(self) -> list[int]:
-        """Units that hardly ever say anything."""
+        """Units that are hardly ever active."""
         strength = self.activity.abs().mean(dim=0)
         return dormant_units(strength).nonzero().flatten().tolist()
 
@@ -50,7 +50,7 @@ class SiteProbe:
 def probe_sites(
     modules: Mapping[str, nn.Module], loss: Callable[[], Tensor], generator: torch.Generator
 ) -> dict[str, SiteProbe]:
-    """Watch the sites while `loss` is computed, then ask how it depends on what each says; nothing changes.
+    """Watch the sites while `loss` is computed, then ask how it depends on the output of each; nothing changes.
 
     A site is an `MLP` or a `MinGRU` of brain.blocks: it takes its input first, ends in the matrix `out`, and
     knows its `candidates`.
@@ -91,7 +91,7 @@ def probe_sites(
 def _read_site(
     module: nn.Module, x: Tensor, activity: Tensor, gradient: Tensor, generator: torch.Generator
 ) -> SiteProbe:
-    """A probe of one site, and in it what units would say and learn that might be born."""
+    """A probe of one site, with the activations and gradients of units that might be born."""
     feeds = [module.get_parameter(f"{part}.weight").detach() for part in module.feeds]  # type: ignore[union-attr]
     out = module.get_submodule("out").get_parameter("weight").detach()
     parents = torch.randint(0, out.shape[1], (NUM_CANDIDATES,), generator=generator)
@@ -111,16 +111,16 @@ def _read_site(
 def _incoming_gradient(
     module: nn.Module, x: Tensor, gradient: Tensor, rows: Sequence[Tensor], outward: Tensor
 ) -> tuple[Tensor, float]:
-    """What units with incoming `rows` say to x (…, K), and the mean norm of the gradient of a unit's rows.
+    """Activations for x of units with incoming `rows` (…, K), and the mean norm of the gradient of a unit's rows.
 
     `outward` (D, K) are their outgoing weights, `gradient` (…, D) that of the loss at the site's output.
     """
     leaves = [row.detach().requires_grad_() for row in rows]
     with torch.enable_grad():
-        said: Tensor = module.candidates(x, *leaves)  # type: ignore[operator]
-        felt = (gradient * (said.to(outward.dtype) @ outward.T)).sum()
+        activations: Tensor = module.candidates(x, *leaves)  # type: ignore[operator]
+        felt = (gradient * (activations.to(outward.dtype) @ outward.T)).sum()
     incoming = torch.cat([widened(part) for part in torch.autograd.grad(felt, leaves)], dim=1)
-    return said.detach(), float(incoming.norm(dim=1).mean())
+    return activations.detach(), float(incoming.norm(dim=1).mean())
 
 
 def calibrated_scale(wanted: float, probe: SiteProbe) -> float:

@@ -22,7 +22,7 @@ class Track:
         bpc: newest loss of the whole probe.
         smooth: smoothed loss.
         best: lowest smoothed loss since the source was first learned from; the raw best of a noisy series
-            would drift down by chance.
+            would drift down at random.
         learned: smoothed loss when the source was last learned from; None before.
         peak: highest raw loss since then.
         fresh: it was learned from since the last observation.
@@ -59,7 +59,7 @@ class Track:
 
     @property
     def backward_transfer(self) -> float | None:
-        """Loss when it was last learned from − loss now: above nought, what came later helped it."""
+        """Loss when it was last learned from − loss now: above zero, what came later helped it."""
         return None if self.smooth is None or self.learned is None else self.learned - self.smooth
 
     @property

@@ -1,1 +1,1 @@
-"""The online learner of every language brain: it reads, scores, learns, carries state on, speaks and grows."""
+"""The online learner of every language brain: it reads, scores, learns, carries state on, generates and grows."""

@@ -1,4 +1,4 @@
-"""Every language brain: scores what it reads, learns from it, carries its state on, speaks, can be watched, grows.
+"""Every language brain: scores what it reads, learns from it, carries its state on, generates, can be watched, grows.
 
 Shapes: B rows of a batch, T bytes of a row, S symbols of a row, N scored units, d width of the reported state.
 """
@@ -232,7 +232,7 @@ class OnlineBrain(Generic[Spec]):
         return activity
 
     def sever(self) -> None:
-        """Cut every wire between modules: each reads the input alone, and all still speak to the head."""
+        """Cut every wire between modules: each reads the input alone, and all still add to the logits."""
         self.network.severed = True
 
     def reader(self, rows: int) -> Reader:
@@ -262,7 +262,7 @@ class OnlineBrain(Generic[Spec]):
         return type(self)(spec, optimizer=self._config, lanes=self._num_lanes, device=self.device, seed=seed)
 
     def become(self, other: OnlineBrain[Spec]) -> None:
-        """Go on as the other, which is let go: it has this brain's lanes and settings."""
+        """Take over the parts of the other, which has this brain's lanes and settings."""
         self.spec, self.learner, self.module_names = other.spec, other.learner, other.module_names
         self.counters, self._shown, self._base = other.counters, other._shown, None
 

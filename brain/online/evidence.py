@@ -1,4 +1,4 @@
-"""What a step leaves behind for the self-prediction error: bounded, detached, and chosen without chance."""
+"""What a step leaves behind for the self-prediction error: bounded, detached, and chosen without randomness."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Lanes:
         source = lane.clamp(min=0)
         fresh = reset | (lane < 0)
         position = self.state[READER]["position"].index_select(0, source).masked_fill(fresh, 0)
-        # Position 0 alone says "fresh": mixers then look at nothing they are handed.
+        # Position 0 alone means "fresh": mixers then look at nothing they are handed.
         fresh_only = not bool(position.any())
         span = Span(
             position=position,

@@ -1,4 +1,4 @@
-"""Reading from a reset state, and speaking one unit after another, in memory that does not grow."""
+"""Reading from a reset state, and generating one unit after another, in memory that does not grow."""
 
 from __future__ import annotations
 
@@ -161,8 +161,8 @@ def score_rows(reader: Reader, rows: Tensor, mask: Tensor) -> Tensor:
     share = None if bool((mask == read).all()) else counted_share(symbols, mask)
     for first in range(0, symbols.ids.shape[1], SPAN_SYMBOLS):
         part = _part(symbols, first)
-        chances = reader.read_symbols(part).log_softmax(dim=-1)
-        chosen = chances.gather(-1, part.ids.long().unsqueeze(-1)).squeeze(-1).masked_fill(~part.valid, 0.0)
+        log_probs = reader.read_symbols(part).log_softmax(dim=-1)
+        chosen = log_probs.gather(-1, part.ids.long().unsqueeze(-1)).squeeze(-1).masked_fill(~part.valid, 0.0)
         if share is not None:
             chosen = chosen * share[:, first : first + SPAN_SYMBOLS]
         total -= chosen.flatten(1).to(sums).sum(dim=1, dtype=torch.float64)
@@ -229,7 +229,7 @@ def draw(logits: Tensor, *, temperature: float, top_p: float, generator: torch.G
     logits = widened(logits.detach().to(generator.device))
     if temperature < COLDEST:
         return int(logits.argmax())
-    chance, order = (logits / temperature).softmax(dim=-1).sort(descending=True, stable=True)
+    probability, order = (logits / temperature).softmax(dim=-1).sort(descending=True, stable=True)
     # The first unit is always kept; each next one while those before it have not reached top_p.
-    chance = chance.masked_fill(chance.cumsum(dim=-1) - chance >= top_p, 0.0)
-    return int(order[torch.multinomial(chance, 1, generator=generator)])
+    probability = probability.masked_fill(probability.cumsum(dim=-1) - probability >= top_p, 0.0)
+    return int(order[torch.multinomial(probability, 1, generator=generator)])

@@ -13,7 +13,7 @@ import torch
 
 from brain.blocks.loss import symbol_nats
 from brain.online.evidence import gather_states
-from brain.plasticity.listening import EVIDENCE_PREFIX, evenly, listening
+from brain.plasticity.activations import EVIDENCE_PREFIX, evenly, recorded_activations
 from brain.ports import Batch, StepReport
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def take_step(
     taken = learner.lanes.take(lane, reset, symbols)
     looks = show_units or learner.plasticity.looks_at(counters["step"])
     observing: AbstractContextManager[dict[str, Tensor]] = (
-        listening(learner.layers) if looks else nullcontext({})
+        recorded_activations(learner.layers) if looks else nullcontext({})
     )
     with observing as activations:
         done = network(symbols, taken.span, taken.state)

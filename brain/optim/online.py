@@ -117,7 +117,7 @@ class OnlineOptimizer:
 
     @torch.no_grad()
     def renew(self, name: str, units: Tensor) -> None:
-        """Let units (int64) of a parameter with `unit_axes` begin anew: moments and steps at nought."""
+        """Let units (int64) of a parameter with `unit_axes` begin anew: zero moments and steps."""
         own = self.units[name]
         for moment in own.state.values():
             moment.index_fill_(own.axis, units, 0.0)

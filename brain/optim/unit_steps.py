@@ -60,7 +60,7 @@ class _Counted:
 class UnitAdamW(_Counted):
     """AdamW with the bias correction, and the warm-up, of each unit's own age.
 
-    A newborn whose moments start at nought under the age of its elders would take a first step of
+    A newborn whose moments start at zero under the age of its elders would take a first step of
     (1 − β₁) / √(1 − β₂), three times the rate for (0.9, 0.999); with an age of its own it is an Adam from its
     first step on, and its elders never notice.
     """

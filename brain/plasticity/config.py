@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class PlasticityConfig:
-    """What keeps a network able to learn for ever; everything at nought is plain backpropagation.
+    """What keeps a network able to learn for ever; everything at 0 is plain backpropagation.
 
     Attributes:
         replacement_rate: share of the mature units of a layer renewed each step; 1e-4, and 1e-5 for layers of
@@ -18,7 +18,7 @@ class PlasticityConfig:
         utility: `contribution` is |h| Σ|w_out|; `adaptable` takes |h − mean h| and divides by Σ|w_in|, so
             that a unit that only shifts a bias, or moves slowly, counts for less.
         l2_init: pull of every weight towards the one it began with, per unit of learning rate.
-        shrink: share by which weights shrink towards nought each time shrink-and-perturb runs.
+        shrink: share by which weights shrink towards zero each time shrink-and-perturb runs.
         perturb: spread of the noise then added, as a share of the spread with which weights begin.
         perturb_every_steps: how often shrink-and-perturb runs.
         every_steps: units are looked at, renewed and drawn back once in so many steps, by as much as in so
@@ -64,7 +64,7 @@ class BrainPlasticityConfig(PlasticityConfig):
             that a unit that only shifts a bias, or moves slowly, counts for less.
         l2_init: pull of every matrix and embedding towards the one it began with, per unit of learning rate;
             0: none.
-        shrink: share by which matrices shrink towards nought each time shrink-and-perturb runs; 0: none.
+        shrink: share by which matrices shrink towards zero each time shrink-and-perturb runs; 0: none.
         perturb: spread of the noise then added, as a share of the spread with which a matrix began; 0: none.
         perturb_every_steps: how often shrink-and-perturb runs.
         every_steps: units are looked at, renewed and drawn back once in so many steps, by as much as in so

@@ -35,7 +35,7 @@ class ContinualBackprop:
     """Keeps utility and age of every unit, and renews the least useful mature ones.
 
     A renewed unit gets fresh incoming weights and silent outgoing ones, so the network's output hardly moves;
-    the mean of what it used to say goes into the next bias. Its optimizer moments are forgotten with it,
+    its mean activation goes into the next bias. Its optimizer moments are forgotten with it,
     their bias correction included: left at old age, the first steps of the newborn would be far too long.
 
     All draws come from a generator of its own; `tensors` and `load` carry it through restarts, exactly.
@@ -59,21 +59,21 @@ class ContinualBackprop:
 
     @torch.no_grad()
     def observe(self, activity: Sequence[Tensor]) -> None:
-        """Take in what each site's units said on the batch just learned, (…, B, H) each, in order.
+        """Take in the activations of each site's units on the batch just learned, (…, B, H) each, in order.
 
         One call stands for `every_steps` steps.
         """
         decay = self.config.utility_decay**self.config.every_steps
-        for index, (site, said) in enumerate(zip(self.sites, activity, strict=True)):
-            mean = said.mean(-2)
+        for index, (site, activations) in enumerate(zip(self.sites, activity, strict=True)):
+            mean = activations.mean(-2)
             self._mean[index].lerp_(mean, 1.0 - decay)
             self._age[index].add_(float(self.config.every_steps))
             if self.config.utility == "adaptable":
                 known = 1.0 - self.config.utility_decay ** self._age[index]
-                strength = (said - (self._mean[index] / known).unsqueeze(-2)).abs().mean(-2)
+                strength = (activations - (self._mean[index] / known).unsqueeze(-2)).abs().mean(-2)
                 strength = strength / site.incoming[0].strength().clamp_(min=1e-8)
             else:
-                strength = said.abs().mean(-2)
+                strength = activations.abs().mean(-2)
             for weight in site.outgoing[1:]:
                 strength = strength * weight.strength()
             self._utility[index].lerp_(strength * site.outgoing[0].strength(), 1.0 - decay)
@@ -115,7 +115,7 @@ class ContinualBackprop:
 
     @torch.no_grad()
     def forget(self, site: str, units: Tensor) -> None:
-        """Units (…, H) were renewed: what was known of them is nought."""
+        """Units (…, H) were renewed: nothing is known of them any more."""
         index = [one.name for one in self.sites].index(site)
         for known_of_unit in (self._utility[index], self._mean[index], self._age[index]):
             known_of_unit.masked_fill_(units, 0.0)
@@ -175,8 +175,8 @@ class ContinualBackprop:
         site = self.sites[index]
         if site.next_bias is not None:
             known = 1.0 - self.config.utility_decay ** self._age[index].clamp(min=1.0)
-            said = (self._mean[index] / known).masked_fill(~units, 0.0)
-            site.next_bias.add_((site.outgoing[0].value @ said.unsqueeze(-1)).squeeze(-1))
+            usual = (self._mean[index] / known).masked_fill(~units, 0.0)
+            site.next_bias.add_((site.outgoing[0].value @ usual.unsqueeze(-1)).squeeze(-1))
         for weight in (*site.incoming, *site.outgoing):
             chosen = weight.along_units(units)
             if weight.spread:

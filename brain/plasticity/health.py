@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def dormant_units(strength: Tensor, *, threshold: float = 0.025) -> Tensor:
-    """Which units say next to nothing: a mean |h| of at most `threshold` of the layer's mean.
+    """Which units are next to silent: a mean |h| of at most `threshold` of the layer's mean.
 
     Shapes: strength (…, H) mean |h| of each unit, result bool (…, H). Source: Sokar et al. 2023, "The dormant
     neuron phenomenon", τ = 0.025.

@@ -36,9 +36,9 @@ class LastingPlasticity:
     """Continual backpropagation over growth sites, L2-Init and shrink-and-perturb over all matrices.
 
     A renewed unit begins as one that growth renews: incoming weights half a random elder's and half drawn,
-    outgoing ones nought, so that what the network says changes by the unit's own contribution alone. Its
+    outgoing ones zero, so that the network's output changes by the unit's own contribution alone. Its
     moments and steps are forgotten, slow weights and first weights take over its slices and no others, and
-    what it carried is nought. Frozen sites and matrices are left alone.
+    what it carried is zero. Frozen sites and matrices are left alone.
 
     Args:
         network: its matrices and embeddings are drawn back; row tables and convolutions are not.
@@ -78,16 +78,16 @@ class LastingPlasticity:
         )
 
     def looks_at(self, step: int) -> bool:
-        """Whether `follow` wants to know what the units said in this step (from 0)."""
+        """Whether `follow` needs the activations of this step (from 0)."""
         return step % self.config.every_steps == 0
 
     @torch.no_grad()
-    def follow(self, step: int, said: Mapping[str, Tensor], rate: float) -> int:
+    def follow(self, step: int, activations: Mapping[str, Tensor], rate: float) -> int:
         """The weights were updated in this step; how many units were renewed.
 
         Args:
             step: from 0.
-            said: activity of every site's units, (N, H); needed where `looks_at(step)`.
+            activations: of every site's units, (N, H); needed where `looks_at(step)`.
             rate: AdamW's learning rate of this step; at 0 nothing is renewed, drawn back or perturbed.
         """
         config, renewed = self.config, 0
@@ -99,7 +99,7 @@ class LastingPlasticity:
                     pull = min(1.0, rate * config.l2_init * config.every_steps)
                     pull_to_start(self._matrices[name].detach(), start, pull)
             if self._sites:
-                self._recycling.observe([said[site].float() for site in self._sites])
+                self._recycling.observe([activations[site].float() for site in self._sites])
                 renewed = sum(self._renew(step, renewal) for renewal in self._recycling.choose())
         if (config.shrink or config.perturb) and (step + 1) % config.perturb_every_steps == 0:
             self._shrink_and_perturb(step)

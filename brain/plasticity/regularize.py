@@ -1,4 +1,4 @@
-"""Drawing weights back: towards where they began (L2-Init), or towards nought with some noise."""
+"""Drawing weights back: towards where they began (L2-Init), or towards zero with some noise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pull_to_start(weight: Tensor, start: Tensor, strength: float) -> None:
 
 @torch.no_grad()
 def shrink_and_perturb(weight: Tensor, *, shrink: float, noise: Tensor) -> None:
-    """Shrink towards nought by the share `shrink` and add noise, in place.
+    """Shrink towards zero by the share `shrink` and add noise, in place.
 
     Source: Ash & Adams 2020, "On warm-starting neural network training".
 

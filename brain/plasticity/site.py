@@ -20,9 +20,9 @@ class UnitWeight:
         value: the weight; units lie along `dim`.
         dim: −1 or −2, counted from the end; an incoming matrix (…, H, I) has −2, a bias (…, H) or an outgoing
             matrix (…, O, H) has −1.
-        spread: standard deviation of a newborn slice; 0 begins at nought, as outgoing weights do.
+        spread: standard deviation of a newborn slice; 0 begins at zero, as outgoing weights do.
         moments: tensors of the value's shape that an optimizer keeps (averages, per-weight steps or what
-            corrects their bias); a renewed unit's slices become nought.
+            corrects their bias); a renewed unit's slices become zero.
         anchor: where `value` began, if it is drawn back there; a renewed unit's slice follows.
     """
 
@@ -53,8 +53,8 @@ class UnitSite:
         name: of the site, as growth and vital signs call it.
         incoming: matrices and biases that feed the units; the first is the matrix whose magnitude counts.
         outgoing: matrices that read them.
-        next_bias: bias (…, O) of the first outgoing matrix; it takes over the mean of what a removed unit
-            said.
+        next_bias: bias (…, O) of the first outgoing matrix; it takes over the mean activation of a removed
+            unit.
     """
 
     name: str

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from brain.plasticity.listening import EVIDENCE_PREFIX
+from brain.plasticity.activations import EVIDENCE_PREFIX
 from brain.ports import Growable
 from brain.vitals.live import NotMeasurableError
 from brain.vitals.modules import MAX_DROPPED_SHARE

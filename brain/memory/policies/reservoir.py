@@ -1,4 +1,4 @@
-"""Reservoir: after any number of items, each of them is kept with the same chance."""
+"""Reservoir: after any number of items, each of them is kept with the same probability."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class WeightedBlocks:
 
 
 def capped(weights: Weights, most: float = MOST_TIMES_UNIFORM) -> Weights:
-    """Weights of which none is above `most` times the mean of the result; all equal where all were nought.
+    """Weights of which none is above `most` times the mean of the result; all equal where all were zero.
 
     >>> weights = capped(np.array([1.0] * 99 + [1e6]))
     >>> round(float(weights[-1] / weights.mean()), 9)

@@ -46,12 +46,12 @@ class Block(nn.Module):
     ) -> tuple[Tensor, State]:
         """The stream (B, T, d) behind the block, and what changed in the mixer's state.
 
-        `alone` is what its modules hear in place of the stream once the wires between modules are cut.
+        `alone` is what its modules read in place of the stream once the wires between modules are cut.
         """
         y, update = self.mixer(rms_norm(x if alone is None else alone, span.dtype), span, state)
         x = x + (y if watch is None else watch(f"{self.path}.mixer", y))
-        heard = rms_norm(x if alone is None else alone, span.dtype)
-        y = self.experts(heard, self.mlp(heard))
+        normed = rms_norm(x if alone is None else alone, span.dtype)
+        y = self.experts(normed, self.mlp(normed))
         return x + (y if watch is None else watch(f"{self.path}.mlp", y)), update
 
     def unit_layers(self) -> Iterator[tuple[str, UnitLayer, bool]]:

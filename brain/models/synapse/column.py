@@ -1,11 +1,11 @@
-"""A column: a further, narrower network beside one that is frozen, which it hears but cannot change.
+"""A column: a further, narrower network beside one that is frozen, which it reads from but cannot change.
 
 What learns on a new kind of text overwrites what was learned from the old one, because both move the same
 weights. A progressive network leaves the old weights alone for good: all that is there is frozen, and a new column
-is born beside it. At each depth it hears what every older column says there, through a lateral link of its own,
-so it need not learn again what they know; what it adds to the chances of the next byte is added to what they say.
-Nothing flows back through the links. The price is paid in size, since a frozen column never gets smaller; and as
-no label says which text is old, the young column speaks on old text too, where replay must teach it to be quiet.
+is born beside it. At each depth it reads the streams of all older columns, through a lateral link to each, so it
+need not learn again what they know; its logits are added to theirs. No gradient flows back through the links. The
+price is size, since a frozen column never gets smaller; and as no label tells which text is old, the young column
+adds its logits on old text too, where replay must teach it to keep them small.
 
 Source: Rusu et al. 2016, "Progressive neural networks".
 """
@@ -46,7 +46,7 @@ class ColumnPass:
 class Column(nn.Module):
     """Embedding, as many blocks as the trunk has, lateral links from every older column, and a byte head.
 
-    The head begins at nought, so that nothing changes at birth; the rest is drawn, so that the head has a gradient
+    The head begins at zero, so that nothing changes at birth; the rest is drawn, so that the head has a gradient
     from the first step and the rest from the second.
 
     Args:
@@ -82,9 +82,9 @@ class Column(nn.Module):
         severed: bool,
         watch: Watch | None,
     ) -> ColumnPass:
-        """Hear the byte before each position, `last` (B, T), and the streams of all older columns by depth.
+        """Read the byte before each position, `last` (B, T), and the streams of all older columns by depth.
 
-        Severed, its modules hear the byte alone, and through the links older columns still speak to its head.
+        Severed, its modules read the byte alone; through the links older columns still reach its head.
         """
         x = entry = rms_norm(functional.embedding(last, self.embedding))
         stream: list[Tensor] = []

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from brain.plasticity.listening import evenly, listening
+from brain.plasticity.activations import evenly, recorded_activations
 from brain.vitals.config import DormantShareConfig, EffectiveRankConfig, WeightNormConfig
 from brain.vitals.signs.dormant_share import DormantShareSign
 from brain.vitals.signs.effective_rank import EffectiveRankSign
@@ -127,7 +127,7 @@ def test_a_live_brain_shows_its_units_and_weights() -> None:
 def test_listening_hears_a_pass_and_no_longer() -> None:
     brain = make()
     sites = brain.learner.layers
-    with listening(sites) as heard:
+    with recorded_activations(sites) as heard:
         brain.learn(batch(0))
     assert {site: said.shape[-1] for site, said in heard.items()} == dict(brain.spec.sites)
     before = dict(heard)
