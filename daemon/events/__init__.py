@@ -3,7 +3,9 @@
 A trainer emits them, the supervisor stores and streams them; `record` gives the one wire form of all.
 """
 
+from daemon.events.audiences import AudienceDropped
 from daemon.events.checkpoints import CheckpointFailed, CheckpointPruned, CheckpointSaved, CheckpointSetAside
+from daemon.events.database import DatabaseHealed, DatabaseMissing, DatabaseStalled
 from daemon.events.event import Event, Severity
 from daemon.events.experience import (
     DocumentSkipped,
@@ -13,15 +15,9 @@ from daemon.events.experience import (
     SourceChanged,
     SourceOpened,
 )
-from daemon.events.learning import (
-    BrainGrew,
-    EvaluationFinished,
-    NonFiniteStepSkipped,
-    RolledBack,
-    SleepBegan,
-    SleepEnded,
-    SleepRolledBack,
-)
+from daemon.events.growth import BrainGrew
+from daemon.events.jobs import JobFailed, JobFinished, JobMissed
+from daemon.events.learning import EvaluationFinished, NonFiniteStepSkipped, RolledBack
 from daemon.events.runs import (
     DegradedChanged,
     LimitReached,
@@ -32,15 +28,7 @@ from daemon.events.runs import (
     StateChanged,
     TrainerLost,
 )
-from daemon.events.upkeep import (
-    AudienceDropped,
-    DatabaseHealed,
-    DatabaseMissing,
-    DatabaseStalled,
-    JobFailed,
-    JobFinished,
-    JobMissed,
-)
+from daemon.events.sleep import SleepBegan, SleepEnded, SleepRolledBack
 from daemon.events.vitals import (
     AlarmAcknowledged,
     AlarmCleared,

@@ -1,4 +1,4 @@
-"""What happened to the brain: it was scored, grew, slept, went back."""
+"""Learning: steps skipped or rolled back, held-out text scored."""
 
 from __future__ import annotations
 
@@ -44,73 +44,3 @@ class EvaluationFinished(Event):
     @property
     def message(self) -> str:
         return f"Held-out BPC {self.bpc:.3f} over {self.num_bytes} bytes"
-
-
-@dataclass(frozen=True, kw_only=True)
-class BrainGrew(Event):
-    """Neurons were born, or dormant ones renewed, without a change of what the brain says.
-
-    The units are those of the site; of a part that is born whole, its own, so that there were none before.
-    """
-
-    site: str
-    operator: str  # widen, deepen, expert, column, recycle
-    units_before: int
-    units_after: int
-    num_renewed: int
-    num_neurons: int
-    trigger: str  # name of the rule, or by_hand
-    reason: str
-    evidence: dict[str, float]
-
-    @property
-    def message(self) -> str:
-        if self.operator == "recycle":
-            return f"[Neurogenesis] Renewing {self.num_renewed} dormant units of {self.site}: {self.reason}"
-        parts = {"deepen": "a block behind ", "expert": "an expert beside ", "column": "a column, "}
-        return f"[Neurogenesis] Growing {parts.get(self.operator, '')}{self.site}: {self.reason}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SleepBegan(Event):
-    """The run fell asleep: it replays and is taught by its slow weights."""
-
-    steps: int
-    reason: str
-
-    @property
-    def message(self) -> str:
-        """One line for a person."""
-        return f"[Sleep] Began ({self.reason}): {self.steps} steps of replay"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SleepEnded(Event):
-    """The run woke up; mean probe losses in bits per byte, None without probes."""
-
-    steps: int
-    before: float | None
-    after: float | None
-
-    @property
-    def message(self) -> str:
-        """One line for a person."""
-        if self.before is None or self.after is None:
-            return f"[Sleep] Ended after {self.steps} steps"
-        return f"[Sleep] Ended after {self.steps} steps: probe loss {self.before:.3f} → {self.after:.3f} BPC"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SleepRolledBack(Event):
-    """A sleep did harm and was undone: the weights are those before it."""
-
-    severity: ClassVar[Severity] = "warning"
-    before: float
-    after: float
-    tolerance: float
-
-    @property
-    def message(self) -> str:
-        """One line for a person."""
-        change = 100 * (self.after / self.before - 1)
-        return f"[Sleep] Undone: probe loss changed by {change:+.1f} % (at most {100 * self.tolerance:g} %)"

@@ -11,7 +11,6 @@ import sqlite3
 import threading
 import time
 from contextlib import suppress
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,35 +19,21 @@ from sqlalchemy.exc import SQLAlchemyError
 from daemon.errors import DaemonError
 from daemon.events import DatabaseHealed, DatabaseStalled
 from daemon.store import queries, removal, thinning, upkeep
-from daemon.store.answers import RecentAnswers
+from daemon.store.committer import Committer
 from daemon.store.engine import database_file, parse_url, read_engine, reason_of
-from daemon.store.fresh_rows import FRESH_CHECKPOINT, FRESH_EVENT, FRESH_READING, FRESH_RUN, row_of
 from daemon.store.opening import is_damage, mark_suspect, open_engine, refusal
 from daemon.store.reader import Reader
-from daemon.store.recorder import SqlRecorder
+from daemon.store.recorder import Recorder
 from daemon.store.sequence import EventNumbers
-from daemon.store.tables import (
-    alarms,
-    answers,
-    checkpoints,
-    evaluations,
-    events,
-    forgetting,
-    jobs,
-    operations,
-    readings,
-    runs,
-    sessions,
-)
 from daemon.store.whereabouts import Whereabouts
 from daemon.store.writer import Writer
-from daemon.store.writes import Columns, Insert, Points, Put, Remove, RemoveSome, StartSession
+from daemon.store.writes import RemoveSome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from sqlalchemy import Connection, Engine, Table
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
 
     from daemon.events import Event
@@ -56,31 +41,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REMOVE_SECONDS = 60.0
-Moment = str | float | datetime
 
 
-class Store(Reader):
+class Store(Reader, Recorder):
     """Everything the daemon remembers beside checkpoints. Made by `Store.open`; any thread may use it.
 
     Attributes:
         notices: what a person should know about the opening (a damaged file was moved aside).
-        tell: takes DatabaseStalled and DatabaseHealed, on the writer's thread; by itself it keeps them.
+        report: takes DatabaseStalled and DatabaseHealed, on the writer's thread; by itself it keeps them.
     """
 
     def __init__(self, url: URL, engine: Engine, notices: list[str], clock: Callable[[], float]) -> None:
         self.url = url
         self.notices = notices
-        self._clock = clock
         self._write_engine = engine
-        super().__init__(read_engine(url))
-        self._numbers = EventNumbers(engine, clock=clock)
-        self._recorder = SqlRecorder(engine, clock=clock)
+        Reader.__init__(self, read_engine(url))
+        numbers = EventNumbers(engine, clock=clock)
+        self._committer = Committer(engine, clock=clock)
+        writer = Writer(self._committer, on_trouble=self.note_trouble, on_change=self._on_change)
+        Recorder.__init__(self, writer, numbers, clock)
         self._whereabouts = Whereabouts(self.file)
-        self._writer = Writer(self._recorder, on_trouble=self.note_trouble, on_change=self._on_change)
-        self._writer.on_written = self._look_for_file
-        self.tell: Callable[[Event], object] = self._keep_event
-        self._order = threading.Lock()  # event numbers are queued in their order
-        self._answers = RecentAnswers(done=lambda: self._writer.num_done)
+        writer.on_written = self._look_for_file
+        self.report: Callable[[Event], object] = self._keep_event
         self._closed = False
         self._leaving = threading.Event()
 
@@ -159,7 +141,7 @@ class Store(Reader):
             if written:
                 if self._whereabouts.gone():
                     self._put_back()
-                self._recorder.close()
+                self._committer.close()
                 self._numbers.finish()
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             log.warning("The database was not closed in order: %s", reason_of(error))
@@ -173,113 +155,7 @@ class Store(Reader):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # ── writing ──────────────────────────────────────────────────────────────────────────────────
-
-    def create_run(self, run: str, **values: Any) -> None:
-        """Add a run; values are columns of `runs`: name, preset, brain, config, parent_run and so on."""
-        self._put(runs, {"id": run}, values, {"created_at": self._clock(), **FRESH_RUN})
-
-    def update_run(self, run: str, **values: Any) -> None:
-        """Change columns of a run; changes between two commits are drawn together."""
-        self._put(runs, {"id": run}, values, None)
-
-    def start_session(self, run: str, number: int, *, first_step: int | None = None, **values: Any) -> None:
-        """Begin a new life of a run's trainer; further values: resumed_from, started_at.
-
-        Rows of earlier sessions from `first_step` on are superseded; without it, its first row says.
-        """
-        begun = {"started_at": self._clock(), **({} if first_step is None else {"first_step": first_step})}
-        self._writer.put(StartSession(run=run, number=number, values={**begun, **values}))
-
-    def end_session(self, run: str, number: int, *, end_state: str, reason: str | None = None) -> None:
-        """A life of a run's trainer ended."""
-        from_here = {"ended_at": self._clock(), "end_state": end_state, "reason": reason}
-        self._put(sessions, {"run": run, "number": number}, from_here, None)
-
-    def add_columns(self, run: str, session: int, columns: Mapping[str, Sequence[float | None]]) -> None:
-        """Step-aligned metrics: `step`, `time` (unix seconds), hot metrics; others are kept as points."""
-        if columns.get("step"):
-            self._writer.put(Columns(run=run, session=session, columns=columns))
-
-    def add_points(
-        self, run: str, session: int, points: Sequence[tuple[str, int, float, float | None]]
-    ) -> None:
-        """Sparse values as (metric, step, time in unix seconds, value)."""
-        if points:
-            self._writer.put(Points(run=run, session=session, points=points))
-
-    def add_readings(self, run: str, session: int, found: Iterable[Mapping[str, Any]]) -> None:
-        """Measurements of vital signs: `brain.ports.Reading` as dicts with `step` and, if known, `time`."""
-        fresh = {**FRESH_READING, "time": self._clock()}
-        rows = [row_of(readings, {**fresh, **reading, "run": run, "session": session}) for reading in found]
-        self._insert(readings, rows)
-
-    def add_evaluations(self, run: str, session: int, found: Iterable[Mapping[str, Any]]) -> None:
-        """Held-out losses: source, bpc, coverage, age_steps, step and, when they have one, time."""
-        fresh = {"bpc": None, "coverage": None, "age_steps": None, "time": self._clock()}
-        rows = [row_of(evaluations, {**fresh, **item, "run": run, "session": session}) for item in found]
-        self._insert(evaluations, rows)
-
-    def add_forgetting(self, run: str, session: int, found: Iterable[Mapping[str, Any]]) -> None:
-        """Rows of the forgetting matrix: source, step, bpc, smooth, forgetting and, when known, time."""
-        fresh = {"bpc": None, "smooth": None, "forgetting": None, "time": self._clock()}
-        rows = [row_of(forgetting, {**fresh, **item, "run": run, "session": session}) for item in found]
-        self._insert(forgetting, rows)
-
-    def add_event(
-        self, record: Mapping[str, Any], *, run: str | None = None, session: int | None = None
-    ) -> int:
-        """Keep an event (`Event.record()`), never dropped.
-
-        Returns:
-            Its number, larger than any given before, in this life of the daemon and in earlier ones.
-        """
-        fresh = {**FRESH_EVENT, "run": run, "session": session, "time": self._clock()}
-        with self._order:
-            seq, renewal = self._numbers.take()
-            if renewal is not None:
-                self._writer.put(renewal)
-            self._insert(events, [row_of(events, {**fresh, **record, "seq": seq})])
-        return seq
-
-    def put_checkpoint(self, name: str, **values: Any) -> None:
-        """Add a checkpoint or change columns of one (pinned, verified, best, bpc, path …)."""
-        self._put(checkpoints, {"name": name}, values, {"created_at": self._clock(), **FRESH_CHECKPOINT})
-
-    def mark_deleted(self, name: str, *, at: Moment | None = None) -> None:
-        """A checkpoint's files are gone; its row stays as history."""
-        self._put(checkpoints, {"name": name}, {"deleted_at": self._clock() if at is None else at}, None)
-
-    def put_operation(self, operation: str, **values: Any) -> None:
-        """Add an operation or change it (run, action, state, result, error, finished_at)."""
-        fresh = {"created_at": self._clock(), "state": "pending", "action": ""}
-        self._put(operations, {"id": operation}, values, fresh)
-
-    def put_alarm(self, alarm: str, **values: Any) -> None:
-        """Raise an alarm or change it (cleared_at, acknowledged_at)."""
-        fresh = {"raised_at": self._clock(), "kind": "", "severity": "warning", "message": "", "data": {}}
-        self._put(alarms, {"id": alarm}, values, fresh)
-
-    def clear_alarms(self, run: str, *, kind: str | None = None, at: Moment | None = None) -> None:
-        """Alarms of a run that are up, of one kind or all, hold no more."""
-        still = {"run": run, "cleared_at": None, **({} if kind is None else {"kind": kind})}
-        self._put(alarms, still, {"cleared_at": self._clock() if at is None else at}, None)
-
-    def put_job(self, job: str, **values: Any) -> None:
-        """Keep what a person changed of a job (paused, trigger), or how it went (last_run, last_outcome)."""
-        self._put(jobs, {"job": job}, values, {"paused": False})
-
-    def remember_answer(self, key: str, endpoint: str, *, body_hash: str, status: int, response: Any) -> None:
-        """Keep what a POST with an Idempotency-Key was answered; `recall_answer` knows it from now on."""
-        answer = {"body_hash": body_hash, "status": status, "response": response, "created_at": self._clock()}
-        self._put(answers, {"key": key, "endpoint": endpoint}, answer, {})
-        self._answers.add({"key": key, "endpoint": endpoint, **answer}, put=self._writer.num_put)
-
-    def forget_answers(self, *, older_than_seconds: float) -> None:
-        """Let go of answers given longer ago than that."""
-        below = self._clock() - older_than_seconds
-        self._answers.forget(below)
-        self._writer.put(Remove(table=answers, column="created_at", below=below))
+    # ── both halves ──────────────────────────────────────────────────────────────────────────────
 
     def recall_answer(self, key: str, endpoint: str) -> dict[str, Any] | None:
         """What a POST with this Idempotency-Key was answered: body_hash, status, response; None if new."""
@@ -347,14 +223,6 @@ class Store(Reader):
 
     # ── within ───────────────────────────────────────────────────────────────────────────────────
 
-    def _put(
-        self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any], fresh: Mapping[str, Any] | None
-    ) -> None:
-        for name in values:
-            if name not in table.c:
-                raise TypeError(f"table {table.name} has no column {name}")
-        self._writer.put(Put(table=table, key=key, values=values, fresh=fresh))
-
     def _remove(self, remove: Callable[[Connection], int], what: str) -> int:
         """Delete some rows after some until none is left; how many there were."""
         total = 0
@@ -367,29 +235,25 @@ class Store(Reader):
                 return total
             total += removed[0]
 
-    def _insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        if rows:
-            self._writer.put(Insert(table=table, rows=rows))
-
     def _on_change(self, reason: str | None, lost: Mapping[str, int]) -> None:
         """The database can be written no more, or again; on the writer's thread."""
-        self._say(DatabaseHealed(lost=dict(lost)) if reason is None else DatabaseStalled(reason=reason))
+        self._report(DatabaseHealed(lost=dict(lost)) if reason is None else DatabaseStalled(reason=reason))
 
     def _look_for_file(self) -> None:
         """On the writer's thread, between batches."""
         if (event := self._whereabouts.mended(self._put_back)) is not None:
-            self._say(event)
+            self._report(event)
 
-    def _say(self, event: Event) -> None:
+    def _report(self, event: Event) -> None:
         with suppress(RuntimeError):  # the event loop may be gone before the last of the writer
-            self.tell(event)
+            self.report(event)
 
     def _put_back(self) -> None:
-        self._recorder.write_anew(self._whereabouts)
-        self._recorder.close()
+        self._committer.write_anew(self._whereabouts)
+        self._committer.close()
         for engine in (self._write_engine, self._read_engine):
             engine.dispose()  # what they hold open is the file that is gone
-        self._recorder = self._writer.recorder = SqlRecorder(self._write_engine, clock=self._clock)
+        self._committer = self._writer.committer = Committer(self._write_engine, clock=self._clock)
 
     def _keep_event(self, event: Event) -> None:
         self.add_event(event.record())

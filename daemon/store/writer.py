@@ -40,7 +40,7 @@ LAST_RETRY_SECONDS = 30.0
 TELL_EVERY_SECONDS = 60.0
 
 
-class Recorder(Protocol):
+class Commits(Protocol):
     """Carries out a batch of orders in one transaction, or none of it."""
 
     def apply(self, batch: list[Write]) -> None:
@@ -48,16 +48,16 @@ class Recorder(Protocol):
 
 
 class Writer:
-    """Queue and thread in front of a Recorder.
+    """Queue and thread in front of what commits.
 
     `on_trouble` hears every error that passes; `on_change` hears once why the database cannot be written any
     more, and once that it can (None), with the rows by table that had to go meanwhile; `on_written` is called
-    behind each batch, and may put another `recorder` in its place. All on the writer's thread.
+    behind each batch, and may put another `committer` in its place. All on the writer's thread.
     """
 
     def __init__(
         self,
-        recorder: Recorder,
+        committer: Commits,
         *,
         batch_seconds: float = BATCH_SECONDS,
         max_metric_rows: int = MAX_METRIC_ROWS,
@@ -65,7 +65,7 @@ class Writer:
         on_trouble: Callable[[Exception], None] = lambda _error: None,
         on_change: Callable[[str | None, Mapping[str, int]], None] = lambda _reason, _lost: None,
     ) -> None:
-        self.recorder = recorder
+        self.committer = committer
         self._batch_seconds = batch_seconds
         self._max_metric_rows = max_metric_rows
         self._on_trouble = on_trouble
@@ -160,7 +160,7 @@ class Writer:
         retry_seconds = FIRST_RETRY_SECONDS
         while True:
             try:
-                self.recorder.apply(batch)
+                self.committer.apply(batch)
             except Exception as error:  # noqa: BLE001 - a dead writer would lose all that comes after
                 if not passes(error):
                     return self._isolate(batch, error)

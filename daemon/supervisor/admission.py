@@ -16,9 +16,10 @@ from daemon.supervisor.run_queue import RunQueue
 from daemon.system.escaping import typeable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daemon.config.tree import RunConfig
     from daemon.events import Event
-    from daemon.store.store import Store
     from daemon.supervisor.clock import Clock
     from daemon.supervisor.found_checkpoint import FoundCheckpoint
     from daemon.supervisor.publishing import Publisher
@@ -35,6 +36,9 @@ STOPPING = "the daemon is stopping; start it again first"
 class Admission:
     """Starts and resumes runs, or has them wait.
 
+    Args:
+        settle: waits, so many seconds at most, until what was written down is on disk.
+
     Attributes:
         lock: held while a run is begun, or must not be.
     """
@@ -43,8 +47,8 @@ class Admission:
         self,
         runs: RunRegistry,
         rows: RunRows,
-        store: Store,
         *,
+        settle: Callable[[float], object],
         home: Path,
         checkpoints: RunCheckpoints,
         trainers: Trainers,
@@ -55,7 +59,7 @@ class Admission:
         self.lock = asyncio.Lock()
         self._runs = runs
         self._rows = rows
-        self._store = store
+        self._settle = settle
         self._home = home
         self._checkpoints = checkpoints
         self._trainers = trainers
@@ -214,7 +218,7 @@ class Admission:
 
     async def _launch_recorded(self, run: LiveRun, order: TrainerOrder) -> None:
         """Launch a run once it is on disk: whatever dies from here on, the next daemon knows of it."""
-        await asyncio.to_thread(self._store.flush, SETTLE_SECONDS)  # a stalled disk is not waited for
+        await asyncio.to_thread(self._settle, SETTLE_SECONDS)  # a stalled disk is not waited for
         if self._closed:  # meanwhile
             self._runs.end(run, RunState.STOPPED, "the daemon stopped before it began")
             raise ConflictError(STOPPING)

@@ -165,7 +165,7 @@ class _Life:
                     of._home, store, catalogue, clock=of._clock, life=of._life
                 )
                 loop, publish = asyncio.get_running_loop(), supervisor.publisher.publish
-                store.tell = lambda event: loop.call_soon_threadsafe(publish, None, event)
+                store.report = lambda event: loop.call_soon_threadsafe(publish, None, event)
                 audiences = supervisor.publisher.audiences
                 audiences.add(written, "training log")
                 audiences.add(supervisor.tidier, "keeper of the home's room")

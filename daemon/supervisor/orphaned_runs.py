@@ -14,7 +14,7 @@ from daemon.system.patience import slices
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daemon.store.store import Store
+    from daemon.store.recorder import Recorder
     from daemon.supervisor.live_run import LiveRun
     from daemon.supervisor.registry import RunRegistry
     from daemon.supervisor.run_checkpoints import RunCheckpoints
@@ -36,14 +36,14 @@ class OrphanedRuns:
         runs: RunRegistry,
         rows: RunRows,
         checkpoints: RunCheckpoints,
-        store: Store,
+        recorder: Recorder,
         *,
         home: Path,
     ) -> None:
         self._runs = runs
         self._rows = rows
         self._checkpoints = checkpoints
-        self._store = store
+        self._recorder = recorder
         self._home = home
         self.seen = asyncio.Event()
         self.done = asyncio.Event()
@@ -84,7 +84,7 @@ class OrphanedRuns:
         hint = f"; go on with: synapsed resume {newest.name}" if newest else ""
         if newest and saved_since:
             run.checkpoint, run.checkpoint_step = newest.name, None
-        self._store.end_session(run.id, run.session, end_state="lost", reason="the daemon died")
+        self._recorder.end_session(run.id, run.session, end_state="lost", reason="the daemon died")
         self._runs.end(run, RunState.STOPPED, f"the daemon died{hint}")
 
 

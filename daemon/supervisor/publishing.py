@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from daemon.events import Event
     from daemon.protocol import Report
-    from daemon.store.store import Store
+    from daemon.store.recorder import Recorder
     from daemon.supervisor.clock import Clock
     from daemon.supervisor.live_run import LiveRun
     from daemon.supervisor.operations import Operation
@@ -32,10 +32,10 @@ class Publisher:
         followers: called with each event and its run, once it is stored and before it is published.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, recorder: Recorder, clock: Clock) -> None:
         self.audiences = Dispatcher(lambda event: self.publish(None, event))
         self.followers: list[Follower] = []
-        self._store = store
+        self._recorder = recorder
         self._clock = clock
 
     def publish(self, run: LiveRun | None, event: Event) -> None:
@@ -45,7 +45,7 @@ class Publisher:
     def publish_record(self, run: LiveRun | None, record: Record) -> None:
         """A fact as a trainer reports it (`Event.record()`)."""
         run_id, session = (run.id, run.session) if run is not None else (None, None)
-        seq = self._store.add_event(record, run=run_id, session=session)
+        seq = self._recorder.add_event(record, run=run_id, session=session)
         for follow in self.followers:
             follow(run, record)
         self.audiences.on_event({"seq": seq, "run": run_id, "session": session, **record})
@@ -62,7 +62,7 @@ class Publisher:
         """An operation that began or ended."""
         if operation.action in QUESTIONS:
             return
-        self._store.put_operation(
+        self._recorder.put_operation(
             operation.id,
             run=operation.run,
             action=operation.action,

@@ -12,7 +12,7 @@ from daemon.supervisor.operations import Operation, Operations, wait_for
 
 if TYPE_CHECKING:
     from daemon.orders import Generate, Order, ViewGrowth
-    from daemon.store.store import Store
+    from daemon.store.reader import Reader
     from daemon.supervisor.admission import Admission
     from daemon.supervisor.ending import Ending
     from daemon.supervisor.live_run import LiveRun
@@ -28,13 +28,13 @@ class Steering:
     """Every method that names a run raises NotFoundError when there is none of that id."""
 
     def __init__(
-        self, runs: RunRegistry, operations: Operations, admission: Admission, ending: Ending, store: Store
+        self, runs: RunRegistry, operations: Operations, admission: Admission, ending: Ending, reader: Reader
     ) -> None:
         self._runs = runs
         self._operations = operations
         self._admission = admission
         self._ending = ending
-        self._store = store
+        self._reader = reader
 
     async def act(self, run_id: str, order: Order) -> Operation:
         """Order something from a run; the operation ends when its trainer has answered.
@@ -81,7 +81,7 @@ class Steering:
         if operation is not None:
             await wait_for(operation, wait_seconds)
             return operation.view()
-        stored = await asyncio.to_thread(self._store.operation, operation_id)
+        stored = await asyncio.to_thread(self._reader.operation, operation_id)
         if stored is None:
             raise NotFoundError(f"there is no operation {operation_id}")
         if stored["state"] == "pending":  # in an earlier life of the daemon

@@ -84,7 +84,7 @@ class Supervisor:
         self.admission = Admission(
             self.runs,
             self.rows,
-            store,
+            settle=store.flush,
             home=home.root,
             checkpoints=self.checkpoints,
             trainers=trainers,

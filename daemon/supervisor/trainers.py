@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon.store.store import Store
+    from daemon.store.recorder import Recorder
     from daemon.supervisor.active_alarms import ActiveAlarms
     from daemon.supervisor.clock import Clock
     from daemon.supervisor.live_run import LiveRun
@@ -47,7 +47,7 @@ class Trainers:
         self,
         runs: RunRegistry,
         rows: RunRows,
-        store: Store,
+        recorder: Recorder,
         *,
         checkpoints: RunCheckpoints,
         alarms: ActiveAlarms,
@@ -60,7 +60,7 @@ class Trainers:
         self.on_ended: Callable[[], None] = lambda: None
         self._runs = runs
         self._rows = rows
-        self._store = store
+        self._recorder = recorder
         self._checkpoints = checkpoints
         self._alarms = alarms
         self._operations = operations
@@ -106,7 +106,7 @@ class Trainers:
     def on_death(self, subject: str, reason: str, restart_seconds: float | None) -> None:
         """A trainer died."""
         run, event = self._runs[subject], TrainerLost(reason=reason, restart_seconds=restart_seconds)
-        self._store.end_session(run.id, run.session, end_state="lost", reason=reason)
+        self._recorder.end_session(run.id, run.session, end_state="lost", reason=reason)
         self._publisher.publish(run, event)
         error = f"the trainer was lost ({reason})"
         self._operations.fail_pending(run.id, error, but=pending_stops(self._operations, run.id))
@@ -128,7 +128,7 @@ class Trainers:
             reason = f"{reason}; {lost(run)}"
         self._runs.end(run, state, reason)
         if goodbye is not None:
-            self._store.end_session(run.id, run.session, end_state=str(state), reason=reason or None)
+            self._recorder.end_session(run.id, run.session, end_state=str(state), reason=reason or None)
         result: dict[str, Any] = {"step": run.step, "checkpoint": run.checkpoint}
         if unsaved:
             result |= {"checkpoint_step": run.checkpoint_step, "not_saved": reason}
@@ -146,7 +146,9 @@ class Trainers:
     def _on_ready(self, run: LiveRun, ready: Ready) -> None:
         """It is about to learn; its rows supersede those from its step on."""
         run.apply_ready(ready)
-        self._store.start_session(run.id, run.session, first_step=run.step + 1, resumed_from=run.checkpoint)
+        self._recorder.start_session(
+            run.id, run.session, first_step=run.step + 1, resumed_from=run.checkpoint
+        )
         self._runs.show(run)
         for record in self._alarms.begin_session(run, ready.alarms):
             self._publisher.publish_record(run, record)

@@ -35,7 +35,7 @@ def test_it_is_told_and_put_back(
     file = tmp_path / "synapsed.db"
     told: list[Event] = []
     with Store.open(file) as store:
-        store.tell = told.append
+        store.report = told.append
         store.add_event(event("before"))
         assert store.flush()
         for path in [file, *(tmp_path.glob("synapsed.db-*") if log_too else ())]:

@@ -87,7 +87,7 @@ def test_what_had_to_go_is_counted_and_told(
     store: Store, file: Path, lock: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Event] = []
-    store.tell = told.append
+    store.report = told.append
     monkeypatch.setattr(store._writer._queue, "_max_bytes", 100_000)
     count = 2000
     for number in range(count):
@@ -143,17 +143,17 @@ def test_an_alarm_ends_as_it_was_last(store: Store, lock: sqlite3.Connection, en
 def test_trouble_and_its_end_are_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "FIRST_RETRY_SECONDS", 0.01)
     told: list[Event] = []
-    store.tell = told.append
-    apply = store._recorder.apply
+    store.report = told.append
+    apply = store._committer.apply
 
     def full(_batch: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(store._recorder, "apply", full)
+    monkeypatch.setattr(store._committer, "apply", full)
     monkeypatch.setattr(writer, "passes", lambda _error: True)
     store.update_run("r-1", step=7)
     assert not store.flush(0.2)
-    monkeypatch.setattr(store._recorder, "apply", apply)
+    monkeypatch.setattr(store._committer, "apply", apply)
     assert store.flush()
 
     assert [type(event) for event in told] == [DatabaseStalled, DatabaseHealed]

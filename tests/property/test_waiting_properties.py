@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.store import Store
+from daemon.store.committer import Committer
 from daemon.store.engine import parse_url, write_engine
 from daemon.store.fresh_rows import FRESH_CHECKPOINT, FRESH_RUN
-from daemon.store.recorder import SqlRecorder
 from daemon.store.tables import alarms, answers, checkpoints, events, metadata, operations, runs, sessions
 from daemon.store.waiting import Waiting
 from daemon.store.writes import Columns, Insert, Points, Put, Remove, StartSession, Write
@@ -107,10 +107,10 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def held_by(empty: Path, folder: Path, batches: list[list[Write]]) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of the database after these batches."""
     engine = write_engine(parse_url(Path(shutil.copy(empty, folder))))
-    recorder = SqlRecorder(engine, clock=lambda: 5.0)
+    committer = Committer(engine, clock=lambda: 5.0)
     for batch in batches:
-        recorder.apply(batch)
-    recorder.close()
+        committer.apply(batch)
+    committer.close()
     with engine.connect() as connection:
         found = {
             name: [tuple(row) for row in connection.execute(sa.select(table).order_by(*table.primary_key))]

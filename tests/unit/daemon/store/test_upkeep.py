@@ -87,7 +87,7 @@ def test_a_full_disk_is_waited_out_and_nothing_is_counted_twice(store: Store) ->
     store.start_session("r-1", 1, first_step=0)
     assert store.flush()
     # The writer is idle now: its connection may be told that the disk ends here.
-    connection = store._recorder._connection
+    connection = store._committer._connection
     connection.exec_driver_sql("PRAGMA max_page_count = 1")
     connection.rollback()
     steps = list(range(30_000))
@@ -105,13 +105,13 @@ def test_a_full_disk_is_waited_out_and_nothing_is_counted_twice(store: Store) ->
 
 def raise_limit(store: Store) -> None:
     """Give the disk room before the next try: on the writer's thread, which owns the connection."""
-    recorder = store._recorder
-    apply = recorder.apply
+    committer = store._committer
+    apply = committer.apply
 
     def with_room(batch: list[object]) -> None:
-        recorder._connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
-        recorder._connection.rollback()
-        recorder.apply = apply  # type: ignore[method-assign]
+        committer._connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+        committer._connection.rollback()
+        committer.apply = apply  # type: ignore[method-assign]
         apply(batch)  # type: ignore[arg-type]
 
-    recorder.apply = with_room  # type: ignore[method-assign, assignment]
+    committer.apply = with_room  # type: ignore[method-assign, assignment]

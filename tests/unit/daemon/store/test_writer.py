@@ -22,7 +22,7 @@ FULL = OperationalError("INSERT", {}, Exception("database or disk is full"))
 WRONG = IntegrityError("INSERT", {}, Exception("NOT NULL constraint failed: events.kind"))
 
 
-class FakeRecorder:
+class FakeCommitter:
     """Keeps what it is given; fails while told to."""
 
     def __init__(self) -> None:
@@ -52,60 +52,60 @@ def event(number: int) -> Insert:
 
 
 @pytest.fixture
-def recorder() -> FakeRecorder:
-    return FakeRecorder()
+def committer() -> FakeCommitter:
+    return FakeCommitter()
 
 
 @pytest.fixture
-def writer(recorder: FakeRecorder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
+def writer(committer: FakeCommitter, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
     monkeypatch.setattr(writer_module, "FIRST_RETRY_SECONDS", 0.01)
-    made = Writer(recorder, max_metric_rows=100)
+    made = Writer(committer, max_metric_rows=100)
     yield made
-    recorder.gate.set()
+    committer.gate.set()
     made.close(0.1)
 
 
-def test_what_gathers_is_committed_together(writer: Writer, recorder: FakeRecorder) -> None:
+def test_what_gathers_is_committed_together(writer: Writer, committer: FakeCommitter) -> None:
     orders = [event(number) for number in range(5)]
     for order in orders:
         assert writer.put(order)
     assert writer.flush(10)
 
-    assert recorder.batches == [orders]
+    assert committer.batches == [orders]
 
 
-def test_a_batch_is_committed_without_being_asked(writer: Writer, recorder: FakeRecorder) -> None:
+def test_a_batch_is_committed_without_being_asked(writer: Writer, committer: FakeCommitter) -> None:
     writer.put(event(1))
-    assert recorder.tried.acquire(timeout=10)
+    assert committer.tried.acquire(timeout=10)
 
 
 def test_metric_rows_are_bounded_and_counted_and_events_never_dropped(
-    writer: Writer, recorder: FakeRecorder
+    writer: Writer, committer: FakeCommitter
 ) -> None:
-    recorder.gate.clear()
+    committer.gate.clear()
     assert writer.put(rows(60))
     assert writer.put(rows(40))
     assert not writer.put(rows(7))
     for number in range(1000):
         assert writer.put(event(number))
-    recorder.gate.set()
+    committer.gate.set()
     assert writer.flush(10)
 
     assert writer.dropped == 7
-    assert sum(map(len, recorder.batches)) == 1002
+    assert sum(map(len, committer.batches)) == 1002
     assert writer.put(rows(100))
 
 
 def test_rows_dropped_by_a_slow_database_are_told_now_and_then(
-    writer: Writer, recorder: FakeRecorder, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, committer: FakeCommitter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[dict[str, int]] = []
     writer._on_change = lambda _reason, lost: told.append(dict(lost))
     for _ in range(3):
-        recorder.gate.clear()
+        committer.gate.clear()
         writer.put(rows(100))
         assert not writer.put(rows(5))
-        recorder.gate.set()
+        committer.gate.set()
         assert writer.flush(10)
     assert told == [{"metrics": 5}]
 
@@ -115,56 +115,56 @@ def test_rows_dropped_by_a_slow_database_are_told_now_and_then(
     assert told == [{"metrics": 5}, {"metrics": 10}]
 
 
-def test_a_full_disk_is_waited_out_and_told(writer: Writer, recorder: FakeRecorder) -> None:
+def test_a_full_disk_is_waited_out_and_told(writer: Writer, committer: FakeCommitter) -> None:
     troubles: list[Exception] = []
     writer._on_trouble = troubles.append
-    recorder.trouble = FULL
+    committer.trouble = FULL
     writer.put(event(1))
     for _ in range(3):
-        assert recorder.tried.acquire(timeout=10)
+        assert committer.tried.acquire(timeout=10)
     during = writer.degraded
     assert troubles[0] is FULL
     writer.put(event(2))
 
-    recorder.trouble = None
+    committer.trouble = None
     assert writer.flush(10)
     assert (during, writer.degraded) == ("database or disk is full", None)
-    assert recorder.batches == [[event(1)], [event(2)]]
+    assert committer.batches == [[event(1)], [event(2)]]
 
 
-def test_a_flush_in_trouble_gives_up_in_time(writer: Writer, recorder: FakeRecorder) -> None:
-    recorder.trouble = FULL
+def test_a_flush_in_trouble_gives_up_in_time(writer: Writer, committer: FakeCommitter) -> None:
+    committer.trouble = FULL
     writer.put(event(1))
     assert not writer.flush(0.05)
 
 
 def test_one_bad_order_is_left_out_alone(
-    writer: Writer, recorder: FakeRecorder, caplog: pytest.LogCaptureFixture
+    writer: Writer, committer: FakeCommitter, caplog: pytest.LogCaptureFixture
 ) -> None:
     orders = [event(number) for number in range(4)]
-    recorder.poison = orders[2]
+    committer.poison = orders[2]
     for order in orders:
         writer.put(order)
     assert writer.flush(10)
 
-    assert [write for batch in recorder.batches for write in batch] == [orders[0], orders[1], orders[3]]
+    assert [write for batch in committer.batches for write in batch] == [orders[0], orders[1], orders[3]]
     assert writer.rejected == 1
     assert "refused Insert: NOT NULL constraint failed: events.kind" in caplog.text
 
 
-def test_closing_writes_the_rest(recorder: FakeRecorder) -> None:
-    writer = Writer(recorder)
+def test_closing_writes_the_rest(committer: FakeCommitter) -> None:
+    writer = Writer(committer)
     writer.put(event(1))
     assert writer.close(10)
-    assert recorder.batches == [[event(1)]]
+    assert committer.batches == [[event(1)]]
     assert not writer.put(event(2))
 
 
 def test_closing_in_trouble_ends_in_time_and_says_what_was_lost(
-    recorder: FakeRecorder, caplog: pytest.LogCaptureFixture
+    committer: FakeCommitter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    writer = Writer(recorder)
-    recorder.trouble = FULL
+    writer = Writer(committer)
+    committer.trouble = FULL
     writer.put(event(1))
     writer.put(event(2))
 
