@@ -60,8 +60,8 @@ class SynapseNetwork(SequenceNetwork):
         self.head = Linear(size, 256, zero=True)
         self.self_model = MLP(size, **spec.units(SELF_MODEL))
         self.columns = nn.ModuleList(Column(spec, number) for number in range(len(spec.columns)))
-        for name, weight in self.named_parameters():
-            weight.requires_grad_(not spec.is_frozen(name))
+        for older in self.older_parts():
+            older.requires_grad_(False)
         # The workspace's modules, in the order in which they are computed; experts are part of their MLP.
         self.module_names = tuple(
             f"{block.path}.{part}" for block in self._blocks() for part in ("mixer", "mlp")
@@ -189,6 +189,13 @@ class SynapseNetwork(SequenceNetwork):
     def trunk(self) -> list[Block]:
         """Blocks of the trunk from input to output."""
         return [self.blocks[index] for index in self.spec.order]  # type: ignore[misc]
+
+    def older_parts(self) -> list[nn.Module | nn.Parameter]:
+        """What a younger column has frozen for good: all but that column and the self model."""
+        if not self.columns:
+            return []
+        bigram = [] if self.bigram is None else [self.bigram]
+        return [self.embedding, *bigram, self.blocks, self.head, *self.stacks()[:-1]]
 
     def stacks(self) -> list[Column]:
         """Columns in the order of their birth."""

@@ -87,7 +87,7 @@ def declared_sites(network: SynapseNetwork) -> dict[str, Site]:
     deeper: dict[str, Any] = {"deeper_units": sum(spec.newborn_block("").values())}
     streams = [(network.trunk(), deeper)]
     streams += [(column.stack(), {"not_deeper": COLUMN_DEPTH}) for column in network.stacks()]
-    for blocks, births in streams:
+    for number, (blocks, births) in enumerate(streams):
         for block in blocks:
             for site, layer, beside in block.unit_layers():
                 expert = expert_birth(block) if site == block.mlp_path else None
@@ -96,7 +96,7 @@ def declared_sites(network: SynapseNetwork) -> dict[str, Site]:
                     layer,
                     place=place - beside,  # an expert stands in the place of its MLP
                     expert=expert,
-                    frozen=spec.is_frozen(site),
+                    frozen=number < len(streams) - 1,  # only the youngest learns
                     **births,
                 )
                 place += not beside

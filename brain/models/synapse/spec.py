@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 KIND = "synapse"
-TRUNK = ("embedding", "bigram.", "blocks.", "head.")  # what its names begin with; the self model is beside it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,17 +113,6 @@ class SynapseSpec(NetworkSpec):
             if site in (f"{path}.mixer", f"{path}.mlp", *self.experts_of(path)):
                 return path
         raise SettingsError(f"{site} {'stands in no block' if site in self.sites else 'is no growth site'}")
-
-    @property
-    def frozen(self) -> tuple[str, ...]:
-        """What the names of weights begin with that a younger column has frozen for good."""
-        if not self.columns:
-            return ()
-        return (*TRUNK, *(f"columns.{number}." for number in range(len(self.columns) - 1)))
-
-    def is_frozen(self, name: str) -> bool:
-        """Whether a weight or a site belongs to an older column."""
-        return name.startswith(self.frozen) if self.columns else False
 
     def next_column(self) -> Birth:
         """The column that can be born beside all that is there, which is then frozen but for the self model."""
