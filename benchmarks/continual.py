@@ -1,6 +1,6 @@
 """What the continual-learning benchmarks share: streams of digits in tasks, learners, scores.
 
-The learners are never told of tasks: they see small batches, and sleep by the count of examples. Only the
+The learners do not know tasks: they see small batches, and sleep by the count of examples. Only the
 scoring knows where a task ends: then every task so far is tested.
 
 - accuracy: mean over all tasks' tests at the end of the stream;
@@ -184,7 +184,7 @@ def score(
 
 
 def _forgotten(best: Sequence[float], now: Sequence[float]) -> float:
-    """Mean fall over all tasks but the last; a task that got better has fallen by less than nought."""
+    """Mean fall over all tasks but the last; a task that got better has fallen by less than zero."""
     return statistics.mean(peak - last for peak, last in zip(best[:-1], now[:-1], strict=True))
 
 

@@ -229,7 +229,7 @@ def learn(name: str, sources: list[Path], folder: Path, plan: Plan, seed: int) -
 
 
 def follow(arm: Arm, loop: Loop) -> None:
-    """Score the whole held-out sets by the weights that speak; a source counts from when it was read."""
+    """Score the whole held-out sets by the weights that answer; a source counts from when it was read."""
     found = loop.evaluate()
     heads = {head.name: head for head in loop.parts.stream.cursor().sources}
     for name, track in arm.tracks.items():

@@ -1,4 +1,4 @@
-"""Growing a layer of a byte learner: what it says, the loss after it, and whether its newborns learn.
+"""Growing a layer of a byte learner: its outputs, the loss afterwards, and whether its new units learn.
 
 A small language learner (eight bytes in, the next one out) reads the standard library's sources with Adam
 (1e-3, 0.9, 0.999). Its one hidden layer grows from 16 to 20 and from 256 to 282 units; then it and a twin
@@ -6,7 +6,7 @@ that did not grow read the very same batches for 100 steps. It grows after 100 s
 long form grows it after 50, 500 and 2,000 too.
 
 Peers grow the same learner with plain matrix products, as they would elsewhere: a product of another length may
-be summed in another order, so that even nought in the new columns moves a logit by a few units in its last place.
+be summed in another order, so that even zeros in the new columns move a logit by a few units in its last place.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Learner:
     step: int = 0
 
     @classmethod
-    def newborn(cls, hidden: int, *, seed: int = 0, born_hidden: int | None = None) -> Learner:
+    def new(cls, hidden: int, *, seed: int = 0, born_hidden: int | None = None) -> Learner:
         """A learner of `hidden` units; where only `born_hidden` were born with it, each counts its own steps."""
         network = ByteLearner(hidden, born_hidden=born_hidden)
         initialize(network, torch.Generator().manual_seed(seed))
@@ -147,7 +147,7 @@ class Outcome:
         delta_bf16: the same in bfloat16, whose unit in the last place of the largest logit is `ulp_bf16`.
         spike_percent: held-out loss over the twin's, at its worst from birth to the last step.
         end_percent: the same after the last step.
-        gradient: of a newborn's incoming weights over an elder's, at the end.
+        gradient: of a new unit's incoming weights over an old one's, at the end.
         outgoing_gradient: the same of outgoing weights.
     """
 
@@ -161,17 +161,17 @@ class Outcome:
 
 
 def run(*, long: bool) -> list[Result]:
-    """All three criteria for both sizes, with Net2Net, a forgotten optimizer and bare nought as peers."""
+    """All three criteria for both sizes, with Net2Net, a reset optimizer and zero outgoing weights as peers."""
     text, seeds = Text(), range(10, 15)
     results = []
     for (hidden, born), steps_before in itertools.product(SIZES, STEPS_LONG if long else STEPS_BEFORE):
         outcomes: dict[str, list[Outcome]] = {name: [] for name in GROWERS}
         for seed in seeds:
-            learner = Learner.newborn(hidden, seed=seed)
+            learner = Learner.new(hidden, seed=seed)
             for step in range(steps_before):
                 learner.learn(*text.batch(step, seed))
                 learner.update()
-            twin = _follow(Learner.newborn(hidden).load(learner.state()), text, seed).losses
+            twin = _follow(Learner.new(hidden).load(learner.state()), text, seed).losses
             for name, grower in GROWERS.items():
                 outcomes[name].append(_outcome(learner, grower(learner, born, text), twin, text, seed))
         after = "" if steps_before in STEPS_BEFORE else f"_after_{steps_before}"
@@ -192,8 +192,8 @@ def ours(learner: Learner, born: int, text: Text) -> Learner:
     return _inherited(learner, born, newborns="pairs", pair_scale=scale, elders=network.mlp.hidden)
 
 
-def bare_nought(learner: Learner, born: int, _text: Text) -> Learner:
-    """Nothing goes out of newborns at first; moments and steps are kept."""
+def zero_outgoing(learner: Learner, born: int, _text: Text) -> Learner:
+    """Outgoing weights of new units begin at zero; moments and steps are kept."""
     return _inherited(
         learner, born, newborns="zero", pair_scale=0.0, elders=learner.network.mlp.hidden + born
     )
@@ -204,14 +204,14 @@ def _inherited(learner: Learner, born: int, *, newborns: Newborns, pair_scale: f
     before = learner.state()
     plan = GrowthPlan(operator="widen", site="mlp", units=born, trigger="", reason="")
     growth = widen(before.model, SITE, born, newborns=newborns, pair_scale=pair_scale, seed=1)
-    grown = Learner.newborn(learner.network.mlp.hidden + born, born_hidden=elders)
+    grown = Learner.new(learner.network.mlp.hidden + born, born_hidden=elders)
     return grown.load(inherit(before, grown.state(), growth, plan))
 
 
 def net2net(learner: Learner, born: int, _text: Text) -> Learner:
     """Net2WiderNet (Chen et al. 2016): copies of random units share their outgoing weights, with a little noise.
 
-    Moments of the elders are kept, a copy takes its original's; one step count for all, as in torch's Adam.
+    Moments of the old units are kept, a copy takes its original's; one step count for all, as in torch's Adam.
     """
     generator = torch.Generator().manual_seed(1)
     before, hidden = learner.state(), learner.network.mlp.hidden
@@ -228,20 +228,20 @@ def net2net(learner: Learner, born: int, _text: Text) -> Learner:
     into[hidden:] += 1e-2 * into.std() * noise  # without noise copies never part
     model["mlp.into.weight"] = into
     state = BrainState(model=model, learning=learning, counters=before.counters, spec={})
-    return Learner.newborn(hidden + born).load(state)
+    return Learner.new(hidden + born).load(state)
 
 
 def state_reset(learner: Learner, born: int, _text: Text) -> Learner:
-    """Nothing goes out of newborns at first, and the optimizer begins anew, as where it is rebuilt."""
+    """Outgoing weights of new units begin at zero, and the optimizer begins anew, as where it is rebuilt."""
     before = learner.state()
     growth: Growth = widen(before.model, SITE, born, newborns="zero", pair_scale=0.0, seed=1)
     state = BrainState(model=growth.follow(before.model), learning={}, counters=before.counters, spec={})
-    return Learner.newborn(learner.network.mlp.hidden + born).load(state, moments=False)
+    return Learner.new(learner.network.mlp.hidden + born).load(state, moments=False)
 
 
 GROWERS: dict[str, Callable[[Learner, int, Text], Learner]] = {
     "ours": ours,
-    "nought going out": bare_nought,
+    "zero outgoing": zero_outgoing,
     "Net2Net": net2net,
     "state reset": state_reset,
 }
@@ -249,7 +249,7 @@ GROWERS: dict[str, Callable[[Learner, int, Text], Learner]] = {
 
 @dataclass(frozen=True)
 class Course:
-    """Held-out loss after each step; of the last steps a newborn's gradient over an elder's, in and out."""
+    """Held-out loss after each step; of the last steps a new unit's gradient over an old one's, in and out."""
 
     losses: list[float]
     incoming: list[float]
@@ -257,7 +257,7 @@ class Course:
 
 
 def _follow(learner: Learner, text: Text, seed: int, elders: int | None = None) -> Course:
-    """Learn on for `STEPS_AFTER` steps; units behind the first `elders` are newborns."""
+    """Learn on for `STEPS_AFTER` steps; units behind the first `elders` are new."""
     course = Course([], [], [])
     for after in range(STEPS_AFTER):
         learner.learn(*text.batch(learner.step, seed))
@@ -265,8 +265,8 @@ def _follow(learner: Learner, text: Text, seed: int, elders: int | None = None) 
             into, out = learner.network.mlp.into.weight.grad, learner.network.mlp.out.weight.grad
             assert into is not None
             assert out is not None
-            course.incoming.append(_born_over_elder(into.norm(dim=1), elders))
-            course.outgoing.append(_born_over_elder(out.norm(dim=0), elders))
+            course.incoming.append(_new_over_old(into.norm(dim=1), elders))
+            course.outgoing.append(_new_over_old(out.norm(dim=0), elders))
         learner.update()
         course.losses.append(_held_out_loss(learner, text))
     return course
@@ -276,9 +276,9 @@ def _follow(learner: Learner, text: Text, seed: int, elders: int | None = None) 
 def _delta(before: Learner, grown: Learner, text: Text, dtype: torch.dtype) -> tuple[float, float]:
     """Largest change of a logit, and the unit in the last place of the largest logit."""
     context, _ = text.held_out()
-    said = before.network(context, dtype).float()
-    delta = (grown.network(context, dtype).float() - said).abs().max()
-    return float(delta), 2.0 ** math.floor(math.log2(float(said.abs().max()))) * torch.finfo(dtype).eps
+    outputs = before.network(context, dtype).float()
+    delta = (grown.network(context, dtype).float() - outputs).abs().max()
+    return float(delta), 2.0 ** math.floor(math.log2(float(outputs.abs().max()))) * torch.finfo(dtype).eps
 
 
 def _outcome(before: Learner, grown: Learner, twin: list[float], text: Text, seed: int) -> Outcome:
@@ -317,7 +317,7 @@ def _judged(name: str, outcomes: dict[str, list[Outcome]], *, long: bool) -> lis
             long=long,
             details={
                 "by_seed": [one.delta for one in own],
-                "plain product of the new shape alone": delta["nought going out"],
+                "plain product of the new shape alone": delta["zero outgoing"],
                 "bf16": max(one.delta_bf16 for one in own),
                 "bf16 bound: one unit in the last place of the largest logit": min(
                     one.ulp_bf16 for one in own
@@ -339,10 +339,10 @@ def _judged(name: str, outcomes: dict[str, list[Outcome]], *, long: bool) -> lis
         ),
         judged(
             f"{name}.gradient",
-            measures="gradient of a newborn's incoming weights over an elder's, steps 91 to 100",
+            measures="gradient of a new unit's incoming weights over an old one's, steps 91 to 100",
             ours=gradient["ours"],
             peers={who: gradient[who] for who in peers},
-            unit="× elder",
+            unit="× old unit",
             at_least=GRADIENT_MIN,
             long=long,
             details={
@@ -353,7 +353,7 @@ def _judged(name: str, outcomes: dict[str, list[Outcome]], *, long: bool) -> lis
     ]
 
 
-def _born_over_elder(norms: Tensor, elders: int) -> float:
+def _new_over_old(norms: Tensor, elders: int) -> float:
     return float(norms[elders:].mean() / norms[:elders].mean())
 
 

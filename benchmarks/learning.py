@@ -2,8 +2,9 @@
 
 The text is the beginning of enwik8 where it lies beside the checkout, else the standard library's source. It is cut
 into as many parts as the default preset has rows; each lane reads one part from its beginning to its end. BPC is
-prequential and cumulative: what all bytes cost, each before it was learned from, over their number, the first ones of a
-newborn brain included. Beside it stand compressors that read the same text whole, in order. No replay, no sleep.
+prequential and cumulative: what all bytes cost, each before it was learned from, over their number, the first ones
+of an untrained brain included. Beside it stand compressors that read the same text whole, in order. No replay, no
+sleep.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Reading:
 
 
 def run(*, long: bool) -> list[Result]:
-    """The first megabyte, then all of it, each by a newborn brain; `long` is no longer."""
+    """The first megabyte, then all of it, each by a new brain; the long form is the same."""
     from daemon.config.loading import resolve_config  # noqa: PLC0415 - loaded in the benchmark's own process
 
     config = resolve_config(preset="default", environ={})
@@ -115,7 +116,7 @@ def judge(name: str, text: bytes, config: RunConfig, *, long: bool) -> list[Resu
 
 
 def read(text: bytes, config: RunConfig) -> Reading:
-    """A newborn brain of the preset reads the text once."""
+    """A new brain of the preset reads the text once."""
     import torch  # noqa: PLC0415
 
     from brain.build import build_brain  # noqa: PLC0415

@@ -87,7 +87,7 @@ def pace(config: LearnerConfig, *, passes: int, batch_size: int) -> float:
 def _avalanche() -> tuple[dict[str, float], dict[str, str]]:
     done = subprocess.run([PYTHON, str(PROGRAM)], capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
-        error = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        error = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
         return {}, {"Avalanche": f"{error}; {HINT}"}
     return {
         "Avalanche": float(json.loads(done.stdout.strip().splitlines()[-1])["samples_per_cpu_second"])

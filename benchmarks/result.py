@@ -63,7 +63,7 @@ def judged(
     long: bool = False,
     details: Mapping[str, Any] | None = None,
 ) -> Result:
-    """Judge a figure against its target; exactly one of `at_most` and `at_least` says which way is better.
+    """Judge a figure against its target; exactly one of `at_most` and `at_least` gives the direction.
 
     Args:
         name: the module's name, with a dotted suffix where it gives several figures.

@@ -1,4 +1,4 @@
-"""Five tasks of two digits each, learned online in one pass without a word of tasks; 200 kept, or all.
+"""Five tasks of two digits each, learned online in one pass, tasks not known; 200 kept, or all.
 
 Net 64-256-10, batches of 10 live examples, every example seen live once. Accuracy and forgetting as in
 `benchmarks.continual`. Ours sleeps every 200 examples, by count, and once more at the end; figures before

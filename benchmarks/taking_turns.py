@@ -43,7 +43,7 @@ class Switched:
 
 
 class Turns:
-    """Told at each step's beginning, it switches the watch when a turn is over."""
+    """Called at each step's beginning, it switches the watch when a turn is over."""
 
     def __init__(self, switched: Switched, pairs: int, seconds: float) -> None:
         self.pairs: list[tuple[Turn, Turn]] = []  # with the signs on, and with them off
@@ -72,7 +72,7 @@ class Turns:
 
 
 def take_turns(folder: Path, pairs: int, seconds: float) -> tuple[list[tuple[Turn, Turn]], dict[str, Any]]:
-    """Learn for that many pairs of turns; the pairs, and what the governor says at the end."""
+    """Learn for that many pairs of turns; the pairs, and the governor's own figures at the end."""
     config = resolve_config(preset="default", overrides={"checkpoint.every_seconds": 1e6}, environ={})
     with lone_loop(folder, config) as (loop, _):
         switched = Switched(loop.parts.watch)

@@ -71,7 +71,7 @@ def measured_apart(
     try:
         measured: tuple[list[tuple[Turn, Turn]], dict[str, Any]] = ours.recv()
     except EOFError:
-        raise RuntimeError("the process that is measured ended; what it said stands above") from None
+        raise RuntimeError("the process that is measured ended; its error stands above") from None
     process.join()
     return measured
 

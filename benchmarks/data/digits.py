@@ -44,7 +44,7 @@ class Digits:
         return Digits(images=self.images[:, order], labels=self.labels)
 
     def rotated(self, degrees: float) -> Digits:
-        """Every image turned about its middle, with linear interpolation and nought outside."""
+        """Every image turned about its middle, with linear interpolation and zeros outside."""
         grids = self.images.reshape(-1, SIDE, SIDE).numpy()
         turned = ndimage.rotate(grids, degrees, axes=(1, 2), reshape=False, order=1, mode="constant")
         return Digits(

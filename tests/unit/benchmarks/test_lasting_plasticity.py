@@ -47,10 +47,10 @@ def test_each_phase_has_an_alphabet_of_its_own_and_is_the_same_again() -> None:
 
 
 def test_every_arm_lives_and_is_judged_in_the_last_phases() -> None:
-    length = Length(phases=2, phase_steps=60, judged_phases=1, newborns=1, seeds=(0,))
-    newborn_steps, lives = live(TEXT, length, 0)
-    assert len(newborn_steps) == 1
-    assert SMOOTHED_STEPS < newborn_steps[0] <= 30
+    length = Length(phases=2, phase_steps=60, judged_phases=1, new_brains=1, seeds=(0,))
+    new_steps, lives = live(TEXT, length, 0)
+    assert len(new_steps) == 1
+    assert SMOOTHED_STEPS < new_steps[0] <= 30
     assert set(lives) == set(ARMS)
     for life in lives.values():
         assert len(life.steps) == 1
@@ -66,9 +66,9 @@ def test_the_figure_is_the_mean_over_five_seeds_and_shows_each(monkeypatch: pyte
         return [100], {"ours": Life(steps=[100 + seed]), "naive": Life(steps=[200])}
 
     monkeypatch.setattr(lasting_plasticity, "live", fake)
-    length = Length(phases=30, phase_steps=500, judged_phases=1, newborns=1, seeds=(0, 10))
+    length = Length(phases=30, phase_steps=500, judged_phases=1, new_brains=1, seeds=(0, 10))
     result = measure(length)
     assert result.ours == pytest.approx(1.05)
     assert result.peers == {"naive": 2.0}
-    assert result.details["note"] == "Ours by seed: 1.00, 1.10."
+    assert result.details["note"].startswith("Ours by seed: 1.00, 1.10. ")
     assert "after 15,000 steps" in result.measures

@@ -96,7 +96,7 @@ def test_loss_and_updates_are_those_of_the_brain() -> None:
     names = dict(plain.named_parameters())
     generator = torch.Generator().manual_seed(1)
     for name, tensor in ours.network.named_parameters():  # type: ignore[attr-defined]
-        # A newborn's branches are zero, which would hide their wiring.
+        # Branches of a new brain are zero, which would hide their wiring.
         with torch.no_grad():
             tensor.add_(torch.randn(tensor.shape, generator=generator), alpha=0.05)
             names[name].copy_(tensor)
