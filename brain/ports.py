@@ -5,6 +5,7 @@ Shapes: B rows of a batch, T bytes of a row, L lanes, N scored positions, D widt
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -330,15 +331,19 @@ class LearnReport:
 
     Attributes:
         loss: mean over the live examples: nats, or half the squared error.
-        outputs: (B, O), of the fast weights.
+        outputs: (B, O) of the fast weights for the live examples, and behind them those for the replayed ones.
         num_updates: updates made.
-        num_renewed: hidden units born again.
+        num_renewed: hidden units renewed.
+        grad_norm: of the last update before clipping; nan where nothing is clipped.
+        applied: False when a gradient was not finite; then that update was left out.
     """
 
     loss: float
     outputs: Tensor
     num_updates: int
     num_renewed: int
+    grad_norm: float = math.nan
+    applied: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Config of the online classifier and regressor; imports no torch."""
+"""Settings of the classifier and of the online learner in it; imports no torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,49 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from brain.plasticity.config import PlasticityConfig
+from brain.registry import brains
 from brain.sleep.config import SleepConfig
+
+MAX_BUCKETS = 1 << 22
+
+
+@brains.register("classifier", builds="brain.models.classifier.brain:TextClassifier")
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig:
+    """Reads labelled texts (a source of kind table) and learns to tell the label; new labels get outputs as they come.
+
+    It learns by Adam at `optimizer.learning_rate`, whatever `optimizer.kind`, and averages its weights in every
+    `optimizer.averaging.every_steps` steps. Its weights belong to words that may be rare, so they are not drawn
+    back to where they began (`optimizer.plasticity.l2_init`).
+
+    Attributes:
+        hidden_size: units between words and labels.
+        num_buckets: buckets that n-grams and words are hashed into.
+        max_labels: labels it can learn; those that come when all are taken are counted, and not learned.
+        max_document_bytes: of a longer record the first and the last bytes are read.
+    """
+
+    hidden_size: int = 64
+    num_buckets: int = 16_384
+    max_labels: int = 256
+    max_document_bytes: int = 4096
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            ValueError: naming the setting.
+        """
+        for name, least in (
+            ("hidden_size", 1),
+            ("num_buckets", 2),
+            ("max_labels", 2),
+            ("max_document_bytes", 16),
+        ):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} = {getattr(self, name)}: at least {least} is expected")
+        if self.num_buckets > MAX_BUCKETS:
+            raise ValueError(f"num_buckets = {self.num_buckets}: at most {MAX_BUCKETS} is expected")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +119,19 @@ class MemoryConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AverageConfig:
-    """Fast weights are followed by two averages of horizon min(1 − 1/(t + 1), limit)."""
+    """Fast weights are followed by two averages of horizon min(1 − 1/(t + 1), limit).
+
+    Attributes:
+        plastic: share of itself that the plastic average keeps in an update.
+        stable: the same of the stable average.
+        consolidation: the same of the stable average in an update of a sleep that others schedule.
+        every_updates: they follow after so many updates, by as much as in so many single ones.
+    """
 
     plastic: float = 0.99
     stable: float = 0.999
+    consolidation: float = 0.98
+    every_updates: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +155,8 @@ class ConsolidationConfig:
 class LearnerConfig:
     """An online classifier (integer targets) or regressor (real targets).
 
-    It sleeps when it is called to: of `sleep` it takes steps, final rate and tolerance.
+    It sleeps when it is called to: of `sleep` it takes steps, final rate and tolerance. With a `clip_norm` longer
+    gradients are shortened to it, and an update whose gradient is not finite is left out.
     """
 
     mlp: MLPConfig
@@ -113,3 +165,4 @@ class LearnerConfig:
     averages: AverageConfig = field(default_factory=AverageConfig)
     sleep: SleepConfig = field(default_factory=SleepConfig)
     consolidation: ConsolidationConfig = field(default_factory=ConsolidationConfig)
+    clip_norm: float | None = None

@@ -5,13 +5,16 @@ Shapes: B live examples, K replayed ones, I inputs, O outputs (classes, or value
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from brain.averaging.averages import PREFIX as AVERAGE
+from brain.averaging.averages import kept
 from brain.errors import SpecMismatchError
 from brain.models.classifier.example_memory import ExampleMemory
 from brain.models.classifier.mlp import OnlineMLP
@@ -20,19 +23,32 @@ from brain.ports import BrainState, LearnReport, SleepReport
 from brain.sleep.schedule import is_worse, rate_factor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from brain.models.classifier.config import LearnerConfig
     from brain.models.classifier.mlp import Trace
 
 Weights = Literal["fast", "plastic", "stable"]
 
+MEMORY = "memory|"
+KIND = "learner"
 
-KIND = "classifier"
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples (n, I) and their targets (n,) or (n, O)."""
+
+    examples: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.examples)
 
 
 class OnlineLearner:
-    """Learns a labelled stream example by example, without being told of tasks or of an end.
+    """Learns a labelled stream example by example, without tasks and without an end.
 
-    What comes is learned at once (fast weights); what was is replayed with the labels and the logits it was
+    What comes is learned at once (fast weights); what was is replayed with its labels and the logits it was
     met with (DER++, Buzzega et al. 2020) and held to whichever slow average is surer of it (CLS-ER, Arani et
     al. 2022); hidden units that serve nothing are renewed (continual backprop). `sleep` consolidates.
 
@@ -40,9 +56,9 @@ class OnlineLearner:
     `learner.predict(x)` at any time.
     """
 
-    def __init__(self, config: LearnerConfig, *, seed: int = 0) -> None:
+    def __init__(self, config: LearnerConfig, *, seed: int = 0, device: torch.device | None = None) -> None:
         self.config = config
-        self.mlp = OnlineMLP(config.mlp, seed=seed)
+        self.mlp = OnlineMLP(config.mlp, seed=seed, device=device)
         self.plastic, self.stable = self.mlp.flat.clone(), self.mlp.flat.clone()
         outputs = config.mlp.sizes[-1]
         like = torch.zeros(0, dtype=torch.int64) if config.task == "classify" else torch.zeros(0, outputs)
@@ -50,67 +66,88 @@ class OnlineLearner:
             config.memory.capacity, config.mlp.sizes[0], outputs, targets=like, seed=seed + 3
         )
         self._noise = torch.Generator().manual_seed(seed + 4)
-        self._seen = torch.zeros(outputs, dtype=torch.bool)
+        self.seen = torch.zeros(outputs, dtype=torch.bool, device=device)
         self.num_samples = 0
         self.num_updates = 0
 
     # Awake.
 
     @torch.no_grad()
-    def learn(self, examples: Tensor, targets: Tensor) -> LearnReport:
-        """Score the live examples (B, I) with targets (B,) or (B, O), learn from them, remember them."""
-        memory = self.config.memory
-        self.num_samples += len(examples)
+    def learn(
+        self, examples: Tensor, targets: Tensor, *, replayed: Examples | None = None, consistent: bool = True
+    ) -> LearnReport:
+        """Score live examples (B, I) with targets (B,) or (B, O), learn from them, remember them.
+
+        Args:
+            examples: live ones; there may be none where others are replayed.
+            targets: theirs.
+            replayed: examples that someone else remembered, instead of those of the own memory.
+            consistent: replayed examples are also held to the averages.
+        """
+        memory, live = self.config.memory, len(examples)
         allowed = self._allowed_classes(targets)
-        renewed, met, loss = 0, examples, 0.0
-        for update in range(memory.updates):
-            slots = self.memory.sample(memory.rows) if self.memory.num_items and memory.rows else None
-            rows = (
-                examples if slots is None else torch.cat([examples, self._noisy(self.memory.examples[slots])])
-            )
+        first: Tensor | None = None
+        renewed, norm = 0, math.nan
+        for _ in range(memory.updates):
+            slots = None
+            rows = examples if replayed is None else torch.cat([examples, replayed.examples])
+            if replayed is None and self.memory.num_items and memory.rows:
+                slots = self.memory.sample(memory.rows)
+                rows = torch.cat([examples, self._noisy(self.memory.examples[slots])])
             trace = self.mlp.forward(rows.unsqueeze(0))
-            said = trace.outputs[0]
-            delta = torch.empty_like(said)
-            live = len(examples)
-            if update == 0:
-                met = said[:live].clone()
-                loss = self._loss(met, targets)
-            delta[:live] = self._error(said[:live], targets, allowed).div_(live)
-            if slots is not None:
-                delta[live:] = self._replay_error(rows[live:], said[live:], slots).div_(len(slots))
-            renewed += self._step(trace, delta)
+            outputs = trace.outputs[0]
+            first = outputs.clone() if first is None else first
+            delta = torch.empty_like(outputs)
+            delta[:live] = self._error(outputs[:live], targets, allowed).div_(max(live, 1))
+            if len(rows) > live:
+                others = self.memory.targets[slots] if replayed is None else replayed.targets
+                error = self._replay_error(rows[live:], outputs[live:], others, slots, consistent=consistent)
+                delta[live:] = error.div_(len(rows) - live)
+            taken = self._step(trace, delta)
+            if taken is None:
+                return LearnReport(loss=math.nan, outputs=first, num_updates=0, num_renewed=0, applied=False)
+            renewed, norm = renewed + taken[0], taken[1]
+        assert first is not None
+        self.num_samples += live
+        if self.config.task == "classify":
+            self.seen[targets] = True
         if memory.capacity:
-            self.memory.add(examples, targets, met)
-        return LearnReport(loss=loss, outputs=met, num_updates=memory.updates, num_renewed=renewed)
+            self.memory.add(examples, targets, first[:live])
+        loss = self._loss(first[:live], targets) if live else math.nan
+        return LearnReport(
+            loss=loss, outputs=first, num_updates=memory.updates, num_renewed=renewed, grad_norm=norm
+        )
 
     def _allowed_classes(self, targets: Tensor) -> Tensor | None:
         """Mask (O,) over the classes a live example is learned against; None for all."""
-        if self.config.task != "classify":
+        if self.config.task != "classify" or not self.config.memory.separate_classes:
             return None
-        fresh = torch.zeros_like(self._seen)
-        fresh[targets] = True
-        unseen = ~self._seen
-        self._seen |= fresh
-        return fresh | unseen if self.config.memory.separate_classes else None
+        allowed = ~self.seen
+        allowed[targets] = True
+        return allowed
 
-    def _error(self, said: Tensor, targets: Tensor, allowed: Tensor | None = None) -> Tensor:
+    def _error(self, outputs: Tensor, targets: Tensor, allowed: Tensor | None = None) -> Tensor:
         """Gradient of the summed loss by the outputs, (n, O)."""
         if self.config.task == "regress":
-            return said - targets
+            return outputs - targets
         if allowed is not None:
-            said = said.masked_fill(~allowed, -torch.inf)
-        error = said.softmax(1)
+            outputs = outputs.masked_fill(~allowed, -torch.inf)
+        error = outputs.softmax(1)
         error[torch.arange(len(targets)), targets] -= 1.0
         return error
 
-    def _replay_error(self, rows: Tensor, said: Tensor, slots: Tensor) -> Tensor:
+    def _replay_error(
+        self, rows: Tensor, outputs: Tensor, targets: Tensor, slots: Tensor | None, *, consistent: bool
+    ) -> Tensor:
         memory = self.config.memory
-        error = self._error(said, self.memory.targets[slots]).mul_(memory.label_weight)
-        if memory.logit_weight:
-            error.add_(said - self.memory.logits[slots], alpha=2.0 * memory.logit_weight / said.shape[1])
-        if memory.consistency_weight:
-            teacher = self._surer(rows, self.memory.targets[slots])
-            error.add_(said - teacher, alpha=2.0 * memory.consistency_weight / said.shape[1])
+        error = self._error(outputs, targets).mul_(memory.label_weight)
+        if memory.logit_weight and slots is not None:
+            error.add_(
+                outputs - self.memory.logits[slots], alpha=2.0 * memory.logit_weight / outputs.shape[1]
+            )
+        if memory.consistency_weight and consistent:
+            teacher = self._surer(rows, targets)
+            error.add_(outputs - teacher, alpha=2.0 * memory.consistency_weight / outputs.shape[1])
         return error
 
     def _surer(self, rows: Tensor, targets: Tensor) -> Tensor:
@@ -119,28 +156,45 @@ class OnlineLearner:
             self.mlp.forward(rows.unsqueeze(0), flat=flat).outputs[0] for flat in (self.plastic, self.stable)
         ]
         if self.config.task == "classify":
-            sure = [said.log_softmax(1).gather(1, targets[:, None]) for said in both]
+            sure = [outputs.log_softmax(1).gather(1, targets[:, None]) for outputs in both]
         else:
-            sure = [-(said - targets).square().sum(1, keepdim=True) for said in both]
+            sure = [-(outputs - targets).square().sum(1, keepdim=True) for outputs in both]
         return torch.where(sure[0] > sure[1], both[0], both[1])
 
-    def _step(self, trace: Trace, delta: Tensor) -> int:
+    def _step(self, trace: Trace, delta: Tensor, *, asleep: bool = False) -> tuple[int, float] | None:
+        """Update; units renewed and the gradient's norm (nan if none is looked at), None if that is not finite."""
         self.mlp.backward(trace, delta.unsqueeze(0))
+        norm, most = math.nan, self.config.clip_norm
+        if most is not None:
+            norm = float(self.mlp.gradient.norm())
+            if not math.isfinite(norm):
+                return None
+            if norm > most:
+                self.mlp.gradient.mul_(most / norm)
         renewals = self.mlp.update(trace)
         self.num_updates += 1
-        young = 1.0 - 1.0 / (self.num_updates + 1)
-        self.plastic.lerp_(self.mlp.flat, 1.0 - min(young, self.config.averages.plastic))
-        self.stable.lerp_(self.mlp.flat, 1.0 - min(young, self.config.averages.stable))
-        return sum(renewal.num_units for renewal in renewals)
+        self._follow(asleep=asleep)
+        return sum(renewal.num_units for renewal in renewals), norm
+
+    def _follow(self, *, asleep: bool) -> None:
+        """Let both averages take in the weights."""
+        averages = self.config.averages
+        if self.num_updates % averages.every_updates:
+            return
+        first, end = self.num_updates - averages.every_updates, self.num_updates
+        stable = min(averages.stable, averages.consolidation) if asleep else averages.stable
+        # Counted from 1: the first weights never were the mean of anything learned.
+        self.plastic.lerp_(self.mlp.flat, 1.0 - kept(first + 1, end + 1, averages.plastic))
+        self.stable.lerp_(self.mlp.flat, 1.0 - kept(first + 1, end + 1, stable))
 
     def _noisy(self, rows: Tensor) -> Tensor:
         noise = self.config.memory.noise
         return rows + torch.randn(rows.shape, generator=self._noise) * noise if noise else rows
 
-    def _loss(self, said: Tensor, targets: Tensor) -> float:
+    def _loss(self, outputs: Tensor, targets: Tensor) -> float:
         if self.config.task == "regress":
-            return float(0.5 * (said - targets).square().sum(1).mean())
-        return float(functional.cross_entropy(said, targets))
+            return float(0.5 * (outputs - targets).square().sum(1).mean())
+        return float(functional.cross_entropy(outputs, targets))
 
     # Asked.
 
@@ -152,8 +206,8 @@ class OnlineLearner:
 
     def predict(self, examples: Tensor, *, weights: Weights = "fast") -> Tensor:
         """Classes (B,), or values (B, O)."""
-        said = self.outputs(examples, weights=weights)
-        return said.argmax(1) if self.config.task == "classify" else said
+        outputs = self.outputs(examples, weights=weights)
+        return outputs.argmax(1) if self.config.task == "classify" else outputs
 
     # Asleep.
 
@@ -189,18 +243,34 @@ class OnlineLearner:
         return SleepReport(steps=steps, loss_before=before, loss_after=after, rolled_back=rolled_back)
 
     def _sleep_step(self) -> None:
+        slots = self.memory.sample_balanced(self.config.consolidation.rows)
+        rows = Examples(self._noisy(self.memory.examples[slots]), self.memory.targets[slots])
+        self.dream(rows, logits=self.memory.logits[slots])
+
+    @torch.no_grad()
+    def dream(self, rows: Examples, *, logits: Tensor | None = None, asleep: bool = False) -> LearnReport:
+        """One update on remembered examples alone, held to what the stable average knows.
+
+        Args:
+            rows: the examples.
+            logits: those they were met with, (n, O), if they are known.
+            asleep: the stable average consolidates meanwhile, faster than awake.
+        """
         settings = self.config.consolidation
-        slots = self.memory.sample_balanced(settings.rows)
-        rows, targets = self._noisy(self.memory.examples[slots]), self.memory.targets[slots]
-        trace = self.mlp.forward(rows.unsqueeze(0))
-        said = trace.outputs[0]
-        error = self._error(said, targets)
+        trace = self.mlp.forward(rows.examples.unsqueeze(0))
+        outputs = trace.outputs[0]
+        before = outputs.clone()
+        error = self._error(outputs, rows.targets)
         if settings.distillation:
-            teacher = self.outputs(rows, weights="stable")
-            error.add_(said - teacher, alpha=2.0 * settings.distillation / said.shape[1])
-        if settings.logit_weight:
-            error.add_(said - self.memory.logits[slots], alpha=2.0 * settings.logit_weight / said.shape[1])
-        self._step(trace, error.div_(len(slots)))
+            teacher = self.outputs(rows.examples, weights="stable")
+            error.add_(outputs - teacher, alpha=2.0 * settings.distillation / outputs.shape[1])
+        if settings.logit_weight and logits is not None:
+            error.add_(outputs - logits, alpha=2.0 * settings.logit_weight / outputs.shape[1])
+        taken = self._step(trace, error.div_(len(rows)), asleep=asleep)
+        if taken is None:
+            return LearnReport(loss=math.nan, outputs=before, num_updates=0, num_renewed=0, applied=False)
+        loss = self._loss(before, rows.targets) if self.config.clip_norm is not None else math.nan
+        return LearnReport(loss=loss, outputs=before, num_updates=1, num_renewed=taken[0], grad_norm=taken[1])
 
     def _moving(self) -> list[Tensor]:
         """All that a sleep changes and a rollback puts back, generators apart."""
@@ -217,6 +287,8 @@ class OnlineLearner:
                 "num_samples": self.num_samples,
                 "num_updates": self.num_updates,
                 "num_steps": self.mlp.num_steps,
+                "seen": self.seen.nonzero().flatten().tolist(),
+                "rate": self.mlp.rate.flatten().tolist(),
                 "memory": self.memory.counters(),
             },
             spec={"kind": KIND, "config": asdict(self.config)},
@@ -236,24 +308,29 @@ class OnlineLearner:
             )
         own = self._learning_tensors()
         copy_named([("model", state.model, self.mlp.named(self.mlp.flat)), ("learning", state.learning, own)])
-        parts: dict[str, dict[str, Tensor]] = {"mlp": {}, "memory": {}}
-        for name, tensor in state.learning.items():
-            part, _, rest = name.partition(":")
-            if part in parts:
-                parts[part][rest] = tensor
-        counters = state.counters
-        self.mlp.take_generators(parts["mlp"], num_steps=int(counters["num_steps"]))
-        self.memory.load(parts["memory"], counters["memory"])
-        self._noise.set_state(state.learning["noise"].clone())
+        self.take_counters(state.counters, state.learning)
+        self.mlp.rate.copy_(torch.tensor(state.counters["rate"]).reshape(self.mlp.rate.shape))
+        self.seen.zero_()
+        self.seen[torch.tensor(state.counters["seen"], dtype=torch.int64)] = True
+
+    def take_counters(self, counters: Mapping[str, Any], learning: Mapping[str, Tensor]) -> None:
+        """Set what is no tensor of its own: counts and generators."""
+        self.mlp.take_generators(learning, num_steps=int(counters["num_steps"]))
+        if self.memory.capacity:
+            remembered = {
+                name.removeprefix(MEMORY): tensor
+                for name, tensor in learning.items()
+                if name.startswith(MEMORY)
+            }
+            self._noise.set_state(remembered["noise"].cpu().clone())
+            self.memory.load(remembered, counters["memory"])
         self.num_samples, self.num_updates = int(counters["num_samples"]), int(counters["num_updates"])
 
     def _learning_tensors(self) -> dict[str, Tensor]:
-        averages = {"plastic": self.plastic, "stable": self.stable}
-        named = {
-            f"{average}:{name}": view
-            for average, flat in averages.items()
-            for name, view in self.mlp.named(flat).items()
-        }
-        named |= {f"mlp:{name}": tensor for name, tensor in self.mlp.learning_tensors().items()}
-        named |= {f"memory:{name}": tensor for name, tensor in self.memory.tensors().items()}
-        return named | {"rate": self.mlp.rate, "seen": self._seen, "noise": self._noise.get_state()}
+        named = self.mlp.learning_tensors()
+        for which, flat in (("plastic", self.plastic), ("stable", self.stable)):
+            named |= {f"{AVERAGE}{which}|{name}": view for name, view in self.mlp.named(flat).items()}
+        if self.memory.capacity:
+            named |= {f"{MEMORY}{name}": tensor for name, tensor in self.memory.tensors().items()}
+            named[f"{MEMORY}noise"] = self._noise.get_state()
+        return named

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from brain.models.classifier.config import MLPConfig
 
 LEAK = 0.01
+PLASTICITY = "plasticity|"
+COPIES = frozenset({"generator", "wait", "noise"})  # of learning tensors: copies of what is no tensor
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Trace:
 
     @property
     def hidden(self) -> list[Tensor]:
-        """What the hidden layers said."""
+        """Activations of the hidden layers."""
         return self.inputs[1:]
 
 
@@ -48,34 +50,43 @@ class OnlineMLP:
         population: R.
         seed: of first weights and of every later draw.
         rate_scale: (R,) multiple of the learning rate for each network; None for one.
+        device: where its tensors live; all draws are made on the CPU.
     """
 
     def __init__(
-        self, config: MLPConfig, *, population: int = 1, seed: int = 0, rate_scale: Tensor | None = None
+        self,
+        config: MLPConfig,
+        *,
+        population: int = 1,
+        seed: int = 0,
+        rate_scale: Tensor | None = None,
+        device: torch.device | None = None,
     ) -> None:
         self.config, self.population = config, population
         generator = torch.Generator().manual_seed(seed)
         shapes = list(zip(config.sizes[1:], config.sizes[:-1], strict=True))
         size = sum(outputs * (inputs + 1) for outputs, inputs in shapes)
-        self.flat = torch.zeros(population, size)
+        self.spreads = [config.gain * inputs**-0.5 for _, inputs in shapes]
+        self.spreads[-1] = config.output_gain * shapes[-1][1] ** -0.5
+        first = torch.zeros(population, size)
+        for weight, spread in zip(self._views(first)[0], self.spreads, strict=True):
+            weight.normal_(0.0, spread, generator=generator)
+        self.flat = first.to(device)
         self.gradient = torch.zeros_like(self.flat)
         self.exp_avg, self.exp_avg_sq = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
         # What divides the moments' bias away, weight by weight: a renewed unit begins at step 0 again.
         renews = config.plasticity.replacement_rate > 0
         self.known, self.known_sq = (
-            torch.zeros_like(self.flat) if renews else torch.zeros(1, 1) for _ in range(2)
+            torch.zeros_like(self.flat) if renews else torch.zeros(1, 1, device=device) for _ in range(2)
         )
         self.weights, self.biases = self._views(self.flat)
         self._weight_gradients, self._bias_gradients = self._views(self.gradient)
-        self.spreads = [config.gain * inputs**-0.5 for _, inputs in shapes]
-        self.spreads[-1] = config.output_gain * shapes[-1][1] ** -0.5
-        for weight, spread in zip(self.weights, self.spreads, strict=True):
-            weight.normal_(0.0, spread, generator=generator)
         self.start = self.flat.clone() if config.plasticity.l2_init else None
         self.rate = config.learning_rate * (
-            torch.ones(1, 1) if rate_scale is None else rate_scale.reshape(population, 1)
+            torch.ones(1, 1, device=device) if rate_scale is None else rate_scale.reshape(population, 1)
         )
         self._noise = torch.Generator().manual_seed(seed + 1)
+        self._copies: dict[str, Tensor] = {}
         self.num_steps = 0
         self.recycling = ContinualBackprop(self._sites(), config.plasticity, seed=seed + 2)
 
@@ -122,13 +133,13 @@ class OnlineMLP:
     def forward(self, examples: Tensor, *, flat: Tensor | None = None) -> Trace:
         """Read examples (R, B, I); `flat` reads with other weights of the same shape, an average for one."""
         weights, biases = (self.weights, self.biases) if flat is None else self._views(flat)
-        inputs, said = [examples], examples
+        inputs, outputs = [examples], examples
         for index, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-            said = torch.baddbmm(bias.unsqueeze(1), said, weight.transpose(1, 2))
+            outputs = torch.baddbmm(bias.unsqueeze(1), outputs, weight.transpose(1, 2))
             if index < len(weights) - 1:
-                said = self._activate(said)
-                inputs.append(said)
-        return Trace(inputs, said)
+                outputs = self._activate(outputs)
+                inputs.append(outputs)
+        return Trace(inputs, outputs)
 
     def _activate(self, x: Tensor) -> Tensor:
         if self.config.activation == "relu":
@@ -137,25 +148,25 @@ class OnlineMLP:
             return x.tanh_()
         return torch.nn.functional.leaky_relu_(x, LEAK)
 
-    def _descend(self, delta: Tensor, said: Tensor) -> Tensor:
-        """Gradient before the activation, from that behind it and what the units said."""
+    def _descend(self, delta: Tensor, activations: Tensor) -> Tensor:
+        """Gradient by what went into the activation function, from that by what came out of it."""
         if self.config.activation == "relu":
-            return delta.mul_(said > 0)
+            return delta.mul_(activations > 0)
         if self.config.activation == "tanh":
-            return delta.mul_(1.0 - said.square())
-        return delta.mul_(torch.where(said > 0, 1.0, LEAK))
+            return delta.mul_(1.0 - activations.square())
+        return delta.mul_(torch.where(activations > 0, 1.0, LEAK))
 
     def backward(self, trace: Trace, delta: Tensor) -> None:
         """Leave in `gradient` that of a loss whose gradient by the outputs is `delta` (R, B, O)."""
         for index in range(len(self.weights) - 1, -1, -1):
-            said = trace.inputs[index]
-            self._weight_gradients[index].copy_(torch.bmm(delta.transpose(1, 2), said))
+            inputs = trace.inputs[index]
+            self._weight_gradients[index].copy_(torch.bmm(delta.transpose(1, 2), inputs))
             torch.sum(delta, 1, out=self._bias_gradients[index])
             if index:
-                delta = self._descend(torch.bmm(delta, self.weights[index]), said)
+                delta = self._descend(torch.bmm(delta, self.weights[index]), inputs)
 
     def update(self, trace: Trace) -> list[Renewal]:
-        """Step along `gradient`, draw weights back, renew units; `trace` tells what the units said.
+        """Step along `gradient`, draw weights back, renew units; `trace` holds the units' activations.
 
         A network whose rate is 0 stays as it is.
         """
@@ -201,7 +212,7 @@ class OnlineMLP:
         plasticity = self.config.plasticity
         for weight, spread in zip(self.weights, self.spreads, strict=True):
             noise = torch.randn(weight.shape, generator=self._noise).mul_(spread * plasticity.perturb)
-            shrink_and_perturb(weight, shrink=plasticity.shrink, noise=noise)
+            shrink_and_perturb(weight, shrink=plasticity.shrink, noise=noise.to(weight))
 
     # What survives a restart.
 
@@ -220,23 +231,34 @@ class OnlineMLP:
         return own + ([] if self.start is None else [self.start]) + self.recycling.unit_tensors()
 
     def learning_tensors(self) -> dict[str, Tensor]:
-        """Moments as `<weight>|<moment>`, beginnings, recycling and the noise's generator."""
+        """Moments as `<weight>|<moment>`, first weights as `start|<weight>`, the rest as `plasticity|<name>`."""
         moments = {"exp_avg": self.exp_avg, "exp_avg_sq": self.exp_avg_sq}
-        if self.start is not None:
-            moments["start"] = self.start
+        corrections = {"known": self.known, "known_sq": self.known_sq}
+        tensors = {}
         if self.known.shape == self.flat.shape:
-            moments |= {"known": self.known, "known_sq": self.known_sq}
-            tensors = {}
+            moments |= corrections
         else:
-            tensors = {"all|known": self.known, "all|known_sq": self.known_sq}
+            tensors = {f"{PLASTICITY}{name}": shared for name, shared in corrections.items()}
         for moment, flat in moments.items():
             tensors |= {f"{name}|{moment}": view for name, view in self.named(flat).items()}
-        tensors |= {f"recycling|{name}": tensor for name, tensor in self.recycling.tensors().items()}
-        return tensors | {"noise|generator": self._noise.get_state()}
+        if self.start is not None:
+            tensors |= {f"start|{name}": view for name, view in self.named(self.start).items()}
+        units = self.recycling.tensors()
+        copies = {name: units.pop(name) for name in COPIES & units.keys()} | {
+            "noise": self._noise.get_state()
+        }
+        for name, copy in copies.items():
+            self._copies.setdefault(name, copy).copy_(copy)
+        return tensors | {f"{PLASTICITY}{name}": tensor for name, tensor in (units | self._copies).items()}
 
     def take_generators(self, learning: Mapping[str, Tensor], *, num_steps: int) -> None:
         """Set what `learning_tensors` gave only copies of; the tensors themselves are copied in by name."""
-        prefix = "recycling|"
-        self.recycling.load({k.removeprefix(prefix): t for k, t in learning.items() if k.startswith(prefix)})
-        self._noise.set_state(learning["noise|generator"].clone())
+        self.recycling.load(
+            {
+                name.removeprefix(PLASTICITY): tensor
+                for name, tensor in learning.items()
+                if name.startswith(PLASTICITY)
+            }
+        )
+        self._noise.set_state(learning[f"{PLASTICITY}noise"].cpu().clone())
         self.num_steps = num_steps

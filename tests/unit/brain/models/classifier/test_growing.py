@@ -53,7 +53,7 @@ def test_it_says_the_same_and_keeps_all_it_knew(layer: int) -> None:
         assert torch.equal(after[name][tuple(slice(size) for size in old.shape)], old), name
     born = after[f"layers.{layer}.weight|known"][:, -3:]
     assert not born.any(), "newborns begin at step 0"
-    assert not after[f"recycling|hidden.{layer}.age"][:, -3:].any()
+    assert not after[f"plasticity|hidden.{layer}.age"][:, -3:].any()
     assert after[f"layers.{layer}.weight"][:, -3:].any(), "nought going in would never learn"
 
 

@@ -1,0 +1,400 @@
+"""The classifier as a brain: rows of bytes in, labelled documents to the online learner, labels out.
+
+Shapes: B rows of a batch, T bytes of a row, n documents, F buckets, O labels there is room for.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from brain.errors import SpecMismatchError
+from brain.models.classifier.config import (
+    AverageConfig,
+    ClassifierConfig,
+    ConsolidationConfig,
+    LearnerConfig,
+    MemoryConfig,
+    MLPConfig,
+)
+from brain.models.classifier.documents import SEPARATOR, Carry, Document, document
+from brain.models.classifier.features import features
+from brain.models.classifier.learner import Examples, OnlineLearner, Weights
+from brain.models.tensors import copy_named
+from brain.ports import Batch, BrainState, LearnReport, StepReport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from brain.optim.config import OptimizerConfig
+
+logger = logging.getLogger(__name__)
+
+KIND = "classifier"
+ACCURACY_HORIZON = 1000  # examples that the running accuracy looks back on
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """What a step learns from: documents with a label, the labels in the order of their outputs, the rate."""
+
+    live: list[Document]
+    replayed: list[Document]
+    labels: list[str]
+    rate: float
+    report: LearnReport | None = None
+
+    @property
+    def applied(self) -> bool:
+        """Nothing was learned, or all of it was finite."""
+        return self.report is None or self.report.applied
+
+
+class TextClassifier:
+    """Learns to tell the label of a text: `Brain` and `Sleeper` of `brain.ports` around an `OnlineLearner`.
+
+    A document is `text + 0x1F + label`; without a label it teaches nothing. Losses are those of the label given
+    the text, in nats per byte of the whole document, of the documents that ended in a row; nan where none did.
+    """
+
+    def __init__(
+        self,
+        config: ClassifierConfig,
+        *,
+        optimizer: OptimizerConfig,
+        lanes: int,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        self.config, self.optimizer, self.device = config, optimizer, device
+        self.learner = OnlineLearner(_learner_config(config, optimizer), seed=seed, device=device)
+        self.carry = Carry(lanes, config.max_document_bytes)
+        self.labels: list[str] = []
+        self.counters: dict[str, Any] = {
+            "step": 0,
+            "skipped": 0,
+            "rate_scale": 1.0,
+            "examples": 0,
+            "unlabelled": 0,
+            "beyond_labels": 0,
+            "accuracy": 0.0,
+        }
+        self._weights: Weights = "fast"
+        self._warned = False
+
+    @classmethod
+    def build(
+        cls,
+        config: ClassifierConfig,
+        *,
+        optimizer: OptimizerConfig,
+        lanes: int,
+        device: torch.device,
+        seed: int,
+    ) -> TextClassifier:
+        """A new one that knows no label yet."""
+        return cls(config, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+
+    @classmethod
+    def from_spec(
+        cls,
+        spec: Mapping[str, Any],
+        *,
+        optimizer: OptimizerConfig,
+        lanes: int,
+        device: torch.device,
+        seed: int,
+    ) -> TextClassifier:
+        """One of a stored spec, its tensors still to be loaded."""
+        try:
+            config = ClassifierConfig(**spec["config"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise SpecMismatchError(
+                f"the stored architecture of a {KIND} brain cannot be read: {error}"
+            ) from error
+        return cls(config, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+
+    # Learning.
+
+    def learn(self, batch: Batch) -> StepReport:
+        """Score the documents that end in the batch, then learn from them; see `StepReport.applied`."""
+        reading, rate = self.carry.read(batch), self._rate()
+        labels = self._labels_with(reading.documents) if rate else self.labels
+        known = [one for one in reading.documents if one.label in labels]
+        step = _Step(
+            live=[one for one in known if one.live],
+            replayed=[one for one in known if not one.live],
+            labels=labels,
+            rate=rate,
+        )
+        if known:
+            step = replace(step, report=self._learn(step))
+        if step.applied:
+            self.carry.keep(reading)
+            self._count(reading.documents, step)
+        self.counters["step" if step.applied else "skipped"] += 1
+        return self._report(batch, step)
+
+    def dream(self, batch: Batch, *, rate_factor: float) -> StepReport:
+        """One step of sleep: replayed documents with a known label, held to the stable average."""
+        replayed = [one for one in self.carry.read(batch).documents if one.label in self.labels]
+        step = _Step(live=[], replayed=replayed, labels=self.labels, rate=self._rate() * rate_factor)
+        if replayed:
+            examples = self._examples(replayed, self.labels)
+            self.learner.mlp.rate.fill_(step.rate)
+            report = self.learner.dream(examples, asleep=True) if step.rate else self._read(examples)
+            step = replace(step, report=report)
+        self.counters["step" if step.applied else "skipped"] += 1
+        return self._report(batch, step)
+
+    def _learn(self, step: _Step) -> LearnReport:
+        live, replayed = (self._examples(some, step.labels) for some in (step.live, step.replayed))
+        if not step.rate:
+            return self._read(Examples(torch.cat([live.examples, replayed.examples]), live.targets))
+        every = self.optimizer.averaging.consistency_every_steps
+        averages = self.has_slow_weights and self.learner.num_updates > 0 and every > 0
+        self.learner.mlp.rate.fill_(step.rate)
+        return self.learner.learn(
+            live.examples,
+            live.targets,
+            replayed=replayed,
+            consistent=averages and self.counters["step"] % every == 0,
+        )
+
+    def _read(self, examples: Examples) -> LearnReport:
+        """What learning would have seen, without any."""
+        outputs = self.learner.outputs(examples.examples)
+        finite = bool(outputs.isfinite().all())
+        return LearnReport(
+            loss=math.nan, outputs=outputs, num_updates=0, num_renewed=0, grad_norm=0.0, applied=finite
+        )
+
+    def _rate(self) -> float:
+        """Linear warm-up to a constant rate that never ends."""
+        warmth = min(1.0, (self.counters["step"] + 1) / max(self.optimizer.warmup_steps, 1))
+        return float(self.optimizer.learning_rate * warmth * self.counters["rate_scale"])
+
+    def _labels_with(self, documents: Sequence[Document]) -> list[str]:
+        """The labels known, and behind them those that live documents bring, as far as there is room."""
+        labels = list(self.labels)
+        for one in documents:
+            if one.live and one.label is not None and one.label not in labels:
+                if len(labels) < self.config.max_labels:
+                    labels.append(one.label)
+                elif not self._warned:
+                    self._warned = True
+                    logger.warning(
+                        "label %r has no output: there are %d labels already; start anew with a higher "
+                        "brain.max_labels to learn it",
+                        one.label,
+                        len(labels),
+                    )
+        return labels
+
+    def _count(self, documents: Sequence[Document], step: _Step) -> None:
+        """What a step that was applied leaves behind, beside weights."""
+        counters, new = self.counters, [one for one in documents if one.live]
+        unlabelled = sum(one.label is None for one in new)
+        counters["unlabelled"] += unlabelled
+        counters["beyond_labels"] += len(new) - unlabelled - len(step.live)
+        if step.live and step.report is not None:
+            best = self._best(step.report.outputs[: len(step.live)], self.labels)
+            for correct in (best == self._targets(step.live, step.labels)).tolist():
+                counters["examples"] += 1
+                share = 1.0 / min(counters["examples"], ACCURACY_HORIZON)
+                counters["accuracy"] += (float(correct) - counters["accuracy"]) * share
+        self.labels = step.labels
+
+    def _report(self, batch: Batch, step: _Step) -> StepReport:
+        known, num_live = [*step.live, *step.replayed], len(step.live)
+        nats = torch.zeros(0, dtype=torch.float64)
+        evidence: dict[str, Tensor] = {}
+        if step.report is not None:
+            targets = self._targets(known, step.labels)
+            nats = _nats(step.report.outputs, targets)
+            chance, best = step.report.outputs[:num_live].softmax(1).max(dim=1)
+            evidence = {"confidence": chance, "correct": best == targets[:num_live]}
+        row_nats, row_bytes = torch.zeros(2, len(batch.lane), dtype=torch.float64)
+        for one, cost in zip(known, nats.tolist(), strict=True):
+            row_nats[one.row] += cost
+            row_bytes[one.row] += one.num_bytes
+        is_live = batch.lane.cpu() >= 0
+        return StepReport(
+            loss=_per_byte(nats[:num_live], step.live),
+            replay_loss=None if bool(is_live.all()) else _per_byte(nats[num_live:], step.replayed),
+            num_bytes=int(batch.mask.cpu()[is_live].sum()),
+            row_loss=(row_nats / row_bytes.where(row_bytes > 0, torch.nan)).float(),
+            grad_norm=0.0 if step.report is None else step.report.grad_norm,
+            learning_rate=step.rate,
+            applied=step.applied,
+            metrics={
+                "accuracy": self.counters["accuracy"] if self.counters["examples"] else math.nan,
+                "examples": float(self.counters["examples"]),
+                "labels": float(len(self.labels)),
+                "unlabelled": float(self.counters["unlabelled"]),
+            },
+            evidence=evidence,
+        )
+
+    @property
+    def has_slow_weights(self) -> bool:
+        """False when averaging is switched off."""
+        return self.optimizer.averaging.every_steps > 0
+
+    @contextmanager
+    def wearing_stable(self) -> Iterator[None]:
+        """Score and generate with the stable average meanwhile; learning must wait."""
+        self._weights = "stable"
+        try:
+            yield
+        finally:
+            self._weights = "fast"
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply the rate from the next step on; 0 stops learning for good, renewal of units too."""
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(f"a learning rate is scaled by a finite factor of at least 0, not {factor}")
+        self.counters["rate_scale"] *= factor
+
+    # Reading without learning.
+
+    def score(self, rows: Tensor, mask: Tensor) -> Tensor:
+        """Nats of each row's label given its text (B,), float64 on the CPU; nan for a row without a label.
+
+        A label that is not known yet costs what the next new one would.
+        """
+        data, lengths = rows.cpu().numpy(), mask.sum(dim=1).tolist()
+        read = [document(data[row, :n].tobytes(), row=row, live=True) for row, n in enumerate(lengths)]
+        nats = torch.full((len(read),), torch.nan, dtype=torch.float64)
+        if labelled := [one for one in read if one.label is not None]:
+            outputs = self._outputs([one.text for one in labelled])
+            nats[[one.row for one in labelled]] = _nats(outputs, self._targets(labelled, self.labels))
+        return nats
+
+    def generate(
+        self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
+    ) -> Iterator[int]:
+        """The bytes of the most probable label of `prompt`, whatever the temperature: an answer, no sample.
+
+        What stands behind a separator is no part of the text. Before any label is known nothing comes.
+        """
+        if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0:
+            raise ValueError("generate needs temperature >= 0, 0 < top_p <= 1 and max_bytes >= 0")
+        del generator
+        return iter(self._answer(prompt.partition(SEPARATOR)[0])[:max_bytes])
+
+    def _answer(self, text: bytes) -> bytes:
+        if not self.labels:
+            return b""
+        return self.labels[int(self._best(self._outputs([text]), self.labels)[0])].encode()
+
+    def _outputs(self, texts: Sequence[bytes]) -> Tensor:
+        return self.learner.outputs(self._features(texts), weights=self._weights)
+
+    def _best(self, outputs: Tensor, labels: Sequence[str]) -> Tensor:
+        """The most probable of these labels for each of n rows of outputs, (n,); -1 where there is none."""
+        if not labels:
+            return torch.full((len(outputs),), -1, device=outputs.device)
+        return outputs[:, : len(labels)].argmax(dim=1)
+
+    def _features(self, texts: Sequence[bytes]) -> Tensor:
+        return torch.from_numpy(features(texts, self.config.num_buckets)).to(self.device)
+
+    def _examples(self, documents: Sequence[Document], labels: Sequence[str]) -> Examples:
+        return Examples(self._features([one.text for one in documents]), self._targets(documents, labels))
+
+    def _targets(self, documents: Sequence[Document], labels: Sequence[str]) -> Tensor:
+        """Outputs of the documents' labels, (n,); the next free one, or the last, for one that is not known."""
+        index = {label: number for number, label in enumerate(labels)}
+        free = min(len(labels), self.config.max_labels - 1)
+        targets = [free if one.label is None else index.get(one.label, free) for one in documents]
+        return torch.tensor(targets, dtype=torch.int64, device=self.device)
+
+    def num_parameters(self) -> int:
+        """Weights of the network."""
+        return self.learner.mlp.flat.numel()
+
+    def num_neurons(self) -> int:
+        """Hidden units."""
+        return self.config.hidden_size
+
+    # What survives a restart.
+
+    def state(self) -> BrainState:
+        """References to weights, moments and carried state, and the labels in the order of their outputs."""
+        inner = self.learner.state()
+        return BrainState(
+            model=inner.model,
+            learning={**inner.learning, **self.carry.tensors()},
+            counters={
+                **self.counters,
+                "labels": list(self.labels),
+                "learner": {name: inner.counters[name] for name in _LEARNER_COUNTERS},
+            },
+            spec={"kind": KIND, "config": asdict(self.config)},
+        )
+
+    def load(self, state: BrainState) -> None:
+        """Take over a state of this config.
+
+        Raises:
+            SpecMismatchError: naming what does not fit; then nothing was changed.
+        """
+        own = self.state()
+        if dict(state.spec) != own.spec:
+            raise SpecMismatchError("the stored classifier has other settings; build it with the stored ones")
+        copy_named([("model", state.model, own.model), ("learning", state.learning, own.learning)])
+        counters = dict(state.counters)
+        self.labels = [str(label) for label in counters.pop("labels")]
+        inner = counters.pop("learner")
+        known = {name for name in state.learning if not name.startswith("carried|")}
+        self.learner.take_counters(inner, {name: state.learning[name] for name in known})
+        self.learner.seen.zero_()
+        self.learner.seen[: len(self.labels)] = True
+        self.counters = {name: counters[name] for name in self.counters}
+
+
+_LEARNER_COUNTERS = ("num_samples", "num_updates", "num_steps")
+
+
+def _learner_config(config: ClassifierConfig, optimizer: OptimizerConfig) -> LearnerConfig:
+    averaging = optimizer.averaging
+    return LearnerConfig(
+        mlp=MLPConfig(
+            sizes=(config.num_buckets, config.hidden_size, config.max_labels),
+            learning_rate=optimizer.learning_rate,
+            betas=optimizer.betas,
+            eps=optimizer.eps,
+            plasticity=replace(optimizer.plasticity, l2_init=0.0, every_steps=1),
+        ),
+        memory=MemoryConfig(
+            capacity=0,  # what was read is remembered by whoever feeds the brain, and comes back as replayed rows
+            consistency_weight=averaging.consistency_weight,
+            separate_classes=False,  # with a fifth of the rows replayed, learning against all labels is better
+        ),
+        averages=AverageConfig(
+            plastic=averaging.plastic,
+            stable=averaging.stable,
+            consolidation=averaging.consolidation,
+            every_updates=max(averaging.every_steps, 1),
+        ),
+        consolidation=ConsolidationConfig(distillation=averaging.distillation_weight),
+        clip_norm=optimizer.clip_norm,
+    )
+
+
+def _nats(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Of each target (n,), float64 on the CPU."""
+    return -outputs.double().log_softmax(1).gather(1, targets[:, None]).squeeze(1).cpu()
+
+
+def _per_byte(nats: Tensor, documents: Sequence[Document]) -> float:
+    """Mean over the bytes of these documents; nan without any."""
+    num_bytes = sum(one.num_bytes for one in documents)
+    return float(nats.sum()) / num_bytes if num_bytes else math.nan
