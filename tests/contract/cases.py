@@ -30,6 +30,10 @@ TINY: dict[str, list[dict[str, Any]]] = {
         for precision in ("fp32", "bf16")
     ],
 }
+# Brains of labelled documents keep what of the contract is not about the next byte: test_labelled_brains.
+LABELLED: dict[str, list[dict[str, Any]]] = {
+    "classifier": [{"hidden_size": 8, "num_buckets": 64, "max_labels": 6, "max_document_bytes": 64}]
+}
 CASES = [(kind, settings) for kind, cases in TINY.items() for settings in cases]
 CASES += list(TINY_BRAINS.items())  # brains whose units, or modules, are none of this project's
 UNITS = {"tiny-patches": 4}  # of a symbol

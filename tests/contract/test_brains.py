@@ -18,6 +18,7 @@ from brain.probes.coverage import share_learned
 from brain.probes.freezing import changed_by
 from brain.registry import brains
 from tests.contract.cases import (
+    LABELLED,
     LANES,
     LENGTH,
     ROWS,
@@ -35,7 +36,7 @@ from tests.tiny_brains.specs import TINY_BRAINS
 
 
 def test_every_registered_brain_has_a_tiny_form_here() -> None:
-    assert set(brains.names()) == {*TINY, *TINY_BRAINS}
+    assert set(brains.names()) == {*TINY, *TINY_BRAINS, *LABELLED}
 
 
 def test_every_registered_brain_explains_itself() -> None:

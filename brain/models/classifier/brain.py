@@ -15,18 +15,12 @@ import torch
 from torch import Tensor
 
 from brain.errors import SpecMismatchError
-from brain.models.classifier.config import (
-    AverageConfig,
-    ClassifierConfig,
-    ConsolidationConfig,
-    LearnerConfig,
-    MemoryConfig,
-    MLPConfig,
-)
+from brain.models.classifier.config import ClassifierConfig, learner_config
 from brain.models.classifier.documents import SEPARATOR, Carry, Document, document
 from brain.models.classifier.features import features
 from brain.models.classifier.learner import Examples, OnlineLearner, Weights
 from brain.models.tensors import copy_named
+from brain.online.adopting import adopted
 from brain.ports import Batch, BrainState, LearnReport, StepReport
 
 if TYPE_CHECKING:
@@ -73,7 +67,7 @@ class TextClassifier:
         seed: int,
     ) -> None:
         self.config, self.optimizer, self.device = config, optimizer, device
-        self.learner = OnlineLearner(_learner_config(config, optimizer), seed=seed, device=device)
+        self.learner = OnlineLearner(learner_config(config, optimizer), seed=seed, device=device)
         self.carry = Carry(lanes, config.max_document_bytes)
         self.labels: list[str] = []
         self.counters: dict[str, Any] = {
@@ -228,7 +222,7 @@ class TextClassifier:
         return StepReport(
             loss=_per_byte(nats[:num_live], step.live),
             replay_loss=None if bool(is_live.all()) else _per_byte(nats[num_live:], step.replayed),
-            num_bytes=int(batch.mask.cpu()[is_live].sum()),
+            num_bytes=sum(one.num_bytes for one in step.live),
             row_loss=(row_nats / row_bytes.where(row_bytes > 0, torch.nan)).float(),
             grad_norm=0.0 if step.report is None else step.report.grad_norm,
             learning_rate=step.rate,
@@ -248,7 +242,7 @@ class TextClassifier:
         return self.optimizer.averaging.every_steps > 0
 
     @contextmanager
-    def wearing_stable(self) -> Iterator[None]:
+    def stable_weights(self) -> Iterator[None]:
         """Score and generate with the stable average meanwhile; learning must wait."""
         self._weights = "stable"
         try:
@@ -279,15 +273,16 @@ class TextClassifier:
 
     def generate(
         self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
-    ) -> Iterator[int]:
-        """The bytes of the most probable label of `prompt`, whatever the temperature: an answer, no sample.
+    ) -> Iterator[bytes]:
+        """The most probable label of `prompt`, whatever the temperature: an answer, no sample.
 
         What stands behind a separator is no part of the text. Before any label is known nothing comes.
         """
         if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0:
             raise ValueError("generate needs temperature >= 0, 0 < top_p <= 1 and max_bytes >= 0")
         del generator
-        return iter(self._answer(prompt.partition(SEPARATOR)[0])[:max_bytes])
+        answer = self._answer(prompt.partition(SEPARATOR)[0])[:max_bytes]
+        return iter([answer] if answer else [])
 
     def _answer(self, text: bytes) -> bytes:
         if not self.labels:
@@ -340,6 +335,13 @@ class TextClassifier:
             spec={"kind": KIND, "config": asdict(self.config)},
         )
 
+    def adopt(self, stored: BrainState) -> tuple[BrainState, tuple[str, ...]]:
+        """A stored state of this config made to fit: what it lacks of learning begins anew, and is named."""
+        own = self.state()
+        fitting, notices = adopted(stored, own)
+        counters = {name: stored.counters.get(name, value) for name, value in own.counters.items()}
+        return replace(fitting, counters=counters), notices
+
     def load(self, state: BrainState) -> None:
         """Take over a state of this config.
 
@@ -361,32 +363,6 @@ class TextClassifier:
 
 
 _LEARNER_COUNTERS = ("num_samples", "num_updates", "num_steps")
-
-
-def _learner_config(config: ClassifierConfig, optimizer: OptimizerConfig) -> LearnerConfig:
-    averaging = optimizer.averaging
-    return LearnerConfig(
-        mlp=MLPConfig(
-            sizes=(config.num_buckets, config.hidden_size, config.max_labels),
-            learning_rate=optimizer.learning_rate,
-            betas=optimizer.betas,
-            eps=optimizer.eps,
-            plasticity=replace(optimizer.plasticity, l2_init=0.0, every_steps=1),
-        ),
-        memory=MemoryConfig(
-            capacity=0,  # what was read is remembered by whoever feeds the brain, and comes back as replayed rows
-            consistency_weight=averaging.consistency_weight,
-            separate_classes=False,  # with a fifth of the rows replayed, learning against all labels is better
-        ),
-        averages=AverageConfig(
-            plastic=averaging.plastic,
-            stable=averaging.stable,
-            consolidation=averaging.consolidation,
-            every_updates=max(averaging.every_steps, 1),
-        ),
-        consolidation=ConsolidationConfig(distillation=averaging.distillation_weight),
-        clip_norm=optimizer.clip_norm,
-    )
 
 
 def _nats(outputs: Tensor, targets: Tensor) -> Tensor:

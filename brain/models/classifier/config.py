@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 from brain.plasticity.config import PlasticityConfig
 from brain.registry import brains
 from brain.sleep.config import SleepConfig
+
+if TYPE_CHECKING:
+    from brain.optim.config import OptimizerConfig
 
 MAX_BUCKETS = 1 << 22
 
@@ -166,3 +169,30 @@ class LearnerConfig:
     sleep: SleepConfig = field(default_factory=SleepConfig)
     consolidation: ConsolidationConfig = field(default_factory=ConsolidationConfig)
     clip_norm: float | None = None
+
+
+def learner_config(config: ClassifierConfig, optimizer: OptimizerConfig) -> LearnerConfig:
+    """The learner within a classifier that learns by these settings of a run."""
+    averaging = optimizer.averaging
+    return LearnerConfig(
+        mlp=MLPConfig(
+            sizes=(config.num_buckets, config.hidden_size, config.max_labels),
+            learning_rate=optimizer.learning_rate,
+            betas=optimizer.betas,
+            eps=optimizer.eps,
+            plasticity=replace(optimizer.plasticity, l2_init=0.0, every_steps=1),
+        ),
+        memory=MemoryConfig(
+            capacity=0,  # what was read is remembered by whoever feeds the brain, and comes back as replayed rows
+            consistency_weight=averaging.consistency_weight,
+            separate_classes=False,  # with a fifth of the rows replayed, learning against all labels is better
+        ),
+        averages=AverageConfig(
+            plastic=averaging.plastic,
+            stable=averaging.stable,
+            consolidation=averaging.consolidation,
+            every_updates=max(averaging.every_steps, 1),
+        ),
+        consolidation=ConsolidationConfig(distillation=averaging.distillation_weight),
+        clip_norm=optimizer.clip_norm,
+    )
