@@ -34,16 +34,19 @@ class Corpus(Protocol):
     """The documents of a source, each of bytes from 0 to its size; a kind of source is a class of these.
 
     What is read depends on the files and the settings alone: asked again in another process it is the same.
-
-    Attributes:
-        listing: the documents as they were listed last, in reading order, with their fingerprint.
-        whole: a run is a text of its own; a lane reads it to its end before it takes up anything else.
-        put_off: documents that cannot be read for now, and are to be asked for again when `due`.
     """
 
-    listing: Listing
-    whole: bool
-    put_off: set[str]
+    @property
+    def listing(self) -> Listing:
+        """The documents as they were listed last, in reading order, with their fingerprint."""
+
+    @property
+    def whole(self) -> bool:
+        """A run is a text of its own: a lane reads it to its end before it takes up anything else."""
+
+    @property
+    def put_off(self) -> set[str]:
+        """Documents that cannot be read for now, and are to be asked for again when `due`."""
 
     def list(self, progressed: Callable[[int], None]) -> Listing:
         """List the documents as they are now, and keep to that.

@@ -59,6 +59,13 @@ class HoldOut:
         """Whether a block is held out."""
         return bool(self.picks) and block in self.picked(document, block // self.group)
 
+    def holds_record(self, document: str, start: int) -> bool:
+        """Whether the record that begins at byte `start` is held out: as many of a hundred, but each by itself."""
+        if not self.picks:
+            return False
+        key = _SALT + document.encode("utf-8", "surrogateescape") + b"\0record " + str(start).encode()
+        return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") % self.group < self.picks
+
     def run(self, document: str, offset: int, size: int, longest: int) -> tuple[int, int]:
         """The first run of bytes at or behind `offset` that may be learned: (begin, end), at most `longest`.
 

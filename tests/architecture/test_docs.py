@@ -70,7 +70,11 @@ def test_the_readme_names_every_room() -> None:
     assert [room for room in rooms if f"{room}/" not in text] == []
 
 
-def test_toml_in_the_docs_is_a_preset_that_loads(tmp_path: Path) -> None:
+def test_toml_in_the_docs_is_a_preset_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "intents.csv").write_text("question,intent\nWhere is my card?,card_arrival\n")
+    (tmp_path / "books").mkdir()
+    (tmp_path / "books" / "one.txt").write_text("Call me Ishmael.")
     blocks = [
         block
         for page in PAGES

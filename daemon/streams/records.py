@@ -1,0 +1,193 @@
+"""Records of a table: where each ends, and what its fields hold. CSV as in RFC 4180, or a JSON object a line.
+
+Reading begins at any record, so nothing is kept of those before it.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SEPARATOR = b"\x1f"  # ASCII's unit separator, between a text and its label
+MAX_RECORD_BYTES = 16 << 20
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
+SUFFIXES = (*TABLES, *(f"{suffix}.gz" for suffix in TABLES))
+_DELIMITERS = ",;\t|"
+
+csv.field_size_limit(MAX_RECORD_BYTES)  # the library's own bound, 128 KiB, is less than a long text
+
+
+class FormError(Exception):
+    """A file is no table of the wanted fields; the text says why. Never leaves the streams and their settings."""
+
+
+class RecordError(Exception):
+    """A record cannot be read; the text says why. Never leaves the streams."""
+
+
+class _UnfinishedError(Exception):
+    """The record goes on behind the text at hand."""
+
+
+class Form(NamedTuple):
+    """How a table is written.
+
+    Attributes:
+        fields: names of its fields; of JSON those met in the head.
+        delimiter: between the fields of CSV; empty for JSON.
+        first: where the first record begins, behind the header of CSV.
+    """
+
+    fields: tuple[str, ...]
+    delimiter: str = ""
+    first: int = 0
+
+    def end(self, text: bytes, begin: int, *, final: bool) -> int | None:
+        r"""Behind the record that begins at `begin`; None if it goes on behind the text, unless that is `final`.
+
+        >>> Form(("a",), ",").end(b'"one\nline"\n2\n', 0, final=False)
+        11
+        """
+        newline = text.find(b"\n", begin) + 1
+        if not newline and not final:
+            return None
+        line_end = newline or len(text)
+        if not self.delimiter or b'"' not in text[begin:line_end]:
+            return line_end
+        return self._quoted_end(text, begin, final=final)
+
+    def _quoted_end(self, text: bytes, begin: int, *, final: bool) -> int | None:
+        end = begin
+
+        def lines() -> Iterator[str]:
+            nonlocal end
+            while end < len(text):
+                newline = text.find(b"\n", end) + 1
+                if not newline and not final:
+                    raise _UnfinishedError
+                line, end = text[end : newline or len(text)], newline or len(text)
+                yield line.decode("utf-8", "surrogateescape")
+            if not final:
+                raise _UnfinishedError
+
+        try:
+            next(csv.reader(lines(), delimiter=self.delimiter), None)
+        except _UnfinishedError:
+            return None
+        except csv.Error:
+            pass  # what was taken is the record, and it is broken
+        return end
+
+    def payload(self, record: bytes, *, text_field: str, label_field: str | None) -> bytes:
+        r"""What is learned of a record: its text, or text, 0x1F, label; empty for a blank line.
+
+        >>> Form(("a", "b"), ",").payload(b"hello,greeting\n", text_field="a", label_field="b")
+        b'hello\x1fgreeting'
+
+        Raises:
+            RecordError: it cannot be parsed, or lacks a field.
+        """
+        if not record.strip():
+            return b""
+        values = self._values(record)
+        parts = [_part(values, field) for field in (text_field, label_field) if field is not None]
+        return SEPARATOR.join(parts)
+
+    def _values(self, record: bytes) -> dict[str, Any]:
+        line = record.decode("utf-8", "surrogateescape")
+        if not self.delimiter:
+            return _json_object(line)
+        try:
+            row = next(csv.reader([line], delimiter=self.delimiter), [])
+        except csv.Error as error:
+            raise RecordError("broken") from error
+        return dict(zip(self.fields, row, strict=False))
+
+
+def form_of(head: bytes, name: str, *, form: str, delimiter: str, wanted: Sequence[str], final: bool) -> Form:
+    """How a table is written, from the beginning of its text.
+
+    Args:
+        head: up to the end of the text if `final`.
+        name: of the file.
+        form: `csv`, `jsonl`, or `auto` to tell by name and head.
+        delimiter: of CSV; empty to find it.
+        wanted: fields that it must have.
+        final: there is no more text.
+
+    Raises:
+        FormError: it is none, or lacks a field; names the nearest that it has.
+    """
+    if form == "auto":
+        form = _form_by_name(name) or ("jsonl" if head.lstrip()[:1] in (b"{", b"[") else "csv")
+    found = _csv_form(head, delimiter, wanted) if form == "csv" else _jsonl_form(head, name, final=final)
+    for field in wanted:
+        if field not in found.fields:
+            near = difflib.get_close_matches(field, found.fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(found.fields[:10])}"
+            raise FormError(f"{name} has no field {field!r}; {hint}")
+    return found
+
+
+def _form_by_name(name: str) -> str | None:
+    plain = name.lower().removesuffix(".gz")
+    if plain.endswith((".csv", ".tsv")):
+        return "csv"
+    return "jsonl" if plain.endswith((".jsonl", ".ndjson", ".json")) else None
+
+
+def _csv_form(head: bytes, delimiter: str, wanted: Sequence[str]) -> Form:
+    """By the delimiter that gives the wanted fields; else the one that gives most."""
+    forms: list[Form] = []
+    for one in delimiter or _DELIMITERS:
+        end = Form((), one).end(head, 0, final=True) or 0
+        try:
+            row = next(csv.reader([head[:end].decode("utf-8", "replace")], delimiter=one), [])
+        except csv.Error:
+            row = []
+        forms.append(Form(tuple(field.strip() for field in row), one, end))
+    return max(forms, key=lambda form: (sum(field in form.fields for field in wanted), len(form.fields)))
+
+
+def _jsonl_form(head: bytes, name: str, *, final: bool) -> Form:
+    if head.lstrip().startswith(b"["):
+        raise FormError(f"{name} is one JSON list; a table has an object a line (jq -c '.[]' makes it so)")
+    lines = head.split(b"\n")
+    fields: dict[str, None] = {}
+    for line in lines if final or len(lines) == 1 else lines[:-1]:
+        try:
+            fields.update(dict.fromkeys(_json_object(line.decode("utf-8", "replace"))))
+        except RecordError:
+            continue
+    if not fields:
+        raise FormError(f"{name} has no JSON object on any of its first lines; a table has an object a line")
+    return Form(tuple(fields))
+
+
+def _json_object(line: str) -> dict[str, Any]:
+    """The fields of a line; numbers as they are written."""
+    try:
+        value = json.loads(line, parse_float=str, parse_int=str, parse_constant=str)
+    except (ValueError, RecursionError) as error:
+        raise RecordError("broken") from error
+    if not isinstance(value, dict):
+        raise RecordError("broken")
+    return value
+
+
+def _part(values: dict[str, Any], field: str) -> bytes:
+    value = values.get(field)
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if not isinstance(value, str) or not value.strip():
+        raise RecordError(f"without {field}")
+    try:
+        data = value.encode("utf-8", "surrogateescape")  # a byte that is no UTF-8 stays what it is
+    except UnicodeEncodeError:
+        data = value.encode("utf-8", "replace")
+    return data.replace(SEPARATOR, b" ")

@@ -1,0 +1,96 @@
+"""Where the records of a table end, and what their fields hold."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.streams.records import Form, FormError, RecordError, form_of
+
+CSV = Form(("text", "label"), ",")
+JSONL = Form(("text", "label"))
+
+
+def form(head: str, *wanted: str, name: str = "table", kind: str = "auto", delimiter: str = "") -> Form:
+    return form_of(head.encode(), name, form=kind, delimiter=delimiter, wanted=wanted, final=True)
+
+
+@given(
+    st.lists(
+        st.tuples(st.text(st.characters(codec="utf-8", exclude_characters="\r\0")), st.text("a,\"\n;'")),
+        max_size=5,
+    )
+)
+def test_records_end_where_the_library_ends_them(rows: list[tuple[str, str]]) -> None:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerows(rows)
+    text, found, begin = written.getvalue().encode(), [], 0
+    while begin < len(text):
+        end = CSV.end(text, begin, final=True)
+        assert end is not None
+        assert CSV.end(text[: end - 1], begin, final=False) is None, "its line end is not there yet"
+        found.append(CSV._values(text[begin:end]))
+        begin = end
+    assert [(one["text"], one["label"]) for one in found] == rows
+
+
+def test_the_delimiter_is_the_one_that_gives_the_wanted_fields() -> None:
+    assert form("a;b,c\n1;2\n", "b,c") == Form(("a", "b,c"), ";", 6)
+    assert form("a;b,c\n1;2\n", "c").delimiter == ","
+    assert form("id\ttext\n", "text", name="x.tsv").fields == ("id", "text")
+    assert form("a,b;c\n", "a,b", delimiter=";").fields == ("a,b", "c")
+
+
+def test_a_file_is_told_by_its_name_then_by_its_beginning() -> None:
+    line = '{"text": "hi"}\n'
+    assert form(line, "text").delimiter == ""
+    assert form(line, "text", name="x.jsonl.gz") == Form(("text",))
+    assert form("{text}\n", "{text}", name="x.csv").delimiter == ","
+    assert form("{text}\n", "{text}", kind="csv").first == 7
+
+
+def test_what_is_no_table_of_the_fields_is_one_line() -> None:
+    with pytest.raises(FormError, match=r"^table has no field 'txt'; did you mean 'text'\?$"):
+        form("text,intent\n", "txt")
+    with pytest.raises(FormError, match=r"it has text, intent$"):
+        form("text,intent\n", "zzz")
+    with pytest.raises(FormError, match="is one JSON list"):
+        form('[{"text": 1}]', "text")
+    with pytest.raises(FormError, match="an object a line"):
+        form('{\n  "text": 1\n}', "text")
+
+
+def test_a_label_stands_behind_its_text() -> None:
+    def payload(line: str, form: Form = JSONL) -> bytes:
+        return form.payload(line.encode(), text_field="text", label_field="label")
+
+    assert payload('{"label": 7, "text": "a\\u001fb"}') == b"a b\x1f7"
+    assert payload('{"text": "x", "label": 1e5}') == b"x\x1f1e5"  # as it is written
+    assert payload('{"text": "x", "label": true}') == b"x\x1ftrue"
+    assert payload('"a\n""b"" ",c\r\n', CSV) == b'a\n"b" \x1fc'
+    assert payload('{"text": "\\ud800", "label": "x"}') == b"?\x1fx"
+    assert payload("\n") == b""
+    for line, fault in (
+        ('{"text": "x"}', "without label"),
+        ('{"text": " ", "label": "x"}', "without text"),
+        ('{"text": ["x"], "label": "x"}', "without text"),
+        ('{"text": "x", "label": null}', "without label"),
+        ('{"text": ', "broken"),
+        ("[1]", "broken"),
+        ("[" * 100_000, "broken"),
+    ):
+        with pytest.raises(RecordError, match=fault):
+            payload(line)
+    with pytest.raises(RecordError, match="without label"):
+        payload("alone\n", CSV)
+
+
+def test_bytes_that_are_no_utf_8_stay_what_they_are() -> None:
+    record = b"caf\xe9,x\n"
+    assert CSV.payload(record, text_field="text", label_field=None) == b"caf\xe9"
+    line = b'{"text": "caf\xe9"}'
+    assert JSONL.payload(line, text_field="text", label_field=None) == b"caf\xe9"
