@@ -162,4 +162,5 @@ KNOWN_POINTS = (
     "held_out_coverage", "held_out_age_steps", "steps_per_second", "bytes_per_second", "num_neurons",
     "num_parameters", "checkpoint_stall_seconds", "forgetting", "forgetting_worst", "backward_transfer",
     "stability_gap", "replay_fraction", "dormant_share", "effective_rank", "weight_norm",
+    "accuracy", "examples", "labels", "unlabelled",
 )  # fmt: skip

@@ -69,7 +69,8 @@ def resolve_config(
     """Merge all layers and check the result.
 
     Args:
-        preset: name of a shipped preset or path of a TOML file; None takes SYNAPSED_PRESET, else `default`.
+        preset: name of a shipped preset or path of a TOML file; None takes SYNAPSED_PRESET, else the one named as the
+            kind of brain that is asked for, else `default`.
         overrides: from the command line or the API, nested or with dotted keys.
         environ: where `SYNAPSED_STREAM__ROWS=16` style settings are read.
         origin: where the overrides come from, as a person would call it.
@@ -77,14 +78,21 @@ def resolve_config(
     Raises:
         ConfigError: one line that names the setting, where it was set, and the nearest right thing.
     """
+    above = asked_layer(overrides or {}, origin)
     if preset is None:
-        preset = environ.get("SYNAPSED_PRESET") or "default"
-    below, above = preset_layer(preset), asked_layer(overrides or {}, origin)
+        preset = environ.get("SYNAPSED_PRESET") or _preset_of_brain(above)
+    below = preset_layer(preset)
     layers = [below, *environment_layers(environ, all_names()), above]
     kinds = [kind for layer in layers if (kind := brain_kind(layer.settings)) is not None]
     if kinds and kinds[-1] in {entry.name for entry in brains}:
         layers = [below, *environment_layers(environ, setting_names(kinds[-1])), above]
     return _with_located_data(check(layers, str(preset)), layers)
+
+
+def _preset_of_brain(asked: Layer) -> str:
+    """The shipped preset for the kind of brain that is asked for; `default` where it has none of its name."""
+    kind = brain_kind(asked.settings)
+    return kind if kind in preset_names() and kind in {entry.name for entry in brains} else "default"
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ, *, kind: str | None = None) -> list[str]:

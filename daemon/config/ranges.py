@@ -58,6 +58,9 @@ SOME_LEFT = Range(at_least=0, below=1)
 RANGES: dict[str, Range] = {
     "seed": COUNT_OR_NONE,
     "threads": Range(at_least=0, at_most=4096),
+    "brain.num_buckets": Range(at_least=2, at_most=2**22),
+    "brain.max_labels": Range(at_least=2, at_most=65_536),
+    "brain.max_document_bytes": Range(at_least=16, at_most=1024 * 1024),
     "brain.hidden_size": SIZE,
     "brain.num_*": LAYERS,
     "brain.window": SIZE,

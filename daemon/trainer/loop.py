@@ -254,7 +254,7 @@ class Loop:
         if parts.voice.due():
             with self.speaking():
                 parts.reporter.sample(parts.voice.sample(parts.brain, self._context))
-        self._pace.report(self.parts.reporter, self.step)
+        self._pace.report(self.parts.reporter, self.step, report.metrics)
 
     def speaking(self) -> AbstractContextManager[None]:
         """The weights that speak and are evaluated: fast or stable, whichever does better on the probes."""

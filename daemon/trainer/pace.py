@@ -1,4 +1,4 @@
-"""How fast the run learns: steps and bytes a second."""
+"""How fast the run learns, and what its brain counts by itself: about once a second."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from daemon.trainer.reporting import Reporter
 
@@ -29,11 +29,13 @@ class Pace:
         """Count from here on."""
         self._since = (self._monotonic(), step, self.num_bytes)
 
-    def report(self, reporter: Reporter, step: int) -> None:
-        """Steps and bytes a second, about once a second."""
+    def report(self, reporter: Reporter, step: int, metrics: Mapping[str, float]) -> None:
+        """Steps and bytes a second, and the brain's own metrics of this step, about once a second."""
         since, first_step, first_bytes = self._since
         seconds = self._monotonic() - since
         if seconds >= EVERY_SECONDS:
             reporter.point("steps_per_second", step, (step - first_step) / seconds)
             reporter.point("bytes_per_second", step, (self.num_bytes - first_bytes) / seconds)
+            for name, value in metrics.items():
+                reporter.point(name, step, value)
             self.begin(step)

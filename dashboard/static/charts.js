@@ -106,15 +106,21 @@ class Board {
       curveOf: (metric) => this.#source(range).curve(metric),
       font: getComputedStyle(document.body).fontFamily,
     };
-    for (const plot of this.plots) if (plot.visible) this.#drawPlot(plot, how);
+    for (const plot of this.plots) {
+      plot.node.hidden = Boolean(plot.spec.optional) && this.#isEmpty(plot);
+      if (plot.visible) this.#drawPlot(plot, how);
+    }
     this.#renderLegends();
+  }
+
+  #isEmpty(plot) {
+    return plot.spec.series.every((series) => this.page.history.curve(series.metric).length === 0);
   }
 
   #drawPlot(plot, how) {
     const data = traces(plot.spec, how);
     if (plot.spec.marks) data.push(markTrace([...this.marks.values()], how));
-    const empty = plot.spec.series.every((series) => this.page.history.curve(series.metric).length === 0);
-    setText(plot.note, empty ? (this.page.shown() ? "no values yet" : "no run yet") : "");
+    setText(plot.note, this.#isEmpty(plot) ? (this.page.shown() ? "no values yet" : "no run yet") : "");
     const shape = layout(plot.spec, how);
     this.plotly.react(plot.canvas, data, shape, CONFIG);
     // A redraw takes the hover away: what the reader looks at is given back.

@@ -101,6 +101,7 @@ const METRICS = {
   integration: { label: "integration", write: (value) => fixed(value, 3) },
   confidence: { label: "confidence", write: (value) => fixed(value, 3) },
   self_prediction_error: { label: "self-prediction error", write: (value) => fixed(value, 3) },
+  accuracy: { label: "accuracy", write: (value) => fixed(value, 3) },
   dormant_share: { label: "dormant units", write: (value) => fixed(value, 3) },
   effective_rank: { label: "effective rank", write: (value) => fixed(value, 3) },
   weight_norm: { label: "weight norm", write: (value) => fixed(value, 3) },

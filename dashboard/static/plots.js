@@ -3,7 +3,10 @@
 import { count, metricValue, words } from "./format.js";
 import { withHoles } from "./history.js";
 
-/** The plots, in order. `band` draws the spread of each bucket behind the mean; `dense`: every step has a value. */
+/**
+ * The plots, in order. `band` draws the spread of each bucket behind the mean; `dense`: every step has a value;
+ * `optional`: of some kinds of brain only, and not shown for others.
+ */
 export const PLOTS = [
   {
     id: "loss",
@@ -16,6 +19,7 @@ export const PLOTS = [
       { metric: "held_out_bpc", color: "--curve-3", dots: true },
     ],
   },
+  { id: "accuracy", title: "Accuracy, before learning", size: "wide", optional: true, range: [0, 1.02], series: [{ metric: "accuracy", color: "--curve-3" }] },
   {
     id: "vitals",
     title: "Vital signs",

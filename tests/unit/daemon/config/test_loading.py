@@ -182,7 +182,7 @@ def test_a_preset_is_no_setting() -> None:
 def test_an_unknown_or_broken_preset_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("[stream\n")
     assert complaint(preset="tinny") == "no preset is called tinny; did you mean tiny?"
-    assert complaint(preset="zzzz").startswith("no preset is called zzzz; known: default, ")
+    assert complaint(preset="zzzz").startswith("no preset is called zzzz; known: classifier, default, ")
     assert complaint(preset=tmp_path / "mime.toml").endswith(f"did you mean {tmp_path / 'mine.toml'}?")
     assert "is not TOML" in complaint(preset=tmp_path / "mine.toml")
 
@@ -237,7 +237,7 @@ def test_the_resolved_configuration_is_complete_json_and_comes_back_equal() -> N
     for preset in list_presets():
         stored = json.loads(json.dumps(config_to_dict(preset.config)))
         assert config_from_dict(stored) == preset.config
-        assert set(stored["brain"]) > {"kind", "hidden_size", "precision"}
+        assert set(stored["brain"]) > {"kind", "hidden_size"}
 
 
 def test_a_stored_configuration_without_a_newer_setting_takes_its_default() -> None:
@@ -256,6 +256,17 @@ def test_overrides_lie_over_a_stored_configuration(tmp_path: Path) -> None:
     assert changed.stream.data == gone.stream.data  # looked for by the stream, when it is opened
     with pytest.raises(ConfigError, match="did you mean"):
         override_config(gone, {"optimizer.learning_rat": 1})
+
+
+def test_a_brain_with_a_preset_of_its_name_takes_it_unless_one_is_named() -> None:
+    assert resolve({"brain.kind": "classifier"}).preset == "classifier"
+    assert resolve({"brain.kind": "classifier"}).stream.segment_bytes == 512
+    assert resolve({"brain.kind": "classifier"}, preset="tiny").preset == "tiny"
+    assert resolve({"brain.kind": "classifier"}, environ={"SYNAPSED_PRESET": "fast"}).preset == "fast"
+    assert resolve({"brain.kind": "synapse"}).preset == "default"
+    assert "did you mean" in complaint({"brain.kind": "defaul"}) or "known" in complaint(
+        {"brain.kind": "default"}
+    )
 
 
 def test_presets_are_listed_with_a_summary_and_the_classic_ones_end_by_themselves() -> None:
