@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from brain.ranges import AMOUNT_OR_ZERO, COUNT_OR_ZERO, SOME_LEFT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +22,10 @@ class AveragingConfig:
         consolidation: share of the past that the stable average keeps in a step of sleep.
     """
 
-    plastic: float = 0.99
-    stable: float = 0.999
-    every_steps: int = 8
-    consistency_every_steps: int = 16
-    consistency_weight: float = 0.5
-    distillation_weight: float = 0.5
-    consolidation: float = 0.98
+    plastic: Annotated[float, SOME_LEFT] = 0.99
+    stable: Annotated[float, SOME_LEFT] = 0.999
+    every_steps: Annotated[int, COUNT_OR_ZERO] = 8
+    consistency_every_steps: Annotated[int, COUNT_OR_ZERO] = 16
+    consistency_weight: Annotated[float, AMOUNT_OR_ZERO] = 0.5
+    distillation_weight: Annotated[float, AMOUNT_OR_ZERO] = 0.5
+    consolidation: Annotated[float, SOME_LEFT] = 0.98

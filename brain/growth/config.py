@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from brain.growth.triggers.bottleneck import Bottleneck
 from brain.growth.triggers.high_activation import HighActivation
 from brain.growth.triggers.rising_error import RisingError
+from brain.ranges import AMOUNT, COUNT, COUNT_OR_ZERO, SHARE, Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +30,15 @@ class GrowthConfig:
     """
 
     enabled: bool = False
-    max_neurons: int = 100_000
-    every_steps: int = 500
-    fraction: float = 0.1
-    cooldown_steps: int = 2000
-    maturity_steps: int = 1000
-    site_ratio: float = 4.0
+    max_neurons: Annotated[int, COUNT] = 100_000
+    every_steps: Annotated[int, COUNT] = 500
+    fraction: Annotated[float, Range(at_most=1, above=0)] = 0.1
+    cooldown_steps: Annotated[int, COUNT_OR_ZERO] = 2000
+    maturity_steps: Annotated[int, COUNT_OR_ZERO] = 1000
+    site_ratio: Annotated[float, Range(at_least=1, at_most=1000000.0)] = 4.0
     newborns: Literal["pairs", "zero"] = "pairs"
-    newborn_gradient: float = 1.0
-    recycle_above: float = 0.05
+    newborn_gradient: Annotated[float, AMOUNT] = 1.0
+    recycle_above: Annotated[float, SHARE] = 0.05
     high_activation: HighActivation = field(default_factory=HighActivation)
     rising_error: RisingError = field(default_factory=RisingError)
     bottleneck: Bottleneck = field(default_factory=Bottleneck)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from brain.ranges import SIZE, SOME_LEFT, Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,7 @@ class ReplayConfig:
     """
 
     policy: Literal["tiers", "reservoir"] = "tiers"
-    fraction: float = 0.2
-    max_fraction: float = 0.5
-    capacity: int = 1_000_000
-    segment_mib: int = 64
+    fraction: Annotated[float, SOME_LEFT] = 0.2
+    max_fraction: Annotated[float, SOME_LEFT] = 0.5
+    capacity: Annotated[int, Range(at_least=1, at_most=2147483648)] = 1_000_000
+    segment_mib: Annotated[int, SIZE] = 64

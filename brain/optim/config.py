@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from brain.averaging.config import AveragingConfig
 from brain.plasticity.config import BrainPlasticityConfig
+from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, COUNT_OR_ZERO, SOME_LEFT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,14 +19,14 @@ class OptimizerConfig:
     """
 
     kind: Literal["adamw", "muon"] = "adamw"
-    learning_rate: float = 3e-3
-    muon_learning_rate: float = 0.02
-    muon_momentum: float = 0.95
-    betas: tuple[float, float] = (0.8, 0.95)
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    warmup_steps: int = 100
-    unit_warmup_steps: int = 50
-    clip_norm: float = 1.0
+    learning_rate: Annotated[float, AMOUNT] = 3e-3
+    muon_learning_rate: Annotated[float, AMOUNT] = 0.02
+    muon_momentum: Annotated[float, SOME_LEFT] = 0.95
+    betas: Annotated[tuple[float, float], SOME_LEFT] = (0.8, 0.95)
+    eps: Annotated[float, AMOUNT] = 1e-8
+    weight_decay: Annotated[float, AMOUNT_OR_ZERO] = 0.0
+    warmup_steps: Annotated[int, COUNT_OR_ZERO] = 100
+    unit_warmup_steps: Annotated[int, COUNT_OR_ZERO] = 50
+    clip_norm: Annotated[float, AMOUNT] = 1.0
     averaging: AveragingConfig = field(default_factory=AveragingConfig)
     plasticity: BrainPlasticityConfig = field(default_factory=BrainPlasticityConfig)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from brain.ranges import AMOUNT_OR_ZERO, COUNT, COUNT_OR_ZERO, SOME_LEFT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,15 +27,15 @@ class PlasticityConfig:
             many single ones.
     """
 
-    replacement_rate: float = 1e-4
-    maturity_steps: int = 1000
-    utility_decay: float = 0.99
+    replacement_rate: Annotated[float, SOME_LEFT] = 1e-4
+    maturity_steps: Annotated[int, COUNT_OR_ZERO] = 1000
+    utility_decay: Annotated[float, SOME_LEFT] = 0.99
     utility: Literal["contribution", "adaptable"] = "contribution"
-    l2_init: float = 0.0
-    shrink: float = 0.0
-    perturb: float = 0.0
-    perturb_every_steps: int = 100
-    every_steps: int = 1
+    l2_init: Annotated[float, AMOUNT_OR_ZERO] = 0.0
+    shrink: Annotated[float, SOME_LEFT] = 0.0
+    perturb: Annotated[float, AMOUNT_OR_ZERO] = 0.0
+    perturb_every_steps: Annotated[int, COUNT] = 100
+    every_steps: Annotated[int, COUNT] = 1
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -71,6 +73,6 @@ class BrainPlasticityConfig(PlasticityConfig):
             many single ones.
     """
 
-    replacement_rate: float = 1e-5
-    l2_init: float = 0.1
-    every_steps: int = 16
+    replacement_rate: Annotated[float, SOME_LEFT] = 1e-5
+    l2_init: Annotated[float, AMOUNT_OR_ZERO] = 0.1
+    every_steps: Annotated[int, COUNT] = 16

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from brain.ranges import AMOUNT_OR_ZERO, BYTES, COUNT, COUNT_OR_ZERO, SIZE, SOME_LEFT, Range
 
 MAX_SLEEP_STEPS = 10_000
 
@@ -20,12 +23,12 @@ class SleepConfig:
         tolerance: relative rise of the mean probe loss beyond which a sleep is undone.
     """
 
-    every_steps: int = 5000
-    steps: int = 100
-    rest_steps: int = 1000
-    idle_awake_steps: int = 200
-    final_rate: float = 0.1
-    tolerance: float = 0.01
+    every_steps: Annotated[int, COUNT_OR_ZERO] = 5000
+    steps: Annotated[int, COUNT] = 100
+    rest_steps: Annotated[int, COUNT_OR_ZERO] = 1000
+    idle_awake_steps: Annotated[int, COUNT_OR_ZERO] = 200
+    final_rate: Annotated[float, Range(at_most=1, above=0)] = 0.1
+    tolerance: Annotated[float, AMOUNT_OR_ZERO] = 0.01
 
     def __post_init__(self) -> None:
         if self.steps > MAX_SLEEP_STEPS:
@@ -47,9 +50,9 @@ class ForgettingConfig:
     """
 
     enabled: bool = True
-    rows: int = 16
-    row_bytes: int = 256
-    every_steps: int = 50
-    slice_rows: int = 4
-    smoothing: float = 0.7
-    threshold: float = 0.02
+    rows: Annotated[int, SIZE] = 16
+    row_bytes: Annotated[int, BYTES] = 256
+    every_steps: Annotated[int, COUNT] = 50
+    slice_rows: Annotated[int, SIZE] = 4
+    smoothing: Annotated[float, SOME_LEFT] = 0.7
+    threshold: Annotated[float, AMOUNT_OR_ZERO] = 0.02

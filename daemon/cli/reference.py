@@ -19,7 +19,7 @@ from daemon.cli.app import app
 from daemon.cli.printing import complain, say
 from daemon.config.keep import KeepConfig
 from daemon.config.loading import list_presets
-from daemon.config.ranges import range_of
+from daemon.config.ranges import range_in, range_of
 from daemon.config.tree import RunConfig
 from daemon.streams.kinds import sources
 
@@ -122,20 +122,26 @@ def _sections(title: str, config: type, prefix: str) -> list[str]:
             below += _sections(f"[{name}]", hint, f"{name}.")
         elif name != "brain":
             shown = _shown_default(field)
-            cells = (f"`{name}`", _type(hint), shown, _range(name, hint), _cell(described.get(field.name)))
+            cells = (
+                f"`{name}`",
+                _type(hint),
+                shown,
+                _range(config, name, hint),
+                _cell(described.get(field.name)),
+            )
             rows.append(f"| {' | '.join(cells)} |")
     head = ["", f"## {title}", "", prose, ""]
     table = ["| setting | type | default | range | |", "|---|---|---|---|---|", *rows] if rows else []
     return [*head, *table, *below]
 
 
-def _range(name: str, hint: Any) -> str:
+def _range(config: type, name: str, hint: Any) -> str:
     """Which numbers a setting, or each of its items, may be; empty for what is no number."""
-    types = {hint, *typing.get_args(hint)}
-    if not types & {int, float}:
+    if not {hint, *typing.get_args(hint)} & {int, float}:
         return ""
-    item = f"{name}.0" if typing.get_origin(hint) in (tuple, dict) else name
-    allowed = range_of(item)
+    allowed = range_in(config, [name.rpartition(".")[2]])
+    if name.startswith("vitals."):
+        allowed = range_of(f"{name}.0" if typing.get_origin(hint) in (tuple, dict) else name)
     return "" if allowed is None else allowed.said_to(0.0).removeprefix("of ")
 
 

@@ -11,9 +11,10 @@ import os
 import tomllib
 import typing
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from daemon.config.ranges import range_of
+from brain.ranges import AMOUNT, COUNT, COUNT_OR_ZERO, Range
+from daemon.config.ranges import range_in
 from daemon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,17 +52,17 @@ class KeepConfig:
         backups_gib: these copies together.
     """
 
-    checkpoints_gib: float = 50.0
-    cache_gib: float = 4.0
-    cache_days: float = 30.0
-    replay_days: float = 7.0
-    log_mib: float = 8.0
-    log_files: int = 2
-    metric_rows: int = 5_000_000
-    rollup_rows: int = 5_000_000
-    history_rows: int = 200_000
-    backups: int = 7
-    backups_gib: float = 10.0
+    checkpoints_gib: Annotated[float, AMOUNT] = 50.0
+    cache_gib: Annotated[float, AMOUNT] = 4.0
+    cache_days: Annotated[float, AMOUNT] = 30.0
+    replay_days: Annotated[float, AMOUNT] = 7.0
+    log_mib: Annotated[float, AMOUNT] = 8.0
+    log_files: Annotated[int, COUNT_OR_ZERO] = 2
+    metric_rows: Annotated[int, Range(at_least=1000, at_most=9007199254740991)] = 5_000_000
+    rollup_rows: Annotated[int, Range(at_least=1000, at_most=9007199254740991)] = 5_000_000
+    history_rows: Annotated[int, Range(at_least=1000, at_most=9007199254740991)] = 200_000
+    backups: Annotated[int, COUNT] = 7
+    backups_gib: Annotated[float, AMOUNT] = 10.0
 
     @property
     def log_bytes(self) -> int:
@@ -123,7 +124,7 @@ def _check(name: str, value: Any, origin: str, hints: Mapping[str, type]) -> Non
     if not isinstance(value, kinds) or isinstance(value, bool):
         expected = "a whole number" if hints[name] is int else "a number"
         raise ConfigError(f"{dotted} = {value!r}: {expected} is expected ({origin})", path=dotted)
-    allowed = range_of(dotted)
+    allowed = range_in(KeepConfig, [name])
     if allowed is not None and value not in allowed:
         raise ConfigError(
             f"{dotted} = {value!r}: a number {allowed.said_to(value)} is expected ({origin})", path=dotted

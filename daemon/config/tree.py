@@ -6,11 +6,12 @@ Reading and merging (defaults < preset < environment < command line) lives in da
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from brain.growth.config import GrowthConfig
 from brain.memory.config import ReplayConfig
 from brain.optim.config import OptimizerConfig
+from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, BYTES, COUNT, COUNT_OR_ZERO, SHARE, SIZE, SOME_LEFT, Range
 from brain.sleep.config import ForgettingConfig, SleepConfig
 from brain.vitals.config import VitalsConfig
 
@@ -37,14 +38,14 @@ class StreamConfig:
     data: tuple[str, ...] = ()
     source: tuple[dict[str, Any], ...] = ()
     mix: Literal["sequential", "round_robin", "weighted", "curious"] = "round_robin"
-    weights: dict[str, float] = field(default_factory=dict)
-    rows: int = 32
-    segment_bytes: int = 64
-    stretch_bytes: int = 1024
-    held_out_share: float = 0.01
-    samples_per_pass: int | None = None
+    weights: Annotated[dict[str, float], AMOUNT_OR_ZERO] = field(default_factory=dict)
+    rows: Annotated[int, SIZE] = 32
+    segment_bytes: Annotated[int, BYTES] = 64
+    stretch_bytes: Annotated[int, COUNT] = 1024
+    held_out_share: Annotated[float, SOME_LEFT] = 0.01
+    samples_per_pass: Annotated[int | None, COUNT] = None
     at_end: Literal["again", "wait"] = "again"
-    idle_after_seconds: float = 5.0
+    idle_after_seconds: Annotated[float, AMOUNT_OR_ZERO] = 5.0
 
     def __post_init__(self) -> None:
         if self.at_end == "wait" and self.samples_per_pass is not None:
@@ -68,10 +69,10 @@ class CheckpointConfig:
         keep_daily: the last of each of so many days.
     """
 
-    every_seconds: float = 300.0
-    keep_latest: int = 5
-    keep_hourly: int = 24
-    keep_daily: int = 7
+    every_seconds: Annotated[float, AMOUNT] = 300.0
+    keep_latest: Annotated[int, COUNT] = 5
+    keep_hourly: Annotated[int, COUNT_OR_ZERO] = 24
+    keep_daily: Annotated[int, COUNT_OR_ZERO] = 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,36 +80,36 @@ class EvaluationConfig:
     """Held-out loss by rotating slices of `slice_rows` blocks, within `budget_share` of the training time."""
 
     enabled: bool = True
-    every_steps: int = 10
-    slice_rows: int = 1
-    budget_share: float = 0.01
+    every_steps: Annotated[int, COUNT] = 10
+    slice_rows: Annotated[int, SIZE] = 1
+    budget_share: Annotated[float, SHARE] = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecoveryConfig:
     """What happens when the loss stops being finite."""
 
-    rollback_after_skips: int = 10
-    pause_after_rollbacks: int = 3
+    rollback_after_skips: Annotated[int, COUNT] = 10
+    pause_after_rollbacks: Annotated[int, COUNT] = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class LimitsConfig:
     """Where a run ends by itself; None never."""
 
-    hours: float | None = None
-    steps: int | None = None
-    epochs: int | None = None
+    hours: Annotated[float | None, Range(at_most=1000000.0, above=0)] = None
+    steps: Annotated[int | None, COUNT] = None
+    epochs: Annotated[int | None, COUNT] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig:
     """What the brain says now: a short sample drawn every so often for the page."""
 
-    every_seconds: float = 60.0
-    max_bytes: int = 120
-    temperature: float = 0.8
-    top_p: float = 0.95
+    every_seconds: Annotated[float, AMOUNT] = 60.0
+    max_bytes: Annotated[int, Range(at_least=0, at_most=8192)] = 120
+    temperature: Annotated[float, Range(at_least=0, at_most=10)] = 0.8
+    top_p: Annotated[float, Range(at_most=1, above=0)] = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,9 +120,9 @@ class RunConfig:
     """
 
     preset: str = "default"
-    seed: int = 0
+    seed: Annotated[int, COUNT_OR_ZERO] = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    threads: int = 0
+    threads: Annotated[int, Range(at_least=0, at_most=4096)] = 0
     brain: dict[str, Any] = field(default_factory=lambda: {"kind": "synapse"})
     stream: StreamConfig = field(default_factory=StreamConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)

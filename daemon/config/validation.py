@@ -57,7 +57,7 @@ def check(layers: list[Layer], preset: str) -> RunConfig:
     kind, brain = _checked_brain(settings.pop("brain", {}), layers)
     config: RunConfig = _validate(RunConfig, settings, layers, setting_names(kind))
     config = dataclasses.replace(config, brain=brain)
-    _check_ranges(config, layers)
+    _check_ranges(config, kind, layers)
     return config
 
 
@@ -179,12 +179,12 @@ def adapter(config: type) -> TypeAdapter[Any]:
     return TypeAdapter(config)
 
 
-def _check_ranges(config: RunConfig, layers: list[Layer]) -> None:
+def _check_ranges(config: RunConfig, brain: str, layers: list[Layer]) -> None:
     for path, value in leaves(plain(config)):
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         name = ".".join(path)
-        allowed = range_of(name)
+        allowed = range_of(name, brain=brain)
         if not math.isfinite(value):
             bounds = "" if allowed is None else f" {allowed.said_to(0.0)}"
             expected = f"a finite number{bounds}"

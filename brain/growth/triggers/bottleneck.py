@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from brain.growth.plan import Proposal
 from brain.growth.triggers import triggers
+from brain.ranges import SHARE
 
 if TYPE_CHECKING:
     from brain.growth.history import GrowthHistory
@@ -21,7 +22,7 @@ class Bottleneck:
     """
 
     enabled: bool = True
-    at_least: float = 0.9
+    at_least: Annotated[float, SHARE] = 0.9
 
     def propose(self, history: GrowthHistory) -> Proposal | None:
         """The tightest mature site: wider, or another block behind it."""

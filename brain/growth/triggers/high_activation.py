@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from brain.growth.plan import Proposal
 from brain.growth.triggers import triggers
+from brain.ranges import AMOUNT_OR_ZERO
 
 if TYPE_CHECKING:
     from brain.growth.history import GrowthHistory
@@ -18,7 +19,7 @@ class HighActivation:
     """Widen the site with the largest share of units in use, once it is above `above`."""
 
     enabled: bool = True
-    above: float = 0.85
+    above: Annotated[float, AMOUNT_OR_ZERO] = 0.85
 
     def propose(self, history: GrowthHistory) -> Proposal | None:
         """The busiest mature site with room to grow, if it is busy enough."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from brain.growth.plan import Proposal
 from brain.growth.triggers import triggers
+from brain.ranges import AMOUNT_OR_ZERO, COUNT
 
 if TYPE_CHECKING:
     from brain.growth.history import GrowthHistory
@@ -22,8 +23,8 @@ class RisingError:
     """
 
     enabled: bool = True
-    above: float = 0.1
-    patience_steps: int = 2000
+    above: Annotated[float, AMOUNT_OR_ZERO] = 0.1
+    patience_steps: Annotated[int, COUNT] = 2000
 
     def risen(self, error: float, best_error: float) -> bool:
         """Whether the error is further above its best than is borne."""

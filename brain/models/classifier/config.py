@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from brain.plasticity.config import PlasticityConfig
+from brain.ranges import SIZE, Range
 from brain.registry import brains
 from brain.sleep.config import SleepConfig
 
@@ -31,10 +32,10 @@ class ClassifierConfig:
         max_document_bytes: of a longer record the first and the last bytes are read.
     """
 
-    hidden_size: int = 64
-    num_buckets: int = 16_384
-    max_labels: int = 256
-    max_document_bytes: int = 4096
+    hidden_size: Annotated[int, SIZE] = 64
+    num_buckets: Annotated[int, Range(at_least=2, at_most=4194304)] = 16_384
+    max_labels: Annotated[int, Range(at_least=2, at_most=65536)] = 256
+    max_document_bytes: Annotated[int, Range(at_least=16, at_most=1048576)] = 4096
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.

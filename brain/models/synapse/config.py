@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, LAYERS, SIZE, SIZE_OR_ZERO
 from brain.registry import brains
 
 
@@ -26,13 +27,13 @@ class SynapseConfig:
         precision: `bf16` autocasts matrix products, `fp32` does not.
     """
 
-    hidden_size: int = 192
+    hidden_size: Annotated[int, SIZE] = 192
     layers: tuple[Literal["mingru", "attention", "ssd"], ...] = ("mingru", "attention", "mingru", "attention")
-    num_heads: int | None = None
-    window: int = 256
-    mlp_ratio: int = 4
-    bigram_size: int = 64
-    self_model_size: int = 128
-    self_model_weight: float = 1.0
-    logit_cap: float = 30.0
+    num_heads: Annotated[int | None, LAYERS] = None
+    window: Annotated[int, SIZE] = 256
+    mlp_ratio: Annotated[int, LAYERS] = 4
+    bigram_size: Annotated[int, SIZE_OR_ZERO] = 64
+    self_model_size: Annotated[int, SIZE_OR_ZERO] = 128
+    self_model_weight: Annotated[float, AMOUNT_OR_ZERO] = 1.0
+    logit_cap: Annotated[float, AMOUNT] = 30.0
     precision: Literal["bf16", "fp32"] = "bf16"

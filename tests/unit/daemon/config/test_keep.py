@@ -9,7 +9,7 @@ import pytest
 
 from daemon.config.keep import KeepConfig, keep_as_far_as_sound, read_keep
 from daemon.config.loading import resolve_config
-from daemon.config.ranges import range_of
+from daemon.config.ranges import range_in
 from daemon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -64,4 +64,4 @@ def test_what_moved_from_the_run_is_said_to_be_here() -> None:
 
 
 def test_every_bound_has_a_range() -> None:
-    assert all(range_of(f"keep.{field.name}") is not None for field in fields(KeepConfig))
+    assert all(range_in(KeepConfig, [field.name]) is not None for field in fields(KeepConfig))
