@@ -13,6 +13,7 @@ import torch
 from benchmarks.peers import plain_loop
 from brain.averaging.config import AveragingConfig
 from brain.build import build_brain
+from brain.models.synapse.model import Synapse
 from brain.plasticity.config import BrainPlasticityConfig
 from brain.ports import Batch
 from daemon.config.loading import resolve_config
@@ -50,39 +51,13 @@ def test_it_imports_nothing_of_the_project() -> None:
     assert modules - set(sys.stdlib_module_names) == {"numpy", "torch"}
 
 
-def test_its_sizes_are_those_of_the_default_preset() -> None:
+@pytest.fixture(scope="module")
+def ours() -> Synapse:
+    """The default preset's brain without what the plain loop leaves out, in float32."""
     config = resolve_config(preset="default", environ={})
     brain = build_brain(
         "synapse",
-        {name: value for name, value in config.brain.items() if name != "kind"},
-        optimizer=config.optimizer,
-        lanes=plain_loop.LANES,
-        device=torch.device("cpu"),
-        seed=0,
-    )
-    theirs = {name: tuple(p.shape) for name, p in plain_loop.Brain().named_parameters()}
-    assert theirs == {name: tuple(p.shape) for name, p in brain.state().model.items() if name in theirs}
-    ours = sum(t.numel() for t in brain.network.parameters())  # type: ignore[attr-defined]
-    assert sum(p.numel() for p in plain_loop.Brain().parameters()) == ours
-    assert config.stream.rows == plain_loop.LANES + plain_loop.REPLAYED
-    assert config.stream.segment_bytes == plain_loop.LENGTH
-    assert (config.optimizer.learning_rate, config.optimizer.muon_learning_rate) == (
-        plain_loop.LEARNING_RATE,
-        plain_loop.MUON_RATE,
-    )
-    assert (config.optimizer.betas, config.optimizer.muon_momentum) == (plain_loop.BETAS, plain_loop.MOMENTUM)
-    assert (config.optimizer.warmup_steps, config.optimizer.clip_norm) == (
-        plain_loop.WARM_UP,
-        plain_loop.CLIP,
-    )
-
-
-def test_loss_and_updates_are_those_of_the_brain() -> None:
-    config = resolve_config(preset="default", environ={})
-    settings = {name: value for name, value in config.brain.items() if name != "kind"}
-    ours = build_brain(
-        "synapse",
-        settings | {"precision": "fp32"},
+        {name: value for name, value in config.brain.items() if name != "kind"} | {"precision": "fp32"},
         optimizer=replace(
             config.optimizer,
             averaging=AveragingConfig(every_steps=0),
@@ -92,10 +67,30 @@ def test_loss_and_updates_are_those_of_the_brain() -> None:
         device=torch.device("cpu"),
         seed=0,
     )
+    assert isinstance(brain, Synapse)
+    return brain
+
+
+def test_its_sizes_are_those_of_the_default_preset(ours: Synapse) -> None:
+    config = resolve_config(preset="default", environ={})
+    theirs = {name: tuple(p.shape) for name, p in plain_loop.Brain().named_parameters()}
+    assert theirs == {name: tuple(p.shape) for name, p in ours.network.named_parameters()}
+    assert config.stream.rows == plain_loop.LANES + plain_loop.REPLAYED
+    assert config.stream.segment_bytes == plain_loop.LENGTH
+    optimizer = config.optimizer
+    assert (optimizer.learning_rate, optimizer.betas) == (plain_loop.LEARNING_RATE, plain_loop.BETAS)
+    assert (optimizer.muon_learning_rate, optimizer.muon_momentum) == (
+        plain_loop.MUON_RATE,
+        plain_loop.MOMENTUM,
+    )
+    assert (optimizer.warmup_steps, optimizer.clip_norm) == (plain_loop.WARM_UP, plain_loop.CLIP)
+
+
+def test_loss_and_updates_are_those_of_the_brain(ours: Synapse) -> None:
     plain = plain_loop.Brain()
     names = dict(plain.named_parameters())
     generator = torch.Generator().manual_seed(1)
-    for name, tensor in ours.network.named_parameters():  # type: ignore[attr-defined]
+    for name, tensor in ours.network.named_parameters():
         # Branches of a new brain are zero, which would hide their wiring.
         with torch.no_grad():
             tensor.add_(torch.randn(tensor.shape, generator=generator), alpha=0.05)
@@ -107,7 +102,7 @@ def test_loss_and_updates_are_those_of_the_brain() -> None:
         nats = float(report.row_loss.sum()) / ROWS
         expected = nats + report.metrics["self_model_loss"]
         assert loop.learn(rows_of(step)) == pytest.approx(expected, rel=1e-5)
-    for name, tensor in ours.network.named_parameters():  # type: ignore[attr-defined]
+    for name, tensor in ours.network.named_parameters():
         moved = (tensor - first[name]).norm()
         assert moved > 0
         # Muon orthogonalises in bfloat16, and a row of the table counts only the steps that read it.
