@@ -306,10 +306,11 @@ def _judged(name: str, outcomes: dict[str, list[Outcome]], *, long: bool) -> lis
     gradient = {who: statistics.mean(one.gradient for one in all_) for who, all_ in outcomes.items()}
     end = {who: statistics.mean(one.end_percent for one in all_) for who, all_ in outcomes.items()}
     peers = [who for who in outcomes if who != "ours"]
+    size = name.partition(".")[2].partition("_after")[0].replace("_to_", " → ") + " units"
     return [
         judged(
             f"{name}.delta",
-            measures="largest change of a logit at birth, fp32",
+            measures=f"{size}: largest change of a logit at birth, fp32",
             ours=delta["ours"],
             peers={who: delta[who] for who in peers},
             unit="logit",
@@ -326,7 +327,7 @@ def _judged(name: str, outcomes: dict[str, list[Outcome]], *, long: bool) -> lis
         ),
         judged(
             f"{name}.spike",
-            measures="held-out loss over that of a twin that did not grow, at its worst in 100 steps",
+            measures=f"{size}: held-out loss over that of a twin that did not grow, at its worst in 100 steps",
             ours=spike["ours"],
             peers={who: spike[who] for who in peers},
             unit="%",
@@ -339,7 +340,7 @@ def _judged(name: str, outcomes: dict[str, list[Outcome]], *, long: bool) -> lis
         ),
         judged(
             f"{name}.gradient",
-            measures="gradient of a new unit's incoming weights over an old one's, steps 91 to 100",
+            measures=f"{size}: gradient of a new unit's incoming weights over an old one's, steps 91 to 100",
             ours=gradient["ours"],
             peers={who: gradient[who] for who in peers},
             unit="× old unit",
