@@ -1,4 +1,4 @@
-"""What any child and the supervisor say to each other: an order, then messages over one duplex pipe, then a goodbye.
+"""Messages between the supervisor and any child: an order, then both ways over one duplex pipe, then a goodbye.
 
 A child is spawned with its order and one end of the pipe. Whatever it sends is its heartbeat. A closed pipe means that
 the other side is gone: a child that reads it saves what it can and exits. Each kind of child has orders, messages and

@@ -1,6 +1,6 @@
 """What can be asked of a trainer, each with its own body; a wrong one cannot be made.
 
-The same classes check what comes over HTTP, cross the pipe and are obeyed, so no room meets a wrong type.
+The same classes check what comes over HTTP, cross the pipe and are carried out, so no room meets a wrong type.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class SaveCheckpoint:
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class Grow:
-    """Let neurons be born; without a site, where they are missed most."""
+    """Grow neurons; without a site, where they are missed most."""
 
     action: ClassVar[str] = "grow"
     operator: OperatorByHand = "widen"
@@ -87,7 +87,7 @@ class Grow:
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class ViewGrowth:
-    """Tell of the sites and of what growing each would give."""
+    """List the sites and what growing each would give."""
 
     action: ClassVar[str] = "growth"
     fraction: Fraction | None = None

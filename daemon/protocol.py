@@ -1,4 +1,4 @@
-"""What supervisor and trainer say to each other: the trainer's form of daemon.child_protocol.
+"""Messages between supervisor and trainer: the trainer's form of daemon.child_protocol.
 
 Down: Command. Up: Ready once, Report at most ten times a second, Outcome for every command, Goodbye once.
 """
@@ -120,7 +120,7 @@ class Report:
         points: sparse values as (metric, step, time, value).
         events: records as Event.record() gives them.
         readings: newest Reading of each vital sign that was measured, as dicts, with `step` and `time`.
-        sample: what the brain says now, if drawn anew.
+        sample: text the brain generates now, if drawn again.
         dropped: metric rows lost to a full queue so far.
     """
 
@@ -142,7 +142,7 @@ class Goodbye(ChildGoodbye):
     """The trainer's last message; its `state` is stopped, finished, paused or crashed.
 
     Attributes:
-        checkpoint: name of the newest checkpoint; the final one, unless `error` says why there is none.
+        checkpoint: name of the newest checkpoint; the final one, unless `error` is why there is none.
         begun: False when the session came to no step and knows no totals: the run stands where it stood.
     """
 

@@ -81,5 +81,5 @@ class Access:
 
 
 def _digest(code: str) -> str:
-    # Looked up by hash: how long the look-up takes tells nothing about a code.
+    # Looked up by hash: the time of the look-up reveals nothing about a code.
     return sha256(code.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""Bodies of POST /runs/{id}/actions: each action with its own arguments, told apart by `action`."""
+"""Bodies of POST /runs/{id}/actions: each action with its own arguments, distinguished by `action`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CheckpointAction(_Body):
 
 
 class GrowAction(_Body):
-    """Let neurons be born."""
+    """Grow neurons."""
 
     action: Literal["grow"]
     arguments: Grow = Field(default_factory=Grow)

@@ -49,7 +49,7 @@ class FeedTiming:
 
 @dataclass(frozen=True)
 class Hello:
-    """What a client says first: what it has seen already, and which run it wants."""
+    """A client's first frame: what it has seen already, and which run it wants."""
 
     epoch: str | None = None
     seq: int | None = None
@@ -57,7 +57,7 @@ class Hello:
 
 
 class Hub:
-    """Hears everything (an Audience of the supervisor) and keeps a mailbox for each client."""
+    """An Audience of the supervisor that keeps a mailbox for each client."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class Hub:
                 self._served.set()
 
     async def close(self, reason: str) -> None:
-        """Say bye to everybody, and wait a moment for it to be heard."""
+        """Send bye to everybody, and wait a moment for it to arrive."""
         self._closing = reason
         self._served.clear()
         for mailbox in self._clients:
@@ -149,7 +149,7 @@ class Hub:
                 await asyncio.wait_for(self._served.wait(), self._timing.closing_seconds)
 
     async def _hello(self, websocket: WebSocket) -> Hello | None:
-        """The client's first frame, or None after closing on one that says none in time."""
+        """The client's first frame, or None after closing on one that sends none in time."""
         try:
             text = await asyncio.wait_for(websocket.receive_text(), self._timing.hello_seconds)
             return parse_hello(text)

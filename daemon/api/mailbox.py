@@ -17,7 +17,7 @@ class Mailbox:
     """Frames for one client, taken in order; never blocks whoever puts something in.
 
     Metrics coalesce as in every Backlog; events and operations are never dropped: when more than `max_frames`
-    wait, or rows were dropped, it overflows, and `overflowed_for` tells since when.
+    wait, or rows were dropped, it overflows, and `overflowed_for` counts since then.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Mailbox:
         self._news.set()
 
     def close(self, reason: str) -> None:
-        """Nothing more comes; the client is told `reason` after what waits."""
+        """Nothing more comes; the client receives `reason` after what waits."""
         self.closed_with = reason
         self._news.set()
 

@@ -9,7 +9,7 @@ from fastapi import Query
 from daemon.errors import UsageError
 
 Limit = Annotated[int, Query(ge=1, le=500, description="At most so many items.")]
-Cursor = Annotated[str | None, Query(max_length=200, description="What `next` of the page before said.")]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
 
 # What can be no name of anything; PostgreSQL takes no NUL.
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"

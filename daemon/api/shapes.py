@@ -25,7 +25,7 @@ class Request(BaseModel):
 
 
 class Page(BaseModel, Generic[T]):
-    """A part of a list; ask on with `?cursor=` what `next` says, until it is null."""
+    """A part of a list; ask for the next one with `?cursor=` and the value of `next`, until it is null."""
 
     items: list[T]
     next: str | None = None
@@ -55,7 +55,7 @@ class Limits(BaseModel):
 
 
 class Reading(BaseModel):
-    """One measurement of a vital sign; `value` null means not available, and `reason` says why.
+    """One measurement of a vital sign; `value` null means not available, for `reason`.
 
     `raw` is the estimate before clipping, `uncertainty` one standard error, `samples` the effective number
     behind it, `version` that of the definition, `cost_ms` what measuring took.
@@ -241,7 +241,7 @@ class Alarm(BaseModel):
 
 
 class VitalItem(BaseModel):
-    """A vital sign: what it is called, what it says, and its healthy band, which is a convention."""
+    """A vital sign: what it is called, what it means, and its healthy band, which is a convention."""
 
     name: str
     label: str

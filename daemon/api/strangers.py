@@ -1,4 +1,4 @@
-"""What a browser is shown that came by a name the daemon does not know: a page that says what to do."""
+"""What a browser is shown that used a name the daemon does not know: a page with what to do."""
 
 from __future__ import annotations
 

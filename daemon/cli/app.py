@@ -92,7 +92,7 @@ def _run(arguments: list[str]) -> int:
         return 0  # whoever read us has seen enough: `synapsed logs -f | head`
 
 
-# What the option parser says, as patterns, in words of ours.
+# The option parser's messages, as patterns, and ours for them.
 _PLAIN_WORDS = (
     (r"Value error, ", ""),
     (r"Input should be a valid integer, unable to parse string as an integer", "a whole number is expected"),
@@ -118,7 +118,7 @@ def _one_line(error: TyperException, arguments: list[str]) -> str:
 
 
 def _plain(message: str) -> str:
-    """The option parser's message on one line, in words of ours."""
+    """The option parser's message on one line, in this program's wording."""
     message = " ".join(message.split())
     for theirs, ours in _PLAIN_WORDS:
         message = re.sub(theirs, ours, message)

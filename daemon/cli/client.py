@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from daemon.cli.output import told
+from daemon.cli.output import quoted
 from daemon.errors import ConflictError, DaemonError, NotFoundError, NotRunningError, UsageError
 from daemon.home import Home
 from daemon.protocol import RunState
@@ -51,7 +51,7 @@ class DaemonClient:
         """The daemon of a home.
 
         Raises:
-            NotRunningError: when none lives there; says how to start one.
+            NotRunningError: when none lives there; with how to start one.
         """
         info = home.read_daemon_file()
         if info is None:
@@ -103,7 +103,7 @@ class DaemonClient:
         """
         if run_id is not None:
             if not run_id.strip():
-                raise NotFoundError(f"there is no run {told(run_id)}; list them: synapsed runs")
+                raise NotFoundError(f"there is no run {quoted(run_id)}; list them: synapsed runs")
             found: dict[str, Any] = self.get(f"/runs/{quote(run_id, safe='')}")
             return found
         runs = list(self.items("/runs", limit=PAGE_LIMIT))
@@ -157,7 +157,7 @@ class DaemonClient:
             raise DaemonError(
                 f"{self.url} did not answer within {TIMEOUT_SECONDS:.0f} s; see synapsed logs"
             ) from error
-        except httpx.LocalProtocolError:  # its words have the header in them, with the token
+        except httpx.LocalProtocolError:  # its message has the header in it, with the token
             raise UsageError(
                 "the token can be no part of a request; is SYNAPSED_TOKEN set rightly?"
             ) from None

@@ -1,4 +1,4 @@
-"""Deleting a run: what would go is told first, and its name must be typed."""
+"""Deleting a run: what would go is shown first, and its name must be typed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from daemon.cli.options import HomeOption, JsonOption
-from daemon.cli.output import told
+from daemon.cli.output import quoted
 from daemon.cli.printing import err, say
 from daemon.system.escaping import one_line, typeable
 
@@ -143,7 +143,7 @@ def _find(runs: list[dict[str, Any]], text: str) -> dict[str, Any]:
     named = [run for run in runs if run["name"] == text]
     named = named or [run for run in runs if text.strip() and typeable(run["name"]) == typeable(text)]
     if not named:
-        raise NotFoundError(f"there is no run {told(text)}; list them: synapsed runs")
+        raise NotFoundError(f"there is no run {quoted(text)}; list them: synapsed runs")
     if len(named) > 1:
         ids = ", ".join(run["id"] for run in named)
         raise UsageError(f"{len(named)} runs are called {text}: {ids}; name one by its id")
@@ -151,7 +151,7 @@ def _find(runs: list[dict[str, Any]], text: str) -> dict[str, Any]:
 
 
 def _ask(run: dict[str, Any], sizes: list[int]) -> str:
-    """Tell what would go and have the name typed.
+    """Show what would go and have the name typed.
 
     Raises:
         UsageError: nobody is there to type it.
@@ -166,7 +166,7 @@ def _ask(run: dict[str, Any], sizes: list[int]) -> str:
         f"{name} ({run['id']}): step {run['step']:,}, {duration(run['training_seconds'])} of learning, "
         f"{len(sizes)} checkpoints of {size(sum(sizes))}. All of it will be gone for good."
     )
-    asking.write(f"Type its name ({told(name)}) or its id to delete it: ")
+    asking.write(f"Type its name ({quoted(name)}) or its id to delete it: ")
     typed = sys.stdin.readline() if sys.stdin is not None else ""
     if not typed:
         raise UsageError("nobody confirmed; in a script: synapsed delete RUN --yes")

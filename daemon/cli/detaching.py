@@ -1,4 +1,4 @@
-"""Leaving a daemon in the background: spawn it in a session of its own, wait until it is at work, say where."""
+"""Leaving a daemon in the background: spawn it in a session of its own, wait until it works, print where."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def detach(home: Home, arguments: Sequence[str], *, learns: bool, open_browser: 
         arguments: the command line.
         learns: a run belongs to it; then that must have begun, too.
         open_browser: show the page.
-        as_json: say where it is as JSON.
+        as_json: print where it is as JSON.
 
     Raises:
         HomeBusyError: when a daemon runs in this home already.
@@ -101,8 +101,8 @@ def _wait_until_at_work(
         if answering is not None and exit_code is None and _is_at_work(home, learns=learns):
             return answering
         if exit_code is not None:
-            last_words = _last_line(log_path)
-            complain(last_words)
+            last_line = _last_line(log_path)
+            complain(last_line)
             raise typer.Exit(exit_code)
         time.sleep(POLL_SECONDS)
     if answering is not None:  # it lives, and waits for the trainer of a daemon before it

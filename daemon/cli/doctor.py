@@ -117,7 +117,7 @@ def check_disk(
 
 
 def check_port(host: str, port: int) -> Finding:
-    """Nobody else listens there."""
+    """Nothing else listens there."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -145,7 +145,7 @@ def check_torch(version_of: Callable[[str], str] = metadata.version) -> Finding:
 
 
 def check_device() -> Finding:
-    """Which device `auto` will most likely take, told without importing torch."""
+    """Which device `auto` will most likely take, found without importing torch."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi"):
         try:

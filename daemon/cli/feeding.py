@@ -60,14 +60,14 @@ class Rest:
     def broken_off(self, num_bytes: int, why: str) -> BrokenOffError:
         """The error for what stopped here."""
         if num_bytes:
-            said = (
+            progress = (
                 f"{size(num_bytes)} of {self.shown} are journaled and will be read, the rest is not ({why})."
             )
         else:
-            said = f"nothing of {self.shown} is journaled ({why})."
+            progress = f"nothing of {self.shown} is journaled ({why})."
         again = ", with the same text piped in again" if STANDARD_INPUT in self.files else ""
         command = self.command(num_bytes)
-        return BrokenOffError(f"{said} Go on from there{again}: {command}", num_bytes, command)
+        return BrokenOffError(f"{progress} Go on from there{again}: {command}", num_bytes, command)
 
 
 def push(daemon: DaemonClient, text: str, rest: Rest, *, begin_bytes: int = 0) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _from(text: str, begin_bytes: int, name: str) -> str:
         return content[begin_bytes:].decode()
     except UnicodeDecodeError:
         raise UsageError(
-            f"--from {begin_bytes} lies within a character of {name}; take the number that feed told"
+            f"--from {begin_bytes} lies within a character of {name}; take the number that feed printed"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Commands that put a brain to sleep and tell what it has forgotten."""
+"""Commands that put a brain to sleep and show what it has forgotten."""
 
 from __future__ import annotations
 

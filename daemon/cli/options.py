@@ -137,7 +137,7 @@ def overrides_from(
     max_neurons: int | None = None,
     assignments: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Dotted settings for what was given on the command line; `--set` has the last word.
+    """Dotted settings for what was given on the command line; `--set` overrides.
 
     Raises:
         ConfigError: when a `--set` is not key=value.

@@ -84,10 +84,10 @@ def duration(seconds: float) -> str:
     return f"{minutes}m {rest}s" if minutes else f"{rest}s"
 
 
-def told(name: str) -> str:
+def quoted(name: str) -> str:
     """A name as it can stand in a sentence: in quotes where it would not be seen otherwise.
 
-    >>> print(told("first"), told(""), told(" x"))
+    >>> print(quoted("first"), quoted(""), quoted(" x"))
     first "" " x"
     """
     return f'"{name}"' if name != name.strip() or not name else name

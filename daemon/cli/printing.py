@@ -35,11 +35,11 @@ def say(text: str = "") -> None:
 
 
 def complain(text: str) -> None:
-    """Print one line on standard error, within a few seconds or not at all: these are a command's last words."""
+    """Print one line on standard error, within a few seconds or not at all: these are a command's last lines."""
     printer = err()
-    speaking = threading.Thread(target=printer.say, args=(one_line(text),), daemon=True)
-    speaking.start()
-    speaking.join(LAST_WORDS_SECONDS)
+    printing = threading.Thread(target=printer.say, args=(one_line(text),), daemon=True)
+    printing.start()
+    printing.join(LAST_WORDS_SECONDS)
 
 
 @contextlib.contextmanager
@@ -98,7 +98,7 @@ class Strays(io.TextIOBase):
 
 
 def _occupy_standard_descriptors() -> None:
-    """Give 0, 1 and 2 to nobody else: a database opened on a closed standard error would be printed into."""
+    """Give 0, 1 and 2 to nothing else: a database opened on a closed standard error would be printed into."""
     if os.name != "posix":
         return
     for descriptor in (0, 1, 2):

@@ -23,7 +23,7 @@ def show_probe(result: dict[str, Any]) -> None:
     _section("What each control takes away", result["controls"])
     _section("What is to be expected", result["expected"])
     why = {
-        f"{words(sign)}, {words(column)}": reading["reason"]
+        f"{label(sign)}, {label(column)}": reading["reason"]
         for column, readings in vitals.items()
         for sign, reading in readings.items()
         if reading["value"] is None
@@ -33,8 +33,8 @@ def show_probe(result: dict[str, Any]) -> None:
 
 
 def title(reading: dict[str, Any]) -> str:
-    """A vital sign's name for a person; agency over the brain's own words is called so."""
-    return "agency (own words)" if reading["name"] == "agency_self" else words(reading["name"])
+    """A vital sign's name for a person; agency over the brain's own text has a name of its own."""
+    return "agency (own words)" if reading["name"] == "agency_self" else label(reading["name"])
 
 
 def value(reading: dict[str, Any]) -> str:
@@ -49,10 +49,10 @@ def value(reading: dict[str, Any]) -> str:
     return f"{reading['value']:.3f}" + ("" if error is None else f" ± {error:.3f}")
 
 
-def words(name: str) -> str:
+def label(name: str) -> str:
     """A name for a person.
 
-    >>> words("zero_input")
+    >>> label("zero_input")
     'zero input'
     """
     return name.replace("_", " ")
@@ -61,4 +61,4 @@ def words(name: str) -> str:
 def _section(heading: str, lines: dict[str, str]) -> None:
     say(f"\n{heading}")
     for name, line in lines.items():
-        say(f"  {words(name)}: {line}")
+        say(f"  {label(name)}: {line}")

@@ -77,7 +77,7 @@ class Progress:
         value = self.values.get(metric)
         return number(value if value is None or math.isfinite(value) else None, digits)
 
-    def told(self, event: dict[str, Any]) -> str | None:
+    def line_of(self, event: dict[str, Any]) -> str | None:
         """An event as one line; None for one that is not worth it."""
         if event["kind"] in QUIET_KINDS:
             return None
@@ -114,7 +114,7 @@ class Progress:
         return 0 if self.checkpoint_step is None else max(0, self.step - self.checkpoint_step)
 
     def saved(self) -> str:
-        """The line that says what was saved last; final is only what holds every step."""
+        """The line about what was saved last; final is only what holds every step."""
         if self.checkpoint is None:
             return "Final checkpoint: none"
         if lost := self.unsaved_steps():
@@ -123,7 +123,7 @@ class Progress:
         return f"{known} checkpoint: checkpoints/{self.checkpoint}"
 
     def summary(self) -> str:
-        """The last words of a run."""
+        """The last lines of a run."""
         lines = [
             "",
             "TRAINING SUMMARY",

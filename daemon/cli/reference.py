@@ -40,7 +40,7 @@ EXIT_CODES = (
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write both files; with `--check` only say which is stale, as exit code 1."""
+    """Write both files; with `--check` only report which is stale, as exit code 1."""
     stale = []
     for name, text in pages().items():
         path = FOLDER / name

@@ -277,7 +277,7 @@ def _run(
     home = Home.open(home_path)
     _warn_of_variables(request)
     check_request(request, home)
-    home.token()  # made here, so that what it has to say is said in the terminal
+    home.token()  # made here, so that its notices reach the terminal
     if detach:
         from daemon.cli.detaching import detach as go_to_background
 
@@ -302,7 +302,7 @@ def _run(
 
 
 def _warn_of_variables(request: StartRequest | ResumeRequest | None) -> None:
-    """Say which SYNAPSED_* variables have no effect: a slip of the pen, or another program's."""
+    """Warn of SYNAPSED_* variables without effect: misspelt, or another program's."""
     from daemon.cli.printing import complain
     from daemon.config.loading import unknown_variables
     from daemon.supervisor.requests import StartRequest

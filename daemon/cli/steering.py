@@ -100,7 +100,9 @@ def stop(
     ] = False,
     force: Annotated[
         bool,
-        typer.Option("--force", help="End even when the last checkpoint cannot be saved; says what is lost."),
+        typer.Option(
+            "--force", help="End even when the last checkpoint cannot be saved; prints what is lost."
+        ),
     ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -189,7 +191,7 @@ def feed(
 def ask(
     text: Annotated[str, typer.Argument(help="What the brain goes on from.")],
     *,
-    max_bytes: Annotated[int, typer.Option(min=1, max=8192, help="How much it says.")] = 200,
+    max_bytes: Annotated[int, typer.Option(min=1, max=8192, help="How much it generates.")] = 200,
     temperature: Annotated[
         float, typer.Option(min=0.0, max=10.0, help="0 always takes the likeliest byte.")
     ] = 0.8,
@@ -284,7 +286,7 @@ def _print_summary(run: dict[str, Any], home: Home) -> None:
 
 
 def _live_answer(home: Home, run_id: str | None, question: dict[str, Any]) -> dict[str, Any] | None:
-    """What the learning brain says; None where none learns."""
+    """The learning brain's answer; None where none learns."""
     from daemon.cli.client import DaemonClient
     from daemon.errors import NotFoundError, NotRunningError
     from daemon.protocol import RunState

@@ -93,11 +93,11 @@ class PlainView:
     def on_event(self, event: dict[str, Any]) -> None:
         """A fact."""
         self.progress.take_event(event)
-        if told := self.progress.told(event):
-            self._write(told)
+        if line := self.progress.line_of(event):
+            self._write(line)
 
     def on_gap(self, dropped: int) -> None:
-        """What was told while nobody read did not all find room."""
+        """Not all that happened while nobody read found room."""
         self._write(f"({dropped:,} lines are left out here: nobody read them; see: synapsed events)")
 
     def on_stopping(self) -> None:
@@ -126,7 +126,7 @@ class PlainView:
         elif kind == "run":
             self.on_run(frame["run"])
         elif kind == "bye":
-            self._write(f"The daemon says good-bye: {frame['reason']}")
+            self._write(f"The daemon has ended: {frame['reason']}")
 
     def _print_line(self, line: str) -> None:
         self._out.say(line)
@@ -161,7 +161,7 @@ class JsonView(PlainView):
         self._line("event", event)
 
     def on_gap(self, dropped: int) -> None:
-        """What was told while nobody read did not all find room."""
+        """Not all that happened while nobody read found room."""
         self._line("gap", {"dropped": dropped})
 
     def on_stopping(self) -> None:

@@ -22,7 +22,7 @@ class DatabaseStalled(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseMissing(Event):
-    """Somebody deleted or moved the database under a living daemon; it was written anew, unless `error` is set."""
+    """The database was deleted or moved while the daemon used it; it was written again, unless `error` is set."""
 
     severity: ClassVar[Severity] = "warning"
     path: str

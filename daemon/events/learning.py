@@ -22,7 +22,7 @@ class NonFiniteStepSkipped(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RolledBack(Event):
-    """Too many non-finite steps: weights went back, the window of experience was skipped, the rate halved."""
+    """Too many non-finite steps: weights were rolled back, the window of experience was skipped, the rate halved."""
 
     severity: ClassVar[Severity] = "error"
     to_step: int

@@ -71,7 +71,7 @@ class StopHinted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class MeasurementFailed(Event):
-    """A vital sign could not be computed; said once, until it is measured again or fails in another way."""
+    """A vital sign could not be computed; reported once, until it is measured again or fails in another way."""
 
     severity: ClassVar[Severity] = "warning"
     sign: str
@@ -85,7 +85,7 @@ class MeasurementFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class MeasurementOutOfMemory(Event):
-    """There was not enough memory to measure a vital sign; said once, until it is measured again."""
+    """There was not enough memory to measure a vital sign; reported once, until it is measured again."""
 
     severity: ClassVar[Severity] = "warning"
     sign: str

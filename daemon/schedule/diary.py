@@ -2,7 +2,7 @@
 
 APScheduler keeps the time; what a person changed and what happened last is kept in the notebook, so after a
 restart the diary goes on. A job whose time passed while the daemon was away runs soon after the start, one whose
-time passed while the machine slept soon after it wakes, once, and says how late; or, where that is of no use,
+time passed while the machine slept soon after it wakes, once, with its lateness; or, where that is of no use,
 an event says that it was missed.
 """
 
@@ -122,7 +122,7 @@ class Diary:
             self._scheduler.shutdown(wait=False)
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Every job in the API's form, with its trigger in words and as every_seconds or cron."""
+        """Every job in the API's form, with its trigger as text and as every_seconds or cron."""
         return [self._record(page) for page in self._pages.values()]
 
     def job(self, name: str) -> dict[str, Any]:
@@ -216,7 +216,7 @@ class Diary:
             await self._run(page, late=late)
 
     def _miss(self, page: _Page, due: datetime, reason: str) -> None:
-        """Tell that a job did not run at its time and will not until the next."""
+        """Report that a job did not run at its time and will not until the next."""
         moment = due.astimezone(UTC).isoformat()
         late = self._context.clock() - due.timestamp()
         page.last_run, page.last_outcome = moment, f"missed: {reason}"
@@ -283,7 +283,7 @@ class Diary:
 
 
 def in_words(seconds: float) -> str:
-    """A length of time as a person says it.
+    """A length of time as a person writes it.
 
     >>> in_words(16_260.0), in_words(93_600.0), in_words(75.0)
     ('4 h 31 min', '1 d 2 h', '1 min')

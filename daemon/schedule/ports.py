@@ -12,10 +12,10 @@ class ScheduledWork(Protocol):
     """The work behind the jobs. Each answers in a line; an error's message becomes the outcome."""
 
     async def evaluate(self) -> str:
-        """Score the whole held-out set with the brain that is learning; say so when none is."""
+        """Score the whole held-out set with the brain that is learning, if one is."""
 
     async def sleep(self) -> str:
-        """Put the brain that is learning to sleep; say so when none is."""
+        """Put the brain that is learning to sleep, if one is."""
 
     async def backup(self, path: Path) -> int:
         """Copy the database to `path`, whole or not at all; bytes of the copy."""

@@ -39,9 +39,9 @@ Run = Callable[[JobContext], Awaitable[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class JobEntry:
-    """One job: what it is called, what it does in a line, when it runs unless told otherwise, and how.
+    """One job: what it is called, what it does in a line, when it runs by default, and how.
 
-    `paused`: it waits until somebody lets it go on. `late`: it is still of use when its time was slept through.
+    `paused`: it waits until a person continues it. `late`: it is still of use when its time was slept through.
     """
 
     name: str

@@ -64,7 +64,7 @@ class Trigger:
         return cls(every_seconds=record.get("every_seconds"), cron=record.get("cron"))
 
     def __str__(self) -> str:
-        """In a person's words.
+        """As text for a person.
 
         >>> str(Trigger(every_seconds=3600)), str(Trigger(cron="0 3 * * *"))
         ('every 1 h', 'cron 0 3 * * *')

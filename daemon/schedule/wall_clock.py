@@ -26,7 +26,7 @@ class WallClockCron(BaseTrigger):  # type: ignore[misc]  # APScheduler has no ty
     runs in both.
 
     Args:
-        minute, hour, day, month, day_of_week: cron's fields, in APScheduler's words.
+        minute, hour, day, month, day_of_week: cron's fields, as APScheduler names them.
         timezone: whose wall clock; None is the machine's own.
     """
 

@@ -111,7 +111,7 @@ class Committer:
         rows = list(zip([session.key] * len(steps), steps, times, *hot, strict=True))
         newest = -1 if session.last_row is None else session.last_row
         if steps[0] <= newest or any(map(ge, steps, steps[1:])):
-            # Steps seen before: the newest word counts.
+            # Steps seen before: the newest row counts.
             rows = list({row[1]: row for row in rows}.values())
             self._connection.exec_driver_sql(self._delete_row, [row[:2] for row in rows])
         self._connection.exec_driver_sql(self._insert_row, rows)
@@ -269,7 +269,7 @@ def _by_owner(
 ) -> list[tuple[SessionFacts, list[tuple[str, int, float, float | None]]]]:
     """Points of a session by the session that counts for their steps.
 
-    A trainer that resumed at step 30 may say something of step 30 before it takes its first step, 31: how long
+    A trainer that resumed at step 30 may report values of step 30 before it takes its first step, 31: how long
     a save took, a held-out loss. That belongs to the life in which step 30 was learned; taken as this session's
     own, it would supersede the step.
     """

@@ -28,7 +28,7 @@ LOOK_EVERY = 20_000
 
 
 class GivenUpError(Exception):
-    """A long read was ended early; the text says why."""
+    """A long read was ended early; the message is the reason."""
 
 
 @dataclass
@@ -91,7 +91,7 @@ def copy_database(
     """Copy a database as it is at one moment, check the copy and have it reach the medium.
 
     Raises:
-        GivenUpError: it took too long, or was told to stop.
+        GivenUpError: it took too long, or was asked to stop.
         sqlite3.Error: it cannot be read, or the copy is not whole.
         OSError: it cannot be written.
     """

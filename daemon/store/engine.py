@@ -129,7 +129,7 @@ def _tune_reader(connection: Any, _record: Any) -> None:
 
 
 def dump_json(value: Any) -> str:
-    """Compact JSON; a number that JSON has no word for becomes null.
+    """Compact JSON; a number that JSON cannot express becomes null.
 
     >>> dump_json({"phi": float("nan")})
     '{"phi":null}'
@@ -151,6 +151,6 @@ def _finite(value: Any) -> Any:
 
 
 def reason_of(error: Exception) -> str:
-    """One line of what a database said."""
+    """One line of a database's error."""
     origin = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else None
     return str(origin or error).strip().partition("\n")[0] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Rows as they begin: what a table's columns hold when nobody has said anything of them yet."""
+"""Rows as they begin: what a table's columns hold until they are set."""
 
 from __future__ import annotations
 

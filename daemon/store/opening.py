@@ -90,7 +90,7 @@ class DamagedDatabaseError(StoreError):
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether an error speaks of a broken file, not of a full disk or a lock."""
+    """Whether an error means a broken file, not a full disk or a lock."""
     return isinstance(error, DatabaseError | sqlite3.DatabaseError) and any(
         sign in reason_of(error).lower() for sign in DAMAGE
     )
@@ -166,7 +166,7 @@ def _defect(file: Path) -> str | None:
                 return None
             verdict = quick_check(connection)
     except sqlite3.DatabaseError as error:
-        # A lock or a missing right is no damage; opening it in earnest will say so.
+        # A lock or a missing right is no damage; opening it for use will raise it.
         return reason_of(error) if is_damage(error) else None
     suspect.unlink(missing_ok=True)
     return None if verdict == "ok" else verdict

@@ -36,7 +36,7 @@ def family(file: Path) -> list[Path]:
 
 
 def tighten(files: Iterable[Path]) -> None:
-    """Let nobody but the owner read the files; what cannot be changed is told in the log."""
+    """Let nobody but the owner read the files; what cannot be changed is logged."""
     if os.name != "posix":
         return
     for file in files:

@@ -31,7 +31,7 @@ class Reader:
         self._read_engine = engine
 
     def note_trouble(self, error: Exception) -> None:
-        """Called with what a database said when it could not be read."""
+        """Called with the error of a database that could not be read."""
 
     def runs(
         self, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT, states: Collection[str] | None = None

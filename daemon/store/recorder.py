@@ -58,7 +58,7 @@ class Recorder:
     def start_session(self, run: str, number: int, *, first_step: int | None = None, **values: Any) -> None:
         """Begin a new life of a run's trainer; further values: resumed_from, started_at.
 
-        Rows of earlier sessions from `first_step` on are superseded; without it, its first row says.
+        Rows of earlier sessions from `first_step` on are superseded; without it, its first row decides.
         """
         begun = {"started_at": self._clock(), **({} if first_step is None else {"first_step": first_step})}
         self._writer.put(StartSession(run=run, number=number, values={**begun, **values}))

@@ -1,7 +1,7 @@
 """Curves: metrics of a run over steps, in at most as many buckets as asked for.
 
 The bucket width follows from the steps asked for. Wide buckets are merged from rollups, their ragged ends
-and whatever is not rolled up yet from finer levels, so every bucket is exact in what it says: a spike of
+and whatever is not rolled up yet from finer levels, so every bucket is exact: a spike of
 one step among millions is in some bucket's min or max. Rows touched: at most about 100 for each bucket
 given, whatever the length of the run (beyond 10 000 × 100 steps a bucket nothing coarser is kept). Where
 single rows were thinned (daemon.store.thinning), rollups stand for them: coarser, with every spike.

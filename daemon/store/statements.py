@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def driver_text(statement: ClauseElement, engine: Engine, columns: Iterable[str] | None = None) -> str:
-    """The statement in the words of the engine's driver; parameters go in as tuples, in order of the text.
+    """The statement in the form of the engine's driver; parameters go in as tuples, in order of the text.
 
     Args:
         statement: a Core statement; values it holds are left out, only their places are kept.

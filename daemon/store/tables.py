@@ -190,7 +190,7 @@ readings = Table(
     Column("name", String(80), nullable=False),
     Column("step", BigInteger, nullable=False),
     Column("time", UnixTime, nullable=False),
-    Column("value", Double),  # null: not available, and `reason` says why
+    Column("value", Double),  # null: not available, for `reason`
     Column("raw", Double),
     Column("uncertainty", Double),
     Column("samples", BigInteger, nullable=False),

@@ -48,10 +48,10 @@ class Whereabouts:
         except FileNotFoundError:
             return True
         except OSError:
-            return False  # it cannot be told
+            return False  # it cannot be determined
 
     def mended(self, put_back: Callable[[], None]) -> DatabaseMissing | None:
-        """Look every few seconds, and have it put back where it is gone; what came of it, told once."""
+        """Look every few seconds, and have it put back where it is gone; the event about it, once."""
         if self._monotonic() < self._looked_at + LOOK_EVERY_SECONDS:
             return None
         self._looked_at = self._monotonic()

@@ -36,8 +36,8 @@ BATCH_SECONDS = 0.25
 MAX_METRIC_ROWS = 200_000
 FIRST_RETRY_SECONDS = 0.25
 LAST_RETRY_SECONDS = 30.0
-# A database that is only too slow loses rows all the time; that is told no more often.
-TELL_EVERY_SECONDS = 60.0
+# A database that is only too slow loses rows all the time; it is reported no more often.
+REPORT_EVERY_SECONDS = 60.0
 
 
 class Commits(Protocol):
@@ -50,9 +50,9 @@ class Commits(Protocol):
 class Writer:
     """Queue and thread in front of what commits.
 
-    `on_trouble` hears every error that passes; `on_change` hears once why the database cannot be written any
-    more, and once that it can (None), with the rows by table that had to go meanwhile; `on_written` is called
-    behind each batch, and may put another `committer` in its place. All on the writer's thread.
+    `on_trouble` is called with every temporary error; `on_change` once with the reason when the database cannot be
+    written any more, and once when it can (None), with the rows by table that were dropped meanwhile; `on_written`
+    behind each batch, where it may put another `committer` in its place. All on the writer's thread.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class Writer:
                 return True
 
     def _isolate(self, batch: list[Write], error: Exception) -> bool:
-        """One order cannot be carried out, ever: find it, say so, keep the others."""
+        """One write can never be carried out: find it, log it, keep the others."""
         if len(batch) > 1:
             return all(self._commit([write]) for write in batch)
         log.error("The database refused %s: %s", type(batch[0]).__name__, reason_of(error))
@@ -181,7 +181,7 @@ class Writer:
         return True
 
     def _wait_to_retry(self, error: Exception, retry_seconds: float) -> bool:
-        """Say what is wrong and wait; False when the writer should give up."""
+        """Log what is wrong and wait; False when the writer should give up."""
         reason = reason_of(error)
         if reason != self.degraded:
             log.warning("The database cannot be written (%s); trying again", reason)
@@ -210,14 +210,14 @@ class Writer:
             log.warning("The database can be written again")
         self.on_written()
         now = time.monotonic()
-        if healed or now >= self._told_at + TELL_EVERY_SECONDS:
+        if healed or now >= self._told_at + REPORT_EVERY_SECONDS:
             lost = self._take_lost()
             if healed or lost:
                 self._told_at = now
                 self._on_change(None, lost)
 
     def _take_lost(self) -> Counter[str]:
-        """Rows by table that had to go and were not told of yet."""
+        """Rows by table that were dropped and not reported yet."""
         with self._changed:
             lost, self._queue.lost = self._queue.lost, Counter()
             if dropped := self.dropped - self._told_dropped:

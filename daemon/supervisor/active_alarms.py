@@ -62,7 +62,9 @@ class ActiveAlarms:
         before = self._up.setdefault(run.id, {})
         now_up = {kind_of(record): record for record in records}
         if not known:
-            self._store.clear_alarms(run.id)  # of earlier lives of the daemon; those still up are opened anew
+            self._store.clear_alarms(
+                run.id
+            )  # of earlier lives of the daemon; those still up are opened again
         changed = [
             AlarmCleared(
                 step=run.step, alarm=kind, sign=record["data"].get("sign", ""), raised_step=record["step"]
@@ -131,7 +133,7 @@ async def acknowledge(alarms: ActiveAlarms, runs: RunRegistry, publisher: Publis
 
 
 def kind_of(record: Record) -> str:
-    """Which alarm an event is about; the stop hint is one, though it is told in its own words."""
+    """Which alarm an event is about; the stop hint is one, though its event has another form."""
     return str(record["data"].get("alarm", STOP_HINT))
 
 

@@ -38,7 +38,7 @@ class Chores:
         self._tidier = tidier
 
     async def evaluate(self) -> str:
-        """Score the whole held-out set with the brain that is learning; without one the outcome says so."""
+        """Score the whole held-out set with the brain that is learning, if one is."""
         outcome = await self._ordered(Evaluate(), "the evaluation failed")
         if isinstance(outcome, str):
             return outcome
@@ -47,7 +47,7 @@ class Chores:
         return f"held-out BPC {total:.3f}" if total is not None else "scored"
 
     async def sleep(self) -> str:
-        """Put the brain that is learning to sleep; without one, or when it cannot, the outcome says so."""
+        """Put the brain that is learning to sleep, if one is and it can."""
         outcome = await self._ordered(Sleep(), "it could not be put to sleep")
         return outcome if isinstance(outcome, str) else f"asleep for {outcome.result.get('steps', '?')} steps"
 

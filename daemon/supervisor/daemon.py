@@ -95,7 +95,7 @@ class Daemon:
     def run(
         self, first: StartRequest | ResumeRequest | None = None, *, exit_when_finished: bool = False
     ) -> int:
-        """Serve until told to end; the exit code.
+        """Serve until asked to end; the exit code.
 
         Args:
             first: begin with this run.
@@ -221,7 +221,7 @@ class _Life:
         return exit_code
 
     async def _recover(self, supervisor: Supervisor) -> None:
-        """Close the books of a daemon that died; told to end meanwhile, leave them to the next."""
+        """End the runs of a daemon that died; asked to end meanwhile, leave them to the next."""
         recovering = asyncio.ensure_future(
             supervisor.orphaned.close(grace_seconds=self._of._life.linger_seconds)
         )

@@ -111,7 +111,7 @@ def lost(run: LiveRun) -> str:
 
 
 def unsaved_steps(run: LiveRun) -> str:
-    """The steps since the newest checkpoint, in words; empty without any."""
+    """The steps since the newest checkpoint, as text; empty without any."""
     steps = 0 if run.checkpoint_step is None else run.step - run.checkpoint_step
     if steps <= 0:
         return ""

@@ -1,4 +1,4 @@
-"""The port: taken by ourselves before anything else, so that a taken one is a clear line."""
+"""The port: bound before anything else, so that a taken one is a clear error."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def check_host(host: str, *, allow_remote: bool) -> None:
     Raises:
         UsageError: with what it would mean; or when it is no address of this machine.
     """
-    if is_loopback(host) or allow_remote:  # whether they can be had, `bind` says
+    if is_loopback(host) or allow_remote:  # whether they can be bound, `bind` checks
         return
     try:
         family, kind, protocol, address = _resolved(host, 0)
@@ -68,7 +68,7 @@ def check_host(host: str, *, allow_remote: bool) -> None:
         raise UsageError(f"--host {host} is no address of this machine; try --host 127.0.0.1") from error
     raise UsageError(
         f"--host {host} lets other machines in: whoever has the token can steer the daemon and read what "
-        "it learns, and the connection is not encrypted; say --allow-remote if that is meant"
+        "it learns, and the connection is not encrypted; add --allow-remote if that is meant"
     )
 
 

@@ -1,4 +1,4 @@
-"""A run as it is now: its row in the store, joined with what its trainer said last."""
+"""A run as it is now: its row in the store, joined with the newest report of its trainer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LiveRun:
     curable: bool = True  # False: it crashed on a mistake of the user's, which no restart can cure
 
     def apply_ready(self, ready: Ready) -> None:
-        """Take over what a trainer says when it is about to learn."""
+        """Take over what a trainer reports when it is about to learn."""
         self.step, self.samples = ready.step, ready.samples
         self.device = ready.device
         self.num_parameters, self.num_neurons = ready.num_parameters, ready.num_neurons
@@ -80,14 +80,14 @@ class LiveRun:
             self.sample_time = datetime.fromtimestamp(times[-1], UTC) if times else datetime.now(UTC)
 
     def apply_goodbye(self, goodbye: Goodbye) -> RunState:
-        """Take over a trainer's last word; the state it leaves the run in."""
+        """Take over a trainer's goodbye; the state it leaves the run in."""
         self.curable = goodbye.restartable
         state = RunState(goodbye.state)
         if state is not RunState.CRASHED and goodbye.begun:
             self.step, self.samples = goodbye.step, goodbye.samples
             self.training_seconds = goodbye.training_seconds
             self.checkpoint = goodbye.checkpoint or self.checkpoint
-        return state if state.ended else RunState.STOPPED  # one that says paused and leaves has stopped
+        return state if state.ended else RunState.STOPPED  # a trainer that ends while paused has stopped
 
     def view(self, *, full: bool = True) -> dict[str, Any]:
         """The Run of the API; lists and the feed leave out `config` and `sources`."""

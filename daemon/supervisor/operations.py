@@ -1,4 +1,4 @@
-"""Commands on their way: each becomes an operation that ends as done or failed, whatever happens."""
+"""Commands under way: each becomes an operation that ends as done or failed, whatever happens."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Operation:
 
 
 class Operations:
-    """All operations of this life of the daemon; `on_change` hears of every one that begins or ends."""
+    """All operations of this life of the daemon; `on_change` is called with each that begins or ends."""
 
     def __init__(self, clock: Clock, on_change: Callable[[Operation], None]) -> None:
         self._clock = clock
@@ -86,9 +86,9 @@ class Operations:
                 break
             del self._operations[oldest.id]
         seconds = timeout_seconds or TIMEOUT_SECONDS.get(action, DEFAULT_TIMEOUT_SECONDS)
-        words = f"{action} was not acknowledged within {seconds:.0f} s"
+        error = f"{action} was not acknowledged within {seconds:.0f} s"
         self._timeouts[operation.id] = Timer(
-            seconds, lambda: self.fail(operation, words), monotonic=self._clock.monotonic
+            seconds, lambda: self.fail(operation, error), monotonic=self._clock.monotonic
         )
         self._on_change(operation)
         return operation
@@ -109,11 +109,11 @@ class Operations:
             self.fail(operation, outcome.error or "refused")
 
     def finish(self, operation: Operation, result: dict[str, Any]) -> None:
-        """End it well."""
+        """End it as done."""
         self._end(operation, "done", result, None)
 
     def fail(self, operation: Operation, error: str) -> None:
-        """End it badly, with one line for a person."""
+        """End it as failed, with one line for a person."""
         self._end(operation, "failed", {}, error)
 
     def fail_pending(self, run: str, error: str, *, but: Sequence[Operation] = ()) -> None:
@@ -127,7 +127,7 @@ class Operations:
         return [one for one in self._operations.values() if one.run == run and one.state == "pending"]
 
     def close(self) -> None:
-        """Forget all timers."""
+        """Cancel all timers."""
         for timer in self._timeouts.values():
             timer.cancel()
         self._timeouts.clear()

@@ -1,4 +1,4 @@
-"""After a daemon that died: close the books on runs it left open, once their trainers have let go of them."""
+"""After a daemon that died: end the runs it left open, once their trainers have released them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class OrphanedRuns:
-    """Brings every run that has no trainer but should, to `stopped`; none of them is resumed by itself.
+    """Moves every run that should have a trainer and has none to `stopped`; none is resumed automatically.
 
     Attributes:
         seen: set once every run is shown as it is: none as learning that has no trainer.
@@ -49,13 +49,13 @@ class OrphanedRuns:
         self.done = asyncio.Event()
 
     async def close(self, *, grace_seconds: float) -> None:
-        """Close all books; a trainer that still saves is waited for so long."""
+        """End them all; wait that long for a trainer that is still saving."""
         orphaned: list[tuple[LiveRun, RunLock]] = []
         for run_id in await asyncio.to_thread(self._rows.unfinished):
             run = await self._runs.find(run_id)
             self._runs.add(run)
             lock = RunLock(self._home, run.id)
-            if await asyncio.to_thread(_let_go, lock):
+            if await asyncio.to_thread(_released, lock):
                 await self._close(run)
             else:
                 pid = lock.holder()
@@ -69,7 +69,7 @@ class OrphanedRuns:
     async def _wait_out(self, run: LiveRun, lock: RunLock, grace_seconds: float) -> None:
         for seconds in slices(grace_seconds):
             await asyncio.sleep(seconds)
-            if await asyncio.to_thread(_let_go, lock):
+            if await asyncio.to_thread(_released, lock):
                 break
         else:
             logger.warning("a trainer of %s (pid %s) still holds it", run.id, lock.holder())
@@ -88,8 +88,8 @@ class OrphanedRuns:
         self._runs.end(run, RunState.STOPPED, f"the daemon died{hint}")
 
 
-def _let_go(lock: RunLock) -> bool:
-    """Whether no trainer holds the run, as far as can be told."""
+def _released(lock: RunLock) -> bool:
+    """Whether no trainer holds the run, as far as can be determined."""
     try:
         lock.acquire()
     except ConflictError:

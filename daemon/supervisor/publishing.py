@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
     Follower = Callable[[LiveRun | None, Record], None]
 
-# A question and its answer are nobody's history.
+# A question and its answer are no history.
 QUESTIONS = frozenset({"generate", "growth"})
 
 

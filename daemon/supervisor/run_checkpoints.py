@@ -43,7 +43,7 @@ class RunCheckpoints:
         self._store = store
 
     def follow(self, run: LiveRun | None, record: Record) -> None:
-        """Take note of an event about a checkpoint; others change nothing."""
+        """Follow an event about a checkpoint; others change nothing."""
         if run is not None and record["kind"] == CheckpointSaved.kind():
             self._saved(run, record)
         elif record["kind"] in GONE:
@@ -95,7 +95,7 @@ class RunCheckpoints:
             try:
                 info = self.catalogue.verify(info.path)
             except CheckpointError:
-                info = self.catalogue.info(name)  # its record says that it is damaged
+                info = self.catalogue.info(name)  # its record shows the damage
         best = self.catalogue.best(info.manifest.run_id)
         record = self._record(info, best={info.manifest.run_id: best.name if best else ""}, verified=set())
         return {**record, "manifest": info.manifest.to_json()}
@@ -122,7 +122,7 @@ class RunCheckpoints:
         return run_id, newest
 
     def pin(self, name: str, *, pinned: bool) -> Record:
-        """Keep a checkpoint, or let the rules have it again."""
+        """Keep a checkpoint, or leave it to the retention rules again."""
         (self.catalogue.pin if pinned else self.catalogue.unpin)(name)
         self._store.put_checkpoint(name, pinned=pinned)
         return {key: value for key, value in self.one(name).items() if key != "manifest"}

@@ -1,4 +1,4 @@
-"""What deleting a run takes: its checkpoints, what it remembers, its rows.
+"""Deleting all that a run has: its checkpoints, its memories, its rows.
 
 A mark on the disk comes first and goes last, so a deletion that was cut short is finished at the next start.
 Memories that a fork still replays stay for it; they go once no checkpoint refers to them any more.
@@ -88,7 +88,7 @@ class RunDeletion:
         has = self.belongings(run_id)
         if has.pinned and not pinned_too:
             raise ConflictError(
-                f"{run_id} has pinned checkpoints ({', '.join(has.pinned)}); unpin them, or say that they may go too"
+                f"{run_id} has pinned checkpoints ({', '.join(has.pinned)}); unpin them, or allow deleting them too"
             )
         for waiting, checkpoint in self._checkpoints.holds.by_run().items():
             if checkpoint in has.checkpoints and waiting != run_id:
@@ -142,7 +142,7 @@ class RunDeletion:
         """Delete what a run remembers, but for what checkpoints of others refer to; bytes that became free."""
         try:
             needed = needed_segments(self._checkpoints.catalogue).get(folder.name, set())
-        except CheckpointError as error:  # one cannot be looked at: nobody knows what it needs
+        except CheckpointError as error:  # one cannot be read: what it needs is unknown
             logger.warning("the memories of %s stay for now: %s", folder.name, error)
             return 0
         return drop_all(folder, needed)

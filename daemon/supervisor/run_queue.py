@@ -31,11 +31,11 @@ class RunQueue:
         return self._orders.popleft()
 
     def remove(self, run_id: str) -> None:
-        """The run waits no longer."""
+        """Take the run out of the queue."""
         self._orders = deque(order for order in self._orders if order.run_id != run_id)
 
     def clear(self) -> list[str]:
-        """Nobody waits any longer; the runs that did."""
+        """Empty the queue; the runs that waited in it."""
         runs = [order.run_id for order in self._orders]
         self._orders.clear()
         return runs

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-# timeout(1), sudo and other runners pass on what the process group has had already: one wish, heard twice.
+# timeout(1), sudo and other runners forward what the process group has received already: one wish, received twice.
 ECHO_SECONDS = 0.25
 
 
@@ -24,7 +24,7 @@ def ending(on_first: Callable[[str], None], on_second: Callable[[], None]) -> It
     """Within it the first signal calls `on_first` with its name, further ones `on_second`, both in the loop.
 
     Further ones within `ECHO_SECONDS` of the first are its echo and call nothing; nor does a further SIGHUP: of a
-    closed terminal kernel, shell and service manager each tell in their own time, and no person asks twice by it.
+    closed terminal kernel, shell and service manager each notify in their own time, and nobody uses it to ask twice.
 
     Outside the main thread no signal arrives, and none is asked for.
     """
@@ -34,7 +34,7 @@ def ending(on_first: Callable[[str], None], on_second: Callable[[], None]) -> It
     loop = asyncio.get_running_loop()
     first_at: float | None = None
 
-    def hear(number: int, at: float) -> None:
+    def receive(number: int, at: float) -> None:
         nonlocal first_at
         if first_at is None:
             first_at = at
@@ -42,15 +42,15 @@ def ending(on_first: Callable[[str], None], on_second: Callable[[], None]) -> It
         elif at - first_at >= ECHO_SECONDS and signal.Signals(number).name != "SIGHUP":
             on_second()
 
-    def hear_later(number: int, _frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(hear, number, time.monotonic())
+    def receive_later(number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(receive, number, time.monotonic())
 
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
         # nohup has SIGHUP ignored, and wants it to stay so.
         if before[number] is not signal.SIG_IGN or number != getattr(signal, "SIGHUP", None):
-            signal.signal(number, hear_later)  # a loop's own handlers do not exist on Windows
+            signal.signal(number, receive_later)  # a loop's own handlers do not exist on Windows
     # Windows does not interrupt a waiting loop for a signal: there the loop must wake up by itself.
     ticker = asyncio.ensure_future(_tick()) if sys.platform == "win32" else None
     try:

@@ -196,7 +196,7 @@ class Tidier:
         home = self._home
         with contextlib.suppress(
             ConfigError
-        ):  # the job that tidies tells of it; here the last good bounds hold
+        ):  # the job that tidies reports it; here the last good bounds hold
             keep = read_keep(home.root, environ=home.environ)
         for name in CHILD_LOGS:
             cut(home.logs / name, limit_bytes=keep.log_bytes, parts=keep.log_files)

@@ -84,9 +84,9 @@ async def test_the_cache_is_tidied_while_a_run_learns(home: Home) -> None:
         path.write_bytes(b"x" * 4000)
         os.utime(path, (now - number, now - number))
     (home.cache / f"half.{2**22 + 1}.partial").write_bytes(b"x" * 4000)
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: run.state is RunState.RUNNING)
+        await news.until(lambda: run.state is RunState.RUNNING)
         await supervisor.tidier.tidy()
         assert sorted(path.name for path in home.cache.iterdir()) == ["0.txt", "1.txt"]
         await tidier_at(supervisor, lambda: now + 31 * DAY).tidy()
@@ -116,9 +116,9 @@ async def test_what_killed_trainers_left_is_swept(home: Home) -> None:
     happens="after a week they go; what anybody replays, and what learns, stays",
 )
 async def test_memories_that_nobody_replays_go(home: Home) -> None:
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         alive = await supervisor.admission.start(start_request())
-        await heard.until(lambda: alive.state is RunState.RUNNING)
+        await news.until(lambda: alive.state is RunState.RUNNING)
         (home.replay / alive.id).mkdir(exist_ok=True)
         make(supervisor, "r-kept")
         save(home, "r-fork", 3, segments={"r-forked": [0, 5]})

@@ -90,7 +90,7 @@ def remains(supervisor: Supervisor, run: str) -> list[str]:
     happens="all of it is gone, nothing of the other; an event tells everybody",
 )
 async def test_all_of_a_run_goes_and_nothing_of_another(home: Home) -> None:
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         make(supervisor, "r-gone")
         make(supervisor, "r-stays")
         before = rows(supervisor, "r-stays")
@@ -100,7 +100,7 @@ async def test_all_of_a_run_goes_and_nothing_of_another(home: Home) -> None:
         assert rows(supervisor, "r-stays") == before > 0
         assert len(supervisor.checkpoints.catalogue.list("r-stays")) == 2
         assert len(list((home.replay / "r-stays").iterdir())) == 3
-        [event] = [event for event in heard.events if event["kind"] == "run_deleted"]
+        [event] = [event for event in news.events if event["kind"] == "run_deleted"]
         assert (event["run"], event["data"]["run"]) == (None, "r-gone")
         with pytest.raises(NotFoundError):
             await supervisor.deleting.run("r-gone", confirm="r-gone")
@@ -135,10 +135,10 @@ async def test_a_deletion_cut_short_is_finished_at_the_next_start(
             with pytest.raises(Crash):
                 await supervisor.deleting.run("r-gone", confirm="r-gone")
     assert list(home.replay.glob(f"{run_deletion.MARK_PREFIX}*"))
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         await supervisor.deleting.finish()
         assert remains(supervisor, "r-gone") == []
-        assert heard.kinds() == ["run_deleted"]
+        assert news.kinds() == ["run_deleted"]
 
 
 @pytest.mark.fault(
@@ -147,9 +147,9 @@ async def test_a_deletion_cut_short_is_finished_at_the_next_start(
     happens="refused, with what to do first; nothing is lost",
 )
 async def test_a_run_that_is_alive_is_not_deleted(home: Home) -> None:
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         alive = await supervisor.admission.start(start_request())
-        await heard.until(lambda: alive.state is RunState.RUNNING)
+        await news.until(lambda: alive.state is RunState.RUNNING)
         made = [save(home, alive.id, step, segments={}, state={"config": alive.config}) for step in (1, 2)]
         waiting = await supervisor.admission.resume(ResumeRequest(checkpoint=made[0].name, queue=True))
         for run in (alive, waiting):
@@ -210,10 +210,10 @@ async def test_memories_that_a_fork_replays_stay(home: Home) -> None:
     [("  night shift\n", "night shift"), ("a\tb\x1b[31m \u202ec", "a b [31m c"), (" \0\n", None)],
 )
 async def test_a_name_can_be_typed(home: Home, given: str, kept: str | None) -> None:
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         run = await supervisor.admission.start(dataclasses.replace(start_request(), name=given))
         assert run.name == kept if kept else run.name.startswith("tiny 2")
-        await heard.until(lambda: run.state is RunState.RUNNING)
+        await news.until(lambda: run.state is RunState.RUNNING)
         await supervisor.steering.act(run.id, Stop())
         await supervisor.ending.wait(run.id)
         assert (await supervisor.deleting.run(run.id, confirm=run.name)).run == run.id

@@ -102,10 +102,10 @@ class Jumping(SystemClock):
 @pytest.mark.anyio
 async def test_hours_slept_through_are_no_silence(home: Home) -> None:
     clock, life = Jumping(), quick_life(silence_seconds=20.0)
-    async with staged(home, clock=clock, life=life, script={"step_seconds": 2.5}) as (supervisor, heard):
+    async with staged(home, clock=clock, life=life, script={"step_seconds": 2.5}) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(functools.partial(reached, run, 4))
-        assert "trainer_lost" not in heard.kinds()
+        await news.until(functools.partial(reached, run, 4))
+        assert "trainer_lost" not in news.kinds()
         assert (run.session, run.state) == (1, RunState.RUNNING)
         assert clock.looks > 6
 

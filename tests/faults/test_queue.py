@@ -45,7 +45,7 @@ async def ended_run(home: Home, supervisor: Supervisor) -> LiveRun:
     happens="one session begins; the others are refused in one line",
 )
 async def test_a_run_waits_or_learns_once(home: Home) -> None:
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         run = await ended_run(home, supervisor)
         other = await supervisor.admission.start(start_request())
         request = ResumeRequest(checkpoint=str(run.checkpoint), queue=True)
@@ -59,7 +59,7 @@ async def test_a_run_waits_or_learns_once(home: Home) -> None:
         assert run.state is RunState.QUEUED
 
         await supervisor.steering.act(other.id, Stop())
-        await heard.until(lambda: run.state is RunState.RUNNING)
+        await news.until(lambda: run.state is RunState.RUNNING)
         assert run.session == 2
         newest = supervisor.checkpoints.catalogue.list(run.id)[0]
         with pytest.raises(ConflictError, match=f"{run.id} is running already; resume one of its older"):
@@ -96,7 +96,7 @@ async def test_a_stop_empties_the_queue_in_words(home: Home) -> None:
     happens="no trainer is left behind, and the run says that it did not begin",
 )
 async def test_a_run_that_comes_too_late(home: Home) -> None:
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         starting = asyncio.ensure_future(supervisor.admission.start(start_request()))
         await asyncio.sleep(0)
         while not supervisor.runs.known():
@@ -107,7 +107,7 @@ async def test_a_run_that_comes_too_late(home: Home) -> None:
         [run] = supervisor.runs.known()
         assert (run.state, run.reason) == (RunState.STOPPED, "the daemon stopped before it began")
         assert supervisor.runs.active() == []
-        assert heard.kinds() == ["state_changed"]
+        assert news.kinds() == ["state_changed"]
 
 
 def sessions(supervisor: Supervisor, run: LiveRun) -> list[dict[str, object]]:

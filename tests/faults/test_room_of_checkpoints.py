@@ -167,11 +167,11 @@ def _saved(home: Home, step: int, run: str, state: dict[str, Any] | None = None,
     happens="after each save the room is kept; a fork's hold ends with its own first checkpoint",
 )
 async def test_the_room_is_kept_after_each_save(home: Home) -> None:
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         tidier = supervisor.tidier
         supervisor.publisher.audiences.add(tidier, "keeper of the home's room")
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: run.state is RunState.RUNNING)
+        await news.until(lambda: run.state is RunState.RUNNING)
         first = _saved(home, 1, run.id)
         size = sum(path.stat().st_size for path in first.iterdir())
         (home.root / "keep.toml").write_text(f"checkpoints_gib = {3.5 * size / 1024**3}\n")

@@ -110,10 +110,10 @@ async def test_it_is_tried_again_and_then_learns(
     install, words = REFUSALS[refusal]
     tries = iter([True, True])
     install(monkeypatch, lambda: next(tries, False))
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: run.state is RunState.RUNNING and run.step > 3)
-        lost = [event["data"] for event in heard.events if event["kind"] == "trainer_lost"]
+        await news.until(lambda: run.state is RunState.RUNNING and run.step > 3)
+        lost = [event["data"] for event in news.events if event["kind"] == "trainer_lost"]
         assert [one["reason"] for one in lost] == [f"it could not be started: {words}"] * 2
         assert lost[0]["restart_seconds"] < lost[1]["restart_seconds"]
         assert run.session == 3
@@ -133,16 +133,16 @@ async def test_in_the_end_the_run_has_crashed(
     install, words = REFUSALS[refusal]
     install(monkeypatch, lambda: True)
     life = quick_life(restart=lambda: RestartPolicy(first_seconds=0.001, longest_seconds=0.001))
-    async with staged(home, life=life) as (supervisor, heard):
+    async with staged(home, life=life) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
         ended = await supervisor.ending.wait(run.id)
         assert ended.state is RunState.CRASHED
         assert ended.reason == f"trainer died too often; last: it could not be started: {words}"
-        assert heard.kinds().count("trainer_lost") == 6
+        assert news.kinds().count("trainer_lost") == 6
         before = open_files()
         again = await supervisor.admission.start(start_request())  # there is room for another
         assert (await supervisor.ending.wait(again.id)).state is RunState.CRASHED
-        assert heard.kinds().count("trainer_lost") == 12
+        assert news.kinds().count("trainer_lost") == 12
         for thread in serving_threads():
             await asyncio.to_thread(thread.join, 10)
         assert not serving_threads()
@@ -156,11 +156,11 @@ async def test_in_the_end_the_run_has_crashed(
 )
 async def test_a_log_that_cannot_be_opened(home: Home) -> None:
     (home.logs / "trainer.log").mkdir(parents=True)
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: "trainer_lost" in heard.kinds())
-        reason = next(event for event in heard.events if event["kind"] == "trainer_lost")["data"]["reason"]
+        await news.until(lambda: "trainer_lost" in news.kinds())
+        reason = next(event for event in news.events if event["kind"] == "trainer_lost")["data"]["reason"]
         log = home.logs / "trainer.log"
         assert reason == f"its log cannot be written: Is a directory ({log})"
         Path(log).rmdir()
-        await heard.until(lambda: run.state is RunState.RUNNING)
+        await news.until(lambda: run.state is RunState.RUNNING)

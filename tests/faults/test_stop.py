@@ -44,9 +44,9 @@ def freeze(supervisor: Supervisor, run: str) -> int:
     happens="no other trainer learns; the run has stopped, both orders are answered, and the lost steps counted",
 )
 async def test_a_stop_outlives_the_trainer_that_should_obey_it(home: Home) -> None:
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: run.step > 10)
+        await news.until(lambda: run.step > 10)
         pid = freeze(supervisor, run.id)
         asked = await supervisor.steering.act(run.id, SaveCheckpoint())
         first = await supervisor.steering.act(run.id, Stop())
@@ -71,9 +71,9 @@ async def test_a_stop_outlives_the_trainer_that_should_obey_it(home: Home) -> No
     happens="the daemon ends within its grace time and says what is lost",
 )
 async def test_the_daemon_does_not_wait_for_ever(home: Home) -> None:
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: run.step > 10)
+        await news.until(lambda: run.step > 10)
         freeze(supervisor, run.id)
         order = await supervisor.steering.act(run.id, Stop())
         await supervisor.ending.close(grace_seconds=0.2)
@@ -89,9 +89,9 @@ async def test_the_daemon_does_not_wait_for_ever(home: Home) -> None:
 )
 async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
     life = quick_life(restart=lambda: RestartPolicy(first_seconds=0.01, longest_seconds=0.01))
-    async with staged(home, life=life, script={"disk_full": True}) as (supervisor, heard):
+    async with staged(home, life=life, script={"disk_full": True}) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: run.step > 10)
+        await news.until(lambda: run.step > 10)
         order = await supervisor.steering.act(run.id, Stop())
         await order.finished.wait()
         assert order.state == "failed"
@@ -99,13 +99,13 @@ async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
         assert f"synapsed stop --force (the last checkpoint is {FIRST}; the " in str(order.error)
         assert run.state is RunState.RUNNING
         step = run.step
-        await heard.until(lambda: run.step > step)
+        await news.until(lambda: run.step > step)
         pid = supervisor.runs.lives[run.id].pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)  # it goes on for good: its next death is one like any other
-        await heard.until(lambda: run.session == 2 and run.state is RunState.RUNNING)
+        await news.until(lambda: run.session == 2 and run.state is RunState.RUNNING)
 
-        await heard.until(lambda: run.step > 3)
+        await news.until(lambda: run.step > 3)
         forced = await supervisor.steering.act(run.id, Stop(force=True))
         ended = await supervisor.ending.wait(run.id)
         assert forced.state == "done"
@@ -122,13 +122,13 @@ async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
     happens="it tries to save within its grace time, ends, and says what is lost; no old checkpoint is called final",
 )
 async def test_the_end_of_the_daemon_says_what_is_lost(home: Home) -> None:
-    async with staged(home, script={"disk_full": True}) as (supervisor, heard):
+    async with staged(home, script={"disk_full": True}) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: run.step > 10)
+        await news.until(lambda: run.step > 10)
         await supervisor.ending.close(grace_seconds=5.0, reason="SIGTERM")
         assert run.state is RunState.STOPPED
         assert str(run.reason).startswith(f"{FULL}; the last checkpoint is {FIRST}; the ")
-        assert "checkpoint_saved" not in heard.kinds()[heard.kinds().index("checkpoint_saved") + 1 :]
+        assert "checkpoint_saved" not in news.kinds()[news.kinds().index("checkpoint_saved") + 1 :]
 
 
 @pytest.mark.fault(

@@ -37,7 +37,7 @@ async def test_an_alarm_goes_up_is_acknowledged_and_clears(home: Home) -> None:
     script = {"alarm_at_step": 3}
     async with receiving(home, script=script) as reception, reception.client() as client:
         run = (await client.post(f"{API}/runs", json=TINY)).json()["id"]
-        await reception.heard.until(lambda: "alarm_raised" in reception.heard.kinds())
+        await reception.news.until(lambda: "alarm_raised" in reception.news.kinds())
         (alarm,) = await listed(client, run=run, active="true")
         assert alarm["id"] == f"{run}.agency_low.3"
         assert (alarm["kind"], alarm["severity"], alarm["sign"]) == ("agency_low", "warning", "agency")
@@ -51,7 +51,7 @@ async def test_an_alarm_goes_up_is_acknowledged_and_clears(home: Home) -> None:
         again = (await client.post(f"{API}/alarms/{alarm['id']}/acknowledge")).json()
         assert again["acknowledged_at"] == seen["acknowledged_at"]
         assert (await listed(client, active="true"))[0]["acknowledged_at"] == seen["acknowledged_at"]
-        told = [event for event in reception.heard.events if event["kind"] == "alarm_acknowledged"]
+        told = [event for event in reception.news.events if event["kind"] == "alarm_acknowledged"]
         assert [(event["run"], event["data"]["id"]) for event in told] == [(run, alarm["id"])]
 
         missing = await client.post(f"{API}/alarms/nonsense/acknowledge")
@@ -77,19 +77,19 @@ async def test_a_trainer_that_fell_back_behind_an_alarm_takes_it_back(home: Home
     script = {"sessions": 1, "crash_at_step": 5, "alarm_at_step": 3}
     async with receiving(home, script=script) as reception, reception.client() as client:
         run = (await client.post(f"{API}/runs", json=TINY)).json()["id"]
-        await reception.heard.until(lambda: "alarm_raised" in reception.heard.kinds())
+        await reception.news.until(lambda: "alarm_raised" in reception.news.kinds())
         write_script(home.root, finish_at_step=8)
         await reception.supervisor.ending.wait(run)
         (alarm,) = await listed(client, run=run)
         assert alarm["cleared_at"] is not None
-        assert reception.heard.kinds().count("alarm_cleared") == 1
+        assert reception.news.kinds().count("alarm_cleared") == 1
 
 
 async def test_the_same_alarm_at_the_same_step_again_is_one_alarm(home: Home) -> None:
     script = {"sessions": 1, "crash_at_step": 5, "alarm_at_step": 3, "finish_at_step": 8}
     async with receiving(home, script=script) as reception, reception.client() as client:
         run = (await client.post(f"{API}/runs", json=TINY)).json()["id"]
-        await reception.heard.until(lambda: "alarm_raised" in reception.heard.kinds())
+        await reception.news.until(lambda: "alarm_raised" in reception.news.kinds())
         alarm_id = f"{run}.agency_low.3"
         await client.post(f"{API}/alarms/{alarm_id}/acknowledge")
         await reception.supervisor.ending.wait(run)

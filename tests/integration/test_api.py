@@ -32,7 +32,7 @@ def anyio_backend() -> str:
 async def learning(reception: Reception, client: httpx.AsyncClient) -> str:
     run = (await client.post("/api/v1/runs", json=TINY)).json()
     live = await reception.supervisor.runs.find(run["id"])
-    await reception.heard.until(lambda: live.state is RunState.RUNNING and live.step > 3)
+    await reception.news.until(lambda: live.state is RunState.RUNNING and live.step > 3)
     return str(run["id"])
 
 
@@ -60,7 +60,7 @@ async def test_what_a_person_does_over_http(home: Home) -> None:
         assert created.headers["location"] == f"/api/v1/runs/{run['id']}"
         assert (run["name"], run["limits"]["steps"], run["preset"]) == ("mine", 1000, "tiny")
         live = await reception.supervisor.runs.find(run["id"])
-        await reception.heard.until(lambda: live.step > 10)
+        await reception.news.until(lambda: live.step > 10)
 
         assert_problem(await client.post("/api/v1/runs", json=TINY), 409, run["id"])
         seen = (await client.get(f"/api/v1/runs/{run['id']}")).json()
@@ -130,7 +130,7 @@ async def test_checkpoints_are_listed_pinned_resumed_and_deleted(home: Home) -> 
         assert resumed.status_code == 201
         assert (resumed.json()["id"], resumed.json()["session"]) == (run["id"], 2)
         live = await reception.supervisor.runs.find(run["id"])
-        await reception.heard.until(lambda: live.session == 2 and live.step > 5)
+        await reception.news.until(lambda: live.session == 2 and live.step > 5)
         assert_problem(await client.post(f"/api/v1/checkpoints/{newest['id']}/resume"), 409)
 
 

@@ -124,7 +124,7 @@ async def test_coming_back_misses_no_event_within_one_life_and_over_a_restart(ho
                 for event in [frame] if frame["type"] == "event" else frame.get("events", []):
                     seen[event["seq"]] = event
         await reception.supervisor.steering.act(run.id, Pause())
-        await reception.heard.until(lambda: run.state is RunState.PAUSED)
+        await reception.news.until(lambda: run.state is RunState.PAUSED)
         async with listening(url, {"epoch": epoch, "seq": max(seen)}) as client:
             frames = await until(client, of_kind("gap"))
             assert frames[0]["resumed"] is True
@@ -149,7 +149,7 @@ async def test_a_client_may_follow_one_run(home: Home) -> None:
     async with served(home) as (reception, url), listening(url, {"run": "r-other"}) as client:
         await until(client, of_kind("snapshot"))
         await reception.supervisor.admission.start(start_request())
-        await reception.heard.until(lambda: len(reception.heard.deltas) > 5)
+        await reception.news.until(lambda: len(reception.news.deltas) > 5)
         frames = await until(client, of_kind("heartbeat"))
         assert {frame["type"] for frame in frames} == {"heartbeat"}
 

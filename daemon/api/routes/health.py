@@ -1,4 +1,4 @@
-"""Is anybody there? The only question that needs no token."""
+"""Whether the daemon answers. The only question that needs no token."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 
 class Audience(Protocol):
-    """Told in the event loop, at once and in order; must return at once."""
+    """Called in the event loop, at once and in order; must return at once."""
 
     def on_run(self, run: dict[str, Any]) -> None:
         """A run was created, or its state or totals changed (the Run of the API, without config)."""
@@ -26,7 +26,7 @@ class Audience(Protocol):
 
 
 class Listener(Protocol):
-    """The foreground view of a daemon; called on a thread of its own. Raises OSError once nobody looks at it."""
+    """The foreground view of a daemon; called on a thread of its own. Raises OSError once nobody reads it."""
 
     def on_notice(self, notice: str) -> None:
         """Something about the home that a person should know, in a line."""

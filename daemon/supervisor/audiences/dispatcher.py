@@ -1,4 +1,4 @@
-"""Tells every audience what happens; none can hinder another, the store or the loop."""
+"""Notifies every audience of what happens; none can hinder another, the store or the loop."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class _Place:
 class Dispatcher:
     """An Audience made of all others.
 
-    One whose way out has gone (OSError), or that fails `MAX_FAILURES` times in a row, is dropped, and `report`
-    is told; a single failure costs it that piece of news, and is logged.
+    One that cannot write any more (OSError), or that fails `MAX_FAILURES` times in a row, is dropped, and `report`
+    is called; a single failure costs it that one notification, and is logged.
     """
 
     def __init__(self, report: Callable[[Event], None]) -> None:
@@ -37,26 +37,26 @@ class Dispatcher:
         self._places: list[_Place] = []
 
     def add(self, audience: Audience, name: str) -> None:
-        """From now on it hears what happens; `name` is what a person calls it."""
+        """Notify it from now on; `name` is what a person calls it."""
         self._places.append(_Place(name, audience))
 
     def on_run(self, run: dict[str, Any]) -> None:
         """As Audience.on_run."""
-        self._tell("on_run", run)
+        self._notify("on_run", run)
 
     def on_delta(self, delta: dict[str, Any]) -> None:
         """As Audience.on_delta."""
-        self._tell("on_delta", delta)
+        self._notify("on_delta", delta)
 
     def on_event(self, event: dict[str, Any]) -> None:
         """As Audience.on_event."""
-        self._tell("on_event", event)
+        self._notify("on_event", event)
 
     def on_operation(self, operation: dict[str, Any]) -> None:
         """As Audience.on_operation."""
-        self._tell("on_operation", operation)
+        self._notify("on_operation", operation)
 
-    def _tell(self, method: str, news: dict[str, Any]) -> None:
+    def _notify(self, method: str, news: dict[str, Any]) -> None:
         dropped = []
         for place in tuple(self._places):
             try:
@@ -70,5 +70,5 @@ class Dispatcher:
                     dropped.append(AudienceDropped(audience=place.name, reason=reason))
                 else:
                     logger.warning("the %s missed %s", place.name, method, exc_info=True)
-        for event in dropped:  # behind the news that it was about, and with one audience less to tell
+        for event in dropped:  # after the news it was about, and with one audience less
             self._report(event)

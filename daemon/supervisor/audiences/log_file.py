@@ -1,4 +1,4 @@
-"""Files that logs go to: rotated, never in anybody's way, and safe to show in a terminal."""
+"""Files that logs go to: rotated, never blocking, and safe to show in a terminal."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
         return shown(super().format(record))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line; the first one behind lost ones tells how many."""
+        """Write a line; behind lost ones a line with their number comes first."""
         before = self._lost
         super().emit(record)
         if before and self._lost == before:
@@ -47,7 +47,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
             super().emit(logging.LogRecord(record.name, logging.WARNING, "", 0, lost, None, None))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the name is logging's
-        """Count the line; a traceback for each would bury what the terminal has to say."""
+        """Count the line; a traceback for each would bury the terminal's other output."""
         self._lost += 1
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Audiences that may have to wait (a terminal, a pipe, a file) listen on threads of their own."""
+"""Audiences that may have to wait (a terminal, a pipe, a file) are called on threads of their own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Delivery:
     """Hands frames over on a thread of its own, through a bounded backlog; who puts one in never waits.
 
     It gives up when `deliver` cannot reach anybody (OSError), or fails `MAX_FAILURES` times in a row;
-    `failure` says so. A thread that waits for ever keeps no process from ending.
+    `failure` holds the reason. A thread that waits for ever keeps no process from ending.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Delivery:
 
 
 class ThreadedAudience:
-    """An Audience that another one listens to on a thread of its own.
+    """An Audience that passes everything on to another one, on a thread of its own.
 
     Raises:
         Exception: what the other one failed with, at the first call after that.
@@ -103,9 +103,9 @@ class ThreadedAudience:
         on_gap: Callable[[int], None] | None = None,
         finish: Callable[[], None] | None = None,
     ) -> None:
-        """On its thread `on_gap` is told how much found no room; `finish` closes what is written to."""
+        """On its thread `on_gap` is called with how much found no room; `finish` closes what is written to."""
         self._on_gap = on_gap
-        self.delivery = Delivery(self._tell, name=name, finish=finish)
+        self.delivery = Delivery(self._pass_on, name=name, finish=finish)
         self._audience = audience
 
     def on_run(self, run: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ class ThreadedAudience:
             raise self.delivery.failure
         self.delivery.put(frame)
 
-    def _tell(self, frame: Frame) -> None:
+    def _pass_on(self, frame: Frame) -> None:
         match frame["type"]:
             case "run":
                 self._audience.on_run(frame["run"])
@@ -144,14 +144,14 @@ class ThreadedAudience:
 
 
 class ThreadedListener(ThreadedAudience):
-    """The same for the foreground view; what is said about the daemon itself is never refused.
+    """The same for the foreground view; calls about the daemon itself are never refused.
 
     Operations are not shown.
     """
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        super().__init__(_Hearing(listener), name="terminal", on_gap=listener.on_gap)
+        super().__init__(_AsAudience(listener), name="terminal", on_gap=listener.on_gap)
 
     def on_notice(self, notice: str) -> None:
         """As Listener.on_notice."""
@@ -166,11 +166,11 @@ class ThreadedListener(ThreadedAudience):
         self.delivery.put({"type": "stopping"})
 
     def end(self) -> None:
-        """Say the last words, and wait a moment for them to be heard."""
+        """Deliver the end, and wait a moment for it to be shown."""
         self.delivery.put({"type": "ended"})
         self.delivery.close()
 
-    def _tell(self, frame: Frame) -> None:
+    def _pass_on(self, frame: Frame) -> None:
         match frame["type"]:
             case "notice":
                 self._listener.on_notice(frame["notice"])
@@ -181,10 +181,10 @@ class ThreadedListener(ThreadedAudience):
             case "ended":
                 self._listener.on_ended()
             case _:
-                super()._tell(frame)
+                super()._pass_on(frame)
 
 
-class _Hearing:
+class _AsAudience:
     """What an audience and the foreground view have in common."""
 
     def __init__(self, listener: Listener) -> None:

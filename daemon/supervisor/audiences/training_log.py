@@ -26,7 +26,7 @@ class TrainingLog:
         self, path: Path, clock: Clock, *, limit_bytes: int = LIMIT_BYTES, kept_files: int = KEPT_FILES
     ) -> None:
         self._clock = clock
-        self._spoke_at: dict[str, float] = {}
+        self._status_at: dict[str, float] = {}
         self._latest: dict[str, dict[str, float | None]] = {}
         self._handler = LogFile(path, limit_bytes=limit_bytes, kept_files=kept_files)
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
@@ -51,9 +51,9 @@ class TrainingLog:
         now = self._clock.monotonic()
         if (
             delta["columns"]
-            and now - self._spoke_at.get(delta["run"], -STATUS_EVERY_SECONDS) >= STATUS_EVERY_SECONDS
+            and now - self._status_at.get(delta["run"], -STATUS_EVERY_SECONDS) >= STATUS_EVERY_SECONDS
         ):
-            self._spoke_at[delta["run"]] = now
+            self._status_at[delta["run"]] = now
             self._logger.info("%s", status_line(delta["step"], latest, delta["training_seconds"]))
 
     def on_event(self, event: dict[str, Any]) -> None:
@@ -96,7 +96,7 @@ def number(value: float | None, digits: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Time as people say it.
+    """Time as people write it.
 
     >>> duration(34.2), duration(154), duration(93784)
     ('34s', '2m 34s', '26h 3m')

@@ -1,7 +1,7 @@
 """The lives of one piece of work's children: spawn, read, notice death, start the next.
 
-Nothing here knows what a child does. A kind of child says what its messages are (`ChildKind`), where the next one
-begins and what its messages mean (`ChildObserver`).
+Nothing here knows what a child does. A kind of child defines what it sends (`ChildKind`), what that means and where
+the next child begins (`ChildObserver`).
 """
 
 from __future__ import annotations

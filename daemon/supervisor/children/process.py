@@ -39,7 +39,7 @@ class Death:
 
     Attributes:
         exit_code: of the process; negative is a signal's number.
-        last_line: the line of its log, written in this life, that says most about its end.
+        last_line: the line of its log, written in this life, that explains its end best.
         not_started: why it could not even be started.
     """
 
@@ -240,7 +240,7 @@ def rotate(log_path: Path) -> int:
 
 
 def last_line(log_path: Path, offset: int) -> str:
-    """The line written behind `offset` that says most: a fatal error, else the last one."""
+    """The line written behind `offset` that explains most: a fatal error, else the last one."""
     try:
         with log_path.open("rb") as file:
             end = file.seek(0, 2)

@@ -12,7 +12,7 @@ from daemon.api.app import allowed_hosts, create_app
 from daemon.api.context import Context
 from daemon.api.feed import FeedTiming, Hub
 from daemon.schedule.diary import Diary
-from tests.unit.daemon.supervisor.stage import Heard, staged
+from tests.unit.daemon.supervisor.stage import News, staged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,10 +29,10 @@ URL = f"http://127.0.0.1:{PORT}"
 class Reception:
     """What a test holds: the app, the client, the supervisor behind, and what was asked of the daemon."""
 
-    def __init__(self, app: Guard, context: Context, heard: Heard) -> None:
+    def __init__(self, app: Guard, context: Context, news: News) -> None:
         self.app = app
         self.context = context
-        self.heard = heard
+        self.news = news
         self.shutdowns = 0
 
     @property
@@ -49,7 +49,7 @@ class Reception:
 async def receiving(
     home: Home, *, script: dict[str, Any] | None = None, port: int = PORT, timing: FeedTiming | None = None
 ) -> AsyncIterator[Reception]:
-    async with staged(home, script=script) as (supervisor, heard):
+    async with staged(home, script=script) as (supervisor, news):
         calls: list[Reception] = []
 
         def shutdown() -> None:
@@ -73,7 +73,7 @@ async def receiving(
             url=f"http://127.0.0.1:{port}",
             version="0.0.1",
         )
-        reception = Reception(create_app(context, hosts=allowed_hosts("127.0.0.1", port)), context, heard)
+        reception = Reception(create_app(context, hosts=allowed_hosts("127.0.0.1", port)), context, news)
         calls.append(reception)
         diary.start()
         try:

@@ -1,4 +1,4 @@
-"""DELETE /runs/{id}: typed, refused in the API's own words, told to everybody."""
+"""DELETE /runs/{id}: typed, refused as the API does, published to all."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ async def test_sites_are_shown_and_one_is_grown(home: Home) -> None:
     async with receiving(home, script=script) as reception, reception.client() as client:
         run = (await client.post("/api/v1/runs", json={"preset": "tiny"})).json()
         live = await reception.supervisor.runs.find(run["id"])
-        await reception.heard.until(lambda: live.state is RunState.RUNNING and live.step > 1)
+        await reception.news.until(lambda: live.state is RunState.RUNNING and live.step > 1)
         path = f"/api/v1/runs/{run['id']}/growth"
         shown = await client.get(path, params={"fraction": 0.1})
         assert (shown.status_code, shown.json()) == (200, {**VIEW, "step": shown.json()["step"]})
@@ -72,8 +72,8 @@ async def test_sites_are_shown_and_one_is_grown(home: Home) -> None:
         done = (await client.get(f"/api/v1/operations/{deeper.json()['id']}", params={"wait": 10})).json()
         assert done["result"]["operator"] == "deepen"
         for body in ({"site": "blocks.0.mlp", "operator": "expert"}, {"operator": "column"}):
-            born = await client.post(path, json=body)
-            done = (await client.get(f"/api/v1/operations/{born.json()['id']}", params={"wait": 10})).json()
+            grown = await client.post(path, json=body)
+            done = (await client.get(f"/api/v1/operations/{grown.json()['id']}", params={"wait": 10})).json()
             assert body.items() <= done["result"].items()
         for wrong in (
             {"operator": "recycle"},
@@ -93,7 +93,7 @@ async def test_a_refusal_is_a_conflict_with_its_reason(home: Home) -> None:
     async with receiving(home, script=script) as reception, reception.client() as client:
         run = (await client.post("/api/v1/runs", json={"preset": "tiny"})).json()
         live = await reception.supervisor.runs.find(run["id"])
-        await reception.heard.until(lambda: live.state is RunState.RUNNING and live.step > 1)
+        await reception.news.until(lambda: live.state is RunState.RUNNING and live.step > 1)
         refused = await client.post(f"/api/v1/runs/{run['id']}/growth", json={"site": "x"})
         assert refused.status_code == 409
         assert "there are self_model" in refused.json()["detail"]

@@ -27,7 +27,7 @@ async def test_arguments_are_checked_before_the_trainer_is_asked(home: Home) -> 
     ):
         run = (await client.post("/api/v1/runs", json={"preset": "tiny"})).json()
         live = await reception.supervisor.runs.find(run["id"])
-        await reception.heard.until(lambda: live.state is RunState.RUNNING and live.step > 1)
+        await reception.news.until(lambda: live.state is RunState.RUNNING and live.step > 1)
         path = f"/api/v1/runs/{run['id']}/actions"
         wrong: tuple[Any, ...] = (0, -1, 10_001, 1.5, True, "8", [])
         for steps in wrong:

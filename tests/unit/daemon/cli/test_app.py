@@ -96,7 +96,7 @@ def test_the_version_is_one_line(call: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["strat"], "start"),
         (["start", "--hourz", "3"], "--hours"),
@@ -124,25 +124,25 @@ def test_the_version_is_one_line(call: Call) -> None:
         (["status", "--home", "/nowhere/at/all"], "there is no folder"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(call: Call, arguments: list[str], says: str) -> None:
+def test_a_mistake_is_one_line_and_exit_code_2(call: Call, arguments: list[str], message: str) -> None:
     called = call(*arguments)
     assert called.code == 2
     assert called.out == ""
     assert called.err.startswith("synapsed: ")
     assert called.err.count("\n") == 1
-    assert says in called.err
+    assert message in called.err
 
 
 @pytest.mark.parametrize(
-    ("port", "says"),
+    ("port", "message"),
     [("abc", "a whole number is expected"), ("99999", "a number of at most 65535 is expected")],
 )
 def test_a_mistake_in_the_environment_names_the_variable(
-    call: Call, monkeypatch: pytest.MonkeyPatch, port: str, says: str
+    call: Call, monkeypatch: pytest.MonkeyPatch, port: str, message: str
 ) -> None:
     monkeypatch.setenv("SYNAPSED_PORT", port)
     called = call("start")
-    assert (called.code, called.err) == (2, f"synapsed: SYNAPSED_PORT={port}: {says}\n")
+    assert (called.code, called.err) == (2, f"synapsed: SYNAPSED_PORT={port}: {message}\n")
 
 
 @pytest.mark.parametrize(

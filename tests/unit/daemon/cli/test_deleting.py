@@ -1,4 +1,4 @@
-"""`synapsed delete`: what goes is told, the name is typed."""
+"""`synapsed delete`: what goes is shown, the name is typed."""
 
 from __future__ import annotations
 
@@ -32,14 +32,16 @@ def test_it_tells_what_goes_and_has_the_name_typed(
     assert daemon.runs == {}
 
 
-@pytest.mark.parametrize(("typed", "said"), [("nonsense\n", "type the run's name"), ("", "nobody confirmed")])
+@pytest.mark.parametrize(
+    ("typed", "message"), [("nonsense\n", "type the run's name"), ("", "nobody confirmed")]
+)
 def test_what_is_typed_otherwise_deletes_nothing(
-    call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, typed: str, said: str
+    call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, typed: str, message: str
 ) -> None:
     type_in(monkeypatch, typed)
     done = call("delete", "r-1")
     assert done.code == 2
-    assert said in done.err
+    assert message in done.err
     assert "r-1" in daemon.runs
 
 

@@ -1,4 +1,4 @@
-"""Feeding in pieces: what broke off half-way tells how to go on, and going on leaves nothing out or double."""
+"""Feeding in pieces: what broke off half-way prints how to go on, and going on leaves nothing out or double."""
 
 from __future__ import annotations
 
@@ -121,10 +121,10 @@ def test_of_standard_input_the_same_text_is_piped_in_again(
     stdin = SimpleNamespace(buffer=io.BytesIO(b"a" * (CHUNK_CHARACTERS + 1)))
     monkeypatch.setattr(sys, "stdin", stdin)
     FullDaemon(monkeypatch, 1)
-    said = call("feed", "-", "--json")
+    called = call("feed", "-", "--json")
     command = f"synapsed feed --from {CHUNK_CHARACTERS} --run r-1 -"
-    assert said.err.endswith(f"Go on from there, with the same text piped in again: {command}\n")
-    assert said.json()["go_on"] == {"file": "-", "from": CHUNK_CHARACTERS, "command": command}
+    assert called.err.endswith(f"Go on from there, with the same text piped in again: {command}\n")
+    assert called.json()["go_on"] == {"file": "-", "from": CHUNK_CHARACTERS, "command": command}
 
 
 def test_refused_at_once_is_the_refusal_alone() -> None:

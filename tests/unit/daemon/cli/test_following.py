@@ -145,4 +145,4 @@ def test_watch_prints_frames_as_lines_of_json(call: Call, home: Home) -> None:
 
     with feed(home, talk):
         assert call("watch", "--json").json() == {"type": "bye", "reason": "done"}
-        assert "good-bye: done" in call("watch").out
+        assert "has ended: done" in call("watch").out

@@ -41,15 +41,15 @@ def test_a_saved_checkpoint_is_told_from_the_home_on() -> None:
     progress = Progress(home=HOME)
     event = {**EVENT, "data": {**EVENT["data"], "path": str(HOME / "checkpoints" / "continuous_1706123456")}}
     progress.take_event(event)
-    assert progress.told(event) == "[Checkpoint] Saved to checkpoints/continuous_1706123456 (auto)"
+    assert progress.line_of(event) == "[Checkpoint] Saved to checkpoints/continuous_1706123456 (auto)"
     assert progress.checkpoint == "continuous_1706123456"
 
 
 def test_events_are_told_by_their_weight() -> None:
     progress = Progress(home=HOME)
     event = {"kind": "rolled_back", "severity": "error", "message": "Rolled back to step 3", "data": {}}
-    assert progress.told(event) == "Error: Rolled back to step 3"
-    assert progress.told({**event, "kind": "checkpoint_pruned"}) is None
+    assert progress.line_of(event) == "Error: Rolled back to step 3"
+    assert progress.line_of({**event, "kind": "checkpoint_pruned"}) is None
 
 
 def test_the_summary_reads_as_the_seed_document_has_it() -> None:

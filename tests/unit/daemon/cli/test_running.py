@@ -197,16 +197,16 @@ def test_the_daemons_exit_code_and_reason_are_passed_on(call: Call, stage: Stage
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["--steps", "3", "--steps", "many"], "--steps many: a whole number is expected."),
         (["--hours=long"], "--hours=long: a number is expected."),
         (["--port", "70000"], "--port 70000: a number of at most 65535 is expected"),
     ],
 )
-def test_a_bad_number_is_named_with_what_is_expected(call: Call, arguments: list[str], says: str) -> None:
+def test_a_bad_number_is_named_with_what_is_expected(call: Call, arguments: list[str], message: str) -> None:
     called = call("start", *arguments)
-    assert (called.code, called.err) == (2, f"synapsed: {says.removesuffix('.')}\n")
+    assert (called.code, called.err) == (2, f"synapsed: {message.removesuffix('.')}\n")
 
 
 def test_a_taken_port_is_one_line_and_exit_code_3(call: Call, stage: Stage) -> None:

@@ -23,7 +23,7 @@ RUN, EVENT = SMALL.runs["r-1"].view(), SMALL.events[-1]
 
 
 class Clock:
-    """Tells the time it is told."""
+    """A clock set by hand."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -60,11 +60,11 @@ def test_a_run_that_stands_still_repeats_no_line(home: Home) -> None:
     lines: list[str] = []
     clock = Clock()
     view = PlainView(home, write=lines.append, clock=clock)
-    for state, said in (("waiting", 1), ("paused", 1), ("running", 3)):
+    for state, num_lines in (("waiting", 1), ("paused", 1), ("running", 3)):
         for _ in range(2):
             view.on_delta(delta() | {"state": state})
             clock.now += 5.0
-        assert len(lines) == said, state
+        assert len(lines) == num_lines, state
 
 
 def test_the_end_is_told_once_and_then_summed_up(home: Home) -> None:

@@ -25,7 +25,7 @@ NOW = datetime(2026, 2, 15, 12, 0, tzinfo=UTC)
 
 
 class FakeWork:
-    """Answers at once, or waits at the gate; fails while told to."""
+    """Answers at once, or waits at the gate; fails while set to."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []

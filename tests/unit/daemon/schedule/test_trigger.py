@@ -36,7 +36,7 @@ def test_cron_means_what_cron_means(cron: str, following: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cron", "said"),
+    ("cron", "message"),
     [
         ("", "has 0 fields"),
         ("30 3 * *", "has 4 fields"),
@@ -55,8 +55,8 @@ def test_cron_means_what_cron_means(cron: str, following: str) -> None:
         ("0 0 30 feb mon", "never comes"),
     ],
 )
-def test_what_cron_does_not_know_is_refused_with_an_example(cron: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said) as refused:
+def test_what_cron_does_not_know_is_refused_with_an_example(cron: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as refused:
         Trigger(cron=cron)
     assert "'30 3 * * *' for half past three" in str(refused.value)
     assert "\n" not in str(refused.value)

@@ -14,7 +14,7 @@ OpenStore = Callable[[], Store]
 
 
 class FakeClock:
-    """Unix seconds that pass only when told."""
+    """Unix seconds that pass only by hand."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0

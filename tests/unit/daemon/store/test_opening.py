@@ -49,7 +49,7 @@ def test_a_database_is_made_with_its_folder(tmp_path: Path, clock: FakeClock) ->
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("nonsense", "is no database URL"),
         ("sqlite://", "must be a file"),
@@ -58,8 +58,8 @@ def test_a_database_is_made_with_its_folder(tmp_path: Path, clock: FakeClock) ->
         ("mysql+pymysql://host/name", "is not installed"),
     ],
 )
-def test_a_url_that_cannot_serve_is_refused_in_a_line(url: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said) as refused:
+def test_a_url_that_cannot_serve_is_refused_in_a_line(url: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as refused:
         Store.open(url)
     assert "\n" not in str(refused.value)
 

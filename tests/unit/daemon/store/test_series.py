@@ -153,7 +153,7 @@ def test_a_session_that_only_began_already_supersedes(run: Store) -> None:
 
 @pytest.mark.parametrize("reopened", [False, True])
 def test_each_resume_keeps_every_step_before_it(run: Store, open_store: OpenStore, *, reopened: bool) -> None:
-    """Thirty steps and three times ten are sixty, whatever a trainer says before its first step."""
+    """Thirty steps and three times ten are sixty, whatever a trainer reports before its first step."""
     begin = 0
     for session, count in enumerate([30, 10, 10, 10], start=1):
         run.start_session("r-1", session, first_step=begin + 1)
@@ -223,7 +223,7 @@ class Model:
 
     def add(self, metric: str, session: int, step: int, time: float, value: Value) -> None:
         if metric == "phi" and step < self.first.get(session, step):
-            # Said of a step before the session's own: it belongs to the newest earlier one that has the step.
+            # Reported for a step before the session's own: it belongs to the newest earlier one that has the step.
             owners = [s for s, first in self.first.items() if s < session and first <= step]
             session = max(owners, default=session)
         self.rows[metric, session, step] = (time, value)
@@ -328,7 +328,7 @@ def check_buckets(store: Store, model: Model, metric: str, points: int) -> None:
 
 
 def same(found: dict[str, list[Any]], rows: dict[int, tuple[float, float]], width: int) -> None:
-    """Every bucket says exactly what the rows in it say."""
+    """Every bucket holds exactly what its rows hold."""
     wanted: dict[int, list[int]] = {}
     for step in sorted(rows):
         wanted.setdefault(step // width, []).append(step)

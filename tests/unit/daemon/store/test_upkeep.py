@@ -86,7 +86,7 @@ def test_a_full_disk_is_waited_out_and_nothing_is_counted_twice(store: Store) ->
     store.create_run("r-1")
     store.start_session("r-1", 1, first_step=0)
     assert store.flush()
-    # The writer is idle now: its connection may be told that the disk ends here.
+    # The writer is idle now: its connection can be limited to a full disk here.
     connection = store._committer._connection
     connection.exec_driver_sql("PRAGMA max_page_count = 1")
     connection.rollback()

@@ -23,7 +23,7 @@ WRONG = IntegrityError("INSERT", {}, Exception("NOT NULL constraint failed: even
 
 
 class FakeCommitter:
-    """Keeps what it is given; fails while told to."""
+    """Keeps what it is given; fails while set to."""
 
     def __init__(self) -> None:
         self.batches: list[list[Write]] = []
@@ -99,20 +99,20 @@ def test_metric_rows_are_bounded_and_counted_and_events_never_dropped(
 def test_rows_dropped_by_a_slow_database_are_told_now_and_then(
     writer: Writer, committer: FakeCommitter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[dict[str, int]] = []
-    writer._on_change = lambda _reason, lost: told.append(dict(lost))
+    reported: list[dict[str, int]] = []
+    writer._on_change = lambda _reason, lost: reported.append(dict(lost))
     for _ in range(3):
         committer.gate.clear()
         writer.put(rows(100))
         assert not writer.put(rows(5))
         committer.gate.set()
         assert writer.flush(10)
-    assert told == [{"metrics": 5}]
+    assert reported == [{"metrics": 5}]
 
-    monkeypatch.setattr(writer_module, "TELL_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(writer_module, "REPORT_EVERY_SECONDS", 0.0)
     writer.put(event(1))
     assert writer.flush(10)
-    assert told == [{"metrics": 5}, {"metrics": 10}]
+    assert reported == [{"metrics": 5}, {"metrics": 10}]
 
 
 def test_a_full_disk_is_waited_out_and_told(writer: Writer, committer: FakeCommitter) -> None:

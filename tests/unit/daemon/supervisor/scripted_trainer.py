@@ -1,8 +1,8 @@
-"""A trainer without torch that does what `script.json` in its home says: learn, crash, hang, be deaf.
+"""A trainer without torch that does what `script.json` in its home says: learn, crash, hang, ignore orders.
 
-Keys of the script: `sessions` (the misdeeds below happen in sessions up to this number only),
+Keys of the script: `sessions` (the faults below happen in sessions up to this number only),
 `crash_at_step`, `segfault_at_step`, `hang_at_step`, `finish_at_step`, `refuse` (a goodbye that no restart
-can help), `deaf` (obeys nothing), `disk_full` (there is no last checkpoint), `conflict` (words for grow and
+can help), `ignores_orders`, `disk_full` (there is no last checkpoint), `conflict` (words for grow and
 sleep), `step_seconds`, `alarm_at_step` and `clear_at_step` (agency is low between them), `alarms` (raised
 before the checkpoint it goes on from).
 """
@@ -88,7 +88,7 @@ class ScriptedTrainer:
         script: dict[str, Any] = {}
         if (order.home / "script.json").exists():
             script = json.loads((order.home / "script.json").read_text())
-        self.misbehaves = order.session <= script.get("sessions", 10**9)
+        self.is_faulty = order.session <= script.get("sessions", 10**9)
         self.script = script
         self.state = "running"
         self.step = read_manifest(order.checkpoint).step if order.checkpoint else 0
@@ -121,7 +121,7 @@ class ScriptedTrainer:
                 self.learn()
             else:
                 self.report()
-            self.misbehave()
+            self.fail_as_scripted()
             if self.script.get("finish_at_step") == self.step:
                 self.end("finished", None)
             if self.connection.poll(self.script.get("step_seconds", 0.005)):
@@ -129,7 +129,7 @@ class ScriptedTrainer:
                     command = self.connection.recv()
                 except EOFError:
                     self.end("stopped", None)
-                if not self.script.get("deaf"):
+                if not self.script.get("ignores_orders"):
                     self.obey(command)
 
     def learn(self) -> None:
@@ -165,8 +165,8 @@ class ScriptedTrainer:
             )
         )
 
-    def misbehave(self) -> None:
-        if not self.misbehaves:
+    def fail_as_scripted(self) -> None:
+        if not self.is_faulty:
             return
         if self.step == self.script.get("crash_at_step"):
             print("RuntimeError: the script says so", file=sys.stderr, flush=True)

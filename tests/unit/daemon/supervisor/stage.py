@@ -1,4 +1,4 @@
-"""A supervisor on a real store and a scripted trainer, and what an audience heard of it."""
+"""A supervisor on a real store and a scripted trainer, and the news that an audience receives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 20.0
 
 
-class Heard:
+class News:
     """An audience that remembers, and can be waited for."""
 
     def __init__(self) -> None:
@@ -33,23 +33,23 @@ class Heard:
         self.deltas: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.operations: list[dict[str, Any]] = []
-        self._news = asyncio.Event()
+        self._fresh = asyncio.Event()
 
     def on_run(self, run: dict[str, Any]) -> None:
         self.runs.append(run)
-        self._news.set()
+        self._fresh.set()
 
     def on_delta(self, delta: dict[str, Any]) -> None:
         self.deltas.append(delta)
-        self._news.set()
+        self._fresh.set()
 
     def on_event(self, event: dict[str, Any]) -> None:
         self.events.append(event)
-        self._news.set()
+        self._fresh.set()
 
     def on_operation(self, operation: dict[str, Any]) -> None:
         self.operations.append(operation)
-        self._news.set()
+        self._fresh.set()
 
     def kinds(self) -> list[str]:
         return [event["kind"] for event in self.events]
@@ -57,8 +57,8 @@ class Heard:
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while not condition():
-                self._news.clear()
-                await self._news.wait()
+                self._fresh.clear()
+                await self._fresh.wait()
 
 
 def start_request(**overrides: Any) -> StartRequest:
@@ -77,14 +77,14 @@ async def staged(
     life: LifeSettings | None = None,
     script: dict[str, Any] | None = None,
     clock: Clock | None = None,
-) -> AsyncIterator[tuple[Supervisor, Heard]]:
+) -> AsyncIterator[tuple[Supervisor, News]]:
     write_script(home.root, **(script or {}))
     store = Store.open(home.database)
     supervisor = Supervisor(home, store, Catalogue(home.checkpoints), life=life or quick_life(), clock=clock)
-    heard = Heard()
-    supervisor.publisher.audiences.add(heard, "test")
+    news = News()
+    supervisor.publisher.audiences.add(news, "test")
     try:
-        yield supervisor, heard
+        yield supervisor, news
     finally:
         await supervisor.ending.close(grace_seconds=5.0)
         store.close()

@@ -147,13 +147,13 @@ def test_a_signal_passed_on_twice_by_a_runner_is_one_wish(home: Home) -> None:
 
 
 def test_a_second_signal_leaves_at_once_with_the_last_checkpoint_intact(home: Home) -> None:
-    write_script(home.root, deaf=True)
+    write_script(home.root, ignores_orders=True)
     with daemon_running(home, "start", grace_seconds=60.0) as daemon:
         daemon.learning()
         (trainer,) = daemon.trainers()
         daemon.process.send_signal(signal.SIGINT)
         daemon.until(lambda line: line["kind"] == "stopping")
-        with pytest.raises(subprocess.TimeoutExpired):  # its trainer is deaf, and it waits
+        with pytest.raises(subprocess.TimeoutExpired):  # its trainer ignores orders, and it waits
             daemon.process.wait(2 * ECHO_SECONDS)
         daemon.process.send_signal(signal.SIGINT)
         began = time.monotonic()
@@ -267,7 +267,7 @@ def test_a_database_that_is_none_is_set_aside_and_told_of(home: Home) -> None:
 
 @pytest.mark.parametrize("hangs", [True, False])
 def test_a_view_that_hangs_or_fails_at_everything_holds_nothing_up(home: Home, hangs: bool) -> None:
-    """It answers, stops when it is told to, and ends soon."""
+    """It answers, stops when it is asked to, and ends soon."""
     gate, called = threading.Event(), threading.Event()
 
     class Stuck:

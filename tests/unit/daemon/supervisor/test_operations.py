@@ -17,14 +17,14 @@ def anyio_backend() -> str:
 
 
 async def test_an_operation_is_settled_once() -> None:
-    told: list[str] = []
-    operations = Operations(SystemClock(), lambda operation: told.append(operation.state))
+    states: list[str] = []
+    operations = Operations(SystemClock(), lambda operation: states.append(operation.state))
     operation = operations.open("r", "pause")
     operations.settle(Outcome(id=operation.id, ok=True, step=5, result={"checkpoint": "c"}))
     operations.settle(Outcome(id=operation.id, ok=False, step=6, error="late"))
     operations.settle(Outcome(id="op-unknown", ok=True, step=6))
     assert operation.view()["result"] == {"step": 5, "checkpoint": "c"}
-    assert told == ["pending", "done"]
+    assert states == ["pending", "done"]
     operations.close()
 
 

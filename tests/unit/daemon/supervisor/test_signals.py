@@ -25,14 +25,14 @@ def anyio_backend() -> str:
 async def heard(monkeypatch: pytest.MonkeyPatch, *sent: signal.Signals) -> list[str]:
     """What these signals come to, far apart from each other."""
     monkeypatch.setattr(daemon.supervisor.signals, "ECHO_SECONDS", 0.0)
-    said: list[str] = []
-    with ending(said.append, lambda: said.append("now")):
+    calls: list[str] = []
+    with ending(calls.append, lambda: calls.append("now")):
         for number in sent:
             os.kill(os.getpid(), number)
             done = asyncio.Event()
             asyncio.get_running_loop().call_soon(done.set)  # behind what the handler has put there
             await done.wait()
-    return said
+    return calls
 
 
 async def test_a_terminal_that_closes_asks_once_however_often_that_is_told(

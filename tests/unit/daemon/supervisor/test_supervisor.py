@@ -26,22 +26,22 @@ def anyio_backend() -> str:
 
 
 async def test_a_run_learns_and_stops_with_a_last_checkpoint(home: Home) -> None:
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: run.step >= 12)
+        await news.until(lambda: run.step >= 12)
         operation = await supervisor.steering.act(run.id, Stop())
         assert run.state is RunState.STOPPING
         ended = await supervisor.ending.wait(run.id)
 
         assert ended.state is RunState.STOPPED
-        await heard.until(lambda: operation.state == "done")
+        await news.until(lambda: operation.state == "done")
         assert operation.result["checkpoint"] == ended.checkpoint
         assert (home.checkpoints / str(ended.checkpoint)).is_dir()
         assert ended.latest["bpc"] == pytest.approx(8.0 / ended.step)
         assert ended.latest["replay_bpc"] is None, "NaN is not available"
         assert ended.readings["phi"]["reason"] == "not implemented"
-        states = [event["data"]["after"] for event in heard.events if event["kind"] == "state_changed"]
-        assert states == ["starting", "running", "stopping", "stopped"], "each told once"
+        states = [event["data"]["after"] for event in news.events if event["kind"] == "state_changed"]
+        assert states == ["starting", "running", "stopping", "stopped"], "each published once"
 
         supervisor.store.flush()
         stored = supervisor.rows.load(run.id)
@@ -51,7 +51,7 @@ async def test_a_run_learns_and_stops_with_a_last_checkpoint(home: Home) -> None
         assert series is not None
         assert series["metrics"]["bpc"]["step"][-1] == ended.step
         assert supervisor.store.evaluations(run.id).items[0]["bpc"] == 3.5
-        assert [seq["seq"] for seq in heard.events] == sorted(seq["seq"] for seq in heard.events)
+        assert [seq["seq"] for seq in news.events] == sorted(seq["seq"] for seq in news.events)
 
 
 async def test_the_run_is_named_by_its_moment_and_keeps_its_configuration(home: Home) -> None:
@@ -63,7 +63,7 @@ async def test_the_run_is_named_by_its_moment_and_keeps_its_configuration(home: 
 
 
 async def test_a_second_run_is_a_conflict_unless_it_queues(home: Home) -> None:
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         first = await supervisor.admission.start(start_request())
         with pytest.raises(ConflictError, match=first.id):
             await supervisor.admission.start(start_request())
@@ -72,24 +72,24 @@ async def test_a_second_run_is_a_conflict_unless_it_queues(home: Home) -> None:
         assert second.state is RunState.QUEUED
         await supervisor.steering.act(third.id, Stop())
         assert third.state is RunState.STOPPED
-        await heard.until(lambda: first.state is RunState.RUNNING)
+        await news.until(lambda: first.state is RunState.RUNNING)
         await supervisor.steering.act(first.id, Stop())
-        await heard.until(lambda: second.state is RunState.RUNNING)
+        await news.until(lambda: second.state is RunState.RUNNING)
         assert first.state is RunState.STOPPED
 
 
 async def test_pause_and_continue_and_what_does_not_fit(home: Home) -> None:
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: run.state is RunState.RUNNING)
+        await news.until(lambda: run.state is RunState.RUNNING)
         with pytest.raises(ConflictError, match="not paused"):
             await supervisor.steering.act(run.id, Continue())
         await supervisor.steering.act(run.id, Pause())
-        await heard.until(lambda: run.state is RunState.PAUSED)
+        await news.until(lambda: run.state is RunState.PAUSED)
         with pytest.raises(ConflictError, match="already"):
             await supervisor.steering.act(run.id, Pause())
         await supervisor.steering.act(run.id, Continue())
-        await heard.until(lambda: run.state is RunState.RUNNING)
+        await news.until(lambda: run.state is RunState.RUNNING)
         with pytest.raises(ConflictError, match="not available for this brain"):
             await supervisor.steering.act(run.id, Grow())
         with pytest.raises(NotFoundError, match="r-none"):
@@ -97,17 +97,17 @@ async def test_pause_and_continue_and_what_does_not_fit(home: Home) -> None:
 
 
 async def test_feeding_and_asking(home: Home) -> None:
-    async with staged(home) as (supervisor, heard):
+    async with staged(home) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
         fed = await supervisor.steering.feed(run.id, "hello")
-        said = await supervisor.steering.ask(
+        answer = await supervisor.steering.ask(
             run.id, Generate(prompt="To be", max_bytes=4, temperature=0.5, top_p=1.0)
         )
-        assert said["text"] == "To be!"
-        assert said["step"] >= 0
-        await heard.until(lambda: fed.state == "done")
-        await heard.until(lambda: "experience_pushed" in heard.kinds())
-        assert all(operation["action"] != "generate" for operation in heard.operations)
+        assert answer["text"] == "To be!"
+        assert answer["step"] >= 0
+        await news.until(lambda: fed.state == "done")
+        await news.until(lambda: "experience_pushed" in news.kinds())
+        assert all(operation["action"] != "generate" for operation in news.operations)
 
 
 @pytest.mark.parametrize(
@@ -120,11 +120,11 @@ async def test_feeding_and_asking(home: Home) -> None:
 async def test_a_dead_trainer_is_followed_by_another_from_the_last_checkpoint(
     home: Home, script: dict[str, object], words: str
 ) -> None:
-    async with staged(home, script=script) as (supervisor, heard):
+    async with staged(home, script=script) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: "trainer_lost" in heard.kinds())
-        await heard.until(lambda: run.session == 2 and run.state is RunState.RUNNING and run.step >= 7)
-        lost = next(event for event in heard.events if event["kind"] == "trainer_lost")
+        await news.until(lambda: "trainer_lost" in news.kinds())
+        await news.until(lambda: run.session == 2 and run.state is RunState.RUNNING and run.step >= 7)
+        lost = next(event for event in news.events if event["kind"] == "trainer_lost")
         assert words in lost["message"]
         supervisor.store.flush()
         sessions = supervisor.store.sessions(run.id)
@@ -133,47 +133,47 @@ async def test_a_dead_trainer_is_followed_by_another_from_the_last_checkpoint(
 
 
 async def test_a_killed_trainer_fails_its_commands_in_one_line(home: Home) -> None:
-    async with staged(home, script={"deaf": True, "sessions": 1}) as (supervisor, heard):
+    async with staged(home, script={"ignores_orders": True, "sessions": 1}) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: run.state is RunState.RUNNING)
+        await news.until(lambda: run.state is RunState.RUNNING)
         operation = await supervisor.steering.act(run.id, SaveCheckpoint())
         pid = supervisor.runs.lives[run.id].pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        await heard.until(lambda: operation.state == "failed")
+        await news.until(lambda: operation.state == "failed")
         assert operation.error == "the trainer was lost (killed by SIGKILL, perhaps out of memory)"
         supervisor.ending.kill()
 
 
 async def test_too_many_deaths_end_in_crashed_with_the_reason(home: Home) -> None:
     life = quick_life(restart=lambda: RestartPolicy(first_seconds=0.01, longest_seconds=0.01, max_restarts=2))
-    async with staged(home, life=life, script={"crash_at_step": 3}) as (supervisor, heard):
+    async with staged(home, life=life, script={"crash_at_step": 3}) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
         ended = await supervisor.ending.wait(run.id)
         assert ended.state is RunState.CRASHED
         assert ended.session == 3
         assert "the script says so" in str(ended.reason)
-        lost = [event for event in heard.events if event["kind"] == "trainer_lost"]
+        lost = [event for event in news.events if event["kind"] == "trainer_lost"]
         assert [event["data"]["restart_seconds"] is None for event in lost] == [False, False, True]
         with pytest.raises(ConflictError, match="crashed"):
             await supervisor.steering.act(run.id, Pause())
 
 
 async def test_a_mistake_of_the_users_is_not_tried_again(home: Home) -> None:
-    async with staged(home, script={"refuse": "there is nothing to read"}) as (supervisor, heard):
+    async with staged(home, script={"refuse": "there is nothing to read"}) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
         ended = await supervisor.ending.wait(run.id)
         assert (ended.state, ended.reason, ended.session) == (RunState.CRASHED, "there is nothing to read", 1)
-        assert "trainer_lost" not in heard.kinds()
+        assert "trainer_lost" not in news.kinds()
 
 
 async def test_a_silent_trainer_is_killed(home: Home) -> None:
     life = quick_life(silence_seconds=1.0)
-    async with staged(home, life=life, script={"hang_at_step": 3, "sessions": 1}) as (supervisor, heard):
+    async with staged(home, life=life, script={"hang_at_step": 3, "sessions": 1}) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: "trainer_lost" in heard.kinds())
-        assert "silent for" in heard.events[heard.kinds().index("trainer_lost")]["message"]
-        await heard.until(lambda: run.session == 2 and run.step >= 3)
+        await news.until(lambda: "trainer_lost" in news.kinds())
+        assert "silent for" in news.events[news.kinds().index("trainer_lost")]["message"]
+        await news.until(lambda: run.session == 2 and run.step >= 3)
 
 
 async def test_a_run_that_reaches_its_limit_is_finished(home: Home) -> None:
@@ -229,7 +229,7 @@ async def test_a_damaged_manifest_is_a_clear_error(home: Home) -> None:
 
 
 async def test_when_all_are_damaged_all_are_set_aside_and_it_is_said_twice_alike(home: Home) -> None:
-    async with staged(home, script={"finish_at_step": 5}) as (supervisor, heard):
+    async with staged(home, script={"finish_at_step": 5}) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
         await supervisor.ending.wait(run.id)
         names = sorted(path.name for path in home.checkpoints.iterdir())
@@ -239,9 +239,9 @@ async def test_when_all_are_damaged_all_are_set_aside_and_it_is_said_twice_alike
         for _ in range(2):
             with pytest.raises(NoCheckpointError, match=r"kept as damaged-.*synapsed start"):
                 await supervisor.admission.resume(ResumeRequest(checkpoint="latest"))
-        told = [e["data"]["moved_to"] for e in heard.events if e["kind"] == "checkpoint_set_aside"]
-        assert sorted(told) == [f"damaged-{name}" for name in names]
-        assert sorted(path.name for path in home.checkpoints.iterdir()) == sorted(told)
+        moved = [e["data"]["moved_to"] for e in news.events if e["kind"] == "checkpoint_set_aside"]
+        assert sorted(moved) == [f"damaged-{name}" for name in names]
+        assert sorted(path.name for path in home.checkpoints.iterdir()) == sorted(moved)
 
 
 async def test_going_back_behind_a_damaged_checkpoint_is_no_fork(home: Home) -> None:
@@ -261,9 +261,9 @@ async def test_going_back_behind_a_damaged_checkpoint_is_no_fork(home: Home) -> 
 
 
 async def test_closing_kills_a_trainer_that_will_not_stop(home: Home) -> None:
-    async with staged(home, script={"deaf": True}) as (supervisor, heard):
+    async with staged(home, script={"ignores_orders": True}) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: run.state is RunState.RUNNING)
+        await news.until(lambda: run.state is RunState.RUNNING)
         pid = supervisor.runs.lives[run.id].pid
         assert pid is not None
         async with asyncio.timeout(10):
@@ -275,9 +275,9 @@ async def test_closing_kills_a_trainer_that_will_not_stop(home: Home) -> None:
 
 async def test_stopping_between_two_lives_ends_the_run_at_once(home: Home) -> None:
     life = quick_life(restart=lambda: RestartPolicy(first_seconds=60.0))
-    async with staged(home, life=life, script={"crash_at_step": 3}) as (supervisor, heard):
+    async with staged(home, life=life, script={"crash_at_step": 3}) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
-        await heard.until(lambda: "trainer_lost" in heard.kinds())
+        await news.until(lambda: "trainer_lost" in news.kinds())
         with pytest.raises(ConflictError, match="no trainer at this moment"):
             await supervisor.steering.feed(run.id, "hello")
         operation = await supervisor.steering.act(run.id, Stop())

@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 20.0
 
 
-class Hears:
-    """An audience that remembers, and fails or waits as it is told."""
+class Recording:
+    """An audience that remembers, and fails or waits as it is set."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.received: list[Any] = []
         self.fails_with: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Event()
 
-    def hear(self, news: Any) -> None:
+    def receive(self, news: Any) -> None:
         self.entered.set()
         assert self.gate.wait(WAIT_SECONDS)
         if self.fails_with is not None:
             raise self.fails_with
-        self.told.append(news)
+        self.received.append(news)
 
-    on_run = on_delta = on_event = on_operation = on_notice = on_gap = hear
+    on_run = on_delta = on_event = on_operation = on_notice = on_gap = receive
 
     def on_listening(self, url: str, one_time_url: str) -> None:
-        self.hear(url)
+        self.receive(url)
 
     def on_stopping(self) -> None:
-        self.hear("stopping")
+        self.receive("stopping")
 
     def on_ended(self) -> None:
-        self.hear("ended")
+        self.receive("ended")
 
 
 def delta(step: int) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def dispatcher(reported: list[Event]) -> Dispatcher:
 def test_one_that_fails_hinders_no_other_and_is_dropped_in_the_end(
     dispatcher: Dispatcher, reported: list[Event]
 ) -> None:
-    broken, sound = Hears(), Hears()
+    broken, sound = Recording(), Recording()
     dispatcher.add(broken, "broken")
     dispatcher.add(sound, "sound")
     broken.fails_with = ValueError("a bug")
@@ -74,14 +74,14 @@ def test_one_that_fails_hinders_no_other_and_is_dropped_in_the_end(
     broken.fails_with = ValueError("a bug")
     for number in range(MAX_FAILURES + 5):
         dispatcher.on_event({"seq": number})
-    assert len(sound.told) == 2 * MAX_FAILURES + 5
-    assert broken.told == [{"seq": "well again"}]
+    assert len(sound.received) == 2 * MAX_FAILURES + 5
+    assert broken.received == [{"seq": "well again"}]
     assert [event.message for event in reported] == ["[Output] Nothing more goes to the broken: a bug"]
 
 
 @pytest.mark.parametrize("method", ["on_run", "on_delta", "on_event", "on_operation"])
 def test_one_whose_way_out_is_gone_is_dropped_at_once_and_the_others_hear_of_it(method: str) -> None:
-    gone, sound = Hears(), Hears()
+    gone, sound = Recording(), Recording()
 
     def report(event: Event) -> None:
         everybody.on_event({"message": event.message})
@@ -91,11 +91,14 @@ def test_one_whose_way_out_is_gone_is_dropped_at_once_and_the_others_hear_of_it(
     everybody.add(sound, "log")
     gone.fails_with = BrokenPipeError(32, "Broken pipe")
     getattr(everybody, method)({"id": 1})
-    assert sound.told == [{"id": 1}, {"message": "[Output] Nothing more goes to the terminal: Broken pipe"}]
+    assert sound.received == [
+        {"id": 1},
+        {"message": "[Output] Nothing more goes to the terminal: Broken pipe"},
+    ]
 
 
 def test_one_that_waits_holds_nobody_up_and_hears_what_found_room() -> None:
-    slow = Hears()
+    slow = Recording()
     slow.gate.clear()
     audience = ThreadedAudience(slow, name="slow")
     audience.on_event({"seq": 0})
@@ -106,43 +109,43 @@ def test_one_that_waits_holds_nobody_up_and_hears_what_found_room() -> None:
     audience.on_event({"seq": 1})
     slow.gate.set()
     assert audience.delivery.close(WAIT_SECONDS)
-    first, melted, newest, last = slow.told
+    first, melted, newest, last = slow.received
     assert (first, last) == ({"seq": 0}, {"seq": 1})
     assert melted["columns"]["step"] == [1, 2, 3]
     assert newest == {"id": "r", "step": 3}
 
 
 def test_what_finds_no_room_is_counted_and_told() -> None:
-    hears = Hears()
-    hears.gate.clear()
-    listener = ThreadedListener(hears)
+    recording = Recording()
+    recording.gate.clear()
+    listener = ThreadedListener(recording)
     listener.delivery._backlog._max_frames = 3
     listener.on_event({"seq": 0})
-    assert hears.entered.wait(WAIT_SECONDS)
+    assert recording.entered.wait(WAIT_SECONDS)
     for seq in range(1, 10):
         listener.on_event({"seq": seq})
-    hears.gate.set()
+    recording.gate.set()
     assert listener.delivery.close(WAIT_SECONDS)
-    assert hears.told == [{"seq": 0}, {"seq": 1}, {"seq": 2}, {"seq": 3}, 6]
+    assert recording.received == [{"seq": 0}, {"seq": 1}, {"seq": 2}, {"seq": 3}, 6]
 
 
 def test_the_end_waits_a_moment_for_one_that_hangs_and_no_longer() -> None:
-    hears = Hears()
-    hears.gate.clear()
-    delivery = Delivery(hears.hear, name="hangs")
+    recording = Recording()
+    recording.gate.clear()
+    delivery = Delivery(recording.receive, name="hangs")
     delivery.put({"type": "event"})
-    assert hears.entered.wait(WAIT_SECONDS)
+    assert recording.entered.wait(WAIT_SECONDS)
     assert delivery.close(0.01) is False
-    hears.gate.set()
+    recording.gate.set()
     assert delivery.close(WAIT_SECONDS) is True
 
 
 def test_a_failure_on_its_thread_comes_back_to_the_dispatcher(
     dispatcher: Dispatcher, reported: list[Event]
 ) -> None:
-    hears = Hears()
-    hears.fails_with = OSError(5, "Input/output error")
-    audience = ThreadedAudience(hears, name="log")
+    recording = Recording()
+    recording.fails_with = OSError(5, "Input/output error")
+    audience = ThreadedAudience(recording, name="log")
     dispatcher.add(audience, "log")
     dispatcher.on_event({"seq": 1})
     audience.delivery._thread.join(WAIT_SECONDS)
@@ -153,12 +156,12 @@ def test_a_failure_on_its_thread_comes_back_to_the_dispatcher(
 
 
 def test_the_foreground_view_hears_everything_in_order() -> None:
-    hears = Hears()
-    listener = ThreadedListener(hears)
+    recording = Recording()
+    listener = ThreadedListener(recording)
     listener.on_notice("mind this")
     listener.on_listening("http://a", "http://a/?token=b")
     listener.on_event({"seq": 1})
     listener.on_operation({"id": "not shown"})
     listener.on_stopping()
     listener.end()
-    assert hears.told == ["mind this", "http://a", {"seq": 1}, "stopping", "ended"]
+    assert recording.received == ["mind this", "http://a", {"seq": 1}, "stopping", "ended"]

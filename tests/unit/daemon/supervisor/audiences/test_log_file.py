@@ -52,9 +52,9 @@ def test_lost_lines_are_counted_in_the_first_one_behind_them(tmp_path: Path) -> 
     (tmp_path / "logs").mkdir()
     log.warning("now there is")
     file.close()
-    kept, told = (tmp_path / "logs" / "a.log").read_text(encoding="utf-8").splitlines()
+    kept, loss = (tmp_path / "logs" / "a.log").read_text(encoding="utf-8").splitlines()
     assert kept == "now there is"
-    assert told.startswith("2 lines before this one are lost")
+    assert loss.startswith("2 lines before this one are lost")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")

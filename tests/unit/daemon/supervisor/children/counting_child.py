@@ -1,4 +1,4 @@
-"""A second kind of child, as small as can be: it counts, and says goodbye. It knows no run and no brain."""
+"""A second kind of child, as small as can be: it counts, and sends its goodbye. It knows no run and no brain."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ENTRY = "tests.unit.daemon.supervisor.children.counting_child:main"
 
 @dataclass(frozen=True, kw_only=True)
 class CountOrder(ChildOrder):
-    """Count on from `start` to `end`; `ends_as` is what happens there, in sessions up to `misdeeds` another thing."""
+    """Count from `start` to `end`, then end as `ends_as`; in sessions up to `faulty_sessions` as `fault` instead."""
 
     start: int = 0
     end: int = 3
     ends_as: str = "finished"
-    misdeed: str = ""
-    misdeeds: int = 0
+    fault: str = ""
+    faulty_sessions: int = 0
 
     @property
     def subject(self) -> str:
@@ -54,7 +54,7 @@ def main(order: CountOrder, connection: Connection) -> None:
     for number in range(order.start, order.end):
         connection.send(Counted(number))
     connection.send({"nothing": "that is known"})
-    ending = order.misdeed if order.session <= order.misdeeds else order.ends_as
+    ending = order.fault if order.session <= order.faulty_sessions else order.ends_as
     if ending == "dies":
         print("ValueError: cannot count further", file=sys.stderr, flush=True)
         os._exit(3)

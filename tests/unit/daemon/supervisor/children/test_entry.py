@@ -43,9 +43,11 @@ def test_a_full_disk_under_the_log_is_no_death() -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP here")
 def test_a_trainer_that_still_boots_dies_neither_of_ctrl_c_nor_of_a_closed_terminal() -> None:
-    tells = "import signal; print(*(one.name for one in signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
+    prints_mask = "import signal; print(*(one.name for one in signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
     with interrupts_held_back():
-        held_back = subprocess.run([sys.executable, "-c", tells], capture_output=True, text=True, check=True)
+        held_back = subprocess.run(
+            [sys.executable, "-c", prints_mask], capture_output=True, text=True, check=True
+        )
     assert {"SIGINT", "SIGHUP"} <= set(held_back.stdout.split())
-    after = subprocess.run([sys.executable, "-c", tells], capture_output=True, text=True, check=True)
+    after = subprocess.run([sys.executable, "-c", prints_mask], capture_output=True, text=True, check=True)
     assert not {"SIGINT", "SIGHUP"} & set(after.stdout.split())

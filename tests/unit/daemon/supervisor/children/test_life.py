@@ -106,13 +106,13 @@ async def test_an_order_a_heartbeat_a_goodbye(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("misdeed", "reason"),
+    ("fault", "reason"),
     [("dies", CANNOT_COUNT), ("crashed", "cannot count"), ("falls silent", "silent for 1 s")],
 )
 async def test_a_death_is_followed_by_another_child_where_the_kind_says(
-    tmp_path: Path, misdeed: str, reason: str
+    tmp_path: Path, fault: str, reason: str
 ) -> None:
-    life, tally = begun(tmp_path, silence_seconds=1.0, misdeed=misdeed, misdeeds=1)
+    life, tally = begun(tmp_path, silence_seconds=1.0, fault=fault, faulty_sessions=1)
     await ended(life)
     assert tally.deaths == [(reason, 0.01)]
     assert (tally.sessions, tally.counted) == ([1, 2], [0, 1, 2, 3, 4])
@@ -120,7 +120,7 @@ async def test_a_death_is_followed_by_another_child_where_the_kind_says(
 
 
 async def test_back_off_doubles_and_ends(tmp_path: Path) -> None:
-    life, tally = begun(tmp_path, misdeed="dies", misdeeds=9)
+    life, tally = begun(tmp_path, fault="dies", faulty_sessions=9)
     await ended(life)
     assert tally.deaths == [(CANNOT_COUNT, 0.01), (CANNOT_COUNT, 0.02), (CANNOT_COUNT, None)]
     assert tally.ends == [(None, f"counter died too often; last: {CANNOT_COUNT}")]
@@ -142,7 +142,7 @@ async def test_a_command_reaches_it_and_a_stop_is_its_last(tmp_path: Path) -> No
 
 
 async def test_between_two_lives_it_can_only_be_stopped(tmp_path: Path) -> None:
-    life, tally = begun(tmp_path, first_seconds=60.0, misdeed="dies", misdeeds=1)
+    life, tally = begun(tmp_path, first_seconds=60.0, fault="dies", faulty_sessions=1)
     await tally.until("deaths", 1)
     with pytest.raises(ConflictError, match="count-1 has no counter at this moment"):
         life.require_child()
