@@ -32,12 +32,12 @@ from daemon.config.tree import StreamConfig
 from daemon.protocol import RunState
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes, reading_lanes
-from daemon.trainer.loop import Ending
+from daemon.trainer.ending import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from daemon.trainer.loop import Loop
+    from daemon.trainer.parts import Parts
 
 TEXTS = Path(__file__).parents[2] / "shared" / "data" / "text"
 FORGETTING_MAX_BPC = 0.02
@@ -210,28 +210,29 @@ def learn(name: str, sources: list[Path], folder: Path, plan: Plan, seed: int) -
     every = max(1, plan.steps // LOOKS)
     looked = 0
 
-    def look(loop: Loop) -> Ending | None:
+    def look() -> Ending | None:
         nonlocal looked
-        over = loop.step >= plan.steps
-        if over or loop.step // every > looked:
-            looked = loop.step // every
-            follow(arm, loop)
+        step = parts.progress.step
+        over = step >= plan.steps
+        if over or step // every > looked:
+            looked = step // every
+            follow(arm, parts)
         if over:
-            arm.updates = loop.step
+            arm.updates = step
             return Ending(state=RunState.FINISHED, reason="read")
         return None
 
-    with lone_loop(folder / f"home {name}", config) as (loop, pipe):
-        loop.run(look)
+    with lone_loop(folder / f"home {name}", config) as (parts, pipe):
+        parts.loop.run(look)
     arm.slept = pipe.kinds.count("sleep_began")
     arm.undone = pipe.kinds.count("sleep_rolled_back")
     return arm
 
 
-def follow(arm: Arm, loop: Loop) -> None:
+def follow(arm: Arm, parts: Parts) -> None:
     """Score the whole held-out sets by the weights that answer; a source counts from when it was read."""
-    found = loop.evaluate()
-    heads = {head.name: head for head in loop.parts.stream.cursor().sources}
+    found = parts.measuring.evaluate()
+    heads = {head.name: head for head in parts.stream.cursor().sources}
     for name, track in arm.tracks.items():
         label = next(key for key in heads if Path(key).stem == name)
         head = heads[label]

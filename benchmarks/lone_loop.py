@@ -10,7 +10,6 @@ from daemon.config.upgrades import config_to_dict
 from daemon.home import Home
 from daemon.protocol import TrainerOrder
 from daemon.trainer.assembly import assemble_parts
-from daemon.trainer.loop import Loop
 from daemon.trainer.pipe import Pipe
 from daemon.trainer.reporting import Reporter
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.config.tree import RunConfig
+    from daemon.trainer.parts import Parts
 
 
 class SilentPipe(Pipe):
@@ -39,8 +39,8 @@ class SilentPipe(Pipe):
 
 
 @contextmanager
-def lone_loop(folder: Path, config: RunConfig) -> Iterator[tuple[Loop, SilentPipe]]:
-    """A loop over a new run in a home of its own, and the pipe that keeps what it reports."""
+def lone_loop(folder: Path, config: RunConfig) -> Iterator[tuple[Parts, SilentPipe]]:
+    """A trainer of a new run in a home of its own, and the pipe that keeps what it reports."""
     home = Home.open(folder, environ={})
     home.prepare()
     order = TrainerOrder(home=home.root, run_id="r-alone", session=1, config=config_to_dict(config))
@@ -48,7 +48,7 @@ def lone_loop(folder: Path, config: RunConfig) -> Iterator[tuple[Loop, SilentPip
     reporter = Reporter(pipe)
     try:
         parts, _ = assemble_parts(order, home, pipe, reporter)
-        yield Loop(parts), pipe
+        yield parts, pipe
     finally:
         reporter.close()
         pipe.close()

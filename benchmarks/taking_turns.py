@@ -10,13 +10,13 @@ from benchmarks.lone_loop import lone_loop
 from benchmarks.vitals_overhead import Turn
 from daemon.config.loading import resolve_config
 from daemon.protocol import RunState
-from daemon.trainer.loop import Ending
+from daemon.trainer.ending import Ending
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from brain.ports import Moment
-    from daemon.trainer.loop import Loop
+    from daemon.trainer.parts import Parts
     from daemon.trainer.watching import Tick, Watch
 
 WARM_UP_STEPS = 60  # past the first look, which finds the coordinates
@@ -51,9 +51,9 @@ class Turns:
         self._half: dict[bool, Turn] = {}
         self._began: tuple[int, float] | None = None
 
-    def __call__(self, loop: Loop) -> Ending | None:
+    def __call__(self, parts: Parts) -> Ending | None:
         """End the loop when all turns are taken."""
-        step, now = loop.step, time.perf_counter()
+        step, now = parts.progress.step, time.perf_counter()
         if step < WARM_UP_STEPS:
             return None
         if self._began is None:
@@ -74,10 +74,10 @@ class Turns:
 def take_turns(folder: Path, pairs: int, seconds: float) -> tuple[list[tuple[Turn, Turn]], dict[str, Any]]:
     """Learn for that many pairs of turns; the pairs, and the governor's own figures at the end."""
     config = resolve_config(preset="default", overrides={"checkpoint.every_seconds": 1e6}, environ={})
-    with lone_loop(folder, config) as (loop, _):
-        switched = Switched(loop.parts.watch)
-        loop.parts.watch.look = switched.look  # type: ignore[method-assign]
+    with lone_loop(folder, config) as (parts, _):
+        switched = Switched(parts.watch)
+        parts.watch.look = switched.look  # type: ignore[method-assign]
         turns = Turns(switched, pairs, seconds)
-        loop.run(turns)
-        governor = loop.parts.watch.points()
+        parts.loop.run(lambda: turns(parts))
+        governor = parts.watch.points()
     return turns.pairs, {"looks": switched.looks, "governor": governor}

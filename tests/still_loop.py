@@ -10,43 +10,64 @@ import torch
 
 from daemon.protocol import Report
 from daemon.trainer.assembly import assemble_parts
-from daemon.trainer.loop import Loop
 from daemon.trainer.pipe import Pipe
 from daemon.trainer.reporting import Reporter
 from tests.trainer_process import tiny_order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from brain.ports import Batch, StepReport
     from daemon.home import Home
+    from daemon.protocol import Goodbye, RunState
+    from daemon.trainer.ending import Ending
 
 
-class StillLoop(Loop):
-    """A loop that a test moves itself."""
+class StillLoop:
+    """The parts of a trainer, that a test moves itself."""
 
     def __init__(self, home: Home, **settings: Any) -> None:
         self.ours, theirs = multiprocessing.Pipe()
         self.pipe = Pipe(theirs)
         self.reporter = Reporter(self.pipe)
-        super().__init__(assemble_parts(tiny_order(home, **settings), home, self.pipe, self.reporter)[0])
-        self.parts.saver.save(self, "first")
+        self.parts = assemble_parts(tiny_order(home, **settings), home, self.pipe, self.reporter)[0]
+        self.parts.saver.save("first")
+
+    @property
+    def step(self) -> int:
+        """Finished steps."""
+        return self.parts.progress.step
+
+    @property
+    def run_state(self) -> RunState:
+        """What the run is now."""
+        return self.parts.standing.state
+
+    def learn(self) -> None:
+        """One step awake."""
+        self.parts.waking.learn()
+
+    def run(self, obey: Callable[[], Ending | None]) -> Goodbye:
+        """Learn until that ends it."""
+        return self.parts.loop.run(obey)
 
     def events(self) -> list[dict[str, Any]]:
         """All events so far; the last thing a test asks for."""
         self.reporter.close()
-        heard = []
+        found = []
         while self.ours.poll():
             message = self.ours.recv()
-            heard += message.events if isinstance(message, Report) else []
-        return heard
+            found += message.events if isinstance(message, Report) else []
+        return found
 
     def let_go(self) -> None:
         """Save for the last time and close what it holds."""
-        self.parts.saver.save_final(self)
+        self.parts.saver.save_final()
         self.parts.saver.close()
         self.ours.close()
 
     def watched_step(self) -> tuple[Batch, StepReport]:
-        """One step awake; what was learned from, and what the brain said of it."""
+        """One step awake; what was learned from, and what the brain reported."""
         seen: list[tuple[Batch, StepReport]] = []
         brain = self.parts.brain
         learn = brain.learn

@@ -1,15 +1,16 @@
-"""How the parts of a loop come to be: newborn, or restored from a checkpoint.
+"""How the parts of a trainer are made: anew, or restored from a checkpoint.
 
 1. The order's config, device and threads.
 2. A newborn, or the newest sound checkpoint: brain, stream, replay, vital signs, held-out tables, randomness.
 3. The journal: what had taken effect after that checkpoint takes effect again at its steps.
+4. Each part is handed what it needs.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -20,12 +21,16 @@ from daemon.config.loading import config_from_dict
 from daemon.errors import ConfigError
 from daemon.events import SettingRestored
 from daemon.interrupting import Interrupted
-from daemon.journal import Entry, Journal
+from daemon.journal import Journal
+from daemon.trainer.contents import Contents
 from daemon.trainer.frozen_probes import Probes
+from daemon.trainer.growth_state import GrowthState
 from daemon.trainer.held_out_loss import HeldOutEvaluation
-from daemon.trainer.idling import Idling
-from daemon.trainer.loop import Parts
-from daemon.trainer.neurogenesis import Growing
+from daemon.trainer.journal_position import JournalPosition
+from daemon.trainer.lane_resets import LaneResets
+from daemon.trainer.nonfinite import NonFiniteSteps
+from daemon.trainer.progress import Limits, Progress
+from daemon.trainer.replay_share import ReplayShare
 from daemon.trainer.restoring import (
     HELD_OUT_PREFIX,
     PROBES_PREFIX,
@@ -33,30 +38,30 @@ from daemon.trainer.restoring import (
     VITALS_PREFIX,
     Emit,
     load_checkpoint,
+    loop_state,
     open_replay,
     open_stream,
     parts_of,
     restore_brain,
     restore_random,
-    restore_state,
 )
-from daemon.trainer.sampling import Voice
-from daemon.trainer.saving import Saver
-from daemon.trainer.sleeping import Sleeping
-from daemon.trainer.state import LoopState
+from daemon.trainer.sleep_state import SleepState
+from daemon.trainer.slow_weights import can_sleep
 from daemon.trainer.watching import Watch
+from daemon.trainer.wiring import Surroundings, wire
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from brain.ports import Brain
     from daemon.checkpoint.reader import LoadedCheckpoint
     from daemon.config.tree import LimitsConfig
     from daemon.home import Home
     from daemon.protocol import TrainerOrder
+    from daemon.trainer.parts import Parts
     from daemon.trainer.pipe import Pipe
     from daemon.trainer.reporting import Reporter
-
-SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +82,7 @@ class Origin:
 
 
 def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Reporter) -> tuple[Parts, Origin]:
-    """Everything the loop works with.
+    """Everything of a trainer, wired up.
 
     Raises:
         SynapsedError: a setting is wrong, nothing can be read, or no checkpoint is sound.
@@ -105,40 +110,47 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
     progressed()
     watch = Watch(config.vitals, seed=config.seed)
     evaluation = HeldOutEvaluation(config.evaluation, stream, device=device)
-    probes, sleeping = Probes(config.forgetting, stream, device=device), Sleeping(config.sleep)
-    state = LoopState()
+    probes = Probes(config.forgetting, stream, device=device)
+    kept = loop_state(loaded)
     if loaded is not None:
-        state = restore_state(loaded)
-        watch.load(parts_of(loaded.learning, VITALS_PREFIX), state.governor)
-        watch.alarms.load(state.alarms)
+        watch.load(parts_of(loaded.learning, VITALS_PREFIX), kept.get("governor", {}))
+        watch.alarms.load(kept.get("alarms", {}))
         evaluation.load_arrays(parts_of(loaded.arrays, HELD_OUT_PREFIX))
-        probes.load(state.probes, parts_of(loaded.arrays, PROBES_PREFIX))
-        sleeping.load(parts_of(loaded.learning, SLEEP_PREFIX), state, brain)
+        probes.load(kept.get("probes", {}), parts_of(loaded.arrays, PROBES_PREFIX))
         restore_random(loaded.random, device)
-    apply_limits(state, order, config.limits, emit)
+    progress = Progress.restored(kept)
+    limits = limits_of(kept, progress, order, config.limits, emit)
     progressed()
-    journal, pending = open_journal(order, home, loaded, state, emit)
-    parts = Parts(
-        config=config,
+    position = JournalPosition.restored(kept)
+    contents = Contents(
+        settings=order.config,
         device=device,
         brain=brain,
         stream=stream,
         replay=replay,
-        growing=Growing(config.growth, seed=config.seed),
-        sleeping=sleeping,
-        idling=Idling(config.stream.idle_after_seconds),
-        probes=probes,
-        journal=journal,
+        journal=open_journal(order, home, loaded, position, progress.step, emit=emit),
         watch=watch,
         evaluation=evaluation,
-        saver=Saver(home.checkpoints, order, config.checkpoint, reporter),
-        voice=Voice(config.sample, device=device, seed=config.seed),
-        reporter=reporter,
-        pipe=pipe,
-        state=state,
-        pending=pending,
+        probes=probes,
+        progress=progress,
+        limits=limits,
+        position=position,
+        nonfinite=NonFiniteSteps.restored(kept),
+        resets=LaneResets.restored(kept),
+        share=ReplayShare.restored(kept),
+        growth=GrowthState.restored(kept),
+        sleep=sleep_of(kept, loaded, brain, progress.step),
     )
-    return parts, origin_of(loaded, order, home, device, inexact)
+    origin = origin_of(loaded, order, home, device, inexact)
+    around = Surroundings(
+        order=order,
+        config=config,
+        checkpoints=home.checkpoints,
+        origin=origin.checkpoint,
+        pipe=pipe,
+        reporter=reporter,
+    )
+    return wire(contents, around), origin
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -158,47 +170,48 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
-def apply_limits(state: LoopState, order: TrainerOrder, limits: LimitsConfig, emit: Emit) -> None:
+def limits_of(
+    kept: Mapping[str, Any], progress: Progress, order: TrainerOrder, limits: LimitsConfig, emit: Emit
+) -> Limits:
     """Where this session ends by itself: limits count from here, unless it goes on under the checkpoint's."""
     if not order.limits_from_checkpoint:
-        state.target_step = None if limits.steps is None else state.step + limits.steps
-        state.target_seconds = (
-            None if limits.hours is None else state.training_seconds + limits.hours * SECONDS_PER_HOUR
-        )
-        state.target_epochs = limits.epochs
-        return
-    if state.target_step is not None and state.step >= state.target_step:
-        state.target_step = None
-        emit(
-            SettingRestored(
-                step=state.step, what="the limit of steps was reached before; learning goes on without it"
-            )
-        )
-    if state.target_seconds is not None and state.training_seconds >= state.target_seconds:
-        state.target_seconds = None
-        emit(
-            SettingRestored(
-                step=state.step, what="the limit of hours was reached before; learning goes on without it"
-            )
-        )
+        return Limits.from_here(limits, progress)
+    stored = Limits.restored(kept)
+    stored.drop_reached(progress, emit)
+    return stored
+
+
+def sleep_of(kept: Mapping[str, Any], loaded: LoadedCheckpoint | None, brain: Brain, step: int) -> SleepState:
+    """What is remembered of sleep; a run whose brain has no slow weights is awake."""
+    tensors = {} if loaded is None else parts_of(loaded.learning, SLEEP_PREFIX)
+    state = SleepState.restored(kept, tensors)
+    if loaded is not None and not can_sleep(brain):
+        state.wake(step)
+    return state
 
 
 def open_journal(
-    order: TrainerOrder, home: Home, loaded: LoadedCheckpoint | None, state: LoopState, emit: Emit
-) -> tuple[Journal, list[Entry]]:
-    """The run's journal, and what must take effect again behind the checkpoint."""
+    order: TrainerOrder,
+    home: Home,
+    loaded: LoadedCheckpoint | None,
+    position: JournalPosition,
+    step: int,
+    *,
+    emit: Emit,
+) -> Journal:
+    """The run's journal; the position takes what must take effect again behind the checkpoint."""
     folder = home.replay / order.run_id
     if order.fork_of is not None and loaded is not None:
         parent = Journal(home.replay / order.fork_of)
-        journal = parent.fork(folder, state.step, state.journal_sequence, heard=loaded.manifest.journal)
-        state.journal_sequence = 0
+        journal = parent.fork(folder, step, position.journal_sequence, heard=loaded.manifest.journal)
+        position.journal_sequence = 0
     else:
         journal = Journal(folder)
     for defect in journal.defects:
-        emit(SettingRestored(step=state.step, what=f"journal {defect}"))
-    if loaded is None:
-        return journal, []
-    return journal, list(journal.replay_from(state.step, state.journal_sequence))
+        emit(SettingRestored(step=step, what=f"journal {defect}"))
+    if loaded is not None:
+        position.pending = list(journal.replay_from(step, position.journal_sequence))
+    return journal
 
 
 def origin_of(

@@ -10,29 +10,50 @@ from daemon.orders import Grow
 
 if TYPE_CHECKING:
     from daemon.orders import Order
-    from daemon.trainer.loop import Loop
+    from daemon.trainer.effects import Effects
+    from daemon.trainer.ports import Clock, Report, Save
+    from daemon.trainer.way_back import WayBack
 
 logger = logging.getLogger(__name__)
 
 
-def go_on_without(loop: Loop, order: Order, error: Exception, *, journaled: int) -> str:
-    """Take back what the order left behind, log the fault and tell of it; one line for who asked.
+class BrokenOrders:
+    """Takes them back.
 
     Args:
-        loop: the loop it was given to.
-        order: what was asked for.
-        error: what went wrong; handled now, so that its traceback is at hand.
-        journaled: number of the newest journal entry before the order.
+        effects: of what the order journaled.
+        way_back: from a brain that is half-grown.
+        save: knows the newest checkpoint.
+        clock: of the run.
+        report: takes the event.
     """
-    says = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-    logger.error("%s went wrong at step %d", order.action, loop.step, exc_info=error)
-    journal, state = loop.parts.journal, loop.parts.state
-    # Journaled, but not in effect: it would go wrong again in every life that replays it.
-    broken = [entry for entry in journal.entries if entry.sequence > max(journaled, state.journal_sequence)]
-    for entry in broken:
-        state.journal_sequence = journal.void(entry).sequence
-    if broken and isinstance(order, Grow):
-        # Half-grown, maybe; the checkpoint before it is of this very step.
-        loop.parts.saver.restore_brain(loop, loop.parts.saver.newest())
-    loop.parts.reporter.event(OrderBroke(step=loop.step, action=order.action, error=says))
-    return says
+
+    def __init__(
+        self, effects: Effects, way_back: WayBack, *, save: Save, clock: Clock, report: Report
+    ) -> None:
+        self._effects = effects
+        self._way_back = way_back
+        self._save = save
+        self._clock = clock
+        self._report = report
+
+    def newest_entry(self) -> int:
+        """Number of the newest journal entry, to be remembered before an order is carried out."""
+        return self._effects.newest()
+
+    def take_back(self, order: Order, error: Exception, *, journaled: int) -> str:
+        """Take back what the order left behind, log the fault and report it; one line for who asked.
+
+        Args:
+            order: what was asked for.
+            error: what went wrong; handled now, so that its traceback is at hand.
+            journaled: number of the newest journal entry before the order.
+        """
+        fault = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+        logger.error("%s went wrong at step %d", order.action, self._clock.step, exc_info=error)
+        # Journaled, but not in effect: it would go wrong again in every life that replays it.
+        if self._effects.void_after(journaled) and isinstance(order, Grow):
+            # Half-grown, maybe; the checkpoint before it is of this very step.
+            self._way_back.restore(self._save.newest())
+        self._report.event(OrderBroke(step=self._clock.step, action=order.action, error=fault))
+        return fault

@@ -7,7 +7,6 @@ its source has come to hold enough: its bytes travel in the checkpoint, whatever
 
 from __future__ import annotations
 
-import contextlib
 import math
 import statistics
 import time
@@ -18,8 +17,8 @@ import numpy as np
 import torch
 
 from brain.memory.forgetting import Forgetting, Track
-from brain.ports import Sleeper
 from daemon.streams.holdout import BLOCK_BYTES
+from daemon.trainer.slow_weights import FAST, STABLE, WEIGHTS, can_sleep, swapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from brain.sleep.config import ForgettingConfig
     from daemon.streams.holdout import HeldOutSet
     from daemon.streams.stream import ExperienceStream
-
-FAST, STABLE = range(2)
-WEIGHTS = ("fast", "stable")
 
 
 @dataclass
@@ -253,7 +249,7 @@ class Probes:
         rows, length = probe.rows[chosen.start : chosen.stop], probe.length[chosen.start : chosen.stop]
         mask = np.arange(rows.shape[1])[None, :] < length[:, None]
         for weights in (FAST, STABLE):
-            with wearing(brain, WEIGHTS[weights]):
+            with swapped(brain, WEIGHTS[weights]):
                 nats = brain.score(
                     torch.from_numpy(rows).to(self._device), torch.from_numpy(mask).to(self._device)
                 )
@@ -262,15 +258,3 @@ class Probes:
                 probe.nats[chosen.start : chosen.stop, STABLE] = np.inf
                 break
         self.spent_seconds += self._clock() - started
-
-
-def can_sleep(brain: Brain) -> bool:
-    """Whether a brain has slow weights that teach it in sleep."""
-    return isinstance(brain, Sleeper) and brain.has_slow_weights
-
-
-def wearing(brain: Brain, weights: str) -> contextlib.AbstractContextManager[None]:
-    """The brain with its `fast` or `stable` weights meanwhile; one without slow weights stays as it is."""
-    if weights == WEIGHTS[FAST] or not (isinstance(brain, Sleeper) and brain.has_slow_weights):
-        return contextlib.nullcontext()
-    return brain.stable_weights()

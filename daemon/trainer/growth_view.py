@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from brain.growth.config import GrowthConfig
     from brain.growth.site import Site
     from brain.ports import Growable
-    from daemon.trainer.state import LoopState
+    from daemon.trainer.growth_state import GrowthState
 
 NOTHING = Birth(name="", units=0, parameters=0)  # can be born
 
 
 def growth_view(
     brain: Growable,
-    state: LoopState,
+    state: GrowthState,
     limits: GrowthConfig,
     *,
     fraction: float | None,
@@ -31,7 +31,7 @@ def growth_view(
 
     Args:
         brain: what can grow.
-        state: of the loop.
+        state: what has grown.
         limits: the settings of growth.
         fraction: share of a site's units that would be born; None for that of the settings.
         counts: `num_neurons` and `num_parameters` of the brain now.
@@ -44,7 +44,7 @@ def growth_view(
         **counts,
         "sites": [_site(name, sites, state, limits, share=share, counts=counts) for name in sites],
         "column": _column(brain, sites, limits, counts),
-        "history": list(state.growth_history),
+        "history": list(state.history),
     }
 
 
@@ -56,7 +56,7 @@ def next_column(brain: Growable) -> Birth | None:
 def _site(
     name: str,
     sites: Mapping[str, Site],
-    state: LoopState,
+    state: GrowthState,
     limits: GrowthConfig,
     *,
     share: float,
@@ -73,8 +73,8 @@ def _site(
         "max_units": site.units if site.frozen else int(site.born_units * limits.site_ratio),
         "eligible": units > 0,
         "reason": None if units > 0 else why,
-        "last_growth_step": state.growth.get("born", {}).get(name),
-        "signals": state.growth.get("signals", {}).get(name),
+        "last_growth_step": state.born.get(name),
+        "signals": state.signals.get(name),
         "deeper": {"newborns": site.deeper_units, "reason": why_not_deeper(sites, limits, name)},
         "expert": {
             "newborns": expert.units,

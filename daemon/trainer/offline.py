@@ -22,7 +22,7 @@ from daemon.trainer.batching import num_lanes
 from daemon.trainer.held_out_loss import HeldOutEvaluation, combine
 from daemon.trainer.probing import DEFAULT_TICKS, probe_checkpoint
 from daemon.trainer.restoring import SLOTS_PREFIX, brain_state, parts_of
-from daemon.trainer.sampling import Voice
+from daemon.trainer.sampling import Sampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,11 +45,11 @@ def generate(
     """
     loaded = open_checkpoint(home, checkpoint)
     config, brain = revive(loaded)
-    voice = Voice(config.sample, device=torch.device("cpu"), seed=torch.seed() % 2**63)
-    said = voice.answer(brain, prompt.encode(), max_bytes=max_bytes, temperature=temperature, top_p=top_p)
+    sampler = Sampler(config.sample, device=torch.device("cpu"), seed=torch.seed() % 2**63)
+    answer = sampler.answer(brain, prompt.encode(), max_bytes=max_bytes, temperature=temperature, top_p=top_p)
     return {
-        "text": said.text,
-        "bytes_generated": said.num_bytes,
+        "text": answer.text,
+        "bytes_generated": answer.num_bytes,
         "step": loaded.manifest.step,
         "checkpoint": loaded.path.name,
     }

@@ -15,7 +15,7 @@ from daemon.config.loading import config_from_dict
 from daemon.streams.cursor import Cursor
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import assemble, num_lanes
-from daemon.trainer.nonfinite import with_due_resets
+from daemon.trainer.lane_resets import LaneResets
 from daemon.trainer.restoring import VITALS_PREFIX, brain_state, parts_of
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def read_on(home: Home, loaded: LoadedCheckpoint, config: RunConfig, count: int)
     )
     cpu = torch.device("cpu")
     read = [stream.next(list(range(lanes)))[0] for _ in range(count)]
-    read[:1] = [with_due_resets(first, state.get("due_resets", ())) for first in read[:1]]
+    read[:1] = [LaneResets.restored(state).added_to(first) for first in read[:1]]
     return [assemble(experience, None, cpu) for experience in read]
 
 

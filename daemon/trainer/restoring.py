@@ -7,7 +7,6 @@ tables, the slot table of the replay memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,7 +27,6 @@ from daemon.events import Event, SettingRestored
 from daemon.streams.cursor import Cursor
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
-from daemon.trainer.state import LoopState
 
 if TYPE_CHECKING:
     from daemon.config.tree import RunConfig
@@ -152,14 +150,12 @@ def open_replay(
     return ReplayMemory.create(folder, config.replay, item_bytes=item_bytes, seed=config.seed)
 
 
-def restore_state(loaded: LoadedCheckpoint) -> LoopState:
-    """The loop's own state from a checkpoint; what an older or foreign one lacks has its default."""
-    stored: dict[str, Any] = dict(loaded.state.get("loop", {}))
-    stored.pop("cursor", None)
-    stored.setdefault("step", loaded.manifest.step)
-    stored.setdefault("samples", loaded.manifest.samples)
-    known = {field.name for field in fields(LoopState)}
-    return LoopState(**{name: value for name, value in stored.items() if name in known})
+def loop_state(loaded: LoadedCheckpoint | None) -> dict[str, Any]:
+    """What the parts of the loop kept, by name; empty for a newborn."""
+    if loaded is None:
+        return {}
+    totals = {"step": loaded.manifest.step, "samples": loaded.manifest.samples}
+    return totals | dict(loaded.state.get("loop", {}))
 
 
 def brain_state(loaded: LoadedCheckpoint) -> BrainState:

@@ -1,6 +1,6 @@
-"""What the brain says: a sample for the page every so often, and answers to prompts.
+"""What the brain generates: a sample for the page every so often, and answers to prompts.
 
-Both draw from random generators of their own, so talking never changes what is learned.
+Both draw from random generators of their own, so generating never changes what is learned.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from daemon.config.tree import SampleConfig
 
 
-def go_on_for_ever() -> bool:
+def never_stop() -> bool:
     """Nothing cuts the answer short."""
     return True
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the brain said, whole characters; bytes that are no UTF-8 show as the replacement character.
+class Continuation:
+    """What the brain generated, in whole characters; bytes that are no UTF-8 show as the replacement character.
 
     `num_bytes` counts every byte drawn, those of a character that was cut too.
     """
@@ -36,8 +36,8 @@ class Said:
     num_bytes: int
 
 
-class Voice:
-    """Speaks on the wall clock, because nothing it does reaches the weights."""
+class Sampler:
+    """Draws samples by the wall clock, because nothing it does reaches the weights."""
 
     def __init__(
         self,
@@ -75,15 +75,15 @@ class Voice:
         max_bytes: int,
         temperature: float,
         top_p: float,
-        go_on: Callable[[], bool] = go_on_for_ever,
-    ) -> Said:
+        go_on: Callable[[], bool] = never_stop,
+    ) -> Continuation:
         """Continue `prompt` by up to `max_bytes`; `go_on`, asked after every unit of the brain, may end it earlier."""
-        said = bytearray()
+        drawn = bytearray()
         for piece in brain.generate(
             prompt, max_bytes=max_bytes, temperature=temperature, top_p=top_p, generator=self._generator
         ):
-            said += piece
+            drawn += piece
             if not go_on():
                 break
-        whole = said[: len(said) - cut_character(said)]
-        return Said(whole.decode("utf-8", errors="replace"), len(said))
+        whole = drawn[: len(drawn) - cut_character(drawn)]
+        return Continuation(whole.decode("utf-8", errors="replace"), len(drawn))

@@ -14,9 +14,8 @@ from daemon.interrupting import Interrupted
 from daemon.protocol import Goodbye, Ready, RunState, TrainerOrder
 from daemon.system.retry import Retry
 from daemon.trainer.assembly import assemble_parts
-from daemon.trainer.control import HEARTBEAT_SECONDS, Control
+from daemon.trainer.control import HEARTBEAT_SECONDS
 from daemon.trainer.holding import take_run
-from daemon.trainer.loop import Loop
 from daemon.trainer.pipe import Pipe
 from daemon.trainer.reporting import Reporter
 from daemon.trainer.storage import is_failing_disk
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from daemon.checkpoint.run_lock import RunLock
     from daemon.trainer.assembly import Origin
-    from daemon.trainer.loop import Parts
+    from daemon.trainer.parts import Parts
 
 T = TypeVar("T")
 
@@ -84,13 +83,13 @@ def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib
 
     lock: list[RunLock] = []
     parts, origin = wait_for_disk(assemble, pipe, reporter)
-    control, loop = Control(pipe), Loop(parts)
+    parts.control.take_signals()
     pipe.say(
         Ready(
             pid=origin.pid,
-            step=parts.state.step,
-            samples=parts.state.samples,
-            device=str(parts.device),
+            step=parts.progress.step,
+            samples=parts.progress.samples,
+            device=str(parts.contents.device),
             num_parameters=parts.brain.num_parameters(),
             num_neurons=parts.brain.num_neurons(),
             sources=[dataclasses.asdict(source) for source in parts.stream.sources],
@@ -100,14 +99,12 @@ def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib
         )
     )
     if origin.checkpoint is not None:
-        parts.saver.resumed(origin.checkpoint)
-        reporter.event(
-            RunResumed(step=loop.step, checkpoint=origin.checkpoint.name, differences=origin.differences)
-        )
+        name, step = origin.checkpoint.name, parts.progress.step
+        reporter.event(RunResumed(step=step, checkpoint=name, differences=origin.differences))
     if not origin.own:
-        parts.saver.save_first(loop)
-    goodbye = loop.run(control)
-    control.answer_stop(goodbye.checkpoint, goodbye.step, goodbye.error)
+        parts.saver.save_first()
+    goodbye = parts.loop.run(parts.control)
+    parts.control.answer_stop(goodbye.checkpoint, goodbye.step, goodbye.error)
     return goodbye
 
 

@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
 
 def resumed(loop: StillLoop, home: Home) -> StillLoop:
-    checkpoint = home.checkpoints / loop.parts.saver.save(loop, "manual")
+    checkpoint = home.checkpoints / loop.parts.saver.save("manual")
     loop.let_go()
     return StillLoop(home, session=2, checkpoint=checkpoint, vitals__enabled=False)
 
 
 def slept(loop: StillLoop, _: Home) -> StillLoop:
-    loop.parts.sleeping.by_hand(loop, 2)
-    while loop.parts.sleeping.asleep(loop):
-        loop.parts.sleeping.dream(loop)
+    loop.parts.effects.order("sleep", {"steps": 2})
+    while loop.parts.sleeping.asleep:
+        loop.parts.dreaming.dream()
     return loop
 
 
 def rolled_back(loop: StillLoop, _: Home) -> StillLoop:
-    checkpoint = loop.parts.saver.save(loop, "manual")
+    checkpoint = loop.parts.saver.save("manual")
     loop.learn()
-    loop.apply(loop.parts.journal.append("roll_back", loop.step, {"checkpoint": checkpoint}))
+    loop.parts.effects.order("roll_back", {"checkpoint": checkpoint})
     return loop
 
 
 def grown(loop: StillLoop, _: Home) -> StillLoop:
-    plan = loop.parts.growing.plan_by_hand(loop, "blocks.1.mlp", 0.1)
-    loop.parts.growing.grow_by_hand(loop, plan)
+    plan = loop.parts.growth_by_hand.plan("blocks.1.mlp", 0.1)
+    loop.parts.effects.grow(plan)
     return loop
 
 

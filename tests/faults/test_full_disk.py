@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import gzip
-import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +13,7 @@ from daemon.checkpoint.catalogue import Catalogue
 from daemon.home import Home
 from daemon.orders import Pause, order_of
 from daemon.protocol import Command, RunState
-from daemon.trainer.control import Control
-from daemon.trainer.loop import Ending
+from daemon.trainer.ending import Ending
 from tests.full_disk import FailingDisk, clear, fill, small_disk, states
 from tests.still_loop import StillLoop
 from tests.trainer_process import spawn, tiny_order
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from daemon.trainer.loop import Loop
 
 pytestmark = pytest.mark.faults
 
@@ -67,9 +64,7 @@ class Story:
     """
 
     def __init__(self, loop: StillLoop, on_pause: Callable[[], None]) -> None:
-        before = signal.getsignal(signal.SIGTERM)
-        self._control = Control(loop.pipe)
-        signal.signal(signal.SIGTERM, before)  # this process is the test's
+        self._control = loop.parts.control
         self.degraded: list[str | None] = []
         loop.pipe.wait_for_news = lambda _: on_pause()  # type: ignore[method-assign, assignment]
         set_degraded = loop.reporter.set_degraded
@@ -82,10 +77,10 @@ class Story:
 
         loop.reporter.set_degraded = note  # type: ignore[method-assign]
 
-    def __call__(self, loop: Loop) -> Ending | None:
+    def __call__(self) -> Ending | None:
         if self.degraded[-1:] == [None]:  # and it has been otherwise
             return Ending(state=RunState.STOPPED, reason="all is well")
-        return self._control(loop)
+        return self._control()
 
 
 @pytest.mark.fault(
@@ -194,10 +189,10 @@ def test_a_roll_back_waits_for_the_disk(
     disk.fail()
     for _ in range(5):
         loop.skipped_step()
-    assert loop.parts.state.rollbacks == 0
+    assert loop.parts.contents.nonfinite.rollbacks == 0
     disk.mend()
     loop.skipped_step()
-    assert loop.parts.state.rollbacks == 1
+    assert loop.parts.contents.nonfinite.rollbacks == 1
     loop.learn()
     told = [event["kind"] for event in loop.events()]
     assert told.count("rolled_back") == 1
@@ -215,15 +210,15 @@ def test_a_save_on_the_way_may_fail(still: Callable[..., StillLoop], monkeypatch
     loop.learn()
     disk.fail()
     loop.skipped_step()
-    assert loop.parts.state.rollbacks == 1
-    loop.stand_still("a test wants it")
-    plan = loop.parts.growing.plan_by_hand(loop, "self_model", 0.1)
-    loop.parts.growing._grow_saved(loop, plan)
+    assert loop.parts.contents.nonfinite.rollbacks == 1
+    loop.parts.pauses.stand_still("a test wants it")
+    plan = loop.parts.growth_by_hand.plan("self_model", 0.1)
+    loop.parts.growing.grow_by_rule(plan)
     assert isinstance(plan, GrowthPlan)
-    assert len(loop.parts.state.growth_history) == 1
+    assert len(loop.parts.contents.growth.history) == 1
     disk.mend()
-    loop.parts.saver.tick_paused(loop)
-    loop.parts.saver.save(loop, "manual")
+    loop.parts.pauses.over()
+    loop.parts.saver.save("manual")
     told = [event["data"]["reason"] for event in loop.events() if event["kind"] == "checkpoint_failed"]
     assert told == ["rollback", "pause", "growth", "grown"]
 
@@ -241,16 +236,16 @@ def test_a_pause_by_hand_outlives_the_want_of_room(
     loop = still()
     loop.learn()
     disk.fail()
-    assert loop.parts.saver.try_save(loop, "auto") is None
-    loop.parts.saver.stand_still(loop, "a test wants it")
-    assert not loop.parts.saver.tick_paused(loop)
-    control, pause = Control(loop.pipe), Command(id="c1", order=Pause(reason="by hand"))
+    assert loop.parts.saver.try_save("auto") is None
+    loop.parts.pauses.wait_for_room("a test wants it")
+    assert not loop.parts.pauses.over()
+    control, pause = loop.parts.control, Command(id="c1", order=Pause(reason="by hand"))
     if by_hand:
-        assert control._obey(loop, pause).ok
-        assert control._obey(loop, pause).conflict
+        assert control.obey(pause).ok
+        assert control.obey(pause).conflict
     disk.mend()
-    loop.parts.saver.save(loop, "manual")
-    assert loop.parts.saver.tick_paused(loop) is not by_hand
+    loop.parts.saver.save("manual")
+    assert loop.parts.pauses.over() is not by_hand
     assert (loop.run_state is RunState.PAUSED) is by_hand
 
 
@@ -277,10 +272,10 @@ def test_a_sleep_of_an_idle_stream_waits_for_the_disk(
     disk.fail()
     while loop.run_state is not RunState.WAITING:
         loop.learn()
-    assert not loop.parts.sleeping.asleep(loop)
+    assert not loop.parts.sleeping.asleep
     disk.mend()
     loop.learn()
-    assert loop.parts.sleeping.asleep(loop)
+    assert loop.parts.sleeping.asleep
 
 
 @pytest.mark.parametrize("at_end", ["again", "wait"])
@@ -304,7 +299,7 @@ def test_packed_text_waits_for_the_disk(
     loop.pipe.wait_for_news = lambda _: None  # type: ignore[method-assign, assignment]
     for _ in range(20):
         loop.learn()
-        loop.parts.saver.tick(loop)
+        loop.parts.pauses.save_or_pause()
     assert loop.run_state is not RunState.PAUSED
     assert bool(loop.step) == bool(beside)
     assert "No space left" in str(loop.parts.stream.degraded)
@@ -324,7 +319,7 @@ def test_packed_text_waits_for_the_disk(
             break
     else:
         pytest.fail("the packed text was never read")
-    loop.parts.saver.tick(loop)
+    loop.parts.pauses.save_or_pause()
     assert loop.parts.stream.degraded is None
     told = [event["data"]["degraded"] for event in loop.events() if event["kind"] == "degraded_changed"]
     assert told == [True, False]
@@ -345,12 +340,12 @@ def test_tidying_up_may_fail(still: Callable[..., StillLoop], monkeypatch: pytes
         patch.setattr(loop.parts.journal, "drop_before", broken)
         for _ in range(2):
             loop.learn()
-            loop.parts.saver.save(loop, "manual")
+            loop.parts.saver.save("manual")
         patch.setattr(Catalogue, "_entries", broken)
         loop.learn()
-        loop.parts.saver.save(loop, "manual")
+        loop.parts.saver.save("manual")
     loop.learn()
-    loop.parts.saver.save(loop, "manual")
+    loop.parts.saver.save("manual")
     assert "checkpoint_failed" not in [event["kind"] for event in loop.events()]
 
 
@@ -363,12 +358,12 @@ def test_the_way_back_is_damaged(still: Callable[..., StillLoop], home: Home) ->
     loop = still(recovery__rollback_after_skips=1)
     first = loop.parts.saver.newest()
     loop.learn()
-    damaged = loop.parts.saver.save(loop, "manual")
+    damaged = loop.parts.saver.save("manual")
     path = home.checkpoints / damaged / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     loop.learn()
     loop.skipped_step()
-    assert loop.parts.state.rollbacks == 1
+    assert loop.parts.contents.nonfinite.rollbacks == 1
     told = {event["kind"]: event for event in loop.events()}
     assert told["rolled_back"]["data"]["to_step"] == 0
     assert first in told["setting_restored"]["message"]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.home import Home
-from daemon.protocol import RunState
-from daemon.trainer.loop import Ending
+from daemon.protocol import Goodbye, RunState
+from daemon.trainer.ending import Ending
+from daemon.trainer.loop import Loop
 from daemon.trainer.offline import export
 from tests.full_disk import FailingDisk
 from tests.one_life import OneLife
-from tests.still_loop import StillLoop
 from tests.trainer_process import tiny_order
 
 if TYPE_CHECKING:
@@ -87,22 +89,17 @@ def test_a_roll_back_before_the_first_save_finds_the_file(
 ) -> None:
     FailingDisk(monkeypatch, "checkpoint")
 
-    def skip(loop: StillLoop, _obey: object) -> object:
-        loop.skipped_step()
-        return loop.close(Ending(state=RunState.STOPPED, reason="a test wants it"))
+    def skip_a_step(loop: Loop, _obey: object) -> Goodbye:
+        brain = loop._waking._brain
+        learn = brain.learn
+        brain.learn = lambda batch: replace(learn(batch), loss=math.nan, applied=False)  # type: ignore[method-assign]
+        loop.take_step()
+        return loop._endings.close(Ending(state=RunState.STOPPED, reason="a test wants it"))
 
-    monkeypatch.setattr("daemon.trainer.session.Loop", StillLoopOfSession)
-    monkeypatch.setattr(StillLoopOfSession, "run", skip)
+    monkeypatch.setattr(Loop, "run", skip_a_step)
     order = tiny_order(other, checkpoint=single_file, recovery__rollback_after_skips=1, **settings)
     told = OneLife(order)
     (rolled_back,) = [event for event in told.events if event["kind"] == "rolled_back"]
     assert rolled_back["data"]["to_step"] == 3
     assert told.goodbye.checkpoint == single_file.name
     assert "No space left" in str(told.goodbye.error)
-
-
-class StillLoopOfSession(StillLoop):
-    """A loop that the session makes and a test moves."""
-
-    def __init__(self, parts: Any) -> None:
-        super(StillLoop, self).__init__(parts)

@@ -93,24 +93,24 @@ def test_lanes_that_lost_their_reading_begin_anew(
     lost = set(batch.lane[batch.lane >= 0].tolist())
     match between:
         case "sleep":
-            loop.parts.sleeping.by_hand(loop, 2)
-            while loop.parts.sleeping.asleep(loop):
-                loop.parts.sleeping.dream(loop)
+            loop.parts.effects.order("sleep", {"steps": 2})
+            while loop.parts.sleeping.asleep:
+                loop.parts.dreaming.dream()
         case "evaluation":
             loop.parts.evaluation.score_slice(loop.parts.brain, loop.step)
         case "growth":
-            plan = loop.parts.growing.plan_by_hand(loop, "blocks.0.mixer", 0.1)
-            loop.parts.growing.grow_by_hand(loop, plan)
+            plan = loop.parts.growth_by_hand.plan("blocks.0.mixer", 0.1)
+            loop.parts.effects.grow(plan)
         case "restart":
-            checkpoint = home.checkpoints / loop.parts.saver.save(loop, "manual")
+            checkpoint = home.checkpoints / loop.parts.saver.save("manual")
             loop = still(growth__enabled=True, session=2, checkpoint=checkpoint)
     told, began = lanes_that_begin_anew(loop)
     assert told
     assert told >= lost & told
     assert began >= told
-    due = set(loop.parts.state.due_resets)
+    due = set(loop.parts.contents.resets.due_resets)
     assert due == lost - told  # those that sat out this step are still due theirs
-    while loop.parts.state.due_resets:
+    while loop.parts.contents.resets.due_resets:
         loop.learn()
 
 
@@ -128,8 +128,8 @@ def test_after_a_roll_back_every_lane_begins_anew(
         loop.learn()
     read_to_the_middle_of_a_stretch(loop)
     loop.skipped_step()
-    assert loop.parts.state.rollbacks == 1
-    assert loop.parts.state.due_resets == list(range(LANES))
+    assert loop.parts.contents.nonfinite.rollbacks == 1
+    assert loop.parts.contents.resets.due_resets == list(range(LANES))
     if restarted:
         newest = home.checkpoints / loop.parts.saver.newest()
         loop = still(session=2, checkpoint=newest)

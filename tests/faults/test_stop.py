@@ -19,7 +19,7 @@ from tests.unit.daemon.supervisor.stage import quick_life, staged, start_request
 if TYPE_CHECKING:
     from daemon.home import Home
     from daemon.supervisor.supervisor import Supervisor
-    from daemon.trainer.loop import Ending, Loop
+    from daemon.trainer.ending import Ending
 
 pytestmark = [pytest.mark.faults, pytest.mark.anyio]
 
@@ -176,14 +176,13 @@ def test_a_run_at_its_limit_is_saved_before_it_has_finished(home: Home) -> None:
     home.checkpoints.write_text("in the way")
     said: list[str] = []
 
-    def obey(loop: Loop) -> Ending | None:
+    def obey() -> Ending | None:
         if loop.run_state is RunState.PAUSED:
             said.append(f"paused at {loop.step}")
             if len(said) == 2:
                 home.checkpoints.unlink()
                 aside.rename(home.checkpoints)
-            loop.parts.saver.continued()
-            loop.enter(loop.state_of_going_on())
+            loop.parts.pauses.go_on("there is room")
         return None
 
     goodbye = loop.run(obey)

@@ -194,7 +194,7 @@ def test_a_roll_back_leaves_what_is_frozen_as_it_was(home: Home) -> None:
 
     def sick(step: int) -> bool:
         """Ten steps in a row, some time after the column was born."""
-        grown = [record["step"] for record in running[0].parts.state.growth_history] if running else []
+        grown = [record["step"] for record in running[0].parts.contents.growth.history] if running else []
         if grown and step > grown[0] + 5 and len(ill) < 10:
             ill.append(step)
             return True
@@ -205,7 +205,7 @@ def test_a_roll_back_leaves_what_is_frozen_as_it_was(home: Home) -> None:
     run.ours.send(Command(id="c", order=Grow(operator="column")))
     events = run.events()
     assert [event["kind"] for event in events].count("rolled_back") == 1
-    [grown] = run.parts.state.growth_history
+    [grown] = run.parts.contents.growth.history
     before = frozen_in(next(path for path in before_growth(home)))
     weights = run.parts.brain.state().model
     assert grown["operator"] == "column"

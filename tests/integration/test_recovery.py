@@ -13,8 +13,6 @@ import pytest
 from daemon.orders import Stop
 from daemon.protocol import Command, Report
 from daemon.trainer.assembly import assemble_parts
-from daemon.trainer.control import Control
-from daemon.trainer.loop import Loop
 from daemon.trainer.pipe import Pipe
 from daemon.trainer.reporting import Reporter
 from tests.trainer_process import tiny_order
@@ -41,14 +39,13 @@ class LoopUnderTest:
 
         def fall_ill(batch: Batch) -> StepReport:
             report = learn(batch)
-            if sick(self.parts.state.step):
+            if sick(self.parts.progress.step):
                 return dataclasses.replace(report, loss=math.nan, applied=False)
             return report
 
         self.parts.brain.learn = fall_ill  # type: ignore[method-assign]
-        loop, control = Loop(self.parts), Control(pipe)
-        self.parts.saver.save(loop, "first")
-        self.thread = threading.Thread(target=self._live, args=(loop, control))
+        self.parts.saver.save("first")
+        self.thread = threading.Thread(target=self._live)
         self.thread.start()
 
     def events(self) -> list[dict[str, Any]]:
@@ -73,8 +70,8 @@ class LoopUnderTest:
                     return dict(event)
         raise TimeoutError(f"no event {kind}")
 
-    def _live(self, loop: Loop, control: Control) -> None:
-        self.goodbye = loop.run(control)
+    def _live(self) -> None:
+        self.goodbye = self.parts.loop.run(self.parts.control)
 
 
 def test_a_few_bad_steps_are_skipped(home: Home) -> None:

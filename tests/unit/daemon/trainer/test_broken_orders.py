@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from daemon.journal import Journal
 from daemon.orders import Evaluate, Grow, Order
 from daemon.protocol import Command, Outcome, RunState
+from daemon.trainer.broken_orders import BrokenOrders
 from daemon.trainer.control import Control
-from daemon.trainer.loop import Loop
+from daemon.trainer.effects import Effects
+from daemon.trainer.journal_position import JournalPosition
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 class FakePipe:
     def __init__(self, order: Order) -> None:
         self.waiting = [Command(id="op-1", order=order)]
-        self.said: list[Any] = []
+        self.sent: list[Any] = []
         self.orphaned = SimpleNamespace(is_set=lambda: False)
         self.ending = self.terminated = False
 
@@ -30,87 +32,82 @@ class FakePipe:
         return self.waiting.pop() if self.waiting else None
 
     def say(self, message: Any) -> None:
-        self.said.append(message)
+        self.sent.append(message)
 
 
-class FakeSaver:
+class FakeWayBack:
     def __init__(self) -> None:
         self.restored: list[str] = []
 
-    def newest(self) -> str:
-        return "continuous_7"
-
-    def restore_brain(self, _loop: Any, checkpoint: str) -> int:
+    def restore(self, checkpoint: str) -> int:
         self.restored.append(checkpoint)
         return 7
 
 
-class FakeReporter:
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def event(self, event: Event) -> None:
-        self.events.append(event)
-
-
-class FakeLoop:
-    """A loop at step 7 whose growth is journaled, and then goes wrong."""
-
-    run_state = RunState.RUNNING
-    step = 7
+class Scene:
+    """A run at step 7 whose growth is journaled, and then goes wrong."""
 
     def __init__(self, folder: Path) -> None:
-        self.parts = SimpleNamespace(
-            journal=Journal(folder),
-            saver=FakeSaver(),
-            reporter=FakeReporter(),
-            state=SimpleNamespace(journal_sequence=0),
-            growing=SimpleNamespace(plan_by_hand=lambda *_: None, grow_by_hand=self.grow),
-        )
+        self.journal, self.position = Journal(folder), JournalPosition()
+        self.way_back = FakeWayBack()
+        self.events: list[Event] = []
+        clock: Any = SimpleNamespace(step=7)
+        report: Any = SimpleNamespace(event=self.events.append)
+        nobody: Any = None
+        effects = Effects(
+            self.position, self.journal, patient=nobody, stream=nobody, sleeping=nobody, growing=nobody,
+            roll_back=nobody, save=nobody, clock=clock, report=report,
+        )  # fmt: skip
+        saver: Any = SimpleNamespace(newest=lambda: "continuous_7")
+        way_back: Any = self.way_back
+        self.broken = BrokenOrders(effects, way_back, save=saver, clock=clock, report=report)
+        self.clock = clock
 
-    def grow(self, *_: object) -> dict[str, Any]:
-        self.parts.journal.append("grow", self.step, {"site": "x"})
+    def grow(self, _order: Grow) -> dict[str, Any]:
+        self.journal.append("grow", 7, {"site": "x"})
         raise RuntimeError("a fault\nin two lines")
 
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self, _order: Evaluate) -> dict[str, Any]:
         raise KeyError("total")
 
+    def obeyed(self, order: Order) -> Outcome:
+        pipe = FakePipe(order)
+        life: Any = SimpleNamespace(state=RunState.RUNNING)
+        nobody: Any = None
+        control = Control(
+            pipe,  # type: ignore[arg-type]
+            {Grow: self.grow, Evaluate: self.evaluate},
+            broken=self.broken,
+            pauses=nobody,
+            endings=nobody,
+            clock=self.clock,
+            life=life,
+        )
+        assert control() is None
+        (outcome,) = pipe.sent
+        assert isinstance(outcome, Outcome)
+        return outcome
 
-def obeyed(loop: FakeLoop, order: Order) -> Outcome:
-    pipe = FakePipe(order)
-    assert Control(pipe)(loop) is None  # type: ignore[arg-type]
-    (outcome,) = pipe.said
-    assert isinstance(outcome, Outcome)
-    return outcome
 
-
-def test_it_is_answered_told_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    loop = FakeLoop(tmp_path)
-    outcome = obeyed(loop, Evaluate())
+def test_it_is_answered_reported_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    scene = Scene(tmp_path)
+    outcome = scene.obeyed(Evaluate())
     assert (outcome.ok, outcome.conflict, outcome.error) == (False, False, "KeyError: 'total'")
-    (event,) = loop.parts.reporter.events
+    (event,) = scene.events
     assert (event.record()["kind"], event.severity) == ("order_broke", "error")
     assert "evaluate went wrong" in event.message
     assert caplog.records[0].exc_info is not None
-    assert loop.parts.saver.restored == []
+    assert scene.way_back.restored == []
 
 
 def test_what_was_journaled_is_void_and_the_brain_is_that_of_the_step(tmp_path: Path) -> None:
-    loop = FakeLoop(tmp_path)
-    before = loop.parts.journal.append("feed", 3, {"text": "x", "origin": "api"})
-    loop.parts.state.journal_sequence = before.sequence
-    outcome = obeyed(loop, Grow())
+    scene = Scene(tmp_path)
+    before = scene.journal.append("feed", 3, {"text": "x", "origin": "api"})
+    scene.position.journal_sequence = before.sequence
+    outcome = scene.obeyed(Grow())
     assert outcome.error == "RuntimeError: a fault in two lines"
-    assert loop.parts.saver.restored == ["continuous_7"]
+    assert scene.way_back.restored == ["continuous_7"]
     again = list(Journal(tmp_path).replay_from(0, 0))
     assert [(entry.kind, entry.step) for entry in again] == [("feed", 3), ("void", 7)]
-    assert loop.parts.state.journal_sequence == again[-1].sequence
+    assert scene.position.journal_sequence == again[-1].sequence
     assert list(Journal(tmp_path).replay_from(7, again[-1].sequence)) == []
-
-
-def test_a_void_entry_takes_effect_as_nothing(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
-    empty = journal.void(journal.append("grow", 7, {"site": "x"}))
-    loop = FakeLoop(tmp_path)
-    Loop.apply(loop, empty)  # type: ignore[arg-type]
-    assert loop.parts.state.journal_sequence == empty.sequence

@@ -14,7 +14,8 @@ import torch
 
 from brain.sleep.config import ForgettingConfig
 from daemon.streams.holdout import HeldDocument, HeldOutSet, HoldOut
-from daemon.trainer.frozen_probes import FAST, STABLE, Probe, Probes
+from daemon.trainer.frozen_probes import Probe, Probes
+from daemon.trainer.slow_weights import FAST, STABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from brain.growth.apply import apply_growth
 from brain.growth.config import GrowthConfig
 from brain.growth.plan import Birth, GrowthPlan
 from brain.growth.site import Site
+from daemon.trainer.growth_state import GrowthState
 from daemon.trainer.growth_view import growth_view
-from daemon.trainer.state import LoopState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ class WithColumns(Plain):
 
 
 def view(brain: Growable, **limits: Any) -> dict[str, Any]:
-    return growth_view(brain, LoopState(), GrowthConfig(**limits), fraction=0.5, counts=COUNTS)
+    return growth_view(brain, GrowthState(), GrowthConfig(**limits), fraction=0.5, counts=COUNTS)
 
 
 def test_a_brain_without_the_operators_says_so() -> None:

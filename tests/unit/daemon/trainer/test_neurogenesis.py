@@ -34,9 +34,8 @@ def still(home: Home) -> Iterator[Callable[..., StillLoop]]:
 
 
 def grow(loop: StillLoop, site: str | None = "self_model", **wanted: Any) -> dict[str, Any]:
-    growing = loop.parts.growing
-    plan = growing.plan_by_hand(loop, site, wanted.get("fraction"), wanted.get("operator", "widen"))
-    return growing.grow_by_hand(loop, plan)
+    plan = loop.parts.growth_by_hand.plan(site, wanted.get("fraction"), wanted.get("operator", "widen"))
+    return loop.parts.effects.grow(plan)
 
 
 def test_growing_twice_between_two_steps_bears_no_clones(still: Callable[..., StillLoop]) -> None:
@@ -65,8 +64,8 @@ def test_a_brain_above_its_limit_is_told_of(
     neurons = 176
     loop = still(growth__enabled=enabled, growth__max_neurons=neurons + room)
     assert loop.parts.brain.num_neurons() == neurons
-    loop.parts.growing.begin(loop)
-    loop.alive()
+    loop.parts.growing.begin()
+    loop.parts.standing.alive()
     told = [event["message"] for event in loop.events() if event["kind"] == "setting_restored"]
     words = "the brain has 176 neurons already, growth.max_neurons = 175: nothing will grow"
     assert told == ([words] if enabled and room < 0 else [])
@@ -100,24 +99,24 @@ def test_a_roll_back_behind_a_growth_leaves_no_record_of_it(
     loop.learn()
     kept, save = grow(loop, fraction=0.1), loop.parts.saver.save
 
-    def fail_once_grown(loop: StillLoop, reason: str) -> str:
+    def fail_once_grown(reason: str) -> str:
         if reason == "grown":
             raise CheckpointError("the disk is full")
-        return save(loop, reason)
+        return save(reason)
 
     monkeypatch.setattr(loop.parts.saver, "save", fail_once_grown)
     loop.learn()
     undone = grow(loop, "blocks.0.mlp", fraction=0.1)
     loop.learn()
     assert loop.parts.saver.newest() == undone["checkpoint"]
-    loop.apply(loop.parts.journal.append("roll_back", loop.step, {"checkpoint": undone["checkpoint"]}))
-    state = loop.parts.state
-    assert [record["site"] for record in state.growth_history] == ["self_model"]
-    assert (state.growth["born"], state.growth["last_growth_step"]) == ({"self_model": 1}, 1)
+    loop.parts.effects.order("roll_back", {"checkpoint": undone["checkpoint"]})
+    state = loop.parts.contents.growth
+    assert [record["site"] for record in state.history] == ["self_model"]
+    assert (state.born, state.last_growth_step) == ({"self_model": 1}, 1)
     assert loop.parts.brain.num_neurons() == kept["metrics_after"]["num_neurons"]
     loop.learn()
     assert grow(loop, "blocks.0.mlp", fraction=0.1)["units_before"] == undone["units_before"]
-    loop.alive()
+    loop.parts.standing.alive()
     told = [event["message"] for event in loop.events() if event["kind"] == "setting_restored"]
     assert told == ["the roll-back went behind the growth of blocks.0.mlp: it is undone"]
 
@@ -132,8 +131,8 @@ LOOKING: dict[str, Any] = {
 def run_on(loop: StillLoop, to_step: int) -> None:
     """As `Loop.run` does, but for its journal and its saves by the clock."""
     while loop.step < to_step:
-        if loop.parts.sleeping.asleep(loop):
-            loop.parts.sleeping.dream(loop)
+        if loop.parts.sleeping.asleep:
+            loop.parts.dreaming.dream()
         else:
             loop.learn()
 
@@ -145,9 +144,9 @@ def test_a_rise_asks_for_a_sleep_before_it_asks_for_units(
     off = {} if sleeps else {"sleep__every_steps": 0, "sleep__rest_steps": 0, "sleep__idle_awake_steps": 0}
     loop = still(**LOOKING | off)
     run_on(loop, 4)
-    loop.parts.state.growth["best_error"] = 0.1  # whatever comes now is a rise
+    loop.parts.contents.growth.best_error = 0.1  # whatever comes now is a rise
     run_on(loop, 20)
-    loop.alive()
+    loop.parts.standing.alive()
     told = [e for e in loop.events() if e["kind"] in {"sleep_began", "brain_grew"}]
     if sleeps:
         began, grew = told
@@ -168,9 +167,9 @@ def test_what_is_renewed_is_what_is_dormant_at_this_look(
     loop = still(**LOOKING | busy | {"growth__recycle_above": 0.2})
     monkeypatch.setattr(SiteProbe, "dormant", lambda _probe: dormant)
     sleepy = {"utilisation": 0.5, "dormant_share": 0.9, "rank_share": 0.5, "unexpressed": 0.5}
-    loop.parts.state.growth["signals"] = {name: dict(sleepy) for name in loop.parts.brain.sites()}  # type: ignore[attr-defined]
+    loop.parts.contents.growth.signals = {name: dict(sleepy) for name in loop.parts.brain.sites()}  # type: ignore[attr-defined]
     run_on(loop, 5)
-    loop.alive()
+    loop.parts.standing.alive()
     told = [event["data"] for event in loop.events() if event["kind"] == "brain_grew"]
     assert [(one["operator"], one["num_renewed"]) for one in told] == [("recycle", 2)] * bool(dormant)
-    assert loop.parts.state.growth.get("last_growth_step") == (5 if dormant else None)
+    assert loop.parts.contents.growth.last_growth_step == (5 if dormant else None)

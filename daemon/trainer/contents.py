@@ -1,0 +1,125 @@
+"""All that survives a restart, named once, and the snapshot of it that becomes a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from daemon.checkpoint.snapshot import Snapshot, current_environment
+from daemon.trainer.restoring import (
+    HELD_OUT_PREFIX,
+    PROBES_PREFIX,
+    SLEEP_PREFIX,
+    SLOTS_PREFIX,
+    VITALS_PREFIX,
+    random_states,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+    from brain.memory.replay import ReplayMemory
+    from brain.ports import Brain
+    from daemon.journal import Journal
+    from daemon.streams.stream import ExperienceStream
+    from daemon.trainer.frozen_probes import Probes
+    from daemon.trainer.growth_state import GrowthState
+    from daemon.trainer.held_out_loss import HeldOutEvaluation
+    from daemon.trainer.journal_position import JournalPosition
+    from daemon.trainer.lane_resets import LaneResets
+    from daemon.trainer.nonfinite import NonFiniteSteps
+    from daemon.trainer.progress import Limits, Progress
+    from daemon.trainer.replay_share import ReplayShare
+    from daemon.trainer.sleep_state import SleepState
+    from daemon.trainer.watching import Watch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """Everything of a run that is kept, each with the part that owns it.
+
+    Weights, moments and carried state are the brain's, random states torch's; the slot table of the replay memory,
+    held-out tables and probes are arrays; the rest is JSON: `loop` in `state.json`, put together from the parts.
+
+    Attributes:
+        settings: the resolved config, JSON-able.
+    """
+
+    settings: Mapping[str, Any]
+    device: torch.device
+    brain: Brain
+    stream: ExperienceStream
+    replay: ReplayMemory
+    journal: Journal
+    watch: Watch
+    evaluation: HeldOutEvaluation
+    probes: Probes
+    progress: Progress
+    limits: Limits
+    position: JournalPosition
+    nonfinite: NonFiniteSteps
+    resets: LaneResets
+    share: ReplayShare
+    growth: GrowthState
+    sleep: SleepState
+
+    def moment(self) -> tuple[int, int]:
+        """What a checkpoint follows from: while nothing is learned and nobody intervenes it would be the same."""
+        return self.progress.step, self.position.journal_sequence
+
+    def sync_replay(self) -> None:
+        """Sync the replayed rows that a snapshot refers to."""
+        self.replay.sync()
+
+    def snapshot(self, reason: str) -> Snapshot:
+        """All of it, by reference.
+
+        Raises:
+            OSError: the replay memory cannot be written.
+        """
+        brain, replay = self.brain.state(), self.replay.commit(sync=False)
+        vitals = {f"{VITALS_PREFIX}{name}": tensor for name, tensor in self.watch.state_tensors().items()}
+        asleep = {f"{SLEEP_PREFIX}{name}": tensor for name, tensor in self.sleep.tensors.items()}
+        slots = {f"{SLOTS_PREFIX}{name}": column for name, column in self.replay.slots().items()}
+        held_out = {f"{HELD_OUT_PREFIX}{name}": one for name, one in self.evaluation.state_arrays().items()}
+        probes = {f"{PROBES_PREFIX}{name}": array for name, array in self.probes.arrays().items()}
+        bpc = self.progress.smooth_bpc
+        return Snapshot(
+            step=self.progress.step,
+            samples=self.progress.samples,
+            reason=reason,
+            model=brain.model,
+            learning={**brain.learning, **vitals, **asleep},
+            random=random_states(self.device),
+            arrays={**slots, **held_out, **probes},
+            state={
+                "loop": self._loop(),
+                "brain": dict(brain.counters),
+                "config": self.settings,
+                "growth_history": self.growth.history,
+            },
+            spec=brain.spec,
+            tied=brain.tied,
+            replay=replay.to_json(),
+            base=brain.base,
+            journal=self.journal.last_sequence,
+            metrics={} if bpc is None else {"bpc": bpc},
+            environment=current_environment(str(self.device)),
+        )
+
+    def _loop(self) -> dict[str, Any]:
+        """What the parts keep as JSON."""
+        owners = (
+            self.progress, self.limits, self.position, self.nonfinite, self.resets, self.share, self.growth, self.sleep,
+        )  # fmt: skip
+        found: dict[str, Any] = {
+            "cursor": self.stream.cursor().to_json(),
+            "governor": self.watch.governor_state(),
+            "alarms": self.watch.alarms.state(),
+            "probes": self.probes.state(),
+        }
+        for owner in owners:
+            found |= owner.state()
+        return found

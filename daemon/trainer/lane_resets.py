@@ -1,0 +1,38 @@
+"""Lanes that are due a reset: no lane may go on with a carried state that does not belong to the text before its row.
+
+Such a state is left behind by a step that was skipped, and by a roll-back. What the lane reads next begins from a
+reset state, however much later that is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from daemon.trainer.stored import Stored
+
+if TYPE_CHECKING:
+    from daemon.streams.experience import Experience
+
+
+@dataclass(kw_only=True)
+class LaneResets(Stored):
+    """Those lanes, by number."""
+
+    due_resets: list[int] = field(default_factory=list)
+
+    def added_to(self, experience: Experience) -> Experience:
+        """The experience with a reset in those lanes that are due one."""
+        due = np.isin(experience.lane, self.due_resets)
+        return replace(experience, reset=experience.reset | due) if due.any() else experience
+
+    def note(self, experience: Experience, *, applied: bool) -> None:
+        """After a step: lanes that read in it have had their reset, or are due one as nothing of it was kept."""
+        due, read = set(self.due_resets), set(experience.lane.tolist())
+        self.due_resets = sorted(due - read if applied else due | read)
+
+    def owe_all(self, lanes: int) -> None:
+        """Every lane is due one."""
+        self.due_resets = list(range(lanes))

@@ -1,0 +1,122 @@
+"""What is measured beside learning: vital signs, held-out loss, samples and the pace, each within its own budget.
+
+It draws from random generators of its own and changes nothing that learning sees.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from brain.ports import Moment
+from daemon.events import EvaluationFinished
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from brain.ports import Batch, Brain, Choice, StepReport
+    from daemon.trainer.held_out_loss import HeldOutEvaluation
+    from daemon.trainer.pace import Pace
+    from daemon.trainer.ports import Clock
+    from daemon.trainer.reporting import Reporter
+    from daemon.trainer.sampling import Sampler
+    from daemon.trainer.slow_weights import BetterWeights
+    from daemon.trainer.watching import Watch
+
+
+class Measuring:
+    """Measures after a step, and on demand.
+
+    Args:
+        brain: that is measured.
+        better_weights: of it, which are evaluated and drawn samples from.
+        choices: that the brain made in this step.
+        watch: over the vital signs.
+        evaluation: on held-out text.
+        sampler: draws what the brain generates.
+        pace: of the run.
+        clock: of the run.
+        progressed: called in the midst of long work; may end it.
+        reporter: takes all of it.
+    """
+
+    def __init__(
+        self,
+        brain: Brain,
+        better_weights: BetterWeights,
+        choices: Callable[[], tuple[Choice, ...]],
+        *,
+        watch: Watch,
+        evaluation: HeldOutEvaluation,
+        sampler: Sampler,
+        pace: Pace,
+        clock: Clock,
+        progressed: Callable[[], None],
+        reporter: Reporter,
+    ) -> None:
+        self._brain = brain
+        self._better_weights = better_weights
+        self._choices = choices
+        self._watch = watch
+        self._evaluation = evaluation
+        self._sampler = sampler
+        self._pace = pace
+        self._clock = clock
+        self._progressed = progressed
+        self._reporter = reporter
+
+    def measure(self, batch: Batch, report: StepReport, context: bytes) -> None:
+        """After a step: what is due of each.
+
+        Args:
+            batch: that was learned from.
+            report: of the step.
+            context: what a sample continues.
+        """
+        step = self._clock.step
+        self._look(batch, report)
+        if self._evaluation.due(step, self._clock.session_seconds):
+            with self._better_weights():
+                loss = self._evaluation.score_slice(self._brain, step)
+            self._evaluation.report([] if loss is None else [loss], self._reporter, step)
+        if self._sampler.due():
+            with self._better_weights():
+                self._reporter.sample(self._sampler.sample(self._brain, context))
+        self._pace.report(self._reporter, step, report.metrics)
+
+    def evaluate(self) -> dict[str, float]:
+        """Score the whole held-out set on demand; BPC by source, and `total`.
+
+        Raises:
+            Interrupted: the run is to end; what was scored stays scored.
+        """
+        step = self._clock.step
+        with self._better_weights():
+            losses = self._evaluation.score_all(self._brain, step, self._progressed)
+        total = self._evaluation.report(losses, self._reporter, step)
+        by_source = {loss.source: loss.bpc for loss in losses}
+        if total is None:
+            return {}
+        num_bytes = sum(loss.num_bytes for loss in losses)
+        self._reporter.event(
+            EvaluationFinished(step=step, bpc=total, by_source=by_source, num_bytes=num_bytes)
+        )
+        return {**by_source, "total": total}
+
+    def _look(self, batch: Batch, report: StepReport) -> None:
+        """Vital signs."""
+        step = self._clock.step
+        moment = Moment(
+            step=step,
+            brain=self._brain,
+            batch=batch,
+            report=report,
+            choices=self._choices(),
+            training_seconds=self._clock.training_seconds,
+        )
+        if tick := self._watch.look(moment):
+            for reading in tick.readings:
+                self._reporter.reading(reading, step)
+            for event in tick.events:
+                self._reporter.event(event)
+            for name, value in self._watch.points().items():
+                self._reporter.point(name, step, value)

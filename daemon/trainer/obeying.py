@@ -1,0 +1,163 @@
+"""What comes of each order, by its kind: questions are answered, the rest is carried out."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from brain.errors import SettingsError
+from daemon.orders import (
+    Continue,
+    Evaluate,
+    Feed,
+    Generate,
+    Grow,
+    Pause,
+    SaveCheckpoint,
+    Sleep,
+    ViewGrowth,
+)
+from daemon.protocol import RunState
+from daemon.streams.encodings import last_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from brain.ports import Brain
+    from daemon.trainer.effects import Effects
+    from daemon.trainer.frozen_probes import Probes
+    from daemon.trainer.growth_by_hand import GrowthByHand
+    from daemon.trainer.measuring import Measuring
+    from daemon.trainer.pausing import Pauses
+    from daemon.trainer.ports import Life, Save
+    from daemon.trainer.sampling import Sampler
+    from daemon.trainer.sleeping import Sleeping
+    from daemon.trainer.slow_weights import BetterWeights
+
+    Handlers = Mapping[type, Callable[[Any], dict[str, Any]]]
+
+MAX_PROMPT_BYTES = 64 * 1024
+# Learning stands still while the brain answers, so an answer that takes longer ends where it is.
+ANSWER_SECONDS = 30.0
+
+
+class RefusalError(Exception):
+    """The action does not fit the run as it is; the message says why (HTTP 409)."""
+
+
+class StandingOrders:
+    """Orders about the run as a whole."""
+
+    def __init__(self, pauses: Pauses, save: Save, life: Life) -> None:
+        self._pauses = pauses
+        self._save = save
+        self._life = life
+
+    def handlers(self) -> Handlers:
+        """What comes of each."""
+        return {Pause: self._pause, Continue: self._continue, SaveCheckpoint: self._checkpoint}
+
+    def _pause(self, order: Pause) -> dict[str, Any]:
+        if not self._pauses.pause(order.reason):
+            raise RefusalError("the run is paused already")
+        return {"checkpoint": self._save.newest()}
+
+    def _continue(self, order: Continue) -> dict[str, Any]:
+        if self._life.state is not RunState.PAUSED:
+            raise RefusalError(f"the run is {self._life.state.value}, not paused")
+        self._pauses.go_on(order.reason)
+        return {}
+
+    def _checkpoint(self, order: SaveCheckpoint) -> dict[str, Any]:
+        return {"checkpoint": self._save.save(order.reason)}
+
+
+class Questions:
+    """Orders that change nothing of what is learned."""
+
+    def __init__(
+        self,
+        brain: Brain,
+        better_weights: BetterWeights,
+        *,
+        sampler: Sampler,
+        measuring: Measuring,
+        probes: Probes,
+        growth: GrowthByHand,
+        progressed: Callable[[], None],
+    ) -> None:
+        self._brain = brain
+        self._better_weights = better_weights
+        self._sampler = sampler
+        self._measuring = measuring
+        self._probes = probes
+        self._growth = growth
+        self._progressed = progressed
+
+    def handlers(self) -> Handlers:
+        """What comes of each."""
+        return {Generate: self._generate, Evaluate: self._evaluate, ViewGrowth: self._view_growth}
+
+    def _generate(self, order: Generate) -> dict[str, Any]:
+        prompt = last_bytes(order.prompt, MAX_PROMPT_BYTES)
+        deadline = time.monotonic() + ANSWER_SECONDS
+
+        def go_on() -> bool:
+            self._progressed()
+            return time.monotonic() < deadline
+
+        with self._better_weights():
+            answer = self._sampler.answer(
+                self._brain,
+                prompt,
+                max_bytes=order.max_bytes,
+                temperature=order.temperature,
+                top_p=order.top_p,
+                go_on=go_on,
+            )
+        return {"text": answer.text, "bytes_generated": answer.num_bytes}
+
+    def _evaluate(self, _order: Evaluate) -> dict[str, Any]:
+        bpc = self._measuring.evaluate()
+        if not bpc:
+            raise RefusalError(
+                "there is no held-out text to score: the sources are too small or the hold-out is off"
+            )
+        return {"bpc": bpc, "probe_bpc": self._probes.measured(self._brain, self._progressed)}
+
+    def _view_growth(self, order: ViewGrowth) -> dict[str, Any]:
+        try:
+            return self._growth.overview(order.fraction)
+        except SettingsError as error:
+            raise RefusalError(str(error)) from error
+
+
+class Interventions:
+    """Orders that touch learning: journaled before they take effect."""
+
+    def __init__(self, effects: Effects, growth: GrowthByHand, sleeping: Sleeping) -> None:
+        self._effects = effects
+        self._growth = growth
+        self._sleeping = sleeping
+
+    def handlers(self) -> Handlers:
+        """What comes of each."""
+        return {Feed: self._feed, Grow: self._grow, Sleep: self._sleep}
+
+    def _feed(self, order: Feed) -> dict[str, Any]:
+        entry = self._effects.feed(order.text, order.origin)
+        return {"sequence": entry.sequence, "effective_step": entry.step}
+
+    def _grow(self, order: Grow) -> dict[str, Any]:
+        try:
+            plan = self._growth.plan(order.site, order.fraction, order.operator)
+        except SettingsError as error:
+            raise RefusalError(str(error)) from error
+        return self._effects.grow(plan)
+
+    def _sleep(self, order: Sleep) -> dict[str, Any]:
+        if (why := self._sleeping.refusal()) is not None:
+            raise RefusalError(why)
+        steps = self._sleeping.config.steps if order.steps is None else order.steps
+        entry = self._effects.order("sleep", {"steps": steps})
+        return {"effective_step": entry.step, "steps": steps}

@@ -1,0 +1,68 @@
+"""Pauses: ordered by a person, forced by something that is wrong, or for want of room to save."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.protocol import RunState
+
+if TYPE_CHECKING:
+    from daemon.trainer.ports import Life
+    from daemon.trainer.saving import Saver
+
+
+class Pauses:
+    """Lets the run stand still, and go on.
+
+    Nothing committed for three intervals, it stands still until something is, or a person lets it go on.
+    """
+
+    def __init__(self, saver: Saver, life: Life) -> None:
+        self._saver = saver
+        self._life = life
+        self._waits_for_room = False
+
+    def pause(self, reason: str) -> bool:
+        """A person wants a pause: save, and stand still; False where the run stands still for them already.
+
+        Raises:
+            CheckpointError: it could not be saved; the run goes on.
+        """
+        if self._life.state is not RunState.PAUSED:
+            self._saver.save("pause")
+        elif not self._waits_for_room:
+            return False
+        self._waits_for_room = False  # there may be room again: it stays
+        self._life.enter(RunState.PAUSED, reason)
+        return True
+
+    def go_on(self, reason: str) -> None:
+        """A person lets the run go on: it has three intervals again, and the next try to save comes at once."""
+        self._waits_for_room = False
+        self._saver.be_patient()
+        self._life.go_on(reason)
+
+    def stand_still(self, reason: str) -> None:
+        """Pause because something is wrong; a save is tried, but its failure must not keep the run going."""
+        self._saver.try_save("pause")
+        self._life.enter(RunState.PAUSED, reason)
+
+    def wait_for_room(self, reason: str) -> None:
+        """Pause until something can be saved, or a person lets the run go on."""
+        self._waits_for_room = True
+        self._life.enter(RunState.PAUSED, reason)
+
+    def save_or_pause(self) -> None:
+        """Between two steps: save when it is due; stand still when saving has failed for too long."""
+        self._saver.tick()
+        if self._saver.out_of_patience and self._saver.try_save("auto") is None:
+            self.wait_for_room(self._saver.why_nothing_is_saved())
+
+    def over(self) -> bool:
+        """While paused: a save that failed is tried again; whether a pause for want of room is over, and was ended."""
+        if not self._saver.try_again():
+            return False
+        over, self._waits_for_room = self._waits_for_room, False
+        if over:
+            self._life.go_on("checkpoints can be saved again")
+        return over

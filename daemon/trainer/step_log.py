@@ -1,0 +1,40 @@
+"""A finished step, awake or asleep: counted, and its row of hot metrics reported."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brain.ports import StepReport
+    from daemon.trainer.pace import Pace
+    from daemon.trainer.ports import Life
+    from daemon.trainer.progress import Progress
+    from daemon.trainer.reporting import Reporter
+
+
+class StepLog:
+    """Counts steps."""
+
+    def __init__(self, progress: Progress, pace: Pace, reporter: Reporter, life: Life) -> None:
+        self._progress = progress
+        self._pace = pace
+        self._reporter = reporter
+        self._life = life
+
+    def finish(self, report: StepReport, *, num_samples: int, seconds: float) -> None:
+        """The step is finished: totals, its row of metrics, a sign of life."""
+        bpc = report.loss / math.log(2)
+        self._progress.count(bpc, num_samples=num_samples, seconds=seconds)
+        self._pace.num_bytes += report.num_bytes
+        self._reporter.row(
+            step=self._progress.step,
+            time=time.time(),
+            bpc=bpc,
+            replay_bpc=math.nan if report.replay_loss is None else report.replay_loss / math.log(2),
+            grad_norm=report.grad_norm,
+            learning_rate=report.learning_rate,
+            step_seconds=seconds,
+        )
+        self._life.alive()
