@@ -15,10 +15,10 @@ class SleepConfig:
     """When the brain sleeps, and how long.
 
     Attributes:
-        every_steps: sleep after this many steps awake; 0: never by itself.
+        every_steps: sleep after this many steps awake; 0: only when asked to.
         steps: of one sleep, at most 10,000.
-        rest_steps: forgetting puts to sleep at the earliest so many steps after the last sleep; 0: never.
-        idle_awake_steps: an idle stream puts to sleep, likewise; 0: never.
+        rest_steps: forgetting starts a sleep, at the earliest so many steps after the last; 0: never.
+        idle_awake_steps: an idle stream starts a sleep, at the earliest so many steps after the last; 0: never.
         final_rate: share of the learning rate that is left at the end of a sleep.
         tolerance: relative rise of the mean probe loss beyond which a sleep is undone.
     """

@@ -19,10 +19,10 @@ def rate_factor(done: int, steps: int, final: float) -> float:
 
 
 def due_to_sleep(awake_steps: int, forgetting: float, threshold: float, config: SleepConfig) -> str | None:
-    """Why to fall asleep now, or None.
+    """The reason to sleep now, or None.
 
     Args:
-        awake_steps: since the last sleep, or since birth.
+        awake_steps: since the last sleep, or since the first step.
         forgetting: mean over sources in BPC as last measured; nan before.
         threshold: what is tolerated.
         config: schedule and rest.
@@ -40,7 +40,7 @@ def due_to_sleep(awake_steps: int, forgetting: float, threshold: float, config: 
 
 
 def due_when_idle(awake_steps: int, config: SleepConfig) -> bool:
-    """Whether to fall asleep now that there is nothing to read.
+    """Whether to sleep now that there is nothing to read.
 
     >>> from brain.sleep.config import SleepConfig
     >>> [due_when_idle(n, SleepConfig(idle_awake_steps=limit)) for n, limit in ((199, 200), (200, 200), (200, 0))]

@@ -1,4 +1,4 @@
-"""Brains of labelled documents keep the contract too, but for what is said there of bytes to come."""
+"""Brains of labelled documents keep the contract, apart from what is about predicting the next byte."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from brain.probes.freezing import changed_by
 from tests.contract import test_brains as every_brain
 from tests.contract import test_reading_brains as reading
 from tests.contract.cases import LABELLED, LANES, Case, make
-from tests.contract.test_brains import (  # noqa: F401 - the promises they share, kept with the documents below
+from tests.contract.test_brains import (  # noqa: F401 - run on the documents below
     test_a_loaded_brain_goes_on_bit_for_bit,
     test_a_step_that_is_not_finite_changes_nothing,
     test_a_tensor_that_does_not_fit_is_named_and_nothing_is_loaded,
@@ -33,7 +33,7 @@ from tests.contract.test_reading_brains import (  # noqa: F401
     test_speech_leaves_gradients_on_for_the_listener,
 )
 
-OF_BYTES_TO_COME = {
+OF_THE_NEXT_BYTE = {
     "test_every_registered_brain_has_a_tiny_form_here": "asked once, of all",
     "test_every_registered_brain_explains_itself": "asked once, of all",
     "test_learning_lowers_the_loss": "below, in labels",
@@ -41,12 +41,12 @@ OF_BYTES_TO_COME = {
     "test_the_loss_is_taken_before_the_update": "below, in labels",
     "test_carried_state_is_what_was_read_before": "below, as one document over several rows",
     "test_fed_in_pieces_it_learns_what_it_learns_of_the_whole": "below, as one document over several rows",
-    "test_no_future_leaks_into_the_score": "a label is told from the whole text",
+    "test_no_future_leaks_into_the_score": "a label depends on the whole text",
     "test_speech_depends_on_its_generator_alone": "an answer is the most probable label, not drawn",
     "test_a_nudge_moves_only_what_comes_after": "asked of brains with positions to nudge",
     "test_a_fork_goes_on_exactly_as_its_row_would": "asked of brains that are steered byte by byte",
     "test_reading_and_forking_change_nothing": "asked of brains that are steered byte by byte",
-    "test_speech_without_heat_takes_the_most_probable_byte": "it speaks in labels",
+    "test_speech_without_heat_takes_the_most_probable_byte": "it generates labels, not bytes",
 }
 WIDTH = 20
 WORDS = {
@@ -107,10 +107,10 @@ def _labelled(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(suite, "batches", documents)
 
 
-def test_every_promise_is_shared_or_said_to_be_of_bytes() -> None:
+def test_every_test_is_shared_or_named_with_its_reason() -> None:
     for_all = {name for name in vars(every_brain) | vars(reading) if name.startswith("test_")}
-    assert for_all - set(OF_BYTES_TO_COME) <= set(globals())
-    assert set(OF_BYTES_TO_COME) <= for_all
+    assert for_all - set(OF_THE_NEXT_BYTE) <= set(globals())
+    assert set(OF_THE_NEXT_BYTE) <= for_all
 
 
 def test_learning_lowers_the_loss_of_labels(case: Case) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class RecentRing:
-    """A ring of `size` slots; `turn` says where new items go once it is full.
+    """A ring of `size` slots; `turn` gives the places of new items once it is full.
 
     While the table fills, its newest slots are the ring without being moved; see `Tiers`.
     """

@@ -51,7 +51,7 @@ class _Step:
 
 
 class TextClassifier:
-    """Learns to tell the label of a text: `Brain` and `Sleeper` of `brain.ports` around an `OnlineLearner`.
+    """Predicts the label of a text and learns from the true one: `Brain` and `Sleeper` around an `OnlineLearner`.
 
     A document is `text + 0x1F + label`; without a label it teaches nothing. Losses are those of the label given
     the text, in nats per byte of the whole document, of the documents that ended in a row; nan where none did.

@@ -19,7 +19,7 @@ MAX_BUCKETS = 1 << 22
 @brains.register("classifier", builds="brain.models.classifier.brain:TextClassifier")
 @dataclass(frozen=True, kw_only=True)
 class ClassifierConfig:
-    """Reads labelled texts (a source of kind table) and learns to tell the label; new labels get outputs as they come.
+    """Learns the labels of texts (a source of kind table); a new label gets an output when it first appears.
 
     It learns by Adam at `optimizer.learning_rate`, whatever `optimizer.kind`, and averages its weights in every
     `optimizer.averaging.every_steps` steps. Its weights belong to words that may be rare, so they are not drawn
@@ -28,7 +28,7 @@ class ClassifierConfig:
     Attributes:
         hidden_size: units between words and labels.
         num_buckets: buckets that n-grams and words are hashed into.
-        max_labels: labels it can learn; those that come when all are taken are counted, and not learned.
+        max_labels: how many labels it can learn; further ones are counted but not learned.
         max_document_bytes: of a longer record the first and the last bytes are read.
     """
 
@@ -140,11 +140,11 @@ class AverageConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ConsolidationConfig:
-    """What a step of sleep replays, and what holds it to what is known; how long and how fast says `SleepConfig`.
+    """What a step of sleep replays and which losses it takes; length and rate are in `SleepConfig`.
 
     Attributes:
         rows: remembered examples in each step, every class alike.
-        rate: the first learning rate, as a multiple of the waking one.
+        rate: the first learning rate, as a multiple of the rate when awake.
         distillation: weight of the squared distance to the stable average's logits.
         logit_weight: of the squared distance to the logits the examples were met with; early ones know little.
     """

@@ -23,7 +23,7 @@ BLOCK = 4096  # numbers drawn at once
 class ExampleMemory:
     """Examples with their targets and the logits they were met with, in the slots of a balanced reservoir.
 
-    While there is room every example is kept; then the reservoir says which gives way. Real targets count as
+    While there is room every example is kept; then the reservoir chooses which is replaced. Real targets count as
     one class: then it is Vitter's reservoir.
     """
 

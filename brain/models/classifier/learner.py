@@ -254,7 +254,7 @@ class OnlineLearner:
         Args:
             rows: the examples.
             logits: those they were met with, (n, O), if they are known.
-            asleep: the stable average consolidates meanwhile, faster than awake.
+            asleep: the stable average follows at its rate of consolidation.
         """
         settings = self.config.consolidation
         trace = self.mlp.forward(rows.examples.unsqueeze(0))

@@ -31,7 +31,7 @@ COPIES = frozenset({"generator", "wait", "noise"})  # of learning tensors: copie
 
 @dataclass(frozen=True)
 class Trace:
-    """One pass: what went into each layer, (R, B, I) then (R, B, H) …, and the outputs (R, B, O)."""
+    """One pass: the input of each layer, (R, B, I) then (R, B, H) …, and the outputs (R, B, O)."""
 
     inputs: list[Tensor]
     outputs: Tensor
@@ -149,7 +149,7 @@ class OnlineMLP:
         return torch.nn.functional.leaky_relu_(x, LEAK)
 
     def _descend(self, delta: Tensor, activations: Tensor) -> Tensor:
-        """Gradient by what went into the activation function, from that by what came out of it."""
+        """Gradient by the input of the activation function, from the gradient by its output."""
         if self.config.activation == "relu":
             return delta.mul_(activations > 0)
         if self.config.activation == "tanh":

@@ -1,4 +1,4 @@
-"""An online net that grows says the same, keeps all it knew, and its newborns learn from step 0."""
+"""An online net that grows keeps its outputs and its state, and its new units learn from step 0."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def trained(config: MLPConfig = CONFIG) -> OnlineMLP:
 
 
 @pytest.mark.parametrize("layer", [0, 1])
-def test_it_says_the_same_and_keeps_all_it_knew(layer: int) -> None:
+def test_growth_keeps_outputs_and_state(layer: int) -> None:
     net = trained()
     grown = widened(net, layer, 3, seed=9)
     assert grown.config.sizes[layer + 1] == net.config.sizes[layer + 1] + 3
@@ -51,13 +51,13 @@ def test_it_says_the_same_and_keeps_all_it_knew(layer: int) -> None:
     assert before.keys() == after.keys()
     for name, old in before.items():
         assert torch.equal(after[name][tuple(slice(size) for size in old.shape)], old), name
-    born = after[f"layers.{layer}.weight|known"][:, -3:]
-    assert not born.any(), "newborns begin at step 0"
+    added = after[f"layers.{layer}.weight|known"][:, -3:]
+    assert not added.any(), "new units begin at step 0"
     assert not after[f"plasticity|hidden.{layer}.age"][:, -3:].any()
-    assert after[f"layers.{layer}.weight"][:, -3:].any(), "nought going in would never learn"
+    assert after[f"layers.{layer}.weight"][:, -3:].any(), "incoming weights of zero would never learn"
 
 
-def test_newborns_learn_and_growing_leaves_the_old_net_alone() -> None:
+def test_new_units_learn_and_growing_leaves_the_old_net_alone() -> None:
     net = trained()
     kept = copy.deepcopy(net.flat)
     grown = widened(net, 0, 3, seed=9)

@@ -83,7 +83,7 @@ def test_each_of_a_population_learns_as_if_alone() -> None:
         torch.testing.assert_close(both.flat[index], one.flat[0])
 
 
-def test_a_renewed_unit_is_at_step_nought_again() -> None:
+def test_a_renewed_unit_is_at_step_zero_again() -> None:
     config = MLPConfig(
         sizes=(4, 6, 3), learning_rate=0.01, plasticity=PlasticityConfig(replacement_rate=1e-9)
     )
