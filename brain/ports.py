@@ -310,6 +310,7 @@ class VitalSign(Protocol):
     """A vital sign over a live brain: it gathers evidence each step and measures when asked."""
 
     name: str
+    definition: int
     version: str
 
     def observe(self, moment: Moment) -> None:

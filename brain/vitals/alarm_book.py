@@ -82,6 +82,11 @@ class AlarmBook:
                 changes.append(change)
         return changes
 
+    def forget(self, name: str) -> None:
+        """Drop the hour of values of a reading: what comes cannot be compared with it."""
+        if name in self._series:
+            self._series[name] = []
+
     def state(self) -> dict[str, Any]:
         """JSON-able form: alarms that are up, streaks and the hour of values."""
         return {

@@ -187,8 +187,8 @@ RULES: tuple[Rule, ...] = (
         kind="agency_low",
         severity="warning",
         sign="agency",
-        cause="No sense of control: agency is below 0.3",
-        remedy="Raise the learning rate",
+        cause="No sense of control: the brain can tell less than 0.3 of its own acts",
+        remedy="Let it read on, add sources that differ, or raise the learning rate",
         judge=agency_is_low,
     ),
     Rule(

@@ -16,6 +16,7 @@ class PhiConfig:
     Attributes:
         nudge: α, injected noise in units of each component's natural standard deviation.
         half_life_ticks: after this many ticks a measurement weighs half.
+        control_every_ticks: ticks between two measurements of a control, disconnected and untrained in turn; 0: none.
     """
 
     label: ClassVar[str] = "Φ"
@@ -23,22 +24,26 @@ class PhiConfig:
 
     nudge: float = 0.3
     half_life_ticks: float = 8.0
+    control_every_ticks: int = 8
 
 
 @vitals.register("agency", builds="brain.vitals.signs.agency:AgencySign")
 @dataclass(frozen=True, kw_only=True)
 class AgencyConfig:
-    """How much of what comes next follows from what the brain did.
+    """How much the brain can tell of its own acts from what they did to it.
 
     Attributes:
         window_choices: randomised choices that count, the newest.
-        warm_up_choices: randomised choices needed before world agency is shown.
+        warm_up_choices: randomised choices needed before agency is shown.
+        choices_per_tick: outcomes of randomised choices that the brain reads at a tick, the newest.
         rows_after: rows of the lane read after a choice that count as its outcome.
+        bytes_after: of these, so much is read by the brain.
         actions: counterfactual bytes of a closed-loop probe.
         next_bytes: own bytes that follow each.
         contexts: contexts that count, the newest.
         contexts_per_tick: new contexts probed at a tick.
         context_bytes: bytes of experience before the own byte.
+        control_every_ticks: ticks between two looks at what an untrained twin tells of the same acts; 0: none.
     """
 
     label: ClassVar[str] = "Agency"
@@ -46,12 +51,15 @@ class AgencyConfig:
 
     window_choices: int = 1024
     warm_up_choices: int = 100
+    choices_per_tick: int = 16
     rows_after: int = 4
+    bytes_after: int = 128
     actions: int = 8
     next_bytes: int = 4
     contexts: int = 32
     contexts_per_tick: int = 4
     context_bytes: int = 32
+    control_every_ticks: int = 8
 
 
 @vitals.register("integration", builds="brain.vitals.signs.integration:IntegrationSign")

@@ -15,6 +15,7 @@ from torch import Tensor
 from brain.ports import Batch, Brain, Moment, Observable, Reading, RowReader, Severable, Steerable, StepReport
 from brain.vitals.build import build_vitals
 from brain.vitals.live import NotMeasurableError
+from brain.vitals.twins import draw_silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,12 +28,12 @@ CONTROLS: Mapping[str, str] = {
     "disconnected": "every wire between modules is cut; each hears the input alone",
     "zero_input": "the text is one byte over and over",
     "scrambled": "the entries of every weight matrix are put in random order",
-    "untrained": "a newborn of the same architecture",
+    "untrained": "the same architecture with random weights, also where a newborn begins silent",
 }
 EXPECTED: Mapping[str, str] = {
-    "phi": "falls when shuffled, disconnected (below 0.1) and untrained, where a newborn may be silent and have "
-    "none; scrambled wires may carry as much: Φ tells of wires, not of what was learned",
-    "agency": "about 0 when own bytes are shuffled (a brain's own words; world agency needs a live run)",
+    "phi": "falls when shuffled and disconnected (below 0.1); untrained or scrambled wires may carry as much: Φ "
+    "shows wires, not what was learned",
+    "agency": "about 0 when own bytes are shuffled (a brain's own words; that of its acts needs a live run)",
     "integration": "falls when shuffled; it needs no wires, so disconnected may stay high: read it beside Φ",
     "confidence": "0.5 when shuffled",
     "self_prediction_error": "rises to 1 when shuffled",
@@ -80,13 +81,15 @@ def probe_with_controls(
     scramble(scrambled, seed=seed)
     found["scrambled"] = watch(scrambled, batches, config, seed=seed)
     on_progress("untrained")
-    found["untrained"] = watch(frozen(make(False)), batches, config, seed=seed)
+    untrained = frozen(make(False))
+    draw_silent(untrained, seed=seed)
+    found["untrained"] = watch(untrained, batches, config, seed=seed)
     return {name: found[name] for name in (OWN, *CONTROLS)}
 
 
 def watch(brain: Brain, batches: Sequence[Batch], config: VitalsConfig, *, seed: int) -> Readings:
     """Read batch after batch, a tick at each; the readings of the last."""
-    signs, readings = build_vitals(config, seed=seed), {}
+    signs, readings = build_vitals(alone(config), seed=seed), {}
     for step, batch in enumerate(batches, start=1):
         moment = Moment(step=step, brain=brain, batch=batch, report=brain.learn(batch))
         for sign in signs:
@@ -100,7 +103,7 @@ def watch_beside_shuffled(
 ) -> tuple[Readings, Readings]:
     """As `watch`, with the shuffled control over the very same passes beside it."""
     generator = torch.Generator().manual_seed(seed)
-    own, null = build_vitals(config, seed=seed), build_vitals(config, seed=seed)
+    own, null = build_vitals(alone(config), seed=seed), build_vitals(alone(config), seed=seed)
     mixed: Brain = Shuffled(brain, seed=seed)  # type: ignore[assignment]  # it is only watched and steered
     readings: tuple[Readings, Readings] = ({}, {})
     for step, batch in enumerate(batches, start=1):
@@ -114,6 +117,15 @@ def watch_beside_shuffled(
                 sign.observe(moment)
             kept.update({sign.name: sign.measure(moment) for sign in signs})
     return readings
+
+
+def alone(config: VitalsConfig) -> VitalsConfig:
+    """Vital signs that measure no controls of their own: here they are what is measured."""
+    return dataclasses.replace(
+        config,
+        phi=dataclasses.replace(config.phi, control_every_ticks=0),
+        agency=dataclasses.replace(config.agency, control_every_ticks=0),
+    )
 
 
 def frozen(brain: Brain) -> Brain:

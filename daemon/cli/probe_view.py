@@ -18,8 +18,8 @@ def show_probe(result: dict[str, Any]) -> None:
         for sign in own
     ]
     print_table(rows, ("vital sign", *vitals), empty="")
-    if result["world_agency"] is not None:
-        say(f"\nAgency over the world, from the run's own random choices: {value(result['world_agency'])}")
+    if result["agency"] is not None:
+        _say_acts(result["agency"], result["world_agency"])
     _section("What each control takes away", result["controls"])
     _section("What is to be expected", result["expected"])
     why = {
@@ -30,6 +30,23 @@ def show_probe(result: dict[str, Any]) -> None:
     }
     if why:
         _section(f"Why not available ({MISSING})", why)
+
+
+def _say_acts(acts: dict[str, Any], world: dict[str, Any]) -> None:
+    """What the brain could tell of its own acts in the run, and beside it what it is to be compared with."""
+    say(f"\nAgency, from the run's own random choices: {value(acts)}")
+    if acts["reason"] is not None:
+        say(f"  not available: {acts['reason']}")
+    say(f"  how far the world answers them, whoever looks: {value(world)}")
+    detail = acts["detail"]
+    if "control.untrained.step" in detail:
+        found = {
+            "value": detail.get("control.untrained"),
+            "uncertainty": detail.get("control.untrained.error"),
+        }
+        say(f"  an untrained twin, at step {detail['control.untrained.step']:,.0f}: {value(found)}")
+    if "control.shuffled" in detail:
+        say(f"  shuffled choices: {detail['control.shuffled']:.3f}")
 
 
 def title(reading: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ _VITALS: dict[str, Range] = {
     "vitals.effective_rank.sites_per_tick": COUNT,
     "vitals.*.window_*": WINDOW,
     "vitals.*.states_per_step": SIZE,
+    "vitals.*.control_every_ticks": COUNT_OR_ZERO,
     "vitals.agency.warm_up_choices": COUNT_OR_ZERO,
     "vitals.agency.*": SIZE,
     "vitals.phi.*": AMOUNT,

@@ -36,6 +36,7 @@ from daemon.events.vitals import (
     MeasurementFailed,
     MeasurementOutOfMemory,
     StopHinted,
+    VitalSignRedefined,
 )
 
 __all__ = [
@@ -79,4 +80,5 @@ __all__ = [
     "StateChanged",
     "StopHinted",
     "TrainerLost",
+    "VitalSignRedefined",
 ]

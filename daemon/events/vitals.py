@@ -84,6 +84,23 @@ class MeasurementFailed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class VitalSignRedefined(Event):
+    """A run goes on whose vital sign was measured by another definition until now."""
+
+    sign: str
+    before: int
+    now: int
+
+    @property
+    def message(self) -> str:
+        """One line for a person."""
+        return (
+            f"{self.sign} is measured by definition {self.now} from here, by definition {self.before} before: its "
+            "curve is not one curve"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class MeasurementOutOfMemory(Event):
     """There was not enough memory to measure a vital sign; reported once, until it is measured again."""
 

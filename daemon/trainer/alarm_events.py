@@ -53,6 +53,10 @@ class AlarmJudge:
         self._nats, self._num_bytes = 0.0, 0
         return [event_of(change) for change in changes]
 
+    def forget(self, sign: str) -> None:
+        """Drop the kept values of a sign that is measured otherwise from now on."""
+        self._book.forget(sign)
+
     def active(self) -> list[Event]:
         """Alarms that are up, as the events that raised them."""
         return [raised(alarm) for alarm in self._book.active]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from brain.build import brain_from_spec
-from brain.ports import Moment
+from brain.ports import Moment, Reading
 from brain.vitals.build import build_vitals
-from brain.vitals.controls import CONTROLS, EXPECTED, OWN, probe_with_controls
+from brain.vitals.controls import CONTROLS, EXPECTED, OWN, alone, probe_with_controls
 from daemon.config.loading import config_from_dict
 from daemon.streams.cursor import Cursor
 from daemon.streams.stream import ExperienceStream
@@ -21,7 +21,7 @@ from daemon.trainer.restoring import VITALS_PREFIX, brain_state, parts_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from brain.ports import Batch, Brain, Reading
+    from brain.ports import Batch, Brain
     from daemon.checkpoint.reader import LoadedCheckpoint
     from daemon.config.tree import RunConfig
     from daemon.home import Home
@@ -42,8 +42,8 @@ def probe_checkpoint(
     """Readings by control and vital sign, and what each control took away.
 
     The text is what the run would have read next. Agency over the world cannot be measured without a live run, so
-    what is probed is `agency_self`, that over the brain's own words; `world_agency` is the reading from the run's own
-    windows, None where the brain does not act.
+    what is probed is `agency_self`, that over the brain's own words. From the run's own windows come `agency`, what the
+    brain could tell of its acts, and `world_agency`, how far the world answered them; None where it does not act.
 
     Raises:
         SynapsedError: the sources of the checkpoint are gone.
@@ -55,13 +55,14 @@ def probe_checkpoint(
         return copy_of(loaded, config) if trained else newborn(loaded, config)
 
     found = probe_with_controls(make, batches, config.vitals, seed=config.seed, on_progress=on_progress)
-    world = world_agency(loaded, config, make(True), batches[-1])
+    acts = agency_of_acts(loaded, config, make(True), batches[-1])
     return {
         "checkpoint": loaded.path.name,
         "step": loaded.manifest.step,
         "ticks": ticks,
         "vitals": {control: by_name(readings) for control, readings in found.items()},
-        "world_agency": None if world is None else dataclasses.asdict(world),
+        "agency": None if acts is None else dataclasses.asdict(acts),
+        "world_agency": None if acts is None else world_agency(acts),
         "controls": dict(CONTROLS),
         "expected": {PROBED.get(name, name): EXPECTED[name] for name in found[OWN] if name in EXPECTED},
     }
@@ -125,11 +126,18 @@ def newborn(loaded: LoadedCheckpoint, config: RunConfig) -> Brain:
     )
 
 
-def world_agency(loaded: LoadedCheckpoint, config: RunConfig, brain: Brain, batch: Batch) -> Reading | None:
-    """Agency over the choices that the run kept; None for a brain that does not act."""
-    (sign,) = [one for one in build_vitals(config.vitals, seed=config.seed) if one.name == WORLD]
+def agency_of_acts(loaded: LoadedCheckpoint, config: RunConfig, brain: Brain, batch: Batch) -> Reading | None:
+    """Agency over the choices that the run kept, with its controls as the run measured them; None without acts."""
+    (sign,) = [one for one in build_vitals(alone(config.vitals), seed=config.seed) if one.name == WORLD]
     sign.load_tensors(parts_of(loaded.learning, f"{VITALS_PREFIX}{WORLD}|"))
     reading = sign.measure(
         Moment(step=loaded.manifest.step, brain=brain, batch=batch, report=brain.learn(batch))
     )
     return reading if reading.detail.get("acts") else None
+
+
+def world_agency(acts: Reading) -> dict[str, Any]:
+    """How far the world answered the acts of a reading, as a reading of its own."""
+    found = acts.detail.get("world")
+    reason = None if found is not None else "too few choices were followed"
+    return dataclasses.asdict(Reading(name="world_agency", value=found, reason=reason, version=acts.version))

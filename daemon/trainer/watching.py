@@ -7,10 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from brain.vitals.build import build_vitals
 from brain.vitals.governor import GovernorState, advance, after_tick, governor_points, is_due
 from brain.vitals.live import FAILED, OUT_OF_MEMORY
-from daemon.events import MeasurementFailed, MeasurementOutOfMemory
+from daemon.events import MeasurementFailed, MeasurementOutOfMemory, VitalSignRedefined
 from daemon.trainer.alarm_events import AlarmJudge
 
 if TYPE_CHECKING:
@@ -31,6 +33,11 @@ class Tick:
     events: list[Event]
 
 
+DEFINITION = "definition"
+BEFORE_NAMED = {
+    "agency": 2
+}  # the definition of what was stored before checkpoints named it, where it is not 1
+
 Breakage = type[MeasurementFailed] | type[MeasurementOutOfMemory]
 
 
@@ -45,6 +52,7 @@ class Watch:
         self._signs = build_vitals(config, seed=seed) if config.enabled else []
         self._governor = GovernorState()
         self.alarms = AlarmJudge()
+        self._redefined: dict[str, int] = {}  # signs that a checkpoint knew by another definition
         self._broken: dict[str, Breakage] = {}  # what was last said of each sign whose computation broke
 
     def look(self, moment: Moment) -> Tick | None:
@@ -62,11 +70,22 @@ class Watch:
         if not is_due(self._governor, self._config, step=moment.step):
             return None
         readings = [sign.measure(moment) for sign in self._signs]
-        events = self.breakages(readings, moment.step)
+        events = self._redefinitions(moment.step) + self.breakages(readings, moment.step)
         events += self.alarms.judge(readings, moment, moment.training_seconds)
         cost_seconds = self._clock() - began
         self._governor = after_tick(self._governor, step=moment.step, cost_seconds=cost_seconds)
         return Tick(readings, events)
+
+    def _redefinitions(self, step: int) -> list[Event]:
+        """Said once, at the first look; what the alarms kept of such a sign is forgotten."""
+        redefined, self._redefined = self._redefined, {}
+        for name in redefined:
+            self.alarms.forget(name)
+        now = {sign.name: sign.definition for sign in self._signs}
+        return [
+            VitalSignRedefined(step=step, sign=name, before=before, now=now[name])
+            for name, before in redefined.items()
+        ]
 
     def breakages(self, readings: Sequence[Reading], step: int) -> list[Event]:
         """An event for each sign that broke, or that breaks otherwise than before; a dash alone would hide it."""
@@ -89,11 +108,14 @@ class Watch:
         return dataclasses.asdict(self._governor)
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Windows of all signs, as `<sign>|<tensor>`."""
+        """Windows of all signs with the definition they are of, as `<sign>|<tensor>`."""
         return {
             f"{sign.name}|{name}": tensor
             for sign in self._signs
-            for name, tensor in sign.state_tensors().items()
+            for name, tensor in {
+                **sign.state_tensors(),
+                DEFINITION: torch.tensor([sign.definition]),
+            }.items()
         }
 
     def load(self, tensors: Mapping[str, Tensor], governor: Mapping[str, Any]) -> None:
@@ -103,6 +125,9 @@ class Watch:
             prefix = f"{sign.name}|"
             own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
             if own:
+                before = int(own.pop(DEFINITION, torch.tensor([BEFORE_NAMED.get(sign.name, 1)]))[0])
+                if before != sign.definition:
+                    self._redefined[sign.name] = before
                 sign.load_tensors(own)
 
 

@@ -128,7 +128,7 @@ function readingNow(run, tile) {
     heading: headingOf(tile.heading, reading),
     value: reading?.value ?? null,
     error: reading?.uncertainty ?? null,
-    note: reading?.samples ? `${count(reading.samples)} samples` : "",
+    note: besideOf(reading) || (reading?.samples ? `${count(reading.samples)} samples` : ""),
     reason,
     detail: reading ? readingDetail(reading) : [],
   };
@@ -137,6 +137,19 @@ function readingNow(run, tile) {
 /** A brain that cannot act on the world is shown with the agency over its own words, and says so. */
 export function headingOf(heading, reading) {
   return reading?.name === "agency" && reading.detail?.acts === 0 ? `${heading} (own words)` : heading;
+}
+
+/** What a value is to be read beside: its own controls, and of agency the world's answer. A control that gave no value is no zero. */
+export function besideOf(reading) {
+  const detail = reading?.detail ?? {};
+  const beside = [];
+  if (detail.acts === 1 && detail.world !== undefined) beside.push(`world ${fixed(detail.world)}`);
+  if (detail.acts === 1 && detail.self !== undefined) beside.push(`own words ${fixed(detail.self)}`);
+  for (const name of ["disconnected", "untrained", "shuffled"]) {
+    const known = detail[`control.${name}`] !== undefined || detail[`control.${name}.step`] !== undefined;
+    if (known) beside.push(`${name} ${fixed(detail[`control.${name}`])}`);
+  }
+  return beside.join(" · ");
 }
 
 function readingDetail(reading) {

@@ -1,98 +1,197 @@
-"""Agency of a live brain: over the world where it acts on it, else over its own next words."""
+"""Agency of a live brain: what it can tell of its own acts, beside the world's answer and its own words."""
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from brain.ports import Moment, Reading, Steerable
+from brain.vitals.act_recognition import MIN_BYTES, ActRecognition, activity_after
 from brain.vitals.action_information import MIN_ACTION_ENTROPY, Agency, closed_loop_agency
-from brain.vitals.choices import ChoiceLedger
+from brain.vitals.choices import ChoiceFollower
 from brain.vitals.closed_loop import probe_contexts
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
+from brain.vitals.live_controls import LiveControls
+from brain.vitals.twins import BROKEN, UNTRAINED, twin_of
 from brain.vitals.window import Window
+from brain.vitals.world_response import WorldResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from brain.vitals.choices import Outcome
     from brain.vitals.config import AgencyConfig
     from brain.vitals.modules import ModuleWatch
 
 
-class AgencySign(LiveSign):
-    """η = I(A; O | C) / H(A | C); `acts` in the detail is 1 for the world, 0 for the brain's own words.
+_TWIN_OUTCOMES = 64  # kept for the next turn of the untrained twin
 
-    World agency is scored on randomised choices with a learned inverse model. Over a stream that the brain
-    cannot influence it is 0 by construction; then `agency_self` from closed-loop probes is shown.
+
+class AgencySign(LiveSign):
+    """η = I(A; O | C) / H(A | C) over the brain's randomised choices, recognised from its own module activity.
+
+    Beside it in the detail stand `world`, how far the world answers its choices, whoever looks, and `self`, agency
+    over its own next words. `acts` is 0 for a brain that chooses nothing: then the world's answer is 0 by
+    construction, and the value shown is that over its own words. Its controls are an untrained twin, which reads the
+    same text, and the same activity behind shuffled choices.
     """
 
     name = "agency"
+    definition = 3
 
     def __init__(
         self,
         config: AgencyConfig,
         *,
-        watch: ModuleWatch | None = None,  # noqa: ARG002 - agency looks at actions, not modules
+        watch: ModuleWatch | None = None,  # noqa: ARG002 - the acts' own texts are read, not the watch's
         seed: int,
         clock: Clock = time.perf_counter,
     ) -> None:
         super().__init__(clock=clock)
-        self.config = config
-        self.version = f"2 k={config.next_bytes} actions={config.actions} contexts={config.contexts}"
-        self._ledger = ChoiceLedger(config, seed=seed)
+        self.config, self._seed = config, seed
+        self.version = (
+            f"{self.definition} bytes={config.bytes_after} k={config.next_bytes} actions={config.actions} "
+            f"contexts={config.contexts}"
+        )
+        self._follower = ChoiceFollower(rows_after=config.rows_after)
+        window, at_least = config.window_choices, config.warm_up_choices // 2
+        self._world = WorldResponse(window=window, at_least=at_least, seed=seed)
+        self._told = ActRecognition(window=window, at_least=at_least, seed=seed)
+        self._queue: list[Outcome] = []  # the newest randomised outcomes, to be read by the brain at a tick
+        self._controls = LiveControls((UNTRAINED,), every_ticks=config.control_every_ticks)
+        self._of_twin = ActRecognition(window=window, at_least=at_least, seed=seed)
+        self._twin_queue: list[Outcome] = []
+        self._shuffled = ActRecognition(window=window, at_least=at_least, seed=seed)
         self._generator = torch.Generator().manual_seed(seed)
         self._probed = Window(config.contexts, ("actions", "continuations"))
 
     def observe(self, moment: Moment) -> None:
         """Follow what came of the brain's choices."""
-        self._ledger.observe(moment)
+        outcomes = self._follower.observe(moment)
+        self._world.follow(outcomes)
+        self._queue += [
+            one for one in outcomes if one.first and one.choice.randomised and len(one.text) >= MIN_BYTES
+        ]
+        del self._queue[: -self.config.choices_per_tick]
 
     def _estimate(self, moment: Moment) -> Reading:
-        return self._over_world() if self._ledger.acts else self._over_itself(moment)
+        if not self._follower.acts:
+            detail = {"acts": 0.0, "world": 0.0}
+            found = self._own_words(moment, detail)
+            return self._agency(found, {**detail, "self": _share(found)})
+        detail = {"acts": 1.0, "choices": float(self._follower.num_randomised)} | self._beside(moment)
+        return self._over_acts(moment, detail)
 
-    def _over_world(self) -> Reading:
-        self._ledger.settle()
-        count, wanted = self._ledger.num_scored, self.config.warm_up_choices
-        detail = {"acts": 1.0, "choices": float(self._ledger.num_randomised)}
-        if self._ledger.num_too_many and not count:
+    def _beside(self, moment: Moment) -> dict[str, float]:
+        """The world's answer and agency over own words, as far as they can be told."""
+        beside = {}
+        self._world.settle()
+        if len(self._world.scored) >= self.config.warm_up_choices and (
+            world := self._world.scored.estimate()
+        ):
+            beside["world"] = _share(world)
+        with suppress(NotMeasurableError):  # a companion that is not there yet is left out
+            beside["self"] = _share(self._own_words(moment, {}))
+        return beside
+
+    def _over_acts(self, moment: Moment, detail: dict[str, float]) -> Reading:
+        if self._follower.num_too_many and not len(self._told.scored) and not self._queue:
             raise NotMeasurableError("the brain chooses among too many candidates to tell them apart", detail)
+        self._read_outcomes(moment, detail)
+        if control := self._controls.due():
+            self._measure_control(control, moment)
+        detail |= self._controls.detail()
+        if (shuffled := self._estimated(self._shuffled)) is not None:
+            detail["control.shuffled"] = shuffled.eta
+        count, wanted = len(self._told.scored), self.config.warm_up_choices
+        detail["recognised"] = float(count)
         if count < wanted:
             raise NotMeasurableError(
                 f"warming up, {count} of {wanted} choices", {**detail, "warming_up": 1.0}
             )
-        found = self._ledger.estimate()
+        if self._told.silent:
+            raise NotMeasurableError("every unit is constant", detail)
+        found = self._told.scored.estimate()
         if found is None:
             raise NotMeasurableError("the choices carry less than 0.05 bit", detail)
-        return self._agency(found, {**detail, "world": min(1.0, max(0.0, found.eta))})
+        return self._agency(found, detail)
 
-    def _over_itself(self, moment: Moment) -> Reading:
-        detail = {"acts": 0.0, "world": 0.0}
+    def _read_outcomes(self, moment: Moment, detail: Mapping[str, float]) -> None:
+        """Let the brain read what followed its newest choices, and recognise them by what that did to it."""
+        outcomes, self._queue = self._queue, []
+        if not outcomes:
+            return
+        self._twin_queue = [*self._twin_queue, *outcomes][-_TWIN_OUTCOMES:]
+        texts = [one.text[: self.config.bytes_after] for one in outcomes]
+        try:
+            activity = activity_after(moment.brain, texts, device=moment.batch.bytes.device)
+            self._told.learn(outcomes, activity)
+            self._shuffled.learn([self._with_another_choice(one) for one in outcomes], activity)
+        except NotMeasurableError as problem:
+            raise NotMeasurableError(str(problem), {**detail, **problem.detail}) from None
+
+    def _with_another_choice(self, outcome: Outcome) -> Outcome:
+        """The same text behind a choice that was drawn anew: what is recognised then is chance."""
+        offered = np.flatnonzero(outcome.offered())
+        drawn = int(offered[int(torch.randint(len(offered), (1,), generator=self._generator))])
+        return replace(outcome, choice=replace(outcome.choice, chosen=drawn))
+
+    def _measure_control(self, control: str, moment: Moment) -> None:
+        """What an untrained twin can tell of the same acts from the same text."""
+        outcomes, self._twin_queue = self._twin_queue, []
+        found = None
+        with suppress(*BROKEN):
+            if outcomes:
+                twin = twin_of(moment.brain, control, seed=self._seed)
+                texts = [one.text[: self.config.bytes_after] for one in outcomes]
+                self._of_twin.learn(outcomes, activity_after(twin, texts, device=moment.batch.bytes.device))
+            found = self._estimated(self._of_twin)
+        self._controls.note(
+            control,
+            None if found is None else _share(found),
+            None if found is None else found.standard_error,
+            step=moment.step,
+        )
+
+    def _estimated(self, recognition: ActRecognition) -> Agency | None:
+        """What is recognised, once enough choices were scored; None before, and of silent modules."""
+        if len(recognition.scored) < self.config.warm_up_choices or recognition.silent:
+            return None
+        return recognition.scored.estimate()
+
+    def _own_words(self, moment: Moment, detail: Mapping[str, float]) -> Agency:
+        """Agency over the brain's own next bytes, over the newest probed contexts.
+
+        Raises:
+            NotMeasurableError: the brain cannot be steered, or too few contexts were probed.
+        """
         if not isinstance(moment.brain, Steerable):
             raise NotMeasurableError(
-                "this brain cannot influence the stream (world agency 0) nor be steered byte by byte",
-                detail,
+                "this brain cannot influence the stream (world agency 0) nor be steered byte by byte", detail
             )
-        rows = self._contexts(moment, detail)
         probed = probe_contexts(
             moment.brain,
-            rows,
+            self._contexts(moment, detail),
             num_actions=self.config.actions,
             num_next=self.config.next_bytes,
             generator=self._generator,
         )
         self._probed.add(probed.actions, probed.continuations)
-        if len(self._probed) < self.config.contexts // 2:
-            have, wanted = len(self._probed), self.config.contexts // 2
+        have, wanted = len(self._probed), self.config.contexts // 2
+        if have < wanted:
             raise NotMeasurableError(
                 f"warming up, {have} of {wanted} contexts", {**detail, "warming_up": 1.0}
             )
         found = closed_loop_agency(*self._probed.arrays())
         if found is None:
             raise NotMeasurableError(f"the next byte carries less than {MIN_ACTION_ENTROPY:.3f} nats", detail)
-        return self._agency(found, {**detail, "self": min(1.0, max(0.0, found.eta))})
+        return found
 
     def _agency(self, found: Agency, detail: Mapping[str, float]) -> Reading:
         return self._reading(
@@ -114,15 +213,39 @@ class AgencySign(LiveSign):
         return batch.bytes[usable[order].to(batch.bytes.device), :length]
 
     def state_tensors(self) -> Mapping[str, Tensor]:
-        """Scored choices with their model, probed contexts, random states."""
+        """Scored choices with their models, probed contexts, random states; not what is still being followed."""
+        follower = self._follower
+        quiet = -1 if follower.quiet_steps is None else follower.quiet_steps
+        world = self._world.tensors("choices")
+        counts = [quiet, follower.num_randomised, follower.num_too_many, self._world.scored.num_candidates]
         return (
-            {"random": self._generator.get_state()} | self._ledger.tensors() | self._probed.tensors("probed")
+            {"random": self._generator.get_state(), "choices.counts": torch.tensor(counts)}
+            | world
+            | self._told.tensors("acts")
+            | self._shuffled.tensors("shuffled")
+            | self._of_twin.tensors("twin")
+            | self._controls.tensors()
+            | self._probed.tensors("probed")
         )
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take them back."""
+        """Take them back; what an older definition did not know begins anew."""
         if "random" not in tensors:
             return
         self._generator.set_state(tensors["random"].cpu())
-        self._ledger.load(tensors)
         self._probed.load(tensors, "probed")
+        self._queue = []
+        self._follower.forget_pending()
+        if "choices.log_q" in tensors:
+            quiet, randomised, too_many, _ = tensors["choices.counts"].tolist()
+            self._follower.quiet_steps = None if quiet < 0 else quiet
+            self._follower.num_randomised, self._follower.num_too_many = randomised, too_many
+            self._world.load(tensors, "choices")
+        self._told.load(tensors, "acts")
+        self._shuffled.load(tensors, "shuffled")
+        self._of_twin.load(tensors, "twin")
+        self._controls.load(tensors)
+
+
+def _share(found: Agency) -> float:
+    return min(1.0, max(0.0, found.eta))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
+from brain.vitals.live_controls import LiveControls
 from brain.vitals.modules import MAX_DROPPED_SHARE, Activity, ModuleWatch, observe
 from brain.vitals.perturbation import (
     TRUSTED_SAMPLES,
@@ -19,6 +21,7 @@ from brain.vitals.perturbation import (
     phi_at_cut,
     transition_moments,
 )
+from brain.vitals.twins import BROKEN, DISCONNECTED, UNTRAINED, twin_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,10 +45,18 @@ class PhiSign(LiveSign):
     name = "phi"
 
     def __init__(
-        self, config: PhiConfig, *, watch: ModuleWatch, seed: int, clock: Clock = time.perf_counter
+        self,
+        config: PhiConfig,
+        *,
+        watch: ModuleWatch,
+        seed: int,
+        clock: Clock = time.perf_counter,
     ) -> None:
         super().__init__(clock=clock)
         self.config, self.watch = config, watch
+        self._seed = seed
+        self._controls = LiveControls((DISCONNECTED, UNTRAINED), every_ticks=config.control_every_ticks)
+        self._of_control: dict[str, PhiSign] = {}
         self.version = self._version_of(watch.config.modules, watch.config.components)
         self._decay = 0.5 ** (1.0 / config.half_life_ticks)
         self._generator = torch.Generator().manual_seed(seed)
@@ -57,6 +68,8 @@ class PhiSign(LiveSign):
         """Nothing to gather between ticks: a tick reads that step's batch."""
 
     def _estimate(self, moment: Moment) -> Reading:
+        if control := self._controls.due():
+            self._measure_control(control, moment)
         activity = self.watch.look(moment)
         tick, dropped = self._nudged_pass(moment, activity)
         self._accumulate(tick)
@@ -66,7 +79,7 @@ class PhiSign(LiveSign):
         if serving.moments.samples < 10 * size:
             raise NotMeasurableError(
                 f"insufficient samples: {serving.moments.samples:.0f} of {10 * size}",
-                {"coverage": activity.coverage},
+                {"coverage": activity.coverage, **self._controls.detail()},
             )
         found = perturbational_phi(serving.moments, serving.modules)
         detail = {
@@ -77,6 +90,7 @@ class PhiSign(LiveSign):
             "coordinates": float(size),
             "nudge": self.config.nudge,
             **activity.detail(),
+            **self._controls.detail(),
             "dropped_share": max(dropped, activity.dropped_share),
         }
         if serving is self._current:
@@ -86,6 +100,20 @@ class PhiSign(LiveSign):
         return self._reading(
             found.raw, value=found.phi, uncertainty=found.standard_error, samples=found.samples, detail=detail
         )
+
+    def _measure_control(self, control: str, moment: Moment) -> None:
+        """Φ of a twin of the brain over the same experience, with accumulators and coordinates of its own."""
+        if control not in self._of_control:
+            own_watch = ModuleWatch(self.watch.config, seed=self._seed)
+            self._of_control[control] = PhiSign(
+                replace(self.config, control_every_ticks=0), watch=own_watch, seed=self._seed
+            )
+        value = error = None
+        with suppress(*BROKEN):
+            twin = twin_of(moment.brain, control, seed=self._seed)
+            found = self._of_control[control].measure(replace(moment, brain=twin))
+            value, error = found.value, found.uncertainty
+        self._controls.note(control, value, error, step=moment.step)
 
     def _version_of(self, modules: int, components: int) -> str:
         return f"1 M={modules} k={components} alpha={self.config.nudge:g}"
@@ -100,13 +128,14 @@ class PhiSign(LiveSign):
                     [kept.moments.weight, kept.moments.weight_squared], dtype=torch.float64
                 )
                 own[f"{name}.sizes"] = torch.tensor([len(part) for part in kept.modules])
-        return own | self.watch.tensors()
+        return own | self.watch.tensors() | self._controls.tensors()
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take the accumulators back; without them Φ starts to gather anew."""
         if "random" not in tensors:
             return
         self.watch.load(tensors)
+        self._controls.load(tensors)
         self._generator.set_state(tensors["random"].cpu())
         self._generation = int(tensors["generation"][0])
         self._current, self._former = _restored(tensors, "current"), _restored(tensors, "former")

@@ -25,8 +25,11 @@ def rows_of(generator: np.random.Generator, source: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(rows, dtype=np.uint8))
 
 
-def chooser(sign: AgencySign, *, num_steps: int, obeyed: bool, start: int = 0) -> Reading:
+def chooser(
+    sign: AgencySign, *, num_steps: int, obeyed: bool, start: int = 0, brain: Network | None = None
+) -> Reading:
     """Eight lanes that choose every fourth step; the stream obeys, or reads what it likes."""
+    brain = brain or Network()
     for step in range(start, start + num_steps):
         generator = np.random.default_rng(step)
         drawn = np.random.default_rng(10_000 + step // 4).integers(CANDIDATES, size=8)
@@ -35,27 +38,66 @@ def chooser(sign: AgencySign, *, num_steps: int, obeyed: bool, start: int = 0) -
             Choice(lane=lane, candidates=CANDIDATES, chosen=int(drawn[lane]), randomised=lane != 0)
             for lane in range(8 if step % 4 == 0 else 0)
         )
-        now = moment(Network(), step, rows=rows_of(generator, read), choices=choices)
+        now = moment(brain, step, rows=rows_of(generator, read), choices=choices)
         sign.observe(now)
         if step % 8 == 7:
             reading = sign.measure(now)
     return reading
 
 
+def remembering() -> Network:
+    """A network whose state is a leaky sum of what it read: where it was shows."""
+    network = Network()
+    network.weights = 0.97 * torch.eye(len(network.weights))
+    network.inputs = 0.05 * network.inputs
+    return network
+
+
 def test_choices_that_decide_what_is_read_show_agency() -> None:
-    reading = chooser(AgencySign(AgencyConfig(), seed=0), num_steps=400, obeyed=True)
+    reading = chooser(AgencySign(AgencyConfig(), seed=0), num_steps=400, obeyed=True, brain=remembering())
     assert reading.value is not None, reading.reason
-    assert reading.value > 0.7
+    assert reading.value > 0.6
+    assert reading.detail["world"] > 0.7
+    assert 0.0 < reading.detail["self"] < 1.0
     assert reading.detail["acts"] == 1.0
     assert reading.detail["choices"] == 7 * 100  # only the randomised ones
+    assert reading.version.startswith("3 ")
+
+
+def test_a_brain_that_forgets_what_it_read_tells_little_of_its_acts() -> None:
+    reading = chooser(AgencySign(AgencyConfig(), seed=0), num_steps=400, obeyed=True, brain=Network())
+    assert reading.value is not None
+    assert reading.value < 0.1
+    assert reading.detail["world"] > 0.7
 
 
 def test_choices_without_effect_show_none() -> None:
-    reading = chooser(AgencySign(AgencyConfig(), seed=0), num_steps=400, obeyed=False)
+    reading = chooser(AgencySign(AgencyConfig(), seed=0), num_steps=400, obeyed=False, brain=remembering())
     assert reading.value is not None
     assert reading.value < 0.05
     assert reading.raw is not None
     assert reading.raw < 0.05
+    assert reading.detail["world"] < 0.05
+
+
+def test_a_brain_without_eyes_tells_nothing_of_its_acts_though_the_world_answers() -> None:
+    """The same text, the same choices: what differs is the brain."""
+    blind = Network()
+    blind.inputs = torch.zeros_like(blind.inputs) + 0.3
+    silent = Network(constant=True)
+    for brain, kept in ((blind, "constant"), (silent, "constant"), (Unwatchable(), "no modules")):
+        reading = chooser(AgencySign(AgencyConfig(), seed=0), num_steps=400, obeyed=True, brain=brain)
+        assert reading.detail["world"] > 0.7
+        assert reading.value is None
+        assert kept in str(reading.reason)
+
+
+def test_activity_that_is_not_finite_gives_no_value() -> None:
+    broken = Network()
+    broken.poison = 1
+    reading = chooser(AgencySign(AgencyConfig(), seed=0), num_steps=40, obeyed=True, brain=broken)
+    assert reading.value is None
+    assert "not finite" in str(reading.reason)
 
 
 def test_warming_up_counts_choices() -> None:

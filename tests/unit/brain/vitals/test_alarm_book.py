@@ -71,7 +71,7 @@ def test_low_agency_takes_three_ticks_and_clears_above_its_wider_bound() -> None
     changes = play(AlarmBook(), agency(values), len(values))
     assert kinds(changes) == [("agency_low", True), ("agency_low", False)]
     assert [change.step for change in changes] == [5 * 50, 11 * 50]
-    assert changes[0].alarm.remedy == "Raise the learning rate"
+    assert changes[0].alarm.remedy == "Let it read on, add sources that differ, or raise the learning rate"
 
 
 def test_an_alarm_that_cannot_be_judged_any_more_falls_silent() -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import pytest
 import torch
 
 from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
-from brain.ports import Batch, Brain, BrainState, Severable
+from brain.ports import Batch, Brain, BrainState, Choice, Moment
 from brain.vitals.build import build_vitals
-from brain.vitals.config import VitalsConfig
+from brain.vitals.config import AgencyConfig, VitalsConfig
 from brain.vitals.controls import (
     CONTROLS,
     OWN,
@@ -23,17 +23,22 @@ from brain.vitals.controls import (
     watch,
     watch_beside_shuffled,
 )
+from brain.vitals.signs.agency import AgencySign
+from brain.vitals.twins import DISCONNECTED, UNTRAINED, draw_silent, twin_of
 from tests.unit.brain.vitals.networks import Network, Unwatchable, batch_of, moment, random_rows, report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from brain.ports import Reading, StepReport
 
-ROWS, LENGTH, TICKS, STEPS = 20, 48, 12, 600
+ROWS, LENGTH, TICKS, STEPS = 20, 48, 8, 150
+LANGUAGES, LETTERS = 4, 12
 CPU = torch.device("cpu")
 SETTINGS = {
-    "hidden_size": 32,
+    "hidden_size": 16,
     "layers": ["mingru", "attention"],
     "num_heads": 2,
     "window": 32,
@@ -45,31 +50,70 @@ SETTINGS = {
 
 
 def newborn(seed: int = 0) -> Brain:
-    optimizer = OptimizerConfig(kind="adamw", learning_rate=1e-2, warmup_steps=10)
+    optimizer = OptimizerConfig(kind="adamw", learning_rate=2e-2, warmup_steps=10)
     return build_brain("synapse", SETTINGS, optimizer=optimizer, lanes=ROWS, device=CPU, seed=seed)
 
 
-def texts(count: int, *, seed: int) -> list[Batch]:
-    """Pieces of this project's own sources, each from a reset state."""
-    source = Path(__file__).parents[4] / "brain" / "vitals"
-    text = torch.frombuffer(
-        bytearray(b"".join(file.read_bytes() for file in sorted(source.glob("*.py")))), dtype=torch.uint8
+def languages() -> NDArray[np.int64]:
+    """Which letter follows each, (LANGUAGES, LETTERS); all have the same letters, so only their order differs."""
+    generator = np.random.default_rng(0)
+    return np.stack([generator.permutation(LETTERS) for _ in range(LANGUAGES)])
+
+
+def spoken(which: NDArray[np.int64], generator: np.random.Generator) -> Batch:
+    """A row in each language of `which` (B,), each from a reset state; one letter in ten is any letter."""
+    follows, rows = languages(), np.empty((len(which), LENGTH), np.int64)
+    rows[:, 0] = generator.integers(LETTERS, size=len(which))
+    for time in range(1, LENGTH):
+        strays = generator.integers(LETTERS, size=len(which))
+        keeps = generator.random(len(which)) < 0.9
+        rows[:, time] = np.where(keeps, follows[which, rows[:, time - 1]], strays)
+    return Batch(
+        bytes=torch.from_numpy((rows + ord("a")).astype(np.uint8)),
+        mask=torch.ones(len(which), LENGTH, dtype=torch.bool),
+        lane=torch.arange(len(which)),
+        reset=torch.ones(len(which), dtype=torch.bool),
+        source=torch.zeros(len(which), dtype=torch.int64),
     )
-    generator = torch.Generator().manual_seed(seed)
-    made = []
-    for _ in range(count):
-        starts = torch.randint(len(text) - LENGTH, (ROWS,), generator=generator)
-        rows = text[starts[:, None] + torch.arange(LENGTH)]
-        made.append(
-            Batch(
-                bytes=rows,
-                mask=torch.ones_like(rows, dtype=torch.bool),
-                lane=torch.arange(ROWS),
-                reset=torch.ones(ROWS, dtype=torch.bool),
-                source=torch.zeros(ROWS, dtype=torch.int64),
+
+
+def texts(count: int, *, seed: int) -> list[Batch]:
+    """Rows of random languages."""
+    generator = np.random.default_rng(seed)
+    return [spoken(generator.integers(LANGUAGES, size=ROWS), generator) for _ in range(count)]
+
+
+def untrained() -> Brain:
+    """Random weights of the same architecture; none begins silent."""
+    brain = newborn()
+    draw_silent(brain, seed=0)
+    return brain
+
+
+def acted(brain: Brain, *, shuffled: bool = False, learning: bool = False) -> Reading:
+    """Agency of a brain that chooses the language its lanes read, always at random; or is shown other choices."""
+    sign, generator = (
+        AgencySign(AgencyConfig(choices_per_tick=ROWS, rows_after=2, contexts_per_tick=1), seed=0),
+        np.random.default_rng(7),
+    )
+    other = np.random.default_rng(8)
+    for step in range(20):
+        if step % 2 == 0:
+            which = generator.integers(LANGUAGES, size=ROWS)
+            shown = other.integers(LANGUAGES, size=ROWS) if shuffled else which
+            choices = tuple(
+                Choice(lane=lane, candidates=LANGUAGES, chosen=int(chosen), randomised=True)
+                for lane, chosen in enumerate(shown)
             )
+        batch = spoken(which, generator)
+        seen = brain.learn(batch) if learning else report()
+        now = Moment(
+            step=step, brain=brain, batch=batch, report=seen, choices=choices if step % 2 == 0 else ()
         )
-    return made
+        sign.observe(now)
+        if step % 2:
+            reading = sign.measure(now)
+    return reading
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +145,9 @@ def copy_of(weights: Mapping[str, torch.Tensor]) -> Brain:
 
 
 def number(reading: Reading) -> float:
-    """The value; what is not available counts as nothing found."""
-    return 0.0 if reading.value is None else reading.value
+    """The value; a control that cannot be measured shows nothing, so it may not pass for zero."""
+    assert reading.value is not None, reading.reason
+    return reading.value
 
 
 def test_every_vital_sign_is_measured_in_every_control(found: dict[str, dict[str, Reading]]) -> None:
@@ -124,10 +169,9 @@ def test_every_vital_sign_is_measured_in_every_control(found: dict[str, dict[str
 def test_phi_falls_where_nothing_is_wired_or_learned(found: dict[str, dict[str, Reading]]) -> None:
     """Scrambled weights are left out: random wires carry something, too."""
     own = found[OWN]["phi"]
-    assert own.value is not None
     assert own.uncertainty is not None
-    for control in ("shuffled", "disconnected", "zero_input", "untrained"):
-        assert number(found[control]["phi"]) < own.value - own.uncertainty, control
+    for control in ("shuffled", "disconnected", "untrained"):
+        assert number(found[control]["phi"]) < number(own) - own.uncertainty, control
     assert number(found["disconnected"]["phi"]) < 0.1
     assert number(found["shuffled"]["phi"]) < 0.1
 
@@ -144,7 +188,7 @@ def test_integration_needs_no_wires_but_shared_input(found: dict[str, dict[str, 
 
 
 def test_confidence_is_a_guess_when_shuffled(found: dict[str, dict[str, Reading]]) -> None:
-    assert number(found[OWN]["confidence"]) > 0.65
+    assert number(found[OWN]["confidence"]) > 0.6
     assert number(found["shuffled"]["confidence"]) == pytest.approx(0.5, abs=0.05)
 
 
@@ -154,37 +198,65 @@ def test_the_self_model_foresees_only_its_own_next_state(found: dict[str, dict[s
         assert number(found[control]["self_prediction_error"]) > 0.95, control
 
 
-def test_own_words_make_no_difference_when_misheard_or_unlearned(
+def test_own_words_make_little_difference_when_swapped_or_unlearned(
     found: dict[str, dict[str, Reading]],
 ) -> None:
-    assert number(found[OWN]["agency"]) > 0.1
+    assert number(found[OWN]["agency"]) > 0.5
     assert number(found["shuffled"]["agency"]) < 0.05
-    assert number(found["untrained"]["agency"]) < 0.05
+    assert number(found["untrained"]["agency"]) < number(found[OWN]["agency"]) - 0.2
 
 
-def test_trained_above_untrained_above_disconnected(weights: Mapping[str, torch.Tensor]) -> None:
-    """The newborn's branches begin silent, so it is given random ones: then it has modules to look at."""
-    batches, config = texts(TICKS, seed=2), VitalsConfig()
-    untrained = newborn()
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, tensor in untrained.state().model.items():
-            if name.startswith("blocks.") and not tensor.any():
-                tensor.normal_(0.0, tensor.shape[1] ** -0.5, generator=generator)
-    severed = copy_of(weights)
-    assert isinstance(severed, Severable)
-    severed.sever()
-    trained_phi, untrained_phi, severed_phi = (
-        watch(frozen(brain), batches, config, seed=0)["phi"]
-        for brain in (copy_of(weights), untrained, severed)
-    )
-    assert untrained_phi.value is not None
-    assert severed_phi.value is not None
-    assert number(trained_phi) > untrained_phi.value
-    assert untrained_phi.raw is not None
-    assert severed_phi.raw is not None
-    assert untrained_phi.raw >= severed_phi.raw - 0.02
-    assert severed_phi.value < 0.1
+def test_a_brain_that_learned_can_tell_its_acts_where_others_cannot(
+    weights: Mapping[str, torch.Tensor],
+) -> None:
+    """The world answers all of them alike; what differs is what the brain makes of it."""
+    learned = acted(copy_of(weights))
+    assert learned.uncertainty is not None
+    assert number(learned) > 0.9
+    for control in (untrained(), scrambled_copy(weights)):
+        reading = acted(control)
+        assert number(reading) < number(learned) - 0.2
+        assert reading.detail["world"] == learned.detail["world"] > 0.9
+    shuffled = acted(copy_of(weights), shuffled=True)
+    assert number(shuffled) < 0.05
+    assert shuffled.raw is not None
+    assert shuffled.raw < 0.05
+
+
+def test_a_brain_of_learning_rate_zero_tells_no_more_than_an_untrained_one() -> None:
+    idle = acted(frozen(untrained()), learning=True)
+    assert idle.value == acted(untrained()).value
+
+
+def test_a_newborn_of_silent_modules_has_no_agency_to_show() -> None:
+    reading = acted(newborn())
+    assert reading.value is None
+    assert str(reading.reason) == "every unit is constant"
+    assert reading.detail["world"] > 0.9
+
+
+def scrambled_copy(weights: Mapping[str, torch.Tensor]) -> Brain:
+    brain = copy_of(weights)
+    scramble(brain, seed=0)
+    return brain
+
+
+def test_trained_above_untrained_above_disconnected(found: dict[str, dict[str, Reading]]) -> None:
+    trained, unlearned, severed = (found[control]["phi"] for control in (OWN, "untrained", "disconnected"))
+    assert number(trained) > number(unlearned)
+    assert unlearned.raw is not None
+    assert severed.raw is not None
+    assert unlearned.raw >= severed.raw - 0.02
+    assert number(severed) < 0.1
+
+
+def test_a_twin_is_made_without_a_trace(weights: Mapping[str, torch.Tensor]) -> None:
+    brain, before = copy_of(weights), torch.random.get_rng_state()
+    severed, unlearned = twin_of(brain, DISCONNECTED, seed=0), twin_of(brain, UNTRAINED, seed=0)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in brain.state().model.items())
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in severed.state().model.items())
+    assert any(not torch.equal(tensor, weights[name]) for name, tensor in unlearned.state().model.items())
 
 
 def test_a_frozen_brain_reports_and_does_not_move(weights: Mapping[str, torch.Tensor]) -> None:

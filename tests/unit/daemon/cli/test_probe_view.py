@@ -30,6 +30,7 @@ def result(**more: Any) -> dict[str, Any]:
                 "agency_self": reading("agency_self", None, **silent),
             },
         },
+        "agency": None,
         "world_agency": None,
         "controls": {"zero_input": "the text is one byte over and over"},
         "expected": {"phi": "falls in every control"},
@@ -45,9 +46,30 @@ def test_a_row_a_sign_a_column_a_control_and_the_reasons(capsys: pytest.CaptureF
     assert rows["agency (own words)"].split()[-4:] == ["0.700", "±", "0.012", "–"]
     assert "  zero input: the text is one byte over and over" in shown
     assert "  phi, zero input: the input is constant" in shown
-    assert "Agency over the world" not in shown
+    assert "random choices" not in shown
 
 
-def test_world_agency_of_a_brain_that_acts_stands_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    show_probe(result(world_agency=reading("agency", 0.31, detail={"acts": 1.0})))
-    assert "own random choices: 0.310 ± 0.012" in capsys.readouterr().out
+def test_agency_of_a_brain_that_acts_stands_beside_the_world_and_its_controls(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    detail = {
+        "acts": 1.0,
+        "control.untrained.step": 9_000.0,
+        "control.untrained": 0.07,
+        "control.shuffled": -0.011,
+    }
+    world = reading("world_agency", 0.9, uncertainty=None)
+    show_probe(result(agency=reading("agency", 0.31, detail=detail), world_agency=world))
+    shown = capsys.readouterr().out
+    assert "own random choices: 0.310 ± 0.012" in shown
+    assert "whoever looks: 0.900" in shown
+    assert "an untrained twin, at step 9,000: 0.070" in shown
+    assert "shuffled choices: -0.011" in shown
+
+
+def test_a_control_that_was_not_available_is_no_zero(capsys: pytest.CaptureFixture[str]) -> None:
+    detail = {"acts": 1.0, "control.untrained.step": 9_000.0}
+    show_probe(
+        result(agency=reading("agency", 0.31, detail=detail), world_agency=reading("world_agency", None))
+    )
+    assert "an untrained twin, at step 9,000: –" in capsys.readouterr().out

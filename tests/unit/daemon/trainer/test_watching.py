@@ -1,0 +1,50 @@
+"""The watch over a run's vital signs: a sign that is defined anew goes on with an event, not with its old curve."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+
+from brain.vitals.config import VitalsConfig
+from daemon.events import VitalSignRedefined
+from daemon.trainer.watching import Watch
+from tests.unit.brain.vitals.networks import Network, moment
+
+if TYPE_CHECKING:
+    import torch
+
+CONFIG = VitalsConfig(every_steps=1, budget_share=1.0)
+
+
+def looked(watch: Watch, step: int) -> list[VitalSignRedefined]:
+    tick = watch.look(dataclasses.replace(moment(Network(), step), training_seconds=100.0 * step))
+    assert tick is not None
+    return [event for event in tick.events if isinstance(event, VitalSignRedefined)]
+
+
+@pytest.fixture
+def stored() -> dict[str, torch.Tensor]:
+    """Windows of all signs after a tick."""
+    watch = Watch(CONFIG, seed=0)
+    assert looked(watch, 1) == []
+    return watch.state_tensors()
+
+
+def test_a_run_of_the_same_definitions_goes_on_without_a_word(stored: dict[str, torch.Tensor]) -> None:
+    watch = Watch(CONFIG, seed=0)
+    watch.load(stored, {})
+    assert looked(watch, 2) == []
+
+
+def test_a_checkpoint_without_definitions_is_of_the_ones_before(stored: dict[str, torch.Tensor]) -> None:
+    old = {name: tensor for name, tensor in stored.items() if not name.endswith("|definition")}
+    watch = Watch(CONFIG, seed=0)
+    watch.load(old, {})
+    watch.alarms.load({"book": {"series": {"agency": [[1.0, 0.9]], "phi": [[1.0, 0.4]]}}})
+    assert looked(watch, 2) == [VitalSignRedefined(step=2, sign="agency", before=2, now=3)]
+    kept = watch.alarms.state()["book"]["series"]
+    assert [1.0, 0.9] not in kept["agency"]
+    assert [1.0, 0.4] in kept["phi"]
+    assert looked(watch, 3) == []  # said once
