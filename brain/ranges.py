@@ -25,10 +25,10 @@ class Range:
             and (self.below is None or value < self.below)
         )
 
-    def said_to(self, value: float) -> str:
-        """Which numbers are expected, for somebody who gave `value`; a ceiling that is far off only when it is hit.
+    def bounds_for(self, value: float) -> str:
+        """The bounds in words, for somebody who gave `value`; a far ceiling only when it is exceeded.
 
-        >>> COUNT.said_to(0), COUNT.said_to(2**60), SHARE.said_to(7)
+        >>> COUNT.bounds_for(0), COUNT.bounds_for(2**60), SHARE.bounds_for(7)
         ('of at least 1', 'at most 9,007,199,254,740,991', 'of at least 0 and at most 1')
         """
         words = {

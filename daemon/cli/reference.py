@@ -142,7 +142,7 @@ def _range(config: type, name: str, hint: Any) -> str:
     allowed = range_in(config, [name.rpartition(".")[2]])
     if name.startswith("vitals."):
         allowed = range_of(f"{name}.0" if typing.get_origin(hint) in (tuple, dict) else name)
-    return "" if allowed is None else allowed.said_to(0.0).removeprefix("of ")
+    return "" if allowed is None else allowed.bounds_for(0.0).removeprefix("of ")
 
 
 def _docstring(config: type) -> tuple[str, dict[str, str]]:

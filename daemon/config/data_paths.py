@@ -54,12 +54,12 @@ def require_data(stream: StreamConfig, *, home: Path) -> None:
         except UsageError as error:
             raise UsageError(f"{error}; {_hint(setting)}", path=setting) from None
         if found is None:
-            says = f"there is no file or folder {shown(text)} to learn from; {_hint(setting)}"
-            raise UsageError(says, path=setting)
+            line = f"there is no file or folder {shown(text)} to learn from; {_hint(setting)}"
+            raise UsageError(line, path=setting)
 
 
 def _paths_of(stream: StreamConfig) -> list[tuple[str, str]]:
-    """What a run reads, each with the setting that says so."""
+    """What a run reads, each path with its setting."""
     tables = enumerate(stream.source)
     return [
         *((path, "stream.data") for path in stream.data),

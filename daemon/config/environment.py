@@ -1,7 +1,7 @@
 """SYNAPSED_* variables: which are settings of a run, which are the home's, which are nobody's.
 
 Whoever runs a program sets variables too: Kubernetes and Docker name a service's addresses after it. What is no
-setting is told and has no effect.
+setting is reported and has no effect.
 """
 
 from __future__ import annotations

@@ -80,7 +80,9 @@ def read_keep(home: Path, *, environ: Mapping[str, str] = os.environ) -> KeepCon
     hints = typing.get_type_hints(KeepConfig)
     for variable in sorted(environ):
         name = variable.removeprefix(PREFIX).lower()
-        if variable.startswith(PREFIX) and name in hints:  # others' variables have no effect, and are told
+        if (
+            variable.startswith(PREFIX) and name in hints
+        ):  # others' variables have no effect, and are reported
             settings[name] = (_number(environ[variable]), f"environment {variable}")
     for name, (value, origin) in settings.items():
         _check(name, value, origin, hints)
@@ -127,5 +129,5 @@ def _check(name: str, value: Any, origin: str, hints: Mapping[str, type]) -> Non
     allowed = range_in(KeepConfig, [name])
     if allowed is not None and value not in allowed:
         raise ConfigError(
-            f"{dotted} = {value!r}: a number {allowed.said_to(value)} is expected ({origin})", path=dotted
+            f"{dotted} = {value!r}: a number {allowed.bounds_for(value)} is expected ({origin})", path=dotted
         )

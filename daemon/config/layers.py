@@ -78,7 +78,7 @@ def parse_value(text: str) -> Any:
 
 
 def brain_kind(settings: Mapping[str, Any]) -> Any:
-    """Which brain a layer asks for; None when it does not say."""
+    """Which kind of brain a layer asks for; None when it leaves that open."""
     table = settings.get("brain")
     return table.get("kind") if isinstance(table, dict) else None
 

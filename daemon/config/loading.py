@@ -127,7 +127,7 @@ def override_config(
         asked_layer(overrides, origin),
     ]
     checked = check(layers, config.preset)
-    # What was stored is located; it may be gone by now, and whoever goes on with it says so.
+    # What was stored is located; it may be gone by now, and whoever goes on with it reports that.
     before, after = config.stream, checked.stream
     if (before.data, before.source) == (after.data, after.source):
         return checked

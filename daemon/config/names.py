@@ -52,7 +52,7 @@ def open_tables(config: type, prefix: str = "") -> list[str]:
 
 
 def nearest(name: str, names: list[str]) -> str:
-    """What to say behind the name of no setting: what became of it, or the nearest that is one."""
+    """A hint for a name that is no setting: what became of it, or the nearest that is one."""
     if name in MOVED:
         return f"; {MOVED[name]}"
     near = difflib.get_close_matches(name, names, n=1)

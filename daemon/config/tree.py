@@ -104,7 +104,7 @@ class LimitsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig:
-    """What the brain says now: a short sample drawn every so often for the page."""
+    """A short sample of the brain's text, drawn every so often for the page."""
 
     every_seconds: Annotated[float, AMOUNT] = 60.0
     max_bytes: Annotated[int, Range(at_least=0, at_most=8192)] = 120

@@ -48,7 +48,7 @@ def brought_up(settings: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
     """What was stored, of this version or any before, under the names of today.
 
     Raises:
-        ConfigError: it was stored by a later version, or is not what its version says.
+        ConfigError: it was stored by a later version, or does not have the form of its version.
     """
     try:
         return CONFIG.brought_up(settings, origin=origin)

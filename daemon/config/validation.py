@@ -1,4 +1,4 @@
-"""Checking: merged settings become one RunConfig, or one line that says what is wrong, where, and what is near."""
+"""Checking: merged settings become one RunConfig, or one line: what is wrong, where it was set, what is near."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _check_stream(stream: dict[str, Any], layers: list[Layer]) -> None:
 def _checked_kind(
     registry: Registry[Any], kind: str, table: dict[str, Any], layers: list[Layer], path: tuple[str, ...]
 ) -> dict[str, Any]:
-    """A table whose `kind` says by which of the registry's config classes it is checked, complete."""
+    """A table, checked by the config class that its `kind` names in the registry, with every default filled in."""
     try:
         entry = registry.get(kind)
     except UnknownNameError as error:
@@ -153,9 +153,9 @@ def _complaint(name: str, error: Any, names: list[str]) -> str:
     if error["type"] == "missing":
         return f"{name} is missing"
     if error["type"] == "value_error":
-        said, (parent, _, own) = str(error["ctx"]["error"]), name.rpartition(".")
+        text, (parent, _, own) = str(error["ctx"]["error"]), name.rpartition(".")
         # Some classes name their setting by themselves, as far as they know where they stand.
-        return f"{parent}.{said}".lstrip(".") if said.startswith(f"{own}.") else f"{name}: {said}"
+        return f"{parent}.{text}".lstrip(".") if text.startswith(f"{own}.") else f"{name}: {text}"
     expected = f"{EXPECTED.get(error['type'], error['msg'])} is expected"
     if error["type"] == "literal_error":
         choices = [word.strip("' ") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
@@ -186,10 +186,10 @@ def _check_ranges(config: RunConfig, brain: str, layers: list[Layer]) -> None:
         name = ".".join(path)
         allowed = range_of(name, brain=brain)
         if not math.isfinite(value):
-            bounds = "" if allowed is None else f" {allowed.said_to(0.0)}"
+            bounds = "" if allowed is None else f" {allowed.bounds_for(0.0)}"
             expected = f"a finite number{bounds}"
         elif allowed is not None and value not in allowed:
-            expected = f"a number {allowed.said_to(value)}"
+            expected = f"a number {allowed.bounds_for(value)}"
         else:
             continue
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""The room that decoded documents take: what was not read for long goes first; it can be made anew."""
+"""The room that decoded documents take: what was not read for longest goes first; it can be decoded again."""
 
 from __future__ import annotations
 

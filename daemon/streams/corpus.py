@@ -59,7 +59,7 @@ class Corpus(Protocol):
         """What the source holds, as far as it has been looked at."""
 
     def nothing_to_read(self) -> StreamError:
-        """The error that says what the source holds instead of text."""
+        """The error that lists what the source holds instead of text."""
 
     def size(self, document: Document) -> int:
         """Readable bytes of a document, 0 of one that is passed over; prepares what it must."""

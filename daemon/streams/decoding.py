@@ -40,7 +40,7 @@ _CUT_SUFFIX = ".cut.txt"
 
 
 class UndecodableError(Exception):
-    """A document cannot be decoded; the text says why. Never leaves the streams."""
+    """A document cannot be decoded; the message says why. Stays within the streams."""
 
 
 class CacheUnwritableError(OSError):
@@ -70,7 +70,7 @@ class DecodedCache:
     process, and what it leaves half written is never read. All documents together take at most `room_bytes`, but for
     those that were read in the last minute: what goes is decoded again when it is asked for.
 
-    `degraded` is None, or why it cannot be written: a full disk, say. It is tried again with back-off.
+    `degraded` is None, or why it cannot be written: a full disk, for instance. Writing is retried with back-off.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class DecodedCache:
         """The decoded form of a document, made now if it is not there.
 
         Raises:
-            UndecodableError: damaged gzip, or an encoding that cannot be told.
+            UndecodableError: damaged gzip, or an encoding that cannot be detected.
             CacheUnwritableError: ask again when `due`.
             OSError: the original cannot be read.
         """
@@ -192,7 +192,7 @@ class DecodedCache:
 
 @contextlib.contextmanager
 def _writing() -> Iterator[None]:
-    """Tell a failure to write the cache from one to read what is decoded into it."""
+    """Mark a failure to write the cache, as opposed to one to read the original."""
     try:
         yield
     except OSError as error:
@@ -217,10 +217,10 @@ def _put(file: FileIO, data: bytes) -> None:
 
 
 def decode(content: bytes, *, max_bytes: int = MAX_DECODED_BYTES) -> str:
-    """The text of a whole document, told and read as the files of a stream are; a character cut at its end is none.
+    """The text of a whole document, decoded as the files of a stream are, without a character cut off at its end.
 
     Raises:
-        UndecodableError: binary, damaged, in no encoding that can be told, or longer than `max_bytes` unpacked.
+        UndecodableError: binary, damaged, in no encoding that can be detected, or longer than `max_bytes` unpacked.
     """
     if has_hole(content[:HEAD_BYTES]):
         content = content.lstrip(b"\0") or content
@@ -258,7 +258,7 @@ def _encoding(original: BinaryIO, verdict: Verdict) -> str:
     found = detect(original.read(HEAD_BYTES), gzip=verdict.gzip)
     original.seek(verdict.hole)
     if found is None:
-        raise UndecodableError("its encoding cannot be told")
+        raise UndecodableError("its encoding cannot be detected")
     return found
 
 

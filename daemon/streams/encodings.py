@@ -1,4 +1,4 @@
-"""What kind of document a file is, told from its head: byte order mark, UTF-8, letters, else charset-normalizer."""
+"""What kind of document a file is, detected from its head: byte order mark, UTF-8, letters, charset-normalizer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 import zlib
 from typing import NamedTuple
 
-from daemon.streams.latin import tell_latin
+from daemon.streams.latin import detect_latin
 
 HEAD_BYTES = 64 << 10
 GZIP_MAGIC = b"\x1f\x8b"
@@ -22,11 +22,11 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# One codec a family, the one that reads most of it: each tells where in a head its last whole character ends.
+# One codec a family, the one that reads most of it: each finds where the last whole character of a head ends.
 _MULTIBYTE = ("cp932", "shift_jis_2004", "euc_jis_2004", "gb18030", "big5hkscs", "cp950", "cp949", "johab")
 _JAPANESE = ("cp932", "shift_jis_2004", "euc_jis_2004")
 _KANA_CHARACTERS = 4000
-_SAMPLES = 16  # of half a KiB; the library's five may all miss what tells two codecs apart
+_SAMPLES = 16  # of half a KiB; the library's five may all miss where two codecs differ
 _MOST_CHAOS = 0.6  # what the library finds unlikely is still compared
 _LONGEST_CHARACTER_BYTES = 4
 
@@ -90,7 +90,7 @@ def has_hole(head: bytes) -> bool:
 
 
 def detect(head: bytes, *, gzip: bool = False) -> str | None:
-    """The codec of legacy text, from its (perhaps compressed) head; None when it cannot be told.
+    """The codec of legacy text, from its (perhaps compressed) head; None when it cannot be detected.
 
     The head may end inside a character: each codec judges it without the bytes that only begin one.
     """
@@ -108,7 +108,7 @@ def detect(head: bytes, *, gzip: bool = False) -> str | None:
     # A strict codec that gives text of its language has it; only then is the head one of the many that fit any bytes.
     if scores and max(scores.values()) > 0:
         return max(scores, key=lambda encoding: scores[encoding])
-    if (latin := tell_latin(head)) is not None:
+    if (latin := detect_latin(head)) is not None:
         return latin
     found = [best for end in sorted(ends) if (best := from_bytes(head[:end], steps=_SAMPLES).best())]
     return min(found, key=lambda match: (match.chaos, -match.coherence)).encoding if found else None

@@ -1,7 +1,7 @@
-"""A source that is followed: read once, then what is appended to it, new in it or written anew.
+"""A source that is followed: read once, then what is appended to it, new in it or rewritten.
 
 1. The document in hand is handed out to the end it had when it was met.
-2. Then comes the next one, in reading order and round again, that is not what its mark says.
+2. Then comes the next one, in reading order and round again, that differs from its mark.
 3. With none left the files are looked at again: their sizes and times, once a second at most.
 """
 
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from daemon.events import SourceChanged
 from daemon.interrupting import Interrupted
 from daemon.streams.cursor import DocumentMark, Extent, SourceState
+from daemon.streams.event_limits import first_of
 from daemon.streams.listing import settle
 from daemon.streams.reader import SourceReader
-from daemon.streams.telling import some_of
 from daemon.system.paths import is_there, shown
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 NO_TEXT = {
     "binary": "it is no text",
     "unreadable": "it cannot be read",
-    "undecodable": "its encoding cannot be told, or its packing is damaged",
+    "undecodable": "its encoding cannot be detected, or its packing is damaged",
 }
-TOLD_AT_ONCE = 10
+REPORTED_AT_ONCE = 10
 LOOK_EVERY_SECONDS = 1.0
 LOOK_SHARE = 0.01  # of the time: a folder of many thousand files is looked at less often
 TAIL_BYTES = 1024
@@ -53,7 +53,7 @@ class FollowingReader(SourceReader):
     def __init__(self, *args: Any, monotonic: Callable[[], float] = time.monotonic, **settings: Any) -> None:
         self._marks: dict[str, DocumentMark] = {}
         self._looked = False  # since it was opened
-        self._told: dict[str, str] = {}  # documents passed over, and why
+        self._reported: dict[str, str] = {}  # documents passed over, and why
         self._skipped = 0  # of them since the last look
         self._gone: dict[str, str] = {}  # documents that were read and are not there, and why
         super().__init__(*args, monotonic=monotonic, **settings)
@@ -66,7 +66,7 @@ class FollowingReader(SourceReader):
         """Refuse what holds nothing but other things than text; what is empty may fill.
 
         Raises:
-            StreamError: says what was found instead.
+            StreamError: lists what was found instead.
         """
         if self.info.skipped.keys() - {"empty"}:
             super().require_documents()
@@ -113,8 +113,8 @@ class FollowingReader(SourceReader):
         if mark is None or not mark.num_bytes:
             return super().read(name, offset, length)
         document = self._listing.find(listed)
-        if document is not None and _written_anew(document.path, mark):
-            self._tell_anew(listed)
+        if document is not None and _rewritten(document.path, mark):
+            self._report_rewritten(listed)
             self._marks[listed] = DocumentMark(listed, 0, 0, 0, "")
             self.state = self.state._replace(marks=tuple(self._marks.values()))
             before = self._listing
@@ -125,11 +125,11 @@ class FollowingReader(SourceReader):
         return super().read(name, offset, length)
 
     def skip(self, document: str, reason: str) -> None:
-        """Tell it once, however often the document is looked at; of very many at once only the number."""
-        if self._told.get(document) != reason:
-            self._told[document] = reason
+        """Report it once, however often the document is looked at; of very many at once only their number."""
+        if self._reported.get(document) != reason:
+            self._reported[document] = reason
             self._skipped += 1
-            if self._skipped <= TOLD_AT_ONCE:
+            if self._skipped <= REPORTED_AT_ONCE:
                 super().skip(document, reason)
 
     def lose(self, document: str) -> None:
@@ -137,7 +137,7 @@ class FollowingReader(SourceReader):
         document, _ = self.corpus.locate(document, 0)
         mark = self._marks.get(document)
         if mark is not None and not mark.num_bytes:
-            return  # it was written anew, and that is told
+            return  # it was rewritten, which is reported
         super().lose(document)
         self.on_void(document)
         if mark is not None and document == self.state.document:
@@ -189,7 +189,7 @@ class FollowingReader(SourceReader):
         tail = tail_of(document.path, document.size) if num_bytes else b""
         if num_bytes:  # what is not complete is left until the rest of it is appended
             num_bytes = self.corpus.settled(document, begin, tail)
-        self._tell(document.name, verdict, before)
+        self._report_skipped(document.name, verdict, before)
         num_bytes = max(begin, num_bytes)
         self._marks[document.name] = DocumentMark(
             document.name,
@@ -201,30 +201,30 @@ class FollowingReader(SourceReader):
         )
         return begin if begin < num_bytes else None
 
-    def _tell(self, name: str, verdict: Verdict, before: DocumentMark | None) -> None:
-        """Tell when a document is passed over, and when it is read again; what is merely empty may yet fill."""
+    def _report_skipped(self, name: str, verdict: Verdict, before: DocumentMark | None) -> None:
+        """Report when a document is passed over, and when it is read again; an empty one may yet fill."""
         skipped_before = before is not None and before.verdict is not None and before.verdict.skip
         if verdict.skip and verdict.skip != "empty":
             if self._looked or (before is not None and skipped_before != verdict.skip):
                 self.skip(name, f"skipped: {NO_TEXT[verdict.skip]}; it is looked at again when it changes")
         elif (
-            self._told.pop(name, None) or skipped_before not in (False, None, "empty")
+            self._reported.pop(name, None) or skipped_before not in (False, None, "empty")
         ) and not verdict.skip:
-            self._tell_changed(f"{name} holds text that can be read; it is read")
+            self._report_changed(f"{name} holds text that can be read; it is read")
 
     def _goes_on_at(self, document: Document, before: DocumentMark) -> int:
         """Where the text goes on behind what was read: its beginning, if it is not the same text any more."""
         if _still_holds(document.path, document.size, before):
             return before.num_bytes
-        self._tell_anew(document.name)
+        self._report_rewritten(document.name)
         return 0
 
-    def _tell_anew(self, name: str) -> None:
-        self._tell_changed(f"{name} was written anew; it is read from its beginning")
+    def _report_rewritten(self, name: str) -> None:
+        self._report_changed(f"{name} was rewritten; it is read from its beginning")
         self.corpus.forget(name)
         self.on_void(name)
 
-    def _tell_changed(self, what: str) -> None:
+    def _report_changed(self, what: str) -> None:
         self._emit(SourceChanged(source=self.source.name, what=what))
 
     def _look(self) -> bool:
@@ -232,8 +232,8 @@ class FollowingReader(SourceReader):
         began = self._monotonic()
         if began < self._look_at:
             return False
-        if self._skipped > TOLD_AT_ONCE:
-            self._tell_changed(f"{self._skipped - TOLD_AT_ONCE} more of its files are passed over")
+        if self._skipped > REPORTED_AT_ONCE:
+            self._report_changed(f"{self._skipped - REPORTED_AT_ONCE} more of its files are passed over")
         self._skipped = 0
         before = self._listing
         try:
@@ -253,19 +253,19 @@ class FollowingReader(SourceReader):
         """The documents were listed again."""
         self._looked = True
         self._compare(before)
-        self._tell_kept_out()
+        self._report_kept_out()
         self._keep_verdicts()
         fingerprint = self._listing.fingerprint
         self.state = self.state._replace(fingerprint=fingerprint, extent_bytes=self._extent_bytes())
 
     def _compare(self, before: Listing) -> None:
-        """Find names that lead to other files now; tell of files that are gone, why, and of those that are back."""
+        """Find names that lead to other files now; report files that are gone, why, and those that are back."""
         gone, back = [], []
         for name, mark in self._marks.items():
             old, new = before.find(name), self._listing.find(name)
             if old is not None and new is not None and old.identity != new.identity:
                 self._replaced.add(name)
-            if not mark.num_bytes or name in self._told:
+            if not mark.num_bytes or name in self._reported:
                 continue
             if new is None:
                 why = self._why_gone(name)
@@ -277,16 +277,16 @@ class FollowingReader(SourceReader):
                 if old is None:
                     back.append(name)
         if gone:
-            self._tell_changed(f"{some_of(gone)} cannot be read now; what comes when it can is read on")
+            self._report_changed(f"{first_of(gone)} cannot be read now; what comes when it can is read on")
         if back:
-            self._tell_changed(f"{some_of(back)} can be read again")
+            self._report_changed(f"{first_of(back)} can be read again")
 
     def _why_gone(self, name: str) -> str:
         """Why a document that was read is not listed; empty where its file is simply not there."""
         listing = self._listing
         if name in listing.private:
             return "it leads into synapsed's own home"
-        if why := listing.hindered.get(name):
+        if why := listing.obstacles.get(name):
             return why
         whole, part = self.source.path, self.source.path / name
         return _why_no_file(whole if name == shown(whole.name) and not is_there(part) else part)
@@ -331,7 +331,7 @@ def _why_no_file(path: Path) -> str:
     return "it is a folder" if stat.S_ISDIR(status.st_mode) else ""
 
 
-def _written_anew(path: Path, mark: DocumentMark) -> bool:
+def _rewritten(path: Path, mark: DocumentMark) -> bool:
     """Whether a file is another text than the one that was met; one that is gone is none."""
     try:
         status = path.stat()

@@ -119,7 +119,7 @@ class HeldDocument:
 class HeldOutSet:
     """The held-out blocks of a source as it was listed; block i is found in O(log documents).
 
-    `fingerprint` tells whether two sets are of the same files.
+    Sets with the same `fingerprint` are of the same files.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ def hole_end(file: BinaryIO) -> int:
 
 
 def _first_data(descriptor: int) -> int:
-    """The end of the hole that a file begins with, as far as the file system tells."""
+    """The end of the hole that a file begins with, as far as the file system knows."""
     if not hasattr(os, "SEEK_DATA"):
         return 0
     try:

@@ -1,4 +1,4 @@
-"""Latin text of one byte a character: told by the letters of the languages that are written in each code page.
+"""Latin text of one byte a character: its code page, found by the letters of the languages written in each.
 
 Neighbour code pages differ in a few letters only, which statistics over bytes often take for one another. A French
 text read as cp1250 has letters of Czech and Polish side by side, which no language has.
@@ -61,7 +61,7 @@ _MOST_FOREIGN = 0.03  # of what is no ASCII: names, loan words
 _MOST_OF_LETTERS = 0.5
 
 
-def tell_latin(head: bytes) -> str | None:
+def detect_latin(head: bytes) -> str | None:
     """The code page of a Latin text; None for one that has no language's letters in any, or another script's."""
     best: tuple[int, str] | None = None
     for codec, languages in _CODECS.items():

@@ -68,7 +68,7 @@ class Listing:
     documents: list[Document]
     fingerprint: str
     num_raw_bytes: int
-    hindered: dict[str, str] = field(default_factory=dict)  # name → why it is no file that can be read
+    obstacles: dict[str, str] = field(default_factory=dict)  # name → why it is no file that can be read
     private: list[str] = field(default_factory=list)  # what leads into synapsed's own home
     special: list[str] = field(default_factory=list)  # folders in which the system shows itself
     _keys: list[tuple[str, ...]] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Listing:
     @property
     def unreadable(self) -> int:
         """Broken links, devices, folders without permission."""
-        return len(self.hindered)
+        return len(self.obstacles)
 
     @property
     def identities(self) -> list[tuple[int, int]]:
@@ -156,7 +156,7 @@ def list_documents(
     """
     digest = hashlib.blake2b(digest_size=16)
     documents: list[Document] = []
-    hindered: dict[str, str] = {}
+    obstacles: dict[str, str] = {}
     total = 0
     walk = Walk(source, progressed)
     files = sorted(walk.files(), key=lambda found: sort_key(found[1]))
@@ -164,7 +164,7 @@ def list_documents(
         progressed(len(files))
         status = "its folder cannot be entered" if path is None else walk.look(path)
         if path is None or isinstance(status, str):
-            hindered[name] = str(status)
+            obstacles[name] = str(status)
             continue
         if walk.is_private(status):
             walk.private.append(name)
@@ -177,13 +177,13 @@ def list_documents(
         documents.append(document)
         total += document.size
         digest.update(f"{name}\0{document.size}\0{document.mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    listing = Listing(documents, digest.hexdigest(), total, hindered, walk.private, walk.special)
+    listing = Listing(documents, digest.hexdigest(), total, obstacles, walk.private, walk.special)
     _sniff(documents, progressed)
     return listing
 
 
 def settle(document: Document) -> Verdict:
-    """As `sniff`, but an encoding that was left open is told now, for good."""
+    """As `sniff`, but an encoding that was left open is detected now, for good."""
     verdict = sniff(document, detecting=True)
     if verdict.encoding == "?":
         document.verdict = None
@@ -192,7 +192,7 @@ def settle(document: Document) -> Verdict:
 
 
 def sniff(document: Document, *, detecting: bool = False) -> Verdict:
-    """Look at a document's head, once; `detecting` also tells legacy text that cannot be decoded."""
+    """Look at a document's head, once; `detecting` also finds legacy text that cannot be decoded."""
     if document.verdict is None:
         try:
             with document.path.open("rb") as file:

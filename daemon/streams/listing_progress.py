@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from daemon.events import Event
 
-FIRST_TOLD_SECONDS = 5.0
+FIRST_REPORT_SECONDS = 5.0
 
 
 class ListingProgress:
-    """Called with the number of files found so far; told of after 5 s, 10 s, 20 s and so on.
+    """Called with the number of files found so far; emits events after 5 s, 10 s, 20 s and so on.
 
     Args:
         source: its name.
@@ -38,12 +38,12 @@ class ListingProgress:
         self._progressed = progressed
         self._monotonic = monotonic
         self._began = monotonic()
-        self._told_seconds = FIRST_TOLD_SECONDS
+        self._next_report_seconds = FIRST_REPORT_SECONDS
 
     def __call__(self, num_files: int) -> None:
         """Files go on being found; raises what `progressed` raises."""
         self._progressed()
         seconds = self._monotonic() - self._began
-        if seconds >= self._told_seconds:
+        if seconds >= self._next_report_seconds:
             self._emit(ListingContinued(source=self._source, num_files=num_files, seconds=round(seconds, 1)))
-            self._told_seconds = 2 * max(seconds, self._told_seconds)
+            self._next_report_seconds = 2 * max(seconds, self._next_report_seconds)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from daemon.events import DocumentSkipped, Event, SettingRestored, SourceChanged, SourceOpened
 from daemon.interrupting import Interrupted
 from daemon.streams.cursor import Extent, SegmentState, SourceState
+from daemon.streams.event_limits import first_of
 from daemon.streams.holdout import BLOCK_BYTES
 from daemon.streams.kinds import sources
 from daemon.streams.listing_progress import ListingProgress
 from daemon.streams.segments import cut
-from daemon.streams.telling import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ class SourceReader:
             )
         )
         self._kept_out: set[str] = set()
-        self._tell_kept_out()
+        self._report_kept_out()
 
     @property
     def info(self) -> SourceInfo:
@@ -90,7 +90,7 @@ class SourceReader:
         """Refuse a source without anything to read.
 
         Raises:
-            StreamError: says what was found instead.
+            StreamError: lists what was found instead.
         """
         if not self.info.num_documents:
             raise self.corpus.nothing_to_read()
@@ -167,15 +167,15 @@ class SourceReader:
         return self.corpus.held_out()
 
     def skip(self, document: str, reason: str) -> None:
-        """Tell that a document, or the rest of it, is passed over."""
+        """Report that a document, or the rest of it, is passed over."""
         self._emit(DocumentSkipped(source=self.source.name, document=document, reason=reason))
 
     def lose(self, document: str) -> None:
         """What was to be read of a document is not there any more."""
         self.skip(document, "it shrank or vanished while it was read; its lane moved on")
 
-    def _tell_kept_out(self) -> None:
-        """Tell once of every name that leads into synapsed's own home, where the token is, or to no files."""
+    def _report_kept_out(self) -> None:
+        """Report once every name that leads into synapsed's own home, where the token is, or to no files."""
         for names, why in (
             (self._listing.private, "it leads into synapsed's own home and is never learned from"),
             (
@@ -185,7 +185,7 @@ class SourceReader:
         ):
             if new := sorted(set(names) - self._kept_out):
                 self._kept_out.update(new)
-                self.skip(some_of(new), why)
+                self.skip(first_of(new), why)
 
     def _next_run(self, segment: int) -> tuple[str, Run] | None:
         """What is handed out next of a segment, or of the whole source, and the document; moves nothing."""
@@ -294,7 +294,7 @@ class SourceReader:
         except Interrupted:  # in the midst of a step: it ends with the files as they were known
             return
         self._stale = False
-        self._tell_kept_out()
+        self._report_kept_out()
         if self._listing.fingerprint != before.fingerprint:
             self._emit(SourceChanged(source=self.source.name, what=before.difference(self._listing)))
         self.state = self.state._replace(

@@ -23,11 +23,11 @@ csv.field_size_limit(MAX_RECORD_BYTES)  # the library's own bound, 128 KiB, is l
 
 
 class FormError(Exception):
-    """A file is no table of the wanted fields; the text says why. Never leaves the streams and their settings."""
+    """A file is no table of the wanted fields; the message says why. Stays within the streams and their settings."""
 
 
 class RecordError(Exception):
-    """A record cannot be read; the text says why. Never leaves the streams."""
+    """A record cannot be read; the message says why. Stays within the streams."""
 
 
 class _UnfinishedError(Exception):
@@ -115,7 +115,7 @@ def form_of(head: bytes, name: str, *, form: str, delimiter: str, wanted: Sequen
     Args:
         head: up to the end of the text if `final`.
         name: of the file.
-        form: `csv`, `jsonl`, or `auto` to tell by name and head.
+        form: `csv`, `jsonl`, or `auto` to decide by name and head.
         delimiter: of CSV; empty to find it.
         wanted: fields that it must have.
         final: there is no more text.

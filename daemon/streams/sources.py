@@ -87,7 +87,7 @@ def require_text(
     Of a source in which 20,000 files hold none the rest is not looked at here. `may_fill` lets pass what is empty.
 
     Raises:
-        StreamError: a path does not exist, or a source holds nothing to read; says what was found instead.
+        StreamError: a path does not exist, or a source holds nothing to read; lists what was found instead.
     """
     for source in resolve(data, tables, home=home):
         skipped: Counter[str] = Counter()
@@ -109,7 +109,7 @@ def require_text(
 
 
 def nothing_to_read(source: SourcePath, skipped: Mapping[str, int]) -> StreamError:
-    """The error that says what a source holds instead of text."""
+    """The error that lists what a source holds instead of text."""
     found = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items())) or "it is empty"
     kind = "folder" if is_folder(source.path) else "file"
     return StreamError(f"nothing to read in {kind} {shown(source.path)}: {found}; name one that holds text")
@@ -135,7 +135,9 @@ def resolve(
     resolved: list[SourcePath] = []
     taken = {PUSHED, *(settings.name for settings in given)}
     for table, settings in zip(tables, given, strict=True):
-        path = as_path(settings.path).absolute()  # a link is looked at anew at each listing
+        path = as_path(
+            settings.path
+        ).absolute()  # not resolved: a link may lead elsewhere at the next listing
         name = settings.name or _free_name(path, taken)
         taken.add(name)
         resolved.append(

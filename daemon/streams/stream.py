@@ -21,6 +21,7 @@ from daemon.errors import StreamError
 from daemon.events import Event, PassFinished, SettingRestored, SourceChanged
 from daemon.streams.cursor import Cursor, Extent, LaneState, Tail
 from daemon.streams.decoding import DecodedCache
+from daemon.streams.event_limits import is_reported
 from daemon.streams.experience import Experience, Row
 from daemon.streams.following import FollowingReader
 from daemon.streams.holdout import HeldOutSet, HoldOut
@@ -30,7 +31,6 @@ from daemon.streams.pushed import PushedQueue
 from daemon.streams.read_ahead import ReadAhead
 from daemon.streams.reader import SourceReader
 from daemon.streams.sources import resolve
-from daemon.streams.telling import is_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -160,14 +160,14 @@ class ExperienceStream:
     def push(self, text: bytes, *, sequence: int, origin: str) -> bool:
         """Let a text in at the next stretch end of any lane; False when it is empty.
 
-        Which journal entries are in already the journal tells, `Journal.replay_from`; `sequence` names the text.
+        `Journal.replay_from` knows which journal entries have been pushed already; `sequence` names the text.
         """
         return self._pushed.push(text, sequence=sequence, origin=origin)
 
     def learned(self, source: int, loss: float, *, lane: int | None = None) -> None:
-        """Tell the mix the loss (nats per byte, before the update) of a row of `source`.
+        """Report to the mix the loss (nats per byte, before the update) of a row of `source`.
 
-        `lane` is the one whose newest row it was; without it that of a source read in segments is not told.
+        `lane` is the one whose newest row it was; a source read in segments needs it.
         """
         if source == len(self._readers):
             return
@@ -248,7 +248,7 @@ class ExperienceStream:
                 self._places.hold(lane, place, extent)
                 self._lanes[lane] = LaneState(place, stretch, tail)
                 return place, extent
-            place = -1  # a pass has ended there: choose anew
+            place = -1  # a pass has ended there: choose again
             vain += 1
             if vain > 4 * self._places.width:
                 paths = ", ".join(str(reader.source.path) for reader in self._readers)
@@ -260,7 +260,7 @@ class ExperienceStream:
         return held and self._readers[self._places.sources[place]].corpus.whole
 
     def _is_over(self, lane: int, place: int) -> bool:
-        """The lane is through with its extent, and so is the source with its pass: a time to choose anew."""
+        """The lane is through with its extent, and so is the source with its pass: time to choose again."""
         if not 0 <= place < self._places.pushed or self._places.extent(lane, place) is not None:
             return False
         return self._readers[self._places.sources[place]].state.document is None
@@ -325,7 +325,7 @@ class ExperienceStream:
         held = self._places.of_source(source)
         finished = min([state.number, *(extent.number for extent in held)]) - 1
         for number in range(state.finished + 1, finished + 1):
-            if number == 1 or (is_told(number) and not self._follows):
+            if number == 1 or (is_reported(number) and not self._follows):
                 self._emit(PassFinished(source=state.name, number=number))
         if finished > state.finished:
             self._readers[source].state = state._replace(finished=finished)
@@ -379,7 +379,7 @@ class ExperienceStream:
             self._emit(
                 SettingRestored(
                     what=f"The stream had {len(cursor.lanes)} lanes, {cursor.held_out_share:g} held out; "
-                    f"with {len(self._lanes)} and {self._config.held_out_share:g} some lanes begin anew"
+                    f"with {len(self._lanes)} and {self._config.held_out_share:g} some lanes start over"
                 )
             )
         for lane, state in enumerate(cursor.lanes[: len(self._lanes)]):

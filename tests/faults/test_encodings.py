@@ -34,7 +34,7 @@ def read(opener: Opener, path: Path) -> bytes:
     happens="read as the text it is, wherever a look at its head ends",
 )
 @pytest.mark.parametrize("encoding", OLD)
-def test_a_long_text_is_told_at_every_alignment(tmp_path: Path, opener: Opener, encoding: str) -> None:
+def test_a_long_text_is_recognised_at_every_alignment(tmp_path: Path, opener: Opener, encoding: str) -> None:
     for shift in range(4):
         content = b"a" * shift + long_text(encoding, 70_000)
         path = tmp_path / f"{shift}.txt"
@@ -48,10 +48,10 @@ def test_a_long_text_is_told_at_every_alignment(tmp_path: Path, opener: Opener, 
 @pytest.mark.fault(
     "Text in old encodings",
     tried="German, French, Swedish, Polish, Hungarian, Slovenian and Turkish in the code pages of Windows, ISO and DOS",
-    happens="told by its letters from the neighbour code pages, at every alignment",
+    happens="recognised by its letters, not taken for a neighbour code page, at every alignment",
 )
 @pytest.mark.parametrize(("language", "codec"), TABLE)
-def test_a_code_page_is_told_from_its_neighbours(
+def test_a_code_page_is_not_taken_for_its_neighbours(
     tmp_path: Path, opener: Opener, language: str, codec: str
 ) -> None:
     for shift in range(2):

@@ -1,4 +1,4 @@
-"""Logs that are emptied, renamed and linked anew while they are followed."""
+"""Logs that are emptied, renamed and linked elsewhere while they are followed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def opener(tmp_path: Path) -> Opener:
 @pytest.mark.fault(
     "Rotated logs",
     tried="`: > svc.log` while its writer keeps its offset, so that NULs stand in front",
-    happens="the hole is skipped, the new text is read, an event says that it was written anew",
+    happens="the hole is skipped, the new text is read, an event says that it was rewritten",
 )
 def test_a_log_emptied_under_its_writer(tmp_path: Path, opener: Opener) -> None:
     path = tmp_path / "svc.log"
@@ -50,7 +50,7 @@ def test_a_log_emptied_under_its_writer(tmp_path: Path, opener: Opener) -> None:
 @pytest.mark.fault(
     "Rotated logs",
     tried="`ln -sfn app-2.log current.log`, and the same with a linked folder",
-    happens="links are looked at anew: what they lead to now is read, from its beginning",
+    happens="links are followed again at each look: what they lead to now is read, from its beginning",
 )
 def test_a_link_that_is_set_anew(tmp_path: Path, opener: Opener) -> None:
     write_tree(tmp_path, {"1/app.log": "the first\n", "2/app.log": "the second one\n"})
@@ -119,7 +119,7 @@ def test_what_arrives_later_is_held_out_too(tmp_path: Path, opener: Opener) -> N
     happens="an event says why it cannot be read each time the reason changes, once; then it is read on",
 )
 @pytest.mark.parametrize("inside", [False, True])
-def test_why_a_link_cannot_be_read_is_told(tmp_path: Path, opener: Opener, inside: bool) -> None:
+def test_why_a_link_cannot_be_read_is_reported(tmp_path: Path, opener: Opener, inside: bool) -> None:
     (tmp_path / "folder").mkdir()
     file = write_tree(tmp_path, {"app.log": "text\n"}) / "app.log"
     link = write_tree(tmp_path, {"d/other": "other\n"}) / "d" / "link.log"
@@ -136,8 +136,8 @@ def test_why_a_link_cannot_be_read_is_told(tmp_path: Path, opener: Opener, insid
             assert read_all(stream) == {}
         reasons += opener.messages(SourceChanged)[before:]
     source = "d" if inside else "link.log"
-    told = [reason.removeprefix(f"Source {source} changed: link.log ") for reason in reasons]
-    assert [one.partition(" cannot")[0] for one in told] == [
+    found = [reason.removeprefix(f"Source {source} changed: link.log ") for reason in reasons]
+    assert [one.partition(" cannot")[0] for one in found] == [
         "(it is a folder)",
         "(Too many levels of symbolic links)",
         "(No such file or directory)",

@@ -27,7 +27,7 @@ def whole(content: bytes, encoding: str) -> str:
 
 
 @pytest.mark.parametrize("encoding", LEGACY)
-def test_an_encoding_is_told_wherever_the_head_is_cut(encoding: str) -> None:
+def test_an_encoding_is_detected_wherever_the_head_is_cut(encoding: str) -> None:
     content = long_text(encoding, HEAD_BYTES + 400)
     period = len(TEXTS[encoding].encode(encoding))
     ends = [*range(1000, 1000 + period), *range(HEAD_BYTES - 20, HEAD_BYTES + 1)]

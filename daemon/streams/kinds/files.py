@@ -85,7 +85,7 @@ class FilesCorpus:
         return self.listing.info(self._source)
 
     def nothing_to_read(self) -> StreamError:
-        """Says what was found instead of text."""
+        """An error that lists what was found instead of text."""
         return nothing_to_read(self._source, self.info().skipped)
 
     def size(self, document: Document) -> int:
@@ -189,7 +189,7 @@ class FilesCorpus:
         return self._cache.due
 
     def forget(self, name: str) -> None:
-        """Nothing is known but what the listing tells."""
+        """Nothing to forget: all that is known of a file is in the listing."""
 
 
 def _read(path: Path, offset: int, length: int) -> bytes:

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from daemon.streams.listing import Document, Listing, SourceInfo
     from daemon.streams.sources import SourcePath
 
-SURVEYED_BYTES = (
-    64 << 20
-)  # of text; what lies behind is counted by nobody, and its held-out records are not scored
+SURVEYED_BYTES = 64 << 20  # of text; records behind that are not counted, and those held out not scored
 
 
 @sources.register("table", builds="daemon.streams.kinds.table:TableCorpus")
@@ -42,7 +40,7 @@ class TableConfig:
         name: what the source is called, in weights and reports; empty: as its path.
         text_field: the field that is read.
         label_field: the field with the label of a record; its bytes follow those of the text behind the byte 0x1F.
-        format: how the files are written; `auto` tells by their names and beginnings.
+        format: how the files are written; `auto` goes by their names, then by how they begin.
         delimiter: between the fields of CSV; empty finds it among comma, semicolon, tab and bar.
     """
 
@@ -87,7 +85,7 @@ class TableConfig:
                 with file.open("rb") as opened:
                     head = opened.read(HEAD_BYTES)
             except OSError:
-                continue  # told when it is listed
+                continue  # reported when it is listed
             verdict = classify(head)
             if verdict.skip is None and verdict.plain:
                 try:
@@ -196,7 +194,7 @@ class TableCorpus:
         )
 
     def nothing_to_read(self) -> StreamError:
-        """Says what was found instead of records."""
+        """An error that lists what was found instead of records."""
         if not self.listing.documents:
             return StreamError(f"no {', '.join(TABLES)} file is in the folder {shown(self._source.path)}")
         for complaint in self._records.complaints.values():
@@ -280,7 +278,7 @@ class TableCorpus:
         self._files.prepare(document)
 
     def forget(self, name: str) -> None:
-        """A file was written anew."""
+        """A file was rewritten."""
         self._records.forget(name)
         self._surveys.pop(name, None)
         self._reported = {reported for reported in self._reported if reported[0] != name}

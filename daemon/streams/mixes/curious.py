@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from daemon.streams.mixes.port import Candidate
 
 EPSILON = 0.1  # share of choices that are uniformly random: those that agency is measured on
-FAST_ROWS = 256  # horizon of the average that says how well a candidate is predicted now
-SLOW_ROWS = 2048  # and of the one that says how well it was before
+FAST_ROWS = 256  # horizon of the average loss of a candidate now
+SLOW_ROWS = 2048  # and before
 PRIOR_NATS = 0.02  # progress everyone is credited with: below it the noise of the averages would decide
 FLOOR = 0.25  # of a uniform share, the least that a candidate keeps
 
@@ -92,7 +92,7 @@ class Curious(Mix):
         return chosen
 
     def learned(self, source: int, loss: float) -> None:
-        """Take the loss of a row into its candidate's averages; one that is not finite tells nothing."""
+        """Take the loss of a row into its candidate's averages; a loss that is not finite is ignored."""
         if math.isfinite(loss):
             self._learnt = (
                 *self._learnt[:source],
@@ -110,7 +110,7 @@ class Curious(Mix):
         return tuple((name, *learnt) for name, learnt in zip(self._names, self._learnt, strict=True))
 
     def load(self, state: Any) -> None:
-        """Candidates that the state does not know begin anew."""
+        """Candidates that the state does not know start without any."""
         known = {name: Learnt(int(rows), float(fast), float(slow)) for name, rows, fast, slow in state}
         self._learnt = tuple(known.get(name, Learnt()) for name in self._names)
 

@@ -37,6 +37,6 @@ class RoundRobin(Mix):
         return self._last
 
     def load(self, state: Any) -> None:
-        """Lanes that the state does not know begin anew."""
+        """Lanes that the state does not know start at their own source."""
         known = tuple(int(last) for last in state)[: len(self._last)]
         self._last = known + self._last[len(known) :]

@@ -63,7 +63,7 @@ def test_the_homes_own_variables_are_known() -> None:
         ("SYNAPSED_A\x1b[31m", ""),
     ],
 )
-def test_what_is_no_setting_is_told_and_has_no_effect(variable: str, nearest: str) -> None:
+def test_what_is_no_setting_is_reported_and_has_no_effect(variable: str, nearest: str) -> None:
     (line,) = unknown_variables({variable: "17"})
     assert line.endswith(f"is no setting and has no effect{nearest}")
     assert "\x1b" not in line

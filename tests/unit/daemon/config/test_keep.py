@@ -55,10 +55,10 @@ def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path) -> None
         read_keep(tmp_path, environ={"SYNAPSED_KEEP__CACHE_GIB": "much"})
     assert (
         read_keep(tmp_path, environ={"SYNAPSED_KEEP__CACHES": "1"}) == KeepConfig()
-    )  # that is told elsewhere
+    )  # that is reported elsewhere
 
 
-def test_what_moved_from_the_run_is_said_to_be_here() -> None:
+def test_what_moved_from_the_run_is_found_here() -> None:
     with pytest.raises(ConfigError, match=r"no setting is called checkpoint\.max_gib; it is the home's now"):
         resolve_config(preset="tiny", overrides={"checkpoint.max_gib": 3}, environ={})
 

@@ -1,4 +1,4 @@
-"""The mix that acts: where it goes, what it tells, and segments of a single source."""
+"""The mix that acts: where it goes, what it reports, and segments of a single source."""
 
 from __future__ import annotations
 
@@ -62,15 +62,15 @@ def curious(falls: dict[int, float]) -> Curious:
 
 def test_it_goes_where_the_loss_falls_and_leaves_nobody_out() -> None:
     made = choices_of(curious({1: 1.0}), 4000)
-    told = Counter(choice.chosen for choice in made if not choice.randomised)
-    total = told.total()
-    assert told[1] / total > 0.75
-    assert all(told[source] / total > 0.8 * FLOOR / 3 for source in range(3))
+    chosen = Counter(choice.chosen for choice in made if not choice.randomised)
+    total = chosen.total()
+    assert chosen[1] / total > 0.75
+    assert all(chosen[source] / total > 0.8 * FLOOR / 3 for source in range(3))
 
 
 def test_a_rising_loss_is_no_progress_and_without_progress_all_are_equal() -> None:
-    told = Counter(choice.chosen for choice in choices_of(curious({2: -2.0}), 4000))
-    assert all(abs(count / 4000 - 1 / 3) < 0.04 for count in told.values())
+    chosen = Counter(choice.chosen for choice in choices_of(curious({2: -2.0}), 4000))
+    assert all(abs(count / 4000 - 1 / 3) < 0.04 for count in chosen.values())
 
 
 def test_a_tenth_of_the_choices_is_uniformly_random_and_says_so() -> None:

@@ -130,8 +130,8 @@ def test_new_files_are_read_and_changed_ones_from_their_beginning(tmp_path: Path
         "d": b"d",
     }
     assert [message.partition(";")[0] for message in opener.messages(SourceChanged)] == [
-        "Source d changed: b was written anew",
-        "Source d changed: d was written anew",
+        "Source d changed: b was rewritten",
+        "Source d changed: d was rewritten",
     ]
 
 
@@ -208,7 +208,7 @@ def test_what_is_empty_may_fill_and_what_is_no_text_is_refused(tmp_path: Path, o
         opener(binary, at_end="wait")
 
 
-def test_a_file_that_vanishes_is_told_once_and_not_read_again_when_it_is_back(
+def test_a_file_that_vanishes_is_reported_once_and_not_read_again_when_it_is_back(
     tmp_path: Path, opener: Opener
 ) -> None:
     folder = write_tree(tmp_path / "d", {"a": numbered(60_000), "b": "text of b"})
@@ -247,7 +247,7 @@ def test_pushed_text_is_read_while_the_files_have_nothing(tmp_path: Path, opener
     assert read_all(stream) == {"pushed/1": b"pushed by hand"}
 
 
-def test_a_run_that_is_told_to_wait_reads_the_rest_of_its_pass(tmp_path: Path, opener: Opener) -> None:
+def test_a_run_that_is_set_to_wait_reads_the_rest_of_its_pass(tmp_path: Path, opener: Opener) -> None:
     folder = write_tree(tmp_path / "d", {"a": numbered(20_000), "b": numbered(20_000, seed=1)})
     stream = opener(folder, lanes=2)
     first = [piece for _ in range(200) for piece in pieces(stream, lanes=2, steps=1)]
@@ -313,7 +313,7 @@ def test_a_file_that_begins_with_half_a_mark_is_read_from_behind_it(tmp_path: Pa
     assert read_all(stream) == {"app.log": b"hello\n"}
 
 
-def test_a_file_written_anew_as_another_kind_of_text_is_told_anew(tmp_path: Path, opener: Opener) -> None:
+def test_a_file_rewritten_as_another_kind_of_text_is_reported(tmp_path: Path, opener: Opener) -> None:
     folder = write_tree(tmp_path / "d", {"t": "plain text"})
     stream = opener(folder, at_end="wait")
     read_all(stream)
@@ -347,8 +347,8 @@ def test_a_file_rewritten_while_it_is_read_is_read_anew_once(
         found += pieces(stream, lanes=3)
     old = [text for _, _, text in found if text[0] < 64]
     assert sum(map(len, old)) <= 3 * 4096  # what lanes had read ahead
-    anew = sorted((offset, text) for _, offset, text in found if text[0] >= 64)
-    assert b"".join(text for _, text in anew) == new
+    later = sorted((offset, text) for _, offset, text in found if text[0] >= 64)
+    assert b"".join(text for _, text in later) == new
     assert len(opener.messages(SourceChanged)) == 1
     assert opener.messages(DocumentSkipped) == []
 

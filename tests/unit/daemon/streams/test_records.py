@@ -45,7 +45,7 @@ def test_the_delimiter_is_the_one_that_gives_the_wanted_fields() -> None:
     assert form("a,b;c\n", "a,b", delimiter=";").fields == ("a,b", "c")
 
 
-def test_a_file_is_told_by_its_name_then_by_its_beginning() -> None:
+def test_the_format_follows_from_the_name_then_from_the_beginning() -> None:
     line = '{"text": "hi"}\n'
     assert form(line, "text").delimiter == ""
     assert form(line, "text", name="x.jsonl.gz") == Form(("text",))

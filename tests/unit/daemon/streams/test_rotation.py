@@ -1,4 +1,4 @@
-"""Followed files whose names come to lead elsewhere: emptied, renamed, linked anew, gone and back."""
+"""Followed files whose names come to lead elsewhere: emptied, renamed, linked elsewhere, gone and back."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_log_emptied_under_its_writer_is_read_on_behind_the_hole(
         assert read_all(stream) == {"svc.log": b"one more\n"}
     os.close(descriptor)
     assert opener.messages(DocumentSkipped) == []
-    assert all("written anew" in message for message in opener.messages(SourceChanged))
+    assert all("was rewritten" in message for message in opener.messages(SourceChanged))
 
 
 def test_a_file_with_a_hole_is_read_from_behind_it_from_the_start(tmp_path: Path, opener: Opener) -> None:
@@ -102,7 +102,7 @@ def test_a_link_that_leads_to_another_file_is_followed_there(
 ) -> None:
     write_tree(tmp_path, {"app-1.log": "the first\n", "app-2.log": "second, x\n"})
     for name in ("app-1.log", "app-2.log"):
-        os.utime(tmp_path / name, ns=(1, 1))  # not even the times tell them apart
+        os.utime(tmp_path / name, ns=(1, 1))  # not even the times differ
     link = tmp_path / "current.log"
     link.symlink_to("app-1.log")
     stream = opener(link, at_end="wait")
@@ -159,7 +159,7 @@ def test_every_line_of_a_rotated_log_is_read(tmp_path: Path, opener: Opener, by:
     assert opener.messages(DocumentSkipped) == []
 
 
-def test_a_file_that_turns_binary_is_told_once_and_told_again_when_it_is_text(
+def test_a_file_that_turns_binary_is_reported_once_and_again_when_it_is_text(
     tmp_path: Path, opener: Opener
 ) -> None:
     folder = write_tree(tmp_path / "d", {"a": "text\n", "b": "b\n"})
@@ -171,8 +171,8 @@ def test_a_file_that_turns_binary_is_told_once_and_told_again_when_it_is_text(
         assert read_all(stream) == {}
     stream = opener(folder, at_end="wait", cursor=through_json(stream.cursor()))
     assert read_all(stream) == {}
-    told = [message for message in opener.messages(DocumentSkipped) if "it is no text" in message]
-    assert len(told) == len(opener.messages(DocumentSkipped)) == 2
+    found = [message for message in opener.messages(DocumentSkipped) if "it is no text" in message]
+    assert len(found) == len(opener.messages(DocumentSkipped)) == 2
     write_tree(folder, {"a": "text again\n"})
     opener.seconds += 1.0
     assert read_all(stream) == {"a": b"text again\n"}
@@ -191,7 +191,7 @@ def test_of_very_many_files_that_are_no_text_only_some_are_told(tmp_path: Path, 
     assert opener.messages(SourceChanged) == ["Source d changed: 40 more of its files are passed over"]
 
 
-def test_a_file_that_may_not_be_read_any_more_is_told_with_the_reason_and_read_on_later(
+def test_a_file_that_may_not_be_read_any_more_is_reported_with_the_reason_and_read_on_later(
     tmp_path: Path, opener: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "svc.log"

@@ -246,12 +246,12 @@ def test_text_that_cannot_be_told_is_undecodable(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("daemon.streams.decoding.detect", lambda head, gzip: None)
     path = tmp_path / "odd"
     path.write_bytes(b"\xff\xfe odd")
-    with pytest.raises(UndecodableError, match="cannot be told"):
+    with pytest.raises(UndecodableError, match="cannot be detected"):
         DecodedCache(tmp_path / "cache").get(path, 6, 0, Verdict(encoding="?"))
     assert not list((tmp_path / "cache").iterdir())
 
 
-def test_a_long_look_at_a_source_is_told_of_and_gives_signs_of_life(
+def test_a_long_listing_is_reported_and_gives_signs_of_life(
     tmp_path: Path, opener: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_tree(tmp_path / "d", {f"{number}.txt": "text" for number in range(100)})
@@ -263,8 +263,8 @@ def test_a_long_look_at_a_source_is_told_of_and_gives_signs_of_life(
 
     monkeypatch.setattr(Walk, "look", slow)
     opener(folder)
-    told = [f"Source d: 100 files found in {seconds} s; looking goes on" for seconds in (5, 10, 20, 40)]
-    assert opener.messages(ListingContinued) == told
+    expected = [f"Source d: 100 files found in {seconds} s; looking goes on" for seconds in (5, 10, 20, 40)]
+    assert opener.messages(ListingContinued) == expected
 
 
 def test_a_look_that_is_interrupted_later_changes_nothing(tmp_path: Path, opener: Opener) -> None:

@@ -138,7 +138,7 @@ def test_a_record_is_read_to_its_end_before_the_lane_goes_elsewhere(tmp_path: Pa
     assert "notes.txt" in runs
 
 
-def test_bad_records_are_counted_and_told_once(tmp_path: Path, opener: Opener) -> None:
+def test_bad_records_are_counted_and_reported_once(tmp_path: Path, opener: Opener) -> None:
     lines = [
         '{"text": "a", "intent": "x"}',
         '{"text": "b"}',
@@ -229,7 +229,7 @@ def test_what_is_appended_is_read_once_it_is_whole(tmp_path: Path, opener: Opene
     assert Counter(rows(stream)) == payloads(RECORDS[20:22])
     assert stream.sources[0].num_documents == 2
     assert opener.messages(DocumentSkipped) == []
-    assert "was written anew" in opener.messages(SourceChanged)[-1]
+    assert "was rewritten" in opener.messages(SourceChanged)[-1]
 
 
 def test_held_out_records_of_a_followed_table_follow_it(tmp_path: Path, opener: Opener) -> None:
