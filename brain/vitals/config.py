@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, COUNT, COUNT_OR_ZERO, SHARE, SIZE, WINDOW
 from brain.vitals.registry import vitals
 
 
@@ -22,9 +23,9 @@ class PhiConfig:
     label: ClassVar[str] = "Φ"
     band: ClassVar[tuple[float, float]] = (0.4, 0.8)
 
-    nudge: float = 0.3
-    half_life_ticks: float = 8.0
-    control_every_ticks: int = 8
+    nudge: Annotated[float, AMOUNT] = 0.3
+    half_life_ticks: Annotated[float, AMOUNT] = 8.0
+    control_every_ticks: Annotated[int, COUNT_OR_ZERO] = 8
 
 
 @vitals.register("agency", builds="brain.vitals.signs.agency:AgencySign")
@@ -49,17 +50,17 @@ class AgencyConfig:
     label: ClassVar[str] = "Agency"
     band: ClassVar[tuple[float, float]] = (0.6, 0.9)
 
-    window_choices: int = 1024
-    warm_up_choices: int = 100
-    choices_per_tick: int = 16
-    rows_after: int = 4
-    bytes_after: int = 128
-    actions: int = 8
-    next_bytes: int = 4
-    contexts: int = 32
-    contexts_per_tick: int = 4
-    context_bytes: int = 32
-    control_every_ticks: int = 8
+    window_choices: Annotated[int, WINDOW] = 1024
+    warm_up_choices: Annotated[int, COUNT_OR_ZERO] = 100
+    choices_per_tick: Annotated[int, SIZE] = 16
+    rows_after: Annotated[int, SIZE] = 4
+    bytes_after: Annotated[int, SIZE] = 128
+    actions: Annotated[int, SIZE] = 8
+    next_bytes: Annotated[int, SIZE] = 4
+    contexts: Annotated[int, SIZE] = 32
+    contexts_per_tick: Annotated[int, SIZE] = 4
+    context_bytes: Annotated[int, SIZE] = 32
+    control_every_ticks: Annotated[int, COUNT_OR_ZERO] = 8
 
 
 @vitals.register("integration", builds="brain.vitals.signs.integration:IntegrationSign")
@@ -74,7 +75,7 @@ class IntegrationConfig:
     label: ClassVar[str] = "Integration"
     band: ClassVar[tuple[float, float]] = (0.5, 0.9)
 
-    window_states: int = 4096
+    window_states: Annotated[int, WINDOW] = 4096
 
 
 @vitals.register("confidence", builds="brain.vitals.signs.confidence:ConfidenceSign")
@@ -90,8 +91,8 @@ class ConfidenceConfig:
     label: ClassVar[str] = "Confidence"
     band: ClassVar[tuple[float, float]] = (0.5, 0.9)
 
-    window_predictions: int = 4096
-    warm_up_predictions: int = 512
+    window_predictions: Annotated[int, WINDOW] = 4096
+    warm_up_predictions: Annotated[int, COUNT_OR_ZERO] = 512
 
 
 @vitals.register(
@@ -109,8 +110,8 @@ class SelfPredictionErrorConfig:
     label: ClassVar[str] = "Self-prediction error"
     band: ClassVar[tuple[float, float]] = (0.0, 0.5)
 
-    window_states: int = 2048
-    states_per_step: int = 256
+    window_states: Annotated[int, WINDOW] = 2048
+    states_per_step: Annotated[int, SIZE] = 256
 
 
 @vitals.register("dormant_share", builds="brain.vitals.signs.dormant_share:DormantShareSign")
@@ -125,7 +126,7 @@ class DormantShareConfig:
     label: ClassVar[str] = "Dormant share"
     band: ClassVar[tuple[float, float]] = (0.0, 0.1)
 
-    threshold: float = 0.025
+    threshold: Annotated[float, AMOUNT_OR_ZERO] = 0.025
 
 
 @vitals.register("effective_rank", builds="brain.vitals.signs.effective_rank:EffectiveRankSign")
@@ -140,7 +141,7 @@ class EffectiveRankConfig:
     label: ClassVar[str] = "Effective rank"
     band: ClassVar[tuple[float, float]] = (0.1, 0.9)
 
-    sites_per_tick: int = 1
+    sites_per_tick: Annotated[int, COUNT] = 1
 
 
 @vitals.register("weight_norm", builds="brain.vitals.signs.weight_norm:WeightNormSign")
@@ -166,12 +167,12 @@ class ProbeConfig:
             young brain soon leaves the directions it was first seen in.
     """
 
-    rows: int = 16
-    length: int = 48
-    modules: int = 8
-    components: int = 4
-    refresh_every_seconds: float = 300.0
-    refresh_below: float = 0.5
+    rows: Annotated[int, SIZE] = 16
+    length: Annotated[int, SIZE] = 48
+    modules: Annotated[int, SIZE] = 8
+    components: Annotated[int, SIZE] = 4
+    refresh_every_seconds: Annotated[float, AMOUNT_OR_ZERO] = 300.0
+    refresh_below: Annotated[float, SHARE] = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,9 +184,9 @@ class VitalsConfig:
     """
 
     enabled: bool = True
-    every_steps: int = 50
-    budget_share: float = 0.01
-    bands: dict[str, tuple[float, float]] = field(default_factory=dict)
+    every_steps: Annotated[int, COUNT] = 50
+    budget_share: Annotated[float, SHARE] = 0.01
+    bands: Annotated[dict[str, tuple[float, float]], SHARE] = field(default_factory=dict)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
     phi: PhiConfig = field(default_factory=PhiConfig)
     agency: AgencyConfig = field(default_factory=AgencyConfig)

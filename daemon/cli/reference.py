@@ -19,7 +19,7 @@ from daemon.cli.app import app
 from daemon.cli.printing import complain, say
 from daemon.config.keep import KeepConfig
 from daemon.config.loading import list_presets
-from daemon.config.ranges import range_in, range_of
+from daemon.config.ranges import range_in
 from daemon.config.tree import RunConfig
 from daemon.streams.kinds import sources
 
@@ -140,8 +140,6 @@ def _range(config: type, name: str, hint: Any) -> str:
     if not {hint, *typing.get_args(hint)} & {int, float}:
         return ""
     allowed = range_in(config, [name.rpartition(".")[2]])
-    if name.startswith("vitals."):
-        allowed = range_of(f"{name}.0" if typing.get_origin(hint) in (tuple, dict) else name)
     return "" if allowed is None else allowed.bounds_for(0.0).removeprefix("of ")
 
 

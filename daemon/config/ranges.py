@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import functools
 import typing
 from typing import TYPE_CHECKING, Any
 
-from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, COUNT, COUNT_OR_ZERO, SHARE, SIZE, WINDOW, Range
+from brain.ranges import Range
 from brain.registry import brains
 from daemon.config.tree import RunConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-# The vital signs' fields; the first pattern that fits holds.
-_VITALS: dict[str, Range] = {
-    "*.budget_share": SHARE,
-    "vitals.bands.*": SHARE,
-    "vitals.every_steps": COUNT,
-    "vitals.probe.refresh_every_seconds": AMOUNT_OR_ZERO,
-    "vitals.probe.refresh_below": SHARE,
-    "vitals.probe.*": SIZE,
-    "vitals.effective_rank.sites_per_tick": COUNT,
-    "vitals.*.window_*": WINDOW,
-    "vitals.*.states_per_step": SIZE,
-    "vitals.*.control_every_ticks": COUNT_OR_ZERO,
-    "vitals.agency.warm_up_choices": COUNT_OR_ZERO,
-    "vitals.agency.*": SIZE,
-    "vitals.phi.*": AMOUNT,
-    "vitals.*.warm_up_*": COUNT_OR_ZERO,
-    "vitals.*": AMOUNT_OR_ZERO,
-}
 
 
 def range_of(name: str, *, brain: str = "synapse") -> Range | None:
@@ -45,8 +25,6 @@ def range_of(name: str, *, brain: str = "synapse") -> Range | None:
     first, *rest = name.split(".")
     if first == "brain":
         return range_in(brains.get(brain).config, rest)
-    if first == "vitals":
-        return next((found for pattern, found in _VITALS.items() if fnmatch.fnmatchcase(name, pattern)), None)
     return range_in(RunConfig, [first, *rest])
 
 
