@@ -42,7 +42,7 @@ class AgencyConfig:
         actions: counterfactual bytes of a closed-loop probe.
         next_bytes: own bytes that follow each.
         contexts: contexts that count, the newest.
-        contexts_per_tick: new contexts probed at a tick.
+        contexts_per_tick: new contexts probed at a tick; one where the brain acts, for there it is a companion.
         context_bytes: bytes of experience before the own byte.
         control_every_ticks: ticks between two looks at what an untrained twin tells of the same acts; 0: none.
     """

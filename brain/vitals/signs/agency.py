@@ -83,7 +83,7 @@ class AgencySign(LiveSign):
     def _estimate(self, moment: Moment) -> Reading:
         if not self._follower.acts:
             detail = {"acts": 0.0, "world": 0.0}
-            found = self._own_words(moment, detail)
+            found = self._own_words(moment, detail, num_contexts=self.config.contexts_per_tick)
             return self._agency(found, {**detail, "self": _share(found)})
         detail = {"acts": 1.0, "choices": float(self._follower.num_randomised)} | self._beside(moment)
         return self._over_acts(moment, detail)
@@ -97,7 +97,7 @@ class AgencySign(LiveSign):
         ):
             beside["world"] = _share(world)
         with suppress(NotMeasurableError):  # a companion that is not there yet is left out
-            beside["self"] = _share(self._own_words(moment, {}))
+            beside["self"] = _share(self._own_words(moment, {}, num_contexts=1))
         return beside
 
     def _over_acts(self, moment: Moment, detail: dict[str, float]) -> Reading:
@@ -165,7 +165,7 @@ class AgencySign(LiveSign):
             return None
         return recognition.scored.estimate()
 
-    def _own_words(self, moment: Moment, detail: Mapping[str, float]) -> Agency:
+    def _own_words(self, moment: Moment, detail: Mapping[str, float], *, num_contexts: int) -> Agency:
         """Agency over the brain's own next bytes, over the newest probed contexts.
 
         Raises:
@@ -177,7 +177,7 @@ class AgencySign(LiveSign):
             )
         probed = probe_contexts(
             moment.brain,
-            self._contexts(moment, detail),
+            self._contexts(moment, detail, num_contexts),
             num_actions=self.config.actions,
             num_next=self.config.next_bytes,
             generator=self._generator,
@@ -201,15 +201,15 @@ class AgencySign(LiveSign):
             detail={**detail, "action_entropy": found.action_entropy},
         )
 
-    def _contexts(self, moment: Moment, detail: Mapping[str, float]) -> Tensor:
-        """Beginnings of live rows of this step's batch, uint8 (≤ contexts a tick, T)."""
+    def _contexts(self, moment: Moment, detail: Mapping[str, float], count: int) -> Tensor:
+        """Beginnings of at most `count` live rows of this step's batch, uint8 (C, T)."""
         batch = moment.batch
         length = min(self.config.context_bytes, batch.bytes.shape[1])
         whole = (batch.lane >= 0) & batch.mask[:, :length].all(dim=1)
         usable = whole.cpu().nonzero().squeeze(1)
         if len(usable) == 0:
             raise NotMeasurableError("no whole live row in this batch", detail)
-        order = torch.randperm(len(usable), generator=self._generator)[: self.config.contexts_per_tick]
+        order = torch.randperm(len(usable), generator=self._generator)[:count]
         return batch.bytes[usable[order].to(batch.bytes.device), :length]
 
     def state_tensors(self) -> Mapping[str, Tensor]:

@@ -93,7 +93,7 @@ def untrained() -> Brain:
 def acted(brain: Brain, *, shuffled: bool = False, learning: bool = False) -> Reading:
     """Agency of a brain that chooses the language its lanes read, always at random; or is shown other choices."""
     sign, generator = (
-        AgencySign(AgencyConfig(choices_per_tick=ROWS, rows_after=2, contexts_per_tick=1), seed=0),
+        AgencySign(AgencyConfig(choices_per_tick=ROWS, rows_after=2), seed=0),
         np.random.default_rng(7),
     )
     other = np.random.default_rng(8)
