@@ -53,7 +53,7 @@ class StopForGood(Stop):
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class Pause:
-    """Save and stand still."""
+    """Save, then pause."""
 
     action: ClassVar[str] = "pause"
     reason: Reason = "paused by hand"
@@ -61,7 +61,7 @@ class Pause:
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class Continue:
-    """Learn on after a pause."""
+    """Continue learning after a pause."""
 
     action: ClassVar[str] = "continue"
     reason: Reason = "continued by hand"
@@ -119,7 +119,7 @@ class Feed:
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class Generate:
-    """Go on from a prompt."""
+    """Generate text after a prompt."""
 
     action: ClassVar[str] = "generate"
     prompt: Annotated[str, Field(strict=True, max_length=MAX_PROMPT_CHARS)] = ""

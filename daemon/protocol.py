@@ -45,7 +45,7 @@ class TrainerOrder(ChildOrder):
         home: the home folder.
         run_id: text id of the run, also the name of its folder under `replay/`.
         config: the resolved RunConfig as a JSON-able dict.
-        checkpoint: directory or `.pt` file to resume; None starts anew.
+        checkpoint: directory or `.pt` file to resume; None starts from scratch.
         fall_back: try older checkpoints of the run when it is damaged.
         newest: `checkpoint` was the run's newest when the order was made; one committed since then is meant, too.
         fork_of: run id whose replay segments the checkpoint refers to, for a fork.

@@ -1,4 +1,4 @@
-"""Who may come in: the home's token, the cookie that follows from it, one-time codes for that cookie."""
+"""Who has access: by the home's token, the cookie derived from it, one-time codes for that cookie."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Access:
         self._codes: dict[str, float] = {}  # hash of a code → when it expires
 
     def issue_code(self) -> str:
-        """A code that lets one browser in, once."""
+        """A code that authorises one browser, once."""
         now = self._monotonic()
         self._codes = {code: expiry for code, expiry in self._codes.items() if expiry > now}
         while len(self._codes) >= MAX_CODES:
@@ -53,7 +53,7 @@ class Access:
         return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._token)
 
     def admits(self, *, authorization: str | None, cookies: str | None) -> bool:
-        """Whether a request with these headers may come in."""
+        """Whether a request with these headers is authorised."""
         if authorization is not None:
             scheme, _, token = authorization.partition(" ")
             return scheme.lower() == "bearer" and self.knows_token(token.strip())
@@ -70,7 +70,7 @@ class Access:
         return morsel is not None and hmac.compare_digest(morsel.value.encode(), self._cookie.encode())
 
     def set_cookie(self, *, path: str = "/", secure: bool = False) -> str:
-        """The Set-Cookie header that lets a browser in from now on.
+        """The Set-Cookie header that authorises a browser from now on.
 
         Args:
             path: below which it is sent.

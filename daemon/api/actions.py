@@ -22,14 +22,14 @@ class StopAction(_Body):
 
 
 class PauseAction(_Body):
-    """Save and stand still."""
+    """Save, then pause."""
 
     action: Literal["pause"]
     arguments: Pause = Field(default_factory=Pause)
 
 
 class ContinueAction(_Body):
-    """Learn on after a pause."""
+    """Continue learning after a pause."""
 
     action: Literal["continue"]
     arguments: Continue = Field(default_factory=Continue)

@@ -100,7 +100,7 @@ def create_app(context: Context, *, hosts: Iterable[str], public: PublicUrl | No
 
 
 def described(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, in which every error is a problem, as it is in truth; made once."""
+    """The OpenAPI document, in which every error is a problem, as it is served; made once."""
     if app.openapi_schema is None:
         document = FastAPI.openapi(app)
         for methods in document["paths"].values():

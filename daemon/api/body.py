@@ -1,4 +1,4 @@
-"""Bodies are read whole before anything is done with them, within a limit of bytes and of time."""
+"""Bodies are read whole before they are used, within a limit of bytes and of time."""
 
 from __future__ import annotations
 

@@ -90,20 +90,20 @@ class Hub:
     # -- Audience --------------------------------------------------------------------------------------------
 
     def on_run(self, run: dict[str, Any]) -> None:
-        """To everybody who wants this run."""
+        """To every client that follows this run."""
         self._publish({"type": "run", "run": run}, run["id"])
 
     def on_delta(self, delta: dict[str, Any]) -> None:
-        """To everybody who wants this run."""
+        """To every client that follows this run."""
         self._publish({"type": "delta", **delta}, delta["run"])
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """To everybody, and remembered for those who come back."""
+        """To every client, and kept for those that reconnect."""
         self._recent.append(event)
         self._publish({"type": "event", **event}, event["run"])
 
     def on_operation(self, operation: dict[str, Any]) -> None:
-        """To everybody who wants this run."""
+        """To every client that follows this run."""
         self._publish({"type": "operation", **operation}, operation["run"])
 
     def _publish(self, frame: Frame, run: str | None) -> None:
@@ -196,7 +196,7 @@ class Hub:
         await websocket.send_text(dumps({"type": "bye", "reason": mailbox.closed_with}))
 
     async def _catch_up(self, websocket: WebSocket, hello: Hello) -> int:
-        """Bring a client to now; returns the newest event it has been sent."""
+        """Bring a client up to date; returns the newest event it has been sent."""
         newest = self._store.newest_seq
         missed: list[dict[str, Any]] | None = None
         if hello.seq is not None and hello.seq <= newest:
@@ -237,7 +237,7 @@ class Hub:
         return [event for event in events if run is None or event["run"] in (None, run)]
 
     async def _snapshot(self, hello: Hello, missed: list[dict[str, Any]] | None) -> Frame:
-        """How things are: runs newest first, the run to look at, the newest events, the schedule.
+        """The present state: runs newest first, the run to look at, the newest events, the schedule.
 
         A client that comes back over a restart of the daemon gets every event it missed, not just the newest.
         """
@@ -275,7 +275,7 @@ class Hub:
             await asyncio.sleep(min(0.5, limit / 4))
 
     async def _close(self, websocket: WebSocket, code: int, reason: str) -> None:
-        """Close, but do not wait for ever for a client that does not read."""
+        """Close, without waiting for ever for a client that does not read."""
         if websocket.application_state is WebSocketState.DISCONNECTED:
             return
         with contextlib.suppress(TimeoutError, RuntimeError, OSError, WebSocketDisconnect):
@@ -308,10 +308,10 @@ def parse_hello(text: str) -> Hello:
 
 
 async def _read_until_gone(websocket: WebSocket) -> None:
-    """Nothing is expected from a client after its hello; one that talks much is cut off.
+    """Nothing is expected from a client after its hello; one that sends much is cut off.
 
     Raises:
-        ValueError: it talks too much.
+        ValueError: it sends too much.
     """
     for _ in range(1000):
         message = await websocket.receive()

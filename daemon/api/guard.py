@@ -1,4 +1,4 @@
-"""The outermost layer, pure ASGI: request ids, Host, Origin, token, headers, and a net under everything.
+"""The outermost layer, pure ASGI: request ids, Host, Origin, token, headers, and a catch for every error.
 
 Order: Host, Origin (websocket and unsafe methods), token. No byte of the body is read before all have passed.
 """
@@ -52,7 +52,7 @@ TRUSTED_ONLY = (b"cross-origin-opener-policy", b"same-origin")
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request does not come in."""
+    """Why a request is refused."""
 
     status: int
     detail: str
@@ -151,7 +151,7 @@ class Guard:
         return host in self._hosts or LOOPBACK.fullmatch(host) is not None
 
     def _is_trustworthy(self, host: str) -> bool:
-        """Whether a browser sees a secure context by that name: on this machine, or by https.
+        """Whether that name is a secure context for a browser: on this machine, or by https.
 
         A proxy may ask by a loopback name; then the public address is the one that counts.
         """

@@ -1,4 +1,4 @@
-"""What waits for one client of the live feed, and for how long it has been too much."""
+"""What waits for one client of the live feed, and how long it has overflowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OVERFLOW_SECONDS = 10.0
 
 
 class Mailbox:
-    """Frames for one client, taken in order; never blocks whoever puts something in.
+    """Frames for one client, taken in order; putting one in never blocks.
 
     Metrics coalesce as in every Backlog; events and operations are never dropped: when more than `max_frames`
     wait, or rows were dropped, it overflows, and `overflowed_for` counts since then.
@@ -34,7 +34,7 @@ class Mailbox:
         self.closed_with: str | None = None
 
     def put(self, frame: Frame) -> None:
-        """Add a frame, or melt it into one of its kind that still waits."""
+        """Add a frame, or merge it into one of its kind that still waits."""
         if not self._backlog.put(frame) and self._overflow_since is None:
             self._overflow_since = self._monotonic()
         self._news.set()

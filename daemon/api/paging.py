@@ -1,4 +1,4 @@
-"""Cursors: where a list goes on, as text that means nothing to the client."""
+"""Cursors: where a list continues, opaque to the client."""
 
 from __future__ import annotations
 

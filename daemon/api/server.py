@@ -1,4 +1,4 @@
-"""Uvicorn on a socket that is bound already, silent, and with no opinion about signals."""
+"""Uvicorn on a socket that is bound already; it logs nothing and leaves signals alone."""
 
 from __future__ import annotations
 

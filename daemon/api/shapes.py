@@ -32,7 +32,7 @@ class Page(BaseModel, Generic[T]):
 
 
 class Health(BaseModel):
-    """That the daemon answers, and whose it is."""
+    """The daemon answers, and which home it serves."""
 
     status: Literal["ok"]
     version: str
@@ -125,7 +125,7 @@ class FullRun(Run):
 
 
 class Operation(BaseModel):
-    """A command on its way, or its outcome."""
+    """A pending command, or its outcome."""
 
     id: str
     run: str | None
@@ -222,7 +222,7 @@ class Job(BaseModel):
 
 
 class Alarm(BaseModel):
-    """An alarm as it was raised; up until `cleared_at`, whoever has acknowledged it."""
+    """An alarm; it stays raised until `cleared_at`, acknowledged or not."""
 
     id: str
     run: str

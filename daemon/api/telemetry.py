@@ -27,7 +27,7 @@ class DaemonCollector(Collector):
         self._version = version
 
     def collect(self) -> Iterator[Metric]:
-        """Every family, of runs that have or had a trainer in this life of the daemon."""
+        """Every family, of runs that have or had a trainer since the daemon started."""
         build = GaugeMetricFamily("synapsed_build_info", "Version of the daemon.", labels=["version"])
         build.add_metric([self._version], 1)
         yield build

@@ -1,4 +1,4 @@
-"""JSON as this API writes it: compact, UTF-8, and never a NaN."""
+"""JSON as this API writes it: compact, UTF-8, without NaN."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def logs(
 
 
 def follow_lines(path: Path, position: int, *, wait: Callable[[], bool]) -> Iterator[str]:
-    """Lines added to a file behind `position`, also after it was moved away and begun anew, or cut.
+    """Lines added to a file behind `position`, also after it was moved away and created again, or cut.
 
     `wait` pauses between looks and ends it all by returning False.
     """

@@ -245,7 +245,7 @@ def _start_request(preset: str | None, overrides: dict[str, Any], name: str | No
 
 
 def _nothing_to_resume(home_path: Path | None) -> bool:
-    """Whether the home never had a checkpoint; damaged ones are no reason to start anew in silence."""
+    """Whether the home never had a checkpoint; damaged ones are no reason to start over silently."""
     from daemon.checkpoint.catalogue import Catalogue
     from daemon.home import Home
 

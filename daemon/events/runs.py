@@ -78,7 +78,7 @@ class LimitReached(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SettingRestored(Event):
-    """Something a checkpoint did not carry, or that came from elsewhere, started anew."""
+    """Something a checkpoint did not carry, or that came from elsewhere, was initialised."""
 
     severity: ClassVar[Severity] = "warning"
     what: str

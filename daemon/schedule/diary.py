@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 60.0  # a job that begins within it is not late
 OVERDUE_WAIT_SECONDS = 60.0
-# The scheduler's timer stands still while the machine sleeps: so often it looks at the wall clock anew.
+# The scheduler's timer stands still while the machine sleeps: so often it compares itself with the wall clock.
 LOOK_EVERY_SECONDS = 30.0
 
 

@@ -46,7 +46,7 @@ class RecentAnswers:
             return None if known is None else known[1]
 
     def forget(self, below: float) -> None:
-        """Let go of answers given before that moment."""
+        """Forget answers given before that moment."""
         with self._lock:
             old = [place for place, (_, answer) in self._answers.items() if answer["created_at"] < below]
             for place in old:

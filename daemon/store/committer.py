@@ -287,10 +287,10 @@ def _by_owner(
 
 
 def _coalesced(batch: list[Write]) -> list[Write]:
-    """The batch with inserts of one table, and columns and points of one session, drawn together.
+    """The batch with inserts of one table, and columns and points of one session, merged.
 
     Order is kept where it matters: changes of rows stay where they are, and nothing is moved across the start
-    of a session or a removal. (Changes of one row were drawn together while they waited.)
+    of a session or a removal. (Changes of one row were merged while they waited.)
     """
     kept: list[Write] = []
     groups: dict[tuple[Any, ...], list[Any]] = {}

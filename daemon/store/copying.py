@@ -103,7 +103,7 @@ def copy_database(
 
     with closing(opened(file)) as source, closing(sqlite3.connect(target)) as copy:
         source.isolation_level = None
-        # One read transaction over the whole copy. Without it each commit in between begins the copy anew,
+        # One read transaction over the whole copy. Without it each commit in between restarts the copy,
         # and beside a run that learns it would never end.
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM sqlite_master").fetchone()

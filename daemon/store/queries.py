@@ -34,7 +34,7 @@ NOT_IN_LISTS = ("config", "sources")
 def read_runs(
     connection: Connection, *, cursor: str | None, limit: int, states: Collection[str] | None
 ) -> Page:
-    """Runs, newest first, without what is long."""
+    """Runs, newest first, without their long columns."""
     wanted = sa.select(runs).order_by(runs.c.key.desc())
     if states is not None:
         wanted = wanted.where(runs.c.state.in_(states))

@@ -52,11 +52,11 @@ class Recorder:
         self._put(runs, {"id": run}, values, {"created_at": self._clock(), **FRESH_RUN})
 
     def update_run(self, run: str, **values: Any) -> None:
-        """Change columns of a run; changes between two commits are drawn together."""
+        """Change columns of a run; changes between two commits are merged."""
         self._put(runs, {"id": run}, values, None)
 
     def start_session(self, run: str, number: int, *, first_step: int | None = None, **values: Any) -> None:
-        """Begin a new life of a run's trainer; further values: resumed_from, started_at.
+        """Begin a session, a life of a run's trainer; further values: resumed_from, started_at.
 
         Rows of earlier sessions from `first_step` on are superseded; without it, its first row decides.
         """
@@ -64,7 +64,7 @@ class Recorder:
         self._writer.put(StartSession(run=run, number=number, values={**begun, **values}))
 
     def end_session(self, run: str, number: int, *, end_state: str, reason: str | None = None) -> None:
-        """A life of a run's trainer ended."""
+        """A session ended."""
         from_here = {"ended_at": self._clock(), "end_state": end_state, "reason": reason}
         self._put(sessions, {"run": run, "number": number}, from_here, None)
 
@@ -133,7 +133,7 @@ class Recorder:
         self._put(alarms, {"id": alarm}, values, fresh)
 
     def clear_alarms(self, run: str, *, kind: str | None = None, at: Moment | None = None) -> None:
-        """Alarms of a run that are up, of one kind or all, hold no more."""
+        """Clear the raised alarms of a run, of one kind or all."""
         still = {"run": run, "cleared_at": None, **({} if kind is None else {"kind": kind})}
         self._put(alarms, still, {"cleared_at": self._clock() if at is None else at}, None)
 
@@ -148,7 +148,7 @@ class Recorder:
         self._answers.add({"key": key, "endpoint": endpoint, **answer}, put=self._writer.num_put)
 
     def forget_answers(self, *, older_than_seconds: float) -> None:
-        """Let go of answers given longer ago than that."""
+        """Forget answers given longer ago than that."""
         below = self._clock() - older_than_seconds
         self._answers.forget(below)
         self._writer.put(Remove(table=answers, column="created_at", below=below))

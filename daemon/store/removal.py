@@ -1,4 +1,4 @@
-"""Rows that go: all of a deleted run, and the oldest beyond a bound; some at a time, so that no writer waits long."""
+"""Deleting rows: all of a deleted run, and the oldest beyond a bound; some at a time, so that no writer waits long."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def remove_some(
 
 
 def remove_fitting(connection: Connection, doomed: Doomed) -> int:
-    """Delete some of the rows that a plan names."""
+    """Delete some of the rows of a plan."""
     return remove_some(connection, doomed.table, doomed.condition)
 
 

@@ -3,7 +3,7 @@
 A bucket is written once, when the run has passed its end, from the valid raw rows themselves; what is not
 closed yet is read raw (at most a bucket's worth). So rollups are exact by construction: whatever batches,
 restarts or late rows did before, `close` reads the truth. When the past changes (a new session supersedes
-steps, a late row arrives) the buckets concerned are written anew.
+steps, a late row arrives) the buckets concerned are rewritten.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def valid_spans(sessions: Sequence[tuple[int, int | None]], start: int, end: int
 def summarise(
     steps: Sequence[int], times: Sequence[float], values: Sequence[float | None], width: int
 ) -> list[Bucket]:
-    """Buckets of `width` steps over raw values in order of steps; missing values do not count.
+    """Buckets of `width` steps over raw values in order of steps; missing values are skipped.
 
     >>> summarise([1, 2, 101], [0.1, 0.2, 0.3], [5.0, 7.0, 1.0], 100)[0]
     Bucket(start=0, step=2, time=0.2, min=5.0, max=7.0, mean=6.0, last=7.0, n=2)
@@ -195,7 +195,7 @@ class Rollups:
         self._advance = driver_text(sa.update(runs).where(runs.c.id == "").values(rolled_to=0), engine)
 
     def close(self, run: RunFacts, late: set[int], metric_ids: dict[str, int]) -> None:
-        """Write the buckets that the run has passed, and anew those in `late` (their starts)."""
+        """Write the buckets that the run has passed, and rewrite those in `late` (their starts)."""
         rolled_to = run.rolled_to
         passed = (run.newest_step() + 1) // FINE * FINE
         ids = sorted(metric_ids.values())

@@ -72,7 +72,7 @@ def begin_whole(connection: Connection) -> None:
 
 
 def end_whole(connection: Connection) -> None:
-    """Commit, and hold to the references between tables again."""
+    """Commit, and check references between tables again."""
     connection.commit()
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA foreign_keys=ON")

@@ -131,7 +131,7 @@ class Store(Reader, Recorder):
         return self._writer.flush(timeout_seconds)
 
     def close(self, timeout_seconds: float = 10.0) -> None:
-        """Write what waits, then let go of the database. Closing twice is fine."""
+        """Write what waits, then close the database. Closing twice is fine."""
         if self._closed:
             return
         self._closed = True
@@ -166,7 +166,7 @@ class Store(Reader, Recorder):
             return queries.read_answer(connection, key, endpoint)
 
     def remove_run(self, run: str) -> None:
-        """Delete every row of a run. Waits, so not for the event loop; what was begun may be begun again.
+        """Delete every row of a run. Waits, so not for the event loop; it may be repeated.
 
         Raises:
             DaemonError: the database cannot be written now; the run's own row is still there.
@@ -213,7 +213,7 @@ class Store(Reader, Recorder):
         return total
 
     def upkeep(self) -> str:
-        """Fold the log in, give freed pages back, refresh statistics and check the file; how it went.
+        """Checkpoint the log, free unused pages, refresh statistics and check the file; the outcome.
 
         Raises:
             DaemonError: the file is damaged, or cannot be written.
@@ -224,7 +224,7 @@ class Store(Reader, Recorder):
     # ── within ───────────────────────────────────────────────────────────────────────────────────
 
     def _remove(self, remove: Callable[[Connection], int], what: str) -> int:
-        """Delete some rows after some until none is left; how many there were."""
+        """Delete rows in portions until none is left; how many there were."""
         total = 0
         while True:
             removed: list[int] = []
@@ -236,12 +236,12 @@ class Store(Reader, Recorder):
             total += removed[0]
 
     def _on_change(self, reason: str | None, lost: Mapping[str, int]) -> None:
-        """The database can be written no more, or again; on the writer's thread."""
+        """The database cannot be written any more, or can again; on the writer's thread."""
         self._report(DatabaseHealed(lost=dict(lost)) if reason is None else DatabaseStalled(reason=reason))
 
     def _look_for_file(self) -> None:
         """On the writer's thread, between batches."""
-        if (event := self._whereabouts.mended(self._put_back)) is not None:
+        if (event := self._whereabouts.restored(self._put_back)) is not None:
             self._report(event)
 
     def _report(self, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""Every table of the database, as SQLAlchemy Core. Migrations lead here; a test holds the two equal.
+"""Every table of the database, as SQLAlchemy Core. Migrations arrive at the same; a test compares the two.
 
 runs ─┬─ sessions ─┬─ metrics    one wide row a step: the hot metrics
       │            └─ points     one narrow row a value: everything else

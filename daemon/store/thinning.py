@@ -1,4 +1,4 @@
-"""Which rows go when there are too many: rows of single steps that rollups stand for, fine rollups, old history.
+"""Which rows are deleted when there are too many: single steps that rollups stand for, fine rollups, old history.
 
 A plan names conditions; whoever writes deletes what fits them, some at a time.
 """
@@ -39,7 +39,7 @@ SPARED_STEPS = 10_000
 
 @dataclass(frozen=True)
 class Doomed:
-    """Rows of a table that go."""
+    """Rows of a table to delete."""
 
     table: Table
     condition: sa.ColumnElement[bool]
@@ -65,7 +65,7 @@ _HISTORY: tuple[tuple[Table, sa.Column[Any], sa.ColumnElement[bool]], ...] = (
 
 
 def plan_history(connection: Connection, max_rows: int) -> Iterator[Doomed]:
-    """The oldest rows of each table of history beyond `max_rows`; alarms that are up and checkpoints on disk stay."""
+    """The oldest rows of each table of history beyond `max_rows`; raised alarms and checkpoints on disk stay."""
     for table, order, may_go in _HISTORY:
         newest_first = sa.select(order).where(may_go).order_by(order.desc()).offset(max_rows).limit(1)
         edge = connection.execute(newest_first).scalar()

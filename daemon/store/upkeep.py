@@ -1,4 +1,4 @@
-"""What keeps a database well over months: a copy a day, a check, freed pages given back.
+"""Maintenance of the database over months: a daily copy, a check, unused pages freed.
 
 All of it goes on beside the writer and keeps it waiting no longer than a moment.
 """

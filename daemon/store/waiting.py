@@ -1,4 +1,4 @@
-"""What waits for the writer, in the order in which it came; changes of one row are drawn together.
+"""What waits for the writer, in the order in which it came; changes of one row are merged.
 
 A database that cannot be written for hours must not fill the memory. Rows of metrics are bounded by the writer.
 Here a row that is changed every second waits as one order, and the rest has a bound in bytes, beyond which the
@@ -63,7 +63,7 @@ class Waiting:
         return self._total
 
     def add(self, write: Write) -> None:
-        """Queue an order, or draw it together with one that waits."""
+        """Queue an order, or merge it with one that waits."""
         match write:
             case Put():
                 if self._joined(write):
@@ -112,7 +112,7 @@ class Waiting:
             self._make_room()
 
     def _joined(self, write: Put) -> bool:
-        """Draw a change together with the one of its row that waits, if nothing between touches that row."""
+        """Merge a change with the one of its row that waits, if nothing between touches that row."""
         names, tickets = self._open.get(write.table.name, ((), {}))
         ticket = tickets.get(tuple(write.key.values())) if names == tuple(write.key) else None
         before = None if ticket is None else self._orders.get(ticket)

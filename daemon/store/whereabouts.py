@@ -1,4 +1,4 @@
-"""A database file that somebody deletes or moves while it is in use: noticed within seconds, and written anew.
+"""A database file that somebody deletes or moves while it is in use: noticed within seconds, and written again.
 
 An open connection goes on with the file it holds, so nothing is lost until it is closed.
 """
@@ -40,7 +40,7 @@ class Whereabouts:
         self._told: DatabaseMissing | None = None  # last, if it could not be put back
 
     def gone(self) -> bool:
-        """Nothing of the database is in its place; who looked for it may have left an empty file there."""
+        """The database is gone; whoever looked for it may have left an empty file there."""
         if self._file is None:
             return False
         try:
@@ -50,7 +50,7 @@ class Whereabouts:
         except OSError:
             return False  # it cannot be determined
 
-    def mended(self, put_back: Callable[[], None]) -> DatabaseMissing | None:
+    def restored(self, put_back: Callable[[], None]) -> DatabaseMissing | None:
         """Look every few seconds, and have it put back where it is gone; the event about it, once."""
         if self._monotonic() < self._looked_at + LOOK_EVERY_SECONDS:
             return None

@@ -91,7 +91,7 @@ class Writer:
 
     @property
     def num_waiting(self) -> int:
-        """Orders that are not on disk yet; those drawn together count once."""
+        """Orders that are not on disk yet; merged ones count once."""
         return len(self._queue) + self._at_hand
 
     @property

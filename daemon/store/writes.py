@@ -39,7 +39,7 @@ class Insert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Put:
-    """Change the row with this key; if there is none and `fresh` is given, make it of both."""
+    """Change the row with this key; if there is none and `fresh` is given, insert both."""
 
     table: Table
     key: Mapping[str, Any]
@@ -58,7 +58,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveSome:
-    """Delete some rows of what `remove` knows; `removed` holds how many, once it is done."""
+    """Delete some rows with `remove`; `removed` holds how many, once it is done."""
 
     remove: Callable[[Connection], int]
     removed: list[int]
@@ -66,7 +66,7 @@ class RemoveSome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartSession:
-    """A new life of a run's trainer; from `first_step` on its rows supersede those of earlier ones."""
+    """A new session of a run; from `first_step` on its rows supersede those of earlier ones."""
 
     run: str
     number: int

@@ -1,1 +1,1 @@
-"""The parent process: runs, trainer life, operations, the lock. Never imports torch."""
+"""The parent process: runs, their trainers, operations, the lock. Never imports torch."""

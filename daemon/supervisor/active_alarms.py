@@ -28,7 +28,7 @@ FLUSH_SECONDS = 2.0
 
 
 class ActiveAlarms:
-    """What is up in each run that learned in this life of the daemon, and the rows of all.
+    """The alarms raised in each run that learned since the daemon started, and the rows of all.
 
     An alarm's id is made of its run, kind and step, so that one that goes up again at the same step after a
     crash is the same alarm, acknowledged or not.
@@ -54,7 +54,7 @@ class ActiveAlarms:
             self._clear(run, kind)
 
     def begin_session(self, run: LiveRun, records: Sequence[Record]) -> list[Record]:
-        """A trainer went on from a checkpoint with these alarms up; what is different now, as records.
+        """A trainer resumed a checkpoint with these alarms raised; what changed by that, as event records.
 
         The checkpoint may be older than what the rows say, or another run's.
         """
@@ -120,7 +120,7 @@ class ActiveAlarms:
 
 
 async def acknowledge(alarms: ActiveAlarms, runs: RunRegistry, publisher: Publisher, alarm_id: str) -> Record:
-    """A person has seen an alarm: keep that and publish it; the alarm in the API's form.
+    """Acknowledge an alarm and publish that; the alarm in the API's form.
 
     Raises:
         NotFoundError: there is none of that id.

@@ -34,7 +34,7 @@ STOPPING = "the daemon is stopping; start it again first"
 
 
 class Admission:
-    """Starts and resumes runs, or has them wait.
+    """Starts and resumes runs, or queues them.
 
     Args:
         settle: waits, so many seconds at most, until what was written down is on disk.
@@ -99,7 +99,7 @@ class Admission:
             config = request.config_over(found.config, origin=f"checkpoint {found.name}")
             require_data(config.stream, home=self._home)
             source = None if found.run is None else await self._runs.look_up(found.run)
-            self._check_room(queue=request.queue)  # the world went on while the checkpoint was read
+            self._check_room(queue=request.queue)  # things may have changed while the checkpoint was read
             run, order = self._order_from(found, request, config, source)
             await asyncio.to_thread(self._checkpoints.holds.keep, run.id, found.path.with_name(found.name))
             await self._launch_recorded(run, order)
@@ -114,22 +114,22 @@ class Admission:
     # -- the queue -------------------------------------------------------------------------------------------
 
     def is_queued(self, run_id: str) -> bool:
-        """Whether a run waits for its turn."""
+        """Whether a run is in the queue."""
         return run_id in self._queue
 
     def leave_queue(self, run: LiveRun) -> None:
-        """A run waits no longer, and ends."""
+        """Take a run out of the queue and end it."""
         self._queue.remove(run.id)
         self._runs.end(run, RunState.STOPPED, "left the queue")
 
     def begin_queued(self) -> None:
-        """Let those that waited longest begin, as many as there is room for."""
+        """Start the runs that have waited longest, as many as there is room for."""
         while self._queue and self._has_room() and not self._closed:
             order = self._queue.take()
             self._launch(self._runs[order.run_id], order)
 
     def close(self) -> None:
-        """Let nothing begin any more; runs that wait leave the queue, which lives as long as the daemon."""
+        """Start nothing any more and empty the queue, which lasts only as long as the daemon."""
         self._closed = True
         for run_id in self._queue.clear():
             self._runs.end(self._runs[run_id], RunState.STOPPED, "left the queue: the daemon stopped")
@@ -147,7 +147,7 @@ class Admission:
             )
 
     def _check_idle(self, run_id: str) -> None:
-        """One run is one line of learning: it cannot be begun beside itself."""
+        """One run is one line of learning: it cannot be started beside itself."""
         if run_id in self._queue:
             raise ConflictError(
                 f"{run_id} waits in the queue already; take it out first: synapsed stop --run {run_id} --keep-serving"
@@ -217,7 +217,7 @@ class Admission:
         return run
 
     async def _launch_recorded(self, run: LiveRun, order: TrainerOrder) -> None:
-        """Launch a run once it is on disk: whatever dies from here on, the next daemon knows of it."""
+        """Launch a run once it is on disk: should the daemon die now, the next one knows of it."""
         await asyncio.to_thread(self._settle, SETTLE_SECONDS)  # a stalled disk is not waited for
         if self._closed:  # meanwhile
             self._runs.end(run, RunState.STOPPED, "the daemon stopped before it began")

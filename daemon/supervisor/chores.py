@@ -56,7 +56,7 @@ class Chores:
         return await asyncio.to_thread(self._store.backup, path)
 
     async def prune(self) -> str:
-        """Bring what grows in the home within its bounds."""
+        """Bring everything that grows in the home within its bounds."""
         self._store.forget_answers(older_than_seconds=ANSWERS_KEPT_SECONDS)
         return await self._tidier.tidy()
 

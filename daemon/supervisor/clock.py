@@ -1,4 +1,4 @@
-"""Time as the supervisor sees it, so that a test can hold it in its hand."""
+"""The supervisor's clocks, which a test can replace."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Two clocks: one that never jumps, one that people read."""
+    """A monotonic clock and the time of day."""
 
     def monotonic(self) -> float:
         """Seconds that only grow."""

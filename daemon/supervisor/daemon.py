@@ -1,4 +1,4 @@
-"""The daemon: lock, port, store, supervisor, API and signals, from the first moment to the last."""
+"""The daemon: lock, port, store, supervisor, API and signals, from start to end."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class _Life:
         self._supervisor: Supervisor | None = None
 
     async def live(self) -> int:
-        """From the open store to the closed one."""
+        """Open the store, serve, and close it again; the exit code."""
         of = self._of
         with ending(self._on_first_signal, self._on_second_signal):
             from daemon.store.store import Store  # noqa: PLC0415 - a second of imports, after the port is ours
@@ -248,7 +248,7 @@ class _Life:
 
     @contextlib.asynccontextmanager
     async def _serving(self, supervisor: Supervisor) -> AsyncIterator[Diary]:
-        """Answer HTTP within; gives the diary, which does not keep time yet."""
+        """Serve HTTP while this lasts; yields the diary, which is not started yet."""
         from daemon.api.access import Access  # noqa: PLC0415 - FastAPI is loaded once the port is ours
         from daemon.api.app import allowed_hosts, bracketed, create_app  # noqa: PLC0415
         from daemon.api.context import Context  # noqa: PLC0415

@@ -51,7 +51,7 @@ class Deleting:
             NotFoundError: there is no such run.
             UsageError: what was typed is neither its name nor its id.
             ConflictError: it is alive or queued, has pinned checkpoints, or another run is about to resume one of its.
-            DaemonError: it could not be deleted to the end; the next start goes on with it.
+            DaemonError: it could not be fully deleted; the next start finishes it.
         """
         async with self._admitting:
             run = await self._runs.find(run_id)
@@ -64,14 +64,14 @@ class Deleting:
                 )
             except OSError as error:
                 raise DaemonError(
-                    f"{run_id} is not deleted to the end ({error.strerror or error}); try again, or start anew"
+                    f"{run_id} is not fully deleted ({error.strerror or error}); try again, or restart the daemon"
                 ) from error
             self._runs.forget(run_id)
         self._publisher.publish(None, deleted)
         return deleted
 
     async def finish(self) -> None:
-        """Go on with what an earlier life of the daemon had begun to delete; called before anything is resumed."""
+        """Finish what an earlier life of the daemon had begun to delete; called before anything is resumed."""
         for run_id in await asyncio.to_thread(self._deletion.unfinished):
             deleted = await asyncio.to_thread(self._deletion.finish, run_id)
             if deleted is not None:

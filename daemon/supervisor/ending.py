@@ -24,7 +24,7 @@ AFTER_KILL_SECONDS = 10.0
 
 
 class Ending:
-    """Gives orders to stop and sees them through; the operations end with the daemon."""
+    """Orders runs to stop and sees that they do; the operations are closed with the daemon."""
 
     def __init__(self, runs: RunRegistry, operations: Operations, admission: Admission) -> None:
         self._runs = runs
@@ -32,7 +32,7 @@ class Ending:
         self._admission = admission
 
     def order(self, run: LiveRun, life: TrainerLife, stop: Stop) -> Operation:
-        """Order a run to stop; an order that asks for no more than the one on its way is that one."""
+        """Order a run to stop; an order that adds nothing to a pending one returns that one."""
         under_way = pending_stops(self._operations, run.id)
         if under_way and not stop.force:
             return under_way[-1]
@@ -78,12 +78,12 @@ class Ending:
 
 
 def pending_stops(operations: Operations, run: str) -> list[Operation]:
-    """Orders to stop a run that are on their way."""
+    """Pending orders to stop a run."""
     return [operation for operation in operations.pending(run) if operation.action == "stop"]
 
 
 def refused(outcome: Outcome, run: LiveRun) -> Outcome:
-    """A trainer's refusal to stop, with what ending it all the same would cost."""
+    """A trainer's refusal to stop, with what ending it anyway would cost."""
     return replace(
         outcome,
         error=f"{outcome.error}. The run goes on; to end it all the same: synapsed stop --force ({lost(run)})",

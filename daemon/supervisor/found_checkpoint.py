@@ -1,4 +1,4 @@
-"""A checkpoint that is about to be resumed: which run it belongs to, and what it was learning under."""
+"""A checkpoint that is about to be resumed: its run, and the configuration it was trained with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FoundCheckpoint:
         path: where loading begins: a damaged newer one, if any, so that it is set aside.
         run: the run it belongs to; None for a file from elsewhere.
         newest: no later sound checkpoint of that run is here.
-        config: the configuration it was learning under.
+        config: the configuration it was trained with.
     """
 
     name: str
@@ -36,7 +36,7 @@ class FoundCheckpoint:
 
 
 def stored_config(path: Path, catalogue: Catalogue) -> dict[str, Any]:
-    """The configuration a checkpoint was learning under.
+    """The configuration a checkpoint was trained with.
 
     Raises:
         DefectError: its file is damaged.

@@ -38,7 +38,7 @@ DEFAULT_TIMEOUT_SECONDS = 60.0
 
 @dataclass(kw_only=True)
 class Operation:
-    """One command, from the asking to the end."""
+    """One command, from the request to its end."""
 
     id: str
     run: str | None
@@ -66,7 +66,7 @@ class Operation:
 
 
 class Operations:
-    """All operations of this life of the daemon; `on_change` is called with each that begins or ends."""
+    """All operations since the daemon started; `on_change` is called with each that begins or ends."""
 
     def __init__(self, clock: Clock, on_change: Callable[[Operation], None]) -> None:
         self._clock = clock
@@ -75,7 +75,7 @@ class Operations:
         self._timeouts: dict[str, Timer] = {}
 
     def open(self, run: str | None, action: str, *, timeout_seconds: float | None = None) -> Operation:
-        """Begin an operation; it fails by itself when nothing ends it in time."""
+        """Begin an operation; it fails with a timeout when nothing ends it in time."""
         operation = Operation(
             id=f"op-{secrets.token_hex(6)}", run=run, action=action, created_at=self._clock.now()
         )
@@ -94,7 +94,7 @@ class Operations:
         return operation
 
     def get(self, operation_id: str) -> Operation | None:
-        """The operation of that id, if this life of the daemon knows it."""
+        """The operation of that id, if it began since the daemon started."""
         return self._operations.get(operation_id)
 
     def settle(self, outcome: Outcome) -> None:
@@ -145,7 +145,7 @@ class Operations:
 
 
 async def wait_for(operation: Operation, seconds: float) -> None:
-    """Return when the operation has ended or the time is over."""
+    """Wait until the operation has ended, or for that long."""
     if seconds > 0 and operation.state == "pending":
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(operation.finished.wait(), seconds)

@@ -25,7 +25,7 @@ QUESTIONS = frozenset({"generate", "growth"})
 
 
 class Publisher:
-    """The way out of everything that happens; its methods belong to the event loop.
+    """Stores and publishes everything that happens; its methods belong to the event loop.
 
     Attributes:
         audiences: who is notified.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RunRegistry:
-    """Who asks for a run asks here; every change of a run's state is made here. Belongs to the event loop.
+    """Finds runs, and makes every change of their states. Belongs to the event loop.
 
     Attributes:
         lives: by run, for runs that have a trainer, or will have one again in a moment.
@@ -38,19 +38,19 @@ class RunRegistry:
         return self._runs[run_id]
 
     def add(self, run: LiveRun) -> None:
-        """Have a run in memory from now on."""
+        """Keep a run in memory."""
         self._runs[run.id] = run
 
     def forget(self, run_id: str) -> None:
-        """Have it in memory no more."""
+        """Drop a run from memory."""
         self._runs.pop(run_id, None)
 
     def known(self) -> list[LiveRun]:
-        """All that are in memory."""
+        """All runs in memory."""
         return list(self._runs.values())
 
     def active(self) -> list[LiveRun]:
-        """Those that have a trainer, or will have one again in a moment."""
+        """Runs that have a trainer, or will have one again in a moment."""
         return [self._runs[run_id] for run_id in self.lives]
 
     async def find(self, run_id: str) -> LiveRun:
@@ -97,6 +97,6 @@ class RunRegistry:
         self._publisher.publish_run(run)
 
     def end(self, run: LiveRun, state: RunState, reason: str) -> None:
-        """It has no trainer and gets none."""
+        """End a run that has no trainer and gets none."""
         run.ended_at, run.degraded = self._clock.now(), None
         self.change_state(run, state, reason)

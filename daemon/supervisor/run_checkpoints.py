@@ -35,7 +35,7 @@ Records = list[Record]
 
 
 class RunCheckpoints:
-    """Which checkpoints each run has, which may go, and the one that a person means."""
+    """The checkpoints of each run: listed, found, pinned, deleted."""
 
     def __init__(self, store: Store, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
@@ -71,7 +71,7 @@ class RunCheckpoints:
         )
 
     def newest_path(self, run_id: str) -> Path | None:
-        """Where a restarted trainer begins; it looks at every byte itself, and further back if it must."""
+        """Where a restarted trainer begins; it verifies every byte itself, and falls back further if it must."""
         infos = self.catalogue.list(run_id)
         return infos[0].path if infos else None
 
@@ -130,7 +130,7 @@ class RunCheckpoints:
     def find(
         self, text: str, *, by_id_only: bool = False, emit: Callable[[Event], None] = lambda _: None
     ) -> FoundCheckpoint:
-        """The checkpoint a person means; what is found damaged, and leaves nothing to go on from, is set aside.
+        """The checkpoint a person means; a damaged one that leaves nothing to resume is set aside.
 
         Raises:
             NotFoundError: there is none of that name.

@@ -78,12 +78,12 @@ class RunDeletion:
         )
 
     def delete(self, run_id: str, name: str, *, pinned_too: bool = False) -> RunDeleted:
-        """Refuse what would take something that somebody needs, else carry it out.
+        """Delete a run, unless something that belongs to it is still needed.
 
         Raises:
             ConflictError: it has pinned checkpoints, a trainer still holds it, or another run is about to resume
                 one of its checkpoints.
-            OSError, DaemonError: it could not be deleted to the end.
+            OSError, DaemonError: it could not be fully deleted.
         """
         has = self.belongings(run_id)
         if has.pinned and not pinned_too:
@@ -103,7 +103,7 @@ class RunDeletion:
         return [mark.name.removeprefix(MARK_PREFIX) for mark in marks]
 
     def finish(self, run_id: str) -> RunDeleted | None:
-        """Go on with a deletion that was cut short; None where it cannot be finished now, which is logged."""
+        """Finish a deletion that was cut short; None where that cannot be done now, which is logged."""
         try:
             mark = self._home.replay / f"{MARK_PREFIX}{run_id}"
             return self._carry_out(run_id, str(json.loads(mark.read_bytes())["name"]))
@@ -176,7 +176,7 @@ class OfflineHome:
 
 @contextlib.contextmanager
 def without_daemon(home: Home) -> Iterator[OfflineHome]:
-    """A home in which no daemon lives, held as long as this lasts.
+    """A home in which no daemon lives, locked while this lasts.
 
     Raises:
         HomeBusyError: one does.

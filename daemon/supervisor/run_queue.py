@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class RunQueue:
-    """Orders that wait; each run at most once."""
+    """Waiting orders; each run at most once."""
 
     def __init__(self) -> None:
         self._orders: deque[TrainerOrder] = deque()
@@ -22,7 +22,7 @@ class RunQueue:
         return len(self._orders)
 
     def add(self, order: TrainerOrder) -> None:
-        """Let an order wait behind the others."""
+        """Append an order."""
         assert order.run_id not in self
         self._orders.append(order)
 

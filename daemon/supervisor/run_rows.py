@@ -42,7 +42,7 @@ class RunRows:
         )
 
     def save(self, run: LiveRun) -> None:
-        """Keep how a run stands."""
+        """Save a run as it is now."""
         self._saved_at[run.id] = self._monotonic()
         self._store.update_run(
             run.id,
@@ -71,7 +71,7 @@ class RunRows:
         )
 
     def add_report(self, run: LiveRun, report: Report) -> None:
-        """Keep the numbers of a report, and now and then the totals."""
+        """Save the numbers of a report, and once a second the totals."""
         store = self._store
         store.add_columns(run.id, run.session, report.columns)
         store.add_points(run.id, run.session, report.points)

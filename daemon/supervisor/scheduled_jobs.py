@@ -1,4 +1,4 @@
-"""Jobs of the diary that a person has run now, each as an operation."""
+"""Jobs of the diary that a person runs now, each as an operation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMEOUT_SECONDS = 6 * 3600.0
 
 
 class ScheduledJobs:
-    """Runs jobs ahead of their time."""
+    """Runs jobs at once, whatever their schedule."""
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations

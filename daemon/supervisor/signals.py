@@ -1,4 +1,4 @@
-"""Ctrl+C, SIGTERM and a closed terminal, as two wishes: end, and end now."""
+"""Ctrl+C, SIGTERM and a closed terminal, as two requests: end, and end now."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-# timeout(1), sudo and other runners forward what the process group has received already: one wish, received twice.
+# timeout(1), sudo and other runners forward what the process group has received already: one request, received twice.
 ECHO_SECONDS = 0.25
 
 

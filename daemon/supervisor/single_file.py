@@ -1,4 +1,4 @@
-"""What a single-file checkpoint (`.pt`) was learning: only torch can read one, so a process of its own does.
+"""What a single-file checkpoint (`.pt`) holds: only torch can read one, so a process of its own does.
 
 `python -m daemon.supervisor.single_file FILE` prints it as JSON; the supervisor itself never imports torch.
 """
@@ -43,7 +43,7 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def main(path: Path) -> None:
-    """Print what is asked for; runs in the process of its own."""
+    """Print what `describe` reads; runs in the process of its own."""
     portable = importlib.import_module("daemon.checkpoint.portable")
     try:
         checkpoint = portable.load_pt(path)

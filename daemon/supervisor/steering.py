@@ -1,4 +1,4 @@
-"""Orders to a trainer that lives, and what becomes of them."""
+"""Orders to a living trainer, and their outcome."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Steering:
         self._reader = reader
 
     async def act(self, run_id: str, order: Order) -> Operation:
-        """Order something from a run; the operation ends when its trainer has answered.
+        """Send an order to a run; the operation ends when its trainer has answered.
 
         Raises:
             ConflictError: when the action does not fit the run's state or its brain.

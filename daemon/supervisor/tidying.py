@@ -1,4 +1,4 @@
-"""What grows in a home, kept within its bounds (daemon.config.keep), whether something learns or not.
+"""Everything that grows in a home, kept within its bounds (daemon.config.keep), even while nothing learns.
 
 An Audience of the supervisor: a saved checkpoint has the room of all of them looked at, a lost trainer has what it
 left half written swept. The rest is looked at every hour, by the job `pruning`.
@@ -70,7 +70,7 @@ class Tidier:
     # -- Audience --------------------------------------------------------------------------------------------
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Look at the room of checkpoints when one was saved, or left half written."""
+        """Check the room of checkpoints when one was saved, or left half written."""
         if event["kind"] not in CROWDING:
             return
         if self._task is not None and not self._task.done():
@@ -82,7 +82,7 @@ class Tidier:
         """Nothing grows by that."""
 
     def on_delta(self, delta: dict[str, Any]) -> None:
-        """Nothing grows by that which an hour could not wait for."""
+        """What grows by that can wait for the hourly job."""
 
     def on_operation(self, operation: dict[str, Any]) -> None:
         """Nothing grows by that."""
@@ -99,7 +99,7 @@ class Tidier:
         return names
 
     async def tidy(self) -> str:
-        """Bring all that grows within its bounds; what went, in a line."""
+        """Bring everything that grows within its bounds; what was deleted, in a line."""
         names = await self.checkpoints()
         busy = self._busy()
         async with self._at_work:
@@ -180,7 +180,7 @@ class Tidier:
         return freed
 
     def _is_orphaned(self, folder: Path, before: float) -> bool:
-        """Whether the run of these memories has had no checkpoint for long; not so when its folder is elsewhere."""
+        """Whether the run of these memories has long had no checkpoint; not while the checkpoints seem unmounted."""
         if not self._checkpoints.catalogue.list() and self._store.checkpoints(folder.name, limit=1).items:
             return False  # all of them vanished unseen: perhaps a disk is not mounted
         return max(path.stat().st_mtime for path in (folder, *folder.iterdir())) < before

@@ -32,7 +32,7 @@ TRAINER: ChildKind[TrainerOrder, Message, Goodbye] = ChildKind(
 
 
 def trainer_life() -> LifeSettings:
-    """How trainers are kept alive, unless a test has it otherwise."""
+    """How trainers are kept alive by default."""
     return LifeSettings(entry="daemon.trainer.process:trainer_main")
 
 
@@ -70,7 +70,7 @@ class Trainers:
         self._log_path = log_path
 
     def begin(self, run: LiveRun, order: TrainerOrder) -> None:
-        """Start a trainer for a run, and go on starting them as they die."""
+        """Start a trainer for a run, and another whenever one dies."""
         life = ChildLife(
             order,
             TRAINER,
@@ -180,7 +180,7 @@ class Trainers:
             self._runs.change_state(run, RunState(outcome.result["state"]), str(outcome.error))
 
     def _follow_state(self, run: LiveRun, record: dict[str, Any]) -> None:
-        """A trainer went from one state to another.
+        """A trainer changed its state.
 
         An ended state counts once the process has ended: until then another run could not begin. Stopping is
         announced the moment it is asked for.
@@ -196,7 +196,7 @@ class Trainers:
 
 
 def restarted(order: TrainerOrder, checkpoint: Path | None) -> TrainerOrder:
-    """The order after a trainer's death; without a checkpoint of the run's own it begins as the first time."""
+    """The order after a trainer's death; without a checkpoint of its own the run begins as the first time."""
     if checkpoint is None:
         return replace(order, session=order.session + 1)
     return replace(

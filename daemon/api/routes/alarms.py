@@ -23,7 +23,7 @@ async def alarms(
     run: Annotated[
         str | None, Query(max_length=200, pattern=PRINTABLE, description="Of this run alone.")
     ] = None,
-    active: Annotated[bool, Query(description="Only those that are still up.")] = False,
+    active: Annotated[bool, Query(description="Only those that are still raised.")] = False,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Any:
@@ -36,6 +36,6 @@ async def alarms(
 
 @router.post("/{alarm_id}/acknowledge", response_model=Alarm)
 async def acknowledge(context: ContextOf, alarm_id: str) -> Any:
-    """Note that a person has seen it; it stays up until it no longer holds."""
+    """Note that a person has seen it; it stays raised until it no longer holds."""
     of = context.supervisor
     return await acknowledge_alarm(of.alarms, of.runs, of.publisher, alarm_id)

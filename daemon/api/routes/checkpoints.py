@@ -16,7 +16,7 @@ router = APIRouter(prefix="/checkpoints", tags=["checkpoints"])
 
 
 class Resumption(Request):
-    """How to go on; everything left out is as it was."""
+    """How to resume; everything left out is as it was."""
 
     hours: Hours | None = None
     steps: Steps | None = None
@@ -57,7 +57,7 @@ async def pin(context: ContextOf, checkpoint_id: str) -> Any:
 
 @router.post("/{checkpoint_id}/unpin", response_model=Checkpoint)
 async def unpin(context: ContextOf, checkpoint_id: str) -> Any:
-    """Let the retention rules have a checkpoint again."""
+    """Leave a checkpoint to the retention rules again."""
     return await asyncio.to_thread(context.supervisor.checkpoints.pin, checkpoint_id, pinned=False)
 
 
@@ -65,7 +65,7 @@ async def unpin(context: ContextOf, checkpoint_id: str) -> Any:
 async def resume(
     context: ContextOf, checkpoint_id: str, response: Response, how: Resumption | None = None
 ) -> Any:
-    """Go on from a checkpoint: the newest of a run continues it, an older one forks a new run."""
+    """Resume a checkpoint: the newest of a run continues it, an older one forks a new run."""
     how = how or Resumption()
     request = ResumeRequest(
         checkpoint=checkpoint_id,

@@ -138,7 +138,7 @@ class RevalidatedFiles(StaticFiles):
 
 
 def dashboard_folder() -> Path:
-    """Where the page lies."""
+    """The folder of the page."""
     spec = importlib.util.find_spec("dashboard")
     assert spec is not None
     assert spec.origin is not None
@@ -146,7 +146,7 @@ def dashboard_folder() -> Path:
 
 
 def compressed(path: Path, cache: Path) -> Path:
-    """The gzip twin of a file, made anew when the file changed."""
+    """The gzip twin of a file, made again when the file changed."""
     stat = path.stat()
     identity = hashlib.sha256(f"{path}|{stat.st_size}|{stat.st_mtime_ns}".encode()).hexdigest()[:16]
     twin = cache / f"{path.name}.{identity}.gz"

@@ -34,7 +34,7 @@ async def jobs(context: ContextOf, cursor: Cursor = None, limit: Limit = 50) -> 
 
 @router.patch("/{job}", response_model=Job)
 async def change(context: ContextOf, job: str, change: JobChange) -> Any:
-    """Pause a job, let it go on, or change when it runs."""
+    """Pause a job, continue it, or change when it runs."""
     return _diary(context).change(
         job, paused=change.paused, every_seconds=change.every_seconds, cron=change.cron
     )

@@ -47,7 +47,7 @@ class Listener(Protocol):
         """The daemon was asked to end and saves a last checkpoint."""
 
     def on_gap(self, dropped: int) -> None:
-        """So many calls are missing here: too many waited."""
+        """Calls were dropped here because too many waited."""
 
     def on_ended(self) -> None:
         """The daemon has ended."""

@@ -14,7 +14,7 @@ Frame = dict[str, Any]
 class Backlog:
     """Frames in order, each a dictionary with its `type`.
 
-    A run's deltas melt into one while they wait, up to `max_rows`; further rows are dropped and counted. Of a
+    A run's deltas are merged into one while they wait, up to `max_rows`; further rows are dropped and counted. Of a
     run's own frames the newest counts. Beyond `max_frames` others are dropped and counted, unless `keep_all`.
     """
 
@@ -25,7 +25,7 @@ class Backlog:
         self._max_frames = max_frames
         self._keep_all = keep_all
         self._frames: deque[Frame] = deque()
-        self._deltas: dict[str, Frame] = {}  # by run: the delta in `_frames` that new ones melt into
+        self._deltas: dict[str, Frame] = {}  # by run: the delta in `_frames` that new ones are merged into
         self._runs: dict[str, Frame] = {}
         self._dropped_rows = 0
         self._dropped_frames = 0
@@ -34,10 +34,10 @@ class Backlog:
         return bool(self._frames or self._dropped_rows or self._dropped_frames)
 
     def put(self, frame: Frame) -> bool:
-        """Add a frame, or melt it into one of its kind that still waits; False where that was too much."""
+        """Add a frame, or merge it into one of its kind that still waits; False where that was too much."""
         kind = frame["type"]
         if kind == "delta" and frame["run"] in self._deltas:
-            return self._melt(self._deltas[frame["run"]], frame)
+            return self._merge(self._deltas[frame["run"]], frame)
         if kind == "run" and frame["run"]["id"] in self._runs:
             self._runs[frame["run"]["id"]]["run"] = frame["run"]
             return True
@@ -49,7 +49,7 @@ class Backlog:
             waiting = {**frame, "columns": {}, "points": [], "readings": []}
             self._deltas[frame["run"]] = waiting
             self._frames.append(waiting)
-            return self._melt(waiting, frame) and not full
+            return self._merge(waiting, frame) and not full
         if kind == "run":
             frame = dict(frame)  # others hold it, too
             self._runs[frame["run"]["id"]] = frame
@@ -73,8 +73,8 @@ class Backlog:
             self._runs.pop(frame["run"]["id"], None)
         return frame
 
-    def _melt(self, waiting: Frame, frame: Frame) -> bool:
-        """Whether the frame's rows fit; its totals are taken over all the same."""
+    def _merge(self, waiting: Frame, frame: Frame) -> bool:
+        """Whether the frame's rows fit; its totals are taken over in any case."""
         rows = len(waiting["columns"].get("step", ())) + len(waiting["points"])
         new_rows = len(frame["columns"].get("step", ())) + len(frame["points"])
         columns, points = waiting["columns"], waiting["points"]

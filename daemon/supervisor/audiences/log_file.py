@@ -20,7 +20,7 @@ LIMIT_BYTES = 4 * 1024 * 1024
 
 
 class LogFile(logging.handlers.RotatingFileHandler):
-    """A rotated file that takes what it can: where the disk is full a line is lost, and nothing else.
+    """A rotated file: when the disk is full a line is lost, and nothing else.
 
     It is opened with its first line, and written by one thread.
     """
@@ -30,11 +30,11 @@ class LogFile(logging.handlers.RotatingFileHandler):
         super().__init__(path, maxBytes=limit_bytes, backupCount=kept_files, encoding="utf-8", delay=True)
 
     def createLock(self) -> None:  # noqa: N802 - the name is logging's
-        """None: whoever closes all logs at the end of the process would wait for a thread that waits for a disk."""
+        """None: closing all logs at the end of the process would otherwise wait for a thread that waits for a disk."""
         self.lock = None
 
     def format(self, record: logging.LogRecord) -> str:
-        """Its line; control characters are shown."""
+        """The record's line, with control characters escaped."""
         return shown(super().format(record))
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -56,7 +56,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
             super().close()
 
     def abandon(self) -> None:
-        """Let go of a file that its thread still waits for, or the end of the process would wait as well."""
+        """Abandon a file that its thread still waits for, or the end of the process would wait as well."""
         self.stream = None
 
 
@@ -69,7 +69,7 @@ class ThreadedHandler(logging.Handler):
         self._delivery = Delivery(self._write, name="problems log", finish=file.close)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Leave it for the thread."""
+        """Queue the record for the thread."""
         self._delivery.put({"type": "record", "record": record})
 
     def _write(self, frame: Frame) -> None:
@@ -88,7 +88,7 @@ class ThreadedHandler(logging.Handler):
 
 @contextlib.contextmanager
 def problems_logged(path: Path, *, limit_bytes: int = LIMIT_BYTES, kept_files: int = 2) -> Iterator[None]:
-    """Within it every warning of this process goes to a file; what a person follows is training.log.
+    """Send every warning of this process to a file while this lasts; what a person follows is training.log.
 
     The foreground view prints what a person needs; without a handler Python would print the rest as well, and wait for
     whoever reads that.

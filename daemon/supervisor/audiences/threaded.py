@@ -35,7 +35,7 @@ class Delivery:
         max_rows: int = MAX_ROWS,
         max_frames: int = MAX_FRAMES,
     ) -> None:
-        """`finish` is called on the thread when everything is delivered, or given up."""
+        """`finish` is called on the thread once everything is delivered or given up."""
         self.failure: Exception | None = None
         self._deliver = deliver
         self._finish = finish
@@ -46,14 +46,14 @@ class Delivery:
         self._thread.start()
 
     def put(self, frame: Frame) -> None:
-        """Leave a frame; behind the end, or a failure, it goes nowhere."""
+        """Queue a frame; after the end or a failure it is dropped."""
         with self._news:
             if not self._closing and self.failure is None:
                 self._backlog.put(frame)
                 self._news.notify()
 
     def close(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
-        """Deliver what waits, as far as the time allows; whether all of it was."""
+        """Deliver what waits, as far as time allows; whether all of it was delivered."""
         with self._news:
             self._closing = True
             self._news.notify()

@@ -66,7 +66,7 @@ class TrainingLog:
             self._logger.warning("%s failed: %s", operation["action"], one_line(str(operation["error"])))
 
     def on_gap(self, dropped: int) -> None:
-        """So much found no room while the file took nothing."""
+        """Lines were dropped while the file took nothing."""
         self._logger.warning("%d lines are missing here: the disk did not take them in time", dropped)
 
     def close(self) -> None:
@@ -74,12 +74,12 @@ class TrainingLog:
         self._handler.close()
 
     def abandon(self) -> None:
-        """Let go of the file: a thread still waits for it."""
+        """Abandon the file: a thread still waits for it."""
         self._handler.abandon()
 
 
 def status_line(step: int, latest: dict[str, float | None], seconds: float) -> str:
-    """How training stands, in one line; what is not available is a dash.
+    """The state of training in one line; what is not available is a dash.
 
     >>> status_line(1234, {"phi": 0.452, "bpc": 2.914}, 154.0)
     'Step    1234 | Φ=0.452 | Agency=– | BPC=2.91 | Time: 2m 34s'

@@ -85,7 +85,7 @@ class ChildObserver(Protocol[Order, Message_contra, Goodbye_contra]):
         """No further child is started; without a goodbye the last one died, or was ended by hand between two lives."""
 
     def next_order(self, order: Order) -> Order:
-        """What the child after the one of this order begins with."""
+        """The order of the child after the one with this order."""
 
 
 class ChildLife(Generic[Order, Message, Goodbye]):
@@ -132,7 +132,7 @@ class ChildLife(Generic[Order, Message, Goodbye]):
         return self._waiting is not None
 
     def begin(self) -> None:
-        """Spawn a child for the order as it stands; what keeps it from starting counts as its death."""
+        """Spawn a child for the current order; a failure to start counts as its death."""
         self._waiting = None
         self._goodbye, self._silent_for, self._ready = None, None, False
         self._child = ChildProcess(
@@ -185,7 +185,7 @@ class ChildLife(Generic[Order, Message, Goodbye]):
         self._giving_up = self._killed_for is not None
 
     def kill(self) -> None:
-        """End it all now; what the child saved last stays."""
+        """Kill the child now; what it saved last stays."""
         self._killed_for = "ended at once, without a last save"
         self._giving_up = True
         if self._waiting is not None:

@@ -1,4 +1,4 @@
-"""When a dead trainer is started again, and when enough is enough."""
+"""When a dead child is started again, and when it is given up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class RestartPolicy:
     Attributes:
         first_seconds: wait after the first death.
         longest_seconds: no wait is longer.
-        max_restarts: restarts within the window; one death more and the run is given up.
+        max_restarts: restarts within the window; one death more and the work is given up.
         window_seconds: older deaths are forgotten.
     """
 

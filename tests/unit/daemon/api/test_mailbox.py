@@ -37,7 +37,7 @@ async def drained(mailbox: Mailbox) -> list[dict[str, Any]]:
     return frames
 
 
-async def test_deltas_of_a_run_melt_into_one_and_events_do_not() -> None:
+async def test_deltas_of_a_run_are_merged_and_events_do_not() -> None:
     mailbox = Mailbox(monotonic=Time())
     first = delta(1, 2, sample="a")
     mailbox.put(first)
