@@ -18,9 +18,10 @@ class Site:
         born_units: those it was born with.
         place: its position on the way from input to output; neighbours differ by one.
         parameters_per_unit: trainable scalars of a unit, incoming and outgoing.
-        incoming: parameters that feed the units, which lie along axis 0.
-        outgoing: parameters that read them, along axis 1.
+        incoming: parameters that feed the units, which lie along axis 0; the first is a matrix.
+        outgoing: matrices that read them, along axis 1.
         carried: carried tensors of theirs (without `carried|`), along axis 1.
+        next_bias: bias of the first outgoing matrix; it takes over the mean activation of a renewed unit.
         deeper_units: hidden units that a block born behind it would bring; 0 where none can be.
         not_deeper: why none can be, there.
         expert: what can be born beside it as an expert; None where none can be.
@@ -34,6 +35,7 @@ class Site:
     incoming: tuple[str, ...] = ()
     outgoing: tuple[str, ...] = ()
     carried: tuple[str, ...] = ()
+    next_bias: str | None = None
     deeper_units: int = 0
     not_deeper: str = "it stands in no block"
     expert: Birth | None = None

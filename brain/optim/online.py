@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
-from torch import nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from brain.optim.fused import FusedAdamW, FusedMuon
@@ -15,7 +13,7 @@ from brain.optim.unit_steps import UnitAdamW, UnitMuon, UnitOptimizer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from brain.blocks.table import RowTable, TouchedRows
     from brain.optim.config import OptimizerConfig
@@ -115,12 +113,9 @@ class OnlineOptimizer:
         for p in self.dense.values():
             p.grad = None
 
-    @torch.no_grad()
-    def renew(self, name: str, units: Tensor) -> None:
-        """Let units (int64) of a parameter with `unit_axes` begin anew: zero moments and steps."""
-        own = self.units[name]
-        for moment in own.state.values():
-            moment.index_fill_(own.axis, units, 0.0)
+    def unit_moments(self, name: str) -> tuple[Tensor, ...]:
+        """Live moments and steps of a parameter with `unit_axes`, to be zeroed unit by unit."""
+        return tuple(self.units[name].state.values())
 
     def tensors(self) -> dict[str, Tensor]:
         """References to every moment, as `<parameter name>|<moment>`."""

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from brain.plasticity.unit_tensors import strength
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from brain.growth.site import Site
     from brain.plasticity.config import PlasticityConfig
-    from brain.plasticity.site import UnitSite
+    from brain.plasticity.unit_tensors import UnitTensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +46,15 @@ class ContinualBackprop:
     Source: Dohare et al. 2024, "Loss of plasticity in deep continual learning", Nature 632.
     """
 
-    def __init__(self, sites: Sequence[UnitSite], config: PlasticityConfig, *, seed: int) -> None:
+    def __init__(
+        self, sites: Mapping[str, Site], tensors: UnitTensors, config: PlasticityConfig, *, seed: int
+    ) -> None:
         self.config = config
-        self.sites = tuple(sites)
+        self.sites, self._tensors = dict(sites), tensors
+        self._index = {name: index for index, name in enumerate(self.sites)}
         self._generator = torch.Generator().manual_seed(seed)
-        first = [site.incoming[0].value for site in self.sites]
-        self._utility = [
-            torch.zeros(site.shape, device=w.device) for site, w in zip(self.sites, first, strict=True)
-        ]
+        first = [tensors.weights[site.incoming[0]] for site in self.sites.values()]
+        self._utility = [torch.zeros(weight.shape[:-1], device=weight.device) for weight in first]
         self._mean = [torch.zeros_like(utility) for utility in self._utility]
         self._age = [torch.zeros_like(utility) for utility in self._utility]
         # Fractions of a unit due for renewal add up until a whole one is due.
@@ -64,19 +68,21 @@ class ContinualBackprop:
         One call stands for `every_steps` steps.
         """
         decay = self.config.utility_decay**self.config.every_steps
-        for index, (site, activations) in enumerate(zip(self.sites, activity, strict=True)):
+        weights = self._tensors.weights
+        for index, (site, activations) in enumerate(zip(self.sites.values(), activity, strict=True)):
             mean = activations.mean(-2)
             self._mean[index].lerp_(mean, 1.0 - decay)
             self._age[index].add_(float(self.config.every_steps))
             if self.config.utility == "adaptable":
                 known = 1.0 - self.config.utility_decay ** self._age[index]
-                strength = (activations - (self._mean[index] / known).unsqueeze(-2)).abs().mean(-2)
-                strength = strength / site.incoming[0].strength().clamp_(min=1e-8)
+                share = (activations - (self._mean[index] / known).unsqueeze(-2)).abs().mean(-2)
+                share = share / strength(weights[site.incoming[0]], outgoing=False).clamp_(min=1e-8)
             else:
-                strength = activations.abs().mean(-2)
-            for weight in site.outgoing[1:]:
-                strength = strength * weight.strength()
-            self._utility[index].lerp_(strength * site.outgoing[0].strength(), 1.0 - decay)
+                share = activations.abs().mean(-2)
+            first, *others = site.outgoing
+            for name in others:
+                share = share * strength(weights[name], outgoing=True)
+            self._utility[index].lerp_(share * strength(weights[first], outgoing=True), 1.0 - decay)
 
     @torch.no_grad()
     def renew(self, learning: Tensor | None = None) -> list[Renewal]:
@@ -96,7 +102,7 @@ class ContinualBackprop:
 
     @torch.no_grad()
     def choose(self, learning: Tensor | None = None) -> list[Renewal]:
-        """The units that are due, for one who renews them otherwise and then calls `forget`."""
+        """The units that are due, for one who renews them with weights of his own."""
         chosen: list[Renewal] = []
         if self.config.replacement_rate == 0:
             return chosen  # whatever was due at another rate
@@ -110,27 +116,32 @@ class ContinualBackprop:
                 continue
             count = due.floor()
             due.sub_(count)
-            chosen.append(Renewal(site=site.name, units=self._least_useful(index, mature, count)))
+            chosen.append(Renewal(site=site, units=self._least_useful(index, mature, count)))
         return chosen
 
     @torch.no_grad()
     def forget(self, site: str, units: Tensor) -> None:
         """Units (…, H) were renewed: nothing is known of them any more."""
-        index = [one.name for one in self.sites].index(site)
+        index = self._index[site]
         for known_of_unit in (self._utility[index], self._mean[index], self._age[index]):
             known_of_unit.masked_fill_(units, 0.0)
 
     @torch.no_grad()
-    def renew_units(self, site: str, units: Tensor) -> Renewal:
-        """Renew units chosen by others (dormant ones, before growth): a mask (…, H)."""
-        index = [one.name for one in self.sites].index(site)
-        self._begin_anew(index, units)
+    def renew_units(self, site: str, units: Tensor, *, fresh: Mapping[str, Tensor] | None = None) -> Renewal:
+        """Renew units (…, H) of a site with slices of `fresh`; with drawn ones where that is left out."""
+        index, own = self._index[site], self.sites[site]
+        if own.next_bias is not None:
+            known = 1.0 - self.config.utility_decay ** self._age[index].clamp(min=1.0)
+            usual = (self._mean[index] / known).masked_fill(~units, 0.0)
+            reader = self._tensors.weights[own.outgoing[0]]
+            self._tensors.weights[own.next_bias].add_((reader @ usual.unsqueeze(-1)).squeeze(-1))
+        self._tensors.renew(own, units, self._tensors.drawn(own, self._generator) if fresh is None else fresh)
+        self.forget(site, units)
         return Renewal(site=site, units=units)
 
     def utility(self, site: str) -> Tensor:
         """Running utility of a site's units, corrected for its short past, (…, H)."""
-        index = [one.name for one in self.sites].index(site)
-        return self._corrected(index)
+        return self._corrected(self._index[site])
 
     def unit_tensors(self) -> list[Tensor]:
         """What is known of the units: utilities, means, ages, and what is due."""
@@ -141,10 +152,10 @@ class ContinualBackprop:
         named: dict[str, Tensor] = {}
         for index, site in enumerate(self.sites):
             named |= {
-                f"{site.name}.utility": self._utility[index],
-                f"{site.name}.mean": self._mean[index],
-                f"{site.name}.age": self._age[index],
-                f"{site.name}.due": self._due[index],
+                f"{site}.utility": self._utility[index],
+                f"{site}.mean": self._mean[index],
+                f"{site}.age": self._age[index],
+                f"{site}.due": self._due[index],
             }
         return named
 
@@ -170,23 +181,3 @@ class ContinualBackprop:
         ranked = self._corrected(index).masked_fill(~mature, torch.inf)
         rank = ranked.argsort(dim=-1, stable=True).argsort(dim=-1)
         return (rank < count.unsqueeze(-1)) & mature
-
-    def _begin_anew(self, index: int, units: Tensor) -> None:
-        site = self.sites[index]
-        if site.next_bias is not None:
-            known = 1.0 - self.config.utility_decay ** self._age[index].clamp(min=1.0)
-            usual = (self._mean[index] / known).masked_fill(~units, 0.0)
-            site.next_bias.add_((site.outgoing[0].value @ usual.unsqueeze(-1)).squeeze(-1))
-        for weight in (*site.incoming, *site.outgoing):
-            chosen = weight.along_units(units)
-            if weight.spread:
-                drawn = torch.randn(weight.value.shape, generator=self._generator).to(weight.value)
-                born = drawn.mul_(weight.spread)
-            else:
-                born = torch.zeros_like(weight.value)
-            weight.value.copy_(torch.where(chosen, born, weight.value))
-            if weight.anchor is not None:
-                weight.anchor.copy_(torch.where(chosen, born, weight.anchor))
-            for moment in weight.moments:
-                moment.masked_fill_(chosen, 0.0)
-        self.forget(site.name, units)

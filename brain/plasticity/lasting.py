@@ -15,7 +15,7 @@ from brain.blocks.linear import Linear
 from brain.growth.operators import recycle
 from brain.plasticity.continual_backprop import ContinualBackprop
 from brain.plasticity.regularize import pull_to_start, shrink_and_perturb
-from brain.plasticity.site import UnitSite, UnitWeight
+from brain.plasticity.unit_tensors import UnitTensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,14 +68,13 @@ class LastingPlasticity:
         self.config = config
         self._network, self._optimizer, self._averages, self._carried = network, optimizer, averages, carried
         self._sites = dict(sites) if config.replacement_rate else {}
-        units = [self._unit_site(name, tensors) for name, tensors in self._sites.items()]
-        self._recycling = ContinualBackprop(units, config, seed=0)
         self._matrices, self._spread = _matrices(network, base)
         self._start = (
             {name: matrix.detach().clone() for name, matrix in self._matrices.items()}
             if config.l2_init
             else {}
         )
+        self._recycling = ContinualBackprop(self._sites, self._unit_tensors(), config, seed=0)
 
     def looks_at(self, step: int) -> bool:
         """Whether `follow` needs the activations of this step (from 0)."""
@@ -118,13 +117,20 @@ class LastingPlasticity:
             f"{START_PREFIX}{name}": tensor for name, tensor in self._start.items()
         }
 
-    def _unit_site(self, name: str, site: Site) -> UnitSite:
-        def weights(names: tuple[str, ...], dim: int) -> tuple[UnitWeight, ...]:
-            return tuple(
-                UnitWeight(value=self._network.get_parameter(one).detach(), dim=dim) for one in names
-            )
-
-        return UnitSite(name=name, incoming=weights(site.incoming, -2), outgoing=weights(site.outgoing, -1))
+    def _unit_tensors(self) -> UnitTensors:
+        names = [name for site in self._sites.values() for name in site.axes]
+        slow = self._averages.slow.values()
+        return UnitTensors(
+            weights={name: self._network.get_parameter(name).detach() for name in names},
+            moments={name: self._optimizer.unit_moments(name) for name in names},
+            followers={
+                name: (
+                    *(own[name] for own in slow),
+                    *([self._start[name]] if name in self._start else []),
+                )
+                for name in names
+            },
+        )
 
     def _renew(self, step: int, renewal: Renewal) -> int:
         site, units = self._sites[renewal.site], renewal.units.nonzero().flatten()
@@ -132,21 +138,11 @@ class LastingPlasticity:
         if not all(weight.requires_grad for weight in weights.values()):
             return 0
         seed = step * len(self._sites) + list(self._sites).index(renewal.site)
-        renewed = recycle({name: w.detach() for name, w in weights.items()}, site, units, seed=seed)
-        for name, axis in site.axes.items():
-            born = renewed[name].index_select(axis, units)
-            for tensor in (weights[name].detach(), *self._followers(name)):
-                tensor.index_copy_(axis, units, born)
-            self._optimizer.renew(name, units)
+        fresh = recycle({name: w.detach() for name, w in weights.items()}, site, units, seed=seed)
+        self._recycling.renew_units(renewal.site, renewal.units, fresh=fresh)
         for name in site.carried:
             self._carried[name].index_fill_(1, units, 0.0)
-        self._recycling.forget(renewal.site, renewal.units)
         return len(units)
-
-    def _followers(self, name: str) -> list[Tensor]:
-        """Slow weights and first weights of a parameter."""
-        slow = [own[name] for own in self._averages.slow.values()]
-        return [*slow, self._start[name]] if name in self._start else slow
 
     def _shrink_and_perturb(self, step: int) -> None:
         generator = torch.Generator().manual_seed(step)

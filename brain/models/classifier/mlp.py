@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from brain.growth.site import Site
 from brain.optim.adam import adamw_update
 from brain.plasticity.continual_backprop import ContinualBackprop, Renewal
 from brain.plasticity.regularize import pull_to_start, shrink_and_perturb
-from brain.plasticity.site import UnitSite, UnitWeight
+from brain.plasticity.unit_tensors import UnitTensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +89,9 @@ class OnlineMLP:
         self._noise = torch.Generator().manual_seed(seed + 1)
         self._copies: dict[str, Tensor] = {}
         self.num_steps = 0
-        self.recycling = ContinualBackprop(self._sites(), config.plasticity, seed=seed + 2)
+        self.recycling = ContinualBackprop(
+            self._sites(), self._unit_tensors(), config.plasticity, seed=seed + 2
+        )
 
     def _views(self, flat: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Weights (R, O, I) and biases (R, O) of each layer as views of a flat tensor (R, P)."""
@@ -100,33 +103,31 @@ class OnlineMLP:
             begin = end + outputs
         return weights, biases
 
-    def _sites(self) -> list[UnitSite]:
+    def _sites(self) -> dict[str, Site]:
+        return {
+            f"hidden.{index}": Site(
+                units=units,
+                born_units=units,
+                place=index,
+                incoming=(f"layers.{index}.weight", f"layers.{index}.bias"),
+                outgoing=(f"layers.{index + 1}.weight",),
+                next_bias=f"layers.{index + 1}.bias",
+            )
+            for index, units in enumerate(self.config.sizes[1:-1])
+        }
+
+    def _unit_tensors(self) -> UnitTensors:
         moments = [self.exp_avg, self.exp_avg_sq]
         if self.known.shape == self.flat.shape:
             moments += [self.known, self.known_sq]
-        views = [self._views(moment) for moment in moments]
-        starts = None if self.start is None else self._views(self.start)
-        sites = []
-        for index in range(len(self.weights) - 1):
-
-            def part(kind: int, layer: int, dim: int, spread: float = 0.0) -> UnitWeight:
-                return UnitWeight(
-                    value=(self.weights, self.biases)[kind][layer],
-                    dim=dim,
-                    spread=spread,
-                    moments=tuple(view[kind][layer] for view in views),
-                    anchor=None if starts is None else starts[kind][layer],
-                )
-
-            sites.append(
-                UnitSite(
-                    name=f"hidden.{index}",
-                    incoming=(part(0, index, -2, self.spreads[index]), part(1, index, -1)),
-                    outgoing=(part(0, index + 1, -1),),
-                    next_bias=self.biases[index + 1],
-                )
-            )
-        return sites
+        weights, kept = self.named(self.flat), [self.named(moment) for moment in moments]
+        starts = {} if self.start is None else self.named(self.start)
+        return UnitTensors(
+            weights=weights,
+            moments={name: tuple(own[name] for own in kept) for name in weights},
+            followers={name: (start,) for name, start in starts.items()},
+            spread={f"layers.{index}.weight": spread for index, spread in enumerate(self.spreads)},
+        )
 
     # Forward, backward, update.
 

@@ -51,7 +51,8 @@ def test_a_renewed_unit_is_an_adam_from_its_first_step_and_its_elders_never_noti
     for number, gradient in enumerate(series):
         if number == 4:
             before = old.matrix[2].detach().clone()
-            renewed.renew("matrix", torch.tensor([2]))
+            for moment in renewed.unit_moments("matrix"):
+                moment[2] = 0.0
         for net, optimizer in ((old, renewed), (untouched, straight)):
             net.matrix.grad = gradient.clone()
             optimizer.gather()

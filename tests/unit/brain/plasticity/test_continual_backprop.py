@@ -6,14 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from brain.growth.site import Site
 from brain.plasticity.config import PlasticityConfig
 from brain.plasticity.continual_backprop import ContinualBackprop
-from brain.plasticity.site import UnitSite, UnitWeight
+from brain.plasticity.unit_tensors import UnitTensors
 
 UNITS, INPUTS, OUTPUTS = 6, 4, 3
+SITES = {"hidden": Site(units=UNITS, incoming=("into", "bias"), outgoing=("out",), next_bias="next")}
 
 
-def site_of(*, population: int | None = None, seed: int = 0) -> tuple[UnitSite, dict[str, Tensor]]:
+def tensors_of(*, population: int | None = None, seed: int = 0) -> tuple[UnitTensors, dict[str, Tensor]]:
     draw = torch.Generator().manual_seed(seed)
     lead = () if population is None else (population,)
 
@@ -28,18 +30,13 @@ def site_of(*, population: int | None = None, seed: int = 0) -> tuple[UnitSite, 
     }
     own |= {f"{name}|avg": torch.ones_like(own[name]) for name in ("into", "bias", "out")}
     own["start"] = own["into"].clone()
-    site = UnitSite(
-        name="hidden",
-        incoming=(
-            UnitWeight(
-                value=own["into"], dim=-2, spread=0.5, moments=(own["into|avg"],), anchor=own["start"]
-            ),
-            UnitWeight(value=own["bias"], dim=-1, moments=(own["bias|avg"],)),
-        ),
-        outgoing=(UnitWeight(value=own["out"], dim=-1, moments=(own["out|avg"],)),),
-        next_bias=own["next"],
+    tensors = UnitTensors(
+        weights=own,
+        moments={name: (own[f"{name}|avg"],) for name in ("into", "bias", "out")},
+        followers={"into": (own["start"],)},
+        spread={"into": 0.5},
     )
-    return site, own
+    return tensors, own
 
 
 def said_by(own: dict[str, Tensor], inputs: Tensor) -> Tensor:
@@ -47,11 +44,11 @@ def said_by(own: dict[str, Tensor], inputs: Tensor) -> Tensor:
 
 
 def test_the_least_useful_mature_unit_is_renewed_and_no_other() -> None:
-    site, own = site_of()
+    tensors, own = tensors_of()
     own["out"][:, 4] = 1e-6
     before = {name: tensor.clone() for name, tensor in own.items()}
     config = PlasticityConfig(replacement_rate=0.05, maturity_steps=3)
-    recycling = ContinualBackprop([site], config, seed=1)
+    recycling = ContinualBackprop(SITES, tensors, config, seed=1)
     renewals = []
     for _ in range(7):  # three to mature, then .05 × 6 a step: a whole unit is due after four
         recycling.observe([torch.ones(2, UNITS)])
@@ -73,8 +70,10 @@ def test_the_least_useful_mature_unit_is_renewed_and_no_other() -> None:
 
 
 def test_a_newborn_is_left_alone_until_it_is_mature() -> None:
-    site, own = site_of()
-    recycling = ContinualBackprop([site], PlasticityConfig(replacement_rate=0.5, maturity_steps=10), seed=1)
+    tensors, own = tensors_of()
+    recycling = ContinualBackprop(
+        SITES, tensors, PlasticityConfig(replacement_rate=0.5, maturity_steps=10), seed=1
+    )
     last: dict[int, int] = {}
     for step in range(200):
         recycling.observe([said_by(own, torch.ones(1, INPUTS))])
@@ -86,8 +85,10 @@ def test_a_newborn_is_left_alone_until_it_is_mature() -> None:
 
 
 def test_the_share_renewed_is_the_rate() -> None:
-    site, own = site_of(population=3)
-    recycling = ContinualBackprop([site], PlasticityConfig(replacement_rate=0.01, maturity_steps=0), seed=1)
+    tensors, own = tensors_of(population=3)
+    recycling = ContinualBackprop(
+        SITES, tensors, PlasticityConfig(replacement_rate=0.01, maturity_steps=0), seed=1
+    )
     total = 0
     for _ in range(1000):
         recycling.observe([said_by(own, torch.ones(3, 1, INPUTS))])
@@ -96,10 +97,12 @@ def test_the_share_renewed_is_the_rate() -> None:
 
 
 def test_networks_side_by_side_are_renewed_each_by_itself() -> None:
-    site, own = site_of(population=2)
+    tensors, own = tensors_of(population=2)
     own["out"][0, :, 1] = 0.0
     own["out"][1, :, 5] = 0.0
-    recycling = ContinualBackprop([site], PlasticityConfig(replacement_rate=0.17, maturity_steps=1), seed=1)
+    recycling = ContinualBackprop(
+        SITES, tensors, PlasticityConfig(replacement_rate=0.17, maturity_steps=1), seed=1
+    )
     renewals = []
     for _ in range(2):
         recycling.observe([torch.ones(2, 1, UNITS)])
@@ -108,14 +111,14 @@ def test_networks_side_by_side_are_renewed_each_by_itself() -> None:
 
 
 def test_a_unit_that_only_shifts_a_bias_counts_for_little_when_adaptable() -> None:
-    site, own = site_of()
+    tensors, own = tensors_of()
     own["out"].fill_(1.0)
     own["into"].fill_(1.0)
     draw = torch.Generator().manual_seed(0)
     found = {}
     for kind in ("contribution", "adaptable"):
         config = PlasticityConfig(utility="adaptable" if kind == "adaptable" else "contribution")
-        recycling = ContinualBackprop([site], config, seed=1)
+        recycling = ContinualBackprop(SITES, tensors, config, seed=1)
         for _ in range(300):
             said = torch.rand(8, UNITS, generator=draw)
             said[:, 2] = 5.0  # loud, but always the same
@@ -126,9 +129,11 @@ def test_a_unit_that_only_shifts_a_bias_counts_for_little_when_adaptable() -> No
 
 
 def test_nothing_is_renewed_at_a_rate_of_nought() -> None:
-    site, own = site_of()
+    tensors, own = tensors_of()
     before = own["into"].clone()
-    recycling = ContinualBackprop([site], PlasticityConfig(replacement_rate=0.0, maturity_steps=0), seed=1)
+    recycling = ContinualBackprop(
+        SITES, tensors, PlasticityConfig(replacement_rate=0.0, maturity_steps=0), seed=1
+    )
     for _ in range(50):
         recycling.observe([said_by(own, torch.ones(1, INPUTS))])
         assert recycling.renew() == []
@@ -136,8 +141,8 @@ def test_nothing_is_renewed_at_a_rate_of_nought() -> None:
 
 
 def test_units_chosen_by_others_are_renewed_at_once() -> None:
-    site, own = site_of()
-    recycling = ContinualBackprop([site], PlasticityConfig(), seed=1)
+    tensors, own = tensors_of()
+    recycling = ContinualBackprop(SITES, tensors, PlasticityConfig(), seed=1)
     chosen = torch.zeros(UNITS, dtype=torch.bool)
     chosen[[0, 3]] = True
     assert recycling.renew_units("hidden", chosen).num_units == 2
@@ -155,16 +160,16 @@ def test_half_and_half_equals_the_whole() -> None:
             recycling.observe([said_by(own, inputs[step])])
             recycling.renew()
 
-    site, whole = site_of()
-    run(ContinualBackprop([site], config, seed=1), whole, range(100))
-    site, first = site_of()
-    half = ContinualBackprop([site], config, seed=1)
+    tensors, whole = tensors_of()
+    run(ContinualBackprop(SITES, tensors, config, seed=1), whole, range(100))
+    tensors, first = tensors_of()
+    half = ContinualBackprop(SITES, tensors, config, seed=1)
     run(half, first, range(47))
     stored = {name: tensor.clone() for name, tensor in half.tensors().items()}
-    site, second = site_of(seed=9)
+    tensors, second = tensors_of(seed=9)
     for name, tensor in second.items():
         tensor.copy_(first[name])
-    resumed = ContinualBackprop([site], config, seed=77)
+    resumed = ContinualBackprop(SITES, tensors, config, seed=77)
     resumed.load(stored)
     run(resumed, second, range(47, 100))
     assert [name for name in whole if not torch.equal(whole[name], second[name])] == []
@@ -179,9 +184,13 @@ def test_a_setting_that_cannot_be_is_named(setting: str, value: float) -> None:
 
 
 def test_at_a_rate_of_0_nobody_is_renewed_whatever_was_due_before() -> None:
-    site, own = site_of()
-    eager = ContinualBackprop([site], PlasticityConfig(replacement_rate=0.9, maturity_steps=0), seed=0)
-    still = ContinualBackprop([site], PlasticityConfig(replacement_rate=0.0, maturity_steps=0), seed=0)
+    tensors, own = tensors_of()
+    eager = ContinualBackprop(
+        SITES, tensors, PlasticityConfig(replacement_rate=0.9, maturity_steps=0), seed=0
+    )
+    still = ContinualBackprop(
+        SITES, tensors, PlasticityConfig(replacement_rate=0.0, maturity_steps=0), seed=0
+    )
     said = [said_by(own, torch.randn(5, INPUTS, generator=torch.Generator().manual_seed(1)))]
     eager.observe(said)
     for due in (one for name, one in eager.tensors().items() if name.endswith(".due")):
@@ -193,8 +202,10 @@ def test_at_a_rate_of_0_nobody_is_renewed_whatever_was_due_before() -> None:
 
 
 def test_only_networks_that_learn_have_units_renewed() -> None:
-    site, own = site_of(population=3)
-    renewing = ContinualBackprop([site], PlasticityConfig(replacement_rate=0.9, maturity_steps=0), seed=0)
+    tensors, own = tensors_of(population=3)
+    renewing = ContinualBackprop(
+        SITES, tensors, PlasticityConfig(replacement_rate=0.9, maturity_steps=0), seed=0
+    )
     said = [said_by(own, torch.randn(3, 5, INPUTS, generator=torch.Generator().manual_seed(1)))]
     before = {name: tensor.clone() for name, tensor in own.items()}
     renewing.observe(said)
