@@ -147,7 +147,7 @@ def test_units_chosen_by_others_are_renewed_at_once() -> None:
     chosen[[0, 3]] = True
     assert recycling.renew_units("hidden", chosen).num_units == 2
     assert bool((own["out"][:, chosen] == 0).all())
-    with pytest.raises(ValueError, match="not in list"):
+    with pytest.raises(KeyError, match="elsewhere"):
         recycling.renew_units("elsewhere", chosen)
 
 
