@@ -29,7 +29,7 @@ class SilentPipe(Pipe):
         self.kinds: list[str] = []
         super().__init__(ours)
 
-    def say(self, message: Any) -> None:
+    def send(self, message: Any) -> None:
         """Keep what happened."""
         self.kinds += [event["kind"] for event in getattr(message, "events", ())]
 

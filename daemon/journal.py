@@ -9,7 +9,7 @@ When entries count, and for whom:
 - *The same run goes on* (restart, resume of its newest checkpoint, fall-back after damage): every entry
   behind the checkpoint counts (`replay_from`).
 - *A fork* (an older checkpoint resumed on purpose) is a new run with a journal of its own: what the parent
-  heard after that checkpoint is not its past (`fork` takes over what was heard before and is still to come).
+  was given after that checkpoint is not its past (`fork` copies what was given before and is still to come).
 - *A step that never comes*, because the text it was to be learned from is gone: what was meant for it takes
   effect earlier, by a new entry in its place (`bring_forward`).
 - *Truncation* (`truncate_after`) makes what was to come void, by a record; nothing is rewritten.
@@ -153,8 +153,8 @@ class Journal:
         due = [entry for entry in self._entries if entry.step >= step and _order(entry) > last]
         yield from sorted(due, key=_order)
 
-    def fork(self, folder: Path, step: int, sequence: int, *, heard: int) -> Journal:
-        """A new run's journal that begins with what this one had heard by a checkpoint and was still to come.
+    def fork(self, folder: Path, step: int, sequence: int, *, newest: int) -> Journal:
+        """A new run's journal that begins with what this one held at a checkpoint and was still to come.
 
         Forking again into the same folder, after a crash on the way, completes it and repeats nothing.
 
@@ -162,15 +162,17 @@ class Journal:
             folder: the new run's folder.
             step: finished steps of the checkpoint.
             sequence: number of the last entry that had taken effect in it.
-            heard: number of the newest entry when the checkpoint was saved.
+            newest: number of the newest entry when the checkpoint was saved.
         """
         fork = Journal(folder, segment_bytes=self._segment_bytes)
         inherited = [
             entry
             for entry in self.replay_from(step, sequence)
-            if (entry.replaces or entry.sequence) <= heard  # what it stands for was heard then
+            if (entry.replaces or entry.sequence) <= newest  # what it stands for was there then
         ]
-        for entry in inherited[fork.last_sequence :]:  # all are copied before the fork hears anything itself
+        for entry in inherited[
+            fork.last_sequence :
+        ]:  # all are copied before the fork is given anything itself
             fork.append(entry.kind, entry.step, entry.payload)
         return fork
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class OneLife:
-    """What a session said.
+    """What a session sent.
 
     Args:
         order: what it is to do.
@@ -41,14 +41,14 @@ class OneLife:
             signal.signal(signal.SIGTERM, before)
             reporter.close()
         with contextlib.suppress(OSError):  # it was closed by the test
-            self._hear()
+            self._receive()
             self.ours.close()
 
     def kinds(self) -> list[str]:
         """Kinds of its events."""
         return [event["kind"] for event in self.events]
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         while self.ours.poll():
             message = self.ours.recv()
             if isinstance(message, Report):

@@ -29,7 +29,7 @@ PRELOADED = ["torch", "brain.models.synapse.model", "daemon.trainer.session"]
 
 @dataclass
 class TrainerProcess:
-    """Spawns, commands and hears out one trainer; everything it said is kept."""
+    """One trainer, commanded over its pipe; everything it sent is kept."""
 
     process: BaseProcess
     connection: Connection
@@ -43,10 +43,10 @@ class TrainerProcess:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     samples: list[str] = field(default_factory=list)
 
-    def hear(self, timeout: float = TIMEOUT_SECONDS) -> Any:
+    def receive(self, timeout: float = TIMEOUT_SECONDS) -> Any:
         """Take one message."""
         if not self.connection.poll(timeout):
-            raise TimeoutError(f"the trainer said nothing for {timeout} s")
+            raise TimeoutError(f"the trainer sent nothing for {timeout} s")
         message = self.connection.recv()
         match message:
             case Ready():
@@ -66,13 +66,13 @@ class TrainerProcess:
                     self.columns.setdefault(name, []).extend(values)
         return message
 
-    def hear_until(self, condition: Any, timeout: float = TIMEOUT_SECONDS) -> None:
-        """Hear messages until `condition(self)` holds."""
+    def receive_until(self, condition: Any, timeout: float = TIMEOUT_SECONDS) -> None:
+        """Take messages until `condition(self)` holds."""
         deadline = time.monotonic() + timeout
         while not condition(self):
             if self.goodbye is not None:
                 raise AssertionError(f"the trainer ended before: {self.goodbye}")
-            self.hear(max(0.1, deadline - time.monotonic()))
+            self.receive(max(0.1, deadline - time.monotonic()))
 
     def order(self, action: str, **arguments: Any) -> Outcome:
         """Give a command and wait for its outcome."""
@@ -82,20 +82,20 @@ class TrainerProcess:
         """Give an order and wait for its outcome."""
         identity = f"c{len(self.outcomes)}-{order.action}"
         self.connection.send(Command(id=identity, order=order))
-        self.hear_until(lambda trainer: identity in trainer.outcomes)
+        self.receive_until(lambda trainer: identity in trainer.outcomes)
         return self.outcomes[identity]
 
     def finish(self, timeout: float = TIMEOUT_SECONDS) -> Goodbye:
-        """Hear it out to its goodbye and its end."""
+        """Take all its messages to its goodbye, and wait for its end."""
         deadline = time.monotonic() + timeout
         while self.goodbye is None:
-            self.hear(max(0.1, deadline - time.monotonic()))
+            self.receive(max(0.1, deadline - time.monotonic()))
         self.process.join(timeout=timeout)
         assert not self.process.is_alive()
         return self.goodbye
 
     def kinds(self) -> list[str]:
-        """Kinds of the events heard so far."""
+        """Kinds of its events so far."""
         return [event["kind"] for event in self.events]
 
     def kill(self) -> None:

@@ -32,13 +32,13 @@ class AlarmJudge:
         self._num_bytes = 0
         self.forgetting: float | None = None
 
-    def hear(self, report: StepReport) -> None:
+    def observe(self, report: StepReport) -> None:
         """Gather the prequential loss of a step."""
         if report.num_bytes and math.isfinite(report.loss):
             self._nats += report.loss * report.num_bytes
             self._num_bytes += report.num_bytes
 
-    def hear_probes(self, tracks: Iterable[Track]) -> None:
+    def observe_probes(self, tracks: Iterable[Track]) -> None:
         """Follow the frozen probes, some of which were just scored."""
         rises = [
             track.forgetting / track.best for track in tracks if track.forgetting is not None and track.best
@@ -96,7 +96,7 @@ def event_of(change: AlarmChange) -> Event:
 
 
 def raised(alarm: Alarm) -> Event:
-    """The fact that an alarm went up; the stop hint is told in its own words."""
+    """The fact that an alarm went up; a stop hint has an event of its own."""
     if alarm.kind == STOP_HINT:
         return StopHinted(step=alarm.step, cause=alarm.cause, remedy=alarm.remedy)
     return AlarmRaised(

@@ -1,7 +1,7 @@
 """How the parts of a trainer are made: anew, or restored from a checkpoint.
 
 1. The order's config, device and threads.
-2. A newborn, or the newest sound checkpoint: brain, stream, replay, vital signs, held-out tables, randomness.
+2. Made new, or out of the newest sound checkpoint: brain, stream, replay, vital signs, held-out tables, randomness.
 3. The journal: what had taken effect after that checkpoint takes effect again at its steps.
 4. Each part is handed what it needs.
 """
@@ -70,7 +70,7 @@ class Origin:
 
     Attributes:
         pid: of the trainer.
-        checkpoint: that it resumed; None for a newborn.
+        checkpoint: that it resumed; None for a new run.
         own: it is this run's and lies in its home, so the run has one to come back to.
         differences: what keeps the resume from being bit-exact.
     """
@@ -82,7 +82,7 @@ class Origin:
 
 
 def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Reporter) -> tuple[Parts, Origin]:
-    """Everything of a trainer, wired up.
+    """All parts of a trainer, wired up.
 
     Raises:
         SynapsedError: a setting is wrong, nothing can be read, or no checkpoint is sound.
@@ -173,7 +173,7 @@ def choose_device(wanted: str) -> torch.device:
 def limits_of(
     kept: Mapping[str, Any], progress: Progress, order: TrainerOrder, limits: LimitsConfig, emit: Emit
 ) -> Limits:
-    """Where this session ends by itself: limits count from here, unless it goes on under the checkpoint's."""
+    """The limits of this session: counted from here, unless it continues under the checkpoint's."""
     if not order.limits_from_checkpoint:
         return Limits.from_here(limits, progress)
     stored = Limits.restored(kept)
@@ -182,7 +182,7 @@ def limits_of(
 
 
 def sleep_of(kept: Mapping[str, Any], loaded: LoadedCheckpoint | None, brain: Brain, step: int) -> SleepState:
-    """What is remembered of sleep; a run whose brain has no slow weights is awake."""
+    """The sleep state; a run whose brain has no slow weights is awake."""
     tensors = {} if loaded is None else parts_of(loaded.learning, SLEEP_PREFIX)
     state = SleepState.restored(kept, tensors)
     if loaded is not None and not can_sleep(brain):
@@ -203,7 +203,7 @@ def open_journal(
     folder = home.replay / order.run_id
     if order.fork_of is not None and loaded is not None:
         parent = Journal(home.replay / order.fork_of)
-        journal = parent.fork(folder, step, position.journal_sequence, heard=loaded.manifest.journal)
+        journal = parent.fork(folder, step, position.journal_sequence, newest=loaded.manifest.journal)
         position.journal_sequence = 0
     else:
         journal = Journal(folder)

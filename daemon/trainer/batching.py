@@ -1,4 +1,4 @@
-"""How a batch is put together: which lanes read on, how many rows replay, and the tensors they become."""
+"""Builds a batch: which lanes read, how many rows replay, and the tensors of both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_LANE = -1
 
 
 def num_lanes(rows: int, replay_fraction: float) -> int:
-    """Lanes that read on beside the replayed rows.
+    """Lanes for live text, beside the replayed rows.
 
     >>> num_lanes(32, 0.2), num_lanes(32, 0.0)
     (26, 32)
@@ -26,7 +26,7 @@ def num_lanes(rows: int, replay_fraction: float) -> int:
 
 
 def num_replayed(step: int, rows: int, replay_fraction: float) -> int:
-    """Rows of this step that replay; follows from step and fraction alone, and the fraction holds on average.
+    """Rows that replay in this step: depends on step and fraction alone, and averages the fraction.
 
     >>> [num_replayed(step, 32, 0.2) for step in range(5)]
     [6, 6, 7, 6, 7]
@@ -54,7 +54,7 @@ def reading_lanes(step: int, rows: int, replay_fraction: float, lowest: float | 
 
 
 def replayed_batch(replayed: ReplayRows, device: torch.device) -> Batch:
-    """A batch of replayed rows alone, as sleep learns from."""
+    """A batch of replayed rows alone, for sleep."""
     count = len(replayed.length)
     mask = np.arange(replayed.bytes.shape[1])[None, :] < replayed.length[:, None]
     return Batch(

@@ -1,4 +1,4 @@
-"""An order in which something unforeseen went wrong is taken back; the run goes on as if it had not been given."""
+"""Undo an order that failed in an unforeseen way, so that the run goes on as if it had not been given."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class BrokenOrders:
-    """Takes them back.
+    """Undoes orders that failed.
 
     Args:
         effects: of what the order journaled.
@@ -42,7 +42,7 @@ class BrokenOrders:
         return self._effects.newest()
 
     def take_back(self, order: Order, error: Exception, *, journaled: int) -> str:
-        """Take back what the order left behind, log the fault and report it; one line for who asked.
+        """Undo what the order left behind, log and report the fault; returns one line for whoever asked.
 
         Args:
             order: what was asked for.

@@ -66,7 +66,7 @@ class Contents:
     sleep: SleepState
 
     def moment(self) -> tuple[int, int]:
-        """What a checkpoint follows from: while nothing is learned and nobody intervenes it would be the same."""
+        """What a checkpoint depends on: while nothing is learned and nobody intervenes it is the same."""
         return self.progress.step, self.position.journal_sequence
 
     def sync_replay(self) -> None:

@@ -27,10 +27,10 @@ LONG = frozenset({"evaluate", "generate", "grow", "growth", "sleep"})
 
 
 class Control:
-    """Takes commands off the pipe, answers each with an Outcome, and tells the loop when to end.
+    """Takes commands off the pipe, answers each with an Outcome, and decides when the loop ends.
 
     A stop, once ordered, is answered after the final checkpoint, so that its Outcome can name it. One that cannot
-    save is refused, unless it says that the end matters more.
+    save is refused, unless the order is to end in any case.
 
     Args:
         pipe: to the supervisor.
@@ -68,7 +68,7 @@ class Control:
             signal.signal(signal.SIGTERM, self._terminate)
 
     def __call__(self) -> Ending | None:
-        """Obey all that waits; while the run is paused, stay here."""
+        """Obey all waiting commands; stay here while the run is paused."""
         while True:
             if (ending := self._obey_waiting()) is not None:
                 return ending
@@ -83,10 +83,10 @@ class Control:
         """Answer the order to stop, if there was one."""
         if self._stop is not None:
             result = {"checkpoint": checkpoint} | ({} if error is None else {"not_saved": error})
-            self._pipe.say(Outcome(id=self._stop.id, ok=True, step=step, result=result))
+            self._pipe.send(Outcome(id=self._stop.id, ok=True, step=step, result=result))
 
     def obey(self, command: Command) -> Outcome:
-        """Carry out an order other than a stop; what came of it."""
+        """Carry out an order other than a stop; returns its outcome."""
         journaled = self._broken.newest_entry()
         step = self._clock.step
         try:
@@ -111,7 +111,7 @@ class Control:
                 if (ending := self._end(command, command.order)) is not None:
                     return ending
                 continue
-            self._pipe.say(self.obey(command))
+            self._pipe.send(self.obey(command))
         if self._pipe.orphaned.is_set():
             return Ending(state=RunState.STOPPED, reason="the supervisor is gone")
         if self._pipe.terminated:
@@ -127,7 +127,7 @@ class Control:
             self._stop = command
             return Ending(state=RunState.STOPPED, reason=stop.reason, saved=last)
         result, step = {"state": self._life.state.value}, self._clock.step
-        self._pipe.say(
+        self._pipe.send(
             Outcome(id=command.id, ok=False, step=step, result=result, error=last.error, conflict=True)
         )
         return None

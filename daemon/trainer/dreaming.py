@@ -1,4 +1,4 @@
-"""Asleep: replay alone, taught by the stable average, undone when the probes say that it did harm."""
+"""Asleep: replay alone, taught by the stable average, undone when the probes show harm."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Dreaming:
         self._report = report
 
     def dream(self) -> None:
-        """One step of sleep, the first behind a look at the probes, and waking up behind the last.
+        """One step of sleep; the probes are scored before the first, and the run wakes up after the last.
 
         Raises:
             Interrupted: the run is to end in the midst of the probes; resumed, it is asleep and scores them anew.
@@ -144,7 +144,7 @@ class Dreaming:
         )
 
     def _can_go_back(self) -> bool:
-        """Whether the brain is still of the form it fell asleep with; by hand it may have grown meanwhile."""
+        """Whether the brain still has the shapes it fell asleep with; it may have been grown by hand meanwhile."""
         model = self._brain.state().model
         before = {
             name.removeprefix(MODEL): tensor.shape

@@ -1,4 +1,4 @@
-"""What touches learning from outside takes effect: journaled first, then at its step, in a life after a crash again."""
+"""How outside influences on learning take effect: journaled first, applied at their step, and again after a crash."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXCERPT_CHARS = 60
 
 
 class Effects:
-    """Journals, and lets what is journaled take effect.
+    """Journals entries and applies them.
 
     Args:
         position: how much of the journal has taken effect.
@@ -103,14 +103,14 @@ class Effects:
         return entry
 
     def decide(self, kind: str, payload: Mapping[str, Any]) -> Entry | None:
-        """Journal what the loop decides, and let it take effect; None when it is put off for the disk."""
+        """Journal what the loop decides, and let it take effect; None when a failing disk postpones it."""
         entry = self._patient.append(kind, self._clock.step, payload)
         if entry is not None:
             self.apply(entry)
         return entry
 
     def apply_due(self) -> None:
-        """Let journaled entries of a life before a crash take effect at their steps again."""
+        """Apply the entries journaled before a crash again, at their steps."""
         pending = self._position.pending
         while pending and pending[0].step <= self._clock.step:
             self.apply(pending.pop(0))
@@ -146,7 +146,7 @@ class Effects:
         return repeated
 
     def catch_up(self) -> bool:
-        """Let the next of what was acknowledged take effect: its step was learned from text that is gone.
+        """Apply the next acknowledged entry early: the text its step was learned from is gone.
 
         False when there is none, or while it has to wait for the disk.
         """
@@ -169,7 +169,7 @@ class Effects:
         return self._journal.last_sequence
 
     def void_after(self, sequence: int) -> bool:
-        """Make void what was journaled behind that entry and is not in effect; whether there was any."""
+        """Void entries behind that one which are not in effect; returns whether there were any."""
         newest = max(sequence, self._position.journal_sequence)
         broken = [entry for entry in self._journal.entries if entry.sequence > newest]
         for entry in broken:

@@ -63,7 +63,7 @@ class Endings:
         self._limit_reported = False
 
     def at_limit(self) -> Ending | None:
-        """Whether the run ends by itself now: it is at its limit, and saved; until it can be, it stands still."""
+        """The ending at a limit, once it is saved; until it can be, the run stands still."""
         reached = self._limits.reached(self._progress, self._passes_finished())
         if reached is None:
             return None

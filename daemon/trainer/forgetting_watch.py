@@ -23,7 +23,7 @@ class ForgettingWatch:
     Args:
         probes: of the run.
         brain: that is measured.
-        stream: whose sources may come to hold a probe.
+        stream: whose sources may get text enough for a probe.
         alarms: follow the probes.
         share: of replay; what follows from forgetting.
         replay: settings of that share.
@@ -53,12 +53,12 @@ class ForgettingWatch:
         self._report = report
 
     def tick(self) -> float | None:
-        """After a step awake: score a slice when it is due; mean forgetting when that was the last of all."""
+        """After a step awake: score a slice if due; returns mean forgetting once all slices are scored."""
         if not self._probes.due(self._clock.step):
             return None
         self._probes.meet(self._stream)
         through = self._probes.score_slice(self._brain)
-        self._alarms.hear_probes(self._probes.tracks.values())
+        self._alarms.observe_probes(self._probes.tracks.values())
         self.report(through)
         return self.steer() if through and len(through) == len(self._probes.probes) else None
 

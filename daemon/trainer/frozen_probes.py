@@ -1,8 +1,9 @@
 """The frozen probes of all sources: a slice scored every so many steps, the whole in sleep and on demand.
 
 What steers learning (the share of replay, sleep) follows from these scores, so they are taken by the step
-and never by the clock, and all of them survive a restart. A probe is fixed at first sight, or by the step once
-its source has come to hold enough: its bytes travel in the checkpoint, whatever becomes of the files.
+and never by the clock, and all of them survive a restart. A probe is fixed when its source
+is first seen, or at the step at which there is text enough. Its bytes are part of the checkpoint, whatever
+happens to the files.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class Probes:
         self._next = 0
 
     def meet(self, stream: ExperienceStream) -> None:
-        """Freeze a probe of each source that has come to hold enough held-out text; whose turn it is stays."""
+        """Freeze a probe of each source that by now holds enough held-out text; the turns stay in order."""
         found = dict(self.probes)
         for index, name in enumerate(self._names):
             if name not in found and len(held_out := stream.held_out(index)):
@@ -121,11 +122,11 @@ class Probes:
                 track.fresh = True
 
     def due(self, step: int) -> bool:
-        """Whether a slice is scored behind this step."""
+        """Whether a slice is scored after this step."""
         return self.config.enabled and step % self.config.every_steps == 0
 
     def score_slice(self, brain: Brain) -> list[str]:
-        """Score the next few rows; names of sources that are through, at the very end of all."""
+        """Score the next few rows; returns the sources that are complete, all of them after the last row."""
         slices = self._slices()
         if not slices:
             return []
@@ -149,7 +150,7 @@ class Probes:
         return self.mean_bpc()
 
     def follow_all(self) -> None:
-        """Let every track hear of its probe as it was just scored as a whole."""
+        """Update every track with its probe, just scored as a whole."""
         for name in self.probes:
             self._follow(name)
 
@@ -173,7 +174,7 @@ class Probes:
         return statistics.fmean(scored) if scored else math.nan
 
     def better(self) -> str:
-        """Which weights speak and are evaluated: `stable` once they do better on the probes, else `fast`."""
+        """Which weights generate and are evaluated: `stable` once they do better on the probes, else `fast`."""
         return WEIGHTS[STABLE if self.mean_bpc(STABLE) < self.mean_bpc(FAST) else FAST]
 
     def forgetting(self) -> Forgetting:
@@ -211,7 +212,7 @@ class Probes:
         }
 
     def load(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take probes and tracks back; a source that was not there before keeps the fresh probe it has."""
+        """Restore probes and tracks; a source that is new keeps its fresh probe."""
         if not self.config.enabled:
             return
         # One that was there without a probe gets it at the step at which the run without the break did.
@@ -227,7 +228,7 @@ class Probes:
         self._next = int(state.get("next", 0))
 
     def _take(self, found: Mapping[str, Probe]) -> None:
-        """Have these probes, in the order of the sources."""
+        """Keep these probes, in the order of the sources."""
         self.probes = {name: found[name] for name in self._names if name in found}
         self.tracks = {name: self.tracks.get(name) or Track() for name in self.probes}
 

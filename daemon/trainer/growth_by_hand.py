@@ -1,4 +1,4 @@
-"""What a person sees before growing a brain by hand, and the plan of what they ask for."""
+"""Growing by hand: the overview a person sees first, and the plan of what they ask for."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _BORN_WHOLE = {"deepen": "a block", "expert": "an expert", "column": "a column"}
 
 
 class GrowthByHand:
-    """Plans, and shows; nothing grows by it.
+    """Makes the overview and the plan; nothing grows yet.
 
     Args:
         state: what has grown.
@@ -122,7 +122,7 @@ class GrowthByHand:
         """The site with room where units are missed most; before anything was seen, the first with room.
 
         Raises:
-            SettingsError: no site takes such a part at all; says why.
+            SettingsError: no site takes such a part at all, and why.
         """
         sites = brain.sites()
         alive = [name for name, site in sites.items() if not site.frozen]

@@ -1,4 +1,4 @@
-"""What a person sees before growing a brain by hand: its sites, and what each growth would bring or is kept by."""
+"""What a person sees before growing a brain by hand: its sites, what each growth would add, and what prevents it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from brain.ports import Growable
     from daemon.trainer.growth_state import GrowthState
 
-NOTHING = Birth(name="", units=0, parameters=0)  # can be born
+NOTHING = Birth(name="", units=0, parameters=0)
 
 
 def growth_view(
@@ -49,7 +49,7 @@ def growth_view(
 
 
 def next_column(brain: Growable) -> Birth | None:
-    """The column that can be born; None for a brain that grows none."""
+    """The next column; None for a brain that grows none."""
     return brain.next_column() if isinstance(brain, Columnar) else None
 
 

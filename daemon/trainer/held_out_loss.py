@@ -43,7 +43,7 @@ class HeldOutLoss:
 
 
 class HeldOutEvaluation:
-    """The table of held-out losses and the hand that turns it."""
+    """The table of held-out losses, and whose turn it is to be scored."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class HeldOutEvaluation:
         return bool(self._sets)
 
     def score_slice(self, brain: Brain, step: int) -> HeldOutLoss | None:
-        """Score the stalest few blocks of the next source; what its whole table says now, if anything."""
+        """Score the stalest few blocks of the next source; its loss by the whole table, once anything is known."""
         names = list(self._sets)  # sources in the order in which they came to hold a block
         name = names[self._next_source % len(names)]
         self._next_source = (names.index(name) + 1) % len(names)
@@ -134,7 +134,7 @@ class HeldOutEvaluation:
         return dict(self._tables)
 
     def load_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take tables back, block by block; one that does not name its blocks only for a set of its size."""
+        """Restore tables block by block; one without block names only if it has the size of the set."""
         for name, table in arrays.items():
             if name not in self._tables:
                 continue
@@ -144,7 +144,7 @@ class HeldOutEvaluation:
                 self._tables[name][:, :BLOCK] = table
 
     def _follow(self) -> None:
-        """Take up the sets as the files are listed now."""
+        """Follow the sets as files come and go."""
         for index, source in enumerate(self._stream.sources if self._config.enabled else ()):
             held_out = self._stream.held_out(index)
             if held_out is self._sets.get(source.name):
@@ -192,7 +192,7 @@ def _number(document: str, offset: int) -> int:
 
 
 def _carried(before: NDArray[np.float64], blank: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A table with the scores of those blocks that another one has."""
+    """A table with the scores of the blocks that it shares with another one."""
     _, old, new = np.intersect1d(before[:, BLOCK], blank[:, BLOCK], return_indices=True)
     blank[new] = before[old]
     return blank

@@ -1,4 +1,4 @@
-"""Taking hold of a run: a trainer of an earlier life that still has it is waited for, in words and within reach."""
+"""Locking a run: while an earlier trainer still holds it, this one waits, reports why, and can be stopped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def take_run(
     *,
     timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
 ) -> RunLock:
-    """The run's lock, taken; meanwhile signs of life, and `degrade` has the reason.
+    """Take the run's lock; while waiting, show signs of life and pass the reason to `degrade`.
 
     Raises:
         ConflictError: another process still holds it after `timeout_seconds`.

@@ -24,10 +24,10 @@ class Decisions(Protocol):
     """What idling may let take effect."""
 
     def catch_up(self) -> bool:
-        """The next of what was acknowledged for a step that never comes; whether there was any."""
+        """Apply the next entry acknowledged for a step that never comes; returns whether there was one."""
 
     def decide(self, kind: str, payload: Mapping[str, Any]) -> object | None:
-        """A decision of its own, journaled; None when it is put off."""
+        """Journal and apply a decision; None when it is postponed."""
 
 
 class Idling:
@@ -61,11 +61,11 @@ class Idling:
 
     @property
     def waiting(self) -> bool:
-        """Nothing has come for so long that the run stands by."""
+        """Nothing has come for so long that the run waits."""
         return self._since is not None and self._monotonic() - self._since >= self._after_seconds
 
     def rest(self) -> None:
-        """Nothing is there to read: a second at most goes by, or an order comes."""
+        """Nothing to read: wait a second at most, or until an order comes."""
         if self._since is None:
             self._since = self._monotonic()
         if self.waiting:

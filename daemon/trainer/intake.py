@@ -1,4 +1,4 @@
-"""What a step awake learns from: live text, mixed with replayed rows, and remembered behind it."""
+"""What a step awake learns from: live text mixed with replayed rows; the live rows are remembered afterwards."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Intake:
         return experience
 
     def batch(self, experience: Experience) -> Batch:
-        """Live rows as one batch with replayed ones, which take the places of lanes with nothing to read, too."""
+        """One batch of live and replayed rows; replay also fills the places of lanes with nothing to read."""
         experience = self._resets.added_to(experience)
         places = self._rows - len(experience.length)
         count = min(places, len(self._replay)) if self._share.now(self._config) else 0
@@ -113,7 +113,7 @@ class Intake:
         return assemble(experience, self._replayed, self._device)
 
     def remember(self, experience: Experience, report: StepReport) -> None:
-        """Let stream and replay memory know how well each row was predicted; the memory is offered the live rows."""
+        """Pass each row's loss to stream and replay memory, and offer the live rows to the memory."""
         self._resets.note(experience, applied=report.applied)
         if self._replayed is not None and report.applied:  # before anything is added
             self._replay.update(self._replayed.index, report.row_loss[len(experience.length) :].numpy())

@@ -29,7 +29,7 @@ class LaneResets(Stored):
         return replace(experience, reset=experience.reset | due) if due.any() else experience
 
     def note(self, experience: Experience, *, applied: bool) -> None:
-        """After a step: lanes that read in it have had their reset, or are due one as nothing of it was kept."""
+        """After a step: its lanes have had their reset, or are due one because the step was not applied."""
         due, read = set(self.due_resets), set(experience.lane.tolist())
         self.due_resets = sorted(due - read if applied else due | read)
 

@@ -89,7 +89,7 @@ class Loop:
     Args:
         waking: a step awake.
         dreaming: a step of sleep.
-        sleeping: tells which of them comes next.
+        sleeping: decides which of them comes next.
         growing: may have to finish a growth first.
         effects: of the journal.
         pauses: between steps.
@@ -119,7 +119,7 @@ class Loop:
         self._life = life
 
     def run(self, obey: Callable[[], Ending | None]) -> Goodbye:
-        """Learn until told to end, by a person, a limit or the loss of the supervisor."""
+        """Learn until a person, a limit or the loss of the supervisor ends it."""
         self._life.go_on()
         self._growing.begin()
         self._effects.apply_due()
@@ -134,7 +134,7 @@ class Loop:
     def take_step(self) -> None:
         """One step, awake or asleep."""
         if self._sleeping.asleep:
-            with suppress(Interrupted):  # then it is told to end
+            with suppress(Interrupted):  # the run is to end
                 self._dreaming.dream()
         else:
             self._waking.learn()

@@ -69,7 +69,7 @@ class Growing:
         self.newest_batch: Batch | None = None
 
     def begin(self) -> None:
-        """At the beginning of a life: finish the growth before which the checkpoint was saved."""
+        """At the start of a session: finish the growth that the checkpoint was saved before."""
         pending, self._state.pending = self._state.pending, None
         if pending is not None:
             if self._config.enabled:
@@ -115,7 +115,7 @@ class Growing:
         self.save_grown()
 
     def save_grown(self) -> None:
-        """A roll-back from here on must not go back behind the growth."""
+        """Save after the growth, so that no later roll-back undoes it."""
         self._save.try_save("grown")
 
     def last_record(self) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class NonFiniteSteps(Stored):
         return Verdict.ROLL_BACK
 
     def put_off(self, config: RecoveryConfig) -> None:
-        """Take a verdict to roll back, just given, back: the next non-finite step gives it again.
+        """Revoke a verdict to roll back: the next non-finite step repeats it.
 
         >>> from daemon.config.tree import RecoveryConfig
         >>> steps, config = NonFiniteSteps(), RecoveryConfig(rollback_after_skips=1)

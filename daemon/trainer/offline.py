@@ -1,4 +1,4 @@
-"""What can be asked of a checkpoint with nothing running: go on from a text, score, probe, write one file."""
+"""What works on a checkpoint without a running trainer: generate, evaluate, probe, export."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def open_checkpoint(home: Home, text: str) -> LoadedCheckpoint:
 
 
 def revive(loaded: LoadedCheckpoint) -> tuple[RunConfig, Brain]:
-    """The config and the brain of a checkpoint, on the CPU, to ask things of; it does not learn on."""
+    """The config and the brain of a checkpoint, on the CPU, for reading only."""
     config = config_from_dict(loaded.state.get("config", {}), origin=loaded.path.name)
     brain = brain_from_spec(
         loaded.manifest.spec,

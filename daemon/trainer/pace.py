@@ -14,7 +14,7 @@ EVERY_SECONDS = 1.0
 
 
 class Pace:
-    """Counts since the last report; a pause between belongs to none.
+    """Counts since the last report; pauses are left out.
 
     Attributes:
         num_bytes: learned from in this session, so far.
@@ -26,7 +26,7 @@ class Pace:
         self._since = (monotonic(), step, 0)
 
     def begin(self, step: int) -> None:
-        """Count from here on."""
+        """Start counting here."""
         self._since = (self._monotonic(), step, self.num_bytes)
 
     def report(self, reporter: Reporter, step: int, metrics: Mapping[str, float]) -> None:

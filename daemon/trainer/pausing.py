@@ -1,4 +1,4 @@
-"""Pauses: ordered by a person, forced by something that is wrong, or for want of room to save."""
+"""Pauses: ordered by a person, forced by a problem, or because nothing can be saved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Pauses:
-    """Lets the run stand still, and go on.
+    """Pauses and resumes the run.
 
     Nothing committed for three intervals, it stands still until something is, or a person lets it go on.
     """
@@ -23,7 +23,7 @@ class Pauses:
         self._waits_for_room = False
 
     def pause(self, reason: str) -> bool:
-        """A person wants a pause: save, and stand still; False where the run stands still for them already.
+        """Pause for a person: save, then stand still; False if the run is paused by a person already.
 
         Raises:
             CheckpointError: it could not be saved; the run goes on.
@@ -37,7 +37,7 @@ class Pauses:
         return True
 
     def go_on(self, reason: str) -> None:
-        """A person lets the run go on: it has three intervals again, and the next try to save comes at once."""
+        """Resume for a person: allow three more intervals, and retry to save at once."""
         self._waits_for_room = False
         self._saver.be_patient()
         self._life.go_on(reason)
@@ -48,7 +48,7 @@ class Pauses:
         self._life.enter(RunState.PAUSED, reason)
 
     def wait_for_room(self, reason: str) -> None:
-        """Pause until something can be saved, or a person lets the run go on."""
+        """Pause until a checkpoint can be saved, or a person resumes the run."""
         self._waits_for_room = True
         self._life.enter(RunState.PAUSED, reason)
 
@@ -59,7 +59,7 @@ class Pauses:
             self.wait_for_room(self._saver.why_nothing_is_saved())
 
     def over(self) -> bool:
-        """While paused: a save that failed is tried again; whether a pause for want of room is over, and was ended."""
+        """While paused: retry a failed save; returns whether that ended a pause in which nothing could be saved."""
         if not self._saver.try_again():
             return False
         over, self._waits_for_room = self._waits_for_room, False

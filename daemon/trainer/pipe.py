@@ -28,7 +28,7 @@ class Pipe:
 
     @property
     def ending(self) -> bool:
-        """The run is to end: a stop waits, a signal came, or the supervisor is gone; long work lets go."""
+        """The run is to end: a stop waits, a signal came, or the supervisor is gone; long work should stop."""
         return self._stops_waiting > 0 or self.terminated or self.orphaned.is_set()
 
     def next_command(self) -> Command | None:
@@ -46,8 +46,8 @@ class Pipe:
         if self._news.wait(timeout_seconds):
             self._news.clear()
 
-    def say(self, message: Any) -> None:
-        """Send a message; once the supervisor is gone it goes nowhere."""
+    def send(self, message: Any) -> None:
+        """Send a message; dropped once the supervisor is gone."""
         if self.orphaned.is_set():
             return
         try:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """How far the run has come, to look at."""
+    """How far the run has come, read only."""
 
     @property
     def step(self) -> int:
@@ -90,7 +90,7 @@ class Life(Protocol):
 
 
 class StandStill(Protocol):
-    """Pauses that nobody ordered."""
+    """A pause that nobody ordered."""
 
     def stand_still(self, reason: str) -> None:
         """Pause because something is wrong; a save is tried, but its failure must not keep the run going."""

@@ -19,14 +19,14 @@ NICENESS = 10
 
 
 def trainer_main(order: TrainerOrder, connection: Connection) -> None:
-    """Live one session: settle the process, learn until told to end, leave with an exit code."""
+    """Run one session: set the process up, learn until it is to end, exit with a code."""
     settle_process()
     session = importlib.import_module("daemon.trainer.session")  # the one place where torch comes in
     sys.exit(session.live(order, connection))
 
 
 def settle_process() -> None:
-    """Be polite to the machine and deaf to the terminal: the supervisor alone decides when to end."""
+    """Lower the priority and ignore the terminal's signals: only the supervisor decides when to end."""
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGBREAK"):

@@ -43,7 +43,7 @@ class Progress(Stored):
     session_seconds: float = field(default=0.0, init=False)
 
     def count(self, bpc: float, *, num_samples: int, seconds: float) -> None:
-        """One more step is finished; a step without live bytes has the BPC nan, which counts for nothing."""
+        """Count a finished step; a step without live bytes has the BPC nan, which is left out."""
         self.step += 1
         self.samples += num_samples
         self.training_seconds += seconds

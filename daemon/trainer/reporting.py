@@ -1,4 +1,4 @@
-"""What happened goes up the pipe, batched at ten reports a second at most; a step never waits for it.
+"""Reports go up the pipe in batches, at most ten a second; a step never waits for them.
 
 Metrics live in a bounded buffer and count what they drop when the supervisor lags; events are never dropped.
 """
@@ -23,7 +23,7 @@ COLUMNS = ("step", "time", *HOT_METRICS)
 
 
 class Reporter:
-    """Gathers between reports and sends on a thread of its own.
+    """Collects between reports and sends from its own thread.
 
     A report is sent only if the loop has shown a sign of life since the last one: it is the heartbeat, and a
     hanging loop must not look alive.
@@ -87,7 +87,7 @@ class Reporter:
             self.point(reading.name, step, reading.value)
 
     def sample(self, text: str) -> None:
-        """What the brain says now."""
+        """What the brain generates now."""
         with self._lock:
             self._sample = text
 
@@ -111,7 +111,7 @@ class Reporter:
             self._alive.wait()
             self._closing.wait(INTERVAL_SECONDS)
             self._alive.clear()
-            self._pipe.say(self._take())
+            self._pipe.send(self._take())
 
     def _take(self) -> Report:
         with self._lock:

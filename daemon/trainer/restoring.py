@@ -1,4 +1,4 @@
-"""From a checkpoint back to living parts; what it lacks, or what no longer fits, starts anew and is said.
+"""From a checkpoint back to live objects; what it lacks, or what no longer fits, starts anew, as an event.
 
 Tensors of a checkpoint's `learning` and `arrays` are told apart by prefix: windows of vital signs, held-out
 tables, the slot table of the replay memory.
@@ -76,7 +76,7 @@ def load_checkpoint(order: TrainerOrder, home: Home, emit: Emit) -> LoadedCheckp
 def restore_brain(
     config: RunConfig, device: torch.device, loaded: LoadedCheckpoint | None, emit: Emit
 ) -> Brain:
-    """A newborn of the config, or the brain of the checkpoint.
+    """A new brain of the config, or that of the checkpoint.
 
     Raises:
         ConfigError: the checkpoint holds a brain of another kind than the config asks for.
@@ -151,7 +151,7 @@ def open_replay(
 
 
 def loop_state(loaded: LoadedCheckpoint | None) -> dict[str, Any]:
-    """What the parts of the loop kept, by name; empty for a newborn."""
+    """What the parts of the loop kept, by name; empty for a new run."""
     if loaded is None:
         return {}
     totals = {"step": loaded.manifest.step, "samples": loaded.manifest.samples}

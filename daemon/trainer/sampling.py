@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def never_stop() -> bool:
-    """Nothing cuts the answer short."""
+    """Let an answer run to its full length."""
     return True
 
 

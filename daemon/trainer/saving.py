@@ -31,7 +31,7 @@ class Contents(Protocol):
     """What is saved."""
 
     def moment(self) -> tuple[int, int]:
-        """What a checkpoint follows from: as long as it is the same, so would the checkpoint be."""
+        """What a checkpoint depends on: while it is unchanged, a new checkpoint would be identical."""
 
     def snapshot(self, reason: str) -> Snapshot:
         """All of it, by reference.
@@ -142,16 +142,16 @@ class Saver:
 
     @property
     def out_of_patience(self) -> bool:
-        """Saving fails, and nothing was committed for three intervals, nor did a person let the run go on."""
+        """Saving fails, and three intervals are over since the last commit and since a person resumed the run."""
         since = min(self._writer.seconds_since_commit, self._monotonic() - self._patient_since)
         return bool(self._writer.num_failures) and since > INTERVALS_BEFORE_PAUSE * self._config.every_seconds
 
     def why_nothing_is_saved(self) -> str:
-        """For how long nothing could be saved, and the reason."""
+        """How long nothing could be saved, and why."""
         return f"nothing could be saved for {self._writer.seconds_since_commit:.0f} s: {self._error}"
 
     def be_patient(self) -> None:
-        """There are three intervals again before patience ends, and the next try comes at once."""
+        """Allow three more intervals, and retry at once."""
         self._patient_since = self._monotonic()
         self._writer.retry_now()
 
@@ -197,7 +197,7 @@ class Saver:
             return None
 
     def save_first(self) -> None:
-        """So that there is always one to resume, whatever becomes of the session's origin."""
+        """Save at the start of a run, so that it always has a checkpoint of its own to resume."""
         if self.try_save("first") is not None:
             self._began = self._contents.moment()
 

@@ -36,7 +36,7 @@ EXIT_FAILED = 2
 def live(order: TrainerOrder, connection: Connection) -> int:
     """Live one session; the exit code of the process.
 
-    A mistake that a restart cannot cure (wrong setting, nothing to read, no sound checkpoint) is said in the
+    A mistake that a restart cannot cure (wrong setting, nothing to read, no sound checkpoint) is named in the
     goodbye; anything unforeseen ends the process, and the supervisor tries again.
     """
     pipe = Pipe(connection)
@@ -49,12 +49,12 @@ def live(order: TrainerOrder, connection: Connection) -> int:
     except (SynapsedError, OSError) as error:
         goodbye = _unbegun(RunState.CRASHED, error)
     reporter.close()
-    pipe.say(goodbye)
+    pipe.send(goodbye)
     return EXIT_FAILED if goodbye.state == RunState.CRASHED else 0
 
 
 def _unbegun(state: RunState, error: Exception | None = None) -> Goodbye:
-    """The last word of a session that took no step: the run stands where it stood."""
+    """The goodbye of a session that took no step: the run is where it was."""
     return Goodbye(
         state=state.value,
         step=0,
@@ -68,7 +68,7 @@ def _unbegun(state: RunState, error: Exception | None = None) -> Goodbye:
 
 
 def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib.ExitStack) -> Goodbye:
-    """Assemble, begin, loop to the end."""
+    """Assemble, start, and run the loop to its end."""
 
     def assemble() -> tuple[Parts, Origin]:
         home = Home.open(order.home)
@@ -84,7 +84,7 @@ def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib
     lock: list[RunLock] = []
     parts, origin = wait_for_disk(assemble, pipe, reporter)
     parts.control.take_signals()
-    pipe.say(
+    pipe.send(
         Ready(
             pid=origin.pid,
             step=parts.progress.step,
@@ -109,7 +109,7 @@ def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib
 
 
 def wait_for_disk(work: Callable[[], T], pipe: Pipe, reporter: Reporter, *, retry: Retry | None = None) -> T:
-    """Do what a session begins with; a disk that is full or broken is waited for, as everywhere.
+    """Do the first work of a session; wait as long as the disk is full or broken.
 
     Raises:
         SynapsedError, OSError: it failed for another reason, or the run is to end meanwhile.
@@ -140,7 +140,7 @@ def _degrade(reporter: Reporter, reason: str | None) -> None:
 
 @contextlib.contextmanager
 def building(order: TrainerOrder) -> Iterator[None]:
-    """Within, a newborn run that cannot be built ends with the reason: it would fail the same way again.
+    """Within, a new run that cannot be built ends with the reason, as it would fail the same way again.
 
     Raises:
         UsageError: its settings ask for more than there is, or for what does not go together.
@@ -153,5 +153,5 @@ def building(order: TrainerOrder) -> Iterator[None]:
         allocation = not isinstance(error, RuntimeError) or "alloc" in str(error) or "memory" in str(error)
         if order.checkpoint is not None or not allocation:
             raise
-        says = " ".join(str(error).split())[:300] or type(error).__name__
-        raise UsageError(f"the brain cannot be built with these settings: {says}") from error
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise UsageError(f"the brain cannot be built with these settings: {reason}") from error

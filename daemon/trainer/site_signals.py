@@ -1,4 +1,4 @@
-"""How the growth sites fare: probed by step, smoothed into the state, and what follows for a plan."""
+"""How the growth sites fare: probed by step and smoothed into the state; a plan is fitted to the probe."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class SiteSignals:
         return {name: SiteSignal(**signal) for name, signal in self._state.signals.items()}
 
     def fitted(self, plan: GrowthPlan, probe: SiteProbe) -> GrowthPlan:
-        """The plan with what only a look at the site can tell."""
+        """The plan with what only a look at the site shows."""
         if plan.operator == "recycle":
             # The share is smoothed: by now there may be more of them, or none.
             chosen = tuple(probe.dormant())

@@ -1,4 +1,4 @@
-"""What must be remembered of sleep: when the run last woke and, while it sleeps, how far that has come."""
+"""The state of sleep: when the run last woke and, while it sleeps, how far it has come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Falling asleep: by the step, by forgetting as it was measured by the step, or from the journal.
+"""Falling asleep: by step, by forgetting measured at a step, or from the journal.
 
 How far a sleep has come stands in `SleepState`, and what it would go back to travels in the checkpoint. So a sleep
 may be paused, stopped, saved and resumed between any two of its steps, and the same weights wake up.
@@ -85,7 +85,7 @@ class Sleeping:
         return "the run is asleep already" if self.asleep else None
 
     def may_come_by_itself(self) -> bool:
-        """Whether the run could fall asleep now, and sleep is not left to people alone."""
+        """Whether the run could fall asleep now by a rule of its own."""
         config = self.config
         by_itself = config.every_steps or config.rest_steps or config.idle_awake_steps
         return bool(by_itself) and self.refusal() is None

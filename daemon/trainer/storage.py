@@ -21,7 +21,7 @@ _FAILING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 
 
 def is_failing_disk(error: BaseException | None) -> bool:
-    """Whether an error, or what it was raised from, is the disk's.
+    """Whether a failing disk caused an error, directly or by what it was raised from.
 
     >>> is_failing_disk(OSError(errno.ENOSPC, "No space left on device")), is_failing_disk(ValueError())
     (True, False)
@@ -34,7 +34,7 @@ def is_failing_disk(error: BaseException | None) -> bool:
 
 
 class PatientJournal:
-    """What the loop itself writes to the journal: a failing disk puts it off, and ends nothing.
+    """The journal for what the loop itself writes: a failing disk postpones an entry and does not end the run.
 
     What a person orders goes to the journal directly, which refuses it with the reason.
 
@@ -55,15 +55,15 @@ class PatientJournal:
         self._retry = Retry(monotonic=monotonic)
 
     def append(self, kind: str, step: int, payload: Mapping[str, Any]) -> Entry | None:
-        """One entry; None when it is put off, and to be asked for again."""
+        """One entry; None when it is postponed, to be asked for again."""
         return self._try(lambda: self._journal.append(kind, step, payload))
 
     def bring_forward(self, entry: Entry, step: int) -> Entry | None:
-        """See Journal.bring_forward; None when it is put off."""
+        """See Journal.bring_forward; None when it is postponed."""
         return self._try(lambda: self._journal.bring_forward(entry, step))
 
     def truncate_after(self, step: int) -> bool:
-        """See Journal.truncate_after; False when it is put off."""
+        """See Journal.truncate_after; False when it is postponed."""
 
         def truncate() -> bool:
             self._journal.truncate_after(step)
@@ -72,7 +72,7 @@ class PatientJournal:
         return self._try(truncate) or False
 
     def disk_is_back(self) -> None:
-        """Something else was written: try at once, and be degraded no more unless that fails."""
+        """Something else could be written: retry at once, and clear `degraded` unless that fails."""
         self._retry.succeeded()
         self._degrade(None)
 

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Tidying:
-    """Deletes it, after checkpoints were pruned.
+    """Deletes it after checkpoints were pruned.
 
     Args:
         run_id: of the run, whose checkpoints alone need its journal.

@@ -53,7 +53,7 @@ class Watch:
         self._governor = GovernorState()
         self.alarms = AlarmJudge()
         self._redefined: dict[str, int] = {}  # signs that a checkpoint knew by another definition
-        self._broken: dict[str, Breakage] = {}  # what was last said of each sign whose computation broke
+        self._broken: dict[str, Breakage] = {}  # how each sign that cannot be computed broke
 
     def look(self, moment: Moment) -> Tick | None:
         """Gather this step's evidence; when a tick is due, measure every sign and judge the alarms.
@@ -65,7 +65,7 @@ class Watch:
         began = self._clock()
         for sign in self._signs:
             sign.observe(moment)
-        self.alarms.hear(moment.report)
+        self.alarms.observe(moment.report)
         self._governor = advance(self._governor, self._config, training_seconds=moment.training_seconds)
         if not is_due(self._governor, self._config, step=moment.step):
             return None
@@ -100,7 +100,7 @@ class Watch:
         return events
 
     def points(self) -> dict[str, float]:
-        """What the governor says: share of the time spent, steps between ticks, cost of a tick."""
+        """The governor: share of the time spent, steps between ticks, cost of a tick."""
         return governor_points(self._governor)
 
     def governor_state(self) -> dict[str, Any]:

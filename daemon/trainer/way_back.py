@@ -1,4 +1,4 @@
-"""The way back to a checkpoint: the brain takes its weights again while the stream goes on."""
+"""Restoring the brain from a checkpoint in the middle of a run, while the stream goes on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class WayBack:
-    """Gives a brain back what it was.
+    """Restores the brain.
 
     Args:
         run_id: of the run.
@@ -60,7 +60,7 @@ class WayBack:
         self._report = report
 
     def restore(self, checkpoint: str) -> int:
-        """Give the brain back the weights, moments and carried state of a checkpoint; its step.
+        """Restore the weights, moments and carried state of a checkpoint; returns its step.
 
         Where that one is gone or damaged it is the newest sound one of the run that is not from a later step.
 

@@ -121,7 +121,7 @@ def test_a_run_begins_on_a_full_disk(tmp_path: Path, text: Path) -> None:
         home.prepare()
         fill(disk)
         trainer = spawn(tiny_order(home, **{**BARE, "stream__data": [str(text)]}))
-        trainer.hear_until(lambda heard: heard.step >= 3)
+        trainer.receive_until(lambda seen: seen.step >= 3)
         assert "checkpoint_failed" in trainer.kinds()
         assert Catalogue(home.checkpoints).list() == []
         clear(disk)

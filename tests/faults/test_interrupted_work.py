@@ -49,7 +49,7 @@ def text(folder: Path) -> str:
 
 
 def end(life: OneLife, how: str) -> None:
-    """Tell the run to end, and see that it has heard."""
+    """Order the run to end, and see that it knows."""
     match how:
         case "stop":
             life.ours.send(Command(id="stop", order=order_of("stop", {})))
@@ -61,7 +61,7 @@ def end(life: OneLife, how: str) -> None:
         if life.pipe.ending:
             return
         life.pipe.wait_for_news(0.01)
-    raise TimeoutError("it never heard")
+    raise TimeoutError("it never came to know")
 
 
 def ended_within(

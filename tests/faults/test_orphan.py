@@ -23,7 +23,7 @@ RUN = "r-test"
 def waits(trainer: TrainerProcess) -> None:
     """Hear the trainer until it says whom it waits for."""
     while True:
-        message = trainer.hear()
+        message = trainer.receive()
         if isinstance(message, Report) and "still holds it" in str(message.degraded):
             return
 
@@ -35,7 +35,7 @@ def waits(trainer: TrainerProcess) -> None:
 )
 def test_what_the_orphan_saves_meanwhile_is_gone_on_from(home: Home) -> None:
     orphan = spawn(tiny_order(home))
-    orphan.hear_until(lambda heard: heard.step >= 3)
+    orphan.receive_until(lambda seen: seen.step >= 3)
     known = orphan.order("checkpoint").result["checkpoint"]
     trainer = spawn(
         tiny_order(home, session=2, checkpoint=home.checkpoints / known, newest=True, limits__steps=2)

@@ -139,14 +139,14 @@ async def test_the_end_of_the_daemon_says_what_is_lost(home: Home) -> None:
 def test_the_trainer_refuses_tries_again_and_obeys(home: Home) -> None:
     trainer = spawn(tiny_order(home))
     try:
-        trainer.hear_until(lambda it: it.step > 2)
+        trainer.receive_until(lambda it: it.step > 2)
         home.checkpoints.rename(home.root / "kept")
         home.checkpoints.write_text("in the way")
         refusal = trainer.order("stop")
         assert (refusal.ok, refusal.conflict, refusal.result) == (False, True, {"state": "running"})
         assert str(refusal.error).startswith("The checkpoint could not be saved")
         step = trainer.step
-        trainer.hear_until(lambda it: it.step > step)
+        trainer.receive_until(lambda it: it.step > step)
         states = [event["data"]["after"] for event in trainer.events if event["kind"] == "state_changed"]
         assert states == ["running"], "a word of stopping that comes late would be believed"
 

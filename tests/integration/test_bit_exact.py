@@ -53,9 +53,9 @@ def test_half_and_half_equals_the_whole(home: Home, tmp_path: Path, kind: str, s
 
 def test_after_kill_9_the_same_weights_come_out(home: Home, straight: Path) -> None:
     trainer = spawn(tiny_order(home, limits__steps=STEPS))
-    trainer.hear_until(lambda heard: heard.ready is not None)
+    trainer.receive_until(lambda seen: seen.ready is not None)
     trainer.order("checkpoint")
-    trainer.hear_until(lambda heard: heard.step >= 10)
+    trainer.receive_until(lambda seen: seen.step >= 10)
     trainer.kill()
     resumed = learn(home, session=2, checkpoint=newest(home.checkpoints), limits_from_checkpoint=True)
     assert weights_hash(resumed) == weights_hash(straight)
@@ -63,7 +63,7 @@ def test_after_kill_9_the_same_weights_come_out(home: Home, straight: Path) -> N
 
 def test_text_pushed_before_a_crash_takes_effect_at_the_same_step_again(home: Home, tmp_path: Path) -> None:
     trainer = spawn(tiny_order(home, limits__steps=150))
-    trainer.hear_until(lambda heard: heard.step >= 3)
+    trainer.receive_until(lambda seen: seen.step >= 3)
     fed = trainer.order("feed", text="the brain reads what it is told " * 40)
     assert fed.ok
     assert fed.result["effective_step"] >= 3
@@ -83,7 +83,7 @@ def test_text_pushed_before_a_crash_takes_effect_at_the_same_step_again(home: Ho
 
 def test_pausing_changes_nothing(home: Home, straight: Path) -> None:
     trainer = spawn(tiny_order(home, limits__steps=STEPS))
-    trainer.hear_until(lambda heard: heard.ready is not None)
+    trainer.receive_until(lambda seen: seen.ready is not None)
     assert trainer.order("pause").ok
     assert trainer.order("generate", prompt="def ", max_bytes=20, temperature=1.0, top_p=0.9).ok
     assert trainer.order("evaluate").ok

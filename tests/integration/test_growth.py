@@ -84,7 +84,7 @@ def test_growth_is_told_with_its_evidence_and_its_numbers(home: Home) -> None:
 
 def test_growth_ordered_by_hand_happens_again_after_a_crash(home: Home) -> None:
     trainer = spawn(tiny_order(home, limits__steps=120))
-    trainer.hear_until(lambda heard: heard.step >= 3)
+    trainer.receive_until(lambda seen: seen.step >= 3)
     overview = trainer.order("growth", fraction=0.5)
     sites = {row["site"]: row for row in overview.result["sites"]}
     assert sites["self_model"]["preview"]["units"] == 24
@@ -116,7 +116,7 @@ def test_growth_ordered_by_hand_happens_again_after_a_crash(home: Home) -> None:
 
 def test_experts_and_columns_ordered_by_hand_happen_again_after_a_crash(home: Home) -> None:
     trainer = spawn(tiny_order(home, limits__steps=120))
-    trainer.hear_until(lambda heard: heard.step >= 3)
+    trainer.receive_until(lambda seen: seen.step >= 3)
     overview = trainer.order("growth").result
     beside = {row["site"]: row["expert"] for row in overview["sites"]}
     assert beside["blocks.0.mlp"]["reason"] is None
@@ -170,7 +170,7 @@ def frozen_in(checkpoint: Path) -> dict[str, bytes]:
 
 def test_half_and_half_across_a_column_equals_the_whole_and_only_what_is_alive_grows(home: Home) -> None:
     trainer = spawn(tiny_order(home, limits__steps=100, **EAGER))
-    trainer.hear_until(lambda heard: heard.step >= 12)  # its trunk has grown by itself
+    trainer.receive_until(lambda seen: seen.step >= 12)  # its trunk has grown by itself
     assert trainer.order("grow", operator="column").ok
     middle = trainer.order("checkpoint")
     assert middle.ok, middle.error
@@ -215,7 +215,7 @@ def test_a_roll_back_leaves_what_is_frozen_as_it_was(home: Home) -> None:
 
 def test_kill_9_after_an_acknowledged_growth_loses_nothing_of_it(home: Home) -> None:
     trainer = spawn(tiny_order(home, limits__steps=10_000))
-    trainer.hear_until(lambda heard: heard.step >= 3)
+    trainer.receive_until(lambda seen: seen.step >= 3)
     grown = trainer.order("grow", site="blocks.0.mlp", fraction=0.1)
     assert grown.ok, grown.error
     trainer.kill()
@@ -225,7 +225,7 @@ def test_kill_9_after_an_acknowledged_growth_loses_nothing_of_it(home: Home) -> 
 
 def test_orders_that_do_not_fit_are_refused_in_words(home: Home) -> None:
     trainer = spawn(tiny_order(home, limits__steps=10_000, growth__max_neurons=180))
-    trainer.hear_until(lambda heard: heard.step >= 1)
+    trainer.receive_until(lambda seen: seen.step >= 1)
     unknown = trainer.order("grow", site="blocks.7.mlp")
     assert unknown.conflict
     assert "no growth site is called 'blocks.7.mlp'; there are blocks.0.mixer" in str(unknown.error)
@@ -263,7 +263,7 @@ def test_neurogenesis_switched_off_drops_a_growth_that_was_pending(home: Home) -
     trainer = spawn(
         tiny_order(home, session=2, checkpoint=before_growth(home)[0], **EAGER | {"growth__enabled": False}),
     )
-    trainer.hear_until(lambda heard: "setting_restored" in heard.kinds())
+    trainer.receive_until(lambda seen: "setting_restored" in seen.kinds())
     assert trainer.order("stop").ok
     assert "a growth did not take effect: growth is switched off" in [e["message"] for e in trainer.events]
     assert "brain_grew" not in trainer.kinds()

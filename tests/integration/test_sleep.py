@@ -72,7 +72,7 @@ def test_after_kill_9_in_sleep_the_same_weights_come_out(
     home: Home, straight: tuple[Path, list[dict[str, Any]]]
 ) -> None:
     trainer = spawn(tiny_order(home, **SLEEPY, limits__steps=STEPS))
-    trainer.hear_until(lambda heard: heard.step >= 21)
+    trainer.receive_until(lambda seen: seen.step >= 21)
     trainer.order("checkpoint")
     trainer.kill()
     end, _ = learn(home, session=2, checkpoint=newest(home.checkpoints), limits_from_checkpoint=True)
@@ -81,7 +81,7 @@ def test_after_kill_9_in_sleep_the_same_weights_come_out(
 
 def test_sleep_by_hand_is_journaled_and_obeys_between_its_steps(home: Home) -> None:
     trainer = spawn(tiny_order(home, **{**SLEEPY, "sleep__every_steps": 0, "limits__steps": 400}))
-    trainer.hear_until(lambda heard: heard.step >= 3)
+    trainer.receive_until(lambda seen: seen.step >= 3)
     began = trainer.order("sleep", steps=300)
     assert began.ok, began.error
     assert began.result["steps"] == 300
@@ -131,7 +131,7 @@ def test_without_slow_weights_a_run_cannot_sleep(home: Home) -> None:
     trainer = spawn(
         tiny_order(home, **{**SLEEPY, "optimizer__averaging__every_steps": 0, "limits__steps": 200})
     )
-    trainer.hear_until(lambda heard: heard.step >= 3)
+    trainer.receive_until(lambda seen: seen.step >= 3)
     refused = trainer.order("sleep")
     assert refused.conflict
     assert "slow weights" in (refused.error or "")

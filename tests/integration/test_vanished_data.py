@@ -18,9 +18,9 @@ def test_a_run_whose_data_is_gone_saves_and_waits(home: Home, tmp_path: Path) ->
     text = folder / "notes.txt"
     text.write_text("what was to be read " * 400)
     trainer = spawn(tiny_order(home, stream__data=[str(folder)], stream__mix="sequential"))
-    trainer.hear_until(lambda heard: heard.step >= 5)
+    trainer.receive_until(lambda seen: seen.step >= 5)
     text.rename(tmp_path / "away.txt")
-    trainer.hear_until(lambda heard: "paused" in states(heard.events))
+    trainer.receive_until(lambda seen: "paused" in states(seen.events))
     paused = next(
         event
         for event in trainer.events
@@ -32,7 +32,7 @@ def test_a_run_whose_data_is_gone_saves_and_waits(home: Home, tmp_path: Path) ->
     (tmp_path / "away.txt").rename(text)
     stood = trainer.step
     assert trainer.order("continue").ok
-    trainer.hear_until(lambda heard: heard.step > stood + 3)
+    trainer.receive_until(lambda seen: seen.step > stood + 3)
     assert trainer.order("stop").ok
     assert trainer.finish().state == "stopped"
 

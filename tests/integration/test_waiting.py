@@ -62,7 +62,7 @@ def states(trainer: TrainerProcess) -> list[str]:
 
 
 def until_waiting(trainer: TrainerProcess, times: int = 1) -> None:
-    trainer.hear_until(lambda heard: states(heard).count("waiting") == times)
+    trainer.receive_until(lambda seen: states(seen).count("waiting") == times)
 
 
 def weights_of(checkpoint: Path) -> str:
@@ -91,17 +91,17 @@ def test_it_reads_all_sleeps_once_waits_and_learns_on_what_is_appended(home: Hom
     read = trainer.step
     assert read == began["step"] + 10
     started = time.monotonic()
-    trainer.hear()
-    trainer.hear()
+    trainer.receive()
+    trainer.receive()
     assert time.monotonic() - started > 0.5, "it looks for news without a rest"
     assert trainer.step == read
 
-    def saved_here(heard: TrainerProcess) -> list[Any]:
-        return [e for e in heard.events if e["kind"] == "checkpoint_saved" and e["step"] == read]
+    def saved_here(seen: TrainerProcess) -> list[Any]:
+        return [e for e in seen.events if e["kind"] == "checkpoint_saved" and e["step"] == read]
 
-    trainer.hear_until(saved_here)
-    trainer.hear()
-    trainer.hear()
+    trainer.receive_until(saved_here)
+    trainer.receive()
+    trainer.receive()
     assert len(saved_here(trainer)) == 1, "it saves the same again"
     with log.open("ab") as file:
         file.write(b"999999 something new happened\n")
@@ -120,7 +120,7 @@ def test_it_obeys_while_it_waits(home: Home, log: Path) -> None:
     assert trainer.order("continue").conflict
     assert trainer.order("pause").ok
     assert trainer.order("continue").ok
-    trainer.hear_until(lambda heard: states(heard)[-2:] == ["paused", "waiting"])
+    trainer.receive_until(lambda seen: states(seen)[-2:] == ["paused", "waiting"])
     assert trainer.order("feed", text="text by hand " * 20, origin="test").ok
     until_waiting(trainer, times=3)
     assert trainer.step == read + 9  # 260 bytes of one lane, 32 in a row
@@ -158,7 +158,7 @@ def test_after_kill_9_in_the_sleep_of_idling_the_same_weights_wait(
     for saved_in_sleep in (False, True):  # not saved there all is learned again, the sleep at its step
         run_id = f"r-{saved_in_sleep}"
         trainer = follow(home, log, run_id=run_id)
-        trainer.hear_until(lambda heard: "sleeping" in states(heard))
+        trainer.receive_until(lambda seen: "sleeping" in states(seen))
         if saved_in_sleep:
             trainer.order("checkpoint")
         trainer.kill()
@@ -192,7 +192,7 @@ def test_a_sleep_of_idling_takes_effect_at_its_step_again_even_if_there_is_more_
     home: Home, log: Path
 ) -> None:
     trainer = follow(home, log)
-    trainer.hear_until(lambda heard: "sleeping" in states(heard))
+    trainer.receive_until(lambda seen: "sleeping" in states(seen))
     trainer.kill()
     with log.open("ab") as file:
         file.write(b"what came after it " * 2000)
@@ -200,8 +200,8 @@ def test_a_sleep_of_idling_takes_effect_at_its_step_again_even_if_there_is_more_
     until_waiting(again)
     end(again)
 
-    def sleeps(heard: TrainerProcess) -> list[tuple[int, str]]:
-        return [(e["step"], e["data"]["reason"]) for e in heard.events if e["kind"] == "sleep_began"]
+    def sleeps(seen: TrainerProcess) -> list[tuple[int, str]]:
+        return [(e["step"], e["data"]["reason"]) for e in seen.events if e["kind"] == "sleep_began"]
 
     assert sleeps(again)[:1] == sleeps(trainer)
 
@@ -234,7 +234,7 @@ def test_what_was_fed_while_it_waited_at_a_lower_step_is_not_lost_with_the_next_
 
 def test_a_sleep_that_has_nothing_to_replay_any_more_is_dropped_with_a_word(home: Home, log: Path) -> None:
     first = follow(home, log)
-    first.hear_until(lambda heard: "sleeping" in states(heard))
+    first.receive_until(lambda seen: "sleeping" in states(seen))
     first.kill()
     log.write_bytes(b"")
     second = follow(home, log, session=2, checkpoint=newest(home.checkpoints))

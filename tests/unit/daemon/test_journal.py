@@ -62,7 +62,7 @@ def test_what_a_checkpoint_lacks(tmp_path: Path) -> None:
 def test_entries_of_a_lost_future_keep_their_steps(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append("feed", 1500, {"text": "first life"})
-    # A crash; learning goes on from step 1000, and something new is heard on the way.
+    # A crash; learning goes on from step 1000, and something new comes in on the way.
     journal.append("feed", 1200, {"text": "second life"})
     assert steps_of(journal.replay_from(1000, 0)) == [(1200, 2), (1500, 1)]
     # Saved right at the step where the older one is due, before it took effect: it holds the newer number.
@@ -76,12 +76,12 @@ def test_an_entry_brought_forward_counts_once_and_behind_what_was_heard_before_i
     journal.append("feed", 1, {"text": "second life"})
     brought = journal.bring_forward(journal.entries[0], 1)
     assert (brought.step, brought.sequence, brought.payload) == (1, 3, {"text": "first life"})
-    journal.append("feed", 2, {"text": "heard behind it"})
+    journal.append("feed", 2, {"text": "given behind it"})
     for same in (journal, Journal(tmp_path / "r-1")):
         assert steps_of(same.replay_from(0, 0)) == [(1, 2), (1, 3), (2, 4)]
         assert steps_of(same.replay_from(1, 3)) == [(2, 4)]
-    # A fork of what was saved before it was brought forward has heard it, too.
-    fork = journal.fork(tmp_path / "r-2", 0, 0, heard=1)
+    # A fork of what was saved before it was brought forward holds it, too.
+    fork = journal.fork(tmp_path / "r-2", 0, 0, newest=1)
     assert [entry.payload["text"] for entry in fork.entries] == ["first life"]
 
 
@@ -153,8 +153,8 @@ def test_a_fork_takes_over_what_was_heard_and_still_to_come(tmp_path: Path) -> N
     parent = Journal(tmp_path / "parent")
     parent.append("feed", 90, {"text": "past"})
     parent.append("sleep", 150, {"steps": 50})
-    parent.append("feed", 160, {"text": "heard later"})
-    fork = parent.fork(tmp_path / "fork", 100, 1, heard=2)
+    parent.append("feed", 160, {"text": "given later"})
+    fork = parent.fork(tmp_path / "fork", 100, 1, newest=2)
     assert [(entry.step, entry.kind) for entry in fork.entries] == [(150, "sleep")]
     assert len(parent.entries) == 3
 
@@ -164,10 +164,10 @@ def test_forking_again_after_a_crash_completes_and_repeats_nothing(tmp_path: Pat
     for step in (150, 160, 170):
         parent.append("feed", step, {})
     Journal(tmp_path / "fork").append("feed", 150, {})  # a first try got so far
-    fork = parent.fork(tmp_path / "fork", 100, 0, heard=3)
+    fork = parent.fork(tmp_path / "fork", 100, 0, newest=3)
     assert steps_of(fork.entries) == [(150, 1), (160, 2), (170, 3)]
     fork.append("feed", 101, {"text": "of its own"})
-    again = parent.fork(tmp_path / "fork", 100, 0, heard=3)
+    again = parent.fork(tmp_path / "fork", 100, 0, newest=3)
     assert again.entries == fork.entries
 
 

@@ -41,7 +41,7 @@ class Story:
     def tick(self, *readings: Reading, loss: float | None = None) -> list[Event]:
         self.step += 50
         if loss is not None:
-            self.alarms.hear(learned(loss))
+            self.alarms.observe(learned(loss))
         return self.alarms.judge(list(readings), moment(self.brain, self.step), self.step / 5)
 
 
@@ -64,8 +64,8 @@ def test_alarms_go_on_after_a_restart_where_they_stood() -> None:
     story, other = Story(), Story()
     for _ in range(3):
         story.tick(agency(0.1), loss=2.0)
-    story.alarms.hear(learned(3.0, 50))
-    story.alarms.hear_probes([followed(2.0)])
+    story.alarms.observe(learned(3.0, 50))
+    story.alarms.observe_probes([followed(2.0)])
     story.tick(agency(0.5))
     other.alarms.load(json.loads(json.dumps(story.alarms.state())))
     other.step = story.step
@@ -95,8 +95,8 @@ def test_a_rising_loss_is_alarming_but_is_not_called_forgetting() -> None:
 
 def test_a_step_that_was_not_finite_says_nothing_about_the_loss() -> None:
     alarms = AlarmJudge()
-    alarms.hear(learned(math.nan))
-    alarms.hear(learned(1.0, 0))
+    alarms.observe(learned(math.nan))
+    alarms.observe(learned(1.0, 0))
     assert alarms.state()["num_bytes"] == 0
 
 
@@ -109,18 +109,18 @@ def followed(*losses: float, learned: bool = True) -> Track:
 
 def test_forgetting_is_the_rise_over_the_smoothed_best_of_the_worst_source() -> None:
     alarms = AlarmJudge()
-    alarms.hear_probes([followed(9.0, learned=False), Track()])
+    alarms.observe_probes([followed(9.0, learned=False), Track()])
     assert alarms.state()["forgetting"] is None  # what was never learned cannot be forgotten
-    alarms.hear_probes([followed(2.0, 2.0), followed(3.0)])
+    alarms.observe_probes([followed(2.0, 2.0), followed(3.0)])
     assert alarms.forgetting == 0.0
     lucky = followed(*[2.0] * 60, 1.0, *[2.4] * 60)  # one lucky measurement does not set the best
-    alarms.hear_probes([lucky, followed(3.0, 3.1)])
+    alarms.observe_probes([lucky, followed(3.0, 3.1)])
     assert alarms.forgetting == pytest.approx(2.4 / 1.9 - 1.0, rel=0.01)
 
 
 def test_forgetting_raises_its_own_alarm() -> None:
     story = Story()
-    story.alarms.hear_probes([followed(*[2.0] * 5, *[3.0] * 40)])
+    story.alarms.observe_probes([followed(*[2.0] * 5, *[3.0] * 40)])
     events = [event for _ in range(4) for event in story.tick()]
     (event,) = [event for event in events if isinstance(event, AlarmRaised)]
     assert (event.alarm, event.level) == ("forgetting", "error")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FakeBrain:
-    """Dreams as told, one outcome after another."""
+    """Dreams with these outcomes, one after another."""
 
     has_slow_weights = True
 

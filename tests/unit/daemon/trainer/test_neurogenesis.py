@@ -58,7 +58,7 @@ def test_the_way_back_from_a_column_is_pinned(still: Callable[..., StillLoop], h
 
 
 @pytest.mark.parametrize(("enabled", "room"), [(True, -1), (True, 0), (False, -1)])
-def test_a_brain_above_its_limit_is_told_of(
+def test_a_brain_above_its_limit_is_reported(
     still: Callable[..., StillLoop], *, enabled: bool, room: int
 ) -> None:
     neurons = 176
@@ -66,9 +66,9 @@ def test_a_brain_above_its_limit_is_told_of(
     assert loop.parts.brain.num_neurons() == neurons
     loop.parts.growing.begin()
     loop.parts.standing.alive()
-    told = [event["message"] for event in loop.events() if event["kind"] == "setting_restored"]
+    reported = [event["message"] for event in loop.events() if event["kind"] == "setting_restored"]
     words = "the brain has 176 neurons already, growth.max_neurons = 175: nothing will grow"
-    assert told == ([words] if enabled and room < 0 else [])
+    assert reported == ([words] if enabled and room < 0 else [])
 
 
 def test_a_block_beside_a_column_is_refused_for_all_sites(still: Callable[..., StillLoop]) -> None:
@@ -82,7 +82,7 @@ def test_a_block_beside_a_column_is_refused_for_all_sites(still: Callable[..., S
     )
 
 
-def test_a_part_that_is_born_whole_is_told_with_its_own_units(still: Callable[..., StillLoop]) -> None:
+def test_a_part_that_is_born_whole_is_reported_with_its_own_units(still: Callable[..., StillLoop]) -> None:
     loop = still()
     loop.learn()
     for operator, site in (("deepen", "blocks.0.mlp"), ("expert", "blocks.0.mlp"), ("column", None)):
@@ -117,8 +117,8 @@ def test_a_roll_back_behind_a_growth_leaves_no_record_of_it(
     loop.learn()
     assert grow(loop, "blocks.0.mlp", fraction=0.1)["units_before"] == undone["units_before"]
     loop.parts.standing.alive()
-    told = [event["message"] for event in loop.events() if event["kind"] == "setting_restored"]
-    assert told == ["the roll-back went behind the growth of blocks.0.mlp: it is undone"]
+    reported = [event["message"] for event in loop.events() if event["kind"] == "setting_restored"]
+    assert reported == ["the roll-back went behind the growth of blocks.0.mlp: it is undone"]
 
 
 LOOKING: dict[str, Any] = {
@@ -147,15 +147,15 @@ def test_a_rise_asks_for_a_sleep_before_it_asks_for_units(
     loop.parts.contents.growth.best_error = 0.1  # whatever comes now is a rise
     run_on(loop, 20)
     loop.parts.standing.alive()
-    told = [e for e in loop.events() if e["kind"] in {"sleep_began", "brain_grew"}]
+    reported = [e for e in loop.events() if e["kind"] in {"sleep_began", "brain_grew"}]
     if sleeps:
-        began, grew = told
+        began, grew = reported
         assert (began["kind"], began["data"]["reason"], began["step"]) == (
             "sleep_began", "the error has risen", 10,
         )  # fmt: skip
         assert (grew["kind"], grew["step"]) == ("brain_grew", 20)  # 12 is when it woke, 15 would be too soon
     else:
-        [grew] = told
+        [grew] = reported
         assert (grew["kind"], grew["step"]) == ("brain_grew", 10)
 
 
@@ -170,6 +170,6 @@ def test_what_is_renewed_is_what_is_dormant_at_this_look(
     loop.parts.contents.growth.signals = {name: dict(sleepy) for name in loop.parts.brain.sites()}  # type: ignore[attr-defined]
     run_on(loop, 5)
     loop.parts.standing.alive()
-    told = [event["data"] for event in loop.events() if event["kind"] == "brain_grew"]
-    assert [(one["operator"], one["num_renewed"]) for one in told] == [("recycle", 2)] * bool(dormant)
+    reported = [event["data"] for event in loop.events() if event["kind"] == "brain_grew"]
+    assert [(one["operator"], one["num_renewed"]) for one in reported] == [("recycle", 2)] * bool(dormant)
     assert loop.parts.contents.growth.last_growth_step == (5 if dormant else None)

@@ -53,7 +53,7 @@ class FakePipe:
     def next_command(self) -> Command | None:
         return self.waiting.pop() if self.waiting else None
 
-    def say(self, message: Any) -> None:
+    def send(self, message: Any) -> None:
         self.sent.append(message)
 
 

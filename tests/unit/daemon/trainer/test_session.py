@@ -1,4 +1,4 @@
-"""A run that cannot be built says why, once; one that has learned before is tried again."""
+"""A run that cannot be built ends with the reason, once; one that has learned before is tried again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def test_one_that_has_learned_before_is_tried_again(error: Exception) -> None:
         raise error
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a fault of our own"), SettingsError("said well already")])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a fault of our own"), SettingsError("a good message already")]
+)
 def test_other_errors_pass_as_they_are(error: Exception) -> None:
     with pytest.raises(type(error)) as failed, building(NEWBORN):
         raise error

@@ -1,4 +1,4 @@
-"""A failing disk is told from other errors, waited for, and tried again less and less often."""
+"""A failing disk is distinguished from other errors, waited for, and tried again less and less often."""
 
 from __future__ import annotations
 
