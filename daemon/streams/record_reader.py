@@ -41,12 +41,14 @@ class RecordReader:
         *,
         report: Callable[[str, str, int], None],
         grows: bool,
+        window_bytes: int = WINDOW_BYTES,
     ) -> None:
         self.complaints: dict[str, str] = {}
         self._files = files
         self._settings = settings
         self._report = report  # takes file, fault and place
         self._grows = grows
+        self._window_bytes = window_bytes  # records within are kept for the next
         self._forms: dict[str, Form | None] = {}  # None: there is a complaint
         self._records: OrderedDict[tuple[str, int], Record] = OrderedDict()
         self._cached_bytes = 0
@@ -130,12 +132,14 @@ class RecordReader:
         form = None if document is None else self.form(document)
         if document is None or form is None:
             return None
-        for at, behind, raw in self.walk(name, start, self._files.size(document)):
+        for at, behind, raw in self.walk(
+            name, start, self._files.size(document), max(1024, self._window_bytes)
+        ):
             payload, fault = self.parse(form, raw)
             if fault:
                 self._report(name, fault, at)
             self._keep(name, at, Record(payload, behind))
-            if behind - start >= WINDOW_BYTES:
+            if behind - start >= self._window_bytes:
                 break
         return self._records.get((name, start))
 

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from daemon.errors import StreamError, UsageError
 from daemon.streams.corpus import Run
@@ -15,7 +15,7 @@ from daemon.streams.holdout import HeldDocument, HeldOutSet, HoldOut
 from daemon.streams.kinds import sources
 from daemon.streams.kinds.files import FilesCorpus
 from daemon.streams.listing import SNIFFED_FILES, sniff
-from daemon.streams.record_reader import LONG_WINDOW_BYTES, RecordReader
+from daemon.streams.record_reader import LONG_WINDOW_BYTES, WINDOW_BYTES, RecordReader
 from daemon.streams.records import SUFFIXES, TABLES, Form, FormError, form_of
 from daemon.streams.sources import nothing_to_read
 from daemon.system.paths import as_path, is_folder, shown
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SURVEYED_BYTES = 64 << 20  # of text; records behind that are not counted, and those held out not scored
 
 
-@sources.register("table", builds="daemon.streams.kinds.table:TableCorpus")
+@sources.register("table", builds="daemon.streams.kinds.table:corpus_of")
 @dataclass(frozen=True, kw_only=True)
 class TableConfig:
     """Records of CSV, TSV or JSON lines; each is a text of its own, read to its end by one lane.
@@ -42,6 +42,8 @@ class TableConfig:
         label_field: the field with the label of a record; its bytes follow those of the text behind the byte 0x1F.
         format: how the files are written; `auto` goes by their names, then by how they begin.
         delimiter: between the fields of CSV; empty finds it among comma, semicolon, tab and bar.
+        order: `shuffled` reads the records of each file in a random order that is the same in every pass, for files
+            sorted by label; a followed table is read in the order of the file.
     """
 
     path: str
@@ -50,6 +52,7 @@ class TableConfig:
     label_field: str | None = None
     format: Literal["auto", "csv", "jsonl"] = "auto"
     delimiter: str = ""
+    order: Literal["file", "shuffled"] = "file"
 
     def __post_init__(self) -> None:
         if self.label_field == self.text_field:
@@ -112,6 +115,7 @@ class TableCorpus:
     """
 
     whole = True
+    window_bytes = WINDOW_BYTES
 
     def __init__(
         self,
@@ -130,7 +134,13 @@ class TableCorpus:
         self._split = split
         self._skip = skip
         self._grows = grows
-        self._records = RecordReader(self._files, self._settings, report=self._report_later, grows=grows)
+        self._records = RecordReader(
+            self._files,
+            self._settings,
+            report=self._report_later,
+            grows=grows,
+            window_bytes=self.window_bytes,
+        )
         self._surveys: dict[str, _Survey] = {}
         self._reported: set[tuple[str, str]] = set()  # files and what is wrong with some of their records
         self._held_out: HeldOutSet | None = None
@@ -241,7 +251,7 @@ class TableCorpus:
 
     def read(self, name: str, offset: int, length: int) -> bytes:
         """Bytes of a record."""
-        listed, start = self.locate(name, 0)
+        listed, start = self._named(name)
         if listed == name or listed not in self.listing.by_name:
             return b""
         record = self._records.record(listed, start)
@@ -249,10 +259,15 @@ class TableCorpus:
 
     def locate(self, name: str, offset: int) -> tuple[str, int]:
         """The file of a record, and where it begins there."""
-        if name in self.listing.by_name:
-            return name, offset
+        listed, start = self._named(name)
+        return listed, offset if listed == name else start
+
+    def _named(self, name: str) -> tuple[str, int]:
+        """The file and the first byte that a record's name consists of; any other name as it is."""
         listed, _, start = name.rpartition("/")
-        return (listed, int(start)) if listed and start.isdecimal() else (name, offset)
+        if name in self.listing.by_name or not (listed and start.isdecimal()):
+            return name, 0
+        return listed, int(start)
 
     def holds_out(self, name: str, offset: int) -> bool:
         """Whether the record that begins at `offset` is held out."""
@@ -340,3 +355,12 @@ class TableCorpus:
         if (name, fault) not in self._reported:
             self._reported.add((name, fault))
             self._skip(name, line)
+
+
+def corpus_of(source: SourcePath, **settings: Any) -> TableCorpus:
+    """A table in the order of its files, or shuffled; keywords as of TableCorpus."""
+    from daemon.streams.shuffled_table import ShuffledTable  # noqa: PLC0415 (it builds on this one)
+
+    config = source.settings
+    shuffled = isinstance(config, TableConfig) and config.order == "shuffled" and not settings["grows"]
+    return (ShuffledTable if shuffled else TableCorpus)(source, **settings)

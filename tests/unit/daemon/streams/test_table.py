@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -76,18 +77,20 @@ def read_pass(stream: ExperienceStream, lanes: int = 4) -> tuple[Counter[bytes],
 
 @pytest.mark.parametrize("write", [write_csv, write_jsonl])
 @pytest.mark.parametrize("mix", ["round_robin", "curious"])
+@pytest.mark.parametrize("order", ["file", "shuffled"])
 def test_every_record_is_a_document_with_its_label(
-    tmp_path: Path, opener: Opener, write: Any, mix: str
+    tmp_path: Path, opener: Opener, write: Any, mix: str, order: str
 ) -> None:
-    stream = opener(source=(table(write(tmp_path / "intents")),), mix=mix)
+    stream = opener(source=(table(write(tmp_path / "intents"), order=order),), mix=mix)
     info = stream.sources[0]
     assert (info.name, info.num_documents, info.num_skipped) == ("intents", len(RECORDS), 0)
     found, _ = read_pass(stream)
     assert found == payloads()
 
 
+@pytest.mark.parametrize("order", ["file", "shuffled"])
 @pytest.mark.parametrize("mix", ["round_robin", "curious"])
-def test_a_resume_goes_on_bit_for_bit(tmp_path: Path, opener: Opener, mix: str) -> None:
+def test_a_resume_goes_on_bit_for_bit(tmp_path: Path, opener: Opener, mix: str, order: str) -> None:
     source = (
         table(write_csv(tmp_path / "a.csv")),
         table(write_jsonl(tmp_path / "b.jsonl"), text_field="text"),
@@ -178,6 +181,24 @@ def test_a_folder_gives_its_tables_and_passes_over_the_rest(tmp_path: Path, open
     assert opener.messages(DocumentSkipped) == [
         "other.csv of source mine: skipped: other.csv has no field 'text'; it has id, body"
     ]
+
+
+def test_a_sorted_table_is_shuffled_the_same_way_in_every_pass(tmp_path: Path, opener: Opener) -> None:
+    path = write_csv(tmp_path / "a.csv", sorted(RECORDS, key=lambda record: record[1]))
+
+    def names(stream: ExperienceStream) -> list[str]:
+        found = [stream.next([0])[0].document[0] for _ in range(620)]
+        return [name for place, name in enumerate(found) if place == 0 or found[place - 1] != name]
+
+    stream = opener(source=(table(path, order="shuffled"),), lanes=1, segment_bytes=1024)
+    read = names(stream)
+    starts = [int(name.partition("/")[2]) for name in read[:300]]
+    assert len(set(starts)) == 300
+    assert sum(later > start for start, later in itertools.pairwise(starts)) < 200, (
+        "not the order of the file"
+    )
+    assert read[300:600] == read[:300]
+    assert names(opener(source=(table(path, order="shuffled"),), lanes=1, segment_bytes=1024)) == read
 
 
 def test_without_a_label_a_record_is_its_text(tmp_path: Path, opener: Opener) -> None:
