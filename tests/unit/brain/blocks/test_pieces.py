@@ -92,10 +92,10 @@ def test_positive_is_continuous_and_learns_from_nought() -> None:
     x = torch.linspace(-3, 3, 61, dtype=WIDE)
     expected = torch.where(x >= 0, x + 0.5, torch.sigmoid(x))
     torch.testing.assert_close(positive(x), expected)
-    nought = torch.zeros(1, requires_grad=True)
-    positive(nought).backward()  # type: ignore[no-untyped-call]
-    assert nought.grad is not None
-    assert nought.grad.item() == pytest.approx(0.25)
+    zero = torch.zeros(1, requires_grad=True)
+    positive(zero).backward()  # type: ignore[no-untyped-call]
+    assert zero.grad is not None
+    assert zero.grad.item() == pytest.approx(0.25)
 
 
 def test_rotation_depends_on_distance_alone_for_ever() -> None:

@@ -218,7 +218,7 @@ def test_newborns_take_after_their_elders_and_are_as_strong() -> None:
 
 
 def test_where_nothing_is_said_yet_the_two_of_a_pair_are_not_born_alike() -> None:
-    brain = make()  # every out-projection is nought
+    brain = make()  # every out-projection is zero
     apply_growth(brain, plan_for(brain, "blocks.0.mlp"), max_neurons=LIMIT)
     assert not brain.state().model["blocks.0.mlp.out.weight"].any()
     learned(brain, 0, 20)
@@ -228,9 +228,9 @@ def test_where_nothing_is_said_yet_the_two_of_a_pair_are_not_born_alike() -> Non
 
 def test_a_site_of_dormant_units_alone_is_born_again_alive() -> None:
     dead = {"into.weight": torch.full((6, 4), -1.0), "out.weight": torch.ones(3, 6)}
-    nought = {"into.weight": torch.zeros(6, 4), "out.weight": torch.ones(3, 6)}
+    zero = {"into.weight": torch.zeros(6, 4), "out.weight": torch.ones(3, 6)}
     x = torch.rand(100, 4, generator=torch.Generator().manual_seed(0)) - 0.3
-    for weights in (dead, nought):
+    for weights in (dead, zero):
         renewed = recycle(weights, ONE_SITE, torch.arange(6), seed=4)
         assert not renewed["out.weight"].any()
         assert renewed["into.weight"].shape == (6, 4)

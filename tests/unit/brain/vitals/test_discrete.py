@@ -100,7 +100,7 @@ def test_agency_is_whole_when_the_action_decides_and_none_when_it_does_not() -> 
 
 def test_an_action_that_cannot_be_adds_nothing() -> None:
     certain = mutual_information([[1.0, 0.0], [0.0, 1.0]], [1.0, 0.0])
-    assert certain == 0.0  # and no warning of nought times infinity
+    assert certain == 0.0  # and no warning of zero times infinity
 
 
 def test_agency_of_a_certain_action_is_not_defined() -> None:

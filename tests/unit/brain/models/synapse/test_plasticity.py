@@ -120,7 +120,7 @@ def test_only_the_renewed_unit_is_touched_and_its_moments_and_steps_are_nought(k
     touched = {name for name in changed(before, after) if not name.startswith("plasticity|")}
     moments = {name for weight in axes for name in before if name.startswith(f"{weight}|")}
     slow = {f"average|{which}|{weight}" for weight in axes for which in ("plastic", "stable")}
-    first = f"start|{MLP}.into.weight"  # those of the out-projection are nought and stay so
+    first = f"start|{MLP}.into.weight"  # those of the out-projection are zero and stay so
     assert touched == {*axes, *moments, *slow, first}
     others = torch.tensor([other for other in range(32) if other != unit])
     for weight, axis in axes.items():

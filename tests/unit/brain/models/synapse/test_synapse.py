@@ -184,7 +184,7 @@ def test_the_self_model_learns_its_next_state() -> None:
     brain = make(self_model_size=32)
     again = replace(batch(0), reset=torch.ones(3, dtype=torch.bool))
     errors = [brain.learn(again).metrics["self_model_loss"] for _ in range(150)]
-    assert errors[0] == pytest.approx(1.0, abs=0.01)  # it predicts nought, and states have unit mean square
+    assert errors[0] == pytest.approx(1.0, abs=0.01)  # it predicts zero, and states have unit mean square
     assert errors[-1] < 0.5
     evidence = brain.learn(again).evidence
     following = evidence["next_state"]
