@@ -66,16 +66,16 @@ def test_speech_without_heat_takes_the_most_probable_byte(case: Case) -> None:
     brain = make(*case)
     for batch in batches(40):
         brain.learn(batch)
-    said = _speak(brain, 0, temperature=0.0, max_bytes=4, prompt=b"a")
-    heard = torch.tensor([*b"a", *said], dtype=torch.uint8)
-    mask = torch.zeros(1, len(heard), dtype=torch.bool)
-    for index in range(1, len(heard)):
+    printed = _speak(brain, 0, temperature=0.0, max_bytes=4, prompt=b"a")
+    received = torch.tensor([*b"a", *printed], dtype=torch.uint8)
+    mask = torch.zeros(1, len(received), dtype=torch.bool)
+    for index in range(1, len(received)):
         mask.zero_()
         mask[0, index] = True
-        candidates = heard.repeat(256, 1)
+        candidates = received.repeat(256, 1)
         candidates[:, index] = torch.arange(256, dtype=torch.uint8)
         nats = brain.score(candidates, mask.expand(256, -1))
-        assert nats[int(heard[index])] <= nats.min() + 0.05
+        assert nats[int(received[index])] <= nats.min() + 0.05
 
 
 def test_speech_leaves_gradients_on_for_the_listener(case: Case) -> None:

@@ -175,12 +175,12 @@ def test_a_brain_is_grown_by_hand(context: BrowserContext, server: RealServer, t
     sites = rows.count()
 
     page.get_by_role("button", name="Grow blocks.0.mlp").click()
-    told = page.locator(".growth .status")
-    expect(told).to_have_text(
+    reported = page.locator(".growth .status")
+    expect(reported).to_have_text(
         re.compile(r"^blocks\.0\.mlp grew from [\d,]+ to [\d,]+ units\.$"), timeout=PATIENCE_MS
     )
     page.get_by_role("button", name="Add a block behind that of blocks.0.mlp").click()
-    expect(told).to_have_text(
+    expect(reported).to_have_text(
         re.compile(r"^A block of [\d,]+ units was born behind blocks\.0\.mlp\.$"), timeout=PATIENCE_MS
     )
     expect(rows).to_have_count(sites + 2)
@@ -188,7 +188,7 @@ def test_a_brain_is_grown_by_hand(context: BrowserContext, server: RealServer, t
 
     expect(page.get_by_role("button", name="Add an expert beside self_model")).to_be_disabled()
     page.get_by_role("button", name="Add an expert beside blocks.0.mlp").click()
-    expect(told).to_have_text(
+    expect(reported).to_have_text(
         re.compile(r"^An expert of [\d,]+ units was born beside blocks\.0\.mlp\.$"), timeout=PATIENCE_MS
     )
     expect(rows.filter(has_text="blocks.0.experts.0")).to_have_count(1)
@@ -200,7 +200,7 @@ def test_a_brain_is_grown_by_hand(context: BrowserContext, server: RealServer, t
     expect(rows.filter(has_text="columns.0.")).to_have_count(0)
     column.click()
     page.get_by_role("button", name="Add", exact=True).click()
-    expect(told).to_have_text(
+    expect(reported).to_have_text(
         re.compile(r"^A column of [\d,]+ units was born; all that is older is frozen\.$"), timeout=PATIENCE_MS
     )
     expect(rows.filter(has_text="columns.0.blocks.0.mlp")).to_have_count(1)

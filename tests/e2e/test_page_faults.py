@@ -121,11 +121,11 @@ def test_a_panel_that_throws_takes_nothing_else_with_it(
 def test_a_link_to_an_unknown_run_says_so(context: BrowserContext, scripted: ScriptedServer) -> None:
     page = context.new_page()
     page.goto(f"{scripted.url.rstrip('/')}/#run=r-gone")
-    told = page.get_by_role("alert").get_by_text("There is no run r-gone here")
-    expect(told).to_be_visible()
-    expect(told).to_contain_text("Shown instead: night shift")
+    reported = page.get_by_role("alert").get_by_text("There is no run r-gone here")
+    expect(reported).to_be_visible()
+    expect(reported).to_contain_text("Shown instead: night shift")
     page.get_by_role("button", name="Show first words").click()
-    expect(told).to_be_hidden()
+    expect(reported).to_be_hidden()
     page.evaluate("location.hash = '#run=r-gone-too'")
     expect(page.get_by_role("alert").get_by_text("There is no run r-gone-too here")).to_be_visible()
 
@@ -175,13 +175,13 @@ def test_what_cannot_be_loaded_says_so_until_it_is(
     page = context.new_page()
     page.route(asked, lambda route: route.fulfill(status=503, json=REFUSED))
     page.goto(scripted.url)
-    told = page.locator(part).get_by_text("Not loaded: the database cannot be read")
-    expect(told).to_be_visible()
+    reported = page.locator(part).get_by_text("Not loaded: the database cannot be read")
+    expect(reported).to_be_visible()
     moves(page)  # what is drawn anew meanwhile takes it away no more
-    expect(told).to_be_visible()
+    expect(reported).to_be_visible()
     page.unroute(asked)
     if part == "[role=log]":
-        told.click()
+        reported.click()
     else:
         page.get_by_role("button", name="Show first words").click()
     expect(page.locator(part).get_by_text("Not loaded")).to_be_hidden()
@@ -219,12 +219,12 @@ GAPS = """async () => {
 def test_what_is_no_number_and_what_was_never_told_is_a_gap(watched: tuple[Page, Watch]) -> None:
     page, _ = watched
     drawn: dict[str, Any] = page.evaluate(GAPS)
-    told = dict(zip(drawn["x"], drawn["y"], strict=True))
+    reported = dict(zip(drawn["x"], drawn["y"], strict=True))
     assert drawn["connect"] is False
-    assert told[4] == 4
-    assert told[5] is None  # no number
-    assert told[7] == 7
-    between = [y for x, y in told.items() if 10 < x < 40]
+    assert reported[4] == 4
+    assert reported[5] is None  # no number
+    assert reported[7] == 7
+    between = [y for x, y in reported.items() if 10 < x < 40]
     assert between == [None]  # steps that were never told
 
 

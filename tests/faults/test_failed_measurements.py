@@ -36,9 +36,9 @@ def test_it_is_an_event_and_learning_goes_on(home: Home, monkeypatch: pytest.Mon
             loop.learn()
     while loop.parts.watch._broken:  # until they are measured again
         loop.learn()
-    said = [event for event in loop.events() if event["kind"].startswith("measurement_")]
+    printed = [event for event in loop.events() if event["kind"].startswith("measurement_")]
     loop.let_go()
     assert loop.step >= 6
-    assert {event["kind"] for event in said} == {kind}
-    assert sorted(event["data"]["sign"] for event in said) == ["integration", "phi"]
-    assert all(str(ERRORS[kind]) in event["message"] for event in said)
+    assert {event["kind"] for event in printed} == {kind}
+    assert sorted(event["data"]["sign"] for event in printed) == ["integration", "phi"]
+    assert all(str(ERRORS[kind]) in event["message"] for event in printed)

@@ -78,9 +78,12 @@ def test_an_argument_that_is_no_text_is_one_line(home: Home) -> None:
         (b"start", b"--brain", b"caf\xe9"),
         (b"status", b"--run", b"caf\xe9"),
     ):
-        said = command(home, *arguments)
-        assert (said.returncode != 0, len(said.stderr.splitlines())) == (True, 1), (arguments, said.stderr)
-        assert said.stderr.startswith("synapsed: ")
+        printed = command(home, *arguments)
+        assert (printed.returncode != 0, len(printed.stderr.splitlines())) == (True, 1), (
+            arguments,
+            printed.stderr,
+        )
+        assert printed.stderr.startswith("synapsed: ")
 
 
 @pytest.mark.fault(
@@ -102,8 +105,8 @@ def test_what_never_ends_is_refused(home: Home, tmp_path: Path) -> None:
         (f"{feed} {pipe}", "is no regular file"),
         (f"{feed} {tmp_path}", "is a folder"),
     ):
-        said = subprocess.run(
+        printed = subprocess.run(
             ["bash", "-c", bounded + line], capture_output=True, text=True, timeout=60, check=False
         )
-        assert (said.returncode, len(said.stderr.splitlines())) == (2, 1), (line, said.stderr)
-        assert says in said.stderr, line
+        assert (printed.returncode, len(printed.stderr.splitlines())) == (2, 1), (line, printed.stderr)
+        assert says in printed.stderr, line

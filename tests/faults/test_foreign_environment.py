@@ -27,8 +27,8 @@ def test_a_start_among_foreign_variables(
         monkeypatch.setenv(name, value)
     daemon = launch("start", "--preset", "tiny", "--steps", "2", "--port", "0")
     assert daemon.wait() == 0
-    told = [line for line in daemon.output().splitlines() if "no effect" in line]
-    assert told == [
+    reported = [line for line in daemon.output().splitlines() if "no effect" in line]
+    assert reported == [
         "synapsed: SYNAPSED_STREM__ROWS is no setting and has no effect; did you mean SYNAPSED_STREAM__ROWS?"
     ]
 

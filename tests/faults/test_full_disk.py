@@ -194,9 +194,9 @@ def test_a_roll_back_waits_for_the_disk(
     loop.skipped_step()
     assert loop.parts.contents.nonfinite.rollbacks == 1
     loop.learn()
-    told = [event["kind"] for event in loop.events()]
-    assert told.count("rolled_back") == 1
-    assert told.count("degraded_changed") == 2  # and back
+    reported = [event["kind"] for event in loop.events()]
+    assert reported.count("rolled_back") == 1
+    assert reported.count("degraded_changed") == 2  # and back
 
 
 @pytest.mark.fault(
@@ -219,8 +219,8 @@ def test_a_save_on_the_way_may_fail(still: Callable[..., StillLoop], monkeypatch
     disk.mend()
     loop.parts.pauses.over()
     loop.parts.saver.save("manual")
-    told = [event["data"]["reason"] for event in loop.events() if event["kind"] == "checkpoint_failed"]
-    assert told == ["rollback", "pause", "growth", "grown"]
+    reported = [event["data"]["reason"] for event in loop.events() if event["kind"] == "checkpoint_failed"]
+    assert reported == ["rollback", "pause", "growth", "grown"]
 
 
 @pytest.mark.parametrize("by_hand", [False, True])
@@ -304,25 +304,25 @@ def test_packed_text_waits_for_the_disk(
     assert bool(loop.step) == bool(beside)
     assert "No space left" in str(loop.parts.stream.degraded)
     disk.mend()
-    heard: list[bytes] = []
+    received: list[bytes] = []
     read = loop.parts.stream.next
 
     def noted(lanes: Sequence[int]) -> Any:
         experience, cursor = read(lanes)
-        heard.append(experience.bytes.tobytes())
+        received.append(experience.bytes.tobytes())
         return experience, cursor
 
     loop.parts.stream.next = noted  # type: ignore[method-assign]
     for _ in range(1200):
         loop.learn()
-        if any(b"PACKED" in rows for rows in heard):
+        if any(b"PACKED" in rows for rows in received):
             break
     else:
         pytest.fail("the packed text was never read")
     loop.parts.pauses.save_or_pause()
     assert loop.parts.stream.degraded is None
-    told = [event["data"]["degraded"] for event in loop.events() if event["kind"] == "degraded_changed"]
-    assert told == [True, False]
+    reported = [event["data"]["degraded"] for event in loop.events() if event["kind"] == "degraded_changed"]
+    assert reported == [True, False]
 
 
 @pytest.mark.fault(
@@ -364,7 +364,7 @@ def test_the_way_back_is_damaged(still: Callable[..., StillLoop], home: Home) ->
     loop.learn()
     loop.skipped_step()
     assert loop.parts.contents.nonfinite.rollbacks == 1
-    told = {event["kind"]: event for event in loop.events()}
-    assert told["rolled_back"]["data"]["to_step"] == 0
-    assert first in told["setting_restored"]["message"]
-    assert told["checkpoint_set_aside"]["data"]["checkpoint"] == damaged
+    reported = {event["kind"]: event for event in loop.events()}
+    assert reported["rolled_back"]["data"]["to_step"] == 0
+    assert first in reported["setting_restored"]["message"]
+    assert reported["checkpoint_set_aside"]["data"]["checkpoint"] == damaged

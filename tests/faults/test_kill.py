@@ -26,11 +26,11 @@ Launch = Callable[..., DaemonProcess]
 
 def acknowledged(daemon: DaemonProcess, catalogue: Catalogue) -> int:
     """The newest step that the daemon has told a person is saved."""
-    told = [
+    reported = [
         line.split("Saved to ")[1].split(" (")[0] for line in daemon.lines if "[Checkpoint] Saved" in line
     ]
     kept = {info.name: info.manifest.step for info in catalogue.list()}  # the rules have pruned some by now
-    return max((kept[name] for path in told if (name := path.rsplit("/", 1)[-1]) in kept), default=0)
+    return max((kept[name] for path in reported if (name := path.rsplit("/", 1)[-1]) in kept), default=0)
 
 
 def kill_some(daemon: DaemonProcess, trainers: list[psutil.Process], whom: str) -> None:

@@ -29,8 +29,8 @@ pytestmark = pytest.mark.faults
 def test_an_address_for_other_machines_is_told(home: Home, launch: Callable[..., DaemonProcess]) -> None:
     daemon = launch("serve", "--host", "0.0.0.0", "--allow-remote")
     here = daemon.wait_for_line("synapsed answers at").split()[-1]
-    said = daemon.wait_for_line("other machines reach it at")
-    remote = said.partition(" reach it at ")[2].split()[0]
+    printed = daemon.wait_for_line("other machines reach it at")
+    remote = printed.partition(" reach it at ")[2].split()[0]
     assert "127.0.0.1" in here
     assert remote == f"http://{reachable_address()}:{here.rpartition(':')[2]}"
     opened = subprocess.run(

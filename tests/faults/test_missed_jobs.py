@@ -36,7 +36,7 @@ class Machine:
     now: datetime = EVENING
     events: list[Event] = field(default_factory=list)
     runs: list[datetime] = field(default_factory=list)
-    told: asyncio.Event = field(default_factory=asyncio.Event)
+    reported: asyncio.Event = field(default_factory=asyncio.Event)
 
     def clock(self) -> float:
         return self.now.timestamp()
@@ -54,7 +54,7 @@ class Machine:
 
     def take(self, event: Event) -> None:
         self.events.append(event)
-        self.told.set()
+        self.reported.set()
 
     def job(self, cron: str, *, late: bool = True) -> JobEntry:
         async def run(_context: JobContext) -> str:
@@ -63,12 +63,12 @@ class Machine:
 
         return JobEntry(name="backup", summary="A copy", trigger=Trigger(cron=cron), run=run, late=late)
 
-    async def becomes(self, now: datetime, *, told: bool = True) -> None:
+    async def becomes(self, now: datetime, *, reported: bool = True) -> None:
         """The wall clock shows another time; an event follows."""
-        self.told.clear()
+        self.reported.clear()
         self.now = now
-        if told:
-            await self.told.wait()
+        if reported:
+            await self.reported.wait()
         else:
             for _ in range(20):  # many looks of the diary at its clock
                 await asyncio.sleep(0.005)
@@ -92,7 +92,7 @@ def live(machine: Machine, entry: JobEntry, act: Callable[[Diary], Any]) -> None
     """A life of the daemon."""
 
     async def life() -> None:
-        machine.told = asyncio.Event()
+        machine.reported = asyncio.Event()
         diary = machine.diary(store, entry)
         diary.start()
         try:
@@ -112,7 +112,7 @@ def live(machine: Machine, entry: JobEntry, act: Callable[[Diary], Any]) -> None
 def test_a_job_slept_through_runs_late_once(machine: Machine) -> None:
     async def act(_diary: Diary) -> None:
         await machine.becomes(EVENING + timedelta(days=2, hours=9))
-        await machine.becomes(EVENING + timedelta(days=2, hours=20), told=False)
+        await machine.becomes(EVENING + timedelta(days=2, hours=20), reported=False)
         await machine.becomes(EVENING + timedelta(days=3, hours=4, minutes=30))
 
     live(machine, machine.job("30 3 * * *"), act)
@@ -148,7 +148,7 @@ def test_a_daemon_that_runs_by_day_only_still_makes_its_copies(machine: Machine)
     entry = machine.job("30 3 * * *")
 
     async def first_day(_diary: Diary) -> None:
-        await machine.becomes(EVENING + timedelta(hours=1), told=False)
+        await machine.becomes(EVENING + timedelta(hours=1), reported=False)
 
     async def other_days(diary: Diary) -> None:
         assert datetime.fromisoformat(diary.job("backup")["next_run"]) == machine.now + timedelta(minutes=1)
@@ -190,7 +190,7 @@ def test_a_night_in_which_clocks_jump_has_one_run(machine: Machine, cron: str, d
 
     async def act(_diary: Diary) -> None:
         for minutes in range(0, 7 * 60, 30):
-            await machine.becomes(begin + timedelta(minutes=minutes), told=False)
+            await machine.becomes(begin + timedelta(minutes=minutes), reported=False)
 
     live(machine, machine.job(cron), act)
     assert [event.message for event in machine.events] == ["backup: done"]

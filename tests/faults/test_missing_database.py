@@ -33,9 +33,9 @@ def test_it_is_told_and_put_back(
 ) -> None:
     monkeypatch.setattr(whereabouts, "LOOK_EVERY_SECONDS", 0.0)
     file = tmp_path / "synapsed.db"
-    told: list[Event] = []
+    reported: list[Event] = []
     with Store.open(file) as store:
-        store.report = told.append
+        store.report = reported.append
         store.add_event(event("before"))
         assert store.flush()
         for path in [file, *(tmp_path.glob("synapsed.db-*") if log_too else ())]:
@@ -45,8 +45,8 @@ def test_it_is_told_and_put_back(
         for message in ("while", "it is gone"):
             store.add_event(event(message))
             assert store.flush()
-        assert [one.kind() for one in told] == ["database_missing"]
-        assert "it is back, and nothing of it is missing" in told[0].message
+        assert [one.kind() for one in reported] == ["database_missing"]
+        assert "it is back, and nothing of it is missing" in reported[0].message
         assert [one["message"] for one in store.events().items] == ["it is gone", "while", "before"]
     with Store.open(file) as store:
         assert store.notices == []

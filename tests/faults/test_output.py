@@ -274,14 +274,14 @@ def test_an_encoding_that_lacks_letters_is_no_fault(home: Home, start: Start, as
     write_script(home.root, finish_at_step=20)
     environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict" if as_json else "cp1252"}
     process = start("start", "--preset", "tiny", *(["--json"] if as_json else []), env=environment)
-    said, complaint = process.communicate(timeout=WAIT_SECONDS)
+    outputs, complaint = process.communicate(timeout=WAIT_SECONDS)
     assert (process.returncode, complaint) == (0, b"")
     if as_json:
-        lines = [json.loads(line) for line in said.splitlines()]
+        lines = [json.loads(line) for line in outputs.splitlines()]
         assert "starting → running" in [line["message"] for line in lines if line["type"] == "event"]
     else:
-        assert b"starting ? running" in said
-        assert b"TRAINING SUMMARY" in said
+        assert b"starting ? running" in outputs
+        assert b"TRAINING SUMMARY" in outputs
 
 
 @pytest.mark.fault(
@@ -294,11 +294,11 @@ def test_logs_on_a_full_disk_stop_nothing(home: Home, start: Start) -> None:
     for name in ("daemon.log", "training.log", "problems.log"):
         (home.logs / name).symlink_to("/dev/full")
     begun = start("start", "--preset", "tiny", "--detach", env={**os.environ, "PYTHONIOENCODING": "cp1252"})
-    said, complaint = begun.communicate(timeout=WAIT_SECONDS)
+    outputs, complaint = begun.communicate(timeout=WAIT_SECONDS)
     assert (begun.returncode, complaint) == (0, b"")
     info = home.read_daemon_file()
     assert info is not None
-    assert f"synapsed runs at {info.url}".encode() in said
+    assert f"synapsed runs at {info.url}".encode() in outputs
     daemon = psutil.Process(info.pid)
     try:
         learning(home, info.url)
@@ -332,12 +332,12 @@ def test_commands_end_with_their_reader_and_obey_no_control_sequence(home: Home,
         process = start(*arguments)
         assert process.stdout is not None
         assert process.stderr is not None
-        said = process.stdout.readline()
+        outputs = process.stdout.readline()
         process.stdout.close()
         assert process.wait(WAIT_SECONDS) == 0, arguments
         assert process.stderr.read() == b"", arguments
-        assert said.strip(), arguments
-        assert not set(said.decode()) & set("\x1b\x07\x9b"), arguments
+        assert outputs.strip(), arguments
+        assert not set(outputs.decode()) & set("\x1b\x07\x9b"), arguments
     whole = run(home, "runs").stdout.decode()
     assert "]0;owned [2J red" in whole
     assert not set(whole) & set("\x1b\x07\x9b")

@@ -67,13 +67,13 @@ def test_a_bad_path_is_one_line(
     Path("loop2").symlink_to("loop")
     for name, arguments in COMMANDS.items():
         code = main([*arguments, given])
-        said = capsys.readouterr()
+        printed = capsys.readouterr()
         assert 1 <= code <= 6, name
         if name == "--home of doctor":
             continue
-        (line,) = said.err.splitlines()
+        (line,) = printed.err.splitlines()
         assert line.startswith("synapsed: "), name
-        assert "\x1b" not in said.out + said.err
+        assert "\x1b" not in printed.out + printed.err
 
 
 @pytest.mark.fault(
@@ -199,8 +199,8 @@ def test_nothing_of_the_home_is_learned(tmp_path: Path, home: Home, opener: Open
     assert secret.encode() not in read
     assert b"an essay" in read
     assert b"a new line" in read
-    told = [event.document for event in opener.events if isinstance(event, DocumentSkipped)]
-    assert told == ["b, c, d and 1 more", "a2"]
+    reported = [event.document for event in opener.events if isinstance(event, DocumentSkipped)]
+    assert reported == ["b, c, d and 1 more", "a2"]
 
 
 @pytest.mark.fault(

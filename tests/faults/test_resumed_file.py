@@ -98,8 +98,8 @@ def test_a_roll_back_before_the_first_save_finds_the_file(
 
     monkeypatch.setattr(Loop, "run", skip_a_step)
     order = tiny_order(other, checkpoint=single_file, recovery__rollback_after_skips=1, **settings)
-    told = OneLife(order)
-    (rolled_back,) = [event for event in told.events if event["kind"] == "rolled_back"]
+    reported = OneLife(order)
+    (rolled_back,) = [event for event in reported.events if event["kind"] == "rolled_back"]
     assert rolled_back["data"]["to_step"] == 3
-    assert told.goodbye.checkpoint == single_file.name
-    assert "No space left" in str(told.goodbye.error)
+    assert reported.goodbye.checkpoint == single_file.name
+    assert "No space left" in str(reported.goodbye.error)

@@ -141,7 +141,11 @@ def test_a_tunnel_works_and_an_unknown_name_is_told_what_to_do(
                     crossed = {"Host": host, "Origin": origin}
                     assert http.post("/api/v1/one-time-urls", headers=crossed).status_code == 403
         for host in ("me.example", "<b>me</b>.example", "127.0.0.1.evil.test:9000", "localhost.evil.test"):
-            told = http.get("/", headers={"Host": host})
-            assert (told.status_code, "--public-url" in told.text, "<b>" in told.text) == (400, True, False)
-            assert told.headers["content-type"].startswith("text/html")
+            reported = http.get("/", headers={"Host": host})
+            assert (reported.status_code, "--public-url" in reported.text, "<b>" in reported.text) == (
+                400,
+                True,
+                False,
+            )
+            assert reported.headers["content-type"].startswith("text/html")
         assert http.get("/", headers={"Host": "me.example", "Accept": "*/*"}).json()["status"] == 400

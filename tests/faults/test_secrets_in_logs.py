@@ -26,13 +26,13 @@ pytestmark = pytest.mark.faults
 )
 @pytest.mark.parametrize("way", ["lines", "json", "detach"])
 def test_no_code_and_no_token_is_written(home: Home, launch: Callable[..., DaemonProcess], way: str) -> None:
-    said = ""
+    printed = ""
     if way == "detach":
         command = [sys.executable, "-m", "daemon"]
         here = ["--home", str(home.root)]
         begun = [*command, "serve", "--detach", "--no-open", "--port", "0", *here]
         try:
-            said = subprocess.run(begun, capture_output=True, text=True, check=True, timeout=120).stdout
+            printed = subprocess.run(begun, capture_output=True, text=True, check=True, timeout=120).stdout
         finally:
             subprocess.run([*command, "stop", *here], capture_output=True, check=True, timeout=120)
         assert "answers at" in (home.logs / "daemon.log").read_text()
@@ -41,9 +41,9 @@ def test_no_code_and_no_token_is_written(home: Home, launch: Callable[..., Daemo
         daemon.wait_for_line("http://127.0.0.1:")
         daemon.interrupt()
         assert daemon.wait() == 0
-        said = daemon.output()
+        printed = daemon.output()
     written = [path.read_text(errors="replace") for path in home.logs.rglob("*") if path.is_file()]
-    for text in (said, *written):
+    for text in (printed, *written):
         assert "token=" not in text
         assert home.token() not in text
 
@@ -68,7 +68,7 @@ def test_a_token_that_cannot_be_sent_is_not_shown(
         asked = [["status"], ["token"], ["open"], ["watch"], ["feed", __file__]]
         lines = [(main([*command, *where]), *capsys.readouterr()) for command in asked]
     lines.append((main(["serve", "--port", "0", *where]), *capsys.readouterr()))
-    for code, out, said in lines:
-        assert (code, out, len(said.splitlines())) == (2, "", 1)
-        assert (str(home.root / "token") if origin == "file" else origin) in said
-        assert secret[:2] not in said.replace(str(home.root), "")
+    for code, out, printed in lines:
+        assert (code, out, len(printed.splitlines())) == (2, "", 1)
+        assert (str(home.root / "token") if origin == "file" else origin) in printed
+        assert secret[:2] not in printed.replace(str(home.root), "")

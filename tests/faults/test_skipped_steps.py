@@ -71,9 +71,9 @@ def test_a_reset_is_not_lost_with_its_step(still: Callable[..., StillLoop]) -> N
     while not owed:
         batch = loop.skipped_step()
         owed = set(batch.lane[(batch.lane >= 0) & batch.reset].tolist())
-    told, began = lanes_that_begin_anew(loop)
-    assert told >= owed & set(range(LANES))
-    assert began >= told
+    reported, began = lanes_that_begin_anew(loop)
+    assert reported >= owed & set(range(LANES))
+    assert began >= reported
 
 
 @pytest.mark.fault(
@@ -104,12 +104,12 @@ def test_lanes_that_lost_their_reading_begin_anew(
         case "restart":
             checkpoint = home.checkpoints / loop.parts.saver.save("manual")
             loop = still(growth__enabled=True, session=2, checkpoint=checkpoint)
-    told, began = lanes_that_begin_anew(loop)
-    assert told
-    assert told >= lost & told
-    assert began >= told
+    reported, began = lanes_that_begin_anew(loop)
+    assert reported
+    assert reported >= lost & reported
+    assert began >= reported
     due = set(loop.parts.contents.resets.due_resets)
-    assert due == lost - told  # those that sat out this step are still due theirs
+    assert due == lost - reported  # those that sat out this step are still due theirs
     while loop.parts.contents.resets.due_resets:
         loop.learn()
 
@@ -133,6 +133,6 @@ def test_after_a_roll_back_every_lane_begins_anew(
     if restarted:
         newest = home.checkpoints / loop.parts.saver.newest()
         loop = still(session=2, checkpoint=newest)
-    told, began = lanes_that_begin_anew(loop)
-    assert len(told) >= LANES - 2
-    assert began == told
+    reported, began = lanes_that_begin_anew(loop)
+    assert len(reported) >= LANES - 2
+    assert began == reported

@@ -154,9 +154,9 @@ def test_the_trainer_refuses_tries_again_and_obeys(home: Home) -> None:
         trainer.give(StopForGood(reason="the daemon stops", within_seconds=2.5))
         goodbye = trainer.finish()
         assert trainer.kinds().count("checkpoint_failed") - before == 2
-        told = [event["message"] for event in trainer.events if event["kind"] == "checkpoint_failed"][-1]
-        assert told.startswith("Last checkpoint not saved")
-        assert "trying again in" not in told, "the writer's own back-off says nothing of a run that ends"
+        reported = [event["message"] for event in trainer.events if event["kind"] == "checkpoint_failed"][-1]
+        assert reported.startswith("Last checkpoint not saved")
+        assert "trying again in" not in reported, "the writer's own back-off says nothing of a run that ends"
         [first] = (path.name for path in (home.root / "kept").iterdir())
         assert (goodbye.state, goodbye.checkpoint) == ("stopped", first)
         assert str(goodbye.error).startswith("The checkpoint could not be saved")
@@ -174,19 +174,19 @@ def test_a_run_at_its_limit_is_saved_before_it_has_finished(home: Home) -> None:
     aside = home.root / "kept"
     home.checkpoints.rename(aside)
     home.checkpoints.write_text("in the way")
-    said: list[str] = []
+    printed: list[str] = []
 
     def obey() -> Ending | None:
         if loop.run_state is RunState.PAUSED:
-            said.append(f"paused at {loop.step}")
-            if len(said) == 2:
+            printed.append(f"paused at {loop.step}")
+            if len(printed) == 2:
                 home.checkpoints.unlink()
                 aside.rename(home.checkpoints)
             loop.parts.pauses.go_on("there is room")
         return None
 
     goodbye = loop.run(obey)
-    assert said == ["paused at 2", "paused at 2"]
+    assert printed == ["paused at 2", "paused at 2"]
     assert (goodbye.state, goodbye.step, goodbye.error) == ("finished", 2, None)
     events = loop.events()
     final = next(event for event in reversed(events) if event["kind"] == "checkpoint_saved")

@@ -95,14 +95,14 @@ def test_the_command_says_it_in_a_line(home: Home, launch: Callable[..., DaemonP
     ],
 )
 def test_a_database_that_cannot_be_written_is_refused(
-    file: Path, monkeypatch: pytest.MonkeyPatch, trouble: str, said: str
+    file: Path, monkeypatch: pytest.MonkeyPatch, trouble: str, printed: str
 ) -> None:
     class Failing(EventNumbers):  # the first to write at a start
         def __init__(self, *_: Any, **__: Any) -> None:
             raise SQLAlchemyError(trouble)
 
     monkeypatch.setattr(store_module, "EventNumbers", Failing)
-    assert said in refused(file)
+    assert printed in refused(file)
 
 
 def no_writing(connection: Any, _record: Any) -> None:

@@ -86,8 +86,8 @@ def test_hours_of_a_lock_wait_as_one_order_a_row(store: Store, lock: sqlite3.Con
 def test_what_had_to_go_is_counted_and_told(
     store: Store, file: Path, lock: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[Event] = []
-    store.report = told.append
+    reported: list[Event] = []
+    store.report = reported.append
     monkeypatch.setattr(store._writer._queue, "_max_bytes", 100_000)
     count = 2000
     for number in range(count):
@@ -98,7 +98,7 @@ def test_what_had_to_go_is_counted_and_told(
 
     lock.execute("ROLLBACK")
     assert store.flush(60)
-    (healed,) = (event for event in told if isinstance(event, DatabaseHealed))
+    (healed,) = (event for event in reported if isinstance(event, DatabaseHealed))
     with closing(sqlite3.connect(file)) as connection:
         kept = connection.execute("SELECT count(*) FROM events").fetchone()[0]
         num_answers = connection.execute("SELECT count(*) FROM answers").fetchone()[0]
@@ -142,8 +142,8 @@ def test_an_alarm_ends_as_it_was_last(store: Store, lock: sqlite3.Connection, en
 )
 def test_trouble_and_its_end_are_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "FIRST_RETRY_SECONDS", 0.01)
-    told: list[Event] = []
-    store.report = told.append
+    reported: list[Event] = []
+    store.report = reported.append
     apply = store._committer.apply
 
     def full(_batch: object) -> None:
@@ -156,6 +156,6 @@ def test_trouble_and_its_end_are_told(store: Store, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(store._committer, "apply", apply)
     assert store.flush()
 
-    assert [type(event) for event in told] == [DatabaseStalled, DatabaseHealed]
-    assert "database or disk is full" in told[0].message
-    assert "nothing is missing" in told[1].message
+    assert [type(event) for event in reported] == [DatabaseStalled, DatabaseHealed]
+    assert "database or disk is full" in reported[0].message
+    assert "nothing is missing" in reported[1].message

@@ -51,8 +51,8 @@ async def test_an_alarm_goes_up_is_acknowledged_and_clears(home: Home) -> None:
         again = (await client.post(f"{API}/alarms/{alarm['id']}/acknowledge")).json()
         assert again["acknowledged_at"] == seen["acknowledged_at"]
         assert (await listed(client, active="true"))[0]["acknowledged_at"] == seen["acknowledged_at"]
-        told = [event for event in reception.news.events if event["kind"] == "alarm_acknowledged"]
-        assert [(event["run"], event["data"]["id"]) for event in told] == [(run, alarm["id"])]
+        reported = [event for event in reception.news.events if event["kind"] == "alarm_acknowledged"]
+        assert [(event["run"], event["data"]["id"]) for event in reported] == [(run, alarm["id"])]
 
         missing = await client.post(f"{API}/alarms/nonsense/acknowledge")
         assert missing.status_code == 404

@@ -72,8 +72,8 @@ async def test_what_a_person_does_over_http(home: Home) -> None:
         assert "config" not in listed["items"][0]
 
         base = f"/api/v1/runs/{run['id']}"
-        said = await client.post(f"{base}/generate", json={"prompt": "To be"})
-        assert said.json()["text"] == "To be!"
+        printed = await client.post(f"{base}/generate", json={"prompt": "To be"})
+        assert printed.json()["text"] == "To be!"
         fed = await client.post(f"{base}/experience", json={"text": "hello"})
         assert fed.status_code == 202
         done = (await client.get(f"/api/v1/operations/{fed.json()['id']}", params={"wait": 10})).json()

@@ -29,10 +29,10 @@ def checkpoint(home: Home) -> Path:
 
 def test_a_checkpoint_is_probed_and_stays_what_it_is(home: Home, checkpoint: Path) -> None:
     before = weights_hash(checkpoint)
-    told: list[str] = []
-    found = probe(home, checkpoint.name, ticks=4, on_progress=told.append)
+    reported: list[str] = []
+    found = probe(home, checkpoint.name, ticks=4, on_progress=reported.append)
     assert weights_hash(checkpoint) == before
-    assert told == [OWN, "disconnected", "zero_input", "scrambled", "untrained"]
+    assert reported == [OWN, "disconnected", "zero_input", "scrambled", "untrained"]
     assert (found["checkpoint"], found["step"], found["ticks"]) == (checkpoint.name, 60, 4)
     assert list(found["vitals"]) == [OWN, *CONTROLS]
     for readings in found["vitals"].values():

@@ -38,9 +38,9 @@ def test_the_file_has_the_ten_keys_and_loads_without_running_anything(home: Home
 
 def test_a_checkpoint_can_be_asked_and_scored_with_nothing_running(home: Home) -> None:
     learn(home, limits__steps=30)
-    said = generate(home, "latest", "import ", max_bytes=12, temperature=0.8, top_p=0.9)
-    assert said["step"] == 30
-    assert said["bytes_generated"] >= 12
+    printed = generate(home, "latest", "import ", max_bytes=12, temperature=0.8, top_p=0.9)
+    assert printed["step"] == 30
+    assert printed["bytes_generated"] >= 12
     scored = evaluate(home, "latest")
     assert 1.0 < scored["bpc"] < 9.0
     assert scored["by_source"].keys() == {"stdlib"}

@@ -119,10 +119,10 @@ def test_forgetting_is_told_and_raises_the_share_of_replay(home: Home) -> None:
         tiny_order(home, **{**SLEEPY, "sleep__every_steps": 0, "sleep__rest_steps": 0}, limits__steps=40)
     )
     assert trainer.finish().state == "finished"
-    told = {name: value for name, _, _, value in trainer.points}
-    assert told["forgetting_worst"] >= told["forgetting"] >= 0.0
-    assert told["stability_gap"] >= 0.0
-    assert "backward_transfer" in told
+    reported = {name: value for name, _, _, value in trainer.points}
+    assert reported["forgetting_worst"] >= reported["forgetting"] >= 0.0
+    assert reported["stability_gap"] >= 0.0
+    assert "backward_transfer" in reported
     fractions = [value for name, _, _, value in trainer.points if name == "replay_fraction"]
     assert all(0.2 <= fraction <= 0.5 for fraction in fractions)
 

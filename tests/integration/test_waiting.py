@@ -239,7 +239,7 @@ def test_a_sleep_that_has_nothing_to_replay_any_more_is_dropped_with_a_word(home
     log.write_bytes(b"")
     second = follow(home, log, session=2, checkpoint=newest(home.checkpoints))
     until_waiting(second)
-    said = [event["data"]["what"] for event in second.events if event["kind"] == "setting_restored"]
-    assert "a sleep did not take effect: there is nothing to replay yet" in said
+    printed = [event["data"]["what"] for event in second.events if event["kind"] == "setting_restored"]
+    assert "a sleep did not take effect: there is nothing to replay yet" in printed
     assert "sleeping" not in states(second)
     end(second)

@@ -34,9 +34,9 @@ def test_an_encoding_is_detected_wherever_the_head_is_cut(encoding: str) -> None
     for end in ends:
         head = content[:end]
         assert classify(head).encoding == "?"
-        told = detect(head)
-        assert told is not None, end
-        assert whole(head, told) == whole(head, encoding), (told, end)
+        reported = detect(head)
+        assert reported is not None, end
+        assert whole(head, reported) == whole(head, encoding), (reported, end)
 
 
 @pytest.mark.parametrize("encoding", TEXTS)

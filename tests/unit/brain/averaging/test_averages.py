@@ -114,12 +114,12 @@ def test_replayed_rows_learn_from_slow_weights_that_know_more() -> None:
     knowing, taught, alone = newborn(), newborn(consistency_every_steps=1), newborn(consistency_every_steps=0)
     for seed in range(60):
         knowing.learn(batch(seed))
-    for pupil in (taught, alone):
-        pupil.learn(batch(0))
-        for slow in pupil.averages.slow.values():
+    for student in (taught, alone):
+        student.learn(batch(0))
+        for slow in student.averages.slow.values():
             for name, tensor in slow.items():
                 tensor.copy_(knowing.state().model[name])
-        pupil.learn(batch(1))
+        student.learn(batch(1))
     one, other = taught.state().model, alone.state().model
     assert not all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 

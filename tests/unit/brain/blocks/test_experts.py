@@ -20,12 +20,12 @@ def expert(seed: int = 0, *, speaking: bool = False) -> Expert:
     return one
 
 
-def heard(seed: int = 9) -> torch.Tensor:
+def inputs(seed: int = 9) -> torch.Tensor:
     return torch.randn(3, 7, SIZE, generator=torch.Generator().manual_seed(seed))
 
 
 def test_what_an_expert_says_is_what_an_mlp_says_times_its_gate() -> None:
-    one, x = expert(speaking=True), heard()
+    one, x = expert(speaking=True), inputs()
     gate = 1.0 / (1.0 + (-(x @ one.gate.weight.T)).exp())
     torch.testing.assert_close(one(x), gate * (squared_relu(x @ one.into.weight.T) @ one.out.weight.T))
     assert one.openness(x).shape == (3, 7, 1)
@@ -38,20 +38,20 @@ def test_newborn_experts_change_no_bit_of_what_the_mlp_said() -> None:
     for weight in mlp.parameters():
         torch.nn.init.normal_(weight, generator=torch.Generator().manual_seed(1))
     for dtype in (torch.float32, torch.bfloat16):
-        x = heard().to(dtype)
-        said = mlp(x)
-        assert torch.equal(Experts([expert(0), expert(1)])(x, said), said)
-        assert Experts()(x, said) is said
+        x = inputs().to(dtype)
+        activity = mlp(x)
+        assert torch.equal(Experts([expert(0), expert(1)])(x, activity), activity)
+        assert Experts()(x, activity) is activity
 
 
 def test_experts_are_added_up_and_asked_one_by_one() -> None:
-    one, other, x = expert(0, speaking=True), expert(1, speaking=True), heard()
-    said = torch.ones(3, 7, SIZE)
-    torch.testing.assert_close(Experts([one, other])(x, said), said + one(x) + other(x))
+    one, other, x = expert(0, speaking=True), expert(1, speaking=True), inputs()
+    activity = torch.ones(3, 7, SIZE)
+    torch.testing.assert_close(Experts([one, other])(x, activity), activity + one(x) + other(x))
 
 
 def test_a_gate_follows_from_its_own_position_alone() -> None:
-    one, x = expert(speaking=True), heard()
+    one, x = expert(speaking=True), inputs()
     other = x.clone()
     other[:, 4:] = 0.0
     assert torch.equal(one(x)[:, :4], one(other)[:, :4])
@@ -59,7 +59,7 @@ def test_a_gate_follows_from_its_own_position_alone() -> None:
 
 
 def test_first_the_out_projection_has_a_gradient_then_the_gate() -> None:
-    one, x, target = expert(), heard(), heard(4)
+    one, x, target = expert(), inputs(), inputs(4)
     optimizer = torch.optim.SGD(one.parameters(), lr=0.05)
     errors, gates = [], []
     for _ in range(20):

@@ -65,7 +65,7 @@ def plan_for(brain: Synapse, site: str, fraction: float = 0.25, **settings: Any)
     return plan_by_hand(brain.sites(), GrowthConfig(**settings), site, fraction, seed=7)
 
 
-def said(brain: Synapse) -> torch.Tensor:
+def next_logits(brain: Synapse) -> torch.Tensor:
     """Logits of the carried lanes' next row, as the next step would give them."""
     rows = batch(99).bytes[:LANES]
     lane, reset = torch.arange(LANES), torch.zeros(LANES, dtype=torch.bool)

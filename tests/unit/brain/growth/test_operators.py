@@ -25,8 +25,8 @@ from tests.unit.brain.growth.growing_brain import (
     differing,
     learned,
     make,
+    next_logits,
     plan_for,
-    said,
     stored,
 )
 
@@ -53,12 +53,12 @@ def test_synapse_is_growable_and_names_its_sites_from_input_to_output() -> None:
 def test_widening_changes_nothing_that_is_said(site: str, newborns: str, kind: str) -> None:
     brain = make(kind)
     learned(brain, 0, 12)
-    before, states = said(brain), brain.network.self_model(torch.ones(1, 16))
+    before, states = next_logits(brain), brain.network.self_model(torch.ones(1, 16))
     counted, parameters = brain.num_neurons(), brain.num_parameters()
     plan = plan_for(brain, site, newborns=newborns)
     unit = brain.sites()[site].parameters_per_unit
     apply_growth(brain, plan, max_neurons=LIMIT)
-    torch.testing.assert_close(said(brain), before, rtol=0, atol=2e-6)
+    torch.testing.assert_close(next_logits(brain), before, rtol=0, atol=2e-6)
     torch.testing.assert_close(brain.network.self_model(torch.ones(1, 16)), states, rtol=0, atol=2e-6)
     assert brain.num_neurons() == counted + plan.units
     assert brain.num_parameters() == parameters + plan.units * unit
@@ -89,9 +89,9 @@ def test_elders_keep_every_moment_and_newborns_begin_at_nought(kind: str) -> Non
 def test_deepening_is_exact_to_the_bit_and_shifts_no_name() -> None:
     brain = make()
     learned(brain, 0, 12)
-    before, names = said(brain), {name: t.clone() for name, t in brain.state().model.items()}
+    before, names = next_logits(brain), {name: t.clone() for name, t in brain.state().model.items()}
     apply_growth(brain, deepen("blocks.0.mlp"), max_neurons=LIMIT)
-    assert torch.equal(said(brain), before)
+    assert torch.equal(next_logits(brain), before)
     assert brain.module_names == tuple(f"blocks.{i}.{part}" for i in (0, 2, 1) for part in ("mixer", "mlp"))
     assert all(torch.equal(brain.state().model[name], tensor) for name, tensor in names.items())
     assert set(brain.observe(batch(0).bytes)) == set(brain.module_names)
@@ -109,10 +109,10 @@ def test_recycled_units_begin_anew_and_no_neuron_is_added() -> None:
     brain.network.get_parameter("blocks.0.mlp.into.weight").data[3] = 0.0  # silent for ever
     dormant = brain.probe_sites(batch(50), torch.Generator().manual_seed(0))["blocks.0.mlp"].dormant()
     assert 3 in dormant
-    before, neurons = said(brain), brain.num_neurons()
+    before, neurons = next_logits(brain), brain.num_neurons()
     plan = replace(plan_for(brain, "blocks.0.mlp"), operator="recycle", units=1, chosen=(3,))
     apply_growth(brain, plan, max_neurons=neurons)
-    torch.testing.assert_close(said(brain), before, rtol=0, atol=2e-6)
+    torch.testing.assert_close(next_logits(brain), before, rtol=0, atol=2e-6)
     assert brain.num_neurons() == neurons
     steps = brain.state().learning["blocks.0.mlp.into.weight|step"].flatten().tolist()
     assert [unit for unit, age in enumerate(steps) if age == 0] == [3]

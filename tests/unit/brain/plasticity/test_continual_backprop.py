@@ -120,9 +120,9 @@ def test_a_unit_that_only_shifts_a_bias_counts_for_little_when_adaptable() -> No
         config = PlasticityConfig(utility="adaptable" if kind == "adaptable" else "contribution")
         recycling = ContinualBackprop(SITES, tensors, config, seed=1)
         for _ in range(300):
-            said = torch.rand(8, UNITS, generator=draw)
-            said[:, 2] = 5.0  # loud, but always the same
-            recycling.observe([said])
+            activity = torch.rand(8, UNITS, generator=draw)
+            activity[:, 2] = 5.0  # loud, but always the same
+            recycling.observe([activity])
         found[kind] = recycling.utility("hidden")
     assert int(found["contribution"].argmax()) == 2
     assert int(found["adaptable"].argmin()) == 2
@@ -191,8 +191,8 @@ def test_at_a_rate_of_0_nobody_is_renewed_whatever_was_due_before() -> None:
     still = ContinualBackprop(
         SITES, tensors, PlasticityConfig(replacement_rate=0.0, maturity_steps=0), seed=0
     )
-    said = [said_by(own, torch.randn(5, INPUTS, generator=torch.Generator().manual_seed(1)))]
-    eager.observe(said)
+    activity = [said_by(own, torch.randn(5, INPUTS, generator=torch.Generator().manual_seed(1)))]
+    eager.observe(activity)
     for due in (one for name, one in eager.tensors().items() if name.endswith(".due")):
         due.fill_(3.0)
     still.load(eager.tensors())
@@ -206,9 +206,9 @@ def test_only_networks_that_learn_have_units_renewed() -> None:
     renewing = ContinualBackprop(
         SITES, tensors, PlasticityConfig(replacement_rate=0.9, maturity_steps=0), seed=0
     )
-    said = [said_by(own, torch.randn(3, 5, INPUTS, generator=torch.Generator().manual_seed(1)))]
+    activity = [said_by(own, torch.randn(3, 5, INPUTS, generator=torch.Generator().manual_seed(1)))]
     before = {name: tensor.clone() for name, tensor in own.items()}
-    renewing.observe(said)
+    renewing.observe(activity)
     [renewal] = renewing.renew(torch.tensor([True, False, True]))
     assert renewal.units.any(1).tolist() == [True, False, True]
     assert all(torch.equal(before[name][1], tensor[1]) for name, tensor in own.items())

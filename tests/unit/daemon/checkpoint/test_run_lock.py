@@ -35,7 +35,7 @@ def test_held_once_and_given_back(tmp_path: Path) -> None:
 def test_waits_as_long_as_it_may_and_says_so_once(tmp_path: Path) -> None:
     holder = RunLock(tmp_path, "r-1")
     holder.acquire()
-    told: list[int | None] = []
+    reported: list[int | None] = []
     now = 0.0
 
     def pause(seconds: float) -> None:
@@ -45,10 +45,10 @@ def test_waits_as_long_as_it_may_and_says_so_once(tmp_path: Path) -> None:
             holder.release()
 
     RunLock(
-        tmp_path, "r-1", timeout_seconds=10, waiting=told.append, monotonic=lambda: now, pause=pause
+        tmp_path, "r-1", timeout_seconds=10, waiting=reported.append, monotonic=lambda: now, pause=pause
     ).acquire()
     assert now == 3
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
 def test_gives_up_in_the_end(tmp_path: Path) -> None:

@@ -163,10 +163,10 @@ def test_commit_order(tmp_path: Path) -> None:
         tiny(2, metrics={"bpc": 1.0}), sync_replay=lambda: disk.calls.append(("replay", "synced"))
     )
     writer.close()
-    told = [
+    reported = [
         f"{call} {name}".split(".saving-")[0].strip() for call, name in disk.calls if call != "write_part"
     ]
-    assert told == [
+    assert reported == [
         "replay synced",
         "make_directory",
         "write model.safetensors", "sync model.safetensors",
@@ -179,9 +179,9 @@ def test_commit_order(tmp_path: Path) -> None:
         "sync_directory checkpoints",
         "rename continuous_1706123456",
         "sync_directory checkpoints",
-        told[-1],
+        reported[-1],
     ]  # fmt: skip
-    assert told[-1].startswith("remove .trash-continuous_1706123456.")
+    assert reported[-1].startswith("remove .trash-continuous_1706123456.")
 
 
 def num_disk_calls(folder: Path) -> int:

@@ -69,8 +69,8 @@ def test_a_pipe_that_somebody_made_non_blocking_is_waited_for(pipe: tuple[int, i
     reader = subprocess.Popen(["wc", "-c"], stdin=reading, stdout=subprocess.PIPE)
     Printer(stream).write(text)
     stream.close()
-    said, _ = reader.communicate(timeout=20)
-    assert int(said) == len(text)
+    printed, _ = reader.communicate(timeout=20)
+    assert int(printed) == len(text)
 
 
 def test_no_standard_output_is_none_the_less_a_door() -> None:

@@ -42,9 +42,9 @@ def test_the_environment_lies_over_the_file_and_the_file_over_the_defaults(tmp_p
         ("what", r"keep\.toml is not TOML"),
     ],
 )
-def test_a_mistake_is_one_clear_line(tmp_path: Path, text: str, said: str) -> None:
+def test_a_mistake_is_one_clear_line(tmp_path: Path, text: str, printed: str) -> None:
     (tmp_path / "keep.toml").write_text(text)
-    with pytest.raises(ConfigError, match=said) as caught:
+    with pytest.raises(ConfigError, match=printed) as caught:
         read_keep(tmp_path, environ={})
     assert "\n" not in str(caught.value)
     assert keep_as_far_as_sound(tmp_path, environ={}) == KeepConfig()

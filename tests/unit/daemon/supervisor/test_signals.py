@@ -22,7 +22,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def heard(monkeypatch: pytest.MonkeyPatch, *sent: signal.Signals) -> list[str]:
+async def received(monkeypatch: pytest.MonkeyPatch, *sent: signal.Signals) -> list[str]:
     """What these signals come to, far apart from each other."""
     monkeypatch.setattr(daemon.supervisor.signals, "ECHO_SECONDS", 0.0)
     calls: list[str] = []
@@ -38,18 +38,18 @@ async def heard(monkeypatch: pytest.MonkeyPatch, *sent: signal.Signals) -> list[
 async def test_a_terminal_that_closes_asks_once_however_often_that_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert await heard(monkeypatch, signal.SIGHUP, signal.SIGHUP, signal.SIGHUP) == ["SIGHUP"]
-    assert await heard(monkeypatch, signal.SIGTERM, signal.SIGHUP) == ["SIGTERM"]
+    assert await received(monkeypatch, signal.SIGHUP, signal.SIGHUP, signal.SIGHUP) == ["SIGHUP"]
+    assert await received(monkeypatch, signal.SIGTERM, signal.SIGHUP) == ["SIGTERM"]
 
 
 async def test_a_person_who_asks_twice_means_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await heard(monkeypatch, signal.SIGINT, signal.SIGINT) == ["SIGINT", "now"]
-    assert await heard(monkeypatch, signal.SIGHUP, signal.SIGINT) == ["SIGHUP", "now"]
+    assert await received(monkeypatch, signal.SIGINT, signal.SIGINT) == ["SIGINT", "now"]
+    assert await received(monkeypatch, signal.SIGHUP, signal.SIGINT) == ["SIGHUP", "now"]
 
 
 async def test_nohup_stays_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        assert await heard(monkeypatch, signal.SIGHUP) == []
+        assert await received(monkeypatch, signal.SIGHUP) == []
     finally:
         signal.signal(signal.SIGHUP, before)

@@ -24,9 +24,9 @@ from tests.unit.brain.growth.growing_brain import (
     differing,
     learned,
     make,
+    next_logits,
     plan_for,
     resumed,
-    said,
     stored,
 )
 
@@ -64,14 +64,14 @@ def test_a_birth_changes_no_bit_of_what_is_said(part: str, kind: str, precision:
     brain = make(kind, precision=precision)
     learned(brain, 0, 12)
     rows, mask = batch(50).bytes, batch(50).mask
-    carried, scored, parameters = said(brain), brain.score(rows, mask), brain.num_parameters()
+    carried, scored, parameters = next_logits(brain), brain.score(rows, mask), brain.num_parameters()
     with brain.stable_weights():
         stable = brain.score(rows, mask)
     birth = brain.next_column() if part == "column" else brain.sites()["blocks.0.mlp"].expert
     assert birth is not None
     neurons = brain.num_neurons()
     bear(brain, part)
-    assert torch.equal(said(brain), carried)
+    assert torch.equal(next_logits(brain), carried)
     assert torch.equal(brain.score(rows, mask), scored)
     with brain.stable_weights():
         assert torch.equal(brain.score(rows, mask), stable)

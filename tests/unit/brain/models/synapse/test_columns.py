@@ -28,7 +28,7 @@ from brain.vitals.signs.effective_rank import EffectiveRankSign
 from brain.vitals.signs.integration import IntegrationSign
 from brain.vitals.signs.phi import PhiSign
 from brain.vitals.signs.self_prediction_error import SelfPredictionErrorSign
-from tests.unit.brain.growth.growing_brain import batch, learned, make, plan_for, resumed, said, stored
+from tests.unit.brain.growth.growing_brain import batch, learned, make, next_logits, plan_for, resumed, stored
 from tests.unit.brain.models.synapse.test_births import BUSY, LIMIT, bear, plan
 
 if TYPE_CHECKING:
@@ -132,11 +132,11 @@ def test_the_sites_of_a_column_grow_like_any_other() -> None:
     learned(brain, 0, 6)
     bear(brain, "column")
     learned(brain, 6, 18)
-    before = said(brain)
+    before = next_logits(brain)
     for site in ("columns.0.blocks.1.mixer", "columns.0.blocks.0.mlp", "self_model"):
         apply_growth(brain, plan_for(brain, site), max_neurons=LIMIT)
     bear(brain, "expert", "columns.0.blocks.1.mlp")
-    torch.testing.assert_close(said(brain), before, rtol=0, atol=2e-6)
+    torch.testing.assert_close(next_logits(brain), before, rtol=0, atol=2e-6)
     assert brain.sites()["columns.0.blocks.1.experts.0"].units == 4
     learned(brain, 18, 22)
     assert brain.state().learning["carried|columns.0.blocks.1.mixer.hidden"].shape == (3, 10)

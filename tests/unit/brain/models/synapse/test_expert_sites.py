@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from brain.growth.apply import apply_growth
-from tests.unit.brain.growth.growing_brain import batch, learned, make, plan_for, said, stored
+from tests.unit.brain.growth.growing_brain import batch, learned, make, next_logits, plan_for, stored
 from tests.unit.brain.models.synapse.test_births import LIMIT, bear
 
 EXPERT = "blocks.0.experts.0"
@@ -34,10 +34,10 @@ def test_an_expert_is_widened_without_a_change_of_what_is_said() -> None:
     brain = make()
     bear(brain, "expert")
     learned(brain, 0, 12)
-    before, parameters = said(brain), brain.num_parameters()
+    before, parameters = next_logits(brain), brain.num_parameters()
     widening = plan_for(brain, EXPERT, 0.5)
     apply_growth(brain, widening, max_neurons=LIMIT)
-    torch.testing.assert_close(said(brain), before, rtol=0, atol=2e-6)
+    torch.testing.assert_close(next_logits(brain), before, rtol=0, atol=2e-6)
     assert brain.sites()[EXPERT].units == 12
     assert brain.sites()[EXPERT].born_units == 8
     assert brain.num_parameters() - parameters == widening.units * brain.sites()[EXPERT].parameters_per_unit
@@ -104,10 +104,10 @@ def test_a_block_can_be_born_behind_one_with_an_expert_and_bear_its_own() -> Non
     learned(brain, 0, 4)
     units = brain.sites()[EXPERT].deeper_units
     deepening = replace(plan_for(brain, EXPERT, 0.5), operator="deepen", units=units)
-    before = said(brain)
+    before = next_logits(brain)
     apply_growth(brain, deepening, max_neurons=LIMIT)
     bear(brain, "expert", "blocks.2.mlp")
-    assert torch.equal(said(brain), before)
+    assert torch.equal(next_logits(brain), before)
     assert list(brain.sites()) == [
         "blocks.0.mixer", "blocks.0.mlp", EXPERT, "blocks.2.mixer", "blocks.2.mlp", "blocks.2.experts.0",
         "blocks.1.mlp", "self_model",

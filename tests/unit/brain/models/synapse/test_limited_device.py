@@ -117,8 +117,8 @@ def test_it_scores_speaks_and_is_watched_there() -> None:
         assert (nats.device, nats.dtype) == (CPU, torch.float64)
     torch.testing.assert_close(brain.score(rows, mask), twin.score(rows, mask), rtol=1e-4, atol=1e-4)
     generator = torch.Generator().manual_seed(1)
-    said = list(brain.generate(b"abc", max_bytes=5, temperature=0.8, top_p=0.9, generator=generator))
-    assert len(said) == 5
+    output = list(brain.generate(b"abc", max_bytes=5, temperature=0.8, top_p=0.9, generator=generator))
+    assert len(output) == 5
     with brain.stable_weights():
         brain.score(rows, mask)
     nudged = brain.observe(rows, inject={"blocks.1.mlp": torch.ones(LANES, LENGTH, 8)})

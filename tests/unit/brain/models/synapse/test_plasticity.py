@@ -63,10 +63,10 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
 
 def activity(brain: Synapse, **low: tuple[int, float]) -> dict[str, Tensor]:
     """Every unit says 1, but for one of a site (dots written as underscores)."""
-    said = {site: torch.ones(4, units) for site, units in brain.spec.sites.items()}
+    output = {site: torch.ones(4, units) for site, units in brain.spec.sites.items()}
     for site, (unit, value) in low.items():
-        said[site.replace("_", ".")][:, unit] = value
-    return said
+        output[site.replace("_", ".")][:, unit] = value
+    return output
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
