@@ -1,4 +1,4 @@
-"""Commands that let someone in: token, open."""
+"""Commands for access: token, open."""
 
 from __future__ import annotations
 

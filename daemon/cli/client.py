@@ -73,7 +73,7 @@ class DaemonClient:
         )
 
     def post(self, path: str, body: Any = None) -> Any:
-        """Body of a POST; safe to repeat by the daemon's account."""
+        """Body of a POST; with its Idempotency-Key it is safe to repeat."""
         return self._ask("POST", path, json=body or {}, headers={"Idempotency-Key": uuid.uuid4().hex})
 
     def patch(self, path: str, body: Any) -> Any:
@@ -142,7 +142,7 @@ class DaemonClient:
         return self.url.replace("http", "ws", 1) + BASE + "/stream"
 
     def feed_headers(self) -> dict[str, str]:
-        """Headers that let the live feed in."""
+        """Headers that authorise the live feed."""
         return {"Authorization": f"Bearer {self._token}"}
 
     def _ask(self, method: str, path: str, **request: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Text on its way into a run's experience: in pieces, and what broke off half-way can be gone on with."""
+"""Text sent into a run's experience in pieces; what broke off half-way can be continued."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def watch(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 def frames(home: Home, *, pause: Callable[[float], None] = time.sleep) -> Iterator[dict[str, Any]]:
-    """Every frame of the live feed; a dropped connection is taken up again where it broke, nothing missed.
+    """Every frame of the live feed; a dropped connection is resumed where it broke, nothing missed.
 
     Ends when the daemon does.
 
@@ -97,7 +97,7 @@ def logs(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the training log; with -f go on showing it, across rotation."""
+    """Show the training log; with -f keep showing it, across rotation."""
     from daemon.cli.output import print_json
     from daemon.cli.printing import out, say
     from daemon.errors import NotFoundError
@@ -173,7 +173,7 @@ def _is_another(path: Path, file: TextIO) -> bool:
 
 
 def _remember(frame: dict[str, Any], position: dict[str, Any]) -> None:
-    """Where to take the feed up again."""
+    """Where to resume the feed."""
     if frame["type"] == "welcome":
         position.update(epoch=frame["epoch"], seq=frame["seq"])
     elif frame["type"] == "event":

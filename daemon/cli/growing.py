@@ -53,7 +53,7 @@ def grow(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let neurons be born in the brain that learns: saved before, and nothing it knows is lost."""
+    """Grow neurons in the learning brain: saved before, and nothing it knows is lost."""
     from daemon.cli.output import print_json
     from daemon.errors import UsageError
 

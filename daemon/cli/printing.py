@@ -1,4 +1,4 @@
-"""The one door for what a command prints: everything goes through a Printer, whoever prints it."""
+"""The one way out for what a command prints: everything goes through a Printer, whoever prints it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def complain(text: str) -> None:
 
 @contextlib.contextmanager
 def one_door() -> Iterator[None]:
-    """Within it everything that is printed goes through the door, whoever prints it."""
+    """While this lasts everything that is printed goes through a Printer, whoever prints it."""
     _occupy_standard_descriptors()
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = out(), err()
@@ -55,14 +55,14 @@ def one_door() -> Iterator[None]:
 
 
 def print_in_the_background_too() -> None:
-    """From now on `stty tostop` does not stop this process for printing: that would stop learning."""
+    """Keep `stty tostop` from stopping this process when it prints: that would stop learning."""
     if hasattr(signal, "SIGTTOU") and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
 def stray_output_logged() -> Iterator[None]:
-    """Within it what libraries print goes to the log: a daemon must not wait for a terminal, nor die of one."""
+    """While this lasts what libraries print goes to the log: a daemon must not wait for a terminal, nor die of one."""
     before = sys.stdout, sys.stderr
     sys.stdout = sys.stderr = Strays()
     try:

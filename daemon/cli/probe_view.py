@@ -33,7 +33,7 @@ def show_probe(result: dict[str, Any]) -> None:
 
 
 def _say_acts(acts: dict[str, Any], world: dict[str, Any]) -> None:
-    """What the brain could tell of its own acts in the run, and beside it what it is to be compared with."""
+    """What the brain could recognise of its own acts in the run, beside what that compares with."""
     say(f"\nAgency, from the run's own random choices: {value(acts)}")
     if acts["reason"] is not None:
         say(f"  not available: {acts['reason']}")

@@ -1,4 +1,4 @@
-"""Where a run stands, gathered from the daemon's live feed, and how that reads in a line."""
+"""The state of a run, gathered from the daemon's live feed, and as a line."""
 
 from __future__ import annotations
 
@@ -106,11 +106,11 @@ class Progress:
         }
 
     def resume_command(self) -> str | None:
-        """The command line that carries on."""
+        """The command line that resumes."""
         return f"synapsed resume {self.checkpoint}{self.flag}" if self.checkpoint else None
 
     def unsaved_steps(self) -> int:
-        """Steps since the newest checkpoint, which nobody can go on from."""
+        """Steps since the newest checkpoint; they cannot be resumed."""
         return 0 if self.checkpoint_step is None else max(0, self.step - self.checkpoint_step)
 
     def saved(self) -> str:

@@ -124,7 +124,7 @@ def resume(
     open_browser: OpenOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Carry on from a checkpoint, bit-exactly; limits count from here, settings lie over the stored ones."""
+    """Carry on from a checkpoint, bit-exactly; limits count from here, settings override the stored ones."""
     from daemon.cli.feeding import unicode_of
     from daemon.config.loading import override_config, resolve_config
     from daemon.config.presets import read_preset

@@ -79,12 +79,12 @@ def status(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOptio
 
 
 def pause(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Pause learning with a checkpoint; the daemon goes on answering."""
+    """Pause learning with a checkpoint; the daemon keeps answering."""
     _act("pause", run_id, home, as_json)
 
 
 def continue_(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Learn on after a pause."""
+    """Continue learning after a pause."""
     _act("continue", run_id, home, as_json)
 
 
@@ -207,7 +207,7 @@ def ask(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let the brain go on from a text; with nothing running, from the newest checkpoint."""
+    """Generate text after a prompt; with nothing running, from the newest checkpoint."""
     from daemon.cli.feeding import unicode_of
     from daemon.cli.output import print_json
     from daemon.home import Home
@@ -266,7 +266,7 @@ def _shut_down(daemon: DaemonClient, home: Home) -> None:
 
 
 def _tell_crash(run: dict[str, Any] | None) -> None:
-    """A run that crashed before it could stop has not been stopped well.
+    """A run that crashed before it could stop counts as a failure.
 
     Raises:
         TrainerLostError: with the reason.

@@ -101,7 +101,7 @@ class PlainView:
         self._write(f"({dropped:,} lines are left out here: nobody read them; see: synapsed events)")
 
     def on_stopping(self) -> None:
-        """The end begins."""
+        """The daemon was asked to end."""
         if not self._stopping:
             self._stopping = True
             self._write("Saving final checkpoint..." if self.progress.run else "Stopping...")
@@ -165,7 +165,7 @@ class JsonView(PlainView):
         self._line("gap", {"dropped": dropped})
 
     def on_stopping(self) -> None:
-        """The end begins."""
+        """The daemon was asked to end."""
         self._line("stopping", {})
 
     def on_ended(self) -> None:

@@ -23,7 +23,7 @@ class ExperiencePushed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ListingContinued(Event):
-    """Looking through the files of a source has taken long so far, and goes on."""
+    """Listing the files of a source has taken long so far, and continues."""
 
     source: str
     num_files: int
@@ -68,7 +68,7 @@ class SourceChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentSkipped(Event):
-    """A document could not be read on, or only in part; its lanes moved on."""
+    """A document could not be read further, or only in part; its lanes moved on."""
 
     severity: ClassVar[Severity] = "warning"
     source: str

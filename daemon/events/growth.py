@@ -9,7 +9,7 @@ from daemon.events.event import Event
 
 @dataclass(frozen=True, kw_only=True)
 class BrainGrew(Event):
-    """Neurons were born, or dormant ones renewed, without a change of the brain's output.
+    """Neurons were added, or dormant ones renewed, without a change of the brain's output.
 
     The units are those of the site; of a part that is added whole, its own, so that there were none before.
     """

@@ -90,7 +90,7 @@ class SettingRestored(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class OrderBroke(Event):
-    """Something unforeseen went wrong in obeying an order; the run goes on as if it had not been given."""
+    """An unexpected error while carrying out an order; the run continues as if it had not been given."""
 
     severity: ClassVar[Severity] = "error"
     action: str

@@ -47,7 +47,7 @@ class AlarmCleared(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmAcknowledged(Event):
-    """A person has seen an alarm; it stays up until it no longer holds."""
+    """A person has seen an alarm; it stays raised until it no longer holds."""
 
     id: str
     alarm: str
@@ -85,7 +85,7 @@ class MeasurementFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class VitalSignRedefined(Event):
-    """A run goes on whose vital sign was measured by another definition until now."""
+    """A run continues whose vital sign was measured by another definition until now."""
 
     sign: str
     before: int

@@ -105,7 +105,7 @@ class Diary:
         self._watch: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to keep time; call it on the running event loop."""
+        """Start the scheduler; call it on the running event loop."""
         self._scheduler.add_listener(self._on_due, EVENT_JOB_SUBMITTED)
         self._scheduler.add_listener(self._on_still_running, EVENT_JOB_MAX_INSTANCES)
         self._scheduler.start(paused=True)

@@ -78,19 +78,19 @@ class Daemon:
         grace_seconds: float = GRACE_SECONDS,
         clock: Clock | None = None,
     ) -> None:
-        self._home = home
-        self._host = host
-        self._port = port
-        self._allow_remote = allow_remote
-        self._listener = listener
-        self._public_url = public_url
-        self._allowed_hosts = allowed_hosts
-        self._life = life or trainer_life()
-        self._grace_seconds = grace_seconds
-        self._clock = clock or SystemClock()
+        self.home = home
+        self.host = host
+        self.port = port
+        self.allow_remote = allow_remote
+        self.listener = listener
+        self.public_url = public_url
+        self.allowed_hosts = allowed_hosts
+        self.life = life or trainer_life()
+        self.grace_seconds = grace_seconds
+        self.clock = clock or SystemClock()
         self.view: ThreadedListener | None = None
         self.reason: str | None = None
-        self._keep = KeepConfig()
+        self.keep = KeepConfig()
 
     def run(
         self, first: StartRequest | ResumeRequest | None = None, *, exit_when_finished: bool = False
@@ -107,15 +107,15 @@ class Daemon:
             UsageError: the host cannot be listened on, or lets other machines in unasked.
             ConflictError, CheckpointError, NotFoundError: `first` cannot be begun.
         """
-        check_host(self._host, allow_remote=self._allow_remote)
-        keep = self._keep = read_keep(self._home.root, environ=self._home.environ)
-        self.view = ThreadedListener(self._listener) if self._listener is not None else None
+        check_host(self.host, allow_remote=self.allow_remote)
+        keep = self.keep = read_keep(self.home.root, environ=self.home.environ)
+        self.view = ThreadedListener(self.listener) if self.listener is not None else None
         try:
             with (
-                self._home.lock(),
-                contextlib.closing(bind(self._host, self._port)) as sock,
+                self.home.lock(),
+                contextlib.closing(bind(self.host, self.port)) as sock,
                 problems_logged(
-                    self._home.logs / "problems.log", limit_bytes=keep.log_bytes, kept_files=keep.log_files
+                    self.home.logs / "problems.log", limit_bytes=keep.log_bytes, kept_files=keep.log_files
                 ),
             ):
                 return asyncio.run(_Life(self, sock, first, exit_when_finished=exit_when_finished).live())
@@ -150,19 +150,19 @@ class _Life:
         with ending(self._on_first_signal, self._on_second_signal):
             from daemon.store.store import Store  # noqa: PLC0415 - a second of imports, after the port is ours
 
-            store = await asyncio.to_thread(Store.open, of._home.database)
+            store = await asyncio.to_thread(Store.open, of.home.database)
             if of.view is not None:
                 for notice in store.notices:
                     of.view.on_notice(notice)
-            keep = of._keep
+            keep = of.keep
             log = TrainingLog(
-                of._home.training_log, of._clock, limit_bytes=keep.log_bytes, kept_files=keep.log_files
+                of.home.training_log, of.clock, limit_bytes=keep.log_bytes, kept_files=keep.log_files
             )
             written = ThreadedAudience(log, name="training log", on_gap=log.on_gap, finish=log.close)
             try:
-                catalogue = Catalogue(of._home.checkpoints)
+                catalogue = Catalogue(of.home.checkpoints)
                 supervisor = self._supervisor = Supervisor(
-                    of._home, store, catalogue, clock=of._clock, life=of._life
+                    of.home, store, catalogue, clock=of.clock, life=of.life
                 )
                 loop, publish = asyncio.get_running_loop(), supervisor.publisher.publish
                 store.report = lambda event: loop.call_soon_threadsafe(publish, None, event)
@@ -217,13 +217,13 @@ class _Life:
             diary.stop()
             if self._of.view is not None and not finished:
                 self._of.view.on_stopping()
-            await supervisor.ending.close(grace_seconds=self._of._grace_seconds, reason=self._stop_reason)
+            await supervisor.ending.close(grace_seconds=self._of.grace_seconds, reason=self._stop_reason)
         return exit_code
 
     async def _recover(self, supervisor: Supervisor) -> None:
         """End the runs of a daemon that died; asked to end meanwhile, leave them to the next."""
         recovering = asyncio.ensure_future(
-            supervisor.orphaned.close(grace_seconds=self._of._life.linger_seconds)
+            supervisor.orphaned.close(grace_seconds=self._of.life.linger_seconds)
         )
         stop = asyncio.ensure_future(self._stop.wait())
         await asyncio.wait((recovering, stop), return_when=asyncio.FIRST_COMPLETED)
@@ -261,20 +261,20 @@ class _Life:
             work=supervisor.chores,
             notebook=supervisor.store,
             emit=lambda event: supervisor.publisher.publish(None, event),
-            home=of._home.root,
+            home=of.home.root,
         )
         port = self._sock.getsockname()[1]
         everywhere = on_every_address(self._sock)
-        shown = "127.0.0.1" if everywhere else of._host
+        shown = "127.0.0.1" if everywhere else of.host
         url = f"http://{bracketed(shown)}:{port}"
         remote = reachable_address() if everywhere else None
         remote_url = f"http://{bracketed(remote)}:{port}" if remote else None
-        access = Access(of._home.token(), port=port)
-        names = (*of._allowed_hosts, *(machine_names() if not is_loopback(of._host) else ()))
-        hub = Hub(supervisor.runs, supervisor.rows, supervisor.store, diary=diary, clock=of._clock)
+        access = Access(of.home.token(), port=port)
+        names = (*of.allowed_hosts, *(machine_names() if not is_loopback(of.host) else ()))
+        hub = Hub(supervisor.runs, supervisor.rows, supervisor.store, diary=diary, clock=of.clock)
         supervisor.publisher.audiences.add(hub, "live feed")
         context = Context(
-            home=of._home,
+            home=of.home,
             supervisor=supervisor,
             hub=hub,
             access=access,
@@ -283,13 +283,13 @@ class _Life:
             url=url,
             remote_url=remote_url,
             version=importlib.metadata.version("synapsed"),
-            public=of._public_url,
+            public=of.public_url,
             orphaned=supervisor.orphaned,
         )
-        hosts = allowed_hosts(of._host, port, more=names)
-        server = QuietServer(create_app(context, hosts=hosts, public=of._public_url))
+        hosts = allowed_hosts(of.host, port, more=names)
+        server = QuietServer(create_app(context, hosts=hosts, public=of.public_url))
         async with server.answering(self._sock):
-            of._home.write_daemon_file(port=port, url=url, remote_url=remote_url or "")
+            of.home.write_daemon_file(port=port, url=url, remote_url=remote_url or "")
             self._announce(url, remote_url, access)
             logs = asyncio.ensure_future(supervisor.tidier.watch_logs())
             try:
@@ -304,7 +304,7 @@ class _Life:
             return
         self._of.view.on_listening(url, f"{url}/?token={access.issue_code()}")
         if remote_url is not None:
-            flag = self._of._home.flag
+            flag = self._of.home.flag
             self._of.view.on_notice(
                 f"other machines reach it at {remote_url} (let a browser in there: synapsed open{flag})"
             )

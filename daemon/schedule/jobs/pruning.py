@@ -1,4 +1,4 @@
-"""Letting go of what nobody needs, every hour."""
+"""Deleting what is not needed any more, every hour."""
 
 from __future__ import annotations
 

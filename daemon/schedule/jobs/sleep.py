@@ -1,4 +1,4 @@
-"""A sleep at night; paused until somebody wants it, for by itself a run sleeps by the step. Not made up for by day."""
+"""A nightly sleep; paused by default, since a run sleeps by the step on its own. Not made up for by day."""
 
 from __future__ import annotations
 
