@@ -10,6 +10,8 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from daemon.system.escaping import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -18,6 +20,7 @@ MAX_RECORD_BYTES = 16 << 20
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 SUFFIXES = (*TABLES, *(f"{suffix}.gz" for suffix in TABLES))
 _DELIMITERS = ",;\t|"
+_LONGEST_NAME = 32
 
 csv.field_size_limit(MAX_RECORD_BYTES)  # the library's own bound, 128 KiB, is less than a long text
 
@@ -129,8 +132,12 @@ def form_of(head: bytes, name: str, *, form: str, delimiter: str, wanted: Sequen
     for field in wanted:
         if field not in found.fields:
             near = difflib.get_close_matches(field, found.fields, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(found.fields[:10])}"
-            raise FormError(f"{name} has no field {field!r}; {hint}")
+            # What is longer is no name, and may be a secret in a file that is no table.
+            names = [one_line(known) for known in found.fields if len(known) <= _LONGEST_NAME][:10]
+            known = f"it has {', '.join(names)}" if names else "its first line names no fields"
+            raise FormError(
+                f"{name} has no field {field!r}; {f'did you mean {near[0]!r}?' if near else known}"
+            )
     return found
 
 

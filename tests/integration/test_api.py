@@ -222,6 +222,9 @@ async def test_every_error_is_a_problem(home: Home) -> None:
         data = {"config": {"stream.data": ["/no/such/folder"]}}
         missing = assert_problem(await client.post("/api/v1/runs", json=data), 422, "/no/such/folder")
         assert missing["errors"][0]["path"] == "stream.data"
+        table = {"config": {"stream.source": [{"kind": "tabel", "path": "/tmp"}]}}
+        missing = assert_problem(await client.post("/api/v1/runs", json=table), 422, "did you mean 'table'?")
+        assert missing["errors"][0]["path"] == "stream.source.0.kind"
         run = await learning(reception, client)
         assert_problem(await client.post(f"/api/v1/runs/{run}/actions", json={"action": "fly"}), 422)
         assert_problem(await client.get(f"/api/v1/runs/{run}/series?metrics=,"), 422)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from daemon.streams.listing import Document, Listing, SourceInfo
     from daemon.streams.sources import SourcePath
 
+_CHECKED_FILES = 1000  # of a folder, before anything starts
 SURVEYED_BYTES = 64 << 20  # of text; records behind that are not counted, and those held out not scored
 
 
@@ -74,16 +76,18 @@ class TableConfig:
         )
 
     def check(self) -> None:
-        """Look for the fields in the first plain file that has any text.
+        """Look for the fields in the plain files, until one has them.
 
         Raises:
-            UsageError: it has no such field; names the nearest.
+            UsageError: none has; names the nearest field of the first.
         """
         path = as_path(self.path)
-        files = sorted(path.rglob("*")) if is_folder(path) else [path]
-        for file in files[:SNIFFED_FILES]:
-            if file != path and not (file.name.endswith(SUFFIXES) and file.is_file()):
-                continue
+        files = [path]
+        if is_folder(path):
+            some = itertools.islice(path.rglob("*"), _CHECKED_FILES)
+            files = sorted(file for file in some if file.name.endswith(SUFFIXES) and file.is_file())
+        complaint = ""
+        for file in files:
             try:
                 with file.open("rb") as opened:
                     head = opened.read(HEAD_BYTES)
@@ -94,8 +98,11 @@ class TableConfig:
                 try:
                     self.form_of(head[verdict.begin :], shown(file.name), final=len(head) < HEAD_BYTES)
                 except FormError as error:
-                    raise UsageError(str(error)) from None
-                return
+                    complaint = complaint or str(error)
+                else:
+                    return
+        if complaint:
+            raise UsageError(complaint)
 
 
 @dataclass

@@ -58,6 +58,8 @@ def test_what_is_no_table_of_the_fields_is_one_line() -> None:
         form("text,intent\n", "txt")
     with pytest.raises(FormError, match=r"it has text, intent$"):
         form("text,intent\n", "zzz")
+    with pytest.raises(FormError, match=r"; its first line names no fields$"):
+        form("x" * 43, "text", name="token")
     with pytest.raises(FormError, match="is one JSON list"):
         form('[{"text": 1}]', "text")
     with pytest.raises(FormError, match="an object a line"):

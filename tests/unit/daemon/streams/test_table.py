@@ -278,6 +278,13 @@ def test_a_mistake_in_a_table_is_one_line_before_anything_starts(tmp_path: Path,
         complaint(label_field="intnet")
         == "a.csv has no field 'intnet'; did you mean 'intent'? (command line)"
     )
+    (folder := tmp_path / "many").mkdir()
+    write_csv(folder / "a.csv")
+    (folder / "0.csv").write_text("id,body\n1,2\n")
+    resolve_config(overrides={"stream.source": [table(folder)]}, environ={})  # one has them
+    (folder / "a.csv").unlink()
+    with pytest.raises(ConfigError, match=r"0\.csv has no field 'text'; it has id, body"):
+        resolve_config(overrides={"stream.source": [table(folder)]}, environ={})
     assert "stream.source.0: text_field and label_field are the same" in complaint(text_field="intent")
     assert "did you mean stream.source.0.text_field?" in complaint(txt_field="text")
     assert "one of auto, csv, jsonl is expected" in complaint(format="cvs")
