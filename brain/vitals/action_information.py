@@ -1,6 +1,6 @@
 """How much of what happens next follows from what the brain did: η = I(A; O | C) / H(A | C).
 
-Two estimators: the Barber–Agakov bound from scored actions, and probes of a brain that hears itself.
+Two estimators: the Barber–Agakov bound from scored actions, and probes of a brain that reads its own bytes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The book of alarms: raised when a rule says so several times in a row, cleared the same way.
+"""The book of alarms: raised when a rule gives that verdict several times in a row, cleared the same way.
 
 A pure state machine: what goes in are readings, step and time; what comes out are changes.
 """

@@ -1,6 +1,6 @@
-"""When a vital sign is alarming: each rule judges the evidence; none of them remembers what it said before.
+"""When a vital sign is alarming: each rule judges the evidence; none of them remembers its verdicts.
 
-A verdict is True (alarming), False (well) or None (nothing can be said: not available, too few values).
+A verdict is True (alarming), False (well) or None (undecided: not available, too few values).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One alarm: what it judges and says, and how many verdicts in a row raise or clear it.
+    """One alarm: what it judges, its words, and how many verdicts in a row raise or clear it.
 
     `part` names the companion of the sign that it judges, where that is not the sign's own value.
     """
@@ -195,7 +195,7 @@ RULES: tuple[Rule, ...] = (
         kind="error_rising",
         severity="warning",
         sign="prequential_loss",
-        cause="The error is rising on new experience; whether old knowledge suffers, the frozen probe tells",
+        cause="The error is rising on new experience; whether old knowledge suffers, the frozen probe shows",
         remedy="Lower the learning rate, raise replay",
         judge=error_rises,
     ),

@@ -1,4 +1,4 @@
-"""Closed-loop probes: the brain says one byte or another and goes on by itself; does it tell which?"""
+"""Closed-loop probes: the brain is given one byte or another as its own and goes on by itself; does it matter which?"""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ def probe_contexts(
     top, actions = chance.topk(num_actions, dim=-1)  # (C, A)
     device = actions.device
 
-    spoken = started.fork(every.repeat_interleave(num_actions))
-    spoken.read(actions.flatten().to(rows.dtype)[:, None])
+    speaking = started.fork(every.repeat_interleave(num_actions))
+    speaking.read(actions.flatten().to(rows.dtype)[:, None])
     drawn = []
     for _ in range(num_next):
-        odds = spoken.predict().softmax(dim=-1)
+        odds = speaking.predict().softmax(dim=-1)
         byte = torch.multinomial(odds.cpu().double(), 1, generator=generator)[:, 0].to(device)
-        spoken.accept(byte)
+        speaking.accept(byte)
         drawn.append(byte)
     following = torch.stack(drawn, dim=1)  # (C·A, k)
 
     # Row (c, a, a′): the context, the byte a′ instead of a, then what followed a.
     asked = started.fork(every.repeat_interleave(num_actions * num_actions))
     instead = actions[:, None, :].expand(contexts, num_actions, num_actions).reshape(-1, 1)
-    heard = torch.cat([instead, following.repeat_interleave(num_actions, dim=0)], dim=1)
-    logits = asked.read(heard.to(rows.dtype))[:, 1:].float().log_softmax(dim=-1)
-    scores = logits.gather(-1, heard[:, 1:, None]).squeeze(-1).sum(dim=1)
+    continued = torch.cat([instead, following.repeat_interleave(num_actions, dim=0)], dim=1)
+    logits = asked.read(continued.to(rows.dtype))[:, 1:].float().log_softmax(dim=-1)
+    scores = logits.gather(-1, continued[:, 1:, None]).squeeze(-1).sum(dim=1)
     return ProbedContexts(
         actions=top.cpu().double(),
         continuations=scores.cpu().double().view(contexts, num_actions, 1, num_actions),

@@ -117,7 +117,7 @@ class SelfPredictionErrorConfig:
 @vitals.register("dormant_share", builds="brain.vitals.signs.dormant_share:DormantShareSign")
 @dataclass(frozen=True, kw_only=True)
 class DormantShareConfig:
-    """Share of hidden units that say next to nothing: what a brain loses first when it stiffens.
+    """Share of hidden units with next to no activity: what a brain loses first when it stiffens.
 
     Attributes:
         threshold: a unit is dormant at this share of its layer's mean activity, or below.

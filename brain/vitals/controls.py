@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OWN = "checkpoint"
 CONTROLS: Mapping[str, str] = {
     "shuffled": "each module is looked at in another row, each prediction and each own byte put to another",
-    "disconnected": "every wire between modules is cut; each hears the input alone",
+    "disconnected": "every wire between modules is cut; each reads the input alone",
     "zero_input": "the text is one byte over and over",
     "scrambled": "the entries of every weight matrix are put in random order",
     "untrained": "the same architecture with random weights, also where a newborn begins silent",
@@ -57,7 +57,7 @@ def probe_with_controls(
         batches: text to read, one batch a tick.
         config: of the vital signs.
         seed: of their generators and of all shuffling.
-        on_progress: told the name of each control before it is measured.
+        on_progress: called with the name of each control before it is measured.
     """
     found: dict[str, Readings] = {}
     on_progress(OWN)
@@ -155,7 +155,7 @@ def shuffled_report(report: StepReport, generator: torch.Generator) -> StepRepor
 
 
 class Shuffled:
-    """A brain seen through a shuffle: each module in another row, each own byte heard by another row.
+    """A brain seen through a shuffle: each module in another row, each own byte given to another row.
 
     What a module does by itself, and how it answers a nudge, stays whole; what one has to do with another is
     lost.
@@ -176,28 +176,28 @@ class Shuffled:
         return {name: activity[name].roll(place[name], dims=0) for name in self.module_names}
 
     def reader(self, rows: int) -> RowReader:
-        """A reader whose forks mishear the first byte they are told."""
+        """A reader whose forks get the first byte of another row."""
         if not isinstance(self._brain, Steerable):
             raise NotMeasurableError("this brain cannot be steered byte by byte")
-        return Mishearing(self._brain.reader(rows), self._generator, told=True)
+        return SwappedReader(self._brain.reader(rows), self._generator, swapped=True)
 
     def num_neurons(self) -> int:
         """As the brain's."""
         return self._brain.num_neurons()
 
 
-class Mishearing:
-    """R rows of which each, once, hears the byte meant for another."""
+class SwappedReader:
+    """R rows of which each, once, reads the byte meant for another."""
 
-    def __init__(self, inner: RowReader, generator: torch.Generator, *, told: bool) -> None:
+    def __init__(self, inner: RowReader, generator: torch.Generator, *, swapped: bool) -> None:
         self._inner = inner
         self._generator = generator
-        self._told = told
+        self._swapped = swapped
 
     def read(self, rows: Tensor) -> Tensor:
         """As `RowReader.read`."""
-        if not self._told:
-            self._told = True
+        if not self._swapped:
+            self._swapped = True
             order = torch.randperm(len(rows), generator=self._generator).to(rows.device)
             rows = torch.cat([rows[order, :1], rows[:, 1:]], dim=1)
         return self._inner.read(rows)
@@ -210,6 +210,6 @@ class Mishearing:
         """As `RowReader.accept`."""
         self._inner.accept(byte)
 
-    def fork(self, rows: Tensor) -> Mishearing:
-        """A fork that will mishear."""
-        return Mishearing(self._inner.fork(rows), self._generator, told=False)
+    def fork(self, rows: Tensor) -> SwappedReader:
+        """A fork that will read another row's byte."""
+        return SwappedReader(self._inner.fork(rows), self._generator, swapped=False)

@@ -79,7 +79,7 @@ def after_tick(state: GovernorState, *, step: int, cost_seconds: float) -> Gover
 
 
 def governor_points(state: GovernorState) -> dict[str, float]:
-    """What the series tells: share of the training time spent, steps between ticks, cost of a tick."""
+    """What goes into the series: share of the training time spent, steps between ticks, cost of a tick."""
     share = state.spent_seconds / state.training_seconds if state.training_seconds > 0 else 0.0
     return {
         "vitals_share": share,

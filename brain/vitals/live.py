@@ -1,4 +1,4 @@
-"""What every live vital sign shares: a timed measurement that yields a value or says why there is none."""
+"""What every live vital sign shares: a timed measurement that yields a value or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -93,12 +93,12 @@ class LiveSign(ABC):
         """Take the windows back."""
 
     def measure(self, moment: Moment) -> Reading:
-        """Estimate from the evidence so far, or say why that cannot be done.
+        """Estimate from the evidence so far, or give the reason why that cannot be done.
 
         While the input is constant nothing is available: what a window still holds is about other input. What
         watches a brain must not end its learning, so a computation that breaks (a solver that does not settle, a
         device that refuses, memory that is not there) gives a reading without a value, too; but `FAILED` in its
-        detail, or `OUT_OF_MEMORY`, tells it from one that is not available.
+        detail, or `OUT_OF_MEMORY`, marks it off from one that is not available.
         """
         began = self._clock()
         try:

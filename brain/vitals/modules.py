@@ -71,7 +71,7 @@ class Activity:
     kept_variance: float = 1.0
 
     def detail(self) -> dict[str, float]:
-        """What a reading made of this pass says of it."""
+        """What a reading made of this pass reports of it."""
         return {
             "coverage": self.coverage,
             "dropped_share": self.dropped_share,

@@ -30,8 +30,10 @@ def twin_of(brain: Brain, control: str, *, seed: int) -> Brain:
         seed: of the random weights.
 
     Raises:
-        NotMeasurableError: the brain cannot be disconnected.
+        NotMeasurableError: the brain gives no state to build a twin of, or cannot be disconnected.
     """
+    if not hasattr(brain, "state"):
+        raise NotMeasurableError("this brain gives no state to build a twin of")
     state = brain.state()
     device = next(iter(state.model.values())).device
     # A brain is built on the CPU or on its device, never from random states that learning draws from.

@@ -1,4 +1,4 @@
-"""What the hidden units of a brain said last, as its step reports show it to vital signs."""
+"""The newest activations of a brain's hidden units, as its step reports show them to vital signs."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from brain.ports import Moment
 
 
-class HeardUnits:
+class UnitActivations:
     """The newest activity of every site's units, (N, H); a look comes only every few steps."""
 
     def __init__(self) -> None:
-        self._said: dict[str, Tensor] = {}
+        self._activations: dict[str, Tensor] = {}
 
-    def hear(self, moment: Moment) -> None:
+    def follow(self, moment: Moment) -> None:
         """Keep what this step's report shows, if it shows units at all."""
         shown = {
-            name.removeprefix(EVIDENCE_PREFIX): said
-            for name, said in moment.report.evidence.items()
+            name.removeprefix(EVIDENCE_PREFIX): activations
+            for name, activations in moment.report.evidence.items()
             if name.startswith(EVIDENCE_PREFIX)
         }
         if shown:
-            self._said = shown
+            self._activations = shown
 
     def of(self, moment: Moment) -> dict[str, Tensor]:
         """Activity by site, finite rows alone, as it came.
@@ -39,19 +39,19 @@ class HeardUnits:
         Raises:
             NotMeasurableError: there is none yet, or too much of it is not finite.
         """
-        if not self._said:
+        if not self._activations:
             grows = isinstance(moment.brain, Growable)
             raise NotMeasurableError(
                 "no look at the units yet" if grows else "this brain shows no hidden units"
             )
-        return {name: _finite_rows(name, said) for name, said in self._said.items()}
+        return {name: _finite_rows(name, activations) for name, activations in self._activations.items()}
 
 
-def _finite_rows(site: str, said: Tensor) -> Tensor:
-    finite = torch.isfinite(said).all(dim=1)
-    dropped = 1.0 - float(finite.float().mean()) if len(said) else 1.0
+def _finite_rows(site: str, activations: Tensor) -> Tensor:
+    finite = torch.isfinite(activations).all(dim=1)
+    dropped = 1.0 - float(finite.float().mean()) if len(activations) else 1.0
     if dropped > MAX_DROPPED_SHARE:
         raise NotMeasurableError(
-            f"{dropped:.0%} of what {site} said is not finite", {"dropped_share": dropped}
+            f"{dropped:.0%} of the activations of {site} are not finite", {"dropped_share": dropped}
         )
-    return said if dropped == 0.0 else said[finite]
+    return activations if dropped == 0.0 else activations[finite]

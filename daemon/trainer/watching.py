@@ -77,7 +77,7 @@ class Watch:
         return Tick(readings, events)
 
     def _redefinitions(self, step: int) -> list[Event]:
-        """Said once, at the first look; what the alarms kept of such a sign is forgotten."""
+        """Once, at the first look; what the alarms kept of such a sign is forgotten."""
         redefined, self._redefined = self._redefined, {}
         for name in redefined:
             self.alarms.forget(name)

@@ -53,8 +53,8 @@ class ConfidenceSign(LiveSign):
 
     def _estimate(self, moment: Moment) -> Reading:
         if len(self._window) == 0:
-            told = "confidence" in moment.report.evidence
-            raise NotMeasurableError("no prediction yet" if told else "this brain reports no confidence")
+            reported = "confidence" in moment.report.evidence
+            raise NotMeasurableError("no prediction yet" if reported else "this brain reports no confidence")
         sure, right = self._window.arrays()
         finite = (sure >= -1e-6) & (sure <= 1 + 1e-6)
         dropped = float(1.0 - finite.mean())

@@ -9,7 +9,7 @@ import torch
 
 from brain.plasticity.health import dormant_units
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
-from brain.vitals.units import HeardUnits
+from brain.vitals.units import UnitActivations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ BLOCKS = 8  # of positions, each left out once: how far the share depends on wha
 
 
 class DormantShareSign(LiveSign):
-    """Dormant units over all units (Sokar et al. 2023), from what they said in a step of learning.
+    """Dormant units over all units (Sokar et al. 2023), from their activations in a step of learning.
 
     The standard error is the jackknife's over blocks of positions.
     """
@@ -42,24 +42,24 @@ class DormantShareSign(LiveSign):
         super().__init__(clock=clock)
         self.config = config
         self.version = f"1 threshold={config.threshold:g}"
-        self._units = HeardUnits()
+        self._units = UnitActivations()
 
     def observe(self, moment: Moment) -> None:
         """Keep the newest look at the units."""
-        self._units.hear(moment)
+        self._units.follow(moment)
 
     def _estimate(self, moment: Moment) -> Reading:
         shares, left_out, width, samples = {}, torch.zeros(BLOCKS), 0, 0
-        for site, said in self._units.of(moment).items():
-            if len(said) < 2 * BLOCKS:
-                raise NotMeasurableError(f"insufficient samples: {len(said)} of {2 * BLOCKS}")
-            blocks = torch.stack([block.float().abs().mean(0) for block in said.tensor_split(BLOCKS)])
+        for site, activations in self._units.of(moment).items():
+            if len(activations) < 2 * BLOCKS:
+                raise NotMeasurableError(f"insufficient samples: {len(activations)} of {2 * BLOCKS}")
+            blocks = torch.stack([block.float().abs().mean(0) for block in activations.tensor_split(BLOCKS)])
             without = (blocks.sum(0) - blocks) / (BLOCKS - 1)  # (BLOCKS, H)
             dormant = dormant_units(blocks.mean(0), threshold=self.config.threshold)
             shares[site] = int(dormant.sum()), len(dormant)
             left_out += dormant_units(without, threshold=self.config.threshold).float().sum(1).cpu()
             width += len(dormant)
-            samples = len(said)
+            samples = len(activations)
         value = sum(dormant for dormant, _ in shares.values()) / width
         error = ((BLOCKS - 1) * (left_out / width).var(correction=0)).sqrt()
         return self._reading(

@@ -11,7 +11,7 @@ import torch
 
 from brain.plasticity.health import effective_rank
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
-from brain.vitals.units import HeardUnits
+from brain.vitals.units import UnitActivations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,22 +54,24 @@ class EffectiveRankSign(LiveSign):
     ) -> None:
         super().__init__(clock=clock)
         self.config = config
-        self._units = HeardUnits()
+        self._units = UnitActivations()
         self._found: dict[str, _Found] = {}
         self._ticks = 0
 
     def observe(self, moment: Moment) -> None:
         """Keep the newest look at the units."""
-        self._units.hear(moment)
+        self._units.follow(moment)
 
     def _estimate(self, moment: Moment) -> Reading:
-        said = self._units.of(moment)
-        self._found = {site: found for site, found in self._found.items() if site in said}
+        activations = self._units.of(moment)
+        self._found = {site: found for site, found in self._found.items() if site in activations}
         self._ticks += 1
-        for site in self._longest_ago(list(said)):
-            self._found[site] = self._look(site, said[site])
-        if len(self._found) < len(said):
-            raise NotMeasurableError(f"warming up, {len(self._found)} of {len(said)} sites were looked at")
+        for site in self._longest_ago(list(activations)):
+            self._found[site] = self._look(site, activations[site])
+        if len(self._found) < len(activations):
+            raise NotMeasurableError(
+                f"warming up, {len(self._found)} of {len(activations)} sites were looked at"
+            )
         width = sum(found.width for found in self._found.values())
         moved = sum(
             (found.width / width) ** 2 * (found.share - found.before) ** 2 / 2.0
@@ -90,13 +92,19 @@ class EffectiveRankSign(LiveSign):
         turn = {site: self._found[site].tick if site in self._found else -1 for site in sites}
         return sorted(sites, key=lambda site: turn[site])[: max(1, self.config.sites_per_tick)]
 
-    def _look(self, site: str, said: Tensor) -> _Found:
-        if len(said) < 2:
-            raise NotMeasurableError(f"insufficient samples: {len(said)} of 2")
-        share = effective_rank(said.cpu()) / min(said.shape)
+    def _look(self, site: str, activations: Tensor) -> _Found:
+        if len(activations) < 2:
+            raise NotMeasurableError(f"insufficient samples: {len(activations)} of 2")
+        share = effective_rank(activations.cpu()) / min(activations.shape)
         last = self._found.get(site)
-        before = last.share if last is not None and last.width == said.shape[1] else math.nan
-        return _Found(share=share, before=before, width=said.shape[1], positions=len(said), tick=self._ticks)
+        before = last.share if last is not None and last.width == activations.shape[1] else math.nan
+        return _Found(
+            share=share,
+            before=before,
+            width=activations.shape[1],
+            positions=len(activations),
+            tick=self._ticks,
+        )
 
     def state_tensors(self) -> Mapping[str, Tensor]:
         """What was found last at each site."""

@@ -55,8 +55,8 @@ class SelfPredictionErrorSign(LiveSign):
 
     def _estimate(self, moment: Moment) -> Reading:
         if len(self._window) == 0:
-            told = "predicted_state" in moment.report.evidence
-            raise NotMeasurableError("no state yet" if told else "this brain has no self model")
+            reported = "predicted_state" in moment.report.evidence
+            raise NotMeasurableError("no state yet" if reported else "this brain has no self model")
         before, after, foreseen = self._window.arrays()
         clean = clean_states(before, foreseen, after)
         detail = {"coverage": clean.coverage, "dropped_share": clean.dropped_share}

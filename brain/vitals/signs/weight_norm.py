@@ -60,7 +60,7 @@ class WeightNormSign(LiveSign):
         )
 
     def state_tensors(self) -> Mapping[str, Tensor]:
-        """Nothing: the weights say it all."""
+        """Nothing: the weights are all there is."""
         return {}
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:

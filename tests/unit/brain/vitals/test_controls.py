@@ -17,6 +17,7 @@ from brain.vitals.controls import (
     CONTROLS,
     OWN,
     Shuffled,
+    alone,
     frozen,
     probe_with_controls,
     scramble,
@@ -292,11 +293,11 @@ def test_a_shuffled_module_still_answers_its_own_nudge() -> None:
 def test_a_shuffled_brain_can_do_no_more_than_the_brain() -> None:
     blind = Shuffled(Unwatchable(), seed=0)
     now = moment(blind, 1)
-    readings = {sign.name: sign.measure(now) for sign in build_vitals(VitalsConfig(), seed=0)}
+    readings = {sign.name: sign.measure(now) for sign in build_vitals(alone(VitalsConfig()), seed=0)}
     assert "no modules" in str(readings["phi"].reason)
     assert "steered" in str(readings["agency"].reason)
     whole = moment(Shuffled(Network(), seed=0), 1)
-    readings = {sign.name: sign.measure(whole) for sign in build_vitals(VitalsConfig(), seed=0)}
+    readings = {sign.name: sign.measure(whole) for sign in build_vitals(alone(VitalsConfig()), seed=0)}
     assert readings["integration"].value is not None
 
 

@@ -85,7 +85,7 @@ def test_activity_that_is_not_finite_is_named() -> None:
     for sign in (DormantShareSign(DormantShareConfig()), EffectiveRankSign(EffectiveRankConfig())):
         reading = read(sign, hidden=said)
         assert reading.value is None
-        assert reading.reason == "10% of what hidden said is not finite"
+        assert reading.reason == "10% of the activations of hidden are not finite"
 
 
 def test_a_brain_without_hidden_units_has_none_of_the_three() -> None:
