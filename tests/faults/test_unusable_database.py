@@ -86,7 +86,7 @@ def test_the_command_says_it_in_a_line(home: Home, launch: Callable[..., DaemonP
     happens="one line with the cause and the remedy, exit code 2",
 )
 @pytest.mark.parametrize(
-    ("trouble", "said"),
+    ("trouble", "printed"),
     [
         ("attempt to write a readonly database", "let yourself write it and its folder"),
         ("database or disk is full", "make room"),

@@ -27,7 +27,7 @@ def test_the_environment_lies_over_the_file_and_the_file_over_the_defaults(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "printed"),
     [
         (
             "cache_gb = 2",
