@@ -1,4 +1,4 @@
-"""What becomes of damaged checkpoints: found, moved out of the way, told of, never deleted. Imports no torch."""
+"""What becomes of damaged checkpoints: found, moved out of the way, reported, never deleted. Imports no torch."""
 
 from __future__ import annotations
 

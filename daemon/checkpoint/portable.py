@@ -41,7 +41,7 @@ TEN_KEYS = (
     "metrics_history", "replay_buffer", "growth_history", "timestamp", "reason",
 )  # fmt: skip
 
-# What may be absent from a `.pt` of another program, and what a person is told of it.
+# What may be absent from a `.pt` of another program, and how a person is informed of it.
 _ABSENT = {
     "learning": "optimizer moments and carried state start anew",
     "random": "random generators start from the seed",

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from brain.vitals.alarm_book import AlarmChange
 
 STOP_HINT = "stop_hint"
+LEAST_BEST_BPC = (
+    0.1  # below it a probe is as good as known by heart, and a share of its loss is a share of noise
+)
 
 
 class AlarmJudge:
@@ -41,7 +44,9 @@ class AlarmJudge:
     def observe_probes(self, tracks: Iterable[Track]) -> None:
         """Follow the frozen probes, some of which were just scored."""
         rises = [
-            track.forgetting / track.best for track in tracks if track.forgetting is not None and track.best
+            track.forgetting / max(track.best, LEAST_BEST_BPC)
+            for track in tracks
+            if track.forgetting is not None and track.best is not None
         ]
         self.forgetting = max(rises, default=None)
 

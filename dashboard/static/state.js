@@ -42,7 +42,7 @@ export function shownRun(state) {
   );
 }
 
-/** The state of a run in words: without the daemon nobody knows what it does, only what was last heard of it. */
+/** The state of a run in words: without the daemon nobody knows what it does, only what it last reported. */
 export function knownState(run, connection) {
   const certain = connection.phase === "live" || ended(run.state);
   return { text: certain ? run.state : `last known: ${run.state}`, sign: certain ? run.state : "unknown" };

@@ -22,8 +22,8 @@ class SynapseConfig:
         mlp_ratio: hidden units of an MLP per unit of width.
         bigram_size: width of the exact 65,536-row bigram table; 0 leaves it out.
         self_model_size: hidden units of the self model.
-        self_model_weight: weight of the self model's loss (behind a stop-gradient, so the trunk is not
-        touched). logit_cap: soft cap of the logits.
+        self_model_weight: weight of the self model's loss; behind a stop-gradient, so the trunk is not moved.
+        logit_cap: soft cap of the logits.
         precision: `bf16` autocasts matrix products, `fp32` does not.
     """
 

@@ -118,6 +118,15 @@ def test_forgetting_is_the_rise_over_the_smoothed_best_of_the_worst_source() -> 
     assert alarms.forgetting == pytest.approx(2.4 / 1.9 - 1.0, rel=0.01)
 
 
+def test_a_probe_that_is_known_by_heart_may_waver_without_an_alarm() -> None:
+    story = Story()
+    story.alarms.observe_probes([followed(*[0.001] * 5, *[0.006] * 40)])
+    assert story.alarms.forgetting is not None
+    assert story.alarms.forgetting < 0.1
+    story.alarms.observe_probes([followed(*[0.001] * 5, *[0.5] * 40)])
+    assert story.alarms.forgetting > 0.1
+
+
 def test_forgetting_raises_its_own_alarm() -> None:
     story = Story()
     story.alarms.observe_probes([followed(*[2.0] * 5, *[3.0] * 40)])
