@@ -38,6 +38,11 @@ class Entry:
         """First line of the config's docstring, for lists."""
         return (self.config.__doc__ or "").strip().partition("\n")[0]
 
+    @property
+    def needs_labels(self) -> bool:
+        """The part learns from labelled texts alone; its config says so: `needs_labels: ClassVar[bool] = True`."""
+        return bool(getattr(self.config, "needs_labels", False))
+
     def load(self) -> Any:
         """Import and return the class behind the name (this may import torch)."""
         module, _, attribute = self.builds.partition(":")

@@ -86,7 +86,7 @@ def resolve_config(
     kinds = [kind for layer in layers if (kind := brain_kind(layer.settings)) is not None]
     if kinds and kinds[-1] in {entry.name for entry in brains}:
         layers = [below, *environment_layers(environ, setting_names(kinds[-1])), above]
-    return _with_located_data(check(layers, str(preset)), layers)
+    return _with_sources(check(layers, str(preset)), layers)
 
 
 def _preset_of_brain(asked: Layer) -> str:
@@ -131,7 +131,7 @@ def override_config(
     before, after = config.stream, checked.stream
     if (before.data, before.source) == (after.data, after.source):
         return checked
-    return _with_located_data(checked, layers)
+    return _with_sources(checked, layers)
 
 
 def list_presets() -> list[PresetInfo]:
@@ -148,6 +148,26 @@ def list_brains() -> list[dict[str, Any]]:
         {"kind": entry.name, "summary": entry.summary, "settings": adapter(entry.config).json_schema()}
         for entry in brains
     ]
+
+
+def _with_sources(config: RunConfig, layers: list[Layer]) -> RunConfig:
+    """Sources located, and such as the brain can learn from."""
+    located = _with_located_data(config, layers)
+    _require_labels(located, layers)
+    return located
+
+
+def _require_labels(config: RunConfig, layers: list[Layer]) -> None:
+    """Refuse a brain that learns labels without a source that has any."""
+    kind, tables = config.brain["kind"], config.stream.source
+    if not brains.get(kind).needs_labels or any(settings_of(table).has_labels for table in tables):
+        return
+    path = ("stream", "source" if tables else "data")
+    raise ConfigError(
+        f"brain {kind} learns labels, and no source has any{origin_of(layers, path)}; name a table with its field "
+        """--set 'stream.source=[{kind="table", path="FILE.csv", text_field="text", label_field="label"}]'""",
+        path="stream.source",
+    )
 
 
 def _with_located_data(config: RunConfig, layers: list[Layer]) -> RunConfig:

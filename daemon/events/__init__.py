@@ -10,6 +10,7 @@ from daemon.events.event import Event, Severity
 from daemon.events.experience import (
     DocumentSkipped,
     ExperiencePushed,
+    LabelsMissing,
     ListingContinued,
     PassFinished,
     SourceChanged,
@@ -60,6 +61,7 @@ __all__ = [
     "JobFailed",
     "JobFinished",
     "JobMissed",
+    "LabelsMissing",
     "LimitReached",
     "ListingContinued",
     "MeasurementFailed",

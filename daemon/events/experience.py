@@ -81,6 +81,21 @@ class DocumentSkipped(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelsMissing(Event):
+    """A brain that learns labels has read many records, none of them with a label."""
+
+    severity: ClassVar[Severity] = "warning"
+    num_records: int
+
+    @property
+    def message(self) -> str:
+        return (
+            f"Nothing is learned: none of the first {self.num_records:,} records has a label; "
+            "see label_field of the sources (text fed to the run needs text, 0x1F, label)"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class PassFinished(Event):
     """A source was read to its end; another pass begins."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from brain.ports import Moment
 from daemon.events import EvaluationFinished
+from daemon.trainer.label_watch import LabelWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +64,7 @@ class Measuring:
         self._clock = clock
         self._progressed = progressed
         self._reporter = reporter
+        self._labels = LabelWatch()
 
     def measure(self, batch: Batch, report: StepReport, context: bytes) -> None:
         """After a step: what is due of each.
@@ -82,6 +84,8 @@ class Measuring:
             with self._better_weights():
                 self._reporter.sample(self._sampler.sample(self._brain, context))
         self._pace.report(self._reporter, step, report.metrics)
+        if missing := self._labels.look(report.metrics, step):
+            self._reporter.event(missing)
 
     def evaluate(self) -> dict[str, float]:
         """Score the whole held-out set on demand; BPC by source, and `total`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from brain.plasticity.config import PlasticityConfig
 from brain.ranges import SIZE, Range
@@ -31,6 +31,8 @@ class ClassifierConfig:
         max_labels: how many labels it can learn; further ones are counted but not learned.
         max_document_bytes: of a longer record the first and the last bytes are read.
     """
+
+    needs_labels: ClassVar[bool] = True
 
     hidden_size: Annotated[int, SIZE] = 64
     num_buckets: Annotated[int, Range(at_least=2, at_most=4194304)] = 16_384

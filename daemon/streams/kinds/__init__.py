@@ -27,6 +27,10 @@ class SourceConfig(Protocol):
     def path(self) -> str:
         """File or folder."""
 
+    @property
+    def has_labels(self) -> bool:
+        """Its documents end in a label: text, 0x1F, label."""
+
     def check(self) -> None:
         """A cheap look at what is there, before any process is started.
 

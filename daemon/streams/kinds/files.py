@@ -39,6 +39,11 @@ class FilesConfig:
     path: str
     name: str = ""
 
+    @property
+    def has_labels(self) -> bool:
+        """Plain text has none."""
+        return False
+
     def check(self) -> None:
         """Any file may hold text."""
 

@@ -69,6 +69,11 @@ class TableConfig:
         """The fields that a record must have."""
         return (self.text_field,) if self.label_field is None else (self.text_field, self.label_field)
 
+    @property
+    def has_labels(self) -> bool:
+        """A field holds them."""
+        return self.label_field is not None
+
     def form_of(self, head: bytes, name: str, *, final: bool) -> Form:
         """How a file is written, from the beginning of its text; raises FormError."""
         return form_of(

@@ -258,11 +258,37 @@ def test_overrides_lie_over_a_stored_configuration(tmp_path: Path) -> None:
         override_config(gone, {"optimizer.learning_rat": 1})
 
 
-def test_a_brain_with_a_preset_of_its_name_takes_it_unless_one_is_named() -> None:
-    assert resolve({"brain.kind": "classifier"}).preset == "classifier"
-    assert resolve({"brain.kind": "classifier"}).stream.segment_bytes == 512
-    assert resolve({"brain.kind": "classifier"}, preset="tiny").preset == "tiny"
-    assert resolve({"brain.kind": "classifier"}, environ={"SYNAPSED_PRESET": "fast"}).preset == "fast"
+@pytest.fixture
+def things(tmp_path: Path) -> dict[str, Any]:
+    """A classifier and its labelled table."""
+    table = tmp_path / "things.csv"
+    table.write_text("text,label\nplum,fruit\n")
+    source = {"kind": "table", "path": str(table), "label_field": "label"}
+    return {"brain.kind": "classifier", "stream.source": [source]}
+
+
+def test_a_brain_that_learns_labels_needs_a_source_that_has_them(
+    things: dict[str, Any], tmp_path: Path
+) -> None:
+    plain = {"stream.data": [str(tmp_path / "things.csv")]}
+    (source,) = things["stream.source"]
+    unlabelled = {"stream.source": [{**source, "label_field": None}]}
+    assert "no source has any; name a table" in complaint({"brain.kind": "classifier"})
+    assert "no source has any (command line); name a table" in complaint(plain, preset="classifier")
+    assert "no source has any (command line)" in complaint(unlabelled, preset="classifier")
+    both = {"stream.source": [source, {"kind": "files", "path": str(tmp_path)}]}
+    stored = resolve(both, preset="classifier")
+    assert override_config(stored, {"seed": 3}).seed == 3
+    with pytest.raises(ConfigError, match="learns labels"):
+        override_config(stored, unlabelled)
+    assert resolve(unlabelled).brain["kind"] == "synapse"
+
+
+def test_a_brain_with_a_preset_of_its_name_takes_it_unless_one_is_named(things: dict[str, Any]) -> None:
+    assert resolve(things).preset == "classifier"
+    assert resolve(things).stream.segment_bytes == 512
+    assert resolve(things, preset="tiny").preset == "tiny"
+    assert resolve(things, environ={"SYNAPSED_PRESET": "fast"}).preset == "fast"
     assert resolve({"brain.kind": "synapse"}).preset == "default"
     assert "did you mean" in complaint({"brain.kind": "defaul"}) or "known" in complaint(
         {"brain.kind": "default"}
