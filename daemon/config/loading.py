@@ -69,8 +69,9 @@ def resolve_config(
     """Merge all layers and check the result.
 
     Args:
-        preset: name of a shipped preset or path of a TOML file; None takes SYNAPSED_PRESET, else the one named as the
-            kind of brain that is asked for, else `default`.
+        preset: name of a shipped preset or path of a TOML file, which lies on the shipped preset named as its kind
+            of brain if there is one; None takes SYNAPSED_PRESET, else the one named as the kind of brain that is
+            asked for, else `default`.
         overrides: from the command line or the API, nested or with dotted keys.
         environ: where `SYNAPSED_STREAM__ROWS=16` style settings are read.
         origin: where the overrides come from, as a person would call it.
@@ -86,6 +87,8 @@ def resolve_config(
     kinds = [kind for layer in layers if (kind := brain_kind(layer.settings)) is not None]
     if kinds and kinds[-1] in {entry.name for entry in brains}:
         layers = [below, *environment_layers(environ, setting_names(kinds[-1])), above]
+        if str(preset) not in (shipped := preset_names()) and kinds[-1] in shipped:
+            layers.insert(0, preset_layer(kinds[-1]))  # a person's own says only what differs
     return _with_sources(check(layers, str(preset)), layers)
 
 
@@ -164,7 +167,7 @@ def _require_labels(config: RunConfig, layers: list[Layer]) -> None:
         return
     path = ("stream", "source" if tables else "data")
     raise ConfigError(
-        f"brain {kind} learns labels, and no source has any{origin_of(layers, path)}; name a table with its field "
+        f"brain {kind} learns labels, and no source has any{origin_of(layers, path)}; name a table and its fields: "
         """--set 'stream.source=[{kind="table", path="FILE.csv", text_field="text", label_field="label"}]'""",
         path="stream.source",
     )

@@ -273,7 +273,7 @@ def test_a_brain_that_learns_labels_needs_a_source_that_has_them(
     plain = {"stream.data": [str(tmp_path / "things.csv")]}
     (source,) = things["stream.source"]
     unlabelled = {"stream.source": [{**source, "label_field": None}]}
-    assert "no source has any; name a table" in complaint({"brain.kind": "classifier"})
+    assert "no source has any; name a table and its fields: --set" in complaint({"brain.kind": "classifier"})
     assert "no source has any (command line); name a table" in complaint(plain, preset="classifier")
     assert "no source has any (command line)" in complaint(unlabelled, preset="classifier")
     both = {"stream.source": [source, {"kind": "files", "path": str(tmp_path)}]}
@@ -293,6 +293,15 @@ def test_a_brain_with_a_preset_of_its_name_takes_it_unless_one_is_named(things: 
     assert "did you mean" in complaint({"brain.kind": "defaul"}) or "known" in complaint(
         {"brain.kind": "default"}
     )
+
+
+def test_an_own_preset_lies_on_the_shipped_one_of_its_brain(things: dict[str, Any], tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[brain]\nkind = "classifier"\n[stream]\nrows = 7\n[replay]\nfraction = 0.25\n')
+    config = resolve({"stream.source": things["stream.source"]}, preset=mine)
+    assert (config.stream.rows, config.replay.fraction, config.stream.segment_bytes) == (7, 0.25, 512)
+    assert config.preset == str(mine)
+    assert resolve({"brain.kind": "synapse"}, preset=mine).stream.segment_bytes != 512
 
 
 def test_presets_are_listed_with_a_summary_and_the_classic_ones_end_by_themselves() -> None:
