@@ -155,12 +155,3 @@ class Goodbye(ChildGoodbye):
 
 # Hot metrics: one wide row a step. Everything else travels as sparse points.
 HOT_METRICS = ("bpc", "replay_bpc", "grad_norm", "learning_rate", "step_seconds")
-
-# Sparse metrics the page knows by name; brains and vital signs may add others.
-KNOWN_POINTS = (
-    "phi", "agency", "integration", "confidence", "self_prediction_error", "held_out_bpc",
-    "held_out_coverage", "held_out_age_steps", "steps_per_second", "bytes_per_second", "num_neurons",
-    "num_parameters", "checkpoint_stall_seconds", "forgetting", "forgetting_worst", "backward_transfer",
-    "stability_gap", "replay_fraction", "dormant_share", "effective_rank", "weight_norm",
-    "accuracy", "examples", "labels", "unlabelled",
-)  # fmt: skip

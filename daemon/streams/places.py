@@ -75,10 +75,6 @@ class Places:
             if extent is not None and index % self.width in places and is_void(extent.document):
                 self.held[index] = None
 
-    def of_lane(self, lane: int) -> list[Extent | None]:
-        """What a lane holds, place by place."""
-        return self.held[lane * self.width : (lane + 1) * self.width]
-
     def of_source(self, source: int) -> list[Extent]:
         """What all lanes hold of a source."""
         columns = (self.held[place :: self.width] for place in self.of(source))
