@@ -28,16 +28,26 @@ SERVICE = re.compile(
 ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 
-def settings_in(environ: Mapping[str, str]) -> dict[str, str]:
-    """Variable → dotted name of the setting it would be, in the order of the alphabet."""
+def settings_in(environ: Mapping[str, str], tables: Sequence[str] = ()) -> dict[str, str]:
+    """Variable → dotted name of the setting it would be, in the order of the alphabet.
+
+    `tables` hold entries of any name, which keeps its underscores.
+    """
     return {
-        variable: variable.removeprefix(PREFIX).lower().replace("__", ".")
+        variable: _dotted(variable.removeprefix(PREFIX).lower(), tables)
         for variable in sorted(environ)
         if variable.startswith(PREFIX)
         and not variable.startswith((TEST_PREFIX, KEEP_PREFIX))
         and variable.removeprefix(PREFIX) not in RESERVED
         and not is_service_variable(variable, environ[variable])
     }
+
+
+def _dotted(name: str, tables: Sequence[str]) -> str:
+    for table in tables:
+        if name.startswith(prefix := table.replace(".", "__") + "__"):
+            return f"{table}.{name.removeprefix(prefix)}"
+    return name.replace("__", ".")
 
 
 def is_service_variable(variable: str, value: str) -> bool:
@@ -67,7 +77,7 @@ def foreign(environ: Mapping[str, str], names: Sequence[str], tables: Sequence[s
         names: dotted names of all settings.
         tables: those of them that hold entries of any name.
     """
-    settings = settings_in(environ)
+    settings = settings_in(environ, tables)
     unknown = [variable for variable, dotted in settings.items() if not is_setting(dotted, names, tables)]
     keep = {KEEP_PREFIX + field.name.upper() for field in dataclasses.fields(KeepConfig)}
     unknown += sorted(name for name in environ if name.startswith(KEEP_PREFIX) and name not in keep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from daemon.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+_KEY = re.compile(r"""((?:"[^"]*"|'[^']*'|[^="'])*)=""")  # an equals sign in quotes is part of a name
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def environment_layers(environ: Mapping[str, str], names: list[str]) -> list[Lay
     """One layer a variable that is a setting, so that an error can name it."""
     tables = open_tables(RunConfig)
     layers = []
-    for variable, dotted in settings_in(environ).items():
+    for variable, dotted in settings_in(environ, tables).items():
         if is_setting(dotted, names, tables):
             origin = f"environment {variable}"
             layers.append(Layer(origin, unfold({dotted: parse_value(environ[variable])}, origin=origin)))
@@ -63,7 +66,8 @@ def parse_set(assignment: str) -> tuple[str, Any]:
     >>> parse_set("stream.rows=16"), parse_set("device=cpu"), parse_set('stream.data=["a", "b"]')
     (('stream.rows', 16), ('device', 'cpu'), ('stream.data', ['a', 'b']))
     """
-    key, equals, text = assignment.partition("=")
+    found = _KEY.match(assignment)
+    key, equals, text = (found[1], "=", assignment[found.end() :]) if found else assignment.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set wants key=value, not {assignment!r}; for instance --set stream.rows=16")
     return key.strip(), parse_value(text.strip())

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import typing
 from typing import TYPE_CHECKING
 
 from brain.registry import brains
-from daemon.config.tree import RunConfig
+from daemon.config.tree import DEFAULT_BRAIN, RunConfig
 from daemon.config.upgrades import MOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def setting_names(kind: str = "synapse") -> list[str]:
+def setting_names(kind: str = DEFAULT_BRAIN) -> list[str]:
     """Every dotted setting of a run with a brain of `kind`."""
     return [
         *(name for name in names_of(RunConfig) if name != "brain"),
@@ -49,6 +50,16 @@ def open_tables(config: type, prefix: str = "") -> list[str]:
         elif typing.get_origin(hint) is dict and prefix + name != "brain":
             found.append(prefix + name)
     return found
+
+
+@functools.cache
+def name_tables() -> frozenset[tuple[str, ...]]:
+    """Where the tables stand whose keys are names that a person gave, of a run with any kind of brain."""
+    found = [
+        *open_tables(RunConfig),
+        *(name for entry in brains for name in open_tables(entry.config, "brain.")),
+    ]
+    return frozenset(tuple(name.split(".")) for name in found)
 
 
 def nearest(name: str, names: list[str]) -> str:

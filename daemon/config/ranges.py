@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from brain.ranges import Range
 from brain.registry import brains
-from daemon.config.tree import RunConfig
+from daemon.config.tree import DEFAULT_BRAIN, RunConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def range_of(name: str, *, brain: str = "synapse") -> Range | None:
+def range_of(name: str, *, brain: str = DEFAULT_BRAIN) -> Range | None:
     """The range of a setting of a run, or of an item of it; None when any number will do.
 
     Args:

@@ -2,40 +2,70 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from daemon.config.names import name_tables
 from daemon.errors import ConfigError
 
 MAX_DEPTH = 16  # settings are tables in tables; what is deeper is no setting, and may be deeper than a stack
 
 
-def unfold(settings: Mapping[str, Any], *, origin: str, depth: int = 0) -> dict[str, Any]:
+def unfold(settings: Mapping[str, Any], *, origin: str, path: tuple[str, ...] = ()) -> dict[str, Any]:
     """Nested form of settings whose keys may be dotted; a later key overrides an earlier one.
+
+    Keys of a table that holds entries of any name (`stream.weights`) are names, whole with their dots. `path` is
+    where `settings` stand.
 
     >>> unfold({"stream.rows": 16, "stream": {"segment_bytes": 32}}, origin="command line")
     {'stream': {'rows': 16, 'segment_bytes': 32}}
+    >>> unfold({"stream.weights.i.csv": 2.0, 'stream.weights."a.b"': 1.0}, origin="command line")
+    {'stream': {'weights': {'i.csv': 2.0, 'a.b': 1.0}}}
     """
-    if depth > MAX_DEPTH:
+    if len(path) > MAX_DEPTH:
         raise ConfigError(f"settings stand in tables at most {MAX_DEPTH} deep ({origin})")
     nested: dict[str, Any] = {}
     for dotted, value in settings.items():
-        *parents, last = str(dotted).split(".")
+        *parents, last = _parts(str(dotted), path)
         if len(parents) > MAX_DEPTH:
             raise ConfigError(f"no setting is called {str(dotted)[:60]}… ({origin})", path=str(dotted)[:60])
         table = nested
         for parent in parents:
-            below = table.setdefault(parent, {})
-            if not isinstance(below, dict):
+            inner = table.setdefault(parent, {})
+            if not isinstance(inner, dict):
                 raise ConfigError(
                     f"{dotted} cannot be set: {parent} is a value, not a table ({origin})", path=dotted
                 )
-            table = below
+            table = inner
+        below = (*path, *parents, last)
         merge(
-            table,
-            {last: unfold(value, origin=origin, depth=depth + 1) if isinstance(value, Mapping) else value},
+            table, {last: unfold(value, origin=origin, path=below) if isinstance(value, Mapping) else value}
         )
     return nested
+
+
+def _parts(dotted: str, path: tuple[str, ...]) -> list[str]:
+    """The keys of a dotted name below `path`."""
+    parts: list[str] = []
+    rest, dot = dotted, "."
+    while dot:
+        if (*path, *parts) in name_tables():
+            return [*parts, _unquoted(rest) if parts else rest]
+        part, dot, rest = rest.partition(".")
+        parts.append(part)
+    return parts
+
+
+def _unquoted(name: str) -> str:
+    """A name without the quotes that TOML wants around its dots."""
+    if name[:1] not in {'"', "'"} or "\n" in name:
+        return name
+    try:
+        (key, value), *_ = tomllib.loads(f"{name} = 0").items()
+    except tomllib.TOMLDecodeError:
+        return name
+    return key if value == 0 else name
 
 
 def merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:

@@ -15,6 +15,8 @@ from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, BYTES, COUNT, COUNT_OR_ZERO, SH
 from brain.sleep.config import ForgettingConfig, SleepConfig
 from brain.vitals.config import VitalsConfig
 
+DEFAULT_BRAIN = "synapse"
+
 
 @dataclass(frozen=True, kw_only=True)
 class StreamConfig:
@@ -123,7 +125,7 @@ class RunConfig:
     seed: Annotated[int, COUNT_OR_ZERO] = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     threads: Annotated[int, Range(at_least=0, at_most=4096)] = 0
-    brain: dict[str, Any] = field(default_factory=lambda: {"kind": "synapse"})
+    brain: dict[str, Any] = field(default_factory=lambda: {"kind": DEFAULT_BRAIN})
     stream: StreamConfig = field(default_factory=StreamConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

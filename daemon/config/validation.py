@@ -18,7 +18,7 @@ from daemon.config.layers import Layer, brain_kind, origin_of, show
 from daemon.config.names import names_of, nearest, setting_names
 from daemon.config.ranges import range_of
 from daemon.config.tables import leaves, merge, not_unicode
-from daemon.config.tree import RunConfig
+from daemon.config.tree import DEFAULT_BRAIN, RunConfig
 from daemon.config.upgrades import plain
 from daemon.errors import ConfigError
 from daemon.streams.kinds import sources
@@ -65,11 +65,11 @@ def _checked_brain(table: Any, layers: list[Layer]) -> tuple[str, dict[str, Any]
     """The kind of brain, and its settings with those that nobody set."""
     if not isinstance(table, dict):
         raise ConfigError(
-            f"brain = {show(table)}: a table with kind is expected, such as brain.kind=synapse"
+            f"brain = {show(table)}: a table with kind is expected, such as brain.kind={DEFAULT_BRAIN}"
             f"{origin_of(layers, ('brain',))}",
             path="brain",
         )
-    kind = str(table.get("kind", "synapse"))
+    kind = str(table.get("kind", DEFAULT_BRAIN))
     return kind, _checked_kind(brains, kind, table, layers, ("brain",))
 
 

@@ -83,6 +83,37 @@ def test_overrides_may_be_nested_or_dotted() -> None:
     assert nested.replay.fraction == 0.0
 
 
+def test_a_name_with_dots_is_one_key_of_a_table_of_names(tmp_path: Path) -> None:
+    (tmp_path / "i.csv").write_text("one line\n")
+    data = {"stream.data": [str(tmp_path / "i.csv")], "stream.mix": "weighted"}
+    preset = tmp_path / "mine.toml"
+    preset.write_text('[stream]\nweights = {"i.csv" = 2.0}\n')
+    expected = {"i.csv": 2.0}
+    assignments = (
+        'stream.weights={"i.csv"=2.0}',
+        'stream.weights."i.csv"=2.0',
+        "stream.weights.'i.csv'=2.0",
+        "stream.weights.i.csv=2.0",
+    )
+    for assignment in assignments:
+        assert resolve({**data, **dict([parse_set(assignment)])}).stream.weights == expected, assignment
+    config = resolve(data, preset=preset)
+    assert config.stream.weights == expected
+    assert config_from_dict(config_to_dict(config)) == config
+    assert override_config(config, {"stream": {"weights": {"i.csv": 3.0}}}).stream.weights == {"i.csv": 3.0}
+    variables = {"SYNAPSED_STREAM__WEIGHTS": '{"i.csv"=2.0}'}
+    assert resolve(data, environ=variables).stream.weights == expected
+    assert "vitals.bands.x.y: there is no such vital sign" in complaint(
+        {"vitals": {"bands": {"x.y": [0, 1]}}}
+    )
+
+
+def test_a_name_keeps_its_equals_signs_and_underscores() -> None:
+    assert parse_set('stream.weights."a=b.csv"=2.0') == ('stream.weights."a=b.csv"', 2.0)
+    assert parse_set("stream.weights={'a=b'=2.0}") == ("stream.weights", {"a=b": 2.0})
+    assert resolve(environ={"SYNAPSED_STREAM__WEIGHTS__A__B": "2.0"}).stream.weights == {"a__b": 2.0}
+
+
 def test_the_environment_chooses_the_preset_and_ignores_what_is_no_setting() -> None:
     environ = {
         "SYNAPSED_PRESET": "tiny",
