@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from daemon.streams.holdout import HeldOutSet
     from daemon.streams.listing import Document, Listing, SourceInfo
 
+LOST = "it shrank or vanished while it was read; its lane moved on"
+
 
 class Run(NamedTuple):
     """Bytes that one lane reads in a row; none of them is held out.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from daemon.events import SourceChanged
 from daemon.interrupting import Interrupted
+from daemon.streams.corpus import LOST
 from daemon.streams.cursor import DocumentMark, Extent, SourceState
 from daemon.streams.event_limits import first_of
 from daemon.streams.listing import settle
@@ -53,7 +54,8 @@ class FollowingReader(SourceReader):
     def __init__(self, *args: Any, monotonic: Callable[[], float] = time.monotonic, **settings: Any) -> None:
         self._marks: dict[str, DocumentMark] = {}
         self._looked = False  # since it was opened
-        self._reported: dict[str, str] = {}  # documents passed over, and why
+        self._reported: dict[str, str] = {}  # documents of which a part at least is passed over, and why
+        self._passed_over: set[str] = set()  # those of them that hold nothing that can be read
         self._skipped = 0  # of them since the last look
         self._gone: dict[str, str] = {}  # documents that were read and are not there, and why
         super().__init__(*args, monotonic=monotonic, **settings)
@@ -185,11 +187,12 @@ class FollowingReader(SourceReader):
             document.verdict = None  # another text, perhaps of another kind
         verdict, num_bytes = settle(document), self.corpus.size(document)
         if document.name in self.corpus.put_off:
+            self._passed_over.add(document.name)
             return None  # not marked as read: it is met again
         tail = tail_of(document.path, document.size) if num_bytes else b""
         if num_bytes:  # what is not complete is left until the rest of it is appended
             num_bytes = self.corpus.settled(document, begin, tail)
-        self._report_skipped(document.name, verdict, before)
+        self._report_skipped(document, verdict, before)
         num_bytes = max(begin, num_bytes)
         self._marks[document.name] = DocumentMark(
             document.name,
@@ -201,16 +204,21 @@ class FollowingReader(SourceReader):
         )
         return begin if begin < num_bytes else None
 
-    def _report_skipped(self, name: str, verdict: Verdict, before: DocumentMark | None) -> None:
+    def _report_skipped(self, document: Document, verdict: Verdict, before: DocumentMark | None) -> None:
         """Report when a document is passed over, and when it is read again; an empty one may yet fill."""
-        skipped_before = before is not None and before.verdict is not None and before.verdict.skip
+        name = document.name
+        skipped_before = None if before is None or before.verdict is None else before.verdict.skip
         if verdict.skip and verdict.skip != "empty":
             if self._looked or (before is not None and skipped_before != verdict.skip):
                 self.skip(name, f"skipped: {NO_TEXT[verdict.skip]}; it is looked at again when it changes")
-        elif (
-            self._reported.pop(name, None) or skipped_before not in (False, None, "empty")
-        ) and not verdict.skip:
+        elif self.corpus.size(document) and (
+            name in self._passed_over or skipped_before not in (None, "empty")
+        ):
+            self._passed_over.discard(name)
+            self._reported.pop(name, None)
             self._report_changed(f"{name} holds text that can be read; it is read")
+        if name in self._reported and not self.corpus.size(document):
+            self._passed_over.add(name)
 
     def _goes_on_at(self, document: Document, before: DocumentMark) -> int:
         """Where the text goes on behind what was read: its beginning, if it is not the same text any more."""
@@ -265,7 +273,8 @@ class FollowingReader(SourceReader):
             old, new = before.find(name), self._listing.find(name)
             if old is not None and new is not None and old.identity != new.identity:
                 self._replaced.add(name)
-            if not mark.num_bytes or name in self._reported:
+            lost = self._reported.get(name) == LOST
+            if not mark.num_bytes or name in self._passed_over or lost:
                 continue
             if new is None:
                 why = self._why_gone(name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemon.events import DocumentSkipped, Event, SettingRestored, SourceChanged, SourceOpened
 from daemon.interrupting import Interrupted
+from daemon.streams.corpus import LOST
 from daemon.streams.cursor import Extent, SegmentState, SourceState
 from daemon.streams.event_limits import first_of
 from daemon.streams.holdout import BLOCK_BYTES
@@ -172,7 +173,7 @@ class SourceReader:
 
     def lose(self, document: str) -> None:
         """What was to be read of a document is not there any more."""
-        self.skip(document, "it shrank or vanished while it was read; its lane moved on")
+        self.skip(document, LOST)
 
     def _report_kept_out(self) -> None:
         """Report once every name that leads into synapsed's own home, where the token is, or to no files."""

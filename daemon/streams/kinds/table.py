@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from daemon.errors import StreamError, UsageError
-from daemon.streams.corpus import Run
+from daemon.streams.corpus import LOST, Run
 from daemon.streams.encodings import HEAD_BYTES, classify
 from daemon.streams.holdout import HeldDocument, HeldOutSet, HoldOut
 from daemon.streams.kinds import sources
@@ -241,7 +241,7 @@ class TableCorpus:
         while start < limit:
             record = self._records.record(name, start)
             if record is None:
-                self._skip(name, "it shrank or vanished while it was read; its lane moved on")
+                self._skip(name, LOST)
                 return None
             if record.payload and not self.holds_out(name, start):
                 return Run(f"{name}/{start}", 0, len(record.payload), start, record.behind)

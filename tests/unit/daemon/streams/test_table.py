@@ -253,6 +253,39 @@ def test_what_is_appended_is_read_once_it_is_whole(tmp_path: Path, opener: Opene
     assert "was rewritten" in opener.messages(SourceChanged)[-1]
 
 
+def test_records_that_are_skipped_make_no_file_one_that_was_passed_over(
+    tmp_path: Path, opener: Opener
+) -> None:
+    path = tmp_path / "grow.jsonl"
+    path.write_text("")
+    labelled, unlabelled = '{"text": "a", "intent": "b"}\n', '{"text": "a"}\n'
+    (tmp_path / "other.jsonl").write_text(labelled + unlabelled)
+    stream = opener(source=(table(tmp_path),), lanes=1, at_end="wait", held_out_share=0.0)
+    list(rows(stream))
+    path.write_text(labelled + unlabelled)
+    opener.seconds += 2
+    assert list(rows(stream)) == [b"a\x1fb"]
+    assert len(opener.messages(DocumentSkipped)) == 2
+    assert opener.messages(SourceChanged) == []
+    path.unlink()
+    opener.seconds += 2
+    assert list(rows(stream)) == []
+    assert "grow.jsonl cannot be read now" in opener.messages(SourceChanged)[-1]
+
+
+def test_a_file_without_the_fields_is_read_once_it_has_them(tmp_path: Path, opener: Opener) -> None:
+    write_csv(tmp_path / "good.csv", RECORDS[:1])
+    path = tmp_path / "late.csv"
+    path.write_text("title,intent\na,b\n")
+    stream = opener(source=(table(tmp_path),), lanes=1, at_end="wait", held_out_share=0.0)
+    list(rows(stream))
+    assert opener.messages(SourceChanged) == []
+    path.write_text("text,intent\nread,now\n")
+    opener.seconds += 2
+    assert list(rows(stream)) == [b"read\x1fnow"]
+    assert any("late.csv holds text that can be read" in line for line in opener.messages(SourceChanged))
+
+
 def test_held_out_records_of_a_followed_table_follow_it(tmp_path: Path, opener: Opener) -> None:
     path = write_csv(tmp_path / "a.csv", RECORDS[:100])
     stream = opener(source=(table(path),), lanes=1, at_end="wait", held_out_share=0.2)
