@@ -249,6 +249,14 @@ class Steerable(Protocol):
         """A reader of R rows, all in the reset state."""
 
 
+@runtime_checkable
+class Answering(Protocol):
+    """A brain that answers a prompt, where others continue it: what it generates is no part of the same text."""
+
+    def confidence(self, prompt: bytes) -> float | None:
+        """Probability of what `generate` answers to `prompt`; None where it has no answer yet. Changes nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """One decision of an acting brain: which candidate it read next.

@@ -35,6 +35,7 @@ LEARNING = (
     ("Steps/s", "steps_per_second", 1),
     ("Gradient norm", "grad_norm", 2),
 )
+ACCURACY = (("Accuracy", "accuracy", 3),)
 STATE_STYLES = {
     "running": "green",
     "waiting": "green",
@@ -106,7 +107,8 @@ class LiveView(PlainView):
             f"   step {progress.step:,}   {duration(progress.training_seconds)}   ",
             (one_line(f"{progress.device or ''}   checkpoint {progress.checkpoint or MISSING}"), "dim"),
         )
-        parts: list[RenderableType] = [head, _row(progress.value, VITALS), _row(progress.value, LEARNING)]
+        learning = (*LEARNING, *(ACCURACY if "accuracy" in progress.values else ()))
+        parts: list[RenderableType] = [head, _row(progress.value, VITALS), _row(progress.value, learning)]
         if progress.degraded:
             parts.append(Text(one_line(f"degraded: {progress.degraded}"), style="red"))
         if progress.sample:

@@ -66,10 +66,11 @@ class Progress:
             self.checkpoint, self.checkpoint_step = event["data"]["checkpoint"], event["step"]
 
     def line(self) -> str:
-        """`Step    1234 | Φ=0.452 | Agency=0.723 | BPC=2.91 | Time: 2m 34s`."""
+        """`Step    1234 | Φ=0.452 | Agency=0.723 | BPC=2.91 | Time: 2m 34s`, with accuracy where a brain counts it."""
+        accuracy = f" | Accuracy={self.value('accuracy', 3)}" if "accuracy" in self.values else ""
         return (
             f"Step {self.step:>7} | Φ={self.value('phi', 3)} | Agency={self.value('agency', 3)} | "
-            f"BPC={self.value('bpc', 2)} | Time: {duration(self.training_seconds)}"
+            f"BPC={self.value('bpc', 2)}{accuracy} | Time: {duration(self.training_seconds)}"
         )
 
     def value(self, metric: str, digits: int) -> str:

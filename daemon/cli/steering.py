@@ -207,7 +207,7 @@ def ask(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate text after a prompt; with nothing running, from the newest checkpoint."""
+    """Generate text after a prompt, or its label; with nothing running, from the newest checkpoint."""
     from daemon.cli.feeding import unicode_of
     from daemon.cli.output import print_json
     from daemon.home import Home
@@ -223,7 +223,18 @@ def ask(
     if as_json:
         print_json(answer)
     else:
-        say(text + answer["text"])
+        say(_answered(answer) if answer.get("is_answer") else text + answer["text"])
+
+
+def _answered(answer: dict[str, Any]) -> str:
+    """An answer on a line of its own.
+
+    >>> _answered({"text": "weather", "probability": 0.973})
+    'weather (probability 0.97)'
+    """
+    if answer.get("probability") is None:
+        return "no answer yet: it has learned none"
+    return f"{answer['text']} (probability {answer['probability']:.2f})"
 
 
 def _act(action: str, run_id: str | None, home: Path | None, as_json: bool) -> None:

@@ -115,7 +115,7 @@ class Questions:
                 top_p=order.top_p,
                 go_on=go_on,
             )
-        return {"text": answer.text, "bytes_generated": answer.num_bytes}
+        return answer.as_dict()
 
     def _evaluate(self, _order: Evaluate) -> dict[str, Any]:
         bpc = self._measuring.evaluate()

@@ -48,8 +48,7 @@ def generate(
     sampler = Sampler(config.sample, device=torch.device("cpu"), seed=torch.seed() % 2**63)
     answer = sampler.answer(brain, prompt.encode(), max_bytes=max_bytes, temperature=temperature, top_p=top_p)
     return {
-        "text": answer.text,
-        "bytes_generated": answer.num_bytes,
+        **answer.as_dict(),
         "step": loaded.manifest.step,
         "checkpoint": loaded.path.name,
     }

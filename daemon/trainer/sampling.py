@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from brain.ports import Answering
 from daemon.streams.encodings import cut_character
 
 if TYPE_CHECKING:
@@ -29,11 +30,25 @@ def never_stop() -> bool:
 class Continuation:
     """What the brain generated, in whole characters; bytes that are no UTF-8 show as the replacement character.
 
-    `num_bytes` counts every byte drawn, those of a character that was cut too.
+    Attributes:
+        num_bytes: every byte drawn, those of a character that was cut too.
+        is_answer: it stands by itself, and does not continue the prompt.
+        probability: of an answer; None where there is none yet.
     """
 
     text: str
     num_bytes: int
+    is_answer: bool = False
+    probability: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """What whoever asked is sent."""
+        return {
+            "text": self.text,
+            "bytes_generated": self.num_bytes,
+            "is_answer": self.is_answer,
+            "probability": self.probability,
+        }
 
 
 class Sampler:
@@ -86,4 +101,9 @@ class Sampler:
             if not go_on():
                 break
         whole = drawn[: len(drawn) - cut_character(drawn)]
-        return Continuation(whole.decode("utf-8", errors="replace"), len(drawn))
+        return Continuation(
+            whole.decode("utf-8", errors="replace"),
+            len(drawn),
+            is_answer=isinstance(brain, Answering),
+            probability=brain.confidence(prompt) if isinstance(brain, Answering) else None,
+        )

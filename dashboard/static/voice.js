@@ -59,8 +59,11 @@ function mountAsk(page) {
       for (const name of ["temperature", "top_p", "max_bytes"]) body[name] = Number(form.elements[name].value);
       const said = await page.api.post(`/runs/${encodeURIComponent(page.shown().id)}/generate`, body);
       answer.hidden = false;
-      answer.replaceChildren(element("span", { class: "prompt", text: body.prompt }), said.text);
-      return `${count(said.bytes_generated)} bytes, at step ${count(said.step)}`;
+      const known = said.probability != null;
+      if (said.is_answer) answer.replaceChildren(known ? said.text : "no answer yet");
+      else answer.replaceChildren(element("span", { class: "prompt", text: body.prompt }), said.text);
+      const what = known ? `probability ${said.probability.toFixed(2)}` : `${count(said.bytes_generated)} bytes`;
+      return `${what}, at step ${count(said.step)}`;
     });
   });
   return button;

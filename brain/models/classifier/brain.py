@@ -281,13 +281,18 @@ class TextClassifier:
         if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0:
             raise ValueError("generate needs temperature >= 0, 0 < top_p <= 1 and max_bytes >= 0")
         del generator
-        answer = self._answer(prompt.partition(SEPARATOR)[0])[:max_bytes]
+        answer = b"" if not self.labels else self._answer(prompt)[0].encode()[:max_bytes]
         return iter([answer] if answer else [])
 
-    def _answer(self, text: bytes) -> bytes:
-        if not self.labels:
-            return b""
-        return self.labels[int(self._best(self._outputs([text]), self.labels)[0])].encode()
+    def confidence(self, prompt: bytes) -> float | None:
+        """Probability of the label that `generate` answers, among all outputs; None before any label is known."""
+        return self._answer(prompt)[1] if self.labels else None
+
+    def _answer(self, prompt: bytes) -> tuple[str, float]:
+        """The most probable label known, and how probable it is."""
+        outputs = self._outputs([prompt.partition(SEPARATOR)[0]])
+        best = int(self._best(outputs, self.labels)[0])
+        return self.labels[best], float(outputs[0].softmax(0)[best])
 
     def _outputs(self, texts: Sequence[bytes]) -> Tensor:
         return self.learner.outputs(self._features(texts), weights=self._weights)

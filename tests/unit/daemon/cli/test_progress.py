@@ -35,6 +35,8 @@ def test_the_line_shows_what_is_measured_and_a_dash_for_what_is_not() -> None:
     assert progress.line() == "Step    1234 | Φ=0.452 | Agency=0.723 | BPC=2.91 | Time: 2m 34s"
     progress.take_delta(delta(readings=[{"name": "phi", "value": None}], columns={"bpc": [float("nan")]}))
     assert progress.line() == "Step    1234 | Φ=– | Agency=0.723 | BPC=– | Time: 2m 34s"
+    progress.values["accuracy"] = 0.9512
+    assert progress.line().endswith("| BPC=– | Accuracy=0.951 | Time: 2m 34s")
 
 
 def test_a_saved_checkpoint_is_told_from_the_home_on() -> None:

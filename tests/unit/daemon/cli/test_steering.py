@@ -221,6 +221,21 @@ def test_ask_takes_the_newest_checkpoint_when_nothing_learns(
     assert asked == [("latest", "hello", {"max_bytes": 200, "temperature": 0.0, "top_p": 0.95})]
 
 
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        ({"text": "weather", "probability": 0.973}, "weather (probability 0.97)\n"),
+        ({"text": "", "probability": None}, "no answer yet: it has learned none\n"),
+    ],
+)
+def test_an_answer_stands_on_a_line_of_its_own(
+    call: Call, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any], line: str
+) -> None:
+    offline = SimpleNamespace(generate=lambda *_, **__: {**answer, "is_answer": True})
+    monkeypatch.setitem(sys.modules, "daemon.trainer.offline", offline)
+    assert call("ask", "wind", "--checkpoint", "latest").out == line
+
+
 def test_the_page_opens_by_a_one_time_address(
     call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,7 +101,12 @@ def asked(max_bytes: int, patience: int = 10_000) -> tuple[FakeBrain, list[int],
 
 def test_an_answer_counts_the_bytes_that_were_drawn() -> None:
     *_, outcome = asked(4)  # the last byte begins a character that never ends
-    assert outcome.result == {"text": "é!", "bytes_generated": 4}
+    assert outcome.result == {
+        "text": "é!",
+        "bytes_generated": 4,
+        "is_answer": False,
+        "probability": None,
+    }
 
 
 @pytest.mark.parametrize("text", ["é!", "猫は", "😀a", "ab"])
@@ -123,6 +128,16 @@ def test_an_answer_is_never_cut_inside_a_character(text: str) -> None:
         speaker = Speaker()
         assert sampler.sample(speaker, text.encode()[:end]) in text * config.max_bytes  # type: ignore[arg-type]
         assert text.startswith(speaker.prompted.decode())
+
+
+def test_a_brain_that_answers_gives_the_probability() -> None:
+    class Answerer(FakeBrain):
+        def confidence(self, prompt: bytes) -> float:
+            return len(prompt) / 4
+
+    sampler = Sampler(SampleConfig(), device=torch.device("cpu"), seed=0)
+    drawn = sampler.answer(Answerer(), b"abc", max_bytes=2, temperature=1.0, top_p=1.0)  # type: ignore[arg-type]
+    assert drawn.as_dict() == {"text": "é", "bytes_generated": 2, "is_answer": True, "probability": 0.75}
 
 
 @pytest.mark.parametrize("text", ["é!", "猫は", "😀a", "ab"])

@@ -17,7 +17,7 @@ from brain.models.classifier.brain import TextClassifier
 from brain.models.classifier.config import ClassifierConfig
 from brain.models.classifier.documents import Carry
 from brain.optim.config import OptimizerConfig
-from brain.ports import Batch, Sleeper
+from brain.ports import Answering, Batch, Sleeper
 
 WIDTH = 48
 CPU = torch.device("cpu")
@@ -55,6 +55,8 @@ def answer(brain: TextClassifier, text: bytes, *, max_bytes: int = 100) -> bytes
 def test_labels_get_outputs_in_the_order_they_come_and_are_the_answers() -> None:
     brain = classifier()
     assert answer(brain, b"apple") == b""
+    assert brain.confidence(b"apple") is None
+    assert isinstance(brain, Answering)
     for _ in range(60):
         brain.learn(batch(TEXTS))
     assert brain.state().counters["labels"] == ["fruit", "tool", "sky"]
@@ -65,6 +67,10 @@ def test_labels_get_outputs_in_the_order_they_come_and_are_the_answers() -> None
     ]
     assert answer(brain, b"saw drill\x1fsky") == b"tool"
     assert answer(brain, b"saw drill", max_bytes=2) == b"to"
+    sure = brain.confidence(b"saw drill")
+    assert brain.confidence(b"saw drill\x1fsky") == sure
+    learned = brain.learn(batch([b"saw drill\x1ftool"]))
+    assert learned.evidence["confidence"].item() == pytest.approx(sure)
 
 
 def test_a_document_without_a_label_teaches_nothing_and_is_counted() -> None:
