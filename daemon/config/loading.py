@@ -26,6 +26,7 @@ from daemon.config.layers import (
 )
 from daemon.config.names import all_names, open_tables, setting_names
 from daemon.config.presets import preset_names, read_preset
+from daemon.config.source_list import check_named_weights, refuse_repeated
 from daemon.config.tables import unfold
 from daemon.config.tree import RunConfig
 from daemon.config.upgrades import brought_up, plain
@@ -132,9 +133,11 @@ def override_config(
     checked = check(layers, config.preset)
     # What was stored is located; it may be gone by now, and whoever goes on with it reports that.
     before, after = config.stream, checked.stream
-    if (before.data, before.source) == (after.data, after.source):
-        return checked
-    return _with_sources(checked, layers)
+    if (before.data, before.source) != (after.data, after.source):
+        return _with_sources(checked, layers)
+    if (before.mix, before.weights) != (after.mix, after.weights):
+        check_named_weights(after, layers)
+    return checked
 
 
 def list_presets() -> list[PresetInfo]:
@@ -174,7 +177,7 @@ def _require_labels(config: RunConfig, layers: list[Layer]) -> None:
 
 
 def _with_located_data(config: RunConfig, layers: list[Layer]) -> RunConfig:
-    """Paths of sources made absolute and checked at once."""
+    """Paths of sources made absolute and checked at once, each and together."""
     try:
         data = locate(config.stream.data, may_fill=config.stream.at_end == "wait")
     except UsageError as error:
@@ -183,7 +186,10 @@ def _with_located_data(config: RunConfig, layers: list[Layer]) -> RunConfig:
         _located_source(table, place, may_fill=config.stream.at_end == "wait", layers=layers)
         for place, table in enumerate(config.stream.source)
     )
-    return dataclasses.replace(config, stream=dataclasses.replace(config.stream, data=data, source=source))
+    stream = dataclasses.replace(config.stream, data=data, source=source)
+    refuse_repeated(stream, layers)
+    check_named_weights(stream, layers)
+    return dataclasses.replace(config, stream=stream)
 
 
 def _located_source(
@@ -194,7 +200,7 @@ def _located_source(
     try:
         (located,) = locate([table["path"]], may_fill=may_fill)
         found = {**table, "path": located}
-        settings_of(found).check()
+        settings_of(found).check(may_fill=may_fill)
     except UsageError as error:
         raise ConfigError(f"{error}{origin_of(layers, path)}", path=".".join(path)) from None
     return found

@@ -132,24 +132,35 @@ def resolve(
     if not given:
         library = Path(sysconfig.get_paths()["stdlib"])
         return (SourcePath(name=STDLIB, path=library, suffix=".py", skipped_folders=_NO_STDLIB_FOLDERS),)
-    resolved: list[SourcePath] = []
-    taken = {PUSHED, *(settings.name for settings in given)}
-    for table, settings in zip(tables, given, strict=True):
-        path = as_path(
-            settings.path
-        ).absolute()  # not resolved: a link may lead elsewhere at the next listing
-        name = settings.name or _free_name(path, taken)
-        taken.add(name)
-        resolved.append(
-            SourcePath(
-                name=name,
-                path=path,
-                home=home and home.resolve(),
-                kind=table["kind"],
-                settings=settings,
-            )
+    return tuple(
+        SourcePath(
+            name=name,
+            path=as_path(
+                settings.path
+            ).absolute(),  # not resolved: a link may lead elsewhere at the next listing
+            home=home and home.resolve(),
+            kind=table["kind"],
+            settings=settings,
         )
-    return tuple(resolved)
+        for name, table, settings in zip(_names(given), tables, given, strict=True)
+    )
+
+
+def source_names(data: Sequence[str], tables: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """What the sources that `resolve` gives are called; no file is looked at."""
+    tables = [*({"kind": "files", "path": path} for path in data), *tables]
+    return _names([settings_of(table) for table in tables]) or [STDLIB]
+
+
+def _names(given: Sequence[SourceConfig]) -> list[str]:
+    """A name for each source, all different."""
+    taken = {PUSHED, *(settings.name for settings in given)}
+    names: list[str] = []
+    for settings in given:
+        name = settings.name or _free_name(as_path(settings.path).absolute(), taken)
+        taken.add(name)
+        names.append(name)
+    return names
 
 
 def _free_name(path: Path, taken: Collection[str]) -> str:

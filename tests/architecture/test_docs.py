@@ -73,8 +73,9 @@ def test_the_readme_names_every_room() -> None:
 def test_toml_in_the_docs_is_a_preset_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "intents.csv").write_text("question,intent\nWhere is my card?,card_arrival\n")
-    (tmp_path / "books").mkdir()
-    (tmp_path / "books" / "one.txt").write_text("Call me Ishmael.")
+    for folder in ("books", "notes"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "one.txt").write_text("Call me Ishmael.")
     blocks = [
         block
         for page in PAGES
@@ -84,7 +85,8 @@ def test_toml_in_the_docs_is_a_preset_that_loads(tmp_path: Path, monkeypatch: py
     for number, block in enumerate(blocks):
         preset = tmp_path / f"{number}.toml"
         preset.write_text(block, encoding="utf-8")
-        resolve_config(preset=preset, environ={})
+        given = {} if "[[stream.source]]" in block else {"stream.data": ["books", "notes"]}
+        resolve_config(preset=preset, overrides=given, environ={})
 
 
 def test_no_label_of_the_windows_script_comes_twice() -> None:

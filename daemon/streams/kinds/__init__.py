@@ -31,8 +31,8 @@ class SourceConfig(Protocol):
     def has_labels(self) -> bool:
         """Its documents end in a label: text, 0x1F, label."""
 
-    def check(self) -> None:
-        """A cheap look at what is there, before any process is started.
+    def check(self, *, may_fill: bool) -> None:
+        """A cheap look at what is there, before any process is started; what `may_fill` may be empty.
 
         Raises:
             UsageError: one line: what is wrong, where, and the nearest right thing.

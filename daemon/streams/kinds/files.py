@@ -44,7 +44,7 @@ class FilesConfig:
         """Plain text has none."""
         return False
 
-    def check(self) -> None:
+    def check(self, *, may_fill: bool) -> None:
         """Any file may hold text."""
 
 

@@ -17,7 +17,7 @@ from daemon.streams.kinds import sources
 from daemon.streams.kinds.files import FilesCorpus
 from daemon.streams.listing import SNIFFED_FILES, sniff
 from daemon.streams.record_reader import LONG_WINDOW_BYTES, WINDOW_BYTES, RecordReader
-from daemon.streams.records import SUFFIXES, TABLES, Form, FormError, form_of
+from daemon.streams.records import SUFFIXES, TABLES, Form, FormError, RecordError, form_of
 from daemon.streams.sources import nothing_to_read
 from daemon.system.paths import as_path, is_folder, shown
 
@@ -80,11 +80,13 @@ class TableConfig:
             head, name, form=self.format, delimiter=self.delimiter, wanted=self.fields, final=final
         )
 
-    def check(self) -> None:
-        """Look for the fields in the plain files, until one has them.
+    def check(self, *, may_fill: bool) -> None:
+        """Look for the fields, and a record unless the files `may_fill`, until a file has them.
+
+        What is packed or in another encoding is left to the trainer.
 
         Raises:
-            UsageError: none has; names the nearest field of the first.
+            UsageError: none has; names the nearest field of the first, or what is wrong with its records.
         """
         path = as_path(self.path)
         files = [path]
@@ -99,15 +101,35 @@ class TableConfig:
             except OSError:
                 continue  # reported when it is listed
             verdict = classify(head)
-            if verdict.skip is None and verdict.plain:
+            if verdict.skip is None and not verdict.plain:
+                return
+            if verdict.skip is None:
+                text, final = head[verdict.begin :], len(head) < HEAD_BYTES
                 try:
-                    self.form_of(head[verdict.begin :], shown(file.name), final=len(head) < HEAD_BYTES)
+                    form = self.form_of(text, shown(file.name), final=final)
                 except FormError as error:
                     complaint = complaint or str(error)
-                else:
+                    continue
+                if may_fill or not final or not (found := self._without_records(form, text)):
                     return
+                complaint = complaint or f"nothing to read in {shown(file.name)}: {found}"
         if complaint:
             raise UsageError(complaint)
+
+    def _without_records(self, form: Form, text: bytes) -> str:
+        """What a whole text holds instead of a record that can be read; empty where it holds one."""
+        faults: Counter[str] = Counter()
+        begin = form.first
+        while (end := form.end(text, begin, final=True)) is not None and end > begin:
+            try:
+                if form.payload(text[begin:end], text_field=self.text_field, label_field=self.label_field):
+                    return ""
+            except RecordError as error:
+                faults[str(error)] += 1
+            begin = end
+        if not faults:
+            return "only a header line" if form.delimiter else "no records"
+        return ", ".join(f"{count} records {fault}" for fault, count in sorted(faults.items()))
 
 
 @dataclass

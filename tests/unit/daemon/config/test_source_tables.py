@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,12 +36,12 @@ def test_tables_stand_in_a_preset_with_their_kind_and_defaults(
     preset = book.with_name("mine.toml")
     preset.write_text('[[stream.source]]\npath = "book.txt"\n[[stream.source]]\npath = "."\nname = "all"\n')
     monkeypatch.chdir(book.parent)
-    config = resolve_config(preset=preset, overrides={"stream.data": ["book.txt"]}, environ={})
+    config = resolve_config(preset=preset, overrides={"stream.data": ["mine.toml"]}, environ={})
     assert config.stream.source == (
         {"kind": "files", "path": str(book), "name": ""},
         {"kind": "files", "path": str(book.parent), "name": "all"},
     )
-    assert config.stream.data == (str(book),)
+    assert config.stream.data == (str(preset),)
     assert config_from_dict(config_to_dict(config)) == config
 
 
@@ -74,3 +75,66 @@ def test_a_stored_path_that_is_gone_is_named_with_its_table(book: Path) -> None:
     assert override_config(config, {"seed": 3}).stream.source == config.stream.source
     with pytest.raises(UsageError, match=r"to learn from; check stream\.source\.0"):
         require_data(config.stream, home=home)
+
+
+def weighted(weights: dict[str, float], *paths: Path, **stream: Any) -> dict[str, Any]:
+    return {
+        "stream": {"data": [str(path) for path in paths], "mix": "weighted", "weights": weights, **stream}
+    }
+
+
+def test_weights_of_no_source_are_refused_before_a_start(book: Path) -> None:
+    good = resolve_config(overrides=weighted({"book.txt": 2.0}, book), environ={})
+    with pytest.raises(ConfigError) as caught:
+        resolve_config(overrides=weighted({"bok.txt": 2.0}, book), environ={})
+    assert str(caught.value) == (
+        "stream.weights.bok.txt: no source is called that; did you mean 'book.txt'? (command line)"
+    )
+    assert caught.value.path == "stream.weights.bok.txt"
+    named = [{"path": str(book), "name": "novel"}]
+    assert resolve_config(overrides=weighted({"novel": 2.0}, source=named), environ={}).stream.weights
+    with pytest.raises(ConfigError, match=r"known: novel"):
+        resolve_config(overrides=weighted({"x": 2.0}, source=named), environ={})
+    assert resolve_config(overrides=weighted({"stdlib": 2.0}), environ={}).stream.weights
+    with pytest.raises(ConfigError, match=r"stream\.weights are all 0"):
+        resolve_config(overrides=weighted({"book.txt": 0.0}, book), environ={})
+    with pytest.raises(ConfigError, match=r"did you mean 'book\.txt'"):
+        override_config(good, {"stream.weights.boook.txt": 1.0})
+    book.unlink()
+    assert override_config(good, {'stream.weights."book.txt"': 1.0}).stream.weights == {"book.txt": 1.0}
+
+
+def test_a_source_given_twice_is_refused(book: Path) -> None:
+    again = {"path": str(book.parent / "." / book.name)}
+    assert complaint({"path": str(book)}, {**again, "name": "again"}) == (
+        f"stream.source.1 is {book}, which stream.source.0 is already; leave one out, or give it a weight "
+        "(stream.weights) (command line)"
+    )
+    link = book.with_name("link.txt")
+    link.symlink_to(book)
+    with pytest.raises(ConfigError, match=r"stream\.data\.1 is .*, which stream\.data\.0 is already"):
+        resolve_config(overrides={"stream.data": [str(book), str(link)]}, environ={})
+    with pytest.raises(ConfigError, match=r"stream\.source\.0 is .*, which stream\.data\.0 is already"):
+        resolve_config(overrides={"stream.data": [str(book)], "stream.source": [again]}, environ={})
+    rows = book.with_name("i.csv")
+    rows.write_text("text,title\na,b\n")
+    tables = [{"kind": "table", "path": str(rows), "text_field": name} for name in ("text", "title")]
+    assert len(resolve_config(overrides={"stream.source": tables}, environ={}).stream.source) == 2
+
+
+def test_a_table_without_records_is_refused_before_a_start(book: Path) -> None:
+    rows = book.with_name("i.csv")
+    asked = {"kind": "table", "path": str(rows), "label_field": "intent"}
+    rows.write_text("text,intent\n")
+    assert "nothing to read in i.csv: only a header line (command line)" in complaint(asked)
+    rows.write_text("text,intent\n\n")
+    assert "only a header line" in complaint(asked)
+    following = {"stream.source": [asked], "stream.at_end": "wait"}
+    assert resolve_config(overrides=following, environ={}).stream.source
+    rows.write_text("text,intent\na,\nb,\n,c\n")
+    assert "nothing to read in i.csv: 2 records without intent, 1 records without text" in complaint(asked)
+    folder = {**asked, "path": str(rows.parent)}
+    rows.with_suffix(".csv.gz").write_bytes(gzip.compress(b"text,intent\na,b\n"))
+    assert resolve_config(overrides={"stream.source": [folder]}, environ={}).stream.source
+    rows.write_text("text,intent\na,\na,b\n")
+    assert resolve_config(overrides={"stream.source": [asked]}, environ={}).stream.source
