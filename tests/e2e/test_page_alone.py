@@ -263,6 +263,15 @@ def test_a_run_whose_name_cannot_be_typed_is_deleted(
     assert "r-odd" not in scripted.daemon.runs
 
 
+def test_an_answer_stands_without_its_prompt(watched: Watched, scripted: ScriptedServer) -> None:
+    page, _ = watched
+    scripted.daemon.says, scripted.daemon.probability = "weather", 0.973
+    page.get_by_label("Prompt").fill("wind")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#answer")).to_have_text("weather")
+    expect(page.locator("#ask-status")).to_contain_text("probability 0.97")
+
+
 @pytest.mark.curves
 def test_nothing_that_is_said_becomes_markup(watched: Watched) -> None:
     page, _ = watched

@@ -212,7 +212,8 @@ class FakeApi:
     async def post_generate(self, request: Request) -> Response:
         run, text = self.daemon.runs[request.path_params["run"]], self.daemon.says
         generated = {"text": text, "bytes_generated": len(text), "step": run.step}
-        return JSONResponse(generated | {"is_answer": False, "probability": None})
+        chance = self.daemon.probability
+        return JSONResponse(generated | {"is_answer": chance is not None, "probability": chance})
 
     async def get_evaluations(self, request: Request) -> Response:
         step = self.daemon.runs[request.path_params["run"]].step

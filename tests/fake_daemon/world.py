@@ -34,6 +34,7 @@ class FakeDaemon:
     ends_as: str = "stopped"  # what becomes of a run that is told to stop
     at_once: bool = True  # whether commands are answered when they are done; else they are asked for again
     says: str = f"{HOSTILE} and more"
+    probability: float | None = None  # of what it says, if that is an answer
     url: str = ""  # of the server that answers for it
     on_shutdown: Callable[[], None] = field(default=lambda: None)
     # What it was asked, for tests: (method, path below /api/v1, body or query), and the headers.
