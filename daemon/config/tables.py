@@ -46,10 +46,12 @@ def unfold(settings: Mapping[str, Any], *, origin: str, path: tuple[str, ...] = 
 
 
 def _parts(dotted: str, path: tuple[str, ...]) -> list[str]:
-    """The keys of a dotted name below `path`."""
+    """The keys of a dotted name below `path`; of one that is deeper than any setting the last is left whole."""
     parts: list[str] = []
     rest, dot = dotted, "."
     while dot:
+        if len(parts) > MAX_DEPTH:  # each further key would copy the rest of a name that may be very long
+            return [*parts, rest]
         if (*path, *parts) in name_tables():
             return [*parts, _unquoted(rest) if parts else rest]
         part, dot, rest = rest.partition(".")
