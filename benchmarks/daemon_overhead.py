@@ -185,15 +185,13 @@ def learn_alone(pipe: Connection) -> None:
 
     import torch  # noqa: PLC0415 - only this child needs it, after it has settled
 
-    from brain.build import build_brain  # noqa: PLC0415
+    from brain.build import newborn  # noqa: PLC0415
     from daemon.config.loading import resolve_config  # noqa: PLC0415
 
     config = resolve_config(preset="default", environ={})
-    settings = dict(config.brain)
     rows, length = config.stream.rows, config.stream.segment_bytes
-    brain: Any = build_brain(
-        settings.pop("kind"),
-        settings,
+    brain: Any = newborn(
+        config.brain,
         optimizer=config.optimizer,
         lanes=rows,
         device=torch.device("cpu"),

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.result import Result, judged
-from brain.build import build_brain
+from brain.build import newborn
 from brain.models.synapse.model import Synapse
 from brain.plasticity.activations import EVIDENCE_PREFIX
 from brain.plasticity.config import BrainPlasticityConfig
@@ -129,10 +129,8 @@ def live(text: Tensor, length: Length, seed: int) -> tuple[list[int], dict[str, 
 def new_brain(seed: int, plasticity: dict[str, Any]) -> Synapse:
     """A brain of the tiny preset."""
     config = resolve_config(preset="tiny", overrides={}, environ={})
-    settings = {name: value for name, value in config.brain.items() if name != "kind"}
-    brain = build_brain(
-        "synapse",
-        settings,
+    brain = newborn(
+        config.brain,
         optimizer=replace(config.optimizer, plasticity=BrainPlasticityConfig(**plasticity)),
         lanes=ROWS,
         device=torch.device("cpu"),

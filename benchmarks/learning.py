@@ -119,12 +119,10 @@ def read(text: bytes, config: RunConfig) -> Reading:
     """A new brain of the preset reads the text once."""
     import torch  # noqa: PLC0415
 
-    from brain.build import build_brain  # noqa: PLC0415
+    from brain.build import newborn  # noqa: PLC0415
 
-    settings = dict(config.brain)
-    brain = build_brain(
-        settings.pop("kind"),
-        settings,
+    brain = newborn(
+        config.brain,
         optimizer=config.optimizer,
         lanes=config.stream.rows,
         device=torch.device("cpu"),

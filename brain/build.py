@@ -51,6 +51,19 @@ def build_brain(
     )
 
 
+def newborn(
+    settings: Mapping[str, Any], *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
+) -> Brain:
+    """As `build_brain`, of settings with the `kind` among them, as the config of a run holds them.
+
+    Raises:
+        UnknownNameError: when no brain is called so.
+        SettingsError: when a setting is unknown or out of range.
+    """
+    rest = {name: value for name, value in settings.items() if name != "kind"}
+    return build_brain(settings["kind"], rest, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+
+
 def brain_from_spec(
     spec: Mapping[str, Any], *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
 ) -> Brain:

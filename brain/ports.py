@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from brain.growth.site import Site
 
 
+CARRIED = "carried|"
+"""What the names of carried tensors begin with in `BrainState.learning`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """Experience for one step. Every valid byte is predicted from all that came before it in its row's lane.

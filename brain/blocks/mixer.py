@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -38,7 +39,7 @@ class MixerOptions:
     born_hidden: int | None = None
 
 
-class Mixer(nn.Module):
+class Mixer(nn.Module, ABC):
     """Mixes positions of a row causally. A span of length one is a step; there is no second code path.
 
     The state of R rows is a dict of tensors with R first, of constant size whatever has been read. `forward`
@@ -49,17 +50,17 @@ class Mixer(nn.Module):
     """Whether its hidden units are a growth site, as `brain.blocks.units.UnitLayer` has them."""
 
     @classmethod
+    @abstractmethod
     def of(cls, size: int, options: MixerOptions) -> Self:
         """A mixer of a stream of width `size`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> State:
         """State of `rows` fresh rows; `dtype` is that of matrix products."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, x: Tensor, span: Span, state: Mapping[str, Tensor] | None) -> tuple[Tensor, State]:
         """Mix x (B, T, d) into (B, T, d); `state` holds the B rows, None when the span is fresh only."""
-        raise NotImplementedError
 
     @torch.no_grad()
     def commit(self, state: State, rows: Tensor, update: Mapping[str, Tensor], end: Tensor) -> None:

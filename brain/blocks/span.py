@@ -11,6 +11,15 @@ import torch
 from torch import Tensor
 
 
+def per_row(of_row: Tensor, values: Tensor) -> Tensor:
+    """One value a row, (B,), made to broadcast with values (B, …).
+
+    >>> per_row(torch.zeros(2), torch.zeros(2, 3, 4)).shape
+    torch.Size([2, 1, 1])
+    """
+    return of_row.view(-1, *[1] * (values.dim() - 1))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Span:
     """Where B rows stand in their streams, and how many symbols of each are read now.
@@ -44,8 +53,7 @@ class Span:
 
     def keep(self, carried: Tensor) -> Tensor:
         """The carried state (B, …) with zeros in place of what a fresh row would find there."""
-        fresh = (self.position == 0).view(-1, *[1] * (carried.dim() - 1))
-        return carried.masked_fill(fresh, 0.0)
+        return carried.masked_fill(per_row(self.position == 0, carried), 0.0)
 
     def window_bias(self, window: int) -> Tensor:
         """Additive attention bias: 0 where a query may look, −inf elsewhere. Built once for all layers.

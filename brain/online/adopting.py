@@ -14,8 +14,8 @@ import torch
 
 from brain.averaging.averages import PREFIX as AVERAGE_PREFIX
 from brain.growth.operators import STEP
-from brain.online.lanes import PREFIX as CARRIED_PREFIX
 from brain.plasticity.lasting import KNOWN_PREFIX, START_PREFIX
+from brain.ports import CARRIED
 
 if TYPE_CHECKING:
     from brain.ports import BrainState
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOMENTS = "no prefix"
 _OF_WEIGHTS = (AVERAGE_PREFIX, START_PREFIX)
 _ANEW = {
-    CARRIED_PREFIX: "the carried state of the lanes does not fit the checkpoint and starts anew",
+    CARRIED: "the carried state of the lanes does not fit the checkpoint and starts anew",
     AVERAGE_PREFIX: "the slow weights do not fit the checkpoint and begin at its weights",
     START_PREFIX: "optimizer.plasticity.l2_init draws back to the weights of the checkpoint, which kept no first",
     KNOWN_PREFIX: "the checkpoint does not know which units are of use: it is found out anew",

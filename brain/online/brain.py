@@ -6,6 +6,7 @@ Shapes: B rows of a batch, T bytes of a row, S symbols of a row, N scored units,
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 import torch
@@ -17,7 +18,7 @@ from brain.online.adopting import adopted
 from brain.online.growing import grow, probe
 from brain.online.learner import Learner
 from brain.online.reading import Reader, continue_bytes, score_rows
-from brain.online.spec import NetworkSpec
+from brain.online.spec import BasedSpec, NetworkSpec
 from brain.online.step import take_step
 from brain.ports import Base, Batch, BrainState, StepReport
 
@@ -83,7 +84,7 @@ class OnlineBrain(Generic[Spec]):
         """A newborn of `config`."""
         spec: Any = cls.architecture.newborn(config)
         brain = cls(spec, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
-        if brain.network.base:
+        if isinstance(spec, BasedSpec):
             spec.load_base(brain.network)
         return brain
 
@@ -264,7 +265,7 @@ class OnlineBrain(Generic[Spec]):
     def become(self, other: OnlineBrain[Spec]) -> None:
         """Take over the parts of the other, which has this brain's lanes and settings."""
         self.spec, self.learner, self.module_names = other.spec, other.learner, other.module_names
-        self.counters, self._shown, self._base = other.counters, other._shown, None
+        self.counters, self._shown, self._base = other.counters, other._shown, other._base
 
     def probe_sites(self, batch: Batch, generator: torch.Generator) -> Mapping[str, SiteProbe]:
         """How each site fares on the live rows of a batch, read from a reset state; changes nothing."""
@@ -283,7 +284,7 @@ class OnlineBrain(Generic[Spec]):
         )
 
     def _described_base(self) -> Base | None:
-        if self.network.base and self._base is None:
+        if isinstance(self.spec, BasedSpec) and self._base is None:
             tensors = self.learner.base()
             identity, revision = self.spec.base_source()
             self._base = Base(id=identity, revision=revision, sha256=sha256_of(tensors), tensors=tensors)
@@ -300,18 +301,21 @@ class OnlineBrain(Generic[Spec]):
             SpecMismatchError: naming the first tensor that is missing, superfluous or of another shape; then
                 nothing was changed.
         """
-        own = self.state()
-        groups = [("model", state.model, own.model), ("learning", state.learning, own.learning)]
-        if own.base is not None:
-            stored = {} if state.base is None else state.base.tensors
-            groups.append(("base", stored, own.base.tensors))
+        groups = [
+            ("model", state.model, self.learner.weights()),
+            ("learning", state.learning, self.learner.tensors()),
+        ]
+        base = self.learner.base()
+        if base:
+            groups.append(("base", {} if state.base is None else state.base.tensors, base))
         counters = dict(state.counters)
         # Once they were among the counters.
         frozen = {str(name) for name in (*state.spec.get("frozen", ()), *counters.pop("frozen", ()))}
         if strange := sorted(frozen - dict(self.network.named_parameters()).keys()):
             raise SpecMismatchError(f"frozen weight {strange[0]} has no place in this brain")
         copy_named(groups)
-        self._base = None
+        if state.base is not None and base:
+            self._base = replace(state.base, tensors=base)  # described already: hashing it takes time
         self.counters.update(counters)
         self._freeze(frozen)
 

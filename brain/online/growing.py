@@ -14,6 +14,7 @@ from brain.blocks.span import Span
 from brain.growth.operators import Growth, inherit, recycle, widen
 from brain.growth.plan import WHOLE_PARTS, GrowthPlan
 from brain.growth.signals import SiteProbe, probe_sites
+from brain.online.step import total_loss
 from brain.plasticity.lasting import START_PREFIX
 
 if TYPE_CHECKING:
@@ -54,10 +55,8 @@ def probe(learner: Learner, batch: Batch, generator: torch.Generator) -> dict[st
     def loss() -> Tensor:
         done = learner.network(symbols, span, None)
         nats, _, _ = symbol_nats(done.logits, symbols.ids, learner.network.logit_cap)
-        total = nats.masked_fill(~symbols.valid, 0.0).sum() / symbols.num_bytes.sum().clamp(min=1)
-        for further in learner.network.auxiliary(done, symbols.read, torch.float32).losses.values():
-            total = total + further.weight * further.value
-        return total
+        auxiliary = learner.network.auxiliary(done, symbols.read, torch.float32)
+        return total_loss(nats.masked_fill(~symbols.valid, 0.0), symbols, auxiliary)
 
     return probe_sites(learner.layers, loss, generator)
 

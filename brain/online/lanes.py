@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from brain.blocks.span import Span
+from brain.blocks.span import Span, per_row
+from brain.ports import CARRIED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from brain.codecs.port import Carry, Codec, Symbols
     from brain.online.network import NetworkState, SequenceNetwork
 
-PREFIX = "carried|"
 CODEC = "codec"  # the part in which what is undecided is kept
 READER = "reader"  # the part in which the lanes keep where each stands
 
@@ -60,8 +60,9 @@ class Lanes:
 
     def encode(self, rows: Tensor, mask: Tensor, lane: Tensor, reset: Tensor) -> tuple[Symbols, Carry]:
         """Symbols of uint8 rows (B, T) behind what their lanes left undecided, and what they leave so."""
+        fresh = reset | (lane < 0)
         carry = {
-            name: _without(value.index_select(0, lane.clamp(min=0)), reset | (lane < 0))
+            name: value.index_select(0, lane.clamp(min=0)).masked_fill(per_row(fresh, value), 0)
             for name, value in self.carry.items()
         }
         return self.codec.encode(rows, mask, carry, ends=(lane < 0) | ~mask[:, -1])
@@ -82,7 +83,7 @@ class Lanes:
         )
         if fresh_only:
             return Taken(span, None)
-        return Taken(span, _rows(self.state, source))
+        return Taken(span, select_rows(self.state, source))
 
     def put(self, lane: Tensor, mask: Tensor, span: Span, update: Mapping[str, State], carry: Carry) -> None:
         """Keep what rows of a lane ended with; `mask` (B, T) is that of their bytes.
@@ -94,14 +95,16 @@ class Lanes:
         row = kept.nonzero().squeeze(1)
         position = span.end.index_select(0, row).masked_fill(~mask[row, -1], 0)
         self.state[READER]["position"].index_copy_(0, lane[row], position)
-        self.network.commit(self.state, lane[row], _rows(update, row), position)
+        self.network.commit(self.state, lane[row], select_rows(update, row), position)
         for name, value in carry.items():
             self.carry[name].index_copy_(0, lane[row], value.index_select(0, row))
 
     def tensors(self) -> dict[str, Tensor]:
         """References to every carried tensor, as `carried|<part>.<tensor>`."""
         parts = {**self.state, CODEC: self.carry}
-        return {f"{PREFIX}{part}.{name}": value for part, own in parts.items() for name, value in own.items()}
+        return {
+            f"{CARRIED}{part}.{name}": value for part, own in parts.items() for name, value in own.items()
+        }
 
 
 def fresh_state(
@@ -113,13 +116,9 @@ def fresh_state(
     return {**state, READER: {**state.get(READER, {}), "position": position}}
 
 
-def _rows(state: Mapping[str, State], rows: Tensor) -> NetworkState:
+def select_rows(state: Mapping[str, State], rows: Tensor) -> NetworkState:
+    """Copies of some rows of a state; int64 rows (R,)."""
     return {
         part: {name: value.detach().index_select(0, rows) for name, value in own.items()}
         for part, own in state.items()
     }
-
-
-def _without(carry: Tensor, fresh: Tensor) -> Tensor:
-    """What was undecided, but of fresh rows."""
-    return carry.masked_fill(fresh.view(-1, *[1] * (carry.dim() - 1)), 0)

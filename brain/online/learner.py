@@ -8,11 +8,11 @@ import torch
 
 from brain.averaging.averages import Averages
 from brain.blocks.linear import initialize
-from brain.online.lanes import PREFIX as CARRIED_PREFIX
 from brain.online.lanes import Lanes
 from brain.online.teaching import Teacher
 from brain.optim.online import OnlineOptimizer
 from brain.plasticity.lasting import LastingPlasticity
+from brain.ports import CARRIED
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,7 +62,7 @@ class Learner:
             living,
             optimizer=self.optimizer,
             averages=self.averages,
-            carried={name.removeprefix(CARRIED_PREFIX): t for name, t in self.lanes.tensors().items()},
+            carried={name.removeprefix(CARRIED): t for name, t in self.lanes.tensors().items()},
             config=optimizer.plasticity,
             base=self.network.base,
         )

@@ -5,6 +5,7 @@ Shapes: B rows, S symbols of a row, P units of a symbol, V units of the vocabula
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -65,7 +66,7 @@ class Auxiliary:
     predicted_states: Tensor | None = None
 
 
-class SequenceNetwork(nn.Module):
+class SequenceNetwork(nn.Module, ABC):
     """Predicts every unit of a row from what came before it.
 
     Attributes:
@@ -80,10 +81,11 @@ class SequenceNetwork(nn.Module):
     severed: bool = False
     base: frozenset[str] = frozenset()
 
+    @abstractmethod
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> NetworkState:
         """Carried state of fresh rows; `dtype` is that of matrix products."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(
         self,
         symbols: Symbols,
@@ -93,7 +95,6 @@ class SequenceNetwork(nn.Module):
         watch: Watch | None = None,
     ) -> Pass:
         """Predict the symbols; `state` holds the B rows and is None when all are fresh."""
-        raise NotImplementedError
 
     def commit(
         self, state: NetworkState, rows: Tensor, update: Mapping[str, State], position: Tensor
@@ -104,9 +105,9 @@ class SequenceNetwork(nn.Module):
             for name, value in changed.items():
                 state[part][name].index_copy_(0, rows, value.to(state[part][name].dtype))
 
+    @abstractmethod
     def advance(self, update: NetworkState, ids: Tensor) -> None:
         """The last symbol of a pass was unknown and is `ids`, (R,) or (R, P): write that into the pass's update."""
-        raise NotImplementedError
 
     def auxiliary(self, done: Pass, read: Tensor, dtype: torch.dtype) -> Auxiliary:
         """What is learned beside the next symbol; `read` (B, S) is False on padding."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +13,7 @@ from brain.blocks.loss import cap_logits
 from brain.blocks.span import Span
 from brain.codecs.port import Symbols
 from brain.devices import has_float64, widened
-from brain.online.lanes import READER, fresh_state
+from brain.online.lanes import READER, fresh_state, select_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +106,7 @@ class Reader:
         else:
             ids[:, 0, opening.known] = unit.to(ids.dtype)
         if known < self.codec.units:
-            self._opening = type(opening)(symbols=None, ids=ids, known=known)
+            self._opening = replace(opening, known=known)
             return
         self.network.advance(pending[1], ids[:, 0])
         self._opening = None
@@ -117,15 +118,11 @@ class Reader:
         chosen = rows.to(self.device)
         forked = Reader(self.network, self.codec, len(rows), device=self.device, dtype=self.dtype)
         if self._begun:
-            forked.state = {
-                part: {name: value.index_select(0, chosen) for name, value in own.items()}
-                for part, own in self.state.items()
-            }
+            forked.state = select_rows(self.state, chosen)
         forked._begun = self._begun
         forked._carry = {name: value.index_select(0, chosen) for name, value in self._carry.items()}
         if self._opening is not None:
-            ids = self._opening.ids.index_select(0, chosen)
-            forked._opening = type(self._opening)(symbols=None, ids=ids, known=self._opening.known)
+            forked._opening = replace(self._opening, ids=self._opening.ids.index_select(0, chosen))
         return forked
 
     def _look(self, symbols: Symbols) -> Tensor:

@@ -60,18 +60,6 @@ class NetworkSpec(ABC):
         """Precision of matrix products."""
         return torch.float32
 
-    def load_base(self, network: SequenceNetwork) -> None:
-        """Read the weights of `network.base` from where they come from; a newborn needs them, a restart does not.
-
-        Raises:
-            SettingsError: they are not there.
-        """
-        raise NotImplementedError(f"{network.base} come from nowhere")
-
-    def base_source(self) -> tuple[str, str]:
-        """Identity and revision of the base, where there is one."""
-        raise NotImplementedError
-
     def codec(self) -> Codec:
         """How bytes become its symbols."""
         return ByteCodec()
@@ -91,3 +79,19 @@ class NetworkSpec(ABC):
     def next_column(self) -> Birth | None:
         """The column that can be born beside all that is there; None where none can."""
         return None
+
+
+class BasedSpec(NetworkSpec):
+    """A spec whose network stands on weights that come from elsewhere and never change, `SequenceNetwork.base`."""
+
+    @abstractmethod
+    def load_base(self, network: SequenceNetwork) -> None:
+        """Read the weights of the base from where they come from; a newborn needs them, a restart does not.
+
+        Raises:
+            SettingsError: they are not there.
+        """
+
+    @abstractmethod
+    def base_source(self) -> tuple[str, str]:
+        """Identity and revision of the base."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from brain.blocks.loss import symbol_nats
+from brain.blocks.span import per_row
 from brain.online.evidence import gather_states
 from brain.plasticity.activations import EVIDENCE_PREFIX, evenly, recorded_activations
 from brain.ports import Batch, StepReport
@@ -61,9 +62,7 @@ def take_step(
         auxiliary = network.auxiliary(done, symbols.read, learner.dtype)
     nats, best, guess = symbol_nats(done.logits, symbols.ids, network.logit_cap)
     nats = nats.masked_fill(~symbols.valid, 0.0)
-    total = nats.sum() / symbols.num_bytes.sum().clamp(min=1)
-    for further in auxiliary.losses.values():
-        total = total + further.weight * further.value
+    total = total_loss(nats, symbols, auxiliary)
     if targets is not None:
         total = total + targets.loss(done.logits, symbols, network.logit_cap)
     total.backward()  # type: ignore[no-untyped-call]
@@ -74,15 +73,15 @@ def take_step(
     if applied:
         learner.lanes.put(lane, mask, taken.span, done.update, carry)
     counters["step" if applied else "skipped"] += 1
-    per_row = nats.detach().flatten(1).sum(dim=1).cpu()
+    row_nats = nats.detach().flatten(1).sum(dim=1).cpu()
     count = symbols.num_bytes.flatten(1).sum(dim=1).cpu()
     live, alive = batch.lane.cpu() >= 0, lane >= 0
-    scored = symbols.valid & alive.view(-1, *[1] * (symbols.valid.dim() - 1))
+    scored = symbols.valid & per_row(alive, symbols.valid)
     return StepReport(
-        loss=_mean(per_row[live], count[live]),
-        replay_loss=None if bool(live.all()) else _mean(per_row[~live], count[~live]),
+        loss=_mean(row_nats[live], count[live]),
+        replay_loss=None if bool(live.all()) else _mean(row_nats[~live], count[~live]),
         num_bytes=int(count[live].sum()),
-        row_loss=per_row / count.masked_fill(count == 0, 1).where(count > 0, torch.nan),
+        row_loss=row_nats / count.masked_fill(count == 0, 1).where(count > 0, torch.nan),
         grad_norm=norm.item(),
         learning_rate=rate,
         applied=applied,
@@ -91,6 +90,14 @@ def take_step(
         | _states(symbols.read & alive[:, None], done, auxiliary)
         | {f"{EVIDENCE_PREFIX}{site}": activity for site, activity in units.items()},
     )
+
+
+def total_loss(nats: Tensor, symbols: Symbols, auxiliary: Auxiliary) -> Tensor:
+    """Mean nats per byte, from those of each unit (0 on padding), and every auxiliary loss by its weight; a scalar."""
+    total = nats.sum() / symbols.num_bytes.sum().clamp(min=1)
+    for further in auxiliary.losses.values():
+        total = total + further.weight * further.value
+    return total
 
 
 def _targets(

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional
 
 from brain.blocks.loss import cap_logits, soft_capped
-from brain.blocks.span import Span
+from brain.blocks.span import Span, per_row
 from brain.codecs.port import Symbols
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class SoftTargets:
         apart = functional.kl_div(own, self.log_probs, reduction="none", log_target=True).sum(dim=-1)
         taught = rows_of(symbols, self.row)
         surer = row_nats(self.log_probs, taught) < row_nats(own.detach(), taught)
-        valid = taught.valid & surer.view(-1, *[1] * (taught.valid.dim() - 1))
+        valid = taught.valid & per_row(surer, taught.valid)
         return self.weight * apart.masked_fill(~valid, 0.0).sum() / taught.num_bytes.sum().clamp(min=1)
 
 
@@ -55,7 +55,7 @@ class Teacher:
         taught = rows_of(symbols, row)
         plastic, stable = (self._read(which, taught) for which in ("plastic", "stable"))
         surprise = [row_nats(log_probs, taught) for log_probs in (plastic, stable)]
-        by_plastic = (surprise[0] < surprise[1]).view(-1, *[1] * (plastic.dim() - 1))
+        by_plastic = per_row(surprise[0] < surprise[1], plastic)
         return SoftTargets(
             row=row,
             log_probs=torch.where(by_plastic, plastic, stable),

@@ -1,20 +1,24 @@
-"""The newest activations of a brain's hidden units, as its step reports show them to vital signs."""
+"""The newest activations of a brain's hidden units, as its step reports show them, and signs that look at them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 
 from brain.plasticity.activations import EVIDENCE_PREFIX
 from brain.ports import Growable
-from brain.vitals.live import NotMeasurableError
+from brain.vitals.live import Clock, LiveSign, NotMeasurableError
 from brain.vitals.modules import MAX_DROPPED_SHARE
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.ports import Moment
+    from brain.vitals.modules import ModuleWatch
+
+Config = TypeVar("Config")
 
 
 class UnitActivations:
@@ -45,6 +49,26 @@ class UnitActivations:
                 "no look at the units yet" if grows else "this brain shows no hidden units"
             )
         return {name: _finite_rows(name, activations) for name, activations in self._activations.items()}
+
+
+class UnitSign(LiveSign, Generic[Config]):
+    """A vital sign of hidden units, from their activations in steps of learning."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        watch: ModuleWatch | None = None,  # noqa: ARG002 - such a sign looks at units, not modules
+        seed: int = 0,  # noqa: ARG002 - nothing is drawn
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        super().__init__(clock=clock)
+        self.config = config
+        self._units = UnitActivations()
+
+    def observe(self, moment: Moment) -> None:
+        """Keep the newest look at the units."""
+        self._units.follow(moment)
 
 
 def _finite_rows(site: str, activations: Tensor) -> Tensor:

@@ -10,11 +10,13 @@ from brain.ports import Base
 from daemon.checkpoint import tensor_file
 from daemon.checkpoint.manifest import BaseRecord, DefectError, check_file
 from daemon.errors import CheckpointError
-from daemon.system.durable import CHUNK_BYTES, Disk, FileRecord, temporary_beside
+from daemon.system.durable import Disk, FileRecord, temporary_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from torch import Tensor
 
     from daemon.checkpoint.manifest import Manifest
 
@@ -67,19 +69,24 @@ class Bases:
             disk.sync_directory(self._checkpoints)
         host = {name: tensor.cpu().contiguous() for name, tensor in base.tensors.items()}
         meant = _digested(tensor_file.chunks(host))
-        if path.is_file() and _digested(_pieces(path)) != meant:
-            logger.warning("%s is damaged; it is stored anew", path)
-            disk.remove(path)
-        if not path.is_file():
-            temporary = temporary_beside(path)
-            try:
-                disk.write(temporary, tensor_file.chunks(host))
-                disk.rename(temporary, path)
-            except OSError:
-                disk.remove(temporary)
-                raise
-            disk.sync_directory(folder)
+        try:
+            check_file(folder, path.name, meant)
+        except DefectError as defect:
+            if path.exists():
+                logger.warning("%s is damaged (%s); it is stored anew", path, defect.defect)
+                disk.remove(path)
+            self._write(path, host)
         return meant
+
+    def _write(self, path: Path, host: Mapping[str, Tensor]) -> None:
+        temporary = temporary_beside(path)
+        try:
+            self._disk.write(temporary, tensor_file.chunks(host))
+            self._disk.rename(temporary, path)
+        except OSError:
+            self._disk.remove(temporary)
+            raise
+        self._disk.sync_directory(path.parent)
 
 
 def load_base(checkpoint: Path, record: BaseRecord) -> Base:
@@ -103,12 +110,6 @@ def load_base(checkpoint: Path, record: BaseRecord) -> Base:
 
 def _name(sha256: str) -> str:
     return f"{sha256}.safetensors"
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb", buffering=0) as file:
-        while piece := file.read(CHUNK_BYTES):
-            yield piece
 
 
 def _digested(pieces: Iterable[bytes | memoryview]) -> FileRecord:

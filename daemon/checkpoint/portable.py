@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from brain.ports import Base
+from brain.ports import CARRIED, Base
 from brain.upgrades import SPEC
 from daemon.checkpoint.manifest import DefectError, Manifest, manifest_from_json, unreadable
 from daemon.checkpoint.reader import LoadedCheckpoint, with_spec_of_today
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = "synapsed-pt-1"
-CARRIED = "carried|"
 VITALS = "vitals|"
 TEN_KEYS = (
     "step_count", "total_samples_seen", "model_state_dict", "internal_state", "history_buffer",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from brain.build import brain_from_spec, build_brain
+from brain.build import brain_from_spec, newborn
 from brain.errors import MemoryDamagedError
 from brain.memory.commit import ReplayCommit
 from brain.memory.replay import ReplayMemory
@@ -81,12 +81,10 @@ def restore_brain(
     Raises:
         ConfigError: the checkpoint holds a brain of another kind than the config asks for.
     """
-    settings = dict(config.brain)
-    kind = settings.pop("kind")
-    optimizer, seed = config.optimizer, config.seed
+    kind, optimizer, seed = config.brain["kind"], config.optimizer, config.seed
     lanes = num_lanes(config.stream.rows, config.replay.fraction)
     if loaded is None:
-        return build_brain(kind, settings, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+        return newborn(config.brain, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
     spec = loaded.manifest.spec
     if spec.get("kind") != kind:
         raise ConfigError(

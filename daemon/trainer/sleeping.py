@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from brain.ports import CARRIED
 from brain.sleep.schedule import due_to_sleep, due_when_idle
 from daemon.events import SettingRestored, SleepBegan
 from daemon.protocol import RunState
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from daemon.trainer.sleep_state import SleepState
 
 MODEL, LEARNING = "model|", "learning|"
-CARRIED = "carried|"  # sleep reads no lane
 
 
 class Sleeping:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from brain.build import build_brain
+from brain.build import newborn
 from brain.ports import Batch
 from daemon.config.loading import resolve_config
 from daemon.streams.stream import ExperienceStream
@@ -26,10 +26,8 @@ LAST = 50
 def prequential_bpc(cache: Path, reorder: Callable[[Tensor], Tensor]) -> tuple[float, float]:
     """BPC of the first step and mean of the last ones; `reorder` gets uint8 (B, T)."""
     config = resolve_config(preset="tiny", environ={})
-    settings = dict(config.brain)
-    brain = build_brain(
-        settings.pop("kind"),
-        settings,
+    brain = newborn(
+        config.brain,
         optimizer=config.optimizer,
         lanes=config.stream.rows,
         device=torch.device("cpu"),

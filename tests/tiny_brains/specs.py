@@ -10,7 +10,7 @@ import torch
 
 from brain.codecs.bytes import ByteCodec
 from brain.online.brain import OnlineBrain
-from brain.online.spec import NetworkSpec
+from brain.online.spec import BasedSpec, NetworkSpec
 from brain.registry import Entry, brains
 from tests.tiny_brains.codecs import PatchCodec, TokenCodec
 from tests.tiny_brains.network import TinyNetwork
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from brain.codecs.port import Codec
     from brain.growth.plan import GrowthPlan
+    from brain.online.network import SequenceNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +92,13 @@ class TokenSpec(TinySpec):
         return TokenCodec()
 
 
-class ForeignSpec(TinySpec):
+class ForeignSpec(TinySpec, BasedSpec):
     kind = "tiny-foreign"
 
     def codec(self) -> Codec:
         return ByteCodec()
 
-    def load_base(self, network: TinyNetwork) -> None:  # type: ignore[override]
+    def load_base(self, network: SequenceNetwork) -> None:
         generator = torch.Generator().manual_seed(77)
         with torch.no_grad():
             for name in sorted(network.base):

@@ -21,7 +21,7 @@ from brain.models.classifier.features import features
 from brain.models.classifier.learner import Examples, OnlineLearner, Weights
 from brain.models.tensors import copy_named
 from brain.online.adopting import adopted
-from brain.ports import Batch, BrainState, LearnReport, StepReport
+from brain.ports import CARRIED, Batch, BrainState, LearnReport, StepReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -360,7 +360,7 @@ class TextClassifier:
         counters = dict(state.counters)
         self.labels = [str(label) for label in counters.pop("labels")]
         inner = counters.pop("learner")
-        known = {name for name in state.learning if not name.startswith("carried|")}
+        known = {name for name in state.learning if not name.startswith(CARRIED)}
         self.learner.take_counters(inner, {name: state.learning[name] for name in known})
         self.learner.seen.zero_()
         self.learner.seen[: len(self.labels)] = True

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from brain.ports import CARRIED
+
 if TYPE_CHECKING:
     from brain.ports import Batch
 
@@ -86,7 +88,7 @@ class Carry:
 
     def tensors(self) -> dict[str, Tensor]:
         """Live tensors of the carried state."""
-        return {"carried|document": self.bytes, "carried|document_bytes": self.length}
+        return {f"{CARRIED}document": self.bytes, f"{CARRIED}document_bytes": self.length}
 
     def _begun(self, lane: int) -> bytes:
         return self.bytes[lane, : int(self.length[lane])].numpy().tobytes()

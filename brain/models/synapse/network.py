@@ -82,10 +82,13 @@ class SynapseNetwork(SequenceNetwork):
     def param_groups(self) -> tuple[ParamGroup, ...]:
         """Matrices between hidden layers, rows of the bigram table, the rest, the self model; older columns."""
         groups: dict[tuple[str, Rule, bool], list[str]] = {}
+        own, apart = set(self.self_model.modules()), self._between_no_layers()
         for name, weight in self.named_parameters():
             module = self.get_submodule(name.rpartition(".")[0])
-            part = SELF_MODEL if module in set(self.self_model.modules()) else "trunk"
-            groups.setdefault((part, self._rule(module), weight.requires_grad), []).append(name)
+            matrix = isinstance(module, Linear) and module not in apart
+            rule: Rule = "rows" if isinstance(module, RowTable) else "matrix" if matrix else "vector"
+            part = SELF_MODEL if module in own else "trunk"
+            groups.setdefault((part, rule, weight.requires_grad), []).append(name)
         return tuple(
             ParamGroup(
                 name=f"{part} {rule}" if learns else f"frozen {part} {rule}",
@@ -97,13 +100,11 @@ class SynapseNetwork(SequenceNetwork):
             for (part, rule, learns), names in groups.items()
         )
 
-    def _rule(self, module: nn.Module) -> Rule:
-        if isinstance(module, RowTable):
-            return "rows"
-        apart = {self.head, *(column.head for column in self.columns)}
+    def _between_no_layers(self) -> set[nn.Module]:
+        """Byte heads, gates of experts and the bigram's parts: their matrices are none between hidden layers."""
+        apart: set[nn.Module] = {self.head, *(column.head for column in self.stacks())}
         apart |= {expert.gate for expert in self.modules() if isinstance(expert, Expert)}
-        apart |= set() if self.bigram is None else set(self.bigram.modules())
-        return "matrix" if isinstance(module, Linear) and module not in apart else "vector"
+        return apart if self.bigram is None else apart | set(self.bigram.modules())
 
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> NetworkState:
         """Carried state of fresh rows, constant in size: by part, then by tensor, rows first.

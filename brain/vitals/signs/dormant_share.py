@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from brain.plasticity.health import dormant_units
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError
-from brain.vitals.units import UnitActivations
+from brain.vitals.config import DormantShareConfig
+from brain.vitals.live import NotMeasurableError
+from brain.vitals.units import UnitSign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,13 +17,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.ports import Moment, Reading
-    from brain.vitals.config import DormantShareConfig
-    from brain.vitals.modules import ModuleWatch
 
 BLOCKS = 8  # of positions, each left out once: how far the share depends on what was just read
 
 
-class DormantShareSign(LiveSign):
+class DormantShareSign(UnitSign[DormantShareConfig]):
     """Dormant units over all units (Sokar et al. 2023), from their activations in a step of learning.
 
     The standard error is the jackknife's over blocks of positions.
@@ -31,22 +29,9 @@ class DormantShareSign(LiveSign):
 
     name = "dormant_share"
 
-    def __init__(
-        self,
-        config: DormantShareConfig,
-        *,
-        watch: ModuleWatch | None = None,  # noqa: ARG002 - this sign looks at units, not modules
-        seed: int = 0,  # noqa: ARG002 - nothing is drawn
-        clock: Clock = time.perf_counter,
-    ) -> None:
-        super().__init__(clock=clock)
-        self.config = config
+    def __init__(self, config: DormantShareConfig, **settings: Any) -> None:
+        super().__init__(config, **settings)
         self.version = f"1 threshold={config.threshold:g}"
-        self._units = UnitActivations()
-
-    def observe(self, moment: Moment) -> None:
-        """Keep the newest look at the units."""
-        self._units.follow(moment)
 
     def _estimate(self, moment: Moment) -> Reading:
         shares, left_out, width, samples = {}, torch.zeros(BLOCKS), 0, 0

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from brain.plasticity.health import effective_rank
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError
-from brain.vitals.units import UnitActivations
+from brain.vitals.config import EffectiveRankConfig
+from brain.vitals.live import NotMeasurableError
+from brain.vitals.units import UnitSign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.ports import Moment, Reading
-    from brain.vitals.config import EffectiveRankConfig
-    from brain.vitals.modules import ModuleWatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +32,7 @@ class _Found:
     tick: int
 
 
-class EffectiveRankSign(LiveSign):
+class EffectiveRankSign(UnitSign[EffectiveRankConfig]):
     """exp(entropy of the normalised singular values) / width, weighted by width over the sites.
 
     Source: Roy & Vetterli 2007. With fewer positions than units the share is of the positions. The standard
@@ -44,23 +42,10 @@ class EffectiveRankSign(LiveSign):
     name = "effective_rank"
     version = "1"
 
-    def __init__(
-        self,
-        config: EffectiveRankConfig,
-        *,
-        watch: ModuleWatch | None = None,  # noqa: ARG002 - this sign looks at units, not modules
-        seed: int = 0,  # noqa: ARG002 - nothing is drawn
-        clock: Clock = time.perf_counter,
-    ) -> None:
-        super().__init__(clock=clock)
-        self.config = config
-        self._units = UnitActivations()
+    def __init__(self, config: EffectiveRankConfig, **settings: Any) -> None:
+        super().__init__(config, **settings)
         self._found: dict[str, _Found] = {}
         self._ticks = 0
-
-    def observe(self, moment: Moment) -> None:
-        """Keep the newest look at the units."""
-        self._units.follow(moment)
 
     def _estimate(self, moment: Moment) -> Reading:
         activations = self._units.of(moment)

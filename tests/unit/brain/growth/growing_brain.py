@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +16,7 @@ from brain.models.synapse.model import Synapse
 from brain.optim.config import OptimizerConfig
 from brain.plasticity.config import BrainPlasticityConfig
 from brain.ports import Batch, BrainState
+from tests.contract.cases import copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,13 +78,7 @@ def next_logits(brain: Synapse) -> torch.Tensor:
 
 def stored(brain: Synapse) -> BrainState:
     """All of the brain as a checkpoint would hold it."""
-    live = brain.state()
-    return BrainState(
-        model={name: t.clone() for name, t in live.model.items()},
-        learning={name: t.clone() for name, t in live.learning.items()},
-        counters=json.loads(json.dumps(dict(live.counters))),
-        spec=json.loads(json.dumps(dict(live.spec))),
-    )
+    return copied(brain.state())
 
 
 def resumed(brain: Synapse, state: BrainState, *, seed: int = 5) -> Synapse:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from brain.models.synapse.model import Synapse
 from brain.optim.config import OptimizerConfig
 from brain.plasticity.config import BrainPlasticityConfig
 from brain.ports import BrainState
+from tests.contract.cases import copied
 from tests.unit.brain.growth.growing_brain import CPU, LANES, SMALL, batch
 
 MLP = "blocks.1.mlp"
@@ -41,15 +41,6 @@ def make(kind: str = "adamw", **plasticity: Any) -> Synapse:
 
 def learn(brain: Synapse, first: int, end: int) -> list[float]:
     return [brain.learn(batch(seed)).loss for seed in range(first, end)]
-
-
-def copied(state: BrainState) -> BrainState:
-    return BrainState(
-        model={name: t.clone() for name, t in state.model.items()},
-        learning={name: t.clone() for name, t in state.learning.items()},
-        counters=json.loads(json.dumps(dict(state.counters))),
-        spec=json.loads(json.dumps(dict(state.spec))),
-    )
 
 
 def everything(brain: Synapse) -> dict[str, Tensor]:
