@@ -1,4 +1,4 @@
-// What Plotly is told to draw: pure functions from curves, view and colours to traces and layout.
+// What Plotly draws: pure functions from curves, view and colours to traces and layout.
 
 import { count, metricValue, words } from "./format.js";
 import { withHoles } from "./history.js";
