@@ -11,6 +11,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import itertools
 import random
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,10 @@ settings.register_profile(
     "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("steady")
+
+# Whoever starts the tests in the background of a script lets them ignore Ctrl+C, and every process that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NEEDED_IN_CI = ("browser", "postgres", "proxy")
 
