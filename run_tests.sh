@@ -49,6 +49,8 @@ command -v openssl >/dev/null 2>&1 || install_package openssl "openssl"
 
 # The home and settings of whoever runs the tests have no business in them.
 unset SYNAPSED_HOME SYNAPSED_TOKEN SYNAPSED_DATABASE_URL
+# Tests start hundreds of processes: without bytecode each would compile the whole program anew.
+unset PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS=1
 PATH="$PWD/.venv/bin:$PATH"
 
