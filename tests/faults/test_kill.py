@@ -12,6 +12,7 @@ import pytest
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.system.durable import is_left_over
 from tests.daemon_process import DaemonProcess
+from tests.process_ends import still_alive
 
 if TYPE_CHECKING:
     from daemon.home import Home
@@ -57,7 +58,7 @@ def test_killed_ten_times_it_always_goes_on(home: Home, launch: Launch, seed: in
         trainers = psutil.Process(daemon.pid).children(recursive=True)
         whom = ("supervisor", "both", "trainer")[kill % 3]
         kill_some(daemon, trainers, whom)
-        assert not psutil.wait_procs(trainers, timeout=60)[1], "an orphan trainer stayed"
+        assert not still_alive(trainers, timeout=60), "an orphan trainer stayed"
         if whom != "trainer":  # else the supervisor lives and brings its trainer back by itself
             daemon.close()
         newest = catalogue.latest()

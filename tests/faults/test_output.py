@@ -22,6 +22,7 @@ import pytest
 
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.store.store import Store
+from tests.process_ends import still_alive
 from tests.unit.daemon.supervisor.scripted_trainer import write_script
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ def test_a_closed_terminal_ends_it_with_a_last_save(home: Home, start: Start, no
             learn_on(home, url, steps=100)
             process.terminate()
         assert process.wait(WAIT_SECONDS) == 0
-        assert psutil.wait_procs(trainers, timeout=SOON_SECONDS)[1] == []
+        assert still_alive(trainers, timeout=SOON_SECONDS) == []
     assert newest_reason(home) == "final"
     assert states(home)[-1] == "stopped"
 
@@ -304,7 +305,7 @@ def test_logs_on_a_full_disk_stop_nothing(home: Home, start: Start) -> None:
         learning(home, info.url)
         stopped = run(home, "stop")
         assert (stopped.returncode, stopped.stderr) == (0, b"")
-        assert psutil.wait_procs([daemon], timeout=SOON_SECONDS)[1] == []
+        assert still_alive([daemon], timeout=SOON_SECONDS) == []
     finally:
         if daemon.is_running():
             daemon.kill()

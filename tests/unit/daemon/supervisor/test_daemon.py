@@ -22,6 +22,7 @@ from daemon.errors import HomeBusyError, PortTakenError, UsageError
 from daemon.supervisor.audiences.log_file import LogFile
 from daemon.supervisor.daemon import Daemon
 from daemon.supervisor.signals import ECHO_SECONDS
+from tests.process_ends import still_alive
 from tests.unit.daemon.supervisor.scripted_trainer import write_script
 
 if TYPE_CHECKING:
@@ -113,11 +114,7 @@ def daemon_running(home: Home, first: str = "serve", *, grace_seconds: float = 1
 
 
 def gone(process: psutil.Process) -> bool:
-    try:
-        process.wait(20)
-    except psutil.TimeoutExpired:
-        return False
-    return True
+    return not still_alive([process], timeout=20)
 
 
 def test_ctrl_c_saves_and_ends_well(home: Home) -> None:
