@@ -28,7 +28,7 @@ from daemon.errors import HomeBusyError, UsageError
 from daemon.system.durable import replace_file
 from daemon.system.file_lock import is_locked, try_lock
 from daemon.system.paths import as_path, is_file, reason, shown, status_of
-from daemon.system.process_identity import process_identity
+from daemon.system.process_identity import lives, process_identity
 from daemon.token_file import UNSENDABLE, can_be_sent, make_token, read_token
 
 if TYPE_CHECKING:
@@ -238,12 +238,10 @@ class Home:
         except (OSError, ValueError, TypeError, LookupError):
             return None
         lock = self.root / LOCK
-        lives = is_locked(lock) if lock.exists() else None
-        if lives is None:
-            lives = (
-                process_identity(info.pid) == info.identity if info.identity else psutil.pid_exists(info.pid)
-            )
-        return info if lives else None
+        held = is_locked(lock) if lock.exists() else None
+        if held is None:
+            held = process_identity(info.pid) == info.identity if info.identity else lives(info.pid)
+        return info if held else None
 
     def remove_daemon_file(self) -> None:
         """Take back `write_daemon_file`."""

@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-import psutil
+from daemon.system.process_identity import lives
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -55,7 +55,7 @@ def sweep(folder: Path, *, now: float | None = None) -> int:
     count = 0
     for path in folder.glob(PARTIAL):
         pid = path.name.split(".")[-2]
-        if not (pid.isdecimal() and psutil.pid_exists(int(pid))) or path.stat().st_mtime < before:
+        if not (pid.isdecimal() and lives(int(pid))) or path.stat().st_mtime < before:
             count += _delete(path)
     return count
 

@@ -13,12 +13,12 @@ import secrets
 import shutil
 import sys
 import time
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-import psutil
-
 from brain.medium import sync_directory, sync_file
+from daemon.system.process_identity import lives, process_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -185,15 +185,10 @@ def is_left_over(path: Path) -> bool:
     if not path.name.startswith((TEMPORARY_PREFIX, TRASH_PREFIX)):
         return False
     mark = path.name.split(".")[-2] if path.name.count(".") >= 3 else ""
-    pid, _, started = mark.partition("_")
-    if not (pid.isdecimal() and started.isdecimal() and len(mark) < 40):
+    pid = mark.partition("_")[0]
+    if not (pid.isdecimal() and len(mark) < 40):
         return True
-    try:
-        return _start_time_ms(int(pid)) != int(started)
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.AccessDenied:
-        return False
+    return not lives(int(pid)) or mark != _mark_of(int(pid))
 
 
 def remove_durably(path: Path, *, disk: Disk | None = None) -> None:
@@ -214,9 +209,9 @@ def _shares() -> bool:
 
 
 def _writer_mark() -> str:
-    # A process id alone comes back after a restart; with its start time it does not.
-    return f"{os.getpid()}_{_start_time_ms(os.getpid())}"
+    return _mark_of(os.getpid())
 
 
-def _start_time_ms(pid: int) -> int:
-    return round(psutil.Process(pid).create_time() * 1000)
+def _mark_of(pid: int) -> str:
+    # A process id alone comes back after a restart; with its identity it does not.
+    return f"{pid}_{zlib.crc32((process_identity(pid) or '').encode())}"

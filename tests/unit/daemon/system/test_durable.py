@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from daemon.system.durable import Disk, replace_file, when_let_go, write_whole
+from daemon.system.durable import (
+    Disk,
+    is_left_over,
+    replace_file,
+    temporary_beside,
+    when_let_go,
+    write_whole,
+)
 
 
 class InUse:
@@ -84,3 +94,33 @@ def test_elsewhere_no_right_is_no_right(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
     with pytest.raises(PermissionError):
         when_let_go(InUse(lambda: None, 1))
+
+
+def test_a_step_of_the_clock_makes_no_temporary_a_left_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = temporary_beside(tmp_path / "file")
+    if sys.platform == "linux":
+        told = psutil.Process.create_time
+        monkeypatch.setattr(psutil.Process, "create_time", lambda process: told(process) + 3600)
+    assert not is_left_over(mine)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no zombies there")
+def test_what_a_dead_process_left_is_left_over_before_anybody_collects_it(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from daemon.system.durable import temporary_beside as t; "
+    )
+    program += "print(t(Path(sys.argv[1])), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "file")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        name = Path(child.stdout.readline().strip())
+        assert not is_left_over(name)
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert is_left_over(name)

@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from daemon.system.process_identity import process_identity
+from daemon.system.process_identity import lives, process_identity
 
 
 def test_it_stays_and_is_its_own() -> None:
@@ -32,3 +32,14 @@ def test_elsewhere_the_system_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert process_identity(os.getpid()) == f"{psutil.Process().create_time():.2f}"
     assert process_identity(2**22 + 1) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no zombies there")
+def test_a_dead_process_that_nobody_collected_lives_no_more() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert lives(child.pid)
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+        assert psutil.pid_exists(child.pid)
+        assert process_identity(child.pid) is None
+        assert not lives(child.pid)
