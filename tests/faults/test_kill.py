@@ -54,7 +54,7 @@ def test_killed_ten_times_it_always_goes_on(home: Home, launch: Launch, seed: in
     daemon = launch("start", "--preset", "tiny", "--set", OFTEN)
     for kill in range(KILLS):
         daemon.wait_for_line("[Checkpoint] Saved")
-        daemon.wait_for_new_line(timeout=chance.uniform(0.0, 1.0))
+        daemon.wait_for_new_line(timeout=chance.uniform(0.0, 0.6))
         trainers = psutil.Process(daemon.pid).children(recursive=True)
         whom = ("supervisor", "both", "trainer")[kill % 3]
         kill_some(daemon, trainers, whom)

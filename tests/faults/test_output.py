@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -133,19 +134,24 @@ def bytes_in(pipe: IO[bytes]) -> int:
 
 def learning(home: Home, url: str) -> dict[str, Any]:
     """The run, once it learns; every answer comes soon."""
-    headers = {"Authorization": f"Bearer {home.token()}"}
-    while True:
-        runs = httpx.get(f"{url}/api/v1/runs", headers=headers, timeout=SOON_SECONDS, trust_env=False).json()
-        if runs["items"] and runs["items"][0]["state"] == "running":
-            first: dict[str, Any] = runs["items"][0]
-            return first
+    return until_learned(home, url, lambda run: True)
 
 
 def learn_on(home: Home, url: str, *, steps: int) -> None:
     """Wait for the run to learn so many steps more."""
-    before = learning(home, url)["step"]
-    while learning(home, url)["step"] < before + steps:
-        pass
+    wanted = learning(home, url)["step"] + steps
+    until_learned(home, url, lambda run: run["step"] >= wanted)
+
+
+def until_learned(home: Home, url: str, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The run, once it learns and `enough` holds of it; asked often, but not so often that nothing else is done."""
+    headers, pause = {"Authorization": f"Bearer {home.token()}"}, threading.Event()
+    with httpx.Client(base_url=url, headers=headers, timeout=SOON_SECONDS, trust_env=False) as client:
+        while True:
+            for run in client.get("/api/v1/runs").json()["items"][:1]:
+                if run["state"] == "running" and enough(run):
+                    return dict(run)
+            pause.wait(0.1)
 
 
 ALL_STATES = ["starting", "running", "stopping", "finished"]

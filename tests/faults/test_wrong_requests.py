@@ -64,7 +64,6 @@ class Live:
         self.url = daemon.wait_for_line("synapsed answers at").split()[-1]
         self.headers = {"Authorization": f"Bearer {home.token()}"}
         self.http = httpx.Client(base_url=f"{self.url}/api/v1", headers=self.headers, timeout=60.0)
-        daemon.wait_for_line("[Checkpoint] Saved")
         daemon.wait_for_line("Step ")
         self.run = self.http.get("/runs").json()["items"][0]["id"]
 
