@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from daemon.api.context import Context
-    from daemon.public_url import PublicUrl
 
 PREFIX = "/api/v1"
 NOUNS = (
@@ -67,14 +66,14 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(context: Context, *, hosts: Iterable[str], public: PublicUrl | None = None) -> Guard:
+def create_app(context: Context, *, hosts: Iterable[str]) -> Guard:
     """The whole application, ready to serve.
 
     Args:
-        context: the rooms behind it.
+        context: every port behind it.
         hosts: exact Host headers it answers for, as `127.0.0.1:8765`.
-        public: address of a reverse proxy in front of it.
     """
+    public = context.addresses.public
     app = FastAPI(
         title="synapsed",
         version=context.version,
@@ -93,9 +92,9 @@ def create_app(context: Context, *, hosts: Iterable[str], public: PublicUrl | No
     app.include_router(page.router)
     app.mount("/static", page.static_files())
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
-    app.state.registry = registry_of(context.supervisor.runs, context.hub, context.version)
+    app.state.registry = registry_of(context.runs, context.hub, context.version)
     app.include_router(metrics.router)
-    inner = Settling(BodyLimit(Idempotency(app, answers=context.supervisor.store)), context.orphaned)
+    inner = Settling(BodyLimit(Idempotency(app, answers=context.answers)), context.orphaned)
     return Guard(inner, access=context.access, hosts=hosts, public=public)
 
 

@@ -23,7 +23,7 @@ from daemon.supervisor.audiences.backlog import Frame
 from daemon.supervisor.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from daemon.schedule.diary import Diary
+    from daemon.api.ports import Schedule
     from daemon.store.store import Store
     from daemon.supervisor.registry import RunRegistry
     from daemon.supervisor.run_rows import RunRows
@@ -65,7 +65,7 @@ class Hub:
         rows: RunRows,
         store: Store,
         *,
-        diary: Diary | None = None,
+        schedule: Schedule,
         clock: Clock | None = None,
         timing: FeedTiming | None = None,
     ) -> None:
@@ -74,7 +74,7 @@ class Hub:
         self._runs = runs
         self._rows = rows
         self._store = store
-        self._diary = diary
+        self._schedule = schedule
         self._clock = clock or SystemClock()
         self._timing = timing or FeedTiming()
         self._clients: dict[Mailbox, str | None] = {}
@@ -260,7 +260,7 @@ class Hub:
             "runs": runs,
             "run": hello.run or (current.id if current else None),
             "events": events,
-            "schedule": self._diary.jobs() if self._diary is not None else [],
+            "schedule": self._schedule.jobs(),
         }
 
     async def _beat(self, mailbox: Mailbox) -> None:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from daemon.api.feed import Hub
-    from daemon.supervisor.registry import RunRegistry
+    from daemon.api.ports import Runs
 
 
 class DaemonCollector(Collector):
     """Collects from live state; costs nothing between scrapes."""
 
-    def __init__(self, runs: RunRegistry, hub: Hub, version: str) -> None:
+    def __init__(self, runs: Runs, hub: Hub, version: str) -> None:
         self._runs = runs
         self._hub = hub
         self._version = version
@@ -65,7 +65,7 @@ class DaemonCollector(Collector):
         yield from (states, degraded, steps, samples, seconds, sessions, newest)
 
 
-def registry_of(runs: RunRegistry, hub: Hub, version: str) -> CollectorRegistry:
+def registry_of(runs: Runs, hub: Hub, version: str) -> CollectorRegistry:
     """A registry of our own: nothing of the process's other libraries shows up in it."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(DaemonCollector(runs, hub, version))

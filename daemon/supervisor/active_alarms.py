@@ -119,17 +119,26 @@ class ActiveAlarms:
         self._store.clear_alarms(run.id, kind=kind, at=self._now())
 
 
-async def acknowledge(alarms: ActiveAlarms, runs: RunRegistry, publisher: Publisher, alarm_id: str) -> Record:
-    """Acknowledge an alarm and publish that; the alarm in the API's form.
+class Acknowledging:
+    """Acknowledges alarms, and publishes it."""
 
-    Raises:
-        NotFoundError: there is none of that id.
-    """
-    alarm, first = await asyncio.to_thread(alarms.acknowledge, alarm_id)
-    if first:
-        run = await runs.look_up(alarm["run"])
-        publisher.publish(run, AlarmAcknowledged(step=alarm["step"], id=alarm_id, alarm=alarm["kind"]))
-    return alarm
+    def __init__(self, alarms: ActiveAlarms, runs: RunRegistry, publisher: Publisher) -> None:
+        self._alarms = alarms
+        self._runs = runs
+        self._publisher = publisher
+
+    async def alarm(self, alarm_id: str) -> Record:
+        """Note that a person has seen it; the alarm in the API's form.
+
+        Raises:
+            NotFoundError: there is none of that id.
+        """
+        alarm, first = await asyncio.to_thread(self._alarms.acknowledge, alarm_id)
+        if first:
+            run = await self._runs.look_up(alarm["run"])
+            acknowledged = AlarmAcknowledged(step=alarm["step"], id=alarm_id, alarm=alarm["kind"])
+            self._publisher.publish(run, acknowledged)
+        return alarm
 
 
 def kind_of(record: Record) -> str:

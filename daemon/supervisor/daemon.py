@@ -250,11 +250,12 @@ class _Life:
     async def _serving(self, supervisor: Supervisor) -> AsyncIterator[Diary]:
         """Serve HTTP while this lasts; yields the diary, which is not started yet."""
         from daemon.api.access import Access  # noqa: PLC0415 - FastAPI is loaded once the port is ours
+        from daemon.api.addresses import Addresses  # noqa: PLC0415
         from daemon.api.app import allowed_hosts, bracketed, create_app  # noqa: PLC0415
-        from daemon.api.context import Context  # noqa: PLC0415
         from daemon.api.feed import Hub  # noqa: PLC0415
         from daemon.api.server import QuietServer  # noqa: PLC0415
         from daemon.schedule.diary import Diary  # noqa: PLC0415
+        from daemon.supervisor.serving import api_context  # noqa: PLC0415
 
         of = self._of
         diary = Diary(
@@ -271,23 +272,20 @@ class _Life:
         remote_url = f"http://{bracketed(remote)}:{port}" if remote else None
         access = Access(of.home.token(), port=port)
         names = (*of.allowed_hosts, *(machine_names() if not is_loopback(of.host) else ()))
-        hub = Hub(supervisor.runs, supervisor.rows, supervisor.store, diary=diary, clock=of.clock)
+        hub = Hub(supervisor.runs, supervisor.rows, supervisor.store, schedule=diary, clock=of.clock)
         supervisor.publisher.audiences.add(hub, "live feed")
-        context = Context(
-            home=of.home,
-            supervisor=supervisor,
-            hub=hub,
+        context = api_context(
+            supervisor,
+            diary,
+            hub,
             access=access,
-            diary=diary,
+            addresses=Addresses(url=url, remote_url=remote_url, public=of.public_url),
             shutdown=self._shutdown,
-            url=url,
-            remote_url=remote_url,
             version=importlib.metadata.version("synapsed"),
-            public=of.public_url,
-            orphaned=supervisor.orphaned,
+            settling=True,
         )
         hosts = allowed_hosts(of.host, port, more=names)
-        server = QuietServer(create_app(context, hosts=hosts, public=of.public_url))
+        server = QuietServer(create_app(context, hosts=hosts))
         async with server.answering(self._sock):
             of.home.write_daemon_file(port=port, url=url, remote_url=remote_url or "")
             self._announce(url, remote_url, access)
@@ -296,7 +294,7 @@ class _Life:
                 yield diary
             finally:
                 logs.cancel()
-            await context.hub.close(self._stop_reason)
+            await hub.close(self._stop_reason)
             await supervisor.tidier.settled()
 
     def _announce(self, url: str, remote_url: str | None, access: Access) -> None:

@@ -12,6 +12,7 @@ from daemon.checkpoint.holds import Holds
 from daemon.checkpoint.manifest import DefectError, read_manifest
 from daemon.checkpoint.resolve import PORTABLE, resolve
 from daemon.checkpoint.retention import best_of, by_run
+from daemon.checkpoint.room import damaged
 from daemon.config.tree import RunConfig
 from daemon.config.upgrades import config_to_dict
 from daemon.errors import CheckpointError, ConflictError, NoCheckpointError
@@ -99,6 +100,14 @@ class RunCheckpoints:
         best = self.catalogue.best(info.manifest.run_id)
         record = self._record(info, best={info.manifest.run_id: best.name if best else ""}, verified=set())
         return {**record, "manifest": info.manifest.to_json()}
+
+    def size_bytes(self) -> int:
+        """Of all sound checkpoints together."""
+        return sum(info.size_bytes for info in self.catalogue.list())
+
+    def damaged(self) -> dict[str, int]:
+        """Name → bytes of each that was set aside as damaged."""
+        return damaged(self.catalogue)
 
     def delete(self, name: str) -> tuple[str, str | None]:
         """Delete a checkpoint; the run it belonged to, and the newest that run has left.

@@ -17,28 +17,29 @@ TIMEOUT_SECONDS = 6 * 3600.0
 class ScheduledJobs:
     """Runs jobs at once, whatever their schedule."""
 
-    def __init__(self, operations: Operations) -> None:
+    def __init__(self, diary: Diary, operations: Operations) -> None:
+        self._diary = diary
         self._operations = operations
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def run(self, diary: Diary, job: str) -> Operation:
+    def run(self, job: str) -> Operation:
         """Run a job now.
 
         Raises:
             NotFoundError: there is no such job.
             ConflictError: it is running already.
         """
-        if diary.job(job)["running"]:
+        if self._diary.job(job)["running"]:
             raise ConflictError(f"job {job} is running already; wait for it to end")
         operation = self._operations.open(None, f"job {job}", timeout_seconds=TIMEOUT_SECONDS)
-        task = asyncio.ensure_future(self._run(diary, job, operation))
+        task = asyncio.ensure_future(self._run(job, operation))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return operation
 
-    async def _run(self, diary: Diary, job: str, operation: Operation) -> None:
+    async def _run(self, job: str, operation: Operation) -> None:
         try:
-            outcome = await diary.run_now(job)
+            outcome = await self._diary.run_now(job)
         except ConflictError as error:
             self._operations.fail(operation, str(error))
             return

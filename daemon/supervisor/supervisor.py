@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.supervisor.active_alarms import ActiveAlarms
+from daemon.supervisor.active_alarms import Acknowledging, ActiveAlarms
 from daemon.supervisor.admission import Admission
 from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import Clock, SystemClock
@@ -17,7 +17,6 @@ from daemon.supervisor.registry import RunRegistry
 from daemon.supervisor.run_checkpoints import RunCheckpoints
 from daemon.supervisor.run_deletion import RunDeletion
 from daemon.supervisor.run_rows import RunRows
-from daemon.supervisor.scheduled_jobs import ScheduledJobs
 from daemon.supervisor.steering import Steering
 from daemon.supervisor.tidying import Tidier
 from daemon.supervisor.trainers import Trainers, trainer_life
@@ -37,6 +36,7 @@ class Supervisor:
         rows: the same, as the store has them.
         checkpoints: what can be resumed.
         alarms: what is up.
+        acknowledging: notes that a person has seen an alarm.
         operations: commands on their way.
         publisher: the way out of everything that happens.
         admission: starts and resumes runs, or has them wait.
@@ -46,7 +46,6 @@ class Supervisor:
         orphaned: runs that a daemon which died left open.
         tidier: keeps what grows within its bounds.
         chores: what the diary asks for.
-        jobs: of the diary, run now.
     """
 
     def __init__(
@@ -68,6 +67,7 @@ class Supervisor:
         self.alarms = ActiveAlarms(store, now=self.clock.now)
         self.publisher.followers += (self.checkpoints.follow, self.alarms.follow)
         self.runs = RunRegistry(self.rows, self.publisher, self.checkpoints.holds, self.clock)
+        self.acknowledging = Acknowledging(self.alarms, self.runs, self.publisher)
         self.operations = Operations(self.clock, self.publisher.publish_operation)
         trainers = Trainers(
             self.runs,
@@ -112,4 +112,3 @@ class Supervisor:
             publisher=self.publisher,
         )
         self.chores = Chores(home, store, runs=self.runs, steering=self.steering, tidier=self.tidier)
-        self.jobs = ScheduledJobs(self.operations)

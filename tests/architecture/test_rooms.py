@@ -47,6 +47,13 @@ def test_the_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_route_is_handed_its_ports_never_all_of_them() -> None:
+    routes = (ROOT / "daemon" / "api" / "routes").glob("*.py")
+    texts = {path.name: path.read_text(encoding="utf-8") for path in routes}
+    assert len(texts) > 10
+    assert [name for name, text in texts.items() if "state.context" in text or "Context\n" in text] == []
+
+
 def test_help_loads_neither_torch_nor_a_server() -> None:
     statement = (
         "import contextlib, io\nfrom daemon.cli.app import main\n"

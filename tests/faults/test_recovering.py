@@ -64,7 +64,7 @@ async def test_nothing_is_shown_or_begun_too_early(home: Home, monkeypatch: pyte
         orphaned = supervisor.orphaned
         context = dataclasses.replace(reception.context, orphaned=orphaned)
         app = create_app(context, hosts=allowed_hosts("127.0.0.1", PORT))
-        async with Reception(app, context, reception.news).client() as client:
+        async with Reception(app, context, supervisor, reception.news).client() as client:
             assert (await client.get("/api/v1/health")).status_code == 200
             for early in (await client.get("/api/v1/runs"), await client.post("/api/v1/runs", json={})):
                 assert (early.status_code, early.headers["Retry-After"]) == (503, "5")

@@ -7,18 +7,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from daemon.api.context import ContextOf
+from daemon.api.context import AcknowledgingPort, AlarmsPort
 from daemon.api.paging import PRINTABLE, Cursor, Limit
 from daemon.api.shapes import Alarm, Page
 from daemon.api.wire import Json
-from daemon.supervisor.active_alarms import acknowledge as acknowledge_alarm
 
 router = APIRouter(prefix="/alarms", tags=["vitals"])
 
 
 @router.get("", response_model=Page[Alarm])
 async def alarms(
-    context: ContextOf,
+    stored: AlarmsPort,
     *,
     run: Annotated[
         str | None, Query(max_length=200, pattern=PRINTABLE, description="Of this run alone.")
@@ -28,14 +27,11 @@ async def alarms(
     limit: Limit = 50,
 ) -> Any:
     """Alarms, newest first."""
-    items, following = await asyncio.to_thread(
-        context.supervisor.alarms.listed, run, active=active, cursor=cursor, limit=limit
-    )
+    items, following = await asyncio.to_thread(stored.listed, run, active=active, cursor=cursor, limit=limit)
     return Json({"items": items, "next": following})
 
 
 @router.post("/{alarm_id}/acknowledge", response_model=Alarm)
-async def acknowledge(context: ContextOf, alarm_id: str) -> Any:
+async def acknowledge(acknowledging: AcknowledgingPort, alarm_id: str) -> Any:
     """Note that a person has seen it; it stays raised until it no longer holds."""
-    of = context.supervisor
-    return await acknowledge_alarm(of.alarms, of.runs, of.publisher, alarm_id)
+    return await acknowledging.alarm(alarm_id)

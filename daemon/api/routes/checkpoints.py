@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from daemon.api.context import ContextOf
+from daemon.api.context import AdmissionPort, CheckpointsPort, DeletingPort
 from daemon.api.paging import PRINTABLE, Cursor, Limit, page_after
 from daemon.api.shapes import Checkpoint, FullCheckpoint, FullRun, Hours, Name, Page, Request, Settings, Steps
 from daemon.supervisor.requests import ResumeRequest
@@ -27,43 +27,43 @@ class Resumption(Request):
 
 @router.get("", response_model=Page[Checkpoint])
 async def checkpoints(
-    context: ContextOf,
+    on_disk: CheckpointsPort,
     run: Annotated[str | None, Query(max_length=200, pattern=PRINTABLE)] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Any:
     """Checkpoints on disk, newest first."""
-    return page_after(await asyncio.to_thread(context.supervisor.checkpoints.listed, run), cursor, limit)
+    return page_after(await asyncio.to_thread(on_disk.listed, run), cursor, limit)
 
 
 @router.get("/{checkpoint_id}", response_model=FullCheckpoint)
-async def checkpoint(context: ContextOf, checkpoint_id: str) -> Any:
+async def checkpoint(on_disk: CheckpointsPort, checkpoint_id: str) -> Any:
     """A checkpoint with its manifest."""
-    return await asyncio.to_thread(context.supervisor.checkpoints.one, checkpoint_id)
+    return await asyncio.to_thread(on_disk.one, checkpoint_id)
 
 
 @router.delete("/{checkpoint_id}", status_code=204)
-async def delete(context: ContextOf, checkpoint_id: str) -> Response:
+async def delete(deleting: DeletingPort, checkpoint_id: str) -> Response:
     """Delete a checkpoint; 409 for pinned ones and the only verified one."""
-    await context.supervisor.deleting.checkpoint(checkpoint_id)
+    await deleting.checkpoint(checkpoint_id)
     return Response(status_code=204)
 
 
 @router.post("/{checkpoint_id}/pin", response_model=Checkpoint)
-async def pin(context: ContextOf, checkpoint_id: str) -> Any:
+async def pin(on_disk: CheckpointsPort, checkpoint_id: str) -> Any:
     """Keep a checkpoint until it is unpinned."""
-    return await asyncio.to_thread(context.supervisor.checkpoints.pin, checkpoint_id, pinned=True)
+    return await asyncio.to_thread(on_disk.pin, checkpoint_id, pinned=True)
 
 
 @router.post("/{checkpoint_id}/unpin", response_model=Checkpoint)
-async def unpin(context: ContextOf, checkpoint_id: str) -> Any:
+async def unpin(on_disk: CheckpointsPort, checkpoint_id: str) -> Any:
     """Leave a checkpoint to the retention rules again."""
-    return await asyncio.to_thread(context.supervisor.checkpoints.pin, checkpoint_id, pinned=False)
+    return await asyncio.to_thread(on_disk.pin, checkpoint_id, pinned=False)
 
 
 @router.post("/{checkpoint_id}/resume", status_code=201, response_model=FullRun)
 async def resume(
-    context: ContextOf, checkpoint_id: str, response: Response, how: Resumption | None = None
+    admission: AdmissionPort, checkpoint_id: str, response: Response, how: Resumption | None = None
 ) -> Any:
     """Resume a checkpoint: the newest of a run continues it, an older one forks a new run."""
     how = how or Resumption()
@@ -76,6 +76,6 @@ async def resume(
         by_id_only=True,
         queue=how.queue,
     )
-    run = await context.supervisor.admission.resume(request)
+    run = await admission.resume(request)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     return run.view()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from daemon.api.context import Context, ContextOf
+from daemon.api.context import HistoryPort, RunsPort
 from daemon.api.paging import PRINTABLE, Cursor, Limit
 from daemon.api.shapes import Event, Page
 from daemon.api.wire import Json
+
+if TYPE_CHECKING:
+    from daemon.api.ports import History
 
 router = APIRouter(tags=["events"])
 
@@ -22,7 +25,8 @@ Kind = Annotated[str | None, Query(max_length=80, pattern=PRINTABLE, description
 
 @router.get("/runs/{run_id}/events", response_model=Page[Event])
 async def of_run(
-    context: ContextOf,
+    runs: RunsPort,
+    history: HistoryPort,
     run_id: str,
     *,
     after: After = None,
@@ -31,20 +35,20 @@ async def of_run(
     limit: Limit = 50,
 ) -> Any:
     """Events of a run, newest first; with `after`, oldest first."""
-    await context.supervisor.runs.find(run_id)
-    return await _page(context, run_id, after=after, kind=kind, cursor=cursor, limit=limit)
+    await runs.find(run_id)
+    return await _page(history, run_id, after=after, kind=kind, cursor=cursor, limit=limit)
 
 
 @router.get("/events", response_model=Page[Event])
 async def of_all(
-    context: ContextOf, *, after: After = None, kind: Kind = None, cursor: Cursor = None, limit: Limit = 50
+    history: HistoryPort, *, after: After = None, kind: Kind = None, cursor: Cursor = None, limit: Limit = 50
 ) -> Any:
     """Events of all runs, newest first; with `after`, oldest first."""
-    return await _page(context, None, after=after, kind=kind, cursor=cursor, limit=limit)
+    return await _page(history, None, after=after, kind=kind, cursor=cursor, limit=limit)
 
 
 async def _page(
-    context: Context,
+    history: History,
     run_id: str | None,
     *,
     after: int | None,
@@ -53,9 +57,8 @@ async def _page(
     limit: int,
 ) -> Json:
     def read() -> Any:
-        store = context.supervisor.store
-        store.flush(FLUSH_SECONDS)  # who asks after doing something expects to see it
-        return store.events(run_id, after=after, kind=kind, cursor=cursor, limit=limit)
+        history.flush(FLUSH_SECONDS)  # who asks after doing something expects to see it
+        return history.events(run_id, after=after, kind=kind, cursor=cursor, limit=limit)
 
     page = await asyncio.to_thread(read)
     return Json({"items": page.items, "next": page.next})

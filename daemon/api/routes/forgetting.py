@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from daemon.api.context import ContextOf
+from daemon.api.context import HistoryPort, RunsPort
 from daemon.api.wire import Json
 
 router = APIRouter(prefix="/runs", tags=["numbers"])
@@ -42,13 +42,13 @@ class Forgetting(BaseModel):
 
 @router.get("/{run_id}/forgetting", response_model=Forgetting)
 async def forgetting(
-    context: ContextOf,
+    runs: RunsPort,
+    history: HistoryPort,
     run_id: str,
     rows: Annotated[int, Query(ge=1, le=100_000, description="At most so many rows, the newest.")] = 5000,
 ) -> Any:
     """Forgetting of a run by source, with the mean, the worst, backward transfer and the stability gap."""
-    run = await context.supervisor.runs.find(run_id)
-    store = context.supervisor.store
-    sources = await asyncio.to_thread(store.forgetting, run_id, limit=rows)
+    run = await runs.find(run_id)
+    sources = await asyncio.to_thread(history.forgetting, run_id, limit=rows)
     summary = {name: run.latest.get(metric) for name, metric in SUMMARIES.items()}
     return Json({**summary, "sources": sources})

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from daemon.api.context import ContextOf
+from daemon.api.context import SteeringPort
 from daemon.api.shapes import Operation
 from daemon.orders import Grow, ViewGrowth
 
@@ -82,22 +82,22 @@ class GrowthView(BaseModel):
 
 @router.get("/{run_id}/growth", response_model=GrowthView)
 async def growth(
-    context: ContextOf,
+    steering: SteeringPort,
     run_id: str,
     fraction: Annotated[float | None, Query(gt=0, le=1, allow_inf_nan=False)] = None,
 ) -> Any:
     """Sites, what keeps each from growing, and a preview; asked of the trainer between two steps."""
-    return await context.supervisor.steering.ask(run_id, ViewGrowth(fraction=fraction))
+    return await steering.ask(run_id, ViewGrowth(fraction=fraction))
 
 
 @router.post("/{run_id}/growth", status_code=202, response_model=Operation)
-async def grow(context: ContextOf, run_id: str, wanted: Grow, response: Response) -> Any:
+async def grow(steering: SteeringPort, run_id: str, wanted: Grow, response: Response) -> Any:
     """Grow by hand; saved before and journaled before the operation is done. 409 where it cannot.
 
     `widen` adds neurons to the site, `fraction` of its own or `growth.fraction`; `deepen` adds a block behind
     that of the site; `expert` adds an expert beside its MLP; `column` freezes all that is there and adds a column
     beside it, and takes no site. What is born whole takes no fraction.
     """
-    operation = await context.supervisor.steering.act(run_id, wanted)
+    operation = await steering.act(run_id, wanted)
     response.headers["Location"] = f"/api/v1/operations/{operation.id}"
     return operation.view()

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from daemon.api.context import ContextOf
+from daemon.api.context import AccessPort, AddressesPort, HomePort, ShutdownPort, VersionPort
 from daemon.api.shapes import Health
 
 router = APIRouter(tags=["daemon"])
@@ -14,24 +14,19 @@ router = APIRouter(tags=["daemon"])
 
 @router.head("/health", include_in_schema=False)
 @router.get("/health", response_model=Health)
-async def health(context: ContextOf) -> Any:
+async def health(version: VersionPort, home: HomePort) -> Any:
     """The daemon answers."""
-    return {"status": "ok", "version": context.version, "home_id": context.home.id}
+    return {"status": "ok", "version": version, "home_id": home.id}
 
 
 @router.post("/shutdown", status_code=202, response_model=dict[str, str])
-async def shutdown(context: ContextOf) -> Any:
+async def shutdown(shut_down: ShutdownPort) -> Any:
     """Save a last checkpoint, stop the run, and exit."""
-    context.shutdown()
+    shut_down()
     return {"status": "stopping"}
 
 
 @router.post("/one-time-urls", status_code=201, response_model=dict[str, str])
-async def one_time_url(context: ContextOf) -> Any:
+async def one_time_url(access: AccessPort, addresses: AddressesPort) -> Any:
     """A new one-time address that lets one browser in; `remote_url` for other machines, `public_url` behind a proxy."""
-    urls = {"url": f"{context.url}/?token={context.access.issue_code()}"}
-    if context.remote_url is not None:
-        urls["remote_url"] = f"{context.remote_url}/?token={context.access.issue_code()}"
-    if context.public is not None:
-        urls["public_url"] = f"{context.public}/?token={context.access.issue_code()}"
-    return urls
+    return addresses.one_time_urls(access.issue_code)

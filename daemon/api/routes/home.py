@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from daemon.api.context import ContextOf
-from daemon.checkpoint.room import damaged
+from daemon.api.context import CheckpointsPort, HomePort
 from daemon.config.keep import GIB, keep_as_far_as_sound
 
 if TYPE_CHECKING:
-    from daemon.api.context import Context
+    from daemon.api.ports import Checkpoints, HomeFolder
 
 router = APIRouter(tags=["daemon"])
 
@@ -34,16 +33,15 @@ class HomeRoom(BaseModel):
 
 
 @router.get("/home", response_model=HomeRoom)
-async def home(context: ContextOf) -> Any:
+async def home(folder: HomePort, checkpoints: CheckpointsPort) -> Any:
     """The room that checkpoints take, and what was set aside as damaged."""
-    return await asyncio.to_thread(_room, context)
+    return await asyncio.to_thread(_room, folder, checkpoints)
 
 
-def _room(context: Context) -> dict[str, Any]:
-    catalogue = context.supervisor.checkpoints.catalogue
-    keep = keep_as_far_as_sound(context.home.root, environ=context.home.environ)
+def _room(folder: HomeFolder, checkpoints: Checkpoints) -> dict[str, Any]:
+    keep = keep_as_far_as_sound(folder.root, environ=folder.environ)
     return {
-        "checkpoint_bytes": sum(info.size_bytes for info in catalogue.list()),
+        "checkpoint_bytes": checkpoints.size_bytes(),
         "checkpoint_bytes_max": int(keep.checkpoints_gib * GIB),
-        "damaged": [{"name": name, "size_bytes": size} for name, size in damaged(catalogue).items()],
+        "damaged": [{"name": name, "size_bytes": size} for name, size in checkpoints.damaged().items()],
     }

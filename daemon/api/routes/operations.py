@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from daemon.api.context import ContextOf
+from daemon.api.context import SteeringPort
 from daemon.api.shapes import Operation
 
 router = APIRouter(prefix="/operations", tags=["runs"])
@@ -14,11 +14,11 @@ router = APIRouter(prefix="/operations", tags=["runs"])
 
 @router.get("/{operation_id}", response_model=Operation)
 async def operation(
-    context: ContextOf,
+    steering: SteeringPort,
     operation_id: str,
     wait: Annotated[
         float, Query(ge=0, le=30, description="Answer once it has ended, within so many seconds.")
     ] = 0.0,
 ) -> Any:
     """An operation, now or once it has ended."""
-    return await context.supervisor.steering.operation(operation_id, wait_seconds=wait)
+    return await steering.operation(operation_id, wait_seconds=wait)

@@ -11,7 +11,7 @@ import importlib.util
 import urllib.parse
 from html import escape
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
@@ -19,8 +19,13 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.staticfiles import StaticFiles
 
 from daemon.api.body import BODY
-from daemon.api.context import Context
+from daemon.api.context import AccessPort, AddressesPort, HomePort
 from daemon.system.durable import replace_file
+
+if TYPE_CHECKING:
+    from daemon.api.access import Access
+    from daemon.api.addresses import Addresses
+    from daemon.api.ports import HomeFolder
 
 router = APIRouter(include_in_schema=False)
 
@@ -61,31 +66,29 @@ VENDORED = {
 
 
 @router.api_route("/", methods=["GET", "HEAD"])
-async def index(request: Request) -> Response:
+async def index(request: Request, access: AccessPort, addresses: AddressesPort, home: HomePort) -> Response:
     """The page; with a one-time code the cookie first, and without either the door."""
-    context = _context(request)
     code = request.query_params.get("token")
-    inside = context.access.has_cookie(request.headers.get("cookie"))
+    inside = access.has_cookie(request.headers.get("cookie"))
     if code is not None and request.method == "GET":
-        if inside or context.access.redeem_code(code) or context.access.knows_token(code):
-            return _welcome(request)
-        return _door(context, "<p class=wrong>This address was used already, or has expired.</p>")
+        if inside or access.redeem_code(code) or access.knows_token(code):
+            return _welcome(request, access, addresses)
+        return _door(home, "<p class=wrong>This address was used already, or has expired.</p>")
     if not inside:
-        return _door(context, "")
+        return _door(home, "")
     return FileResponse(dashboard_folder() / "index.html", media_type="text/html", headers=REVALIDATE)
 
 
 @router.post("/login")
-async def login(request: Request) -> Response:
+async def login(request: Request, access: AccessPort, addresses: AddressesPort, home: HomePort) -> Response:
     """The door's form: the token becomes the cookie."""
-    context = _context(request)
     try:
         form = urllib.parse.parse_qs(request.scope[BODY].decode("utf-8", "replace"), max_num_fields=4)
     except ValueError:
-        return _door(context, "<p class=wrong>That is not this form: it has one field.</p>", status=400)
-    if context.access.knows_token(form.get("token", [""])[0].strip()):
-        return _welcome(request)
-    return _door(context, "<p class=wrong>That is not the token of this home.</p>")
+        return _door(home, "<p class=wrong>That is not this form: it has one field.</p>", status=400)
+    if access.knows_token(form.get("token", [""])[0].strip()):
+        return _welcome(request, access, addresses)
+    return _door(home, "<p class=wrong>That is not the token of this home.</p>")
 
 
 @router.get("/docs")
@@ -101,7 +104,7 @@ async def docs_script() -> Response:
 
 
 @router.api_route("/vendor/{name}", methods=["GET", "HEAD"])
-async def vendored(request: Request, name: str) -> Response:
+async def vendored(request: Request, name: str, home: HomePort) -> Response:
     """A file of an installed package, compressed once."""
     if name not in VENDORED:
         raise HTTPException(404)
@@ -113,7 +116,7 @@ async def vendored(request: Request, name: str) -> Response:
     headers = {**REVALIDATE, "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         with contextlib.suppress(OSError):  # a full disk: then it comes as it is
-            path = await asyncio.to_thread(compressed, path, _context(request).home.cache)
+            path = await asyncio.to_thread(compressed, path, home.cache)
             headers["Content-Encoding"] = "gzip"
     known = request.headers.get("if-none-match")
     response = FileResponse(path, media_type=media_type, headers=headers, stat_result=path.stat())
@@ -161,27 +164,22 @@ def compressed(path: Path, cache: Path) -> Path:
     return twin
 
 
-def _welcome(request: Request) -> Response:
+def _welcome(request: Request, access: Access, addresses: Addresses) -> Response:
     """On to the page, whatever lies before its path; the cookie is for the way the browser came by."""
-    context = _context(request)
-    public, host = context.public, request.headers.get("host", "").lower()
+    public, host = addresses.public, request.headers.get("host", "").lower()
     response = RedirectResponse("./", status_code=303, headers={"Cache-Control": "no-store"})
     response.headers["Set-Cookie"] = (
-        context.access.set_cookie(path=f"{public.prefix}/", secure=public.secure)
+        access.set_cookie(path=f"{public.prefix}/", secure=public.secure)
         if public is not None and host in public.hosts
-        else context.access.set_cookie()
+        else access.set_cookie()
     )
     return response
 
 
-def _door(context: Context, note: str, *, status: int = 401) -> Response:
+def _door(home: HomeFolder, note: str, *, status: int = 401) -> Response:
     digest = base64.b64encode(hashlib.sha256(DOOR_STYLE.encode()).digest()).decode()
     return HTMLResponse(
-        DOOR.format(style=DOOR_STYLE, note=note, home=escape(str(context.home.root))),
+        DOOR.format(style=DOOR_STYLE, note=note, home=escape(str(home.root))),
         status_code=status,
         headers={"Content-Security-Policy": DOOR_POLICY.format(digest=digest), "Cache-Control": "no-store"},
     )
-
-
-def _context(request: Request) -> Context:
-    return cast("Context", request.app.state.context)

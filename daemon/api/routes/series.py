@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from daemon.api.context import ContextOf
+from daemon.api.context import HistoryPort, RunsPort
 from daemon.api.paging import Cursor, Limit
 from daemon.api.shapes import Evaluation, Page, Series
 from daemon.api.wire import Json
@@ -22,7 +22,8 @@ COLUMNS = ("step", "time", "min", "max", "mean", "last", "n")
 
 @router.get("/{run_id}/series", response_model=Series)
 async def series(
-    context: ContextOf,
+    runs: RunsPort,
+    history: HistoryPort,
     run_id: str,
     *,
     metrics: Annotated[str, Query(max_length=2000, description="Names with commas between.")] = "bpc",
@@ -31,12 +32,11 @@ async def series(
     points: Annotated[int, Query(ge=1, le=10_000, description="At most so many buckets.")] = 1000,
 ) -> Any:
     """Metrics over steps: min, max, mean, last and n of each bucket."""
-    await context.supervisor.runs.find(run_id)
+    await runs.find(run_id)
     names = metric_names(metrics)
     if start is not None and end is not None and end < start:
         raise UsageError(f"to = {end}: a step from {start} (from) on is expected", path="to")
-    store = context.supervisor.store
-    found = await asyncio.to_thread(store.series, run_id, names, start=start, end=end, points=points)
+    found = await asyncio.to_thread(history.series, run_id, names, start=start, end=end, points=points)
     return Json(found or without_points(run_id, names))
 
 
@@ -63,9 +63,10 @@ def metric_names(metrics: str) -> list[str]:
 
 
 @router.get("/{run_id}/evaluations", response_model=Page[Evaluation])
-async def evaluations(context: ContextOf, run_id: str, cursor: Cursor = None, limit: Limit = 50) -> Any:
+async def evaluations(
+    runs: RunsPort, history: HistoryPort, run_id: str, cursor: Cursor = None, limit: Limit = 50
+) -> Any:
     """Held-out loss by source, newest first."""
-    await context.supervisor.runs.find(run_id)
-    store = context.supervisor.store
-    page = await asyncio.to_thread(store.evaluations, run_id, cursor=cursor, limit=limit)
+    await runs.find(run_id)
+    page = await asyncio.to_thread(history.evaluations, run_id, cursor=cursor, limit=limit)
     return Json({"items": page.items, "next": page.next})

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from brain.vitals.registry import describe_vitals
-from daemon.api.context import ContextOf
+from daemon.api.context import HistoryPort, RunsPort
 from daemon.api.paging import PRINTABLE, Cursor, Limit, page_of
 from daemon.api.shapes import Page, Reading, VitalItem
 from daemon.config.loading import config_from_dict
@@ -22,21 +22,26 @@ Name = Annotated[str | None, Query(max_length=80, pattern=PRINTABLE, description
 
 
 @router.get("/vitals", response_model=Page[VitalItem])
-async def vitals(context: ContextOf, run: Run = None, cursor: Cursor = None, limit: Limit = 50) -> Any:
+async def vitals(runs: RunsPort, run: Run = None, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Every vital sign with its healthy band: a project convention, adjustable per run (`vitals.bands`)."""
     config = None
     if run is not None:
-        found = await context.supervisor.runs.find(run)
+        found = await runs.find(run)
         config = config_from_dict(found.config, origin=f"run {run}").vitals
     return page_of(describe_vitals(config), cursor, limit)
 
 
 @router.get("/runs/{run_id}/readings", response_model=Page[Reading])
 async def readings(
-    context: ContextOf, run_id: str, name: Name = None, cursor: Cursor = None, limit: Limit = 50
+    runs: RunsPort,
+    history: HistoryPort,
+    run_id: str,
+    *,
+    name: Name = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Any:
     """Measurements of a run, newest first, each with raw estimate, uncertainty, samples, version and cost."""
-    await context.supervisor.runs.find(run_id)
-    store = context.supervisor.store
-    page = await asyncio.to_thread(store.readings, run_id, name=name, cursor=cursor, limit=limit)
+    await runs.find(run_id)
+    page = await asyncio.to_thread(history.readings, run_id, name=name, cursor=cursor, limit=limit)
     return {"items": page.items, "next": page.next}

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from daemon.api.access import Access
+from daemon.api.addresses import Addresses
 from daemon.api.app import allowed_hosts, create_app
-from daemon.api.context import Context
 from daemon.api.feed import FeedTiming, Hub
 from daemon.schedule.diary import Diary
+from daemon.supervisor.serving import api_context
 from tests.unit.daemon.supervisor.stage import News, staged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from daemon.api.context import Context
     from daemon.api.guard import Guard
     from daemon.home import Home
     from daemon.supervisor.supervisor import Supervisor
@@ -29,15 +31,12 @@ URL = f"http://127.0.0.1:{PORT}"
 class Reception:
     """What a test holds: the app, the client, the supervisor behind, and what was asked of the daemon."""
 
-    def __init__(self, app: Guard, context: Context, news: News) -> None:
+    def __init__(self, app: Guard, context: Context, supervisor: Supervisor, news: News) -> None:
         self.app = app
         self.context = context
+        self.supervisor = supervisor
         self.news = news
         self.shutdowns = 0
-
-    @property
-    def supervisor(self) -> Supervisor:
-        return self.context.supervisor
 
     def client(self, *, url: str = URL, token: str | None = TOKEN, **more: Any) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -61,19 +60,19 @@ async def receiving(
             emit=lambda event: supervisor.publisher.publish(None, event),
             home=home.root,
         )
-        hub = Hub(supervisor.runs, supervisor.rows, supervisor.store, diary=diary, timing=timing)
+        hub = Hub(supervisor.runs, supervisor.rows, supervisor.store, schedule=diary, timing=timing)
         supervisor.publisher.audiences.add(hub, "live feed")
-        context = Context(
-            home=home,
-            supervisor=supervisor,
-            hub=hub,
+        context = api_context(
+            supervisor,
+            diary,
+            hub,
             access=Access(TOKEN, port=port),
-            diary=diary,
+            addresses=Addresses(url=f"http://127.0.0.1:{port}"),
             shutdown=shutdown,
-            url=f"http://127.0.0.1:{port}",
             version="0.0.1",
         )
-        reception = Reception(create_app(context, hosts=allowed_hosts("127.0.0.1", port)), context, news)
+        app = create_app(context, hosts=allowed_hosts("127.0.0.1", port))
+        reception = Reception(app, context, supervisor, news)
         calls.append(reception)
         diary.start()
         try:

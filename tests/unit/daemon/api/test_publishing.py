@@ -25,7 +25,7 @@ class Broken(Mailbox):
 
 async def test_a_mailbox_that_fails_closes_its_client_alone() -> None:
     nothing: Any = None
-    hub = Hub(nothing, nothing, nothing)
+    hub = Hub(nothing, nothing, nothing, schedule=nothing)
     broken, sound = Broken(monotonic=time.monotonic), Mailbox(monotonic=time.monotonic)
     hub._clients = {broken: None, sound: None}
     hub.on_event({"seq": 1, "run": None})
