@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from daemon.protocol import RunState
@@ -59,131 +60,335 @@ class Surroundings:
 
 def wire(contents: Contents, around: Surroundings) -> Parts:
     """Every part, with what it needs."""
-    config, reporter, pipe, clock = around.config, around.reporter, around.pipe, contents.progress
-    brain, stream, replay = contents.brain, contents.stream, contents.replay
-
-    def when_not_paused() -> RunState:
-        if contents.sleep.asleep:
-            return RunState.SLEEPING
-        return RunState.WAITING if idling.waiting else RunState.RUNNING
-
-    pace = Pace(clock.step)
-    life = Standing(clock, reporter, pipe, pace, when_not_paused)
-    patient = PatientJournal(contents.journal, lambda reason: life.set_degraded("journal", reason))
-    saver = _saver(contents, around, life, patient)
-    pauses = Pauses(saver, life)
-    step_log = StepLog(clock, pace, reporter, life)
-    forgetting = ForgettingWatch(
-        contents.probes, brain=brain, stream=stream, alarms=contents.watch.alarms, share=contents.share,
-        replay=config.replay, clock=clock, report=reporter,
-    )  # fmt: skip
-    sleeping = Sleeping(
-        contents.sleep, config.sleep, config.forgetting.threshold,
-        brain=brain, replay=replay, forgetting=forgetting, clock=clock, life=life, report=reporter,
-    )  # fmt: skip
-    dreaming = Dreaming(
-        contents.sleep, config.sleep, rows=config.stream.rows, device=contents.device, brain=brain, replay=replay,
-        probes=contents.probes, forgetting=forgetting, step_log=step_log, clock=clock, life=life, report=reporter,
-    )  # fmt: skip
-    signals = SiteSignals(contents.growth, config.growth, seed=config.seed, progress=clock)
-    growing = Growing(
-        contents.growth, config.growth, brain=brain, signals=signals, progress=clock, sleeping=sleeping, save=saver,
-        report=reporter,
-    )  # fmt: skip
-    growth_by_hand = GrowthByHand(
-        contents.growth, config.growth, brain=brain, signals=signals, newest_batch=lambda: growing.newest_batch,
-        asleep=lambda: sleeping.asleep, clock=clock,
-    )  # fmt: skip
-    way_back = WayBack(
-        around.order.run_id, saver.catalogue, around.origin,
-        brain=brain, growing=growing, clock=clock, report=reporter,
-    )  # fmt: skip
-    effects = Effects(
-        contents.position, contents.journal,
-        patient=patient, stream=stream, sleeping=sleeping, growing=growing, save=saver, clock=clock, report=reporter,
-        roll_back=RollBack(
-            num_lanes(config.stream.rows, config.replay.fraction), brain=brain, way_back=way_back,
-            resets=contents.resets, save=saver, pauses=pauses, clock=clock, report=reporter,
-        ),
-    )  # fmt: skip
-    recovery = Recovery(
-        contents.nonfinite, config.recovery,
-        effects=effects, save=saver, pauses=pauses, clock=clock, report=reporter,
-    )  # fmt: skip
-    idling = Idling(
-        config.stream.idle_after_seconds, sleep_when_idle=sleeping.order_when_idle, decisions=effects, life=life,
-        news=pipe,
-    )  # fmt: skip
-    intake = Intake(
-        config.stream.rows, config.replay, contents.device, stream=stream, replay=replay, share=contents.share,
-        resets=contents.resets, learned_from=contents.probes.learned_from, idling=idling, pauses=pauses, clock=clock,
-        life=life, news=pipe,
-    )  # fmt: skip
-    better_weights = BetterWeights(brain, contents.probes.better)
-    sampler = Sampler(config.sample, device=contents.device, seed=config.seed)
-    measuring = Measuring(
-        brain, better_weights, stream.choices, watch=contents.watch, evaluation=contents.evaluation, sampler=sampler,
-        pace=pace, clock=clock, progressed=life.progressed, reporter=reporter,
-    )  # fmt: skip
-    waking = Waking(
-        brain,
-        intake,
-        step_log=step_log,
-        recovery=recovery,
-        measuring=measuring,
-        sleeping=sleeping,
-        growing=growing,
-    )
-    endings = Endings(
-        contents.limits, clock, lambda: stream.passes_finished,
-        saver=saver, pauses=pauses, life=life, report=reporter,
-    )  # fmt: skip
-    loop = Loop(
-        waking,
-        dreaming,
-        sleeping=sleeping,
-        growing=growing,
-        effects=effects,
-        pauses=pauses,
-        endings=endings,
-        life=life,
-    )
-    questions = Questions(
-        brain, better_weights, sampler=sampler, measuring=measuring, probes=contents.probes, growth=growth_by_hand,
-        progressed=life.progressed,
-    )  # fmt: skip
-    control = Control(
-        pipe,
-        {
-            **StandingOrders(pauses, saver, life).handlers(),
-            **questions.handlers(),
-            **Interventions(effects, growth_by_hand, sleeping).handlers(),
-        },
-        broken=BrokenOrders(effects, way_back, save=saver, clock=clock, report=reporter),
-        pauses=pauses,
-        endings=endings,
-        clock=clock,
-        life=life,
-    )
+    made = _Wiring(contents, around)
     return Parts(
-        contents=contents, loop=loop, control=control, waking=waking, dreaming=dreaming, sleeping=sleeping,
-        growing=growing, growth_by_hand=growth_by_hand, effects=effects, measuring=measuring, standing=life,
-        pauses=pauses, endings=endings, saver=saver,
-    )  # fmt: skip
-
-
-def _saver(contents: Contents, around: Surroundings, life: Standing, patient: PatientJournal) -> Saver:
-    """What saves."""
-    return Saver(
-        around.checkpoints,
-        around.order,
-        around.config.checkpoint,
-        contents,
-        origin=around.origin,
-        tidying=Tidying(around.order.run_id, contents.journal, contents.replay),
-        troubles={"replay": lambda: contents.replay.degraded, "cache": lambda: contents.stream.degraded},
-        on_commit=patient.disk_is_back,
-        clock=contents.progress,
-        life=life,
-        report=around.reporter,
+        contents=contents,
+        loop=made.loop,
+        control=made.control,
+        waking=made.waking,
+        dreaming=made.dreaming,
+        sleeping=made.sleeping,
+        growing=made.growing,
+        growth_by_hand=made.growth_by_hand,
+        effects=made.effects,
+        measuring=made.measuring,
+        standing=made.standing,
+        pauses=made.pauses,
+        endings=made.endings,
+        saver=made.saver,
     )
+
+
+class _Wiring:
+    """Each part by its name, made once, when another first asks for it; no part is ever handed this."""
+
+    def __init__(self, contents: Contents, around: Surroundings) -> None:
+        self._contents = contents
+        self._around = around
+        self._config = around.config
+        self._report = around.reporter
+        self._pipe = around.pipe
+        self._clock = contents.progress
+        self._brain = contents.brain
+        self._stream = contents.stream
+        self._replay = contents.replay
+
+    # -- how the run stands, and what saves it ---------------------------------------------------------------
+
+    @cached_property
+    def pace(self) -> Pace:
+        return Pace(self._clock.step)
+
+    @cached_property
+    def standing(self) -> Standing:
+        return Standing(self._clock, self._report, self._pipe, self.pace, self._when_not_paused)
+
+    def _when_not_paused(self) -> RunState:
+        if self._contents.sleep.asleep:
+            return RunState.SLEEPING
+        return RunState.WAITING if self.idling.waiting else RunState.RUNNING
+
+    @cached_property
+    def patient_journal(self) -> PatientJournal:
+        return PatientJournal(
+            self._contents.journal, lambda reason: self.standing.set_degraded("journal", reason)
+        )
+
+    @cached_property
+    def saver(self) -> Saver:
+        contents, around = self._contents, self._around
+        return Saver(
+            around.checkpoints,
+            around.order,
+            self._config.checkpoint,
+            contents,
+            origin=around.origin,
+            tidying=Tidying(around.order.run_id, contents.journal, self._replay),
+            troubles={"replay": lambda: self._replay.degraded, "cache": lambda: self._stream.degraded},
+            on_commit=self.patient_journal.disk_is_back,
+            clock=self._clock,
+            life=self.standing,
+            report=self._report,
+        )
+
+    @cached_property
+    def pauses(self) -> Pauses:
+        return Pauses(self.saver, self.standing)
+
+    @cached_property
+    def endings(self) -> Endings:
+        return Endings(
+            self._contents.limits,
+            self._clock,
+            lambda: self._stream.passes_finished,
+            saver=self.saver,
+            pauses=self.pauses,
+            life=self.standing,
+            report=self._report,
+        )
+
+    # -- sleep and growth ------------------------------------------------------------------------------------
+
+    @cached_property
+    def forgetting(self) -> ForgettingWatch:
+        contents = self._contents
+        return ForgettingWatch(
+            contents.probes,
+            brain=self._brain,
+            stream=self._stream,
+            alarms=contents.watch.alarms,
+            share=contents.share,
+            replay=self._config.replay,
+            clock=self._clock,
+            report=self._report,
+        )
+
+    @cached_property
+    def sleeping(self) -> Sleeping:
+        return Sleeping(
+            self._contents.sleep,
+            self._config.sleep,
+            self._config.forgetting.threshold,
+            brain=self._brain,
+            replay=self._replay,
+            forgetting=self.forgetting,
+            clock=self._clock,
+            life=self.standing,
+            report=self._report,
+        )
+
+    @cached_property
+    def dreaming(self) -> Dreaming:
+        contents = self._contents
+        return Dreaming(
+            contents.sleep,
+            self._config.sleep,
+            rows=self._config.stream.rows,
+            device=contents.device,
+            brain=self._brain,
+            replay=self._replay,
+            probes=contents.probes,
+            forgetting=self.forgetting,
+            step_log=self.step_log,
+            clock=self._clock,
+            life=self.standing,
+            report=self._report,
+        )
+
+    @cached_property
+    def site_signals(self) -> SiteSignals:
+        config = self._config
+        return SiteSignals(self._contents.growth, config.growth, seed=config.seed, progress=self._clock)
+
+    @cached_property
+    def growing(self) -> Growing:
+        return Growing(
+            self._contents.growth,
+            self._config.growth,
+            brain=self._brain,
+            signals=self.site_signals,
+            progress=self._clock,
+            sleeping=self.sleeping,
+            save=self.saver,
+            report=self._report,
+        )
+
+    @cached_property
+    def growth_by_hand(self) -> GrowthByHand:
+        return GrowthByHand(
+            self._contents.growth,
+            self._config.growth,
+            brain=self._brain,
+            signals=self.site_signals,
+            newest_batch=lambda: self.growing.newest_batch,
+            asleep=lambda: self.sleeping.asleep,
+            clock=self._clock,
+        )
+
+    # -- what takes effect between two steps -----------------------------------------------------------------
+
+    @cached_property
+    def way_back(self) -> WayBack:
+        return WayBack(
+            self._around.order.run_id,
+            self.saver.catalogue,
+            self._around.origin,
+            brain=self._brain,
+            growing=self.growing,
+            clock=self._clock,
+            report=self._report,
+        )
+
+    @cached_property
+    def roll_back(self) -> RollBack:
+        return RollBack(
+            num_lanes(self._config.stream.rows, self._config.replay.fraction),
+            brain=self._brain,
+            way_back=self.way_back,
+            resets=self._contents.resets,
+            save=self.saver,
+            pauses=self.pauses,
+            clock=self._clock,
+            report=self._report,
+        )
+
+    @cached_property
+    def effects(self) -> Effects:
+        return Effects(
+            self._contents.position,
+            self._contents.journal,
+            patient=self.patient_journal,
+            stream=self._stream,
+            sleeping=self.sleeping,
+            growing=self.growing,
+            roll_back=self.roll_back,
+            save=self.saver,
+            clock=self._clock,
+            report=self._report,
+        )
+
+    @cached_property
+    def recovery(self) -> Recovery:
+        return Recovery(
+            self._contents.nonfinite,
+            self._config.recovery,
+            effects=self.effects,
+            save=self.saver,
+            pauses=self.pauses,
+            clock=self._clock,
+            report=self._report,
+        )
+
+    # -- the step --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def step_log(self) -> StepLog:
+        return StepLog(self._clock, self.pace, self._report, self.standing)
+
+    @cached_property
+    def idling(self) -> Idling:
+        return Idling(
+            self._config.stream.idle_after_seconds,
+            sleep_when_idle=self.sleeping.order_when_idle,
+            decisions=self.effects,
+            life=self.standing,
+            news=self._pipe,
+        )
+
+    @cached_property
+    def intake(self) -> Intake:
+        contents = self._contents
+        return Intake(
+            self._config.stream.rows,
+            self._config.replay,
+            contents.device,
+            stream=self._stream,
+            replay=self._replay,
+            share=contents.share,
+            resets=contents.resets,
+            learned_from=contents.probes.learned_from,
+            idling=self.idling,
+            pauses=self.pauses,
+            clock=self._clock,
+            life=self.standing,
+            news=self._pipe,
+        )
+
+    @cached_property
+    def better_weights(self) -> BetterWeights:
+        return BetterWeights(self._brain, self._contents.probes.better)
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        return Sampler(self._config.sample, device=self._contents.device, seed=self._config.seed)
+
+    @cached_property
+    def measuring(self) -> Measuring:
+        return Measuring(
+            self._brain,
+            self.better_weights,
+            self._stream.choices,
+            watch=self._contents.watch,
+            evaluation=self._contents.evaluation,
+            sampler=self.sampler,
+            pace=self.pace,
+            clock=self._clock,
+            progressed=self.standing.progressed,
+            reporter=self._report,
+        )
+
+    @cached_property
+    def waking(self) -> Waking:
+        return Waking(
+            self._brain,
+            self.intake,
+            step_log=self.step_log,
+            recovery=self.recovery,
+            measuring=self.measuring,
+            sleeping=self.sleeping,
+            growing=self.growing,
+        )
+
+    # -- the loop, and the orders that it obeys --------------------------------------------------------------
+
+    @cached_property
+    def loop(self) -> Loop:
+        return Loop(
+            self.waking,
+            self.dreaming,
+            sleeping=self.sleeping,
+            growing=self.growing,
+            effects=self.effects,
+            pauses=self.pauses,
+            endings=self.endings,
+            life=self.standing,
+        )
+
+    @cached_property
+    def questions(self) -> Questions:
+        return Questions(
+            self._brain,
+            self.better_weights,
+            sampler=self.sampler,
+            measuring=self.measuring,
+            probes=self._contents.probes,
+            growth=self.growth_by_hand,
+            progressed=self.standing.progressed,
+        )
+
+    @cached_property
+    def control(self) -> Control:
+        standing_orders = StandingOrders(self.pauses, self.saver, self.standing)
+        interventions = Interventions(self.effects, self.growth_by_hand, self.sleeping)
+        handlers = {**standing_orders.handlers(), **self.questions.handlers(), **interventions.handlers()}
+        return Control(
+            self._pipe,
+            handlers,
+            broken=BrokenOrders(
+                self.effects, self.way_back, save=self.saver, clock=self._clock, report=self._report
+            ),
+            pauses=self.pauses,
+            endings=self.endings,
+            clock=self._clock,
+            life=self.standing,
+        )
