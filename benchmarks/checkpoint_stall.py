@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.result import Result, judged
-from daemon.checkpoint.reader import load
+from daemon.checkpoint.checkpoint_reader import load
+from daemon.checkpoint.checkpoint_writer import CheckpointWriter
 from daemon.checkpoint.snapshot import Snapshot
-from daemon.checkpoint.writer import CheckpointWriter
 from daemon.config.tree import CheckpointConfig
 from daemon.events import CheckpointSaved, Event
 from daemon.system.durable import sync_file

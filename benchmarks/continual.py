@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from benchmarks.data.digits import NUM_CLASSES, Digits, load, split
-from brain.models.classifier.learner import OnlineLearner, Weights
-from brain.models.classifier.mlp import OnlineMLP
+from brain.models.classifier.online_learner import OnlineLearner, Weights
+from brain.models.classifier.online_mlp import OnlineMLP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -26,8 +26,8 @@ from benchmarks.slowly_changing_regression import (
     chunk_error,
     follow,
 )
-from brain.models.classifier.growing import widened
-from brain.models.classifier.mlp import OnlineMLP
+from brain.models.classifier.online_mlp import OnlineMLP
+from brain.models.classifier.widening import widened
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,7 +19,7 @@ from benchmarks.data.digits import load
 from benchmarks.peers.environment import HINT, PYTHON
 from benchmarks.result import Result, judged
 from brain.models.classifier.config import LearnerConfig, MemoryConfig, MLPConfig
-from brain.models.classifier.learner import OnlineLearner
+from brain.models.classifier.online_learner import OnlineLearner
 from brain.plasticity.config import PlasticityConfig
 
 SAMPLES_MIN = 8000.0

@@ -16,7 +16,7 @@ import torch
 from benchmarks.data.digits import load
 from benchmarks.result import Result, judged
 from brain.models.classifier.config import MLPConfig
-from brain.models.classifier.mlp import OnlineMLP
+from brain.models.classifier.online_mlp import OnlineMLP
 from brain.plasticity.config import PlasticityConfig
 
 SIZES = (64, 100, 100, 10)

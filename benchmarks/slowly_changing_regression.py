@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.result import Result, judged
 from brain.models.classifier.config import MLPConfig
-from brain.models.classifier.mlp import OnlineMLP
+from brain.models.classifier.online_mlp import OnlineMLP
 from brain.plasticity.config import PlasticityConfig
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from brain.sleep.config import SleepConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from brain.models.classifier.learner import Weights
+    from brain.models.classifier.online_learner import Weights
 
 NUM_TRAIN = 1437
 SLEEP_EVERY_SAMPLES = 200

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from brain.blocks.linear import Linear
-from brain.blocks.table import RowTable
+from brain.blocks.row_table import RowTable
 
 NO_BYTE = 256  # stands where no byte was read yet
 

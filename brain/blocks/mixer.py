@@ -47,7 +47,7 @@ class Mixer(nn.Module, ABC):
     """
 
     has_units: ClassVar[bool] = False
-    """Whether its hidden units are a growth site, as `brain.blocks.units.UnitLayer` has them."""
+    """Whether its hidden units are a growth site, as `brain.blocks.unit_layer.UnitLayer` has them."""
 
     @classmethod
     @abstractmethod

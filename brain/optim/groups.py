@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import nn
 
-from brain.blocks.table import RowTable
+from brain.blocks.row_table import RowTable
 
 Rule = Literal["matrix", "vector", "rows"]
 

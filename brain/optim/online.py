@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from brain.blocks.table import RowTable, TouchedRows
+    from brain.blocks.row_table import RowTable, TouchedRows
     from brain.optim.config import OptimizerConfig
     from brain.optim.groups import ParamGroup
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from brain.optim.adam import update_moments
 
 if TYPE_CHECKING:
-    from brain.blocks.table import TouchedRows
+    from brain.blocks.row_table import TouchedRows
     from brain.optim.config import OptimizerConfig
 
 

@@ -24,8 +24,8 @@ from torch import Tensor
 
 from brain.ports import CARRIED, Base
 from brain.upgrades import SPEC
+from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, with_spec_of_today
 from daemon.checkpoint.manifest import DefectError, Manifest, manifest_from_json, unreadable
-from daemon.checkpoint.reader import LoadedCheckpoint, with_spec_of_today
 from daemon.checkpoint.tensor_file import memory_of
 from daemon.errors import CheckpointError
 from daemon.system.durable import replace_file, sync_directory, sync_file, temporary_beside

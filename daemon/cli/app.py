@@ -13,16 +13,16 @@ from typer.exceptions import TyperException
 
 from brain.errors import SynapsedError
 from daemon.cli import (
-    access,
+    access_commands,
     checkpoints,
-    deleting,
+    delete_command,
     doctor,
-    following,
-    growing,
-    listing,
+    follow_commands,
+    grow_command,
+    list_commands,
     memory,
+    order_commands,
     running,
-    steering,
 )
 from daemon.cli.printing import complain, one_door, out, say
 from daemon.system.printer import OutputGoneError
@@ -38,7 +38,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (running, steering, growing, memory, listing, following, checkpoints, deleting, access, doctor):
+for module in (
+    running,
+    order_commands,
+    grow_command,
+    memory,
+    list_commands,
+    follow_commands,
+    checkpoints,
+    delete_command,
+    access_commands,
+    doctor,
+):
     module.add_to(app)
 
 

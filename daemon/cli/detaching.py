@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import typer
 
-from daemon.cli.access import one_time_url
+from daemon.cli.access_commands import one_time_url
 from daemon.cli.client import DaemonClient
 from daemon.cli.output import print_json
 from daemon.cli.printing import complain, say

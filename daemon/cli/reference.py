@@ -19,7 +19,7 @@ from daemon.cli.app import app
 from daemon.cli.printing import complain, say
 from daemon.config.keep import KeepConfig
 from daemon.config.loading import list_presets
-from daemon.config.ranges import range_in
+from daemon.config.setting_ranges import range_in
 from daemon.config.tree import RunConfig
 from daemon.streams.kinds import sources
 

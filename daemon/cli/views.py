@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from daemon.cli.output import print_json
 from daemon.cli.printing import err, out
-from daemon.cli.progress import Progress
+from daemon.cli.progress_line import Progress
 from daemon.home import Home
 from daemon.protocol import RunState
 from daemon.system.printer import OutputGoneError

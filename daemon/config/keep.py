@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 from brain.ranges import AMOUNT, COUNT, COUNT_OR_ZERO, Range
-from daemon.config.ranges import range_in
+from daemon.config.setting_ranges import range_in
 from daemon.errors import ConfigError
 
 if TYPE_CHECKING:

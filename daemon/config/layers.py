@@ -8,10 +8,10 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from daemon.config.dotted_names import unfold
 from daemon.config.environment import is_setting, settings_in
 from daemon.config.names import open_tables
 from daemon.config.presets import read_preset
-from daemon.config.tables import unfold
 from daemon.config.tree import RunConfig
 from daemon.errors import ConfigError
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from brain.registry import brains
 from daemon.config.data_paths import locate
+from daemon.config.dotted_names import unfold
 from daemon.config.environment import foreign
 from daemon.config.layers import (
     Layer,
@@ -27,7 +28,6 @@ from daemon.config.layers import (
 from daemon.config.names import all_names, open_tables, setting_names
 from daemon.config.presets import preset_names, read_preset
 from daemon.config.source_list import check_named_weights, refuse_repeated
-from daemon.config.tables import unfold
 from daemon.config.tree import RunConfig
 from daemon.config.upgrades import brought_up, plain
 from daemon.config.validation import adapter, check

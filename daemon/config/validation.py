@@ -14,10 +14,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from brain.errors import UnknownNameError
 from brain.registry import Registry, brains
+from daemon.config.dotted_names import leaves, merge, not_unicode
 from daemon.config.layers import Layer, brain_kind, origin_of, show
 from daemon.config.names import names_of, nearest, setting_names
-from daemon.config.ranges import range_of
-from daemon.config.tables import leaves, merge, not_unicode
+from daemon.config.setting_ranges import range_of
 from daemon.config.tree import DEFAULT_BRAIN, RunConfig
 from daemon.config.upgrades import plain
 from daemon.errors import ConfigError

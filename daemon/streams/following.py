@@ -18,7 +18,7 @@ from daemon.streams.corpus import LOST
 from daemon.streams.cursor import DocumentMark, Extent, SourceState
 from daemon.streams.event_limits import first_of
 from daemon.streams.listing import settle
-from daemon.streams.reader import SourceReader
+from daemon.streams.source_reader import SourceReader
 from daemon.system.paths import is_there, shown
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from daemon.streams.cursor import Cursor, Extent, LaneState
-    from daemon.streams.reader import SourceReader
+    from daemon.streams.source_reader import SourceReader
 
 
 class Places:

@@ -29,7 +29,7 @@ from daemon.streams.mixes import mixes
 from daemon.streams.places import Places
 from daemon.streams.pushed import PushedQueue
 from daemon.streams.read_ahead import ReadAhead
-from daemon.streams.reader import SourceReader
+from daemon.streams.source_reader import SourceReader
 from daemon.streams.sources import resolve
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from daemon.home import Home
     from daemon.store.store import Store
+    from daemon.supervisor.home_bounds import Tidier
     from daemon.supervisor.operations import Operation
     from daemon.supervisor.registry import RunRegistry
     from daemon.supervisor.steering import Steering
-    from daemon.supervisor.tidying import Tidier
 
 ANSWERS_KEPT_SECONDS = 24 * 3600.0
 LEARNING = frozenset({RunState.RUNNING, RunState.WAITING})  # also between two texts

@@ -25,8 +25,8 @@ from daemon.supervisor.listening import (
     on_every_address,
     reachable_address,
 )
+from daemon.supervisor.os_signals import ending
 from daemon.supervisor.requests import ResumeRequest, StartRequest
-from daemon.supervisor.signals import ending
 from daemon.supervisor.supervisor import Supervisor
 from daemon.supervisor.trainers import trainer_life
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from daemon.orders import Generate, Order, ViewGrowth
     from daemon.store.reader import Reader
     from daemon.supervisor.admission import Admission
-    from daemon.supervisor.ending import Ending
     from daemon.supervisor.live_run import LiveRun
     from daemon.supervisor.registry import RunRegistry
+    from daemon.supervisor.run_ending import Ending
     from daemon.supervisor.trainers import TrainerLife
 
 # Their answer depends on the brain: it is waited for, so that a refusal is a 409 and not a failed operation.

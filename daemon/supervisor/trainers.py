@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.events import StateChanged, TrainerLost
 from daemon.protocol import Goodbye, Outcome, Ready, Report, RunState, TrainerOrder
 from daemon.supervisor.children.life import ChildKind, ChildLife, LifeSettings
-from daemon.supervisor.ending import lost, pending_stops, refused
+from daemon.supervisor.run_ending import lost, pending_stops, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable

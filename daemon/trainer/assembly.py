@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from brain.ports import Brain
-    from daemon.checkpoint.reader import LoadedCheckpoint
+    from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint
     from daemon.config.tree import LimitsConfig
     from daemon.home import Home
     from daemon.protocol import TrainerOrder

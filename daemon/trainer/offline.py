@@ -12,8 +12,8 @@ from brain.build import brain_from_spec
 from brain.memory.commit import ReplayCommit
 from brain.memory.replay import ReplayMemory
 from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, load
 from daemon.checkpoint.portable import export_pt, load_pt
-from daemon.checkpoint.reader import LoadedCheckpoint, load
 from daemon.checkpoint.resolve import LATEST, PORTABLE, newest_run, resolve
 from daemon.config.loading import config_from_dict
 from daemon.errors import TornCheckpointError

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from brain.ports import Batch, Brain
-    from daemon.checkpoint.reader import LoadedCheckpoint
+    from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint
     from daemon.config.tree import RunConfig
     from daemon.home import Home
 

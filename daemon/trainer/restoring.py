@@ -17,10 +17,10 @@ from brain.memory.commit import ReplayCommit
 from brain.memory.replay import ReplayMemory
 from brain.ports import Brain, BrainState
 from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, load, load_newest
 from daemon.checkpoint.damage import set_aside
 from daemon.checkpoint.manifest import DefectError
 from daemon.checkpoint.portable import load_pt
-from daemon.checkpoint.reader import LoadedCheckpoint, load, load_newest
 from daemon.checkpoint.resolve import PORTABLE
 from daemon.errors import ConfigError
 from daemon.events import Event, SettingRestored

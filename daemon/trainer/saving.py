@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from daemon.checkpoint.writer import CheckpointWriter
+from daemon.checkpoint.checkpoint_writer import CheckpointWriter
 from daemon.errors import CheckpointError
 from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved
 

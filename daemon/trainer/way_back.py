@@ -7,10 +7,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from brain.ports import Growable
+from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, load
 from daemon.checkpoint.damage import set_aside
 from daemon.checkpoint.manifest import DefectError
 from daemon.checkpoint.portable import load_pt
-from daemon.checkpoint.reader import LoadedCheckpoint, load
 from daemon.checkpoint.resolve import PORTABLE
 from daemon.errors import CheckpointError, NoCheckpointError
 from daemon.events import SettingRestored

@@ -14,6 +14,12 @@ import daemon
 ROOT = Path(__file__).parents[2]
 ROOMS = ("brain", "daemon", "dashboard", "migrations", "benchmarks")
 LINES_MAX = 400
+# A file of these names is found in several rooms, each time for the same purpose.
+SAME_IN_EVERY_ROOM = {
+    "__init__", "app", "build", "config", "errors", "network", "port", "ports", "registry", "spec", "upgrades",
+}  # fmt: skip
+# Here the folder says what is done, and a file what it is done with: a route for runs, the events of runs.
+NAMED_BY_SUBJECT = {"daemon/api/routes", "daemon/events", "daemon/schedule/jobs", "daemon/cli/checkpoints.py"}
 HOMELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 # The supervisor's side of the house, all that must start without torch and numpy.
 HEAVY = {"torch", "numpy", "scipy"}
@@ -85,6 +91,17 @@ def test_no_file_outgrows_its_reader() -> None:
 
 def test_every_file_is_called_by_what_it_holds() -> None:
     assert [str(path) for path in source_files() if path.stem in HOMELESS_NAMES] == []
+
+
+def test_no_two_files_in_rooms_side_by_side_have_one_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path in source_files():
+        place = path.relative_to(ROOT)
+        if path.stem in SAME_IN_EVERY_ROOM or {place.as_posix(), place.parent.as_posix()} & NAMED_BY_SUBJECT:
+            continue
+        if place.parts[0] in ("brain", "daemon"):
+            places.setdefault(path.stem, []).append(str(place))
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
 
 
 def test_every_module_of_the_packages_can_be_imported_by_name() -> None:

@@ -19,7 +19,7 @@ from daemon.streams import decoding
 from daemon.streams.decoding import DecodedCache
 from daemon.streams.encodings import classify
 from daemon.supervisor.audiences.training_log import TrainingLog
-from daemon.supervisor.children.process import last_line
+from daemon.supervisor.children.child_process import last_line
 from daemon.supervisor.clock import SystemClock
 from daemon.system.log_room import cut
 from tests.faults.test_deleting import make, save

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.checkpoint_reader import load, load_newest
 from daemon.checkpoint.manifest import FILES, MANIFEST
-from daemon.checkpoint.reader import load, load_newest
 from daemon.errors import NoCheckpointError, TornCheckpointError
 from daemon.events import CheckpointSetAside, Event
 from tests.unit.daemon.checkpoint.samples import assert_same, flip_bit, save_steps, tiny, truncate, zero_tail

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from daemon.checkpoint.catalogue import Catalogue
-from daemon.checkpoint.reader import load, load_newest
+from daemon.checkpoint.checkpoint_reader import load, load_newest
+from daemon.checkpoint.checkpoint_writer import CheckpointWriter
 from daemon.checkpoint.snapshot import Snapshot
-from daemon.checkpoint.writer import CheckpointWriter
 from daemon.config.tree import CheckpointConfig
 from daemon.events import CheckpointFailed, CheckpointSaved, Event
 
@@ -79,7 +79,7 @@ def acknowledged_until_killed(folder: Path, session: int, first_step: int, dice:
     happens="what was committed loads; no half checkpoint is taken for a whole one",
 )
 def test_killed_at_random_moments(tmp_path: Path) -> None:
-    processes.set_forkserver_preload(["daemon.checkpoint.writer"])
+    processes.set_forkserver_preload(["daemon.checkpoint.checkpoint_writer"])
     dice = random.Random(11)
     folder = tmp_path / "checkpoints"
     catalogue = Catalogue(folder)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from brain.blocks.table import RowTable
+from brain.blocks.row_table import RowTable
 from brain.optim.config import OptimizerConfig
 from tests.faults.tiny_brain import text, tiny_brain, weights
 

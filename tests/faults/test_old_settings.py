@@ -18,9 +18,9 @@ from brain.optim.config import OptimizerConfig
 from brain.upgrades import SPEC, VERSION, Step
 from daemon.checkpoint import tensor_file
 from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.checkpoint_reader import load, load_newest
 from daemon.checkpoint.manifest import MANIFEST, MODEL, STATE, read_manifest
 from daemon.checkpoint.portable import export_pt, load_pt
-from daemon.checkpoint.reader import load, load_newest
 from daemon.config.loading import config_from_dict, resolve_config
 from daemon.config.upgrades import CONFIG, config_to_dict
 from daemon.errors import ConfigError, TornCheckpointError

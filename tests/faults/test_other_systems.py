@@ -12,7 +12,7 @@ import pytest
 
 from brain.memory.segments import SegmentFile
 from daemon.checkpoint.catalogue import Catalogue
-from daemon.checkpoint.reader import load, load_newest
+from daemon.checkpoint.checkpoint_reader import load, load_newest
 from daemon.events import CheckpointSaved
 from daemon.journal import Journal
 from daemon.system.durable import Disk

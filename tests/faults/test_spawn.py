@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.protocol import RunState
-from daemon.supervisor.children import process
+from daemon.supervisor.children import child_process
 from daemon.supervisor.children.restart import RestartPolicy
 from tests.unit.daemon.supervisor.stage import quick_life, staged, start_request
 
@@ -83,7 +83,7 @@ REFUSALS: dict[str, tuple[Break, str]] = {
         "Broken pipe",
     ),
     "log-not-rotated": (
-        refusing(OSError(errno.EIO, "Input/output error", "trainer.log"), process, "rotate"),
+        refusing(OSError(errno.EIO, "Input/output error", "trainer.log"), child_process, "rotate"),
         "Input/output error (trainer.log)",
     ),
 }

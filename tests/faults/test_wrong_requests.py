@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from daemon.checkpoint.catalogue import Catalogue
-from daemon.checkpoint.reader import load
+from daemon.checkpoint.checkpoint_reader import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

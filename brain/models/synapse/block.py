@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from brain.blocks.mixer import Mixer, State
     from brain.blocks.span import Span
-    from brain.blocks.units import UnitLayer
+    from brain.blocks.unit_layer import UnitLayer
     from brain.models.synapse.spec import SynapseSpec
     from brain.online.network import Watch
 

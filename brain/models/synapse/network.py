@@ -19,7 +19,7 @@ from brain.blocks.experts import Expert
 from brain.blocks.linear import Linear
 from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
-from brain.blocks.table import RowTable
+from brain.blocks.row_table import RowTable
 from brain.models.synapse.block import Block
 from brain.models.synapse.column import Column
 from brain.models.synapse.sites import SELF_MODEL, declared_sites

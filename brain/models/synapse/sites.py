@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from brain.blocks.mixer import mixers
-from brain.blocks.units import declared_site
+from brain.blocks.unit_layer import declared_site
 from brain.growth.plan import Birth
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from daemon.api.context import AcknowledgingPort, AlarmsPort
-from daemon.api.paging import PRINTABLE, Cursor, Limit
+from daemon.api.list_pages import PRINTABLE, Cursor, Limit
 from daemon.api.shapes import Alarm, Page
 from daemon.api.wire import Json
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from daemon.api.context import AdmissionPort, CheckpointsPort, DeletingPort
-from daemon.api.paging import PRINTABLE, Cursor, Limit, page_after
+from daemon.api.list_pages import PRINTABLE, Cursor, Limit, page_after
 from daemon.api.shapes import Checkpoint, FullCheckpoint, FullRun, Hours, Name, Page, Request, Settings, Steps
 from daemon.supervisor.requests import ResumeRequest
 

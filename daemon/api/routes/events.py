@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Query
 
 from daemon.api.context import HistoryPort, RunsPort
-from daemon.api.paging import PRINTABLE, Cursor, Limit
+from daemon.api.list_pages import PRINTABLE, Cursor, Limit
 from daemon.api.shapes import Event, Page
 from daemon.api.wire import Json
 

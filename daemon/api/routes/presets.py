@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import TypeAdapter
 
 from brain.registry import brains
-from daemon.api.paging import Cursor, Limit, page_of
+from daemon.api.list_pages import Cursor, Limit, page_of
 from daemon.api.shapes import BrainItem, Page, PresetItem
 from daemon.config.loading import list_presets
 from daemon.config.upgrades import config_to_dict

@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 
 from daemon.api.actions import Action
 from daemon.api.context import AdmissionPort, DeletingPort, RunsPort, SteeringPort, StoredRunsPort
-from daemon.api.paging import Cursor, Limit
+from daemon.api.list_pages import Cursor, Limit
 from daemon.api.shapes import FullRun, Hours, Name, Operation, Page, Request, Run, Settings, Steps
+from daemon.config.dotted_names import unfold
 from daemon.config.loading import list_presets, resolve_config
-from daemon.config.tables import unfold
 from daemon.errors import ConfigError, UsageError
 from daemon.orders import PUSH_LIMIT_BYTES, Generate
 from daemon.supervisor.requests import StartRequest

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from daemon.api.context import JobRunnerPort, SchedulePort
-from daemon.api.paging import Cursor, Limit, page_of
+from daemon.api.list_pages import Cursor, Limit, page_of
 from daemon.api.shapes import Job, Operation, Page, Request
 
 router = APIRouter(prefix="/schedule", tags=["schedule"])

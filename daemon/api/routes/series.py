@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from daemon.api.context import HistoryPort, RunsPort
-from daemon.api.paging import Cursor, Limit
+from daemon.api.list_pages import Cursor, Limit
 from daemon.api.shapes import Evaluation, Page, Series
 from daemon.api.wire import Json
 from daemon.errors import UsageError

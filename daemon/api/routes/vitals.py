@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from brain.vitals.registry import describe_vitals
 from daemon.api.context import HistoryPort, RunsPort
-from daemon.api.paging import PRINTABLE, Cursor, Limit, page_of
+from daemon.api.list_pages import PRINTABLE, Cursor, Limit, page_of
 from daemon.api.shapes import Page, Reading, VitalItem
 from daemon.config.loading import config_from_dict
 

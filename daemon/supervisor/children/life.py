@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from daemon.child_protocol import ChildGoodbye, ChildOrder, ChildReady
 from daemon.errors import ConflictError
-from daemon.supervisor.children.process import ChildProcess, Death, cause_of
+from daemon.supervisor.children.child_process import ChildProcess, Death, cause_of
 from daemon.supervisor.children.restart import RestartPolicy
 from daemon.system.patience import slices
 

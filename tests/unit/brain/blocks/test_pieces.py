@@ -15,9 +15,9 @@ from brain.blocks.mingru import positive
 from brain.blocks.mlp import MLP, squared_relu
 from brain.blocks.norm import EPSILON, rms_norm
 from brain.blocks.rope import PERIOD, Rope
+from brain.blocks.row_table import RowTable
 from brain.blocks.span import Span
 from brain.blocks.ssd import naive_ssd, ssd_scan
-from brain.blocks.table import RowTable
 
 WIDE = torch.float64
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from brain.blocks.table import RowTable
+from brain.blocks.row_table import RowTable
 from brain.models.classifier.config import MLPConfig
-from brain.models.classifier.mlp import OnlineMLP
+from brain.models.classifier.online_mlp import OnlineMLP
 from brain.optim.adam import adamw_update
 from brain.optim.config import OptimizerConfig
 from brain.optim.row_adam import RowAdam

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from daemon.checkpoint.checkpoint_writer import CheckpointWriter
 from daemon.checkpoint.manifest import Environment
 from daemon.checkpoint.snapshot import Snapshot
-from daemon.checkpoint.writer import CheckpointWriter
 from daemon.config.tree import CheckpointConfig
 from daemon.events import CheckpointSaved, Event
 from daemon.system.durable import Disk, FileRecord
 
 if TYPE_CHECKING:
-    from daemon.checkpoint.reader import LoadedCheckpoint
+    from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint
 
 NOON = 1_706_123_456.25
 KEEP_ALL = CheckpointConfig(keep_latest=1000)

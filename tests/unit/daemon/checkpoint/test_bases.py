@@ -12,8 +12,8 @@ from brain.models.tensors import sha256_of
 from brain.ports import Base
 from daemon.checkpoint.bases import GRACE_SECONDS, Bases
 from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.checkpoint_reader import load, load_newest
 from daemon.checkpoint.portable import export_pt, load_pt
-from daemon.checkpoint.reader import load, load_newest
 from daemon.errors import CheckpointError
 from daemon.system.durable import Disk
 from tests.unit.daemon.checkpoint.samples import flip_bit, new_writer, tiny

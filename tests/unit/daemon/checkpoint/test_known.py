@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.checkpoint import catalogue as catalogue_module
+from daemon.checkpoint import checkpoint_reader as reader_module
 from daemon.checkpoint import known as known_module
 from daemon.checkpoint import manifest as manifest_module
-from daemon.checkpoint import reader as reader_module
 from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.checkpoint_reader import load
 from daemon.checkpoint.manifest import FILES, MANIFEST, DefectError
-from daemon.checkpoint.reader import load
 from daemon.trainer.offline import open_checkpoint
 from tests.unit.daemon.checkpoint.samples import flip_bit, save_steps
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from daemon.checkpoint import portable
+from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, load
 from daemon.checkpoint.portable import TEN_KEYS, export_pt, load_pt
-from daemon.checkpoint.reader import LoadedCheckpoint, load
 from daemon.errors import CheckpointError, TornCheckpointError
 from tests.unit.daemon.checkpoint.samples import assert_same, assert_tensors, save_steps, tiny
 

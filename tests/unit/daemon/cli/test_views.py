@@ -11,7 +11,7 @@ from rich.console import Console
 from daemon.cli.live_view import LiveView
 from daemon.cli.views import JsonView, PlainView, make_view
 from tests.fake_daemon.world import FakeDaemon
-from tests.unit.daemon.cli.test_progress import delta
+from tests.unit.daemon.cli.test_progress_line import delta
 
 if TYPE_CHECKING:
     import pytest

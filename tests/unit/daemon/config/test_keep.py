@@ -9,7 +9,7 @@ import pytest
 
 from daemon.config.keep import KeepConfig, keep_as_far_as_sound, read_keep
 from daemon.config.loading import resolve_config
-from daemon.config.ranges import range_in
+from daemon.config.setting_ranges import range_in
 from daemon.errors import ConfigError
 
 if TYPE_CHECKING:

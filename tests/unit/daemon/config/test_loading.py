@@ -23,7 +23,7 @@ from daemon.config.loading import (
     resolve_config,
     setting_names,
 )
-from daemon.config.ranges import range_of
+from daemon.config.setting_ranges import range_of
 from daemon.config.upgrades import config_to_dict
 from daemon.errors import ConfigError
 

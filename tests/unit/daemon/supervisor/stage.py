@@ -11,9 +11,9 @@ from daemon.config.loading import resolve_config
 from daemon.store.store import Store
 from daemon.supervisor.children.life import LifeSettings
 from daemon.supervisor.children.restart import RestartPolicy
+from daemon.supervisor.home_bounds import Tidier
 from daemon.supervisor.requests import StartRequest
 from daemon.supervisor.supervisor import Supervisor
-from daemon.supervisor.tidying import Tidier
 from tests.unit.daemon.supervisor.scripted_trainer import ENTRY, write_script
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ import pytest
 from daemon.errors import HomeBusyError, PortTakenError, UsageError
 from daemon.supervisor.audiences.log_file import LogFile
 from daemon.supervisor.daemon import Daemon
-from daemon.supervisor.signals import ECHO_SECONDS
+from daemon.supervisor.os_signals import ECHO_SECONDS
 from tests.process_ends import still_alive
 from tests.unit.daemon.supervisor.scripted_trainer import write_script
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.supervisor.children.process import interrupts_held_back
+from daemon.supervisor.children.child_process import interrupts_held_back
 
 PRINTS = """
 import sys, warnings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from daemon.cli.progress import Progress
+from daemon.cli.progress_line import Progress
 from tests.fake_daemon.world import FakeDaemon
 
 SMALL = FakeDaemon.small()

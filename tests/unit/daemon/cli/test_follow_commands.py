@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.sync.server import Server, ServerConnection, serve
 
-from daemon.cli.following import follow_lines, frames
+from daemon.cli.follow_commands import follow_lines, frames
 from daemon.errors import NotRunningError
 
 if TYPE_CHECKING:

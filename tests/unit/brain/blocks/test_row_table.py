@@ -13,9 +13,9 @@ from brain.blocks.convolution import CausalConv
 from brain.blocks.linear import initialize
 from brain.blocks.loss import symbol_nats
 from brain.blocks.norm import rms_norm
+from brain.blocks.row_table import RowTable
 from brain.blocks.scan import linear_scan
 from brain.blocks.span import Span
-from brain.blocks.table import RowTable
 from brain.optim.config import OptimizerConfig
 from brain.optim.groups import groups_by_shape
 from brain.optim.online import OnlineOptimizer

@@ -17,7 +17,7 @@ from brain.averaging.averages import PREFIX as AVERAGE
 from brain.averaging.averages import kept
 from brain.errors import SpecMismatchError
 from brain.models.classifier.example_memory import ExampleMemory
-from brain.models.classifier.mlp import OnlineMLP
+from brain.models.classifier.online_mlp import OnlineMLP
 from brain.models.tensors import copy_named
 from brain.ports import BrainState, LearnReport, SleepReport
 from brain.sleep.schedule import is_worse, rate_factor
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.models.classifier.config import LearnerConfig
-    from brain.models.classifier.mlp import Trace
+    from brain.models.classifier.online_mlp import Trace
 
 Weights = Literal["fast", "plastic", "stable"]
 

@@ -8,8 +8,8 @@ import signal
 
 import pytest
 
-import daemon.supervisor.signals
-from daemon.supervisor.signals import ending
+import daemon.supervisor.os_signals
+from daemon.supervisor.os_signals import ending
 
 pytestmark = [
     pytest.mark.anyio,
@@ -24,7 +24,7 @@ def anyio_backend() -> str:
 
 async def received(monkeypatch: pytest.MonkeyPatch, *sent: signal.Signals) -> list[str]:
     """What these signals come to, far apart from each other."""
-    monkeypatch.setattr(daemon.supervisor.signals, "ECHO_SECONDS", 0.0)
+    monkeypatch.setattr(daemon.supervisor.os_signals, "ECHO_SECONDS", 0.0)
     calls: list[str] = []
     with ending(calls.append, lambda: calls.append("now")):
         for number in sent:

@@ -17,7 +17,7 @@ from brain.models.classifier.config import (
     MemoryConfig,
     MLPConfig,
 )
-from brain.models.classifier.learner import OnlineLearner
+from brain.models.classifier.online_learner import OnlineLearner
 from brain.plasticity.config import PlasticityConfig
 from brain.ports import BrainState, LabelledLearner
 from brain.sleep.config import SleepConfig

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from brain.models.classifier.config import MLPConfig
-from brain.models.classifier.growing import widened
-from brain.models.classifier.mlp import OnlineMLP
+from brain.models.classifier.online_mlp import OnlineMLP
+from brain.models.classifier.widening import widened
 from brain.plasticity.config import PlasticityConfig
 
 CONFIG = MLPConfig(

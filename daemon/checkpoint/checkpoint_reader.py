@@ -13,6 +13,7 @@ from brain.upgrades import SPEC
 from daemon.checkpoint import tensor_file
 from daemon.checkpoint.bases import load_base
 from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.checkpoint_writer import RANDOM_PREFIX
 from daemon.checkpoint.damage import set_aside
 from daemon.checkpoint.manifest import (
     FILES,
@@ -27,7 +28,6 @@ from daemon.checkpoint.manifest import (
     read_manifest,
     unreadable,
 )
-from daemon.checkpoint.writer import RANDOM_PREFIX
 from daemon.errors import CheckpointError, NoCheckpointError
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from brain.models.classifier.config import MLPConfig
-from brain.models.classifier.mlp import LEAK, OnlineMLP
+from brain.models.classifier.online_mlp import LEAK, OnlineMLP
 from brain.plasticity.config import PlasticityConfig
 
 STILL = PlasticityConfig(replacement_rate=0.0)

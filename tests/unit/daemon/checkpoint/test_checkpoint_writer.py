@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from daemon.checkpoint.catalogue import Catalogue
-from daemon.checkpoint.reader import load
+from daemon.checkpoint.checkpoint_reader import load
 from daemon.config.tree import CheckpointConfig
 from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved, Event
 from daemon.system import durable

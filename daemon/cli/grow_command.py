@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from daemon.cli.options import HomeOption, JsonOption, RunOption, above_zero
+from daemon.cli.order_commands import connect
 from daemon.cli.printing import say
-from daemon.cli.steering import connect
 
 
 def add_to(app: typer.Typer) -> None:

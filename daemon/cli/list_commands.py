@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.cli.options import HomeOption, JsonOption
+from daemon.cli.order_commands import connect
 from daemon.cli.printing import say
-from daemon.cli.steering import connect
 from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:

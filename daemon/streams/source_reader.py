@@ -13,7 +13,7 @@ from daemon.streams.event_limits import first_of
 from daemon.streams.holdout import BLOCK_BYTES
 from daemon.streams.kinds import sources
 from daemon.streams.listing_progress import ListingProgress
-from daemon.streams.segments import cut
+from daemon.streams.source_segments import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.checkpoint_reader import load, load_newest
 from daemon.checkpoint.manifest import MANIFEST, NewerFormatError, _sealed, read_manifest
-from daemon.checkpoint.reader import load, load_newest
 from daemon.errors import CheckpointError, NoCheckpointError, TornCheckpointError
 from daemon.events import CheckpointSetAside, Event
 from tests.unit.daemon.checkpoint.samples import (

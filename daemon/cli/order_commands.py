@@ -50,7 +50,7 @@ def connect(home_path: Path | None) -> DaemonClient:
 def status(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Show the daemon and the run: state, step, speed, vital signs."""
     from daemon.cli.output import print_json
-    from daemon.cli.progress import Progress
+    from daemon.cli.progress_line import Progress
     from daemon.errors import NotFoundError
 
     with connect(home) as daemon:
@@ -289,7 +289,7 @@ def _tell_crash(run: dict[str, Any] | None) -> None:
 
 
 def _print_summary(run: dict[str, Any], home: Home) -> None:
-    from daemon.cli.progress import Progress
+    from daemon.cli.progress_line import Progress
 
     progress = Progress(home=home.root, flag=home.flag)
     progress.take_run(run)

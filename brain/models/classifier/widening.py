@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from brain.models.classifier.mlp import COPIES, OnlineMLP
+from brain.models.classifier.online_mlp import COPIES, OnlineMLP
 
 
 @torch.no_grad()
