@@ -15,8 +15,8 @@ UNKNOWN_HOST = (
 )
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>synapsed: unknown name</title>
 <meta name="viewport" content="width=device-width"></head><body><h1>synapsed</h1>
-<p>This daemon does not answer for the name <code>{host}</code>: a page of a stranger could have sent you here.</p>
-<p>If it is you who came by that name:</p><ul>
+<p>This daemon does not answer for the name <code>{host}</code>: another site could have sent you here.</p>
+<p>If you used that name yourself:</p><ul>
 <li>on the machine itself, or through a tunnel (<code>ssh -L 9000:127.0.0.1:8765 machine</code>), open
 <code>http://127.0.0.1:9000</code> with the port of your end;</li>
 <li>behind a reverse proxy, start the daemon with its address:

@@ -64,6 +64,6 @@ def _print_matrix(answer: dict[str, Any]) -> None:
     print_table(rows, ("source", "step", "bpc", "smooth", "forgetting"), empty=empty)
     if answer["mean"] is not None:
         say(
-            f"Forgotten on average {answer['mean']:.3f} BPC, at worst {answer['worst']:.3f}; "
+            f"Mean forgetting {answer['mean']:.3f} BPC, worst {answer['worst']:.3f}; "
             f"backward transfer {answer['backward_transfer']:.3f}, stability gap {answer['stability_gap']:.3f}"
         )

@@ -1,6 +1,6 @@
-// Alarms that are up: how grave, why, what to do; seen ones stay listed, but quietly, until they clear.
+// Active alarms: severity, cause and remedy; acknowledged ones stay listed, less prominently, until they clear.
 
-import { perform, say } from "./acts.js";
+import { perform, setStatus } from "./actions.js";
 import { ApiError } from "./api.js";
 import { byId, element, reconcile, setAttribute, timeElement } from "./dom.js";
 import { count, fixed, words } from "./format.js";
@@ -8,14 +8,14 @@ import { count, fixed, words } from "./format.js";
 const SIGNS = { info: "✓", warning: "▲", error: "✕" };
 const LIMIT = 100;
 const ABOUT_ALARMS = new Set(["alarm_raised", "alarm_cleared", "alarm_acknowledged", "stop_hinted"]);
-const GRAVITY = { error: 0, warning: 1, info: 2 };
+const SEVERITY_ORDER = { error: 0, warning: 1, info: 2 };
 
-/** Unseen before seen, grave before slight, newest first. */
+/** Unacknowledged first, then by severity, newest first. */
 export function inOrder(alarms) {
   const seen = (alarm) => (alarm.acknowledged_at ? 1 : 0);
   return [...alarms].sort(
     (a, b) =>
-      seen(a) - seen(b) || GRAVITY[a.severity] - GRAVITY[b.severity] || String(b.raised_at).localeCompare(String(a.raised_at)),
+      seen(a) - seen(b) || SEVERITY_ORDER[a.severity] - SEVERITY_ORDER[b.severity] || String(b.raised_at).localeCompare(String(a.raised_at)),
   );
 }
 
@@ -33,14 +33,14 @@ export function mountAlarms(page) {
       const items = run ? (await page.api.get("/alarms", { run: run.id, active: true, limit: LIMIT })).items : [];
       if (mine === request) show(items);
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error; // what is shown stays; the next event or snapshot asks again
+      if (!(error instanceof ApiError)) throw error; // keep what is shown; the next event or snapshot loads again
     }
   }
 
   function show(alarms) {
     section.hidden = alarms.length === 0;
     reconcile(list, inOrder(alarms), (alarm) => `${alarm.id} ${alarm.acknowledged_at ?? ""}`, build);
-    if (alarms.every((alarm) => alarm.acknowledged_at)) say(status, "");
+    if (alarms.every((alarm) => alarm.acknowledged_at)) setStatus(status, "");
   }
 
   function build(alarm) {
@@ -71,8 +71,8 @@ export function mountAlarms(page) {
 
   page.onRun.push(load);
   page.onFrame.push((frame) => {
-    const told = frame.type === "event" && ABOUT_ALARMS.has(frame.kind) && frame.run === page.shown()?.id;
-    if (told || frame.type === "snapshot" || frame.type === "welcome") load();
+    const concerned = frame.type === "event" && ABOUT_ALARMS.has(frame.kind) && frame.run === page.shown()?.id;
+    if (concerned || frame.type === "snapshot" || frame.type === "welcome") load();
   });
   return () => {};
 }

@@ -1,6 +1,6 @@
-// The REST side of the daemon: RFC 9457 problems become ApiError, operations are waited for, lists are paged.
+// REST client of the daemon: turns RFC 9457 problems into ApiError and waits for operations.
 
-/** What the daemon refused, in words for a person. `fields` holds the validation messages by path. */
+/** A refusal by the daemon, with a message for a person. `fields` holds the validation messages by path. */
 export class ApiError extends Error {
   constructor(status, problem) {
     super(problem.detail || problem.title || `The daemon answered ${status}`);
@@ -11,13 +11,13 @@ export class ApiError extends Error {
   }
 }
 
-/** A key that nobody else has; `crypto.randomUUID` is there in a secure context only, the random bytes everywhere. */
+/** A unique key; `crypto.randomUUID` exists in a secure context only, random bytes everywhere. */
 export function randomKey() {
   if (crypto.randomUUID) return crypto.randomUUID();
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Client of `api/v1`, below whatever path the page lies at. The session cookie is sent by the browser; the page never sees a token. */
+/** Client of `api/v1`, relative to the path of the page. The session cookie is sent by the browser; the page never sees a token. */
 export class Api {
   constructor({ base = "api/v1", send = (...call) => fetch(...call), newKey = randomKey } = {}) {
     this.base = base;
@@ -41,7 +41,7 @@ export class Api {
     return this.request("DELETE", path, { query });
   }
 
-  /** One request; resolves to the parsed body, or null for 204. Throws ApiError; status 0 means no daemon answered. */
+  /** One request; resolves to the parsed body, or null for 204. Throws ApiError; status 0 means that no daemon answered. */
   async request(method, path, { query = {}, body = null } = {}) {
     const search = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) {
@@ -80,7 +80,7 @@ export class Api {
     return current;
   }
 
-  /** Order a run to do something and wait for the outcome. */
+  /** Send an action to a run and wait for its outcome. */
   async act(run, action) {
     return this.settle(await this.post(`/runs/${encodeURIComponent(run)}/actions`, { action }));
   }

@@ -1,4 +1,4 @@
-// The curves: Plotly plots over one shared view, redrawn once a second, refined from the series API when zoomed.
+// The curves: Plotly plots over one shared view, redrawn once a second, refined from the series API when zoomed in.
 
 import { ApiError } from "./api.js";
 import { byId, element, setAttribute, setText, svg } from "./dom.js";
@@ -18,13 +18,13 @@ const RANGES = [
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false, showTips: false, scrollZoom: false };
 
 export function mountCharts(page) {
-  const board = new Board(page);
-  page.onRun.push((run) => board.show(run));
-  page.onFrame.push((frame) => board.take(frame));
-  return () => board.schedule();
+  const grid = new ChartGrid(page);
+  page.onRun.push((run) => grid.show(run));
+  page.onFrame.push((frame) => grid.take(frame));
+  return () => grid.schedule();
 }
 
-/** Load Plotly from our own origin, once; the numbers do not wait for it. */
+/** Load Plotly from our own origin, once; the rest of the page does not wait for it. */
 function loadPlotly() {
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
@@ -35,7 +35,7 @@ function loadPlotly() {
   });
 }
 
-class Board {
+class ChartGrid {
   constructor(page) {
     this.page = page;
     this.plotly = null;
@@ -123,7 +123,7 @@ class Board {
     setText(plot.note, this.#isEmpty(plot) ? (this.page.shown() ? "no values yet" : "no run yet") : "");
     const shape = layout(plot.spec, how);
     this.plotly.react(plot.canvas, data, shape, CONFIG);
-    // A redraw takes the hover away: what the reader looks at is given back.
+    // A redraw removes the hover label: restore it.
     if (plot.pointer) {
       const place = { xpx: plot.pointer.x - shape.margin.l, ypx: plot.pointer.y - shape.margin.t };
       this.plotly.Fx.hover(plot.canvas, place, "xy");
@@ -155,7 +155,7 @@ class Board {
     return covers ? detail.history : this.page.history;
   }
 
-  /** Ask the series API for the zoomed range, where the buckets at hand are coarser than single steps. */
+  /** Load finer buckets of the zoomed range from the series API. */
   async #refine() {
     const run = this.page.shown();
     const lastStep = this.page.history.lastStep;
@@ -176,12 +176,12 @@ class Board {
       if (mine !== this.detailRequest) return;
       const history = new History();
       history.load(series);
-      // Steps that came in while the answer was on its way.
+      // Steps that arrived while the request was pending.
       if (open) for (const metric of METRICS) joinTail(history.curve(metric), this.page.history.curve(metric));
       this.detail = { from, to, open, history };
       this.draw();
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error; // a refusal leaves the coarse curves, which are true as well
+      if (!(error instanceof ApiError)) throw error; // after a refusal the coarse curves stay
     } finally {
       if (mine === this.detailRequest) setAttribute(byId("plots"), "aria-busy", null);
     }
@@ -288,7 +288,7 @@ class Board {
       this.schedule();
     }, { rootMargin: "300px" });
     for (const plot of this.plots) seen.observe(plot.canvas);
-    // A redraw in the middle of a drag would tear the zoom box away.
+    // A redraw during a drag would remove the zoom box.
     byId("plots").addEventListener("pointerdown", () => (this.pointerDown = true));
     for (const kind of ["pointerup", "pointercancel", "blur"]) {
       addEventListener(kind, () => {

@@ -1,6 +1,6 @@
-// The checkpoints of the run shown: resume, pin, delete, and how to export.
+// The checkpoints of the run shown: resume, pin, delete, and the command that exports.
 
-import { allow, perform, refusal, say } from "./acts.js";
+import { allow, perform, refusal, setStatus } from "./actions.js";
 import { confirm } from "./confirm.js";
 import { byId, element, setText, timeElement } from "./dom.js";
 import { bytes, count, fixed, NONE } from "./format.js";
@@ -11,7 +11,7 @@ const COLUMNS = [
   ["Checkpoint", "name"],
   ["Step", "number"],
   ["Saved", ""],
-  ["Why", ""],
+  ["Reason", ""],
   ["BPC", "number"],
   ["Size", "number"],
   ["", ""],
@@ -23,13 +23,13 @@ export function mountCheckpoints(page) {
   const view = table("Checkpoints of this run", COLUMNS, "No checkpoint yet: the first is saved before the first step.");
   const holder = byId("checkpoints");
   const status = element("p", { class: "status", role: "status" });
-  const note = element("p", { class: "status", role: "status", hidden: true }); // of its own: acts write into the other
+  const note = element("p", { class: "status", role: "status", hidden: true }); // separate from the status of actions
   const more = element("button", { type: "button", class: "quiet", text: "Load older", hidden: true, on: { click: () => load(false) } });
   holder.append(view.node, view.empty, more, note);
   holder.after(status);
   let items = [];
   let next = null;
-  let aside = ""; // what is kept aside as damaged, of all runs
+  let aside = ""; // how many were set aside as damaged, of all runs
   let opened = null; // id of the checkpoint whose export command is shown
   let request = 0;
 
@@ -49,7 +49,7 @@ export function mountCheckpoints(page) {
     } catch (error) {
       if (mine !== request) return undefined;
       note.hidden = false;
-      return say(note, `Not loaded: ${refusal(error)}`, "bad");
+      return setStatus(note, `Not loaded: ${refusal(error)}`, "bad");
     }
   }
 
@@ -94,7 +94,7 @@ export function mountCheckpoints(page) {
         const run = await page.api.post(`${path}/resume`, {});
         page.dispatch({ type: "runs", items: [run] });
         page.choose(run.id);
-        return run.id === item.run ? `Learning on from ${item.id}.` : `Forked as ${run.name || run.id} from ${item.id}.`;
+        return run.id === item.run ? `Continuing from ${item.id}.` : `Forked as ${run.name || run.id} from ${item.id}.`;
       }), `Resume ${item.id}`),
       rowButton(item.pinned ? "Unpin" : "Pin", pin, on("…", async () => {
         await page.api.post(`${path}/${pin}`);
@@ -110,7 +110,7 @@ export function mountCheckpoints(page) {
   }
 
   async function remove(item, path, button) {
-    const lost = `${item.id} (step ${count(item.step)}, ${bytes(item.size_bytes)}) will be deleted for good.`;
+    const lost = `${item.id} (step ${count(item.step)}, ${bytes(item.size_bytes)}) will be deleted permanently.`;
     if (!(await confirm("Delete this checkpoint?", lost, "Delete"))) return;
     await perform(button, status, `Deleting ${item.id} …`, async () => {
       await page.api.delete(path);
@@ -123,14 +123,14 @@ export function mountCheckpoints(page) {
     const command = `synapsed export ${item.id} --format pt`;
     const copy = rowButton("Copy", "copy", async () => {
       await navigator.clipboard.writeText(command);
-      say(status, "Command copied.", "good");
+      setStatus(status, "Command copied.", "good");
     });
     return element("tr", { class: "detail" }, element("td", { colspan: COLUMNS.length }, "In a terminal: ", element("code", { class: "command", text: command }), " ", copy));
   }
 
   function renderAllowed() {
     const can = availability(page.state);
-    const reason = can.start; // resuming needs what starting needs: no other run that learns
+    const reason = can.start; // as for starting: no other run may be learning
     for (const button of view.body.querySelectorAll('[data-act="resume"]')) allow(button, reason);
   }
 
@@ -146,10 +146,9 @@ export function mountCheckpoints(page) {
 
 const flag = (text, tone = "") => element("span", { class: `flag ${tone}`, text });
 
-
-/** What was set aside as damaged, in words: it takes room until a person deletes it. */
+/** How many checkpoints were set aside as damaged; they take space until a person deletes them. */
 function setAside(damaged) {
   if (damaged.length === 0) return "";
   const total = damaged.reduce((sum, one) => sum + one.size_bytes, 0);
-  return `${count(damaged.length)} damaged kept aside, ${bytes(total)}`;
+  return `${count(damaged.length)} damaged, set aside, ${bytes(total)}`;
 }

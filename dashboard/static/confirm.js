@@ -1,8 +1,8 @@
-// A question before something is lost.
+// Confirmation before something is lost.
 
 import { byId, element } from "./dom.js";
 
-/** Ask; resolves to true when the person agrees. Escape and Cancel say no. */
+/** Ask; resolves to true when the person agrees, to false on Escape and Cancel. */
 export function confirm(title, text, agree) {
   const dialog = byId("confirm-dialog");
   return new Promise((resolve) => {
@@ -27,15 +27,15 @@ export function confirm(title, text, agree) {
   });
 }
 
-/** A name as a person sees and types it: the page draws neither control characters nor blanks around it. */
+/** A name as a person sees and types it: without control characters and surrounding blanks. */
 function typeable(text) {
   return text.replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim();
 }
 
-/** Ask, and have one of `words` typed, which the button waits for; resolves to that one, or null. */
+/** Ask, and enable the button once one of `words` is typed; resolves to that word, or null. */
 export function confirmTyped(title, text, words, agree) {
   const dialog = byId("confirm-dialog");
-  const meant = (text) => words.find((word) => word === text || (typeable(word) !== "" && typeable(word) === typeable(text))) ?? null;
+  const typed = (text) => words.find((word) => word === text || (typeable(word) !== "" && typeable(word) === typeable(text))) ?? null;
   const offered = [...new Set(words.map(typeable))].filter(Boolean);
   return new Promise((resolve) => {
     const button = element("button", { type: "submit", class: "danger", text: agree, disabled: true });
@@ -47,7 +47,7 @@ export function confirmTyped(title, text, words, agree) {
       "aria-label": `Type ${offered.join(" or ")} to confirm`,
       on: {
         input: () => {
-          button.disabled = meant(input.value) === null;
+          button.disabled = typed(input.value) === null;
         },
       },
     });
@@ -69,7 +69,7 @@ export function confirmTyped(title, text, words, agree) {
     });
     dialog.returnValue = "";
     dialog.replaceChildren(element("h2", { id: "confirm-title", text: title }), form);
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" ? meant(input.value) : null), { once: true });
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" ? typed(input.value) : null), { once: true });
     dialog.showModal();
   });
 }

@@ -1,6 +1,6 @@
-// Steering: start, resume, pause or continue, checkpoint now, stop; each enabled by state, each with its outcome.
+// Controls of a run: start, resume, pause or continue, checkpoint now, stop; each enabled by the state, with its outcome.
 
-import { allow, perform, say } from "./acts.js";
+import { allow, perform, setStatus } from "./actions.js";
 import { byId, element } from "./dom.js";
 import { count } from "./format.js";
 import { openStartDialog } from "./start_dialog.js";
@@ -11,22 +11,22 @@ export function mountControls(page) {
   const button = (name, text, kind, listener) =>
     element("button", { type: "button", class: kind, text, data: { act: name }, on: { click: listener } });
 
-  let said = null; // an outcome that tells of a state: it goes when the run leaves that state
+  let shown = null; // an outcome about a state: cleared when the run leaves that state
 
   const act = (name, pending, describe, leadsTo = null) => async () => {
     const { id } = page.shown() ?? {};
-    said = null;
+    shown = null;
     const done = await perform(buttons[name], status, pending, async () => describe(await page.api.act(id, name)));
     const there = page.shown();
-    if (done && leadsTo) said = { text: status.textContent, run: id, state: leadsTo, reached: there?.id === id && there.state === leadsTo };
+    if (done && leadsTo) shown = { text: status.textContent, run: id, state: leadsTo, reached: there?.id === id && there.state === leadsTo };
   };
 
   function forgetOld(run) {
-    if (!said) return;
-    if (run?.id === said.run && run.state === said.state) said.reached = true;
-    else if (said.reached) {
-      if (status.textContent === said.text) say(status, "");
-      said = null;
+    if (!shown) return;
+    if (run?.id === shown.run && run.state === shown.state) shown.reached = true;
+    else if (shown.reached) {
+      if (status.textContent === shown.text) setStatus(status, "");
+      shown = null;
     }
   }
 
@@ -34,7 +34,7 @@ export function mountControls(page) {
     start: button("start", "Start…", "", () => start()),
     resume: button("resume", "Resume", "primary", () => resume()),
     pause: button("pause", "Pause", "", act("pause", "Pausing after this step …", (done) => `Paused at step ${at(done)}.`, "paused")),
-    continue: button("continue", "Continue", "primary", act("continue", "Continuing …", (done) => `Learning on from step ${at(done)}.`)),
+    continue: button("continue", "Continue", "primary", act("continue", "Continuing …", (done) => `Learning continues from step ${at(done)}.`)),
     checkpoint: button("checkpoint", "Checkpoint now", "", act("checkpoint", "Saving a checkpoint …", saved)),
     stop: button("stop", "Stop", "", act("stop", "Saving a last checkpoint and stopping …", stopped, "stopped")),
   };

@@ -1,4 +1,4 @@
-// Building DOM without markup: text only ever becomes a text node, so nothing a brain or a person says is parsed.
+// Building DOM without markup: text only ever becomes a text node, so text of a brain or a person is never parsed.
 
 import { clock, utc, moment } from "./format.js";
 
@@ -56,14 +56,14 @@ export function timeElement(value, { short = false } = {}) {
   return element("time", { datetime: date.toISOString(), title: utc(value), text: clock(value, { short }) });
 }
 
-/** Element by id; a missing one is a fault of the page itself. */
+/** Element by id; a missing one is a bug of the page. */
 export function byId(id) {
   const node = document.getElementById(id);
   if (!node) throw new Error(`the page has no element #${id}`);
   return node;
 }
 
-/** Replace the children of a keyed list in place: nodes whose key stays are kept, with their focus. */
+/** Replace the children of a keyed list in place: nodes whose key remains are kept, with their focus. */
 export function reconcile(parent, items, key, build, update = null) {
   const old = new Map([...parent.children].map((node) => [node.dataset.key, node]));
   let place = parent.firstElementChild;

@@ -1,4 +1,4 @@
-// The event feed: newest first, filtered by kind, severity and run, older ones on demand.
+// The event feed: newest first, filtered by kind, severity and run, older ones loaded on demand.
 
 import { ApiError } from "./api.js";
 import { byId, element, reconcile, setText, timeElement } from "./dom.js";
@@ -19,10 +19,10 @@ export function mountEvents(page) {
   const filter = { kind: "", severity: "", scope: "all" };
   const kinds = new Set();
   let limit = SHOWN;
-  let cursors = {}; // paging position by scope and kind; null once the end was reached
-  const reached = {}; // oldest event a page has brought, by the same
+  let cursors = {}; // paging position by scope and kind; null at the end
+  const reached = {}; // oldest event loaded so far, by the same key
   let loading = false;
-  let failure = null; // why the last attempt to load older ones brought none
+  let failure = null; // why the last attempt to load older ones failed
 
   const kindSelect = select("kind", "Kind", [["", "all kinds"]]);
   byId("event-filters").append(select("scope", "Runs", [["all", "all runs"], ["run", "this run"]]), kindSelect, select("severity", "Severity", SEVERITIES));
@@ -68,7 +68,7 @@ export function mountEvents(page) {
     older.setAttribute("aria-disabled", String(ended || loading));
   }
 
-  /** Pages overlap what came live, so pages are asked for until something new appears. */
+  /** Pages overlap with live events, so load pages until something new appears. */
   async function loadOlder() {
     if (loading) return;
     if (visible().length > limit) {
@@ -81,7 +81,7 @@ export function mountEvents(page) {
     const { path, key } = where();
     try {
       const before = visible().length;
-      // What came meanwhile has pushed out some of what was loaded: begin anew, or there would be a hole.
+      // New events have pushed out some of those loaded: start over, or there would be a gap.
       if (reached[key] < (page.state.events.at(-1)?.seq ?? 0)) delete cursors[key];
       while (cursors[key] !== null && visible().length === before) {
         const answer = await page.api.get(path, { kind: filter.kind, limit: PAGE, cursor: cursors[key] });
@@ -92,7 +92,7 @@ export function mountEvents(page) {
       limit = Math.max(limit, Math.min(visible().length, limit + SHOWN));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      failure = `Not loaded: ${error.message}`; // pressed again, it is tried again
+      failure = `Not loaded: ${error.message}`; // another press tries again
     } finally {
       loading = false;
       show();

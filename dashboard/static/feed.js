@@ -1,4 +1,4 @@
-// The live feed: one websocket that comes back by itself, resumes at {epoch, seq} and knows when it has gone stale.
+// The live feed: one websocket that reconnects by itself, resumes at {epoch, seq} and detects when it is stale.
 
 export const PROTOCOL = "synapsed.v1";
 export const STALE_AFTER_MS = 8_000;
@@ -21,7 +21,7 @@ const systemTimers = {
 /**
  * Client of `/api/v1/stream`.
  *
- * `onFrame(frame)` gets every frame; `onPhase({phase, retryAt?, attempt?, reason?})` tells where the connection is:
+ * `onFrame(frame)` gets every frame; `onPhase({phase, retryAt?, attempt?, reason?})` reports the phase of the connection:
  * connecting, live, stale (silent for 8 s) or reconnecting. `open`, `timers` and `random` are injected in tests.
  */
 export class Feed {
@@ -38,7 +38,7 @@ export class Feed {
     this.socket = null;
     this.retryTimer = null;
     this.silenceTimer = null;
-    this.goodbye = null;
+    this.byeReason = null;
     this.pendingWelcome = null;
     this.phase = null;
   }
@@ -55,21 +55,21 @@ export class Feed {
     socket?.close(1000);
   }
 
-  /** Try at once instead of waiting the countdown out (a click, the network back, the tab shown again). */
+  /** Reconnect at once, without waiting for the countdown (a click, the network is back, the tab is shown again). */
   retryNow() {
     if (this.socket) return;
     this.timers.clear(this.retryTimer);
     this.#connect();
   }
 
-  #tell(phase) {
+  #setPhase(phase) {
     this.phase = phase.phase;
     this.onPhase(phase);
   }
 
   #connect() {
-    this.#tell({ phase: "connecting", attempt: this.attempt });
-    this.goodbye = null;
+    this.#setPhase({ phase: "connecting", attempt: this.attempt });
+    this.byeReason = null;
     this.pendingWelcome = null;
     const socket = this.open(this.url, PROTOCOL);
     this.socket = socket;
@@ -98,16 +98,16 @@ export class Feed {
     } else if (frame.type === "event") {
       this.seq = Math.max(this.seq ?? 0, frame.seq);
     } else if (frame.type === "bye") {
-      this.goodbye = frame.reason ?? null;
+      this.byeReason = frame.reason ?? null;
     }
-    if (this.phase !== "live") this.#tell({ phase: "live" });
+    if (this.phase !== "live") this.#setPhase({ phase: "live" });
     this.onFrame(frame);
   }
 
   #watchSilence() {
     this.timers.clear(this.silenceTimer);
     this.silenceTimer = this.timers.set(() => {
-      if (this.phase === "live") this.#tell({ phase: "stale", since: this.timers.now() - STALE_AFTER_MS });
+      if (this.phase === "live") this.#setPhase({ phase: "stale", since: this.timers.now() - STALE_AFTER_MS });
       this.silenceTimer = this.timers.set(() => this.#drop(), DROP_AFTER_MS - STALE_AFTER_MS);
     }, STALE_AFTER_MS);
   }
@@ -126,7 +126,7 @@ export class Feed {
     this.attempt += 1;
     const delay = retryDelay(this.attempt, this.random);
     this.retryTimer = this.timers.set(() => this.#connect(), delay);
-    const reason = this.goodbye ?? (close.reason || null);
-    this.#tell({ phase: "reconnecting", attempt: this.attempt, retryAt: this.timers.now() + delay, reason });
+    const reason = this.byeReason ?? (close.reason || null);
+    this.#setPhase({ phase: "reconnecting", attempt: this.attempt, retryAt: this.timers.now() + delay, reason });
   }
 }

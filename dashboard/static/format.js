@@ -1,4 +1,4 @@
-// How numbers, sizes and times read on the page: one place, so they read the same everywhere.
+// How numbers, sizes and times are written on the page.
 
 export const NONE = "–";
 
@@ -91,7 +91,7 @@ export function utc(value) {
   return date ? `${date.toISOString().slice(0, 19).replace("T", " ")} UTC` : "";
 }
 
-/** How each metric is shown: its label, decimals or way of writing, and unit. */
+/** How each metric is shown: its label and how its value is written. */
 const METRICS = {
   bpc: { label: "prequential", write: (value) => fixed(value, 3) },
   replay_bpc: { label: "replay", write: (value) => fixed(value, 3) },

@@ -1,6 +1,6 @@
-// Growth by hand: the sites of the brain, what growing each would give, and what grew so far.
+// Growth by hand: the growth sites of the brain, the effect of growing each, and what has grown so far.
 
-import { allow, perform, refusal, say } from "./acts.js";
+import { allow, perform, refusal, setStatus } from "./actions.js";
 import { confirm } from "./confirm.js";
 import { byId, element } from "./dom.js";
 import { count, fixed, percent } from "./format.js";
@@ -10,10 +10,10 @@ import { rowButton, table } from "./table.js";
 const COLUMNS = [
   ["Site", "name"],
   ["Units", "number"],
-  ["In use", "number"],
+  ["Utilisation", "number"],
   ["Effective rank", "number"],
-  ["Missed", "number"],
-  ["Would have", "number"],
+  ["Unexpressed", "number"],
+  ["After growing", "number"],
   ["", "actions"],
 ];
 
@@ -26,7 +26,7 @@ export function mountGrowth(page) {
   byId("growth").after(facts, status);
   byId("growth-actions").append(look);
   view.node.hidden = true;
-  // A column stands beside the whole brain, so its button stands beneath all sites.
+  // A column is added to the whole brain, so its button is below all sites.
   const column = element("button", { type: "button", class: "quiet", text: "Add a column", data: { act: "column" }, on: { click: addColumn } });
   const price = element("span", { class: "aside" });
   const beside = element("p", {}, column, " ", price);
@@ -34,7 +34,7 @@ export function mountGrowth(page) {
   beside.hidden = true;
   let request = 0;
 
-  // The trainer answers between two steps, so it is asked on demand, and again when the brain grew.
+  // The trainer answers between two steps, so this is loaded on demand, and again after the brain has grown.
   async function load() {
     const run = page.shown();
     request += 1;
@@ -99,12 +99,12 @@ export function mountGrowth(page) {
     grow(column, "a column", { operator: "column" }, (grown) => `A column of ${count(grown?.units_after)} units was born; all that is older is frozen.`);
   }
 
-  function grow(button, what, wanted, told) {
+  function grow(button, what, wanted, describe) {
     perform(button, status, `Saving, then growing ${what} …`, async () => {
       const path = `/runs/${encodeURIComponent(page.shown().id)}/growth`;
       const done = await page.api.settle(await page.api.post(path, wanted));
       await load();
-      return told(done.result);
+      return describe(done.result);
     });
   }
 
@@ -114,11 +114,11 @@ export function mountGrowth(page) {
     view.empty.hidden = false;
     beside.hidden = true;
     facts.textContent = "";
-    say(status, "");
+    setStatus(status, "");
   });
   page.onFrame.push((frame) => {
     if (frame.type === "event" && frame.kind === "brain_grew" && frame.run === page.shown()?.id && !view.node.hidden) {
-      load().catch((error) => say(status, refusal(error), "bad"));
+      load().catch((error) => setStatus(status, refusal(error), "bad"));
     }
   });
   return (state) => allow(look, availability(state).evaluate);

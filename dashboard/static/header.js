@@ -1,4 +1,4 @@
-// The masthead: which run, in which state, how well connected, how far.
+// The masthead: the run, its state, the connection and the progress.
 
 import { byId, element, setAttribute, setText } from "./dom.js";
 import { count, duration, fixed, rate } from "./format.js";
@@ -25,7 +25,7 @@ export function mountHeader(page) {
   );
   const retry = byId("connection-retry");
   retry.addEventListener("click", () => page.feed.retryNow());
-  // The countdown moves by itself, between frames.
+  // The countdown runs between frames as well.
   setInterval(() => renderConnection(page.state.connection, retry), 1000);
 
   return (state, run) => {
@@ -62,7 +62,7 @@ function renderConnection(connection, retry) {
   retry.hidden = connection.phase !== "reconnecting";
 }
 
-/** The connection in words. */
+/** The connection as text. */
 export function connectionText(connection, now) {
   if (connection.phase === "live") return "live";
   if (connection.phase === "stale") return `stale: silent for ${Math.round((now - connection.since) / 1000)} s`;

@@ -1,6 +1,6 @@
-// Held-out loss of each source, with how much of the held-out set is behind it and how old it is.
+// Held-out loss of each source, with its coverage of the held-out set and its age.
 
-import { allow, perform, refusal } from "./acts.js";
+import { allow, perform, refusal } from "./actions.js";
 import { byId, element, setText, timeElement } from "./dom.js";
 import { count, fixed, NONE, percent } from "./format.js";
 import { availability } from "./state.js";
@@ -50,7 +50,7 @@ export function mountHeldOut(page) {
   }
 
   function render(items) {
-    // Newest first: the first of each source is what holds now.
+    // Newest first: the first of each source is the current one.
     const newest = [...new Map([...items].reverse().map((item) => [item.source, item])).values()];
     newest.sort((a, b) => String(a.source).localeCompare(String(b.source)));
     setText(view.empty, EMPTY);

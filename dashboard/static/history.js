@@ -1,4 +1,4 @@
-// One metric over the steps: buckets from the series API, live points behind them, spikes kept as min and max.
+// One metric over the steps: buckets from the series API, then live points; spikes are kept as min and max.
 
 const CAPACITY = 3000;
 const COLUMNS = ["step", "time", "min", "max", "mean", "last", "n"];
@@ -21,7 +21,7 @@ export class Curve {
     return this.step.length;
   }
 
-  /** Take over a column set of the series API; live points beyond its end stay. */
+  /** Load columns of the series API; live points after their end are kept. */
   load(columns) {
     const end = columns.step.at(-1) ?? -1;
     const tail = this.rows(this.step.findIndex((step) => step > end));
@@ -34,7 +34,7 @@ export class Curve {
     this.#fit();
   }
 
-  /** Add a live value. A step that was there before (learned again after a crash) supersedes all from it on. */
+  /** Add a live value. A step that exists already (learned again after a crash) replaces everything from it on. */
   append(step, time, value) {
     if (this.length && step <= this.step.at(-1)) this.#truncate(step);
     if (Number.isFinite(value)) this.#push([step, time, value, value, value, value, 1]);
@@ -50,8 +50,8 @@ export class Curve {
 
   /**
    * Buckets that touch [from, to] (null: open), one more on each side so lines reach the edge. What lies within one
-   * cell of a grid of `points` cells (even in steps, or in their logarithm) is merged, so old and new stretches are
-   * drawn equally fine.
+   * cell of a grid of `points` cells (even in steps, or in their logarithm) is merged, so old and new parts have
+   * the same resolution.
    */
   view(from = null, to = null, points = 600, logarithmic = false) {
     let start = from === null ? 0 : lowerBound(this.step, from);
@@ -87,7 +87,7 @@ export class Curve {
     COLUMNS.forEach((name, column) => this[name].push(row[column]));
   }
 
-  /** No value from this step on. Before the first value there is nothing to leave a gap in. */
+  /** No value from this step on. There is no gap before the first value. */
   #gap(step, time) {
     if (this.length && this.n.at(-1) > 0) this.#push([step, time, null, null, null, null, 0]);
   }
@@ -131,7 +131,7 @@ export class Curve {
 
 /**
  * Buckets of a metric that every step has, with a bucket of nulls wherever steps are missing between two of them: what
- * was never told is not drawn as if it had been.
+ * was never reported is not drawn as if it had been.
  */
 export function withHoles(buckets) {
   const holed = Object.fromEntries(COLUMNS.map((name) => [name, []]));
@@ -174,12 +174,12 @@ export class History {
     return this.curves.get(name);
   }
 
-  /** Take over an answer of the series API. */
+  /** Load a response of the series API. */
   load(series) {
     for (const [name, columns] of Object.entries(series.metrics)) this.curve(name).load(columns);
   }
 
-  /** Append what a delta frame carries. */
+  /** Append the values of a delta frame. */
   append(frame) {
     const { step = [], time = [], ...metrics } = frame.columns ?? {};
     for (const [name, values] of Object.entries(metrics)) {

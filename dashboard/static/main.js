@@ -1,4 +1,4 @@
-// The page's main program: store, live feed, panels; what comes in goes one way, feed → state → panels.
+// The page's main program: store, live feed, panels; data flows one way, feed → state → panels.
 
 import { Api, ApiError } from "./api.js";
 import { byId } from "./dom.js";
@@ -17,8 +17,8 @@ import { mountMemory } from "./memory.js";
 import { mountRuns } from "./runs.js";
 import { mountSchedule } from "./schedule.js";
 import { mountTiles } from "./tiles.js";
-import { mountVoice } from "./voice.js";
-import { fenced } from "./fence.js";
+import { mountTalk } from "./talk.js";
+import { withErrorBoundary } from "./error_boundary.js";
 import { METRICS } from "./plots.js";
 
 const RENDER_EVERY_MS = 200;
@@ -33,8 +33,8 @@ const page = {
   choose,
   shown: () => shownRun(page.state),
   redraw: () => render(),
-  onFrame: [], // panels that want frames as they come: (frame) => void
-  onRun: [], // panels that load something when another run, or another session of it, is shown: (run) => void
+  onFrame: [], // listeners for every frame: (frame) => void
+  onRun: [], // called when another run, or another session of it, is shown: (run) => void
   feed: null,
 };
 
@@ -44,14 +44,14 @@ let loadedGaps = 0;
 let seriesRequest = 0;
 let gapTimer = null;
 
-// Each with the place it stands in: what goes wrong in one is said there, and stays there.
+// Each with its element: an error in one panel is shown there, and does not reach the others.
 const panels = [
   [mountHeader, ".masthead"],
   [mountControls, ".masthead"],
   [mountAlarms, "#alarms"],
   [mountTiles, "#tiles"],
   [mountCharts, "#curves"],
-  [mountVoice, ".says-now"],
+  [mountTalk, ".sample"],
   [mountEvents, ".events"],
   [mountHeldOut, ".held-out"],
   [mountMemory, ".memory"],
@@ -59,7 +59,7 @@ const panels = [
   [mountCheckpoints, ".checkpoints"],
   [mountRuns, ".runs"],
   [mountSchedule, ".schedule"],
-].map(([mount, place]) => fenced(page, mount, document.querySelector(place)));
+].map(([mount, place]) => withErrorBoundary(page, mount, document.querySelector(place)));
 
 function dispatch(action) {
   const before = page.state;
@@ -83,7 +83,7 @@ function render() {
     for (const listener of page.onRun) listener(run);
   } else if (run && page.state.gaps !== loadedGaps) {
     loadedGaps = page.state.gaps;
-    // A resumed feed says so twice, in its welcome and by a gap: one answer is enough.
+    // A resumed feed asks for this twice, by its welcome and by a gap: one request is enough.
     clearTimeout(gapTimer);
     gapTimer = setTimeout(() => loadSeries(run.id), GAP_SETTLE_MS);
   }
@@ -106,7 +106,7 @@ async function loadSeries(run) {
   }
 }
 
-/** The run of the address, where it is none of the newest; one that is unknown is said to be. */
+/** Fetch the run named in the address when it is not among the newest; show a notice when it is unknown. */
 async function findChosen() {
   const wanted = page.state.chosen;
   if (wanted === null || page.state.runs[wanted]) return;
@@ -115,7 +115,7 @@ async function findChosen() {
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 404 || page.state.chosen !== wanted) return;
     const other = page.shown();
-    say(`There is no run ${wanted} here; it may have been deleted.${other ? ` Shown instead: ${other.name || other.id}.` : ""}`);
+    showNotice(`There is no run ${wanted} here; it may have been deleted.${other ? ` Shown instead: ${other.name || other.id}.` : ""}`);
   }
 }
 
@@ -138,7 +138,7 @@ function onFrame(frame) {
   if (page.state.missingAfter !== null) fillMissing(page.state.missingAfter);
 }
 
-/** After a life of the daemon ended, the snapshot may begin later than what is known: fetch what lies between. */
+/** After a restart of the daemon the snapshot may begin later than the newest known event: fetch what lies between. */
 async function fillMissing(after) {
   dispatch({ type: "filled" });
   let position = after;
@@ -154,22 +154,22 @@ async function fillMissing(after) {
 function onPhase(connection) {
   dispatch({ type: "connection", connection });
   document.body.dataset.phase = connection.phase;
-  // A refused handshake looks like any lost socket to a page; REST says whether the session is the reason.
+  // A page cannot tell a refused handshake from a lost socket; REST shows whether the session is the reason.
   if (connection.phase === "reconnecting" && connection.attempt >= 2) page.api.get("/runs", { limit: 1 }).catch(notice);
   if (connection.phase === "live") byId("notice").hidden = true;
 }
 
-/** Words for what went wrong where no button was pressed. */
+/** Show an error of a request that no button started. */
 function notice(error) {
   if (!(error instanceof ApiError)) throw error;
   const signedOut = error.status === 401 || error.status === 403;
-  if (!signedOut && error.status === 0) return; // the connection badge tells it already
-  say(signedOut
+  if (!signedOut && error.status === 0) return; // the connection badge shows it already
+  showNotice(signedOut
     ? "This browser is not signed in to the daemon. Run synapsed open on its machine, and open the address that it prints."
     : error.message);
 }
 
-function say(text) {
+function showNotice(text) {
   const box = byId("notice");
   box.textContent = text;
   box.hidden = false;

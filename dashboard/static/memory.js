@@ -1,6 +1,6 @@
-// What was forgotten of each source since it was known best, how much of each batch replays, and sleep by hand.
+// Forgetting of each source, the share of replay in each batch, and sleep by hand.
 
-import { allow, perform, refusal } from "./acts.js";
+import { allow, perform, refusal } from "./actions.js";
 import { byId, element, setText } from "./dom.js";
 import { fixed, NONE, percent } from "./format.js";
 import { availability } from "./state.js";
@@ -8,12 +8,12 @@ import { table } from "./table.js";
 
 const COLUMNS = [
   ["Source", "name"],
-  ["Now, smoothed", "number"],
+  ["Smoothed", "number"],
   ["Best", "number"],
-  ["Forgotten", "number"],
+  ["Forgetting", "number"],
 ];
 const RELOAD_AT_MOST_EVERY_MS = 10_000;
-const EMPTY = "No frozen probe was scored through yet.";
+const EMPTY = "No frozen probe has been scored yet.";
 
 export function mountMemory(page) {
   const view = table("Forgetting by source", COLUMNS, EMPTY);
@@ -29,7 +29,7 @@ export function mountMemory(page) {
   function fallAsleep() {
     perform(sleep, status, "Falling asleep …", async () => {
       const done = await page.api.act(page.shown().id, "sleep");
-      return `Asleep for ${done.result?.steps ?? NONE} steps; the events tell how it went.`;
+      return `Asleep for ${done.result?.steps ?? NONE} steps; the events show the outcome.`;
     });
   }
 
@@ -57,7 +57,7 @@ export function mountMemory(page) {
     view.body.replaceChildren(...sources.map(([name, columns]) => row(name, columns)));
     const share = page.shown()?.latest?.replay_fraction;
     facts.textContent = sources.length
-      ? `Loss on the frozen probes in BPC. Forgotten on average ${fixed(found.mean)} BPC, at worst ${fixed(found.worst)}; stability gap ${fixed(found.stability_gap)}; ${percent(share)} of each batch replays.`
+      ? `Loss on the frozen probes in BPC. Mean forgetting ${fixed(found.mean)} BPC, worst ${fixed(found.worst)}; stability gap ${fixed(found.stability_gap)}; ${percent(share)} of each batch is replay.`
       : "";
   }
 
@@ -81,7 +81,7 @@ function row(name, columns) {
     "tr",
     {},
     element("td", { class: "name", text: name }),
-    element("td", { class: "number", text: fixed(smooth), title: `${fixed(columns.bpc[last])} when it was scored last` }),
+    element("td", { class: "number", text: fixed(smooth), title: `${fixed(columns.bpc[last])} at the last measurement` }),
     element("td", { class: "number", text: lost === null ? NONE : fixed(smooth - lost) }),
     element("td", { class: "number", text: fixed(lost) }),
   );

@@ -5,7 +5,7 @@ import { withHoles } from "./history.js";
 
 /**
  * The plots, in order. `band` draws the spread of each bucket behind the mean; `dense`: every step has a value;
- * `optional`: of some kinds of brain only, and not shown for others.
+ * `optional`: only some kinds of brain have it; hidden for others.
  */
 export const PLOTS = [
   {
@@ -50,10 +50,10 @@ export const PLOTS = [
 
 const MOST_BANDS = 20;
 
-/** Every metric the plots draw: what is asked of the series API. */
+/** Every metric the plots draw: what is loaded from the series API. */
 export const METRICS = [...new Set(PLOTS.flatMap((plot) => plot.series.map((one) => one.metric)))];
 
-/** Events drawn over the loss, with the sign each gets. */
+/** Events drawn over the loss, with the symbol of each. */
 export const MARKS = {
   checkpoint_saved: { symbol: "triangle-up", color: "--muted", label: "checkpoint" },
   state_changed: { symbol: "line-ns-open", color: "--warn", label: "state" },
@@ -64,7 +64,7 @@ export const MARKS = {
   alarm_raised: { symbol: "circle-open", color: "--bad", label: "alarm" },
 };
 
-/** Steps the reader looks at: [from, to], or null for all. A view is null, {from, to} or {last}. */
+/** Steps shown: [from, to], or null for all. A view is null, {from, to} or {last}. */
 export function viewRange(view, lastStep) {
   if (!view) return null;
   if (view.last) return [Math.max(0, lastStep - view.last), Math.max(view.last, lastStep)];
@@ -104,7 +104,7 @@ function positive(buckets) {
 
 function line(series, buckets, color) {
   const dots = buckets.step.length < (series.dots ? 200 : 20);
-  // A value with a gap on either side has no line to be seen by.
+  // A value with a gap on either side is not visible as a line.
   const alone = (index) => buckets.mean[index] !== null && (buckets.mean[index - 1] ?? null) === null && (buckets.mean[index + 1] ?? null) === null;
   const sizes = buckets.mean.map((_, index) => (dots || alone(index) ? 4 : 0));
   return {
@@ -132,17 +132,17 @@ function hover(metric, buckets, index) {
   return `${label} ${mean} (${least} to ${most} in ${count(buckets.n[index])})`;
 }
 
-/** Minimum and maximum of each bucket as a shaded band, so a spike is seen at any zoom. */
+/** Minimum and maximum of each bucket as a shaded band, so spikes are visible at any zoom. */
 function spread(buckets, color) {
   const edge = { type: "scatter", mode: "lines", line: { width: 0, color }, hoverinfo: "skip", showlegend: false };
-  return stretches(buckets).flatMap(([start, end]) => [
+  return gaplessParts(buckets).flatMap(([start, end]) => [
     { ...edge, x: buckets.step.slice(start, end), y: buckets.min.slice(start, end) },
     { ...edge, x: buckets.step.slice(start, end), y: buckets.max.slice(start, end), fill: "tonexty", fillcolor: faded(color) },
   ]);
 }
 
-/** [start, end) of each stretch without a gap; a fill knows none of its own. Many short ones are not worth a band. */
-function stretches(buckets) {
+/** [start, end) of each part without a gap, since a fill would cross gaps; only the last ones get a band. */
+function gaplessParts(buckets) {
   const found = [];
   for (let index = 0; index < buckets.step.length; index += 1) {
     if (buckets.mean[index] === null) continue;
@@ -152,13 +152,13 @@ function stretches(buckets) {
   return found.filter(([start, end]) => end - start > 1).slice(-MOST_BANDS);
 }
 
-/** A colour `#rrggbb` at a fifth of its strength. */
+/** A colour `#rrggbb` at 20 % opacity. */
 export function faded(color) {
   const parts = [1, 3, 5].map((start) => Number.parseInt(color.slice(start, start + 2), 16));
   return `rgba(${parts.join(",")},0.2)`;
 }
 
-/** Events as signs along the foot of a plot. Only words of our own reach Plotly, which would read markup in a text. */
+/** Events as symbols along the bottom of a plot. Plotly interprets markup, so only our own words reach it. */
 export function markTrace(events, { colors, range, logarithmic }) {
   const shown = events.filter((event) => {
     if (!MARKS[event.kind] || event.step === null || (logarithmic && event.step <= 0)) return false;
@@ -187,7 +187,7 @@ export function markTrace(events, { colors, range, logarithmic }) {
   };
 }
 
-/** Layout of one plot. The reader's range is set every time, so live data never moves it. */
+/** Layout of one plot. The range is set every time, so live data does not move it. */
 export function layout(plot, { range, logarithmic, colors, lastStep, font }) {
   const axis = { gridcolor: colors("--grid"), zeroline: false, linecolor: colors("--line"), color: colors("--muted") };
   const whole = [logarithmic ? 1 : 0, Math.max(10, lastStep)];

@@ -1,6 +1,6 @@
-// The runs: which there are, and which one is shown.
+// The list of runs, and which one is shown.
 
-import { allow, perform, say } from "./acts.js";
+import { allow, perform, setStatus } from "./actions.js";
 import { ApiError } from "./api.js";
 import { confirmTyped } from "./confirm.js";
 import { byId, element, reconcile, setAttribute, setText, timeElement } from "./dom.js";
@@ -14,13 +14,13 @@ const COLUMNS = [
   ["Step", "number"],
   ["BPC", "number"],
   ["Training", "number"],
-  ["Begun", ""],
+  ["Started", ""],
   ["", "actions"],
 ];
 
 export function mountRuns(page) {
   const view = table("Runs", COLUMNS, "No run yet. Start one above, or with: synapsed start");
-  const follow = rowButton("Follow what learns", "follow", () => page.choose(null));
+  const follow = rowButton("Follow the learning run", "follow", () => page.choose(null));
   const more = rowButton("Load older", "older", loadOlder);
   let cursor;
   const status = element("p", { class: "status", role: "status" });
@@ -42,13 +42,13 @@ export function mountRuns(page) {
 
   async function remove(run, button) {
     const name = run.name || run.id;
-    if (button.getAttribute("aria-disabled") === "true") return say(status, `Not now: ${button.title}.`);
-    const lost = `${name} (step ${count(run.step)}, ${duration(run.training_seconds)} of learning) will be deleted for good: its checkpoints, what it remembers, its history.`;
-    const typed = await confirmTyped("Delete this run?", lost, [name, run.id], "Delete for good");
+    if (button.getAttribute("aria-disabled") === "true") return setStatus(status, `Not now: ${button.title}.`);
+    const lost = `${name} (step ${count(run.step)}, ${duration(run.training_seconds)} of learning) will be deleted permanently, with its checkpoints, memory and history.`;
+    const typed = await confirmTyped("Delete this run?", lost, [name, run.id], "Delete permanently");
     if (typed === null) return undefined;
     return perform(button, status, `Deleting ${name} …`, async () => {
       const gone = await page.api.delete(`/runs/${encodeURIComponent(run.id)}`, { confirm: typed });
-      return `${name} is deleted, ${bytes(gone.freed_bytes)} are free again.`;
+      return `${name} is deleted, ${bytes(gone.freed_bytes)} freed.`;
     });
   }
 

@@ -1,6 +1,6 @@
-// What the daemon does by the clock: when next, how it went, pause it or run it now.
+// Scheduled jobs: next run, last outcome, pause or run now.
 
-import { perform } from "./acts.js";
+import { perform } from "./actions.js";
 import { byId, element, timeElement } from "./dom.js";
 import { NONE } from "./format.js";
 import { rowButton, table } from "./table.js";
@@ -14,7 +14,7 @@ const COLUMNS = [
 ];
 const RELOAD_ON = new Set(["job_finished", "job_failed"]);
 
-/** When a job runs, in words; a daily cron line is worth reading as one. */
+/** When a job runs, as text; a daily cron expression is shown as one. */
 export function when(job) {
   const daily = /^(\d{1,2}) (\d{1,2}) \* \* \*$/.exec(job.cron ?? "");
   return daily ? `daily at ${daily[2].padStart(2, "0")}:${daily[1].padStart(2, "0")}` : String(job.trigger);
@@ -37,7 +37,7 @@ export function mountSchedule(page) {
       perform(click.currentTarget, status, "…", async () => {
         const changed = await page.api.patch(path, { paused: !job.paused });
         page.dispatch({ type: "job", job: changed });
-        return changed.paused ? `${job.id} is paused.` : `${job.id} goes on.`;
+        return changed.paused ? `${job.id} is paused.` : `${job.id} continues.`;
       });
     const now = (click) =>
       perform(click.currentTarget, status, `Running ${job.id} …`, async () => {

@@ -1,10 +1,10 @@
 // The dialog that starts a run: preset, data, name, limits, settings.
 
-import { refusal, say } from "./acts.js";
+import { refusal, setStatus } from "./actions.js";
 import { ApiError } from "./api.js";
 import { byId, element } from "./dom.js";
 
-/** Open it; on success the new run is shown and `status` says so. */
+/** Open it; on success the new run is shown and `status` shows that. */
 export async function openStartDialog(page, status) {
   const dialog = byId("start-dialog");
   const form = build(page, dialog, status);
@@ -14,7 +14,7 @@ export async function openStartDialog(page, status) {
     const { items } = await page.api.get("/presets", { limit: 500 });
     form.offer(items);
   } catch (error) {
-    say(form.status, refusal(error), "bad");
+    setStatus(form.status, refusal(error), "bad");
   }
 }
 
@@ -29,16 +29,16 @@ function field(label, control, hint = null) {
 function build(page, dialog, status) {
   const fields = {
     preset: field("Preset", element("select", { name: "preset" }, element("option", { value: "", text: "loading …" }))),
-    name: field("Name", element("input", { name: "name", maxlength: 80, autocomplete: "off", placeholder: "given by the daemon" })),
+    name: field("Name", element("input", { name: "name", maxlength: 80, autocomplete: "off", placeholder: "chosen by the daemon" })),
     data: field(
-      "Files and folders to read, one a line",
+      "Files and folders to read, one per line",
       element("textarea", { name: "data", rows: 3, spellcheck: "false", placeholder: "/home/me/notes" }),
       "Paths on the daemon's machine. Empty: the standard library of the running Python.",
     ),
     hours: field("Stop after hours", element("input", { name: "hours", type: "number", min: 0, step: "any", placeholder: "never" })),
     steps: field("Stop after steps", element("input", { name: "steps", type: "number", min: 1, step: 1, placeholder: "never" })),
     settings: field(
-      "Settings, one key=value a line",
+      "Settings, one key=value per line",
       element("textarea", { name: "settings", rows: 2, spellcheck: "false", placeholder: "replay.fraction=0.25" }),
     ),
   };
@@ -79,31 +79,31 @@ function build(page, dialog, status) {
 async function send(page, dialog, { fields, line, submit, status }) {
   if (submit.getAttribute("aria-busy") === "true") return;
   for (const { note } of Object.values(fields)) note.hidden = true;
-  say(line, "");
+  setStatus(line, "");
   const body = request(fields, (name, message) => mark(fields[name], message));
   if (!body) return;
   submit.setAttribute("aria-busy", "true");
-  say(line, "Starting …");
+  setStatus(line, "Starting …");
   try {
     const run = await page.api.post("/runs", body);
     page.dispatch({ type: "runs", items: [run] });
     page.choose(run.id);
     dialog.close();
-    say(status, `Started ${run.name || run.id}.`, "good");
+    setStatus(status, `Started ${run.name || run.id}.`, "good");
   } catch (error) {
-    say(line, error instanceof ApiError ? error.message : refusal(error), "bad");
-    const faults = error.fields?.length ? error.fields : [{ path: "", message: error.message }];
-    for (const fault of faults) {
-      const target = fieldOf(fields, fault);
-      const named = !fault.path || fault.message.includes(fault.path);
-      if (target) mark(target, named ? fault.message : `${fault.path}: ${fault.message}`);
+    setStatus(line, error instanceof ApiError ? error.message : refusal(error), "bad");
+    const errors = error.fields?.length ? error.fields : [{ path: "", message: error.message }];
+    for (const problem of errors) {
+      const target = fieldOf(fields, problem);
+      const named = !problem.path || problem.message.includes(problem.path);
+      if (target) mark(target, named ? problem.message : `${problem.path}: ${problem.message}`);
     }
   } finally {
     submit.removeAttribute("aria-busy");
   }
 }
 
-/** The body of POST /runs, or null when a field cannot be read (`complain` says which). */
+/** The body of POST /runs, or null when a field cannot be read (reported to `complain`). */
 function request(fields, complain) {
   const value = (name) => fields[name].control.value.trim();
   const lines = (name) => value(name).split("\n").map((text) => text.trim()).filter(Boolean);
@@ -114,7 +114,7 @@ function request(fields, complain) {
   for (const name of ["hours", "steps"]) {
     const { control } = fields[name];
     if (control.validity.badInput || (value(name) && !(Number(value(name)) > 0))) {
-      complain(name, "a number above zero, or nothing");
+      complain(name, "enter a number above zero, or leave it empty");
       return null;
     }
     if (value(name)) body[name] = Number(value(name));
@@ -130,7 +130,7 @@ function request(fields, complain) {
   return body;
 }
 
-/** A setting's value: number, true, false or a list where it reads as one, else text. */
+/** A setting's value: parsed as JSON where possible, else text. */
 function parsed(text) {
   try {
     return JSON.parse(text);
@@ -139,7 +139,7 @@ function parsed(text) {
   }
 }
 
-/** The field a fault is about: by its path, else by a word of the message that stands in the field. */
+/** The field an error is about: by its path, else by a word of the message that the field contains. */
 function fieldOf(fields, { path, message }) {
   if (path) {
     const leaf = path.split(".").at(-1);

@@ -1,16 +1,16 @@
-// All the page knows beside the curves, and the one pure function that changes it. No DOM, no network.
+// The state of the page, except the curves, and the one pure function that changes it. No DOM, no network.
 
 const ENDED = new Set(["stopped", "finished", "crashed"]);
-const MAX_EVENTS = 2000; // as they come; what a reader asks for on top is kept as well
+const MAX_EVENTS = 2000; // of live ones; older ones that the reader loads are kept as well
 const RATE_WINDOW_SECONDS = 8;
 
-/** The page before anything is known. */
+/** The state before anything has arrived. */
 export function initialState() {
   return {
     connection: { phase: "connecting", attempt: 0 },
     runs: {},
-    suggested: null, // the run the daemon proposes to show
-    chosen: null, // the run the reader picked; null follows what learns
+    suggested: null, // the run the daemon suggests to show
+    chosen: null, // the run the reader picked; null follows the learning run
     events: [], // newest first, unique by seq
     eventLimit: MAX_EVENTS, // grows with every page of older ones the reader asks for
     missingAfter: null, // events after this seq are to be fetched
@@ -20,7 +20,7 @@ export function initialState() {
   };
 }
 
-/** No trainer belongs to a run in this state any more. */
+/** Whether a run in this state has no trainer any more. */
 export function ended(runState) {
   return ENDED.has(runState);
 }
@@ -30,19 +30,19 @@ export function runList(state) {
   return Object.values(state.runs).sort((a, b) => String(b.created_at ?? "").localeCompare(String(a.created_at ?? "")));
 }
 
-/** The run that holds a trainer now, or null. */
+/** The run that has a trainer now, or null. */
 export function activeRun(state) {
   return runList(state).find((run) => !ended(run.state) && run.state !== "queued") ?? null;
 }
 
-/** The run the page shows: the reader's choice, else the learning one, else the daemon's proposal, else the newest. */
+/** The run the page shows: the reader's choice, else the learning one, else the one the daemon suggests, else the newest. */
 export function shownRun(state) {
   return (
     state.runs[state.chosen] ?? activeRun(state) ?? state.runs[state.suggested] ?? runList(state)[0] ?? null
   );
 }
 
-/** The state of a run in words: without the daemon nobody knows what it does, only what it last reported. */
+/** The state of a run as text; without a connection it is only the last one reported. */
 export function knownState(run, connection) {
   const certain = connection.phase === "live" || ended(run.state);
   return { text: certain ? run.state : `last known: ${run.state}`, sign: certain ? run.state : "unknown" };
@@ -72,7 +72,7 @@ export function availability(state) {
   };
 }
 
-/** The next state after a frame of the feed or an act of the page. Unknown types change nothing. */
+/** The next state after a frame of the feed or an action of the page. Unknown types change nothing. */
 export function reduce(state, action) {
   const handler = HANDLERS[action.type];
   return handler ? handler(state, action) : state;
@@ -90,7 +90,7 @@ const HANDLERS = {
   },
   gap: (state) => ({ ...state, gaps: state.gaps + 1 }),
   welcome: (state, frame) => (frame.resumed ? { ...state, gaps: state.gaps + 1 } : state),
-  // Acts of the page itself.
+  // Actions of the page itself.
   choose: (state, { run }) => ({ ...state, chosen: run }),
   runs: (state, { items }) => putRuns(state, items),
   events: (state, { items }) => addEvents({ ...state, eventLimit: Math.max(state.eventLimit, state.events.length + items.length) }, items),
@@ -110,7 +110,7 @@ function snapshot(state, frame) {
   const newest = frame.events.reduce((most, event) => Math.max(most, event.seq), 0);
   const oldest = frame.events.reduce((least, event) => Math.min(least, event.seq), Infinity);
   const known = state.events[0]?.seq ?? null;
-  // A daemon whose newest event is older than ours serves another home: nothing of the old one belongs here.
+  // A daemon whose newest event is older than ours serves another home: drop everything of the old one.
   const sameHome = known !== null && newest >= known;
   const base = sameHome ? state : { ...state, events: [], runs: {}, operations: {} };
   const missingAfter = sameHome && oldest > known + 1 ? known : null;
@@ -132,7 +132,7 @@ function addEvents(state, items) {
   return withoutDeleted({ ...state, events: events.slice(0, state.eventLimit) }, fresh);
 }
 
-/** A run that was deleted is gone here as well, whoever deleted it; its id is never given twice. */
+/** Drop runs that were deleted, by whomever; an id is never used twice. */
 function withoutDeleted(state, events) {
   const gone = events.filter((event) => event.kind === "run_deleted").map((event) => event.data.run);
   if (gone.length === 0) return state;
@@ -180,14 +180,14 @@ function pace(before, frame) {
   if (step.length === 0) return before ?? { marks: [], perSecond: null };
   const last = { step: step.at(-1), time: time.at(-1) };
   let marks = before?.marks ?? [];
-  if (marks.length && last.step <= marks.at(-1).step) marks = []; // went back to an older checkpoint
+  if (marks.length && last.step <= marks.at(-1).step) marks = []; // rolled back to an older checkpoint
   if (marks.length === 0) marks = [{ step: step[0], time: time[0] }];
   marks = [...marks, last].filter((mark) => last.time - mark.time <= RATE_WINDOW_SECONDS);
   const span = last.time - marks[0].time;
   return { marks, perSecond: span > 0 ? (last.step - marks[0].step) / span : (before?.perSecond ?? null) };
 }
 
-/** Whether a degraded flag is up, and why. The daemon sends a reason as text, or a flag with `reason` beside it. */
+/** Why a run is degraded; null when it is not. The daemon sends a reason as text, or a flag with `reason` beside it. */
 export function degradedReason(run) {
   if (!run?.degraded) return null;
   return typeof run.degraded === "string" ? run.degraded : (run.reason ?? "no reason given");

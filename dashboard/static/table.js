@@ -1,4 +1,4 @@
-// A plain table: head once, rows kept by key so that focus and selection outlive an update.
+// A plain table; the caller fills its body.
 
 import { element } from "./dom.js";
 

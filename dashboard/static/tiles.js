@@ -1,4 +1,4 @@
-// The tiles: each vital sign now, its uncertainty, its last stretch, and whether it lies in the healthy band.
+// The tiles: each vital sign with its uncertainty, a sparkline, and whether it is within the healthy band.
 
 import { byId, element, setAttribute, setText, svg } from "./dom.js";
 import { ApiError } from "./api.js";
@@ -34,7 +34,7 @@ export function mountTiles(page) {
       for (const tile of tiles) setBand(tile, bands.get(tile.name));
       page.redraw();
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error; // without a band the value is shown all the same
+      if (!(error instanceof ApiError)) throw error; // the value is shown without a band
     }
   }
   page.onRun.push(loadBands);
@@ -100,15 +100,15 @@ function setBand(tile, sign) {
   );
 }
 
-/** What looking costs, in words; nothing before the first look. */
+/** The cost of measuring, as text; empty before the first measurement. */
 export function governorLine(latest) {
   const share = latest?.vitals_share;
   if (share === null || share === undefined) return "";
   const every = count(latest.vitals_interval_steps);
-  return `Vital signs take ${percent(share, 2)} of the training time: a look every ${every} steps, ${fixed(latest.vitals_tick_ms, 0)} ms each.`;
+  return `Vital signs take ${percent(share, 2)} of the training time: one measurement every ${every} steps, ${fixed(latest.vitals_tick_ms, 0)} ms each.`;
 }
 
-/** The prequential loss of the last step, as the terminal and the list of runs say it; the mean of the newest is its note. */
+/** The prequential loss of the last step, as the terminal and the list of runs show it; the note is the mean over the newest steps. */
 function lossNow(run, history) {
   const recent = history.curve("bpc").recent(RECENT_STEPS);
   const value = run?.latest?.bpc ?? null;
@@ -128,28 +128,28 @@ function readingNow(run, tile) {
     heading: headingOf(tile.heading, reading),
     value: reading?.value ?? null,
     error: reading?.uncertainty ?? null,
-    note: besideOf(reading) || (reading?.samples ? `${count(reading.samples)} samples` : ""),
+    note: comparedWith(reading) || (reading?.samples ? `${count(reading.samples)} samples` : ""),
     reason,
     detail: reading ? readingDetail(reading) : [],
   };
 }
 
-/** A brain that cannot act on the world is shown with the agency over its own words, and says so. */
+/** For a brain that cannot act on the world, agency is that over its own words; the heading shows it. */
 export function headingOf(heading, reading) {
   return reading?.name === "agency" && reading.detail?.acts === 0 ? `${heading} (own words)` : heading;
 }
 
-/** What a value is to be read beside: its own controls, and of agency the world's answer. A control that gave no value is no zero. */
-export function besideOf(reading) {
+/** Values to compare a reading with: its controls and, for agency, the world's answer. A control without a value is not 0. */
+export function comparedWith(reading) {
   const detail = reading?.detail ?? {};
-  const beside = [];
-  if (detail.acts === 1 && detail.world !== undefined) beside.push(`world ${fixed(detail.world)}`);
-  if (detail.acts === 1 && detail.self !== undefined) beside.push(`own words ${fixed(detail.self)}`);
+  const values = [];
+  if (detail.acts === 1 && detail.world !== undefined) values.push(`world ${fixed(detail.world)}`);
+  if (detail.acts === 1 && detail.self !== undefined) values.push(`own words ${fixed(detail.self)}`);
   for (const name of ["disconnected", "untrained", "shuffled"]) {
     const known = detail[`control.${name}`] !== undefined || detail[`control.${name}.step`] !== undefined;
-    if (known) beside.push(`${name} ${fixed(detail[`control.${name}`])}`);
+    if (known) values.push(`${name} ${fixed(detail[`control.${name}`])}`);
   }
-  return beside.join(" · ");
+  return values.join(" · ");
 }
 
 function readingDetail(reading) {
@@ -204,8 +204,8 @@ export function sparkPath(values) {
     .map((value, index) => {
       if (value === null) return "";
       const x = (index / (values.length - 1)) * 100;
-      const begins = (values[index - 1] ?? null) === null;
-      return `${begins ? "M" : "L"}${x.toFixed(1)} ${(28 - ((value - least) / span) * 26).toFixed(1)}`;
+      const starts = (values[index - 1] ?? null) === null;
+      return `${starts ? "M" : "L"}${x.toFixed(1)} ${(28 - ((value - least) / span) * 26).toFixed(1)}`;
     })
     .join("");
 }

@@ -45,7 +45,7 @@ def test_the_page_lives_below_the_path_of_a_proxy(chromium: Browser, address: st
     watch = Watch.over(page, address)
     page.goto(address)  # without the slash at its end
     page.get_by_label("Token").fill(home.token())
-    page.get_by_role("button", name="Let me in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("live", exact=True)).to_be_visible()
     assert page.url == f"{address}/"
     step = page.locator("dt", has_text=re.compile("^step$")).locator("xpath=following-sibling::dd")

@@ -108,7 +108,7 @@ def test_a_whole_life(context: BrowserContext, server: RealServer, text_folder: 
     )
 
     page.get_by_label("Text to learn from").fill('<img src=x onerror="document.title=1"> fed by hand')
-    page.get_by_role("button", name="Give").click()
+    page.get_by_role("button", name="Feed").click()
     expect(page.locator("#feed-status")).to_have_text(re.compile(r"^Journaled, enters at step [\d,]+\.$"))
     expect(page.locator("#event-list")).to_contain_text("fed by hand")
     assert page.locator("main img").count() == 0
@@ -236,8 +236,8 @@ def test_a_stranger_is_told_how_to_get_in(context: BrowserContext, server: RealS
     expect(page.get_by_text("token").first).to_be_visible()
     assert page.locator("#tiles").count() == 0
     page.get_by_label("Token").fill("wrong")
-    page.get_by_role("button", name="Let me in").click()
-    expect(page.get_by_text("That is not the token of this home.")).to_be_visible()
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("This is not the token of this home.")).to_be_visible()
     page.get_by_label("Token").fill(server.token)
-    page.get_by_role("button", name="Let me in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("live", exact=True)).to_be_visible()

@@ -57,7 +57,9 @@ def test_tiles_tell_value_uncertainty_band_and_reason(watched: Watched) -> None:
     # Bands are what the daemon says they are in this run.
     integration = page.locator("[data-tile=integration] .band-label")
     expect(integration).to_have_text("above 0.1–0.6, project convention")
-    expect(page.locator("#governor")).to_contain_text("0.84 % of the training time: a look every 62 steps")
+    expect(page.locator("#governor")).to_contain_text(
+        "0.84 % of the training time: one measurement every 62 steps"
+    )
 
 
 def test_alarms_are_shown_acknowledged_and_gone_when_they_clear(
@@ -210,7 +212,7 @@ def test_a_run_is_started_from_the_dialog(watched: Watched, scripted: ScriptedSe
 
 def test_what_is_refused_is_said(watched: Watched, scripted: ScriptedServer) -> None:
     page, watch = watched
-    expect(page.locator("#checkpoints-note")).to_contain_text("1 damaged kept aside")
+    expect(page.locator("#checkpoints-note")).to_contain_text("1 damaged, set aside")
     newest = scripted.daemon.checkpoints[0]["id"]
     page.get_by_role("button", name=f"pin {newest}").click()
     expect(page.locator(f"[data-checkpoint={newest}]")).to_contain_text("pinned")
@@ -236,7 +238,7 @@ def test_a_run_is_deleted_once_its_name_is_typed(watched: Watched, scripted: Scr
     scripted.call(partial(scripted.daemon.set_state, run, "stopped"))
     row = page.locator("#runs tbody tr").filter(has_text=run.name).last
     row.get_by_role("button", name=f"Delete {run.name}").click()
-    agree = page.get_by_role("dialog").get_by_role("button", name="Delete for good")
+    agree = page.get_by_role("dialog").get_by_role("button", name="Delete permanently")
     expect(agree).to_be_disabled()
     page.get_by_role("dialog").get_by_role("textbox").fill(run.id)
     agree.click()
@@ -257,7 +259,7 @@ def test_a_run_whose_name_cannot_be_typed_is_deleted(
     dialog = page.get_by_role("dialog")
     expect(dialog.locator("strong").last).to_have_text("r-odd")
     dialog.get_by_role("textbox").fill(typed)
-    dialog.get_by_role("button", name="Delete for good").click()
+    dialog.get_by_role("button", name="Delete permanently").click()
     expect(dialog).to_be_hidden()
     expect(page.locator("#runs")).to_contain_text("is deleted")
     assert "r-odd" not in scripted.daemon.runs
@@ -276,7 +278,7 @@ def test_an_answer_stands_without_its_prompt(watched: Watched, scripted: Scripte
 def test_nothing_that_is_said_becomes_markup(watched: Watched) -> None:
     page, _ = watched
     page.get_by_label("Text to learn from").fill(HOSTILE)
-    page.get_by_role("button", name="Give").click()
+    page.get_by_role("button", name="Feed").click()
     expect(page.locator("#feed-status")).to_have_text(re.compile(r"^Journaled, enters at step [\d,]+\.$"))
     expect(page.locator("#sample")).to_have_text(HOSTILE)
     page.get_by_label("Prompt").fill("<b>hello")
@@ -310,7 +312,7 @@ def test_another_run_can_be_shown(watched: Watched) -> None:
     expect(page.locator("#run-name")).to_have_text("first words")
     expect(fact(page, "step")).to_have_text("2,000")
     assert "run=" in page.url
-    page.get_by_role("button", name="Follow what learns").click()
+    page.get_by_role("button", name="Follow the learning run").click()
     expect(page.locator("#run-name")).to_have_text("night shift")
 
 
@@ -319,10 +321,10 @@ def test_memory_shows_what_was_forgotten_and_sleeps_by_hand(watched: Watched) ->
     cells = page.locator("#memory tbody tr").first.locator("td")
     # The newest score is 2.75; what stands beside the best, and is more by what was forgotten, is smoothed as it is.
     expect(cells).to_have_text(["stdlib", "2.625", "2.500", "0.125"])
-    expect(cells.nth(1)).to_have_attribute("title", "2.750 when it was scored last")
+    expect(cells.nth(1)).to_have_attribute("title", "2.750 at the last measurement")
     expect(page.locator(".memory .aside")).to_contain_text("on average 0.125 BPC, at worst 0.125")
     page.locator("#memory-actions [data-act=sleep]").click()
-    expect(page.locator(".memory .status")).to_have_text("Asleep for 100 steps; the events tell how it went.")
+    expect(page.locator(".memory .status")).to_have_text("Asleep for 100 steps; the events show the outcome.")
 
 
 def test_schedule_is_paused_and_run(watched: Watched) -> None:

@@ -1,4 +1,4 @@
-"""The page: the door, index.html, its files, Plotly, the API's documentation; all from this machine."""
+"""The page: signing in, index.html, its files, Plotly, the API's documentation; all from this machine."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ router = APIRouter(include_in_schema=False)
 # Asked again each time, answered 304 while nothing changed: an upgrade shows at once.
 REVALIDATE = {"Cache-Control": "no-cache"}
 
-DOOR_STYLE = (
+SIGN_IN_STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;"
     "background:#10141a;color:#e6e9ee}code{background:#1d2430;padding:.1em .4em;border-radius:4px}"
     "input,button{font:inherit;padding:.4em .6em;border-radius:6px;border:1px solid #3a4556;"
     "background:#1d2430;color:inherit}.wrong{color:#ff9b8a}"
 )
-DOOR = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>synapsed: let me in</title>
+SIGN_IN = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>synapsed: sign in</title>
 <meta name="viewport" content="width=device-width"><style>{style}</style></head><body><h1>synapsed</h1>{note}
-<p>This page is for the person at this machine. To get in, either</p>
-<ul><li>run <code>synapsed open</code> on its machine and open the address that it prints (good once, for ten
+<p>This page is for the owner of this machine. To sign in, either</p>
+<ul><li>run <code>synapsed open</code> on its machine and open the address that it prints (valid once, for ten
 minutes), or</li>
 <li>paste the token from the file <code>token</code> in the home <code>{home}</code>:</li></ul>
 <form method="post" action="login"><label>Token <input type="password" name="token" autocomplete="off"
-autofocus required></label> <button>Let me in</button></form></body></html>"""
-DOOR_POLICY = (
+autofocus required></label> <button>Sign in</button></form></body></html>"""
+SIGN_IN_POLICY = (
     "default-src 'none'; style-src 'sha256-{digest}'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -67,28 +67,28 @@ VENDORED = {
 
 @router.api_route("/", methods=["GET", "HEAD"])
 async def index(request: Request, access: AccessPort, addresses: AddressesPort, home: HomePort) -> Response:
-    """The page; with a one-time code the cookie first, and without either the door."""
+    """The page; with a one-time code the cookie first, and without either the sign-in form."""
     code = request.query_params.get("token")
     inside = access.has_cookie(request.headers.get("cookie"))
     if code is not None and request.method == "GET":
         if inside or access.redeem_code(code) or access.knows_token(code):
             return _welcome(request, access, addresses)
-        return _door(home, "<p class=wrong>This address was used already, or has expired.</p>")
+        return _sign_in(home, "<p class=wrong>This address was used already, or has expired.</p>")
     if not inside:
-        return _door(home, "")
+        return _sign_in(home, "")
     return FileResponse(dashboard_folder() / "index.html", media_type="text/html", headers=REVALIDATE)
 
 
 @router.post("/login")
 async def login(request: Request, access: AccessPort, addresses: AddressesPort, home: HomePort) -> Response:
-    """The door's form: the token becomes the cookie."""
+    """The sign-in form: the token becomes the cookie."""
     try:
         form = urllib.parse.parse_qs(request.scope[BODY].decode("utf-8", "replace"), max_num_fields=4)
     except ValueError:
-        return _door(home, "<p class=wrong>That is not this form: it has one field.</p>", status=400)
+        return _sign_in(home, "<p class=wrong>The form cannot be read.</p>", status=400)
     if access.knows_token(form.get("token", [""])[0].strip()):
         return _welcome(request, access, addresses)
-    return _door(home, "<p class=wrong>That is not the token of this home.</p>")
+    return _sign_in(home, "<p class=wrong>This is not the token of this home.</p>")
 
 
 @router.get("/docs")
@@ -176,10 +176,13 @@ def _welcome(request: Request, access: Access, addresses: Addresses) -> Response
     return response
 
 
-def _door(home: HomeFolder, note: str, *, status: int = 401) -> Response:
-    digest = base64.b64encode(hashlib.sha256(DOOR_STYLE.encode()).digest()).decode()
+def _sign_in(home: HomeFolder, note: str, *, status: int = 401) -> Response:
+    digest = base64.b64encode(hashlib.sha256(SIGN_IN_STYLE.encode()).digest()).decode()
     return HTMLResponse(
-        DOOR.format(style=DOOR_STYLE, note=note, home=escape(str(home.root))),
+        SIGN_IN.format(style=SIGN_IN_STYLE, note=note, home=escape(str(home.root))),
         status_code=status,
-        headers={"Content-Security-Policy": DOOR_POLICY.format(digest=digest), "Cache-Control": "no-store"},
+        headers={
+            "Content-Security-Policy": SIGN_IN_POLICY.format(digest=digest),
+            "Cache-Control": "no-store",
+        },
     )

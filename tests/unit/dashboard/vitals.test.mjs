@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { inOrder } from "../../../dashboard/static/alarms.js";
-import { besideOf, governorLine, headingOf } from "../../../dashboard/static/tiles.js";
+import { comparedWith, governorLine, headingOf } from "../../../dashboard/static/tiles.js";
 
 test("agency over own words is labelled so, world agency is not", () => {
   assert.equal(headingOf("Agency", { name: "agency", value: 0.4, detail: { acts: 0 } }), "Agency (own words)");
@@ -15,11 +15,11 @@ test("agency over own words is labelled so, world agency is not", () => {
 
 test("a value stands beside its controls, and a control without a value is no zero", () => {
   const phi = { name: "phi", value: 0.15, detail: { "control.disconnected": 0, "control.disconnected.step": 50, "control.untrained.step": 100 } };
-  assert.equal(besideOf(phi), "disconnected 0.000 · untrained –");
+  assert.equal(comparedWith(phi), "disconnected 0.000 · untrained –");
   const agency = { name: "agency", detail: { acts: 1, world: 0.9, self: 0.31, "control.untrained": 0.1, "control.shuffled": -0.02 } };
-  assert.equal(besideOf(agency), "world 0.900 · own words 0.310 · untrained 0.100 · shuffled -0.020");
-  assert.equal(besideOf({ name: "agency", detail: { acts: 0, world: 0, self: 0.4 } }), "");
-  assert.equal(besideOf(undefined), "");
+  assert.equal(comparedWith(agency), "world 0.900 · own words 0.310 · untrained 0.100 · shuffled -0.020");
+  assert.equal(comparedWith({ name: "agency", detail: { acts: 0, world: 0, self: 0.4 } }), "");
+  assert.equal(comparedWith(undefined), "");
 });
 
 test("the cost of looking is told once there was a look", () => {
@@ -27,7 +27,7 @@ test("the cost of looking is told once there was a look", () => {
   assert.equal(governorLine(undefined), "");
   assert.equal(
     governorLine({ vitals_share: 0.00912, vitals_interval_steps: 1250, vitals_tick_ms: 48.6 }),
-    "Vital signs take 0.91 % of the training time: a look every 1,250 steps, 49 ms each.",
+    "Vital signs take 0.91 % of the training time: one measurement every 1,250 steps, 49 ms each.",
   );
 });
 

@@ -42,7 +42,7 @@ def test_what_was_forgotten_is_a_row_for_each_source(call: Call, daemon: FakeDae
     assert "2.625" in shown
     assert "2.5 " not in shown, "only the newest row"
     assert shown.splitlines()[-1] == (
-        "Forgotten on average 0.125 BPC, at worst 0.250; backward transfer -0.125, stability gap 0.500"
+        "Mean forgetting 0.125 BPC, worst 0.250; backward transfer -0.125, stability gap 0.500"
     )
 
 

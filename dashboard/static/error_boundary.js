@@ -1,9 +1,9 @@
-// A panel that goes wrong says so in its own place, and takes nothing else with it.
+// An error boundary: a panel that throws shows its error in its own element, and the others keep working.
 
 import { element } from "./dom.js";
 
-/** Mount a panel inside `place`; gives its render function, which throws nothing, as do the listeners it has set up. */
-export function fenced(page, mount, place) {
+/** Mount a panel inside `place`; returns its render function. Neither that nor the listeners it adds ever throw. */
+export function withErrorBoundary(page, mount, place) {
   const note = element("p", { class: "panel-error", role: "alert" });
   const failing = new Set();
   const known = { onFrame: page.onFrame.length, onRun: page.onRun.length };
@@ -11,7 +11,7 @@ export function fenced(page, mount, place) {
   function fail(what, error) {
     if (!failing.has(what)) console.error(error);
     failing.add(what);
-    note.textContent = `This part of the page went wrong (${error.message}). The rest goes on; reload the page to try it again.`;
+    note.textContent = `This part of the page failed (${error.message}). The rest keeps working; reload the page to try again.`;
     place.hidden = false;
     if (!note.isConnected) place.prepend(note);
   }

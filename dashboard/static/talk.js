@@ -1,18 +1,18 @@
-// What the brain says, a box to ask it, a box to give it experience.
+// The newest sample of generated text, a box to prompt the brain, a box to feed it text.
 
-import { allow, perform, say } from "./acts.js";
+import { allow, perform, setStatus } from "./actions.js";
 import { byId, element, setText, timeElement } from "./dom.js";
 import { bytes, count } from "./format.js";
 import { availability } from "./state.js";
 
 const LARGEST_TEXT_BYTES = 1024 * 1024;
 
-export function mountVoice(page) {
+export function mountTalk(page) {
   const ask = mountAsk(page);
   const feed = mountFeed(page);
   let sampleKey = null;
   return (state, run) => {
-    setText(byId("sample"), run?.sample ?? "nothing yet");
+    setText(byId("sample"), run?.sample ?? "no sample yet");
     const key = `${run?.id}/${run?.sample_step}`;
     if (key !== sampleKey) {
       sampleKey = key;
@@ -35,7 +35,7 @@ function slider(label, name, { min, max, step, value }) {
 function mountAsk(page) {
   const form = byId("ask");
   const prompt = element("textarea", { name: "prompt", rows: 2, "aria-label": "Prompt", placeholder: "def fibonacci(n):" });
-  const answer = element("pre", { class: "speech answer", id: "answer", tabindex: 0, hidden: true });
+  const answer = element("pre", { class: "generated answer", id: "answer", tabindex: 0, hidden: true });
   const status = element("p", { class: "status", id: "ask-status", role: "status" });
   const button = element("button", { type: "submit", class: "primary", text: "Ask" });
   form.append(
@@ -54,16 +54,16 @@ function mountAsk(page) {
   submitOnKey(form, prompt);
   form.addEventListener("submit", (submission) => {
     submission.preventDefault();
-    perform(button, status, "Thinking …", async () => {
+    perform(button, status, "Generating …", async () => {
       const body = { prompt: prompt.value };
       for (const name of ["temperature", "top_p", "max_bytes"]) body[name] = Number(form.elements[name].value);
-      const said = await page.api.post(`/runs/${encodeURIComponent(page.shown().id)}/generate`, body);
+      const generated = await page.api.post(`/runs/${encodeURIComponent(page.shown().id)}/generate`, body);
       answer.hidden = false;
-      const known = said.probability != null;
-      if (said.is_answer) answer.replaceChildren(known ? said.text : "no answer yet");
-      else answer.replaceChildren(element("span", { class: "prompt", text: body.prompt }), said.text);
-      const what = known ? `probability ${said.probability.toFixed(2)}` : `${count(said.bytes_generated)} bytes`;
-      return `${what}, at step ${count(said.step)}`;
+      const known = generated.probability != null;
+      if (generated.is_answer) answer.replaceChildren(known ? generated.text : "no answer yet");
+      else answer.replaceChildren(element("span", { class: "prompt", text: body.prompt }), generated.text);
+      const what = known ? `probability ${generated.probability.toFixed(2)}` : `${count(generated.bytes_generated)} bytes`;
+      return `${what}, at step ${count(generated.step)}`;
     });
   });
   return button;
@@ -74,16 +74,16 @@ function mountFeed(page) {
   const text = element("textarea", { name: "text", rows: 3, "aria-label": "Text to learn from", placeholder: "Text it should learn from" });
   const size = element("span", { class: "aside" });
   const status = element("p", { class: "status", id: "feed-status", role: "status" });
-  const button = element("button", { type: "submit", class: "primary", text: "Give" });
+  const button = element("button", { type: "submit", class: "primary", text: "Feed" });
   const length = () => new TextEncoder().encode(text.value).length;
   text.addEventListener("input", () => setText(size, text.value ? `${bytes(length())} of 1 MiB` : ""));
   form.append(text, element("div", { class: "row" }, size, button), status);
   submitOnKey(form, text);
   form.addEventListener("submit", (submission) => {
     submission.preventDefault();
-    const refused = !text.value ? "Write something first." : length() > LARGEST_TEXT_BYTES ? "More than 1 MiB: give it in parts." : null;
+    const refused = !text.value ? "Enter some text first." : length() > LARGEST_TEXT_BYTES ? "More than 1 MiB: feed it in parts." : null;
     if (refused) {
-      say(status, refused, "bad");
+      setStatus(status, refused, "bad");
       return;
     }
     perform(button, status, "Writing it to the journal …", async () => {
