@@ -231,7 +231,7 @@ def learn(name: str, sources: list[Path], folder: Path, plan: Plan, seed: int) -
 
 def follow(arm: Arm, parts: Parts) -> None:
     """Score the whole held-out sets by the weights that answer; a source counts from when it was read."""
-    found = parts.measuring.evaluate()
+    found = parts.measuring.evaluate()["bpc"]
     heads = {head.name: head for head in parts.stream.cursor().sources}
     for name, track in arm.tracks.items():
         label = next(key for key in heads if Path(key).stem == name)

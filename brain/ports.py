@@ -261,6 +261,17 @@ class Answering(Protocol):
         """Probability of what `generate` answers to `prompt`; None where it has no answer yet. Changes nothing."""
 
 
+@runtime_checkable
+class Labelling(Protocol):
+    """A brain that predicts labels: of held-out examples it is known whether it is right, not only what that costs."""
+
+    def correct(self, rows: Tensor, mask: Tensor) -> Tensor:
+        """1 for each row whose label is predicted, 0 for another label, nan for a row without one.
+
+        Shapes: uint8 rows (B, T), bool mask (B, T), the result (B,) float64 on the CPU. Changes nothing.
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """One decision of an acting brain: which candidate it read next.

@@ -198,12 +198,17 @@ class FullCheckpoint(Checkpoint):
 
 
 class Evaluation(BaseModel):
-    """Held-out loss of one source; `coverage` is the share of its held-out set behind it."""
+    """Held-out loss of one source; `coverage` is the share of its held-out set behind it.
+
+    `accuracy` is that of a brain that predicts labels, over so many held-out `examples`; null for others.
+    """
 
     source: str
     bpc: float | None
     coverage: float | None
     age_steps: float | None
+    accuracy: float | None
+    examples: int | None
     step: int
     time: str
 

@@ -66,7 +66,7 @@ def export(
 def evaluate(
     checkpoint: CheckpointArgument = "latest", home: HomeOption = None, as_json: JsonOption = False
 ) -> None:
-    """Score a checkpoint on the whole held-out set of its sources."""
+    """Score a checkpoint on the whole held-out set of its sources: loss, and accuracy where it predicts labels."""
     from daemon.cli.output import print_json, print_table
     from daemon.home import Home
 
@@ -80,8 +80,20 @@ def evaluate(
         )
         return
     say(f"Held-out BPC {result['bpc']:.4f} over {result['num_bytes']:,} bytes ({checkpoint})")
-    rows = [{"source": source, "bpc": bpc} for source, bpc in result["by_source"].items()]
-    print_table(rows, ("source", "bpc"), empty="")
+    columns = ["source", "bpc"]
+    if result["accuracy"] is not None:
+        say(f"Held-out accuracy {result['accuracy']:.3f} over {result['num_examples']:,} examples")
+        columns += ["accuracy", "examples"]
+    rows = [
+        {
+            "source": source,
+            "bpc": bpc,
+            "accuracy": result["accuracy_by_source"].get(source),
+            "examples": result["num_examples_by_source"].get(source),
+        }
+        for source, bpc in result["by_source"].items()
+    ]
+    print_table(rows, columns, empty="")
 
 
 def probe(

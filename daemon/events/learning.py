@@ -35,12 +35,17 @@ class RolledBack(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationFinished(Event):
-    """The whole held-out set was scored on demand. BPC by source name."""
+    """The whole held-out set was scored on demand. BPC by source name; accuracy of a brain that predicts labels."""
 
     bpc: float
     by_source: dict[str, float]
     num_bytes: int
+    accuracy: float | None = None
+    num_examples: int = 0
 
     @property
     def message(self) -> str:
-        return f"Held-out BPC {self.bpc:.3f} over {self.num_bytes} bytes"
+        loss = f"Held-out BPC {self.bpc:.3f} over {self.num_bytes:,} bytes"
+        if self.accuracy is None:
+            return loss
+        return f"{loss}; accuracy {self.accuracy:.3f} over {self.num_examples:,} examples"

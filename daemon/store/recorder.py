@@ -87,8 +87,9 @@ class Recorder:
         self._insert(readings, rows)
 
     def add_evaluations(self, run: str, session: int, found: Iterable[Mapping[str, Any]]) -> None:
-        """Held-out losses: source, bpc, coverage, age_steps, step and, when they have one, time."""
-        fresh = {"bpc": None, "coverage": None, "age_steps": None, "time": self._clock()}
+        """Held-out losses: source, step and, where known, bpc, coverage, age_steps, accuracy, examples and time."""
+        unknown = dict.fromkeys(("bpc", "coverage", "age_steps", "accuracy", "examples"))
+        fresh = {**unknown, "time": self._clock()}
         rows = [row_of(evaluations, {**fresh, **item, "run": run, "session": session}) for item in found]
         self._insert(evaluations, rows)
 

@@ -36,7 +36,7 @@ from sqlalchemy.types import TypeDecorator
 from daemon.protocol import HOT_METRICS
 
 # The newest revision under migrations/versions; a database that has it starts without importing Alembic.
-HEAD = "0003"
+HEAD = "0004"
 
 # Steps of a rollup bucket, finest first; each level is summed from the one before it.
 LEVELS = (100, 10_000)
@@ -277,6 +277,8 @@ evaluations = Table(
     Column("age_steps", Double),
     Column("step", BigInteger, nullable=False),
     Column("time", UnixTime, nullable=False),
+    Column("accuracy", Double),  # of a brain that predicts labels, over so many examples; else null
+    Column("examples", BigInteger),
     Index(None, "run", "step"),
 )
 

@@ -42,9 +42,11 @@ class Chores:
         outcome = await self._ordered(Evaluate(), "the evaluation failed")
         if isinstance(outcome, str):
             return outcome
-        bpc = outcome.result.get("bpc", {})
-        total = bpc.get("total") if isinstance(bpc, dict) else None
-        return f"held-out BPC {total:.3f}" if total is not None else "scored"
+        found = outcome.result
+        loss, accuracy = (_total(found.get(name)) for name in ("bpc", "accuracy"))
+        if loss is None:
+            return "scored"
+        return f"held-out BPC {loss:.3f}" + ("" if accuracy is None else f", accuracy {accuracy:.3f}")
 
     async def sleep(self) -> str:
         """Put the brain that is learning to sleep, if one is and it can."""
@@ -90,3 +92,7 @@ class Chores:
         if operation.state == "failed":
             raise DaemonError(operation.error or failed)
         return operation
+
+
+def _total(by_source: object) -> float | None:
+    return by_source.get("total") if isinstance(by_source, dict) else None

@@ -1,5 +1,7 @@
 """Held-out loss: a few blocks at a time, in turn, combined over the whole held-out set of each source.
 
+A brain that predicts labels has a held-out accuracy beside it: there a block is an example.
+
 The set is that of the files as they are listed now: what arrives joins it, scores of blocks that stay are kept.
 A block is read from a reset state, by the weights as they are; nothing of learning is touched. Beside the BPC
 stand its coverage (share of the set scored at all) and its age (mean steps since a block was scored).
@@ -16,6 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from brain.ports import Labelling
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -28,18 +32,40 @@ if TYPE_CHECKING:
     from daemon.trainer.reporting import Reporter
 
 MAX_BLOCKS = 4096  # a fixed evenly spaced subset stands for a larger set
-NATS, BYTES, STEP, BLOCK = range(4)
+COLUMNS = NATS, BYTES, STEP, BLOCK, CORRECT = range(5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutLoss:
-    """Held-out loss of one source. `coverage` in [0, 1], `age_steps` the mean over scored blocks."""
+    """Held-out loss of one source.
+
+    Attributes:
+        source: its name.
+        bpc: bits per byte over the blocks scored so far.
+        num_bytes: of these blocks.
+        coverage: share of the set that is scored, in [0, 1].
+        age_steps: mean over these blocks.
+        num_examples: of these blocks, those with a label that a labelling brain was asked for.
+        accuracy: share of these examples whose label it predicted; None without any.
+    """
 
     source: str
     bpc: float
     num_bytes: int
     coverage: float
     age_steps: float
+    num_examples: int = 0
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutTotal:
+    """Held-out loss over all sources: BPC weighted by bytes, accuracy by examples (None without any)."""
+
+    bpc: float
+    num_bytes: int
+    num_examples: int
+    accuracy: float | None
 
 
 class HeldOutEvaluation:
@@ -110,23 +136,32 @@ class HeldOutEvaluation:
         table = self._tables[name]
         scored = table[~np.isnan(table[:, NATS])]
         num_bytes = scored[:, BYTES].sum()
+        examples = table[~np.isnan(table[:, CORRECT]), CORRECT]
         return HeldOutLoss(
             source=name,
             bpc=float(scored[:, NATS].sum() / num_bytes / math.log(2)),
             num_bytes=int(num_bytes),
             coverage=len(scored) / len(table),
             age_steps=float(step - scored[:, STEP].mean()),
+            num_examples=len(examples),
+            accuracy=float(examples.mean()) if len(examples) else None,
         )
 
-    def report(self, losses: list[HeldOutLoss], reporter: Reporter, step: int) -> float | None:
-        """Held-out loss by source and over all sources, as points; the latter is returned in BPC."""
+    def report(self, losses: list[HeldOutLoss], reporter: Reporter, step: int) -> HeldOutTotal | None:
+        """Held-out loss by source and over all sources, as points; the latter is returned."""
         for loss in losses:
             reporter.point(f"held_out_bpc/{loss.source}", step, loss.bpc)
             reporter.point(f"held_out_coverage/{loss.source}", step, loss.coverage)
             reporter.point(f"held_out_age_steps/{loss.source}", step, loss.age_steps)
+            if loss.accuracy is not None:
+                reporter.point(f"held_out_accuracy/{loss.source}", step, loss.accuracy)
+                reporter.point(f"held_out_examples/{loss.source}", step, loss.num_examples)
         total = combine(self.summaries(step))
         if total is not None:
-            reporter.point("held_out_bpc", step, total)
+            reporter.point("held_out_bpc", step, total.bpc)
+            if total.accuracy is not None:
+                reporter.point("held_out_accuracy", step, total.accuracy)
+                reporter.point("held_out_examples", step, total.num_examples)
         return total
 
     def state_arrays(self) -> dict[str, np.ndarray]:
@@ -171,8 +206,10 @@ class HeldOutEvaluation:
             padded[row, : len(block)] = np.frombuffer(block, dtype=np.uint8)
         lengths = np.array([len(block) for block in blocks])
         mask = np.arange(width)[None, :] < lengths[:, None]
-        nats = brain.score(torch.from_numpy(padded).to(self._device), torch.from_numpy(mask).to(self._device))
-        table[rows, NATS] = nats.cpu().double().numpy()
+        shown = torch.from_numpy(padded).to(self._device), torch.from_numpy(mask).to(self._device)
+        table[rows, NATS] = brain.score(*shown).cpu().double().numpy()
+        if isinstance(brain, Labelling):
+            table[rows, CORRECT] = brain.correct(*shown).cpu().double().numpy()
         table[rows, BYTES] = lengths
         table[rows, STEP] = step
 
@@ -180,7 +217,7 @@ class HeldOutEvaluation:
 def _blank(held_out: HeldOutSet) -> NDArray[np.float64]:
     """The table of a set of which nothing is scored yet."""
     rows = min(len(held_out), MAX_BLOCKS)
-    table = np.full((rows, 4), np.nan)
+    table = np.full((rows, len(COLUMNS)), np.nan)
     table[:, BLOCK] = [_number(*held_out.place(row * len(held_out) // rows)) for row in range(rows)]
     return table
 
@@ -192,14 +229,23 @@ def _number(document: str, offset: int) -> int:
 
 
 def _carried(before: NDArray[np.float64], blank: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A table with the scores of the blocks that it shares with another one."""
+    """A table with the scores of the blocks that it shares with another one, which may lack the newest columns."""
     _, old, new = np.intersect1d(before[:, BLOCK], blank[:, BLOCK], return_indices=True)
-    blank[new] = before[old]
+    blank[new, : before.shape[1]] = before[old]
     return blank
 
 
-def combine(losses: list[HeldOutLoss]) -> float | None:
-    """Bytes-weighted BPC over sources; None without any.
+def accuracy_by_source(losses: list[HeldOutLoss]) -> dict[str, float]:
+    """Of the sources of which an example was scored.
+
+    >>> accuracy_by_source([])
+    {}
+    """
+    return {loss.source: loss.accuracy for loss in losses if loss.accuracy is not None}
+
+
+def combine(losses: list[HeldOutLoss]) -> HeldOutTotal | None:
+    """Over all sources; None without any.
 
     >>> combine([]) is None
     True
@@ -207,4 +253,11 @@ def combine(losses: list[HeldOutLoss]) -> float | None:
     num_bytes = sum(loss.num_bytes for loss in losses)
     if not num_bytes:
         return None
-    return sum(loss.bpc * loss.num_bytes for loss in losses) / num_bytes
+    num_examples = sum(loss.num_examples for loss in losses)
+    right = sum(loss.accuracy * loss.num_examples for loss in losses if loss.accuracy is not None)
+    return HeldOutTotal(
+        bpc=sum(loss.bpc * loss.num_bytes for loss in losses) / num_bytes,
+        num_bytes=num_bytes,
+        num_examples=num_examples,
+        accuracy=right / num_examples if num_examples else None,
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from brain.ports import Moment
 from daemon.events import EvaluationFinished
+from daemon.trainer.held_out_loss import accuracy_by_source
 from daemon.trainer.label_watch import LabelWatch
 
 if TYPE_CHECKING:
@@ -87,8 +88,10 @@ class Measuring:
         if missing := self._labels.look(report.metrics, step):
             self._reporter.event(missing)
 
-    def evaluate(self) -> dict[str, float]:
-        """Score the whole held-out set on demand; BPC by source, and `total`.
+    def evaluate(self) -> dict[str, dict[str, float]]:
+        """Score the whole held-out set on demand: `bpc`, each by source and `total`; empty where nothing is held out.
+
+        Of a brain that predicts labels `accuracy` and `num_examples` as well.
 
         Raises:
             Interrupted: the run is to end; what was scored stays scored.
@@ -97,14 +100,26 @@ class Measuring:
         with self._better_weights():
             losses = self._evaluation.score_all(self._brain, step, self._progressed)
         total = self._evaluation.report(losses, self._reporter, step)
-        by_source = {loss.source: loss.bpc for loss in losses}
         if total is None:
             return {}
-        num_bytes = sum(loss.num_bytes for loss in losses)
+        by_source = {loss.source: loss.bpc for loss in losses}
         self._reporter.event(
-            EvaluationFinished(step=step, bpc=total, by_source=by_source, num_bytes=num_bytes)
+            EvaluationFinished(
+                step=step,
+                bpc=total.bpc,
+                by_source=by_source,
+                num_bytes=total.num_bytes,
+                accuracy=total.accuracy,
+                num_examples=total.num_examples,
+            )
         )
-        return {**by_source, "total": total}
+        found: dict[str, dict[str, float]] = {"bpc": {**by_source, "total": total.bpc}}
+        if total.accuracy is not None:
+            accuracy = accuracy_by_source(losses)
+            examples = {loss.source: loss.num_examples for loss in losses if loss.source in accuracy}
+            found["accuracy"] = {**accuracy, "total": total.accuracy}
+            found["num_examples"] = {**examples, "total": total.num_examples}
+        return found
 
     def _look(self, batch: Batch, report: StepReport) -> None:
         """Vital signs."""

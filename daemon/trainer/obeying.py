@@ -118,12 +118,12 @@ class Questions:
         return answer.as_dict()
 
     def _evaluate(self, _order: Evaluate) -> dict[str, Any]:
-        bpc = self._measuring.evaluate()
-        if not bpc:
+        found = self._measuring.evaluate()
+        if not found:
             raise RefusalError(
                 "there is no held-out text to score: the sources are too small or the hold-out is off"
             )
-        return {"bpc": bpc, "probe_bpc": self._probes.measured(self._brain, self._progressed)}
+        return {**found, "probe_bpc": self._probes.measured(self._brain, self._progressed)}
 
     def _view_growth(self, order: ViewGrowth) -> dict[str, Any]:
         try:

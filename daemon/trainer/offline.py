@@ -19,7 +19,7 @@ from daemon.config.loading import config_from_dict
 from daemon.errors import TornCheckpointError
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
-from daemon.trainer.held_out_loss import HeldOutEvaluation, combine
+from daemon.trainer.held_out_loss import HeldOutEvaluation, accuracy_by_source, combine
 from daemon.trainer.probing import DEFAULT_TICKS, probe_checkpoint
 from daemon.trainer.restoring import SLOTS_PREFIX, brain_state, parts_of
 from daemon.trainer.sampling import Sampler
@@ -57,6 +57,8 @@ def generate(
 def evaluate(home: Home, checkpoint: str) -> dict[str, Any]:
     """Score every held-out byte of the checkpoint's sources once; BPC over all and by source.
 
+    Accuracy beside it is that of a brain that predicts labels, over `num_examples` held-out examples; else None.
+
     Raises:
         SynapsedError: there is no such checkpoint, it is damaged, or its sources are gone.
     """
@@ -72,12 +74,17 @@ def evaluate(home: Home, checkpoint: str) -> dict[str, Any]:
     settings = dataclasses.replace(config.evaluation, enabled=True)
     evaluation = HeldOutEvaluation(settings, stream, device=torch.device("cpu"))
     losses = evaluation.score_all(brain, loaded.manifest.step, on_progress=lambda: None)
+    total = combine(losses)
     return {
         "checkpoint": loaded.path.name,
         "step": loaded.manifest.step,
-        "bpc": combine(losses),
-        "num_bytes": sum(loss.num_bytes for loss in losses),
+        "bpc": total.bpc if total else None,
+        "num_bytes": total.num_bytes if total else 0,
         "by_source": {loss.source: loss.bpc for loss in losses},
+        "accuracy": total.accuracy if total else None,
+        "num_examples": total.num_examples if total else 0,
+        "accuracy_by_source": accuracy_by_source(losses),
+        "num_examples_by_source": {loss.source: loss.num_examples for loss in losses if loss.num_examples},
     }
 
 

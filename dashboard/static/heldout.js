@@ -1,7 +1,7 @@
-// Held-out loss of each source, with its coverage of the held-out set and its age.
+// Held-out loss of each source, with its coverage of the held-out set and its age; accuracy, where a brain predicts labels.
 
 import { allow, perform, refusal } from "./actions.js";
-import { byId, element, setText, timeElement } from "./dom.js";
+import { byId, element, setAttribute, setText, timeElement } from "./dom.js";
 import { count, fixed, NONE, percent } from "./format.js";
 import { availability } from "./state.js";
 import { table } from "./table.js";
@@ -9,6 +9,7 @@ import { table } from "./table.js";
 const COLUMNS = [
   ["Source", "name"],
   ["BPC", "number"],
+  ["Accuracy", "number accuracy"],
   ["Coverage", "number"],
   ["Age, steps", "number"],
   ["Measured", "measured"],
@@ -30,7 +31,7 @@ export function mountHeldOut(page) {
     perform(whole, status, "Scoring the whole held-out set; learning waits …", async () => {
       const done = await page.api.act(page.shown().id, "evaluate");
       await load();
-      return `Held-out BPC ${fixed(done.result?.bpc?.total)} over the whole set.`;
+      return wholeSet(done.result);
     });
   }
 
@@ -56,6 +57,7 @@ export function mountHeldOut(page) {
     setText(view.empty, EMPTY);
     view.empty.hidden = newest.length > 0;
     view.node.hidden = newest.length === 0;
+    setAttribute(view.node, "data-labelled", String(newest.some(isLabelled)));
     view.body.replaceChildren(...newest.map(row));
   }
 
@@ -72,12 +74,22 @@ export function mountHeldOut(page) {
   return (state) => allow(whole, availability(state).evaluate);
 }
 
+/** What scoring the whole held-out set found, in words. */
+export function wholeSet(result) {
+  const accuracy = result?.accuracy?.total ?? null;
+  const beside = accuracy === null ? "" : ` and accuracy ${fixed(accuracy)} (${count(result.num_examples?.total)} examples)`;
+  return `Held-out BPC ${fixed(result?.bpc?.total)}${beside} over the whole set.`;
+}
+
+const isLabelled = (item) => (item.accuracy ?? null) !== null;
+
 function row(item) {
   return element(
     "tr",
     {},
     element("td", { class: "name", text: item.source || NONE }),
     element("td", { class: "number", text: fixed(item.bpc) }),
+    element("td", { class: "number accuracy", text: isLabelled(item) ? `${fixed(item.accuracy)} of ${count(item.examples)}` : NONE }),
     element("td", { class: "number", text: percent(item.coverage) }),
     element("td", { class: "number", text: count(item.age_steps) }),
     element("td", { class: "nowrap measured" }, timeElement(item.time)),

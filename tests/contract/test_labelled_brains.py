@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from brain.ports import Batch
+from brain.ports import Batch, Labelling
 from brain.probes.freezing import changed_by
 from tests.contract import test_brains as every_brain
 from tests.contract import test_reading_brains as reading
@@ -142,6 +142,29 @@ def test_the_report_says_what_was_seen_of_each_document(case: Case) -> None:
     assert report.replay_loss == pytest.approx(float(scored[4] / count[4]), rel=1e-4)
     assert report.row_loss.isnan().tolist() == scored.isnan().tolist()
     assert report.evidence["confidence"].shape == report.evidence["correct"].shape == (2,)
+
+
+def test_it_is_right_where_its_answer_is_the_label_and_asking_changes_nothing(case: Case) -> None:
+    brain = make(*case)
+    assert isinstance(brain, Labelling)
+    labelling: Labelling = brain
+    for batch in documents(150, ragged=False):
+        brain.learn(batch)
+    texts = [b"saw drill\x1ftool", b"saw drill\x1fsky", b"moon\x1fsky", b"no label at all", b"moon\x1fnew"]
+    asked = batch_of(texts, lanes=[-1] * len(texts))
+    right = torch.full((len(texts),), torch.nan)
+
+    def ask() -> None:
+        right.copy_(labelling.correct(asked.bytes, asked.mask))
+
+    assert changed_by(brain, ask) == []
+    draw = torch.Generator().manual_seed(0)
+    for text, found in zip(texts, right.tolist(), strict=True):
+        prompt, _, label = text.partition(b"\x1f")
+        answer = b"".join(brain.generate(prompt, max_bytes=20, temperature=0.0, top_p=1.0, generator=draw))
+        assert found == pytest.approx(float(answer == label) if label else math.nan, nan_ok=True)
+    assert right[0] == 1.0
+    assert right[1] == 0.0
 
 
 def test_the_loss_of_labels_is_taken_before_the_update(case: Case) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.home import Home
+from daemon.trainer.offline import evaluate
 from tests.trainer_process import TrainerProcess, newest, spawn, tiny_order
 
 if TYPE_CHECKING:
@@ -84,6 +85,13 @@ def test_it_is_asked_for_a_label_while_it_learns(home: Home, table: Path) -> Non
         for word in ("plum", "drill", "moon"):
             answers[word] = running.order("generate", prompt=word).result["text"]
         running.receive_until(lambda seen: any(name == "accuracy" for name, *_ in seen.points))
+        scored = running.order("evaluate").result
+        assert scored["accuracy"]["things.jsonl"] == scored["accuracy"]["total"] > 0.7
+        assert 1 <= scored["num_examples"]["total"] <= 600
+        running.order("checkpoint")
     finally:
         running.kill()
     assert answers == {"plum": "fruit", "drill": "tool", "moon": "sky"}
+    stored = evaluate(home, "latest")
+    assert stored["num_examples"] == scored["num_examples"]["total"]
+    assert stored["accuracy"] == stored["accuracy_by_source"]["things.jsonl"] > 0.7

@@ -110,6 +110,8 @@ ROWS: dict[str, dict[str, Any]] = {
         "step": 9,
         "time": 5.0,
         "bpc": 2.5,
+        "accuracy": 0.75,
+        "examples": 12,
     },
     "alarms": {
         "id": "a-1",

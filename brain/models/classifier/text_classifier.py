@@ -263,13 +263,23 @@ class TextClassifier:
 
         A label that is not known yet costs what the next new one would.
         """
-        data, lengths = rows.cpu().numpy(), mask.sum(dim=1).tolist()
-        read = [document(data[row, :n].tobytes(), row=row, live=True) for row, n in enumerate(lengths)]
-        nats = torch.full((len(read),), torch.nan, dtype=torch.float64)
-        if labelled := [one for one in read if one.label is not None]:
+        nats = torch.full((len(rows),), torch.nan, dtype=torch.float64)
+        if labelled := _labelled(rows, mask):
             outputs = self._outputs([one.text for one in labelled])
             nats[[one.row for one in labelled]] = _nats(outputs, self._targets(labelled, self.labels))
         return nats
+
+    def correct(self, rows: Tensor, mask: Tensor) -> Tensor:
+        """1 for each row whose label is the most probable one (B,), float64 on the CPU; nan for a row without a label.
+
+        A label that is not known yet is never predicted.
+        """
+        right = torch.full((len(rows),), torch.nan, dtype=torch.float64)
+        if labelled := _labelled(rows, mask):
+            best = self._best(self._outputs([one.text for one in labelled]), self.labels).tolist()
+            for one, index in zip(labelled, best, strict=True):
+                right[one.row] = float(index >= 0 and self.labels[index] == one.label)
+        return right
 
     def generate(
         self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
@@ -368,6 +378,13 @@ class TextClassifier:
 
 
 _LEARNER_COUNTERS = ("num_samples", "num_updates", "num_steps")
+
+
+def _labelled(rows: Tensor, mask: Tensor) -> list[Document]:
+    """The rows that have a label, each as a document."""
+    data, lengths = rows.cpu().numpy(), mask.sum(dim=1).tolist()
+    read = [document(data[row, :n].tobytes(), row=row, live=True) for row, n in enumerate(lengths)]
+    return [one for one in read if one.label is not None]
 
 
 def _nats(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from tests.unit.daemon.cli.conftest import Call
 
 
+NO_LABELS: dict[str, Any] = {
+    "accuracy": None,
+    "num_examples": 0,
+    "accuracy_by_source": {},
+    "num_examples_by_source": {},
+}
+LABELS: dict[str, Any] = {
+    "accuracy": 0.875,
+    "num_examples": 1016,
+    "accuracy_by_source": {"stdlib": 0.875},
+    "num_examples_by_source": {"stdlib": 1016},
+}
+
+
 class Offline:
     """Stands for daemon.trainer.offline."""
 
@@ -31,13 +45,18 @@ class Offline:
         if checkpoint == "latest":
             raise NoCheckpointError("There is no checkpoint yet. Begin: synapsed start")
         if checkpoint == "continuous_2":
-            return {"bpc": None, "num_bytes": 0, "by_source": {}, "step": 3, "checkpoint": checkpoint}
+            return {
+                **{"bpc": None, "num_bytes": 0, "by_source": {}, "step": 3, "checkpoint": checkpoint},
+                **NO_LABELS,
+            }
+        labels = LABELS if checkpoint == "continuous_3" else NO_LABELS
         return {
             "bpc": 2.5,
             "num_bytes": 1000,
             "by_source": {"stdlib": 2.5},
             "step": 3,
             "checkpoint": checkpoint,
+            **labels,
         }
 
 
@@ -69,7 +88,19 @@ def test_evaluate_shows_the_held_out_loss_of_every_source(call: Call, offline: O
     out = call("evaluate", "continuous_1").out
     assert "Held-out BPC 2.5000 over 1,000 bytes" in out
     assert "stdlib" in out
+    assert "accuracy" not in out
     assert call("evaluate", "continuous_1", "--json").json()["by_source"] == {"stdlib": 2.5}
+
+
+def test_of_a_brain_that_predicts_labels_evaluate_shows_the_accuracy_too(
+    call: Call, offline: Offline
+) -> None:
+    out = call("evaluate", "continuous_3").out
+    assert "Held-out accuracy 0.875 over 1,016 examples" in out
+    head, row = (line.split() for line in out.splitlines()[-2:])
+    assert head == ["source", "bpc", "accuracy", "examples"]
+    assert row == ["stdlib", "2.500", "0.875", "1,016"]
+    assert call("evaluate", "continuous_3", "--json").json()["accuracy"] == 0.875
 
 
 def test_with_nothing_held_out_evaluate_says_so(call: Call, offline: Offline) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from daemon.config.tree import EvaluationConfig
-from daemon.trainer.held_out_loss import HeldOutEvaluation, HeldOutLoss, combine
+from daemon.trainer.held_out_loss import BLOCK, CORRECT, HeldOutEvaluation, HeldOutLoss, combine
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +24,25 @@ class FakeBrain:
     def score(self, rows: Tensor, mask: Tensor) -> Tensor:
         assert rows.shape == mask.shape
         return mask.sum(dim=1) * NATS_PER_BYTE
+
+
+class FakeLabeller(FakeBrain):
+    """Right about examples of an even number of bytes; one of twelve has no label."""
+
+    def correct(self, rows: Tensor, mask: Tensor) -> Tensor:
+        num_bytes = mask.sum(dim=1)
+        right = (num_bytes % 2 == 0).double()
+        return right.masked_fill(num_bytes == 12, torch.nan)
+
+
+class Points:
+    """The part of a reporter that is asked here."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, float] = {}
+
+    def point(self, metric: str, _step: int, value: float) -> None:
+        self.seen[metric] = value
 
 
 class FakeSource:
@@ -162,4 +181,49 @@ def test_nothing_held_out_is_never_due_and_never_a_number() -> None:
     held = evaluation(FakeStream(a=FakeHeldOut(0)))
     assert not held.due(10, session_seconds=1e9)
     assert combine(held.summaries(10)) is None
-    assert combine([HeldOutLoss(source="a", bpc=2.0, num_bytes=3, coverage=1, age_steps=0)]) == 2.0
+    total = combine([HeldOutLoss(source="a", bpc=2.0, num_bytes=3, coverage=1, age_steps=0)])
+    assert total is not None
+    assert (total.bpc, total.num_bytes, total.accuracy, total.num_examples) == (2.0, 3, None, 0)
+
+
+def test_a_brain_that_predicts_labels_has_an_accuracy_over_the_examples_that_have_one() -> None:
+    held = evaluation(FakeStream(a=FakeHeldOut(5), b=FakeHeldOut(1)))
+    losses = held.score_all(FakeLabeller(), 7, lambda: None)  # type: ignore[arg-type]
+    assert [(loss.accuracy, loss.num_examples) for loss in losses] == [(0.5, 4), (1.0, 1)]
+    points = Points()
+    total = held.report(losses, points, 7)  # type: ignore[arg-type]
+    assert total is not None
+    assert (total.accuracy, total.num_examples) == (0.6, 5)
+    found = {name: value for name, value in points.seen.items() if "accuracy" in name or "examples" in name}
+    assert found == {
+        "held_out_accuracy": 0.6,
+        "held_out_accuracy/a": 0.5,
+        "held_out_accuracy/b": 1.0,
+        "held_out_examples": 5,
+        "held_out_examples/a": 4,
+        "held_out_examples/b": 1,
+    }
+
+
+def test_another_brain_has_a_held_out_loss_and_no_accuracy() -> None:
+    held = evaluation(FakeStream(a=FakeHeldOut(5)))
+    losses = held.score_all(FakeBrain(), 7, lambda: None)  # type: ignore[arg-type]
+    points = Points()
+    held.report(losses, points, 7)  # type: ignore[arg-type]
+    assert losses[0].accuracy is None
+    assert not [name for name in points.seen if "accuracy" in name or "examples" in name]
+
+
+def test_tables_from_before_there_was_an_accuracy_are_taken_back() -> None:
+    held = evaluation(FakeStream(a=FakeHeldOut(4)))
+    held.score_all(FakeLabeller(), 7, lambda: None)  # type: ignore[arg-type]
+    stored = {name: table[:, : BLOCK + 1] for name, table in held.state_arrays().items()}
+    again = evaluation(FakeStream(a=FakeHeldOut(4)))
+    again.load_arrays(stored)
+    (loss,) = again.summaries(7)
+    assert loss.bpc == pytest.approx(2.0)
+    assert loss.coverage == 1.0
+    assert (loss.accuracy, loss.num_examples) == (None, 0)
+    assert np.isnan(again.state_arrays()["a"][:, CORRECT]).all()
+    again.score_slice(FakeLabeller(), 8)  # type: ignore[arg-type]
+    assert again.summary("a", 8).num_examples == 2

@@ -114,6 +114,13 @@ def test_a_label_that_is_not_known_costs_what_the_next_new_one_would() -> None:
     assert report.loss * report.num_bytes == pytest.approx(expected)
 
 
+def test_before_any_label_is_known_none_is_predicted() -> None:
+    rows = batch([*TEXTS[:2], b"of no label"])
+    right = classifier().correct(rows.bytes, rows.mask)
+    assert right[:2].tolist() == [0.0, 0.0]
+    assert math.isnan(right[2])
+
+
 def test_without_a_rate_it_reads_and_learns_nothing() -> None:
     brain = classifier()
     for _ in range(5):
