@@ -14,7 +14,7 @@ from torch import Tensor
 
 from brain.ports import Batch, Brain, Moment, Observable, Reading, RowReader, Severable, Steerable, StepReport
 from brain.vitals.build import build_vitals
-from brain.vitals.live import NotMeasurableError
+from brain.vitals.live import UnsupportedError
 from brain.vitals.twins import draw_silent
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Shuffled:
     def observe(self, rows: Tensor, *, inject: Mapping[str, Tensor] | None = None) -> Mapping[str, Tensor]:
         """Activity by module, the i-th turned by i rows; nudges go to the rows they are meant for."""
         if not isinstance(self._brain, Observable):
-            raise NotMeasurableError("this brain has no modules that can be watched")
+            raise UnsupportedError("this brain has no modules that can be watched")
         place = {name: index for index, name in enumerate(self.module_names)}
         turned = {name: push.roll(-place[name], dims=0) for name, push in (inject or {}).items()}
         activity = self._brain.observe(rows, inject=turned)
@@ -178,7 +178,7 @@ class Shuffled:
     def reader(self, rows: int) -> RowReader:
         """A reader whose forks get the first byte of another row."""
         if not isinstance(self._brain, Steerable):
-            raise NotMeasurableError("this brain cannot be steered byte by byte")
+            raise UnsupportedError("this brain cannot be steered byte by byte")
         return SwappedReader(self._brain.reader(rows), self._generator, swapped=True)
 
     def num_neurons(self) -> int:

@@ -22,6 +22,9 @@ Clock = Callable[[], float]
 FAILED, OUT_OF_MEMORY = "failed", "out_of_memory"
 """What the detail of a reading holds (as 1) when its computation broke: then `reason` is an error, not a condition."""
 
+UNSUPPORTED = "unsupported"
+"""What the detail of a reading holds (as 1) when this kind of brain lacks what is measured; `reason` says what."""
+
 _OUT_OF_MEMORY_PHRASES = ("out of memory", "not enough memory", "can't allocate memory")
 _CONSTANT_SHARE = 0.999  # of one byte value among all: no experience to speak of
 
@@ -32,6 +35,13 @@ class NotMeasurableError(BrainError):
     def __init__(self, reason: str, detail: Mapping[str, float] | None = None) -> None:
         super().__init__(reason)
         self.detail = dict(detail or {})
+
+
+class UnsupportedError(NotMeasurableError):
+    """A vital sign cannot be measured in this kind of brain, now or later; the message says what the brain lacks."""
+
+    def __init__(self, reason: str, detail: Mapping[str, float] | None = None) -> None:
+        super().__init__(reason, {**(detail or {}), UNSUPPORTED: 1.0})
 
 
 def is_constant(values: Tensor) -> bool:

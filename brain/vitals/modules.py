@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from brain.ports import Moment, Observable
-from brain.vitals.live import NotMeasurableError, is_constant
+from brain.vitals.live import NotMeasurableError, UnsupportedError, is_constant
 from brain.vitals.perturbation import SKIPPED_STEPS
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class ModuleWatch:
         """
         if self._seen is not None and self._seen[0] == moment.step:
             return self._seen[1]
+        require_modules(moment.brain)
         rows = self._recent_rows(moment)
         activity = self._finite_activity(rows, observe(moment.brain, rows))
         self._update_bases(activity, moment)
@@ -245,12 +246,22 @@ def observe(brain: object, rows: Tensor, inject: Mapping[str, Tensor] | None = N
     """Activity of each module, (B, T, d) float64 on the CPU.
 
     Raises:
-        NotMeasurableError: when the brain cannot be watched.
+        UnsupportedError: the brain cannot be watched.
+    """
+    watched = require_modules(brain)
+    activity = watched.observe(rows, inject=inject)
+    return {name: activity[name].detach().cpu().double().numpy() for name in watched.module_names}
+
+
+def require_modules(brain: object) -> Observable:
+    """The brain, once it is known that it can be watched.
+
+    Raises:
+        UnsupportedError: it cannot.
     """
     if not isinstance(brain, Observable):
-        raise NotMeasurableError("this brain has no modules that can be watched")
-    activity = brain.observe(rows, inject=inject)
-    return {name: activity[name].detach().cpu().double().numpy() for name in brain.module_names}
+        raise UnsupportedError("this brain has no modules that can be watched")
+    return brain
 
 
 def principal_components(values: Matrix, names: tuple[str, ...], num_components: int) -> Basis | None:

@@ -9,7 +9,7 @@ import torch
 
 from brain.plasticity.activations import EVIDENCE_PREFIX
 from brain.ports import Growable
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError
+from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError
 from brain.vitals.modules import MAX_DROPPED_SHARE
 
 if TYPE_CHECKING:
@@ -44,10 +44,9 @@ class UnitActivations:
             NotMeasurableError: there is none yet, or too much of it is not finite.
         """
         if not self._activations:
-            grows = isinstance(moment.brain, Growable)
-            raise NotMeasurableError(
-                "no look at the units yet" if grows else "this brain shows no hidden units"
-            )
+            if not isinstance(moment.brain, Growable):
+                raise UnsupportedError("this brain reports no activity of its hidden units")
+            raise NotMeasurableError("no look at the units yet")
         return {name: _finite_rows(name, activations) for name, activations in self._activations.items()}
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from daemon.cli.output import MISSING, duration
+from daemon.cli.progress_line import Metric
 from daemon.cli.views import PlainView
 from daemon.home import Home
 from daemon.system.escaping import one_line, shown
@@ -34,8 +35,9 @@ LEARNING = (
     ("Replay BPC", "replay_bpc", 3),
     ("Steps/s", "steps_per_second", 1),
     ("Gradient norm", "grad_norm", 2),
+    ("Accuracy", "accuracy", 3),
+    ("Held-out accuracy", "held_out_accuracy", 3),
 )
-ACCURACY = (("Accuracy", "accuracy", 3),)
 STATE_STYLES = {
     "running": "green",
     "waiting": "green",
@@ -107,8 +109,8 @@ class LiveView(PlainView):
             f"   step {progress.step:,}   {duration(progress.training_seconds)}   ",
             (one_line(f"{progress.device or ''}   checkpoint {progress.checkpoint or MISSING}"), "dim"),
         )
-        learning = (*LEARNING, *(ACCURACY if "accuracy" in progress.values else ()))
-        parts: list[RenderableType] = [head, _row(progress.value, VITALS), _row(progress.value, learning)]
+        rows = [_row(progress.value, row) for all_of in (VITALS, LEARNING) if (row := progress.shown(all_of))]
+        parts: list[RenderableType] = [head, *rows]
         if progress.degraded:
             parts.append(Text(one_line(f"degraded: {progress.degraded}"), style="red"))
         if progress.sample:
@@ -124,7 +126,7 @@ class LiveView(PlainView):
         self._require_reader()
 
 
-def _row(value: Callable[[str, int], str], metrics: tuple[tuple[str, str, int], ...]) -> Table:
+def _row(value: Callable[[str, int], str], metrics: list[Metric]) -> Table:
     table = Table(box=None, expand=True, show_header=False, pad_edge=False)
     for _ in metrics:
         table.add_column(ratio=1)

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 SHUTDOWN_TIMEOUT_SECONDS = 330.0
 POLL_SECONDS = 0.1
 FURTHER_METRICS = (
-    ("Integration", "integration"),
-    ("Confidence", "confidence"),
-    ("Self-prediction error", "self_prediction_error"),
-    ("Held-out BPC", "held_out_bpc"),
-    ("Steps/s", "steps_per_second"),
+    ("Integration", "integration", 3),
+    ("Confidence", "confidence", 3),
+    ("Self-prediction error", "self_prediction_error", 3),
+    ("Held-out BPC", "held_out_bpc", 3),
+    ("Held-out accuracy", "held_out_accuracy", 3),
+    ("Steps/s", "steps_per_second", 3),
 )
 
 
@@ -74,7 +75,8 @@ def status(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOptio
         if progress.degraded:
             say(one_line(f"Degraded: {progress.degraded}"))
         say(progress.line())
-        say(" | ".join(f"{label}={progress.value(metric, 3)}" for label, metric in FURTHER_METRICS))
+        further = progress.shown(FURTHER_METRICS)
+        say(" | ".join(f"{label}={progress.value(metric, digits)}" for label, metric, digits in further))
         say(f"Newest checkpoint: {run.get('checkpoint') or 'none'}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,15 @@ from daemon.system.escaping import one_line
 
 # Facts a person at the terminal does not want one line each for.
 QUIET_KINDS = frozenset({"checkpoint_pruned", "job_finished"})
+Metric = tuple[str, str, int]  # label, name, decimals
+LINE: tuple[Metric, ...] = (
+    ("Φ", "phi", 3),
+    ("Agency", "agency", 3),
+    ("BPC", "bpc", 2),
+    ("Accuracy", "accuracy", 3),
+)
+COUNTED_BY_SOME = frozenset({"accuracy", "held_out_accuracy"})  # brains that predict labels
+UNSUPPORTED = "unsupported"  # in the detail of a reading: a brain of this kind cannot have it
 
 
 @dataclass
@@ -33,9 +43,13 @@ class Progress:
     sample: str | None = None
     device: str | None = None
     values: dict[str, float | None] = field(default_factory=dict)
+    unsupported: set[str] = field(default_factory=set)
 
     def take_run(self, run: dict[str, Any]) -> None:
-        """Take over a Run of the API."""
+        """Take over a Run of the API; of another run than before nothing stays."""
+        if run["id"] != self.run:
+            self.values.clear()
+            self.unsupported.clear()
         self.run, self.name, self.state = run["id"], run.get("name") or run["id"], run["state"]
         self.degraded, self.reason = run.get("degraded"), run.get("reason")
         self.step, self.samples = run["step"], run["samples"]
@@ -45,6 +59,7 @@ class Progress:
             self.checkpoint, self.checkpoint_step = run["checkpoint"], run.get("checkpoint_step")
         self.sample = run.get("sample") or self.sample
         self.values.update(run.get("latest") or {})
+        self._take_readings((run.get("readings") or {}).values())
 
     def take_delta(self, delta: dict[str, Any]) -> None:
         """Take over a `delta` of the live feed."""
@@ -57,8 +72,7 @@ class Progress:
                 self.values[name] = column[-1]
         for metric, _step, _time, value in delta.get("points") or []:
             self.values[metric] = value
-        for reading in delta.get("readings") or []:
-            self.values[reading["name"]] = reading["value"]
+        self._take_readings(delta.get("readings") or [])
 
     def take_event(self, event: dict[str, Any]) -> None:
         """Take over an Event of the API."""
@@ -66,12 +80,25 @@ class Progress:
             self.checkpoint, self.checkpoint_step = event["data"]["checkpoint"], event["step"]
 
     def line(self) -> str:
-        """`Step    1234 | Φ=0.452 | Agency=0.723 | BPC=2.91 | Time: 2m 34s`, with accuracy where a brain counts it."""
-        accuracy = f" | Accuracy={self.value('accuracy', 3)}" if "accuracy" in self.values else ""
-        return (
-            f"Step {self.step:>7} | Φ={self.value('phi', 3)} | Agency={self.value('agency', 3)} | "
-            f"BPC={self.value('bpc', 2)}{accuracy} | Time: {duration(self.training_seconds)}"
-        )
+        """`Step    1234 | Φ=0.452 | Agency=0.723 | BPC=2.91 | Time: 2m 34s`, as far as this kind of brain has them."""
+        parts = [f"{label}={self.value(metric, digits)}" for label, metric, digits in self.shown(LINE)]
+        return " | ".join([f"Step {self.step:>7}", *parts, f"Time: {duration(self.training_seconds)}"])
+
+    def shown(self, metrics: Iterable[Metric]) -> list[Metric]:
+        """Those that this kind of brain can have; accuracy only once it counts it."""
+        return [
+            one
+            for one in metrics
+            if one[1] not in self.unsupported and (one[1] in self.values or one[1] not in COUNTED_BY_SOME)
+        ]
+
+    def _take_readings(self, readings: Iterable[dict[str, Any]]) -> None:
+        for reading in readings:
+            self.values[reading["name"]] = reading["value"]
+            if (reading.get("detail") or {}).get(UNSUPPORTED):
+                self.unsupported.add(reading["name"])
+            else:
+                self.unsupported.discard(reading["name"])
 
     def value(self, metric: str, digits: int) -> str:
         """Newest value of a metric, or a dash."""

@@ -4,6 +4,7 @@ import { ApiError } from "./api.js";
 import { byId, element, setAttribute, setText, svg } from "./dom.js";
 import { metricLabel, metricValue } from "./format.js";
 import { History } from "./history.js";
+import { isUnsupported } from "./unsupported.js";
 import { layout, markTrace, MARKS, METRICS, PLOTS, traces, viewFromRelayout, viewRange } from "./plots.js";
 
 const DRAW_EVERY_MS = 1000;
@@ -107,10 +108,18 @@ class ChartGrid {
       font: getComputedStyle(document.body).fontFamily,
     };
     for (const plot of this.plots) {
-      plot.node.hidden = Boolean(plot.spec.optional) && this.#isEmpty(plot);
+      plot.node.hidden = this.#isAbsent(plot);
       if (plot.visible) this.#drawPlot(plot, how);
     }
     this.#renderLegends();
+  }
+
+  /** A plot of what the shown brain does not have; of some metrics alone the legend says nothing then. */
+  #isAbsent(plot) {
+    const readings = this.page.shown()?.readings;
+    for (const key of plot.keys) key.node.hidden = isUnsupported(readings?.[key.metric]);
+    if (plot.keys.every((key) => key.node.hidden)) return true;
+    return Boolean(plot.spec.optional) && this.#isEmpty(plot);
   }
 
   #isEmpty(plot) {
@@ -269,7 +278,7 @@ class ChartGrid {
 
   #renderLegends() {
     for (const plot of this.plots) {
-      const parts = plot.keys.map((key) => {
+      const parts = plot.keys.filter((key) => !key.node.hidden).map((key) => {
         const curve = this.page.history.curve(key.metric);
         const text = metricValue(key.metric, curve.last.at(-1));
         setText(key.now, text);

@@ -10,7 +10,7 @@ const COLUMNS = [
   ["Source", "name"],
   ["BPC", "number"],
   ["Accuracy", "number accuracy"],
-  ["Coverage", "number"],
+  ["Coverage", "number coverage"],
   ["Age, steps", "number"],
   ["Measured", "measured"],
 ];
@@ -90,7 +90,7 @@ function row(item) {
     element("td", { class: "name", text: item.source || NONE }),
     element("td", { class: "number", text: fixed(item.bpc) }),
     element("td", { class: "number accuracy", text: isLabelled(item) ? `${fixed(item.accuracy)} of ${count(item.examples)}` : NONE }),
-    element("td", { class: "number", text: percent(item.coverage) }),
+    element("td", { class: "number coverage", text: percent(item.coverage) }),
     element("td", { class: "number", text: count(item.age_steps) }),
     element("td", { class: "nowrap measured" }, timeElement(item.time)),
   );

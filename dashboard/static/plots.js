@@ -19,7 +19,10 @@ export const PLOTS = [
       { metric: "held_out_bpc", color: "--curve-3", dots: true },
     ],
   },
-  { id: "accuracy", title: "Accuracy, before learning", size: "wide", optional: true, range: [0, 1.02], series: [{ metric: "accuracy", color: "--curve-3" }] },
+  { id: "accuracy", title: "Accuracy", size: "wide", optional: true, range: [0, 1.02], series: [
+    { metric: "accuracy", color: "--curve-1" },
+    { metric: "held_out_accuracy", color: "--curve-3", dots: true },
+  ] },
   {
     id: "vitals",
     title: "Vital signs",

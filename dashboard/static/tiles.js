@@ -1,8 +1,10 @@
-// The tiles: each vital sign with its uncertainty, a sparkline, and whether it is within the healthy band.
+// The tiles: each vital sign with its uncertainty, a sparkline, and whether it is within the healthy band. Signs that this
+// kind of brain cannot have are one line of text instead.
 
 import { byId, element, setAttribute, setText, svg } from "./dom.js";
 import { ApiError } from "./api.js";
 import { clock, count, fixed, NONE, percent, significant, uncertainty, utc, words } from "./format.js";
+import { isUnsupported, unsupportedLine } from "./unsupported.js";
 
 const RECENT_STEPS = 100;
 const SPARK_POINTS = 80;
@@ -11,6 +13,8 @@ const REDRAW_EVERY_MS = 1000;
 /** Healthy bands come from the daemon: a convention of the project, adjustable per run, not a finding. */
 const TILES = [
   { name: "bpc", title: "BPC", note: "bits per byte, before learning" },
+  { name: "accuracy", title: "Accuracy", optional: true, note: "of the newest 1,000 examples, before learning" },
+  { name: "held_out_accuracy", title: "Held-out accuracy", optional: true },
   { name: "phi", title: "Φ" },
   { name: "agency", title: "Agency" },
   { name: "integration", title: "Integration" },
@@ -20,7 +24,8 @@ const TILES = [
 
 export function mountTiles(page) {
   const tiles = TILES.map(build);
-  byId("tiles").append(...tiles.map((tile) => tile.node));
+  const row = byId("tiles");
+  show(row, tiles.filter((tile) => !tile.optional));
   let drawn = 0;
   let request = 0;
 
@@ -43,16 +48,21 @@ export function mountTiles(page) {
     const now = performance.now();
     const redraw = now - drawn >= REDRAW_EVERY_MS || page.history.lastStep === 0;
     if (redraw) drawn = now;
-    for (const tile of tiles) {
-      const shown = tile.name === "bpc" ? lossNow(run, page.history) : readingNow(run, tile);
+    const present = tiles.filter((tile) => !isAbsent(run, tile));
+    show(row, present);
+    for (const tile of present) {
+      const shown = tile.name === "bpc" ? lossNow(run, page.history) : tile.optional ? accuracyNow(run, tile) : readingNow(run, tile);
       renderTile(tile, shown);
       if (redraw) drawSpark(tile.path, page.history.curve(shown.metric));
     }
     setText(byId("governor"), governorLine(run?.latest));
+    const lacking = unsupportedLine(run?.readings);
+    setText(byId("unsupported"), lacking);
+    byId("unsupported").hidden = lacking === "";
   };
 }
 
-function build({ name, title, note = "" }) {
+function build({ name, title, note = "", optional = false }) {
   const parts = {
     title: element("span", { class: "tile-name", text: title }),
     value: element("span", { text: NONE, data: { value: name } }),
@@ -74,7 +84,17 @@ function build({ name, title, note = "" }) {
     foot,
     parts.detail,
   );
-  return { node, name, heading: title, band: null, needle: null, foot, fallback: note, ...parts };
+  return { node, name, heading: title, optional, band: null, needle: null, foot, fallback: note, ...parts };
+}
+
+function show(row, tiles) {
+  const same = row.children.length === tiles.length && tiles.every((tile, index) => row.children[index] === tile.node);
+  if (!same) row.replaceChildren(...tiles.map((tile) => tile.node));
+}
+
+/** A tile of what the shown brain does not have: it counts no accuracy, or a vital sign is not for its kind. */
+function isAbsent(run, tile) {
+  return tile.optional ? (run?.latest?.[tile.name] ?? null) === null : isUnsupported(run?.readings?.[tile.name]);
 }
 
 /** Draw the healthy band of a tile, as the daemon describes it for this run; without one there is none. */
@@ -118,6 +138,15 @@ function lossNow(run, history) {
   const note = recent ? `mean of ${count(recent.count)} steps ${fixed(recent.mean)}\u00a0±\u00a0${uncertainty(recent.error)}` : "";
   const reason = run ? "no step has been scored yet" : "no run yet";
   return { metric: "bpc", value, error: null, note, reason, detail };
+}
+
+/** How often a brain that predicts labels is right: on what it is about to learn, or on what it never learns. */
+function accuracyNow(run, tile) {
+  const { latest } = run;
+  const examples = latest.held_out_examples ?? null;
+  const note = tile.name === "held_out_accuracy" && examples !== null ? `of ${count(examples)} examples never learned` : tile.fallback;
+  const detail = [["before learning", fixed(latest.accuracy)], ["held-out", fixed(latest.held_out_accuracy)], ["labels known", count(latest.labels)], ["examples learned", count(latest.examples)]];
+  return { metric: tile.name, value: latest[tile.name], error: null, note, reason: "", detail };
 }
 
 function readingNow(run, tile) {

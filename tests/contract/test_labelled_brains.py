@@ -7,8 +7,11 @@ import math
 import pytest
 import torch
 
-from brain.ports import Batch, Labelling
+from brain.ports import Batch, Choice, Labelling, Moment
 from brain.probes.freezing import changed_by
+from brain.vitals.build import build_vitals
+from brain.vitals.config import VitalsConfig
+from brain.vitals.live import UNSUPPORTED
 from tests.contract import test_brains as every_brain
 from tests.contract import test_reading_brains as reading
 from tests.contract.cases import LABELLED, LANES, Case, make
@@ -165,6 +168,27 @@ def test_it_is_right_where_its_answer_is_the_label_and_asking_changes_nothing(ca
         assert found == pytest.approx(float(answer == label) if label else math.nan, nan_ok=True)
     assert right[0] == 1.0
     assert right[1] == 0.0
+
+
+def test_a_vital_sign_of_what_it_lacks_is_marked_and_says_what_it_lacks(case: Case) -> None:
+    brain = make(*case)
+    signs = build_vitals(VitalsConfig(), seed=0)
+    readings = {}
+    for step, batch in enumerate(documents(3), start=1):
+        chosen = Choice(lane=0, candidates=2, chosen=0, randomised=True)
+        moment = Moment(
+            step=step,
+            brain=brain,
+            batch=batch,
+            report=brain.learn(batch),
+            choices=(chosen,) if step == 1 else (),
+        )
+        for sign in signs:
+            sign.observe(moment)
+            readings[sign.name] = sign.measure(moment)
+    lacking = {name for name, reading in readings.items() if UNSUPPORTED in reading.detail}
+    assert lacking == set(readings) - {"confidence"}
+    assert all(str(readings[name].reason).startswith("this brain ") for name in lacking)
 
 
 def test_the_loss_of_labels_is_taken_before_the_update(case: Case) -> None:

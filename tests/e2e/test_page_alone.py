@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browser import GONE, Watch
-from tests.fake_daemon.run import SPIKE_STEP
+from tests.fake_daemon.run import SPIKE_STEP, reading
 from tests.fake_daemon.server import ScriptedServer
 from tests.fake_daemon.world import HOSTILE, FakeDaemon
 
@@ -304,6 +304,49 @@ def test_events_filter_and_load_older(watched: Watched, scripted: ScriptedServer
     page.get_by_label("Kind").select_option("checkpoint_saved")
     expect(rows).to_have_count(6)
     expect(page.locator("#events-older")).to_have_text("no older events")
+
+
+def test_what_a_kind_of_brain_cannot_have_steps_back_and_its_accuracy_is_shown(
+    watched: Watched, scripted: ScriptedServer
+) -> None:
+    page, _ = watched
+    lacking = {
+        "phi": "has no modules",
+        "agency": "has no modules",
+        "self_prediction_error": "has no self model",
+    }
+    readings = {
+        name: {
+            **reading(name, 40),
+            "value": None,
+            "reason": f"this brain {what}",
+            "detail": {"unsupported": 1.0},
+        }
+        for name, what in lacking.items()
+    }
+    labelled = replace(
+        scripted.daemon.runs[RUN],
+        id="r-labels",
+        name="labels",
+        state="stopped",
+        latest={"bpc": 0.02, "accuracy": 0.717, "held_out_accuracy": 0.444, "held_out_examples": 108.0},
+        readings=readings,
+    )
+    tiles = page.locator("#tiles .tile-name")
+    expect(tiles).to_have_count(6)
+    scripted.call(partial(scripted.daemon.add, labelled))
+    page.get_by_role("button", name="Show labels").click()
+    expect(tiles).to_have_text(["BPC", "Accuracy", "Held-out accuracy", "Integration", "Confidence"])
+    expect(page.locator("[data-value=accuracy]")).to_have_text("0.717")
+    held_out = page.locator("[data-tile=held_out_accuracy]")
+    expect(held_out).to_contain_text("0.444")
+    expect(held_out).to_contain_text("of 108 examples never learned")
+    expect(page.locator("#unsupported")).to_have_text(
+        "Not for this kind of brain: Φ, agency (it has no modules); self-prediction error (it has no self model)."
+    )
+    page.get_by_role("button", name="Follow what learns").click()
+    expect(tiles).to_have_count(6)
+    expect(page.locator("#unsupported")).to_be_hidden()
 
 
 def test_another_run_can_be_shown(watched: Watched) -> None:

@@ -225,6 +225,8 @@ class FakeApi:
                     "bpc": bpc,
                     "coverage": share,
                     "age_steps": age,
+                    "accuracy": None,
+                    "examples": None,
                     "step": step - age,
                     "time": clock_time(step - age),
                 }

@@ -86,6 +86,7 @@ class FakeRun:
     limits: dict[str, Any] = field(default_factory=dict)
     training_seconds: float | None = None  # None: what so many steps take
     latest: dict[str, float | None] | None = None  # None: what the script measures
+    readings: dict[str, Any] = field(default_factory=dict)  # beside `latest`
 
     @property
     def ended(self) -> bool:
@@ -100,7 +101,7 @@ class FakeRun:
         latest |= {name: one["value"] for name, one in readings.items()}
         latest |= {"vitals_share": 0.0084, "vitals_interval_steps": 62.0, "vitals_tick_ms": 51.3}
         if self.latest is not None:
-            latest, readings = self.latest, {}
+            latest, readings = self.latest, self.readings
         seconds = self.step * 0.11 if self.training_seconds is None else self.training_seconds
         return {
             "id": self.id, "name": self.name, "preset": self.preset, "brain": "synapse", "device": "cpu",

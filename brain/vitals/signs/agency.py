@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brain.ports import Moment, Reading, Steerable
+from brain.ports import Moment, Observable, Reading, Steerable
 from brain.vitals.act_recognition import MIN_BYTES, ActRecognition, activity_after
 from brain.vitals.action_information import MIN_ACTION_ENTROPY, Agency, closed_loop_agency
 from brain.vitals.choices import ChoiceFollower
 from brain.vitals.closed_loop import probe_contexts
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError
+from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError
 from brain.vitals.live_controls import LiveControls
 from brain.vitals.twins import BROKEN, UNTRAINED, twin_of
 from brain.vitals.window import Window
@@ -101,6 +101,8 @@ class AgencySign(LiveSign):
         return beside
 
     def _over_acts(self, moment: Moment, detail: dict[str, float]) -> Reading:
+        if not isinstance(moment.brain, Observable):
+            raise UnsupportedError("this brain has no modules that can be watched", detail)
         if self._follower.num_too_many and not len(self._told.scored) and not self._queue:
             raise NotMeasurableError("the brain chooses among too many candidates to tell them apart", detail)
         self._read_outcomes(moment, detail)
@@ -169,10 +171,11 @@ class AgencySign(LiveSign):
         """Agency over the brain's own next bytes, over the newest probed contexts.
 
         Raises:
-            NotMeasurableError: the brain cannot be steered, or too few contexts were probed.
+            UnsupportedError: the brain cannot be steered.
+            NotMeasurableError: too few contexts were probed.
         """
         if not isinstance(moment.brain, Steerable):
-            raise NotMeasurableError(
+            raise UnsupportedError(
                 "this brain cannot influence the stream (world agency 0) nor be steered byte by byte", detail
             )
         probed = probe_contexts(

@@ -51,10 +51,9 @@ class ConfidenceSign(LiveSign):
         if "confidence" in evidence and "correct" in evidence:
             self._window.add(evidence["confidence"].flatten(), evidence["correct"].flatten())
 
-    def _estimate(self, moment: Moment) -> Reading:
+    def _estimate(self, moment: Moment) -> Reading:  # noqa: ARG002 - it is about the predictions gathered so far
         if len(self._window) == 0:
-            reported = "confidence" in moment.report.evidence
-            raise NotMeasurableError("no prediction yet" if reported else "this brain reports no confidence")
+            raise NotMeasurableError("no prediction with a confidence was reported yet")
         sure, right = self._window.arrays()
         finite = (sure >= -1e-6) & (sure <= 1 + 1e-6)
         dropped = float(1.0 - finite.mean())

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError
 from brain.vitals.live_controls import LiveControls
-from brain.vitals.modules import MAX_DROPPED_SHARE, Activity, ModuleWatch, observe
+from brain.vitals.modules import MAX_DROPPED_SHARE, Activity, ModuleWatch, observe, require_modules
 from brain.vitals.perturbation import (
     TRUSTED_SAMPLES,
     Moments,
@@ -68,6 +68,7 @@ class PhiSign(LiveSign):
         """Nothing to gather between ticks: a tick reads that step's batch."""
 
     def _estimate(self, moment: Moment) -> Reading:
+        require_modules(moment.brain)
         if control := self._controls.due():
             self._measure_control(control, moment)
         activity = self.watch.look(moment)

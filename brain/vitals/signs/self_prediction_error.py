@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError
+from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError
 from brain.vitals.modules import MAX_DROPPED_SHARE, ModuleWatch
 from brain.vitals.self_prediction import (
     clean_states,
@@ -55,8 +55,9 @@ class SelfPredictionErrorSign(LiveSign):
 
     def _estimate(self, moment: Moment) -> Reading:
         if len(self._window) == 0:
-            reported = "predicted_state" in moment.report.evidence
-            raise NotMeasurableError("no state yet" if reported else "this brain has no self model")
+            if "predicted_state" not in moment.report.evidence:
+                raise UnsupportedError("this brain has no self model")
+            raise NotMeasurableError("no state yet")
         before, after, foreseen = self._window.arrays()
         clean = clean_states(before, foreseen, after)
         detail = {"coverage": clean.coverage, "dropped_share": clean.dropped_share}

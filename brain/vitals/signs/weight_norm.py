@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from brain.plasticity.health import weight_norm
 from brain.ports import Growable
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError
+from brain.vitals.live import Clock, LiveSign, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ class WeightNormSign(LiveSign):
 
     def _estimate(self, moment: Moment) -> Reading:
         if not isinstance(moment.brain, Growable):
-            raise NotMeasurableError("this brain shows no hidden units")
+            raise UnsupportedError("this brain has no growth sites")
         weights = moment.brain.state().model
         matrices = {
             site: [w for name, w in weights.items() if name.startswith(f"{site}.") and w.dim() > 1]
@@ -49,7 +49,7 @@ class WeightNormSign(LiveSign):
         }
         every = [matrix for own in matrices.values() for matrix in own]
         if not every:
-            raise NotMeasurableError("this brain shows no hidden units")
+            raise UnsupportedError("this brain has no growth sites")
         norm = weight_norm(every)
         return self._reading(
             norm,

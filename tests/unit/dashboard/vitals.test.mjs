@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { inOrder } from "../../../dashboard/static/alarms.js";
+import { wholeSet } from "../../../dashboard/static/heldout.js";
 import { comparedWith, governorLine, headingOf } from "../../../dashboard/static/tiles.js";
+import { isUnsupported, unsupportedLine } from "../../../dashboard/static/unsupported.js";
 
 test("agency over own words is labelled so, world agency is not", () => {
   assert.equal(headingOf("Agency", { name: "agency", value: 0.4, detail: { acts: 0 } }), "Agency (own words)");
@@ -20,6 +22,23 @@ test("a value stands beside its controls, and a control without a value is no ze
   assert.equal(comparedWith(agency), "world 0.900 · own words 0.310 · untrained 0.100 · shuffled -0.020");
   assert.equal(comparedWith({ name: "agency", detail: { acts: 0, world: 0, self: 0.4 } }), "");
   assert.equal(comparedWith(undefined), "");
+});
+
+test("what a kind of brain cannot have stands in one line, by what it lacks", () => {
+  const lacks = (name, reason) => ({ name, value: null, reason, detail: { unsupported: 1 } });
+  const warming = { name: "agency", value: null, reason: "warming up", detail: {} };
+  assert.equal(isUnsupported(warming), false);
+  assert.equal(isUnsupported(undefined), false);
+  assert.equal(unsupportedLine(undefined), "");
+  assert.equal(unsupportedLine({ agency: warming }), "");
+  const readings = { a: lacks("phi", "this brain has no modules"), b: lacks("weight_norm", "this brain has no sites"), c: lacks("agency", "this brain has no modules"), d: { ...warming, name: "confidence" } };
+  assert.equal(unsupportedLine(readings), "Not for this kind of brain: Φ, agency (it has no modules); weight norm (it has no sites).");
+});
+
+test("accuracy stands beside the held-out loss of a brain that predicts labels alone", () => {
+  assert.equal(wholeSet({ bpc: { total: 1.25 } }), "Held-out BPC 1.250 over the whole set.");
+  const labelled = { bpc: { total: 0.057 }, accuracy: { total: 0.444 }, num_examples: { total: 1080 } };
+  assert.equal(wholeSet(labelled), "Held-out BPC 0.057 and accuracy 0.444 (1,080 examples) over the whole set.");
 });
 
 test("the cost of looking is told once there was a look", () => {

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from brain.vitals.config import ConfidenceConfig, SelfPredictionErrorConfig
+from brain.vitals.live import UNSUPPORTED
 from brain.vitals.signs.confidence import ConfidenceSign
 from brain.vitals.signs.self_prediction_error import SelfPredictionErrorSign
 from brain.vitals.window import Window
@@ -69,7 +70,7 @@ def test_all_right_or_wrong_is_not_available(right: bool, word: str) -> None:
 
 def test_confidence_warms_up_and_says_when_there_is_none() -> None:
     sign = ConfidenceSign(ConfidenceConfig())
-    assert "reports no confidence" in str(measured(sign, [{}]).reason)
+    assert "no prediction with a confidence" in str(measured(sign, [{}]).reason)
     assert "warming up, 100 of 512" in str(measured(sign, [predictions(sharpness=1.0, count=100)]).reason)
 
 
@@ -121,6 +122,7 @@ def test_self_prediction_not_available(defect: str) -> None:
     assert reading.value is None
     expected = {"constant": "constant", "nan": "not finite", "few": "insufficient", "none": "no self model"}
     assert expected[defect] in str(reading.reason)
+    assert (UNSUPPORTED in reading.detail) == (defect == "none")
 
 
 def test_constant_units_lower_the_coverage() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from brain.plasticity.activations import evenly, recorded_activations
 from brain.vitals.config import DormantShareConfig, EffectiveRankConfig, WeightNormConfig
+from brain.vitals.live import UNSUPPORTED
 from brain.vitals.signs.dormant_share import DormantShareSign
 from brain.vitals.signs.effective_rank import EffectiveRankSign
 from brain.vitals.signs.weight_norm import WeightNormSign
@@ -95,7 +96,9 @@ def test_a_brain_without_hidden_units_has_none_of_the_three() -> None:
         WeightNormSign(WeightNormConfig()),
     )
     for sign in signs:
-        assert read(sign).reason == "this brain shows no hidden units"
+        reading = read(sign)
+        assert str(reading.reason).startswith("this brain ")
+        assert reading.detail == {UNSUPPORTED: 1.0}
 
 
 def test_a_live_brain_shows_its_units_and_weights() -> None:

@@ -46,7 +46,11 @@ class Offline:
             raise NoCheckpointError("There is no checkpoint yet. Begin: synapsed start")
         if checkpoint == "continuous_2":
             return {
-                **{"bpc": None, "num_bytes": 0, "by_source": {}, "step": 3, "checkpoint": checkpoint},
+                "bpc": None,
+                "num_bytes": 0,
+                "by_source": {},
+                "step": 3,
+                "checkpoint": checkpoint,
                 **NO_LABELS,
             }
         labels = LABELS if checkpoint == "continuous_3" else NO_LABELS

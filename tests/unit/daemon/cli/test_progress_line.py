@@ -39,6 +39,19 @@ def test_the_line_shows_what_is_measured_and_a_dash_for_what_is_not() -> None:
     assert progress.line().endswith("| BPC=– | Accuracy=0.951 | Time: 2m 34s")
 
 
+def test_what_this_kind_of_brain_cannot_have_is_no_part_of_the_line() -> None:
+    progress = Progress(home=HOME)
+    lacking = {"value": None, "detail": {"unsupported": 1.0}}
+    warming = {"name": "agency", "value": None, "detail": {"warming_up": 1.0}}
+    progress.take_delta(
+        delta(readings=[{"name": "phi", **lacking}, warming], points=[["accuracy", 1234, 0.0, 0.9512]])
+    )
+    assert progress.line() == "Step    1234 | Agency=– | BPC=– | Accuracy=0.951 | Time: 2m 34s"
+    another = {**RUN, "latest": {}, "readings": {"agency": {"name": "agency", **lacking}}}
+    progress.take_run(another)
+    assert " | Φ=– | BPC=– | Time" in progress.line()
+
+
 def test_a_saved_checkpoint_is_told_from_the_home_on() -> None:
     progress = Progress(home=HOME)
     event = {**EVENT, "data": {**EVENT["data"], "path": str(HOME / "checkpoints" / "continuous_1706123456")}}
