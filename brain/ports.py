@@ -5,7 +5,6 @@ Shapes: B rows of a batch, T bytes of a row, L lanes, N scored positions, D widt
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -347,57 +346,3 @@ class VitalSign(Protocol):
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take the windows back."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearnReport:
-    """What one call of a labelled learner's `learn` saw, all before it learned.
-
-    Attributes:
-        loss: mean over the live examples: nats, or half the squared error.
-        outputs: (B, O) of the fast weights for the live examples, and behind them those for the replayed ones.
-        num_updates: updates made.
-        num_renewed: hidden units renewed.
-        grad_norm: of the last update before clipping; nan where nothing is clipped.
-        applied: False when a gradient was not finite; then that update was left out.
-    """
-
-    loss: float
-    outputs: Tensor
-    num_updates: int
-    num_renewed: int
-    grad_norm: float = math.nan
-    applied: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class SleepReport:
-    """Mean loss of a labelled learner over its memory before and after a sleep; was it taken back?"""
-
-    steps: int
-    loss_before: float
-    loss_after: float
-    rolled_back: bool
-
-
-class LabelledLearner(Protocol):
-    """A learner of labelled examples, without tasks and without an end; see docs/adr/0003."""
-
-    def learn(self, examples: Tensor, targets: Tensor) -> LearnReport:
-        """Score live examples (B, I) with targets (B,) or (B, O), learn from them, remember them."""
-
-    def predict(self, examples: Tensor) -> Tensor:
-        """Classes (B,) or values (B, O) of examples (B, I); changes nothing."""
-
-    def sleep(self, steps: int | None = None) -> SleepReport:
-        """Consolidate what is remembered."""
-
-    def state(self) -> BrainState:
-        """References to the live tensors (no copies), and the counters."""
-
-    def load(self, state: BrainState) -> None:
-        """Take over a state of the same config.
-
-        Raises:
-            SpecMismatchError: when it does not fit.
-        """

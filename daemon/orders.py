@@ -5,7 +5,7 @@ The same classes check what comes over HTTP, cross the pipe and are carried out,
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, get_args
+from typing import Annotated, ClassVar, get_args
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -131,16 +131,3 @@ class Generate:
 Order = Stop | Pause | Continue | SaveCheckpoint | Grow | ViewGrowth | Sleep | Evaluate | Feed | Generate
 
 ORDERS: dict[str, type[Order]] = {kind.action: kind for kind in get_args(Order)}
-
-
-def order_of(action: str, arguments: dict[str, Any] | None = None) -> Order:
-    """The order of this name with these arguments.
-
-    Raises:
-        LookupError: there is no such action.
-        ValueError: an argument is unknown, missing, of another type or out of range.
-
-    >>> order_of("sleep", {"steps": 8})
-    Sleep(steps=8)
-    """
-    return ORDERS[action](**(arguments or {}))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from daemon.config.loading import resolve_config
 from daemon.config.upgrades import config_to_dict
-from daemon.orders import Order, order_of
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 from daemon.trainer.process import trainer_main
+from tests.orders import order_of
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.home import Home
+    from daemon.orders import Order
 
 TIMEOUT_SECONDS = 120.0
 PRELOADED = ["torch", "brain.models.synapse.model", "daemon.trainer.session"]

@@ -1,8 +1,7 @@
 """The diagonal linear recurrence h_t = a_t h_{t−1} + b_t, in linear space and with its own backward.
 
-Three forms that agree: `naive_scan` (the definition), sequential (one fused multiply-add a position, the
-fastest on a CPU) and doubling (log₂ T passes over everything, for an accelerator, where a launch costs more
-than the work).
+Two forms that agree: sequential (one fused multiply-add a position, the fastest on a CPU) and doubling (log₂ T
+passes over everything, for an accelerator, where a launch costs more than the work).
 """
 
 from __future__ import annotations
@@ -12,15 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-
-
-def naive_scan(decay: Tensor, write: Tensor, initial: Tensor) -> Tensor:
-    """The recurrence as it is written; the reference of the tests. Shapes as in `linear_scan`."""
-    hidden, states = initial, []
-    for position in range(decay.shape[1]):
-        hidden = decay[:, position] * hidden + write[:, position]
-        states.append(hidden)
-    return torch.stack(states, dim=1)
 
 
 def sequential_scan(decay: Tensor, write: Tensor, initial: Tensor, *, reverse: bool = False) -> Tensor:

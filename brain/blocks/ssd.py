@@ -22,18 +22,6 @@ if TYPE_CHECKING:
 CHUNK = 64
 
 
-def naive_ssd(
-    log_decay: Tensor, x: Tensor, into: Tensor, outof: Tensor, initial: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The recurrence as it is written; the reference of the tests. Shapes as in `ssd_scan`."""
-    hidden, reads = initial, []
-    for t in range(x.shape[1]):
-        write = torch.einsum("bhp,bn->bhpn", x[:, t], into[:, t])
-        hidden = log_decay[:, t].exp()[:, :, None, None] * hidden + write
-        reads.append(torch.einsum("bhpn,bn->bhp", hidden, outof[:, t]))
-    return torch.stack(reads, dim=1), hidden
-
-
 def ssd_scan(
     log_decay: Tensor, x: Tensor, into: Tensor, outof: Tensor, initial: Tensor, *, chunk: int = CHUNK
 ) -> tuple[Tensor, Tensor]:

@@ -35,10 +35,6 @@ if TYPE_CHECKING:
 
 FORMAT = "synapsed-pt-1"
 VITALS = "vitals|"
-TEN_KEYS = (
-    "step_count", "total_samples_seen", "model_state_dict", "internal_state", "history_buffer",
-    "metrics_history", "replay_buffer", "growth_history", "timestamp", "reason",
-)  # fmt: skip
 
 # What may be absent from a `.pt` of another program, and how a person is informed of it.
 _ABSENT = {

@@ -159,17 +159,6 @@ def read_evaluations(
     return _by_step(connection, evaluations, wanted, cursor, limit)
 
 
-def read_newest_evaluations(connection: Connection, run: str) -> list[dict[str, Any]]:
-    """The newest held-out loss of each source, by name of the source."""
-    newest = (
-        sa.select(sa.func.max(evaluations.c.key))
-        .where(evaluations.c.run == run, not_superseded(evaluations))
-        .group_by(evaluations.c.source)
-    )
-    wanted = sa.select(evaluations).where(evaluations.c.key.in_(newest)).order_by(evaluations.c.source)
-    return [_without(row, "key") for row in connection.execute(wanted)]
-
-
 def read_answer(connection: Connection, key: str, endpoint: str) -> dict[str, Any] | None:
     """What a POST with this Idempotency-Key was answered."""
     row = connection.execute(

@@ -153,11 +153,6 @@ class Reader:
         with self._reading() as connection:
             return queries.read_evaluations(connection, run, source=source, cursor=cursor, limit=limit)
 
-    def newest_evaluations(self, run: str) -> list[dict[str, Any]]:
-        """The newest held-out loss of each source."""
-        with self._reading() as connection:
-            return queries.read_newest_evaluations(connection, run)
-
     def forgetting(self, run: str, *, limit: int) -> dict[str, dict[str, list[Any]]]:
         """The forgetting matrix, by source."""
         with self._reading() as connection:

@@ -94,11 +94,6 @@ class Writer:
         """Orders that are not on disk yet; merged ones count once."""
         return len(self._queue) + self._at_hand
 
-    @property
-    def bytes_waiting(self) -> int:
-        """About how much memory the queue takes, beside rows of metrics and the batch at hand."""
-        return self._queue.num_bytes
-
     def put(self, write: Write) -> bool:
         """Queue an order; False when it was dropped because too many metric rows wait."""
         rows = rows_of(write)

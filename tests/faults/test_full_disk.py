@@ -11,10 +11,11 @@ import pytest
 from brain.growth.plan import GrowthPlan
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.home import Home
-from daemon.orders import Pause, order_of
+from daemon.orders import Pause
 from daemon.protocol import Command, RunState
 from daemon.trainer.ending import Ending
 from tests.full_disk import FailingDisk, clear, fill, small_disk, states
+from tests.orders import order_of
 from tests.still_loop import StillLoop
 from tests.trainer_process import spawn, tiny_order
 

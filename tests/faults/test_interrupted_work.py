@@ -11,12 +11,12 @@ import pytest
 
 from brain.models.synapse.model import Synapse
 from daemon.interrupting import Interrupted
-from daemon.orders import order_of
 from daemon.protocol import Command, Goodbye
 from daemon.streams.walking import Walk
 from daemon.trainer.frozen_probes import Probes
 from daemon.trainer.loop import Loop
 from tests.one_life import OneLife
+from tests.orders import order_of
 from tests.trainer_process import tiny_order
 
 if TYPE_CHECKING:

@@ -63,9 +63,9 @@ def live(store: Store, seconds: range) -> None:
 )
 def test_hours_of_a_lock_wait_as_one_order_a_row(store: Store, lock: sqlite3.Connection) -> None:
     live(store, range(60))
-    after_a_minute = store._writer.bytes_waiting
+    after_a_minute = store._writer._queue.num_bytes
     live(store, range(60, HOURS * 3600))
-    assert store._writer.bytes_waiting < 2 * after_a_minute < MAX_BYTES
+    assert store._writer._queue.num_bytes < 2 * after_a_minute < MAX_BYTES
 
     lock.execute("ROLLBACK")
     assert store.flush(60)
@@ -94,7 +94,7 @@ def test_what_had_to_go_is_counted_and_told(
         store.remember_answer(f"k-{number}", "POST /x", body_hash="h", status=200, response="r" * 50)
         store.add_event(LimitReached(limit="steps").record(), run="r-1")
     store.update_run("r-1", state="stopped")
-    assert store._writer.bytes_waiting <= 100_000
+    assert store._writer._queue.num_bytes <= 100_000
 
     lock.execute("ROLLBACK")
     assert store.flush(60)

@@ -180,7 +180,7 @@ def test_what_is_written_is_read_back(url: str) -> None:
         assert coarse["metrics"]["phi"]["last"] == [0.25]
         assert [event["seq"] for event in store.events("r-1").items] == [seq]
         assert store.readings("r-1").items[0]["detail"] == {"nats": 0.1}
-        assert store.newest_evaluations("r-1")[0]["bpc"] == 2.5
+        assert store.evaluations("r-1").items[0]["bpc"] == 2.5
         assert store.checkpoints().items[0]["pinned"] is True
         assert store.operation("o-1") is not None
         assert store.jobs()["backup"]["trigger"] == {"cron": "1 2 * * *"}

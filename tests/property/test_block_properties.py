@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from brain.blocks.attention import WindowAttention
 from brain.blocks.linear import initialize
 from brain.blocks.mingru import MinGRU
-from brain.blocks.scan import doubling_scan, naive_scan, sequential_scan
+from brain.blocks.scan import doubling_scan, sequential_scan
 from brain.blocks.span import Span
 from brain.blocks.ssd import SSD
+from tests.naive_recurrences import naive_scan
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -109,7 +109,6 @@ class MemoryConfig:
         separate_classes: learn a live example only against the classes of the live batch and of those not yet
             seen, so that it cannot push down the classes of the past (Caccia et al. 2022).
         noise: spread of the noise added to replayed examples; 0 for none.
-        mixup: concentration of the mixing of pairs of replayed examples in sleep; 0 for none.
     """
 
     capacity: int = 200
@@ -120,7 +119,6 @@ class MemoryConfig:
     consistency_weight: float = 0.0
     separate_classes: bool = True
     noise: float = 0.0
-    mixup: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

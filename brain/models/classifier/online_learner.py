@@ -17,9 +17,10 @@ from brain.averaging.averages import PREFIX as AVERAGE
 from brain.averaging.averages import kept
 from brain.errors import SpecMismatchError
 from brain.models.classifier.example_memory import ExampleMemory
+from brain.models.classifier.learn_reports import LearnReport, SleepReport
 from brain.models.classifier.online_mlp import OnlineMLP
 from brain.models.tensors import copy_named
-from brain.ports import BrainState, LearnReport, SleepReport
+from brain.ports import BrainState
 from brain.sleep.schedule import is_worse, rate_factor
 
 if TYPE_CHECKING:

@@ -18,10 +18,11 @@ from brain.errors import SpecMismatchError
 from brain.models.classifier.config import ClassifierConfig, learner_config
 from brain.models.classifier.documents import SEPARATOR, Carry, Document, document
 from brain.models.classifier.features import features
+from brain.models.classifier.learn_reports import LearnReport
 from brain.models.classifier.online_learner import Examples, OnlineLearner, Weights
 from brain.models.tensors import copy_named
 from brain.online.adopting import adopted
-from brain.ports import CARRIED, Batch, BrainState, LearnReport, StepReport
+from brain.ports import CARRIED, Batch, BrainState, StepReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

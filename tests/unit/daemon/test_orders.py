@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from daemon.orders import ORDERS, Feed, Generate, Grow, Sleep, order_of
+from daemon.orders import ORDERS, Feed, Generate, Grow, Sleep
+from tests.orders import order_of
 
 
 def test_every_action_has_a_body_with_defaults_or_needs_its_text() -> None:

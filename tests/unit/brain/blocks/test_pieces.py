@@ -17,7 +17,8 @@ from brain.blocks.norm import EPSILON, rms_norm
 from brain.blocks.rope import PERIOD, Rope
 from brain.blocks.row_table import RowTable
 from brain.blocks.span import Span
-from brain.blocks.ssd import naive_ssd, ssd_scan
+from brain.blocks.ssd import ssd_scan
+from tests.naive_recurrences import naive_ssd
 
 WIDE = torch.float64
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from brain.blocks.scan import doubling_scan, linear_scan, naive_scan, sequential_scan
+from brain.blocks.scan import doubling_scan, linear_scan, sequential_scan
+from tests.naive_recurrences import naive_scan
 
 
 def case(length: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:

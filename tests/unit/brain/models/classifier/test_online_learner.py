@@ -19,7 +19,7 @@ from brain.models.classifier.config import (
 )
 from brain.models.classifier.online_learner import OnlineLearner
 from brain.plasticity.config import PlasticityConfig
-from brain.ports import BrainState, LabelledLearner
+from brain.ports import BrainState
 from brain.sleep.config import SleepConfig
 
 MLP = MLPConfig(
@@ -64,9 +64,8 @@ def everything(learner: OnlineLearner) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in {**state.model, **state.learning}.items()}
 
 
-def test_it_keeps_the_protocol() -> None:
-    learner: LabelledLearner = OnlineLearner(CONFIG)
-    assert learner.sleep().steps == 0  # nothing to dream of yet
+def test_with_nothing_remembered_there_is_nothing_to_dream_of() -> None:
+    assert OnlineLearner(CONFIG).sleep().steps == 0
 
 
 def test_what_came_first_is_kept_where_a_plain_learner_forgets_it() -> None:

@@ -1,0 +1,27 @@
+"""The recurrences as they are written: what the fast forms must agree with."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def naive_scan(decay: Tensor, write: Tensor, initial: Tensor) -> Tensor:
+    """The recurrence of `linear_scan`; shapes as there."""
+    hidden, states = initial, []
+    for position in range(decay.shape[1]):
+        hidden = decay[:, position] * hidden + write[:, position]
+        states.append(hidden)
+    return torch.stack(states, dim=1)
+
+
+def naive_ssd(
+    log_decay: Tensor, x: Tensor, into: Tensor, outof: Tensor, initial: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The recurrence of `ssd_scan`; shapes as there."""
+    hidden, reads = initial, []
+    for t in range(x.shape[1]):
+        write = torch.einsum("bhp,bn->bhpn", x[:, t], into[:, t])
+        hidden = log_decay[:, t].exp()[:, :, None, None] * hidden + write
+        reads.append(torch.einsum("bhpn,bn->bhp", hidden, outof[:, t]))
+    return torch.stack(reads, dim=1), hidden
