@@ -344,7 +344,7 @@ def test_what_a_kind_of_brain_cannot_have_steps_back_and_its_accuracy_is_shown(
     expect(page.locator("#unsupported")).to_have_text(
         "Not for this kind of brain: Φ, agency (it has no modules); self-prediction error (it has no self model)."
     )
-    page.get_by_role("button", name="Follow what learns").click()
+    page.get_by_role("button", name="Follow the learning run").click()
     expect(tiles).to_have_count(6)
     expect(page.locator("#unsupported")).to_be_hidden()
 
