@@ -74,7 +74,8 @@ class Waking:
         # ------------------------------------------------------------------
         self._intake.remember(experience, report)
         seconds = time.perf_counter() - started
-        self._step_log.finish(report, num_samples=len(experience.length), seconds=seconds)
+        num_samples = len(experience.length)
+        self._step_log.finish(report, num_samples=num_samples, seconds=seconds, metrics=report.metrics)
         self._recovery.judge(report)
         self._measuring.measure(batch, report, self._intake.newest)
         self._sleeping.tick()

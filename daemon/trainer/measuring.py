@@ -1,4 +1,4 @@
-"""What is measured beside learning: vital signs, held-out loss, samples and the pace, each within its own budget.
+"""What is measured beside learning: vital signs, held-out loss and samples, each within its own budget.
 
 It draws from random generators of its own and changes nothing that learning sees.
 """
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from brain.ports import Batch, Brain, Choice, StepReport
     from daemon.trainer.held_out_loss import HeldOutEvaluation
-    from daemon.trainer.pace import Pace
     from daemon.trainer.ports import Clock
     from daemon.trainer.reporting import Reporter
     from daemon.trainer.sampling import Sampler
@@ -35,7 +34,6 @@ class Measuring:
         watch: over the vital signs.
         evaluation: on held-out text.
         sampler: draws what the brain generates.
-        pace: of the run.
         clock: of the run.
         progressed: called in the midst of long work; may end it.
         reporter: takes all of it.
@@ -50,7 +48,6 @@ class Measuring:
         watch: Watch,
         evaluation: HeldOutEvaluation,
         sampler: Sampler,
-        pace: Pace,
         clock: Clock,
         progressed: Callable[[], None],
         reporter: Reporter,
@@ -61,7 +58,6 @@ class Measuring:
         self._watch = watch
         self._evaluation = evaluation
         self._sampler = sampler
-        self._pace = pace
         self._clock = clock
         self._progressed = progressed
         self._reporter = reporter
@@ -84,7 +80,6 @@ class Measuring:
         if self._sampler.due():
             with self._better_weights():
                 self._reporter.sample(self._sampler.sample(self._brain, context))
-        self._pace.report(self._reporter, step, report.metrics)
         if missing := self._labels.look(report.metrics, step):
             self._reporter.event(missing)
 

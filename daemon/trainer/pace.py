@@ -1,4 +1,4 @@
-"""How fast the run learns, and what its brain counts by itself: about once a second."""
+"""How fast the run learns, and what its brain counts by itself: about once a second, and when its state changes."""
 
 from __future__ import annotations
 
@@ -24,18 +24,37 @@ class Pace:
         self.num_bytes = 0
         self._monotonic = monotonic
         self._since = (monotonic(), step, 0)
+        self._unreported: Mapping[str, float] = {}
 
-    def begin(self, step: int) -> None:
-        """Start counting here."""
-        self._since = (self._monotonic(), step, self.num_bytes)
+    def change(self, reporter: Reporter, step: int, *, steps_follow: bool) -> None:
+        """Start counting here, where the run's state changes: what was shown until now must not look like now.
+
+        Args:
+            reporter: takes what the brain counted last, and a pace of zero unless steps follow.
+            step: of the run.
+            steps_follow: the run makes steps in its new state.
+        """
+        self._report_metrics(reporter, step)
+        if not steps_follow:
+            reporter.point("steps_per_second", step, 0.0)
+            reporter.point("bytes_per_second", step, 0.0)
+        self._begin(step)
 
     def report(self, reporter: Reporter, step: int, metrics: Mapping[str, float]) -> None:
         """Steps and bytes a second, and the brain's own metrics of this step, about once a second."""
+        self._unreported = metrics or self._unreported
         since, first_step, first_bytes = self._since
         seconds = self._monotonic() - since
         if seconds >= EVERY_SECONDS:
             reporter.point("steps_per_second", step, (step - first_step) / seconds)
             reporter.point("bytes_per_second", step, (self.num_bytes - first_bytes) / seconds)
-            for name, value in metrics.items():
-                reporter.point(name, step, value)
-            self.begin(step)
+            self._report_metrics(reporter, step)
+            self._begin(step)
+
+    def _report_metrics(self, reporter: Reporter, step: int) -> None:
+        for name, value in self._unreported.items():
+            reporter.point(name, step, value)
+        self._unreported = {}
+
+    def _begin(self, step: int) -> None:
+        self._since = (self._monotonic(), step, self.num_bytes)

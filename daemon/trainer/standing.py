@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from daemon.trainer.reporting import Reporter
 
 
+MAKES_STEPS = frozenset({RunState.RUNNING, RunState.SLEEPING})
+
+
 class Standing:
     """The run's state, as it is reported.
 
@@ -24,7 +27,7 @@ class Standing:
         progress: the totals that each sign of life carries.
         reporter: takes events and signs of life.
         pipe: knows whether the run is to end.
-        pace: counts anew in every state.
+        pace: is counted anew in every state.
         when_not_paused: running, asleep or waiting.
     """
 
@@ -47,7 +50,7 @@ class Standing:
         """Change the run's state, as an event."""
         before, self.state = self.state, state
         step = self._progress.step
-        self._pace.begin(step)
+        self._pace.change(self._reporter, step, steps_follow=state in MAKES_STEPS)
         self._reporter.event(StateChanged(step=step, before=before.value, after=state.value, reason=reason))
         self.alive()
 

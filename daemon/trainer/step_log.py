@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from brain.ports import StepReport
     from daemon.trainer.pace import Pace
     from daemon.trainer.ports import Life
@@ -23,8 +26,22 @@ class StepLog:
         self._reporter = reporter
         self._life = life
 
-    def finish(self, report: StepReport, *, num_samples: int, seconds: float) -> None:
-        """The step is finished: totals, its row of metrics, a sign of life."""
+    def finish(
+        self,
+        report: StepReport,
+        *,
+        num_samples: int,
+        seconds: float,
+        metrics: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        """The step is finished: totals, its row of metrics, the pace, a sign of life.
+
+        Args:
+            report: of the step.
+            num_samples: rows of text that were new.
+            seconds: it took.
+            metrics: the brain's own, to be reported with the pace.
+        """
         bpc = report.loss / math.log(2)
         self._progress.count(bpc, num_samples=num_samples, seconds=seconds)
         self._pace.num_bytes += report.num_bytes
@@ -37,4 +54,5 @@ class StepLog:
             learning_rate=report.learning_rate,
             step_seconds=seconds,
         )
+        self._pace.report(self._reporter, self._progress.step, metrics)
         self._life.alive()

@@ -331,7 +331,6 @@ class _Wiring:
             watch=self._contents.watch,
             evaluation=self._contents.evaluation,
             sampler=self.sampler,
-            pace=self.pace,
             clock=self._clock,
             progressed=self.standing.progressed,
             reporter=self._report,

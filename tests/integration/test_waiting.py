@@ -115,6 +115,11 @@ def test_it_obeys_while_it_waits(home: Home, log: Path) -> None:
     trainer = follow(home, log)
     until_waiting(trainer)
     read = trainer.step
+    newest = {name: (step, value) for name, step, _time, value in trainer.points}
+    assert newest["steps_per_second"] == newest["bytes_per_second"] == (read, 0.0), "it reads nothing now"
+    assert newest["self_model_loss"][0] >= read - 10, (
+        "what the brain counts is older than its last step awake"
+    )
     assert trainer.order("checkpoint").ok
     assert trainer.order("generate", prompt="000", max_bytes=5, temperature=0.8, top_p=0.9).result["text"]
     assert trainer.order("continue").conflict
