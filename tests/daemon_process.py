@@ -1,4 +1,4 @@
-"""A real daemon under test: the command line in a process of its own, heard line by line."""
+"""A real daemon under test: the command line in a process of its own, read line by line."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class DaemonProcess:
         return self.process.poll() is None
 
     def wait_for_line(self, text: str, timeout: float = TIMEOUT_SECONDS) -> str:
-        """The next line not heard yet that contains `text`."""
+        """The next line not read yet that contains `text`."""
         deadline = time.monotonic() + timeout
         while (line := self._next(deadline - time.monotonic())) is not None:
             if text in line:
                 return line
-        raise AssertionError(f"no line with {text!r} came; heard:\n{self.output()}")
+        raise AssertionError(f"no line with {text!r} came; read:\n{self.output()}")
 
     def wait_for_new_line(self, timeout: float) -> None:
         """Let a while pass, or less if it ends."""
@@ -84,7 +84,7 @@ class DaemonProcess:
         self.process.kill()
 
     def wait(self, timeout: float = TIMEOUT_SECONDS) -> int:
-        """Its exit code, with all its output heard."""
+        """Its exit code, with all its output read."""
         code = self.process.wait(timeout)
         self.wait_for_new_line(5.0)
         return code

@@ -1,4 +1,4 @@
-"""Disks that are full or broken: a real small one, where it can be mounted, and one that is only said to be."""
+"""Disks that are full or broken: a real small one, where it can be mounted, and simulated ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real nginx on loopback, with TLS, set up as the guide says; nothing of the machine's own nginx is touched."""
+"""A real nginx on loopback, with TLS, set up as the guide describes; nothing of the machine's own nginx is touched."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder
 
 
 def guide_configuration() -> str:
-    """What the guide tells people to write."""
+    """The configuration of the guide."""
     found = re.search(r"```nginx\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     return found[1]

@@ -40,7 +40,7 @@ class Watch:
 
     host: str
     errors: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
+    foreign_urls: list[str] = field(default_factory=list)
 
     @classmethod
     def over(cls, page: Page, url: str) -> Watch:
@@ -62,9 +62,9 @@ class Watch:
     def _request(self, request: Request) -> None:
         parts = urlsplit(request.url)
         if parts.scheme not in ("data", "blob") and parts.netloc != self.host:
-            self.strangers.append(request.url)
+            self.foreign_urls.append(request.url)
 
     def check(self, *, forgive: Sequence[str] = ()) -> None:
         """Assert that nothing was amiss, but for console lines that hold one of `forgive`."""
-        assert self.strangers == []
+        assert self.foreign_urls == []
         assert [line for line in self.errors if not any(known in line for known in forgive)] == []

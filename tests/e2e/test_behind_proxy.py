@@ -1,4 +1,4 @@
-"""The page of the real daemon behind a real reverse proxy with TLS, below a path: from the door to live numbers."""
+"""The page of the real daemon behind a real reverse proxy with TLS, below a path: from signing in to live numbers."""
 
 from __future__ import annotations
 

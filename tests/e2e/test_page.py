@@ -230,7 +230,7 @@ def test_a_mistake_is_answered_at_its_field(context: BrowserContext, server: Rea
     expect(state(page)).to_have_text("no run yet")
 
 
-def test_a_stranger_is_told_how_to_get_in(context: BrowserContext, server: RealServer) -> None:
+def test_an_unknown_browser_is_shown_how_to_sign_in(context: BrowserContext, server: RealServer) -> None:
     page = context.new_page()
     page.goto(f"http://127.0.0.1:{server.port}/")
     expect(page.get_by_text("token").first).to_be_visible()

@@ -54,7 +54,7 @@ def test_tiles_tell_value_uncertainty_band_and_reason(watched: Watched) -> None:
     phi.focus()
     expect(phi.locator(".tile-detail")).to_be_visible()
     expect(phi.locator(".tile-detail")).to_contain_text("27.4 ms")
-    # Bands are what the daemon says they are in this run.
+    # The bands are those of this run.
     integration = page.locator("[data-tile=integration] .band-label")
     expect(integration).to_have_text("above 0.1–0.6, project convention")
     expect(page.locator("#governor")).to_contain_text(
@@ -267,7 +267,7 @@ def test_a_run_whose_name_cannot_be_typed_is_deleted(
 
 def test_an_answer_stands_without_its_prompt(watched: Watched, scripted: ScriptedServer) -> None:
     page, _ = watched
-    scripted.daemon.says, scripted.daemon.probability = "weather", 0.973
+    scripted.daemon.generated, scripted.daemon.probability = "weather", 0.973
     page.get_by_label("Prompt").fill("wind")
     page.get_by_role("button", name="Ask").click()
     expect(page.locator("#answer")).to_have_text("weather")
@@ -362,10 +362,10 @@ def test_another_run_can_be_shown(watched: Watched) -> None:
 def test_memory_shows_what_was_forgotten_and_sleeps_by_hand(watched: Watched) -> None:
     page, _ = watched
     cells = page.locator("#memory tbody tr").first.locator("td")
-    # The newest score is 2.75; what stands beside the best, and is more by what was forgotten, is smoothed as it is.
+    # The newest score is 2.75; shown is the smoothed one, as the best and the forgetting are smoothed too.
     expect(cells).to_have_text(["stdlib", "2.625", "2.500", "0.125"])
     expect(cells.nth(1)).to_have_attribute("title", "2.750 at the last measurement")
-    expect(page.locator(".memory .aside")).to_contain_text("on average 0.125 BPC, at worst 0.125")
+    expect(page.locator(".memory .aside")).to_contain_text("Mean forgetting 0.125 BPC, worst 0.125")
     page.locator("#memory-actions [data-act=sleep]").click()
     expect(page.locator(".memory .status")).to_have_text("Asleep for 100 steps; the events show the outcome.")
 

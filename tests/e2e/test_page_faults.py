@@ -1,4 +1,4 @@
-"""The page when things go wrong: told by what a person sees, so that another page can be held to the same."""
+"""The page when things go wrong: checked by what a person sees, so that another page can be held to the same."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ def test_a_panel_that_throws_takes_nothing_else_with_it(
         moves(page)
     run = scripted.daemon.runs[RUN]
     if panel != "events":
-        scripted.call(partial(scripted.daemon.note, run, "pass_finished", "still told"))
-        expect(page.get_by_text("still told")).to_be_visible()
+        scripted.call(partial(scripted.daemon.note, run, "pass_finished", "still published"))
+        expect(page.get_by_text("still published")).to_be_visible()
     page.get_by_role("button", name="Pause upkeep").click()  # the last panel of all
     expect(page.get_by_role("button", name="Continue upkeep")).to_be_visible()
 
@@ -225,7 +225,7 @@ def test_what_is_no_number_and_what_was_never_told_is_a_gap(watched: tuple[Page,
     assert reported[5] is None  # no number
     assert reported[7] == 7
     between = [y for x, y in reported.items() if 10 < x < 40]
-    assert between == [None]  # steps that were never told
+    assert between == [None]  # steps that were never reported
 
 
 @pytest.fixture

@@ -210,7 +210,7 @@ class FakeApi:
         return self.operation(run, "feed", effective_step=run.step + 1, sequence=1)
 
     async def post_generate(self, request: Request) -> Response:
-        run, text = self.daemon.runs[request.path_params["run"]], self.daemon.says
+        run, text = self.daemon.runs[request.path_params["run"]], self.daemon.generated
         generated = {"text": text, "bytes_generated": len(text), "step": run.step}
         chance = self.daemon.probability
         return JSONResponse(generated | {"is_answer": chance is not None, "probability": chance})

@@ -31,10 +31,10 @@ class FakeDaemon:
     alarms: list[dict[str, Any]] = field(default_factory=list)
     clients: set[asyncio.Queue[dict[str, Any]]] = field(default_factory=set)
     operations: list[dict[str, Any]] = field(default_factory=list)
-    ends_as: str = "stopped"  # what becomes of a run that is told to stop
+    ends_as: str = "stopped"  # the state of a run that was asked to stop
     at_once: bool = True  # whether commands are answered when they are done; else they are asked for again
-    says: str = f"{HOSTILE} and more"
-    probability: float | None = None  # of what it says, if that is an answer
+    generated: str = f"{HOSTILE} and more"
+    probability: float | None = None  # of the generated text, if that is an answer
     url: str = ""  # of the server that answers for it
     on_shutdown: Callable[[], None] = field(default=lambda: None)
     # What it was asked, for tests: (method, path below /api/v1, body or query), and the headers.
@@ -47,7 +47,7 @@ class FakeDaemon:
     @classmethod
     def small(cls) -> FakeDaemon:
         """A daemon with one run that stands still, an event and a job."""
-        daemon = cls(steps_per_tick=0, says=" there", at_once=False)
+        daemon = cls(steps_per_tick=0, generated=" there", at_once=False)
         run = FakeRun(
             id="r-1",
             name="first",
@@ -155,12 +155,12 @@ class FakeDaemon:
         }
 
     def add(self, run: FakeRun) -> None:
-        """Take a run in and tell."""
+        """Add a run and publish it."""
         self.runs[run.id] = run
-        self.tell({"type": "run", "run": run.view()})
+        self.publish({"type": "run", "run": run.view()})
 
     def delete(self, run: FakeRun) -> dict[str, Any]:
-        """Let a run go with its checkpoints and tell."""
+        """Remove a run with its checkpoints and publish that."""
         own = [one for one in self.checkpoints if one["run"] == run.id]
         self.checkpoints = [one for one in self.checkpoints if one not in own]
         del self.runs[run.id]
@@ -175,7 +175,7 @@ class FakeDaemon:
         self.note(None, "run_deleted", f"Run {run.name} ({run.id}) deleted", **gone)
         return gone
 
-    def tell(self, frame: dict[str, Any]) -> None:
+    def publish(self, frame: dict[str, Any]) -> None:
         """Send a frame to every client."""
         self.drift += frame_faults(frame)
         for client in self.clients:
@@ -191,7 +191,7 @@ class FakeDaemon:
         step: int | None = None,
         **data: Any,
     ) -> None:
-        """Record an event and tell."""
+        """Record and publish an event."""
         at = step if step is not None else (run.step if run else None)
         event = {
             "seq": len(self.events) + 1,
@@ -205,10 +205,10 @@ class FakeDaemon:
             "data": data,
         }
         self.events.append(event)
-        self.tell({"type": "event", **event})
+        self.publish({"type": "event", **event})
 
     def alarm(self, run: FakeRun, kind: str, severity: str, cause: str, remedy: str) -> dict[str, Any]:
-        """Raise an alarm of the script and tell."""
+        """Raise a scripted alarm and publish it."""
         made = {
             "id": f"{run.id}.{kind}.{run.step}",
             "run": run.id,
@@ -270,10 +270,10 @@ class FakeDaemon:
         return name
 
     def set_state(self, run: FakeRun, state: str) -> None:
-        """Move a run to another state and tell."""
+        """Move a run to another state and publish it."""
         before, run.state = run.state, state
         self.note(run, "state_changed", f"{before} → {state}", before=before, after=state)
-        self.tell({"type": "run", "run": run.view()})
+        self.publish({"type": "run", "run": run.view()})
 
     async def live(self) -> None:
         """Learn, a few steps a tick, while anything runs; a heartbeat now and then."""
@@ -284,11 +284,11 @@ class FakeDaemon:
                 if run.state == "running" and self.steps_per_tick:
                     first = run.step + 1
                     run.step += self.steps_per_tick
-                    self.tell(run.delta(first, run.step))
+                    self.publish(run.delta(first, run.step))
             since_heartbeat += self.tick_seconds
             if since_heartbeat >= self.heartbeat_seconds:
                 since_heartbeat = 0.0
-                self.tell({"type": "heartbeat", "time": clock_time(0)})
+                self.publish({"type": "heartbeat", "time": clock_time(0)})
 
 
 def problem_body(

@@ -1,4 +1,4 @@
-"""Daemons under attack, none of which outlives its test; and the page that says what each attack comes to.
+"""Daemons under attack, none of which outlives its test; and the page with the outcome of each attack.
 
 `pytest tests/faults --write-reliability` writes `docs/reliability.md` from what that run saw.
 """

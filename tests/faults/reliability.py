@@ -1,4 +1,4 @@
-"""The page that says what happens when things go wrong, made of the fault tests and what became of them."""
+"""The page on what happens when things go wrong, generated from the fault tests and their outcomes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = HERE.parents[1] / "docs" / "reliability.md"
 HEAD = """# Reliability
 
 What can go wrong, how each kind is tried, and what happens then. The tests in `tests/faults` wrote this page:
-`pytest tests/faults --write-reliability`. A row is here because its test ran; one that did not hold says so.
+`pytest tests/faults --write-reliability`. A row is here because its test ran; one that did not hold is marked.
 """
 
 FROM_BEST = ("passed", "skipped", "failed")

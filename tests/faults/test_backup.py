@@ -109,7 +109,7 @@ def test_a_copy_is_given_up(store: Store, tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.fault(
     "Database backup",
     tried="the copy comes out damaged; a copy before it was killed half-way",
-    happens="it replaces no older copy, an error says so; the left-over half is cleared away",
+    happens="it replaces no older copy, an error reports it; the left-over half is cleared away",
 )
 def test_a_damaged_copy_replaces_nothing(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""kill -9 while saving, and a write the kernel refuses: always resumable, never behind what was told."""
+"""kill -9 while saving, and a write the kernel refuses: always resumable, never behind what was reported."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ processes = multiprocessing.get_context("forkserver")  # torch is imported once,
 
 
 def snapshot(step: int) -> Snapshot:
-    """A quarter of a MiB that all tells the step."""
+    """A quarter of a MiB, every value the step."""
     model = {"w": torch.full((32_768,), float(step)), "v": torch.arange(32_768) + step}
     return Snapshot(step=step, samples=step, reason="auto", model=model, state={"step_again": step})
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.faults
 
 @pytest.mark.fault(
     "The clock is set",
-    tried="an hour forward, an hour back: every start time that the system tells moves with it",
+    tried="an hour forward, an hour back: every start time that the system reports moves with it",
     happens="status and stop find the daemon; a second start names it",
 )
 @pytest.mark.parametrize("seconds", [-3600, 3600])
@@ -36,8 +36,8 @@ def test_the_daemon_is_found(
 ) -> None:
     daemon = launch("serve")
     daemon.wait_for_line("synapsed answers at")
-    tell = psutil.Process.create_time
-    monkeypatch.setattr(psutil.Process, "create_time", lambda process: tell(process) + seconds)
+    create_time = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: create_time(process) + seconds)
     where = ("--home", str(home.root))
     assert main(("status", *where)) == 0
     assert "synapsed answers at" in capsys.readouterr().out

@@ -87,7 +87,7 @@ def remains(supervisor: Supervisor, run: str) -> list[str]:
 @pytest.mark.fault(
     "Deleting a run",
     tried="a stopped run with checkpoints, memories and history, beside another",
-    happens="all of it is gone, nothing of the other; an event tells everybody",
+    happens="all of it is gone, nothing of the other; an event reports it to everybody",
 )
 async def test_all_of_a_run_goes_and_nothing_of_another(home: Home) -> None:
     async with staged(home) as (supervisor, news):
@@ -165,7 +165,7 @@ async def test_a_run_that_is_alive_is_not_deleted(home: Home) -> None:
 @pytest.mark.fault(
     "Deleting a run",
     tried="another name typed; pinned checkpoints; one that a queued run is about to resume",
-    happens="refused, with the reason; pinned ones go only when that is said",
+    happens="refused, with the reason; pinned ones go only when that is asked for",
 )
 async def test_what_somebody_needs_is_not_deleted(home: Home) -> None:
     async with staged(home) as (supervisor, _):
@@ -187,7 +187,7 @@ async def test_what_somebody_needs_is_not_deleted(home: Home) -> None:
 @pytest.mark.fault(
     "Deleting a run",
     tried="a fork still replays what the deleted run remembers",
-    happens="just those memories stay; who needs them is said",
+    happens="just those memories stay; who needs them is shown",
 )
 async def test_memories_that_a_fork_replays_stay(home: Home) -> None:
     async with staged(home) as (supervisor, _):

@@ -16,7 +16,7 @@ from tests.limited_device import DEVICE, RefusedError, limited_device
 
 @pytest.mark.fault(
     "A device that can do less",
-    tried="a brain is born, learns, sleeps, scores, speaks and is watched where float64 is refused",
+    tried="a brain is built, learns, sleeps, scores, generates and is measured where float64 is refused",
     happens="it never asks for one there; what needs float64 is worked out on the CPU",
 )
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

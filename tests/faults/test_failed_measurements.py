@@ -1,4 +1,4 @@
-"""A vital sign whose computation breaks is told of; a dash is for what is not available."""
+"""A vital sign whose computation breaks is reported; a dash is for what is not available."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ERRORS = {
 @pytest.mark.fault(
     "A measurement that breaks",
     tried="the device refuses, or has no memory, whenever the modules of the brain are looked at",
-    happens="each vital sign says so once, as an event with the reason, and learning goes on",
+    happens="each vital sign reports it once, as an event with the reason, and learning goes on",
 )
 @pytest.mark.parametrize("kind", ERRORS)
 def test_it_is_an_event_and_learning_goes_on(home: Home, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:

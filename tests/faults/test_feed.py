@@ -31,7 +31,7 @@ def command(home: Home, *arguments: str | bytes) -> subprocess.CompletedProcess[
 @pytest.mark.fault(
     "Text pushed in",
     tried="17 MiB are fed to a run that reads nothing; then the rest of them",
-    happens="one line says how much is journaled and the command that goes on from there; nothing is taken twice",
+    happens="one line with how much is journaled and the command that continues from there; nothing is taken twice",
 )
 def test_more_than_there_is_room_for_can_be_gone_on_with(
     home: Home, launch: Callable[..., DaemonProcess], tmp_path: Path
@@ -96,7 +96,7 @@ def test_what_never_ends_is_refused(home: Home, tmp_path: Path) -> None:
     os.mkfifo(pipe)
     bounded = f"ulimit -v {2 << 20}; "  # KiB
     feed = f"{sys.executable} -m daemon feed --home {home.root}"
-    for line, says in (
+    for line, expected in (
         (f"yes | {feed} -", "more than the 64 MiB that feed takes in one command"),
         (f"{feed} - < /dev/zero", "more than the 64 MiB"),
         (f"{feed} - <&-", "there is no standard input to read"),
@@ -109,4 +109,4 @@ def test_what_never_ends_is_refused(home: Home, tmp_path: Path) -> None:
             ["bash", "-c", bounded + line], capture_output=True, text=True, timeout=60, check=False
         )
         assert (printed.returncode, len(printed.stderr.splitlines())) == (2, 1), (line, printed.stderr)
-        assert says in printed.stderr, line
+        assert expected in printed.stderr, line

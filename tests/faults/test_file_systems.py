@@ -66,7 +66,7 @@ def test_a_token_that_cannot_be_written_is_said(
 @pytest.mark.fault(
     "Poor file systems",
     tried="permissions that cannot be changed: refused, or ignored without a word",
-    happens="it works; a warning says that others may read the token, and what to do",
+    happens="it works; a warning that others may read the token, with what to do",
 )
 @pytest.mark.parametrize("ignored", [False, True])
 def test_a_token_that_cannot_be_shut_is_warned_of(
@@ -98,7 +98,7 @@ def test_without_locks_nothing_is_started(home: Home, number: int, monkeypatch: 
 @pytest.mark.fault(
     "Poor file systems",
     tried="a token file that holds other bytes than text",
-    happens="one line that says so, and what to do",
+    happens="one line with the reason and what to do",
 )
 def test_a_token_that_is_no_text_is_said(home: Home) -> None:
     (home.root / "token").write_bytes(b"\xff\xfe\0")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.mark.fault(
     "Foreign SYNAPSED_* variables",
     tried="those that Kubernetes makes of a service called synapsed; a misspelt setting",
-    happens="the former change nothing; the latter is told on standard error with the nearest; it starts",
+    happens="the former change nothing; the latter is reported on standard error with the nearest; it starts",
 )
 def test_a_start_among_foreign_variables(
     launch: Callable[..., DaemonProcess], monkeypatch: pytest.MonkeyPatch

@@ -96,7 +96,7 @@ class Jumping(SystemClock):
 
 @pytest.mark.fault(
     "Frozen and suspended",
-    tried="the clock jumps two hours ahead again and again while a trainer works that seldom says a word",
+    tried="the clock jumps two hours ahead again and again while a trainer works that seldom sends a message",
     happens="it is left alone",
 )
 @pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""What was told not to learn does not, across restarts and in the controls of a probe."""
+"""Frozen weights do not learn, across restarts and in the controls of a probe."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def grown(loop: StillLoop, _: Home) -> StillLoop:
 
 
 @pytest.mark.fault(
-    "Weights told not to learn",
+    "Frozen weights",
     tried="a part of the brain is frozen; then the run restarts, sleeps, grows or rolls back",
     happens="it stays frozen: not a bit of it moves",
 )
@@ -72,7 +72,7 @@ def test_what_is_frozen_stays_frozen(home: Home, meanwhile: Callable[[StillLoop,
 
 
 @pytest.mark.fault(
-    "Weights told not to learn",
+    "Frozen weights",
     tried="a checkpoint whose units are renewed at every step is probed beside its null controls",
     happens="no control renews a unit or moves a weight",
 )

@@ -57,7 +57,7 @@ def still(home: Home, text: Path) -> Iterator[Callable[..., StillLoop]]:
 
 
 class Story:
-    """A real control that does what the test says whenever the run stands still, and ends it once all is well.
+    """A real control that runs the test's callback whenever the run stands still, and ends it once all is well.
 
     Args:
         loop: the run.
@@ -178,7 +178,7 @@ def test_continue_gives_three_intervals_again(
 @pytest.mark.fault(
     "Full disk",
     tried="the loss stops being finite, and the way back cannot be journaled",
-    happens="steps are skipped, which changes nothing, until it can; then the brain goes back",
+    happens="steps are skipped, which changes nothing, until it can; then the brain rolls back",
 )
 def test_a_roll_back_waits_for_the_disk(
     still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch, number: int
@@ -353,7 +353,7 @@ def test_tidying_up_may_fail(still: Callable[..., StillLoop], monkeypatch: pytes
 @pytest.mark.fault(
     "A loss that is not finite",
     tried="the checkpoint to go back to is damaged, or was never there",
-    happens="the brain goes back to the newest sound one before it, and an event says so",
+    happens="the brain rolls back to the newest sound one before it, and an event reports it",
 )
 def test_the_way_back_is_damaged(still: Callable[..., StillLoop], home: Home) -> None:
     loop = still(recovery__rollback_after_skips=1)

@@ -67,7 +67,7 @@ def end(life: OneLife, how: str) -> None:
 def ended_within(
     monkeypatch: pytest.MonkeyPatch, home: Home, folder: Path, command: Command, *, how: str, what: str
 ) -> tuple[OneLife, int]:
-    """A life that is told to end in the midst of what a command makes the brain do; pieces of work it did."""
+    """A session that is asked to end while the brain works on a command; the pieces of work it did."""
     work = getattr(Synapse, what)
     lives: list[OneLife] = []
     pieces = 0
@@ -114,7 +114,7 @@ def test_an_evaluation_lets_go(monkeypatch: pytest.MonkeyPatch, home: Home, tmp_
 @pytest.mark.fault(
     "The end comes in the midst of work",
     tried="stop, SIGTERM or the loss of the supervisor while the brain writes a long answer",
-    happens="the answer ends there and is told as interrupted; the run saves and ends",
+    happens="the answer ends there and is reported as interrupted; the run saves and ends",
 )
 def test_a_long_answer_lets_go(monkeypatch: pytest.MonkeyPatch, home: Home, tmp_path: Path, how: str) -> None:
     settings = {"prompt": "line", "max_bytes": 8_000, "temperature": 1.0, "top_p": 1.0}
@@ -188,7 +188,7 @@ def test_a_sleep_is_cut_short_and_goes_on_exactly(
 @pytest.mark.parametrize("resumed", [False, True])
 @pytest.mark.fault(
     "The end comes in the midst of work",
-    tried="stop, or the loss of the supervisor, while a session still lists its files; newborn and resumed",
+    tried="stop, or the loss of the supervisor, while a session still lists its files; new and resumed",
     happens="listing ends with the file in hand; nothing is saved, the newest checkpoint stays what it was",
 )
 def test_a_start_lets_go(

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.faults
 @pytest.mark.fault(
     "Listening on the network",
     tried="--host 0.0.0.0 with --allow-remote; the address for other machines is opened as it was printed",
-    happens="start, open and the API tell one beside 127.0.0.1, and its one-time address lets a browser in",
+    happens="start, open and the API show one beside 127.0.0.1, and its one-time address lets a browser in",
 )
 @pytest.mark.skipif(reachable_address() is None, reason="this machine has no network")
 def test_an_address_for_other_machines_is_told(home: Home, launch: Callable[..., DaemonProcess]) -> None:

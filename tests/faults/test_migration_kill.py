@@ -73,7 +73,7 @@ def make_oldest(file: Path) -> None:
 
 
 def revision(file: Path) -> str | None:
-    """What the file says it is; None when it has no tables at all."""
+    """The revision in the file; None when it has no tables at all."""
     with closing(sqlite3.connect(file)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:
@@ -178,7 +178,7 @@ def test_a_half_written_copy_is_not_trusted(file: Path, half: str) -> None:
 @pytest.mark.fault(
     "Killed migrations",
     tried="the daemon is cut off, or the disk is full, while that copy is made",
-    happens="the database is untouched, nothing half stays; a full disk is told in a line",
+    happens="the database is untouched, nothing half stays; a full disk is reported in a line",
 )
 @pytest.mark.parametrize("trouble", [Cut(), OSError(28, "No space left on device")])
 def test_cut_off_in_the_copy_nothing_is_changed(

@@ -107,7 +107,7 @@ def live(machine: Machine, entry: JobEntry, act: Callable[[Diary], Any]) -> None
 @pytest.mark.fault(
     "Missed jobs",
     tried="the machine is suspended from the evening over 03:30, three nights long",
-    happens="the backup runs once on waking and says how late it is; the next is on time",
+    happens="the backup runs once on waking and reports how late it is; the next is on time",
 )
 def test_a_job_slept_through_runs_late_once(machine: Machine) -> None:
     async def act(_diary: Diary) -> None:
@@ -123,7 +123,7 @@ def test_a_job_slept_through_runs_late_once(machine: Machine) -> None:
 @pytest.mark.fault(
     "Missed jobs",
     tried="the same for a job that is of no use late, as the sleep at night",
-    happens="it does not run by day; an event says that it was missed and why",
+    happens="it does not run by day; an event reports that it was missed and why",
 )
 def test_a_job_of_no_use_late_is_told_of(machine: Machine) -> None:
     async def act(diary: Diary) -> None:
@@ -142,7 +142,7 @@ def test_a_job_of_no_use_late_is_told_of(machine: Machine) -> None:
 @pytest.mark.fault(
     "Missed jobs",
     tried="a daemon that runs by day only, from its first day on",
-    happens="the backup due at night runs a minute after each start, and says how late",
+    happens="the backup due at night runs a minute after each start, and reports how late",
 )
 def test_a_daemon_that_runs_by_day_only_still_makes_its_copies(machine: Machine) -> None:
     entry = machine.job("30 3 * * *")

@@ -25,7 +25,7 @@ def event(message: str) -> dict[str, object]:
 @pytest.mark.fault(
     "Missing database",
     tried="the database is deleted or moved under a daemon that lives, with its log or alone",
-    happens="within seconds the whole history is back in its place, and an event tells it",
+    happens="within seconds the whole history is back in its place, and an event reports it",
 )
 @pytest.mark.parametrize("log_too", [True, False])
 def test_it_is_told_and_put_back(

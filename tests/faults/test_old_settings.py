@@ -1,4 +1,4 @@
-"""Settings and architectures stored under older names resume; those of a later version are told in a line."""
+"""Settings and architectures stored under older names resume; those of a later version are reported in a line."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_a_run_in_the_database_under_older_names_is_read(home: Home, request: py
 @pytest.mark.fault(
     "Settings stored by another version",
     tried="a checkpoint of a later version of the program",
-    happens="one line says which version and to upgrade; nothing is set aside",
+    happens="one line with the version and the advice to upgrade; nothing is set aside",
 )
 def test_a_later_version_is_one_clear_line(home: Home) -> None:
     path = stored_checkpoint(home.checkpoints, version=99)
@@ -190,8 +190,8 @@ def test_an_unknown_name_of_the_same_version_is_told_with_its_place() -> None:
 
 @pytest.mark.fault(
     "Settings stored by another version",
-    tried="a version that is no number, and settings that are not what their version says",
-    happens="one line says which; no traceback",
+    tried="a version that is no number, and settings that do not fit their version",
+    happens="one line with the reason; no traceback",
 )
 @pytest.mark.usefixtures("upgraded")
 def test_a_damaged_version_is_one_clear_line() -> None:

@@ -328,7 +328,7 @@ LOOKING = (
 @pytest.mark.fault(
     "Output that nobody takes",
     tried="every command that looks at a run, `| head -1`, over a run whose name steers the terminal",
-    happens="each ends well and says nothing about it; control characters are shown, not obeyed",
+    happens="each ends well and prints nothing about it; control characters are shown, not obeyed",
 )
 def test_commands_end_with_their_reader_and_obey_no_control_sequence(home: Home, start: Start) -> None:
     daemon = start(

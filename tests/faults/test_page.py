@@ -1,4 +1,4 @@
-"""What the page says while its daemon is dead; more that goes wrong with it is tried in tests/e2e."""
+"""What the page shows while its daemon is dead; more that goes wrong with it is tried in tests/e2e."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["chromium", "context"]  # fixtures
 @pytest.mark.fault(
     "The page of a dead daemon",
     tried="the daemon is killed with SIGKILL while the page is open and its run learns",
-    happens="within seconds the run is 'last known: running', grey; no part of the page says that it runs",
+    happens="within seconds the run is 'last known: running', grey; no part of the page shows it as running",
 )
 def test_a_killed_daemon_is_not_shown_as_running(
     home: Home, launch: Callable[..., DaemonProcess], context: BrowserContext

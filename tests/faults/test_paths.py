@@ -54,7 +54,7 @@ def opener(home: Home) -> Opener:
 @pytest.mark.fault(
     "Paths that cannot be looked at",
     tried="~nosuchuser, 300 characters, link loops, bytes that are no UTF-8, line ends and escape codes; all commands",
-    happens="one line that says what and why, exit code 1 to 6; nothing is started, no code reaches the terminal",
+    happens="one line with what and why, exit code 1 to 6; nothing is started, no code reaches the terminal",
 )
 @pytest.mark.parametrize("given", BAD_NAMES.values(), ids=BAD_NAMES)
 def test_a_bad_path_is_one_line(
@@ -79,7 +79,7 @@ def test_a_bad_path_is_one_line(
 @pytest.mark.fault(
     "Paths that cannot be looked at",
     tried="a folder above without permission, a broken disk",
-    happens="the system's reason is said in one line",
+    happens="the system's reason is shown in one line",
 )
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
 def test_the_systems_reason_is_said(
@@ -102,7 +102,7 @@ def test_the_systems_reason_is_said(
 @pytest.mark.fault(
     "Paths that cannot be looked at",
     tried="the same over HTTP, with NULs and halves of surrogate pairs",
-    happens="a 422 that says what and why, as for any other setting",
+    happens="a 422 with what and why, as for any other setting",
 )
 @pytest.mark.parametrize(
     "given", [*BAD_NAMES.values(), "\0", "a\0b", "\ud800", "", "file:///no%00", "file:///%ff"]
@@ -126,22 +126,22 @@ def test_what_is_no_file_is_no_data(
 ) -> None:
     monkeypatch.chdir(home.root)
     os.mkfifo("pipe")
-    says = r"no regular file or folder|special file system"
+    reason = r"no regular file or folder|special file system"
     for at_end in ("again", "wait"):
-        with pytest.raises(ConfigError, match=says):
+        with pytest.raises(ConfigError, match=reason):
             resolve_config(overrides={"stream.data": [given], "stream.at_end": at_end}, environ={})
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=reason):
         require_data(StreamConfig(data=(given,)), home=home.root)
-    with pytest.raises(StreamError, match=says):
+    with pytest.raises(StreamError, match=reason):
         check_data([given])
     assert main(["start", "--home", str(home.root), "--steps", "1", "--data", given]) == 2
-    assert re.search(says, capsys.readouterr().err)
+    assert re.search(reason, capsys.readouterr().err)
 
 
 @pytest.mark.fault(
     "Data that is no file",
     tried="a folder from which links lead to /proc and to a file in it, as `/` does",
-    happens="not entered, and told by name; the rest is read",
+    happens="not entered, and recognised by name; the rest is read",
 )
 @pytest.mark.skipif(not MOUNTS.exists(), reason="only Linux shows itself so")
 def test_special_file_systems_are_passed_over(tmp_path: Path, opener: Opener) -> None:
@@ -178,7 +178,7 @@ def test_odd_names_are_read(tmp_path: Path, opener: Opener) -> None:
 @pytest.mark.fault(
     "Data that leads into the home",
     tried="links, hard links and linked folders that lead to the token, the logs or the database; later ones, too",
-    happens="told by device and inode, never learned from; an event names them",
+    happens="recognised by device and inode, never learned from; an event names them",
 )
 @pytest.mark.parametrize("at_end", ["again", "wait"])
 def test_nothing_of_the_home_is_learned(tmp_path: Path, home: Home, opener: Opener, at_end: str) -> None:

@@ -1,4 +1,4 @@
-"""A run is in one place at a time: learning, waiting, or ended; and a queue that ends says so."""
+"""A run is in one place at a time: learning, waiting, or ended; and a queue that ends reports it."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ async def test_a_stop_empties_the_queue_in_words(home: Home) -> None:
 
 @pytest.mark.fault(
     "A queue that ends",
-    tried="the daemon is told to stop in the moment in which a run is begun",
-    happens="no trainer is left behind, and the run says that it did not begin",
+    tried="the daemon is asked to stop in the moment in which a run is begun",
+    happens="no trainer is left behind, and the run shows that it did not begin",
 )
 async def test_a_run_that_comes_too_late(home: Home) -> None:
     async with staged(home) as (supervisor, news):

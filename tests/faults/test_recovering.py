@@ -93,7 +93,7 @@ async def test_nothing_is_shown_or_begun_too_early(home: Home, monkeypatch: pyte
 
 @pytest.mark.fault(
     "A daemon that comes after one that died",
-    tried="it is told to end while it waits for a trainer of the first",
+    tried="it is asked to end while it waits for a trainer of the first",
     happens="it ends at once and leaves the books to the next, which closes them",
 )
 def test_it_can_be_ended_meanwhile(home: Home) -> None:

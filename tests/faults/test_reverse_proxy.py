@@ -1,4 +1,4 @@
-"""Behind a real reverse proxy with TLS, set up as the guide says: page, REST and live feed, below a path or not."""
+"""Behind a real reverse proxy with TLS, set up as the guide has it: page, REST and live feed, below a path or not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.faults, pytest.mark.proxy]
 
 SHAPES = {
-    "as the guide says": ("/brain", {}),
+    "as in the guide": ("/brain", {}),
     "the proxy takes the path off": ("/brain", {"8765;": "8765/;"}),
     "the proxy passes on a Host of its own": ("/brain", {"proxy_set_header Host $http_host;": ""}),
     "without a path": ("", {"location /brain/": "location /"}),
@@ -50,7 +50,7 @@ class Outside:
         return self.http.send(request)
 
     async def first_frame(self, origin: str, cookie: str) -> dict[str, Any]:
-        """What the live feed says first."""
+        """The first frame of the live feed."""
         async with websockets.connect(
             f"wss://{NAME}:{self.port}{self.url.removeprefix(self.origin)}/api/v1/stream",
             host="127.0.0.1",
@@ -65,10 +65,10 @@ class Outside:
 
 
 def visit(outside: Outside, prefix: str, *, host_is_told: bool) -> None:
-    """All that a browser does, from the door to the live feed, and what a stranger's page would try."""
+    """All that a browser does, from signing in to the live feed, and what another site would try."""
     here = {"Origin": outside.origin}
-    door = outside.ask("GET", "/")
-    assert (door.status_code, 'action="login"' in door.text) == (401, True)
+    form = outside.ask("GET", "/")
+    assert (form.status_code, 'action="login"' in form.text) == (401, True)
     wrong = outside.ask("POST", "/login", data={"token": "wrong"}, headers=here)
     assert wrong.status_code == 401
     entered = outside.ask("POST", "/login", data={"token": outside.token}, headers=here)
@@ -91,8 +91,8 @@ def visit(outside: Outside, prefix: str, *, host_is_told: bool) -> None:
     assert made.json()["public_url"].startswith(f"{outside.url}/?token=")
     code = made.json()["public_url"].removeprefix(outside.url)
     assert [outside.ask("GET", code).status_code for _ in range(2)] == [303, 401]
-    for stranger in ("https://evil.test", "null", f"http://{NAME}:{outside.port}"):
-        refused = outside.ask("POST", "/api/v1/one-time-urls", headers={**inside, "Origin": stranger})
+    for foreign in ("https://evil.test", "null", f"http://{NAME}:{outside.port}"):
+        refused = outside.ask("POST", "/api/v1/one-time-urls", headers={**inside, "Origin": foreign})
         assert refused.status_code == 403
 
     assert asyncio.run(outside.first_frame(outside.origin, inside["Cookie"]))["type"] == "welcome"
@@ -104,7 +104,7 @@ def visit(outside: Outside, prefix: str, *, host_is_told: bool) -> None:
 @pytest.mark.fault(
     "A reverse proxy in front",
     tried="nginx with TLS as in the guide: below a path that it leaves on or takes off, without one, with another Host",
-    happens="door, login, page, API, its docs and the live feed work; other origins are refused; the cookie is Secure",
+    happens="form, login, page, API, its docs and the live feed work; other origins are refused; the cookie is Secure",
 )
 @pytest.mark.parametrize("shape", SHAPES)
 def test_everything_works_behind_it(
@@ -123,8 +123,8 @@ def test_everything_works_behind_it(
 
 @pytest.mark.fault(
     "A reverse proxy in front",
-    tried="the page through a tunnel from another port, and by a name the daemon was not told of",
-    happens="the tunnel works, to its own origin only; the unknown name gets a page that says what to do",
+    tried="the page through a tunnel from another port, and by a name the daemon does not know",
+    happens="the tunnel works, to its own origin only; the unknown name gets a page with what to do",
 )
 def test_a_tunnel_works_and_an_unknown_name_is_told_what_to_do(
     home: Home, launch: Callable[..., DaemonProcess]

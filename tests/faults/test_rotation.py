@@ -27,7 +27,7 @@ def opener(tmp_path: Path) -> Opener:
 @pytest.mark.fault(
     "Rotated logs",
     tried="`: > svc.log` while its writer keeps its offset, so that NULs stand in front",
-    happens="the hole is skipped, the new text is read, an event says that it was rewritten",
+    happens="the hole is skipped, the new text is read, an event reports that it was rewritten",
 )
 def test_a_log_emptied_under_its_writer(tmp_path: Path, opener: Opener) -> None:
     path = tmp_path / "svc.log"
@@ -116,7 +116,7 @@ def test_what_arrives_later_is_held_out_too(tmp_path: Path, opener: Opener) -> N
 @pytest.mark.fault(
     "Rotated logs",
     tried="a followed link leads to a folder, to itself, nowhere, then back to its file; alone and in a folder",
-    happens="an event says why it cannot be read each time the reason changes, once; then it is read on",
+    happens="an event reports why it cannot be read each time the reason changes, once; then it is read on",
 )
 @pytest.mark.parametrize("inside", [False, True])
 def test_why_a_link_cannot_be_read_is_reported(tmp_path: Path, opener: Opener, inside: bool) -> None:

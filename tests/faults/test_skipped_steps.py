@@ -41,7 +41,7 @@ def read_to_the_middle_of_a_stretch(loop: StillLoop) -> None:
 
 
 def lanes_that_begin_anew(loop: StillLoop) -> tuple[set[int], set[int]]:
-    """Of the lanes that read in the next step: those that are reset, and those whose loss says that they were."""
+    """Of the lanes that read in the next step: those that are reset, and those whose loss shows that they were."""
     from_nothing: list[torch.Tensor] = []
     score = loop.parts.brain.score
 

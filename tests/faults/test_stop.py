@@ -40,7 +40,7 @@ def freeze(supervisor: Supervisor, run: str) -> int:
 
 @pytest.mark.fault(
     "A stop that is in the way of trouble",
-    tried="the trainer is frozen, told to stop twice, and killed before it obeys",
+    tried="the trainer is frozen, asked to stop twice, and killed before it obeys",
     happens="no other trainer learns; the run has stopped, both orders are answered, and the lost steps counted",
 )
 async def test_a_stop_outlives_the_trainer_that_should_obey_it(home: Home) -> None:
@@ -67,8 +67,8 @@ async def test_a_stop_outlives_the_trainer_that_should_obey_it(home: Home) -> No
 
 @pytest.mark.fault(
     "A stop that is in the way of trouble",
-    tried="a frozen trainer is told to stop, then the daemon",
-    happens="the daemon ends within its grace time and says what is lost",
+    tried="a frozen trainer is asked to stop, then the daemon",
+    happens="the daemon ends within its grace time and reports what is lost",
 )
 async def test_the_daemon_does_not_wait_for_ever(home: Home) -> None:
     async with staged(home) as (supervisor, news):
@@ -85,7 +85,7 @@ async def test_the_daemon_does_not_wait_for_ever(home: Home) -> None:
 @pytest.mark.fault(
     "A stop that is in the way of trouble",
     tried="the disk is full, so that the last checkpoint cannot be saved",
-    happens="stop is refused, as pause is: the run goes on, and the answer says what --force would lose",
+    happens="stop is refused, as pause is: the run goes on, and the answer names what --force would lose",
 )
 async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
     life = quick_life(restart=lambda: RestartPolicy(first_seconds=0.01, longest_seconds=0.01))
@@ -118,8 +118,8 @@ async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
 
 @pytest.mark.fault(
     "A stop that is in the way of trouble",
-    tried="the disk is full and the daemon is told to end",
-    happens="it tries to save within its grace time, ends, and says what is lost; no old checkpoint is called final",
+    tried="the disk is full and the daemon is asked to end",
+    happens="it tries to save within its grace time, ends, and reports what is lost; no old checkpoint is called final",
 )
 async def test_the_end_of_the_daemon_says_what_is_lost(home: Home) -> None:
     async with staged(home, script={"disk_full": True}) as (supervisor, news):
@@ -156,7 +156,9 @@ def test_the_trainer_refuses_tries_again_and_obeys(home: Home) -> None:
         assert trainer.kinds().count("checkpoint_failed") - before == 2
         reported = [event["message"] for event in trainer.events if event["kind"] == "checkpoint_failed"][-1]
         assert reported.startswith("Last checkpoint not saved")
-        assert "trying again in" not in reported, "the writer's own back-off says nothing of a run that ends"
+        assert "trying again in" not in reported, (
+            "the writer's own back-off is not reported for a run that ends"
+        )
         [first] = (path.name for path in (home.root / "kept").iterdir())
         assert (goodbye.state, goodbye.checkpoint) == ("stopped", first)
         assert str(goodbye.error).startswith("The checkpoint could not be saved")
@@ -166,7 +168,7 @@ def test_the_trainer_refuses_tries_again_and_obeys(home: Home) -> None:
 
 @pytest.mark.fault(
     "A stop that is in the way of trouble",
-    tried="a run comes to its limit, and its last checkpoint cannot be saved",
+    tried="a run reaches its limit, and its last checkpoint cannot be saved",
     happens="it stands still, no step further, until it can be saved; then it has finished, with a final checkpoint",
 )
 def test_a_run_at_its_limit_is_saved_before_it_has_finished(home: Home) -> None:

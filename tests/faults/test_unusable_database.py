@@ -56,7 +56,7 @@ def refused(file: Path) -> str:
 @pytest.mark.fault(
     "Unusable database",
     tried="another program holds the database when the daemon starts",
-    happens="one line says so and what to do, exit code 2; afterwards it starts",
+    happens="one line with the reason and what to do, exit code 2; afterwards it starts",
 )
 def test_a_locked_database_is_refused_in_a_line(file: Path, another_writer: sqlite3.Connection) -> None:
     assert "database is locked; another program has it open for writing" in refused(file)
@@ -162,7 +162,7 @@ def test_what_is_in_the_way_stays(tmp_path: Path, file: Path, monkeypatch: pytes
 @pytest.mark.fault(
     "Unusable database",
     tried="the database is locked while a run is learning",
-    happens="degraded with the reason; what was told meanwhile is written when the lock is gone",
+    happens="degraded with the reason; what was reported meanwhile is written when the lock is gone",
 )
 def test_a_lock_that_comes_later_heals(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 20)

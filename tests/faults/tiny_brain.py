@@ -15,7 +15,7 @@ LANES, LENGTH = 3, 24
 
 
 def tiny_brain(*, optimizer: OptimizerConfig | None = None, **settings: Any) -> Synapse:
-    """A newborn with every kind of mixer and a table of pairs."""
+    """A new brain with every kind of mixer and a table of pairs."""
     config = SynapseConfig(
         hidden_size=8,
         layers=("mingru", "attention", "ssd"),

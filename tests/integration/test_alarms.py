@@ -1,4 +1,4 @@
-"""Alarms from a trainer to a person: stored, listed, acknowledged, told, and true after a restart."""
+"""Alarms from a trainer to a person: stored, listed, acknowledged, published, and true after a restart."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def test_the_same_alarm_at_the_same_step_again_is_one_alarm(home: Home) ->
 
 
 async def test_a_daemon_started_again_believes_the_checkpoint(home: Home) -> None:
-    """What was up is up again when the checkpoint says so, with its acknowledgement, and else is cleared."""
+    """What was up is up again when the checkpoint has it, with its acknowledgement, and else is cleared."""
     script: dict[str, Any] = {"alarm_at_step": 3, "finish_at_step": 5}
     async with receiving(home, script=script) as reception, reception.client() as client:
         run = await ended(reception, client)

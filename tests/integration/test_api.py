@@ -165,9 +165,9 @@ async def test_the_catalogue_health_and_metrics(home: Home) -> None:
         assert f'synapsed_run_state{{run="{run}",state="running"}} 1.0' in metrics.text
         assert (await client.post("/api/v1/shutdown")).status_code == 202
         assert reception.shutdowns == 1
-    async with receiving(home) as reception, reception.client(token=None) as stranger:
-        assert (await stranger.head("/api/v1/health")).status_code == 200
-        health = await stranger.get("/api/v1/health")
+    async with receiving(home) as reception, reception.client(token=None) as client:
+        assert (await client.head("/api/v1/health")).status_code == 200
+        health = await client.get("/api/v1/health")
         assert health.json() == {"status": "ok", "version": "0.0.1", "home_id": home.id}
 
 
@@ -315,12 +315,12 @@ async def test_a_wrong_token_gets_nothing(home: Home, token: str) -> None:
         assert (await client.get(f"/api/v1/runs?token={TOKEN}")).status_code == 401
 
 
-async def test_the_door_opens_once_for_a_code(home: Home) -> None:
+async def test_a_code_signs_in_once(home: Home) -> None:
     async with receiving(home) as reception, reception.client(token=None) as client:
-        door = await client.get("/")
-        assert door.status_code == 401
-        assert str(home.root) in door.text
-        assert "script" not in door.text
+        form = await client.get("/")
+        assert form.status_code == 401
+        assert str(home.root) in form.text
+        assert "script" not in form.text
         code = reception.context.access.issue_code()
         assert (await client.head(f"/?token={code}")).status_code == 401, "looking does not use it up"
         welcome = await client.get(f"/?token={code}")
@@ -503,7 +503,7 @@ asyncio.run(main())
         b"x" * 300_000,
     ],
 )
-async def test_whatever_comes_to_the_door_is_no_fault_of_the_daemon(home: Home, form: bytes) -> None:
+async def test_no_sign_in_form_makes_the_daemon_fail(home: Home, form: bytes) -> None:
     async with receiving(home) as reception, reception.client(token=None) as client:
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         assert (await client.post("/login", content=form, headers=kind)).status_code in (400, 401, 413)

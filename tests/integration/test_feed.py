@@ -191,7 +191,9 @@ async def test_bye_is_said(home: Home) -> None:
         ({"Authorization": "Bearer wrong"}, 401),
     ],
 )
-async def test_a_stranger_does_not_even_connect(home: Home, headers: dict[str, str], status: int) -> None:
+async def test_an_unauthorised_client_does_not_even_connect(
+    home: Home, headers: dict[str, str], status: int
+) -> None:
     async with served(home) as (reception, url):
         with pytest.raises(InvalidStatus) as refused:
             async with listening(url, additional_headers=headers):
@@ -262,7 +264,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_nobody_waits_for_it(ho
 
 
 def deaf_client(port: int) -> socket.socket:
-    """A websocket client that says hello and then reads nothing."""
+    """A websocket client that sends hello and then reads nothing."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.connect(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""Every older revision leads to head and back, data kept; head is what tables.py says."""
+"""Every older revision leads to head and back, data kept; head is what tables.py declares."""
 
 from __future__ import annotations
 

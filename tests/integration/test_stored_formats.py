@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from daemon.home import Home
 
-# What `expected.json` of format 1 says is no longer what was written with it: since then the self model is clipped by a
-# norm of its own, so that a brain whose gradients are clipped goes on with slightly other numbers.
+# What `expected.json` of format 1 holds differs from what was written with it: since then the self model is clipped by
+# a norm of its own, so that a brain whose gradients are clipped goes on with slightly other numbers.
 FORMATS = sorted(path for path in HERE.iterdir() if path.name.startswith("format_"))
 
 

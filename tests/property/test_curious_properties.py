@@ -41,7 +41,7 @@ def write_sources(root: Path, sources: list[list[int]]) -> tuple[str, ...]:
 
 
 class Reading:
-    """A stream read step by step, each row's loss told back; losses follow from the rows."""
+    """A stream read step by step, each row's loss reported back; losses follow from the rows."""
 
     def __init__(self, root: Path, config: StreamConfig, cursor: Cursor | None = None) -> None:
         self.events: list[Event] = []

@@ -1,4 +1,4 @@
-"""Wherever a text is cut, its encoding is told and no character of it is lost."""
+"""Wherever a text is cut, its encoding is recognised and no character is lost."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ ACTS = st.one_of(
 
 
 def text_of(number: int, size: int) -> bytes:
-    """Text of file `number`, every byte of it told by place."""
+    """Text of file `number`, every byte recognisable by its place."""
     places = np.arange(size, dtype=np.int64)
     return (places * 31 % 89 + (places >> 7) % 5 + 32 + number).astype(np.uint8).tobytes()
 

@@ -25,7 +25,7 @@ MIXES: st.SearchStrategy[MixName] = st.sampled_from(("sequential", "round_robin"
 
 
 def write_sources(root: Path, sources: list[list[int]]) -> tuple[str, ...]:
-    """One folder a source, files of the sizes given, every byte of them told by place."""
+    """One folder a source, files of the sizes given, every byte recognisable by its place."""
     for number, sizes in enumerate(sources):
         folder = root / f"source{number}"
         folder.mkdir()

@@ -19,7 +19,7 @@ FULL_SYNC = 51
 
 
 class FakeFcntl(types.ModuleType):
-    """macOS's own call, which answers with an error where it is told to."""
+    """macOS's own call, which fails on request."""
 
     F_FULLFSYNC = FULL_SYNC
 

@@ -77,7 +77,7 @@ function welcomed(it) {
   return socket;
 }
 
-test("says hello with the subprotocol and goes live", () => {
+test("sends hello with the subprotocol and goes live", () => {
   const it = world();
   const socket = welcomed(it);
   assert.equal(socket.protocol, PROTOCOL);
@@ -97,7 +97,7 @@ test("comes back at the newest event it has seen", () => {
   assert.deepEqual(it.sockets[1].sent, [{ type: "hello", epoch: "e1", seq: 9 }]);
 });
 
-test("a break between welcome and snapshot does not skip what the snapshot would have told", () => {
+test("a break between welcome and snapshot does not skip what the snapshot would have brought", () => {
   const it = world();
   const socket = it.sockets[0];
   socket.onopen();
@@ -135,7 +135,7 @@ test("twelve silent seconds are stale, a heartbeat makes it live again, more sil
   assert.equal(it.phases.find((one) => one.phase === "reconnecting").reason, "no heartbeat");
 });
 
-test("the reason of a bye is told, and a click does not wait the countdown out", () => {
+test("the reason of a bye is reported, and a click does not wait for the countdown", () => {
   const it = world();
   const socket = welcomed(it);
   socket.receive({ type: "bye", reason: "shutting down" });
@@ -146,7 +146,7 @@ test("the reason of a bye is told, and a click does not wait the countdown out",
   assert.equal(it.sockets.length, 2);
 });
 
-test("a frame of an old socket is not heard, and stopping ends it all", () => {
+test("a frame of an old socket is ignored, and stopping ends everything", () => {
   const it = world();
   const socket = welcomed(it);
   socket.onclose({ code: 1006, reason: "" });

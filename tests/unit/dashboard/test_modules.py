@@ -28,7 +28,7 @@ def test_module(module: Path) -> None:
 
 
 def test_only_text_is_ever_set() -> None:
-    """Markup is never parsed from a string, so nothing that is said can become an element."""
+    """Markup is never parsed from a string, so no text can become an element."""
     parsing = re.compile(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function"
     )

@@ -1,4 +1,4 @@
-// What the page says of vital signs and alarms, without a DOM.
+// What the page shows of vital signs and alarms, without a DOM.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -41,7 +41,7 @@ test("accuracy stands beside the held-out loss of a brain that predicts labels a
   assert.equal(wholeSet(labelled), "Held-out BPC 0.057 and accuracy 0.444 (1,080 examples) over the whole set.");
 });
 
-test("the cost of looking is told once there was a look", () => {
+test("the cost of measuring is shown after the first measurement", () => {
   assert.equal(governorLine({}), "");
   assert.equal(governorLine(undefined), "");
   assert.equal(

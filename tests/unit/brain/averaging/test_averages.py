@@ -1,4 +1,4 @@
-"""Slow weights: what they average, that they can be worn, and what they teach."""
+"""Slow weights: what they average, how they are swapped in, and what they teach."""
 
 from __future__ import annotations
 

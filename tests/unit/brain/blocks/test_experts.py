@@ -1,4 +1,4 @@
-"""Experts beside an MLP: silent when born, heard where their gate is open, and learning from the first step."""
+"""Experts beside an MLP: silent at first, active where their gate is open, and learning from the first step."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ ONE_SITE = Site(units=0, incoming=("into.weight",), outgoing=("out.weight",))
 
 
 def growing_mlp(hidden: int) -> tuple[MLP, Callable[[MLP], torch.Tensor]]:
-    """One site that says something, and a loss of what it says."""
+    """One site with activations, and a loss of them."""
     generator = torch.Generator().manual_seed(5)
     mlp = MLP(6, hidden=hidden, out_size=5)
     initialize(mlp, generator)

@@ -1,4 +1,4 @@
-"""A brain that grows says what it said, keeps every moment of its elders, and learns on with its newborns."""
+"""Growth keeps a brain's outputs and the optimizer moments of older units, and the new units learn."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_synapse_is_growable_and_names_its_sites_from_input_to_output() -> None:
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
 @pytest.mark.parametrize("newborns", ["pairs", "zero"])
 @pytest.mark.parametrize("site", SITES)
-def test_widening_changes_nothing_that_is_said(site: str, newborns: str, kind: str) -> None:
+def test_widening_changes_no_output(site: str, newborns: str, kind: str) -> None:
     brain = make(kind)
     learned(brain, 0, 12)
     before, states = next_logits(brain), brain.network.self_model(torch.ones(1, 16))

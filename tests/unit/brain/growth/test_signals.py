@@ -1,4 +1,4 @@
-"""What a look at a site tells."""
+"""The signals of a growth site."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def test_plasticity_switched_on_later_begins_where_the_brain_stands(kind: str) -
             assert torch.equal(tensor, kept.model[name.removeprefix("start|")]), name
         if name.endswith("|exp_avg"):
             assert tensor is kept.learning[name]
-    # Elders go on at the age of their moments, newborns at theirs.
+    # Older units keep the age of their moments, new ones have their own.
     assert learning["blocks.1.mlp.out.weight|step"].tolist() == [[5.0] * 32]
     assert learning["blocks.0.mlp.out.weight|step"].tolist() == [[5.0] * 32 + [2.0] * grown.units]
     assert [notice.partition(" ")[0] for notice in notices] == ["optimizer.plasticity.l2_init", "the"]

@@ -65,7 +65,7 @@ def test_the_least_useful_mature_unit_is_renewed_and_no_other() -> None:
         assert bool((own[name][4] == 0).all())
         assert bool((own[name][others] == 1).all())
     assert bool((own["out|avg"][:, 4] == 0).all())
-    # What it used to say on average is said by the next bias.
+    # Its mean activation is now part of the next bias.
     torch.testing.assert_close(own["next"], before["next"] + before["out"][:, 4])
 
 

@@ -62,11 +62,11 @@ def test_closed_loop_agency_of_a_markov_speaker(num_next: int) -> None:
     contexts = generator.choice(3, p=stationary_distribution(chain), size=600)
     scores = np.zeros((600, 3, 4, 3))
     for index, action, sample in np.ndindex(600, 3, 4):
-        said = [action]
+        actions = [action]
         for _ in range(num_next):
-            said.append(int(generator.choice(3, p=chain[said[-1]])))
-        later = sum(math.log(chain[a, b]) for a, b in itertools.pairwise(said))
-        scores[index, action, sample] = np.log(chain[:, said[1]]) + later
+            actions.append(int(generator.choice(3, p=chain[actions[-1]])))
+        later = sum(math.log(chain[a, b]) for a, b in itertools.pairwise(actions))
+        scores[index, action, sample] = np.log(chain[:, actions[1]]) + later
     found = closed_loop_agency(np.log(chain[contexts]), scores)
     assert found is not None
     assert found.eta == pytest.approx(markov_agency(chain, num_next), abs=4 * found.standard_error)
@@ -74,7 +74,7 @@ def test_closed_loop_agency_of_a_markov_speaker(num_next: int) -> None:
 
 
 def test_deaf_speaker_has_no_agency() -> None:
-    """What follows does not depend on what was said: exactly nothing."""
+    """What follows does not depend on the actions: exactly nothing."""
     found = closed_loop_agency(np.log(np.full((5, 4), 0.25)), np.full((5, 4, 2, 4), -3.0))
     assert found is not None
     assert found.eta == pytest.approx(0.0, abs=1e-12)

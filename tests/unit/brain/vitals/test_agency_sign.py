@@ -130,17 +130,20 @@ def test_stream_that_cannot_be_influenced_gives_world_agency_of_exactly_zero() -
     assert reading.value == reading.detail["self"]
 
 
-def test_a_brain_that_hears_itself_has_more_agency_over_itself_than_a_deaf_one() -> None:
-    hearing = Network()
-    hearing.readout = hearing.readout * 4
-    deaf = Network()
-    deaf.readout, deaf.inputs = deaf.readout * 4, torch.zeros_like(deaf.inputs) + 0.3
-    heard, unheard = probed(hearing), probed(deaf)
-    assert heard.value is not None
-    assert unheard.value is not None
-    assert heard.value > 0.3
-    assert unheard.value < 1e-6
-    assert heard.samples == 32
+def test_a_brain_that_reads_its_own_output_has_more_agency_over_it_than_one_that_ignores_it() -> None:
+    using_input = Network()
+    using_input.readout = using_input.readout * 4
+    ignoring_input = Network()
+    ignoring_input.readout, ignoring_input.inputs = (
+        ignoring_input.readout * 4,
+        torch.zeros_like(ignoring_input.inputs) + 0.3,
+    )
+    used, ignored = probed(using_input), probed(ignoring_input)
+    assert used.value is not None
+    assert ignored.value is not None
+    assert used.value > 0.3
+    assert ignored.value < 1e-6
+    assert used.samples == 32
 
 
 def test_certain_speaker_has_no_agency_to_measure() -> None:

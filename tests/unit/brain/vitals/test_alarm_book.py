@@ -1,4 +1,4 @@
-"""Alarms: raised late enough to be meant, cleared at a wider bound, silent where nothing can be said."""
+"""Alarms: raised late enough to be meant, cleared at a wider bound, silent where nothing was measured."""
 
 from __future__ import annotations
 

@@ -44,9 +44,9 @@ class DenseGRU(nn.Module):
         wires = weights["weight_hh_l0"]
         recurrent = torch.where(inside, wires, self.across * wires)
         state, states = torch.zeros(len(rows), SIZE), []
-        heard = self.embedding(rows.long()) @ weights["weight_ih_l0"].T + weights["bias_ih_l0"]
+        inputs = self.embedding(rows.long()) @ weights["weight_ih_l0"].T + weights["bias_ih_l0"]
         for step in range(rows.shape[1]):
-            reset_in, update_in, new_in = heard[:, step].chunk(3, dim=1)
+            reset_in, update_in, new_in = inputs[:, step].chunk(3, dim=1)
             own = state @ recurrent.T + weights["bias_hh_l0"]
             reset_own, update_own, new_own = own.chunk(3, dim=1)
             update = torch.sigmoid(update_in + update_own)

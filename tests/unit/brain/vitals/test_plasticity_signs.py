@@ -26,7 +26,7 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
 
 
 def read(sign: Any, *, step: int = 1, **units: Tensor) -> Reading:
-    evidence = {f"units|{site}": said for site, said in units.items()}
+    evidence = {f"units|{site}": activations for site, activations in units.items()}
     now = moment(Network(), step, report=report(**evidence))
     sign.observe(now)
     reading: Reading = sign.measure(now)
@@ -45,10 +45,10 @@ def test_units_that_say_next_to_nothing_are_dormant() -> None:
 
 
 def test_a_unit_that_wakes_for_a_part_of_the_text_makes_the_share_uncertain() -> None:
-    said = drawn(800, 20)
-    said[100:, 0] = 0.0
-    said[:100, 0] *= 0.3
-    reading = read(DormantShareSign(DormantShareConfig(threshold=0.036)), only=said)
+    activations = drawn(800, 20)
+    activations[100:, 0] = 0.0
+    activations[:100, 0] *= 0.3
+    reading = read(DormantShareSign(DormantShareConfig(threshold=0.036)), only=activations)
     assert reading.uncertainty is not None
     assert reading.uncertainty > 0.0
 
@@ -81,10 +81,10 @@ def test_effective_rank_goes_on_after_a_restart() -> None:
 
 
 def test_activity_that_is_not_finite_is_named() -> None:
-    said = drawn(100, 8)
-    said[:10] = torch.nan
+    activations = drawn(100, 8)
+    activations[:10] = torch.nan
     for sign in (DormantShareSign(DormantShareConfig()), EffectiveRankSign(EffectiveRankConfig())):
-        reading = read(sign, hidden=said)
+        reading = read(sign, hidden=activations)
         assert reading.value is None
         assert reading.reason == "10% of the activations of hidden are not finite"
 
@@ -130,18 +130,18 @@ def test_a_live_brain_shows_its_units_and_weights() -> None:
 def test_listening_hears_a_pass_and_no_longer() -> None:
     brain = make()
     sites = brain.learner.layers
-    with recorded_activations(sites) as heard:
+    with recorded_activations(sites) as recorded:
         brain.learn(batch(0))
-    assert {site: said.shape[-1] for site, said in heard.items()} == dict(brain.spec.sites)
-    before = dict(heard)
+    assert {site: activations.shape[-1] for site, activations in recorded.items()} == dict(brain.spec.sites)
+    before = dict(recorded)
     brain.learn(batch(0))
-    assert all(heard[site] is before[site] for site in heard)
+    assert all(recorded[site] is before[site] for site in recorded)
 
 
 def test_positions_are_valid_and_evenly_spread() -> None:
-    said = torch.arange(12.0).view(2, 6, 1)
+    activations = torch.arange(12.0).view(2, 6, 1)
     valid = torch.ones(2, 6, dtype=torch.bool)
     valid[0, 3:] = False
-    assert evenly(said, valid).flatten().tolist() == [0, 1, 2, 6, 7, 8, 9, 10, 11]
-    assert evenly(said, valid, most=3).flatten().tolist() == [0, 6, 9]
-    assert evenly(said[:, :5], valid).flatten().tolist() == [0, 1, 2, 6, 7, 8, 9, 10]
+    assert evenly(activations, valid).flatten().tolist() == [0, 1, 2, 6, 7, 8, 9, 10, 11]
+    assert evenly(activations, valid, most=3).flatten().tolist() == [0, 6, 9]
+    assert evenly(activations[:, :5], valid).flatten().tolist() == [0, 1, 2, 6, 7, 8, 9, 10]

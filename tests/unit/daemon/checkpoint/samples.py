@@ -1,4 +1,4 @@
-"""Small checkpoints to save, a clock that stands still, and a disk that fails when told to."""
+"""Small checkpoints to save, a clock that stands still, and a disk that fails on request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEEP_ALL = CheckpointConfig(keep_latest=1000)
 
 
 class Clock:
-    """Unix time and monotonic time that move only when told to."""
+    """Unix time and monotonic time that move only on request."""
 
     def __init__(self, now: float = NOON) -> None:
         self.now = now
@@ -102,7 +102,7 @@ class QuickDisk(Disk):
 
 
 def tiny(step: int = 7, **changes: Any) -> Snapshot:
-    """A snapshot whose tensors all tell the step."""
+    """A snapshot whose tensors all hold the step."""
     generator = torch.Generator().manual_seed(step)
     shared = torch.randn(3, 4, generator=generator)
     values: dict[str, Any] = {

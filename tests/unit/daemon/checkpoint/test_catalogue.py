@@ -71,7 +71,7 @@ def test_a_clock_that_was_set_back_turns_no_run_round(tmp_path: Path) -> None:
     for run, steps in (("a", [4, 3, 2, 1]), ("b", [8, 7])):
         assert [info.manifest.step for info in listed if info.manifest.run_id == run] == steps
         assert [info.manifest.step for info in catalogue.list(run)] == steps
-    assert catalogue.runs() == ["b", "a"]  # saved last, whatever the clock said before
+    assert catalogue.runs() == ["b", "a"]  # saved last, whatever the clock showed before
 
 
 def test_latest_is_the_newest_that_verifies_of_the_newest_run(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ DEAD = "999999999_1"
 
 
 class GatedDisk(QuickDisk):
-    """Holds the writer's thread at its first file until told to go on."""
+    """Holds the writer's thread at its first file until released."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()

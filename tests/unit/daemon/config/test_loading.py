@@ -126,7 +126,7 @@ def test_the_environment_chooses_the_preset_and_ignores_what_is_no_setting() -> 
 
 
 @pytest.mark.parametrize(
-    ("overrides", "says"),
+    ("overrides", "message"),
     [
         (
             {"replay.capcity": 3},
@@ -191,9 +191,9 @@ def test_the_environment_chooses_the_preset_and_ignores_what_is_no_setting() -> 
     ],
 )
 def test_a_mistake_is_one_line_that_names_setting_place_and_right_thing(
-    overrides: dict[str, Any], says: str
+    overrides: dict[str, Any], message: str
 ) -> None:
-    assert complaint(overrides) == says
+    assert complaint(overrides) == message
 
 
 def test_a_mistake_names_the_preset_or_the_variable_it_is_in(tmp_path: Path) -> None:
@@ -226,8 +226,8 @@ def test_data_is_made_absolute_and_must_be_there(tmp_path: Path, monkeypatch: py
     (books / "one.txt").write_text("text")
     assert resolve({"stream.data": ["books"]}).stream.data == (str(books),)
     assert resolve({"stream.data": "books/one.txt"}).stream.data == (str(books / "one.txt"),)
-    says = complaint({"stream.data": [str(tmp_path / "boks" / "one.txt")]})
-    assert says.endswith(f"did you mean {books / 'one.txt'}? (command line)")
+    message = complaint({"stream.data": [str(tmp_path / "boks" / "one.txt")]})
+    assert message.endswith(f"did you mean {books / 'one.txt'}? (command line)")
     assert "did you mean" not in complaint({"stream.data": ["/zqxj/none"]}), "the root is no help"
 
 
@@ -423,7 +423,7 @@ def test_every_number_of_the_core_configuration_has_a_range() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("settings", "message"),
     [
         (
             {"seed": 10**20},
@@ -439,8 +439,8 @@ def test_every_number_of_the_core_configuration_has_a_range() -> None:
         ({"stream.data": ["\ud800"]}, "stream.data is text that is no Unicode"),
     ],
 )
-def test_what_would_end_a_trainer_is_refused_at_the_edge(settings: dict[str, Any], says: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(says)):
+def test_what_would_end_a_trainer_is_refused_at_the_edge(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
         resolve(settings)
 
 

@@ -23,7 +23,7 @@ class Opener:
 
     cache: Path
     events: list[Event] = field(default_factory=list)
-    seconds: float = 0.0  # what the clock says
+    seconds: float = 0.0  # of the clock
 
     def __call__(
         self,

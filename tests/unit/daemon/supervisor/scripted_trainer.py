@@ -1,10 +1,10 @@
-"""A trainer without torch that does what `script.json` in its home says: learn, crash, hang, ignore orders.
+"""A trainer without torch that does what `script.json` in its home asks for: learn, crash, hang, ignore orders.
 
 Keys of the script: `sessions` (the faults below happen in sessions up to this number only),
 `crash_at_step`, `segfault_at_step`, `hang_at_step`, `finish_at_step`, `refuse` (a goodbye that no restart
 can help), `ignores_orders`, `disk_full` (there is no last checkpoint), `conflict` (words for grow and
 sleep), `step_seconds`, `alarm_at_step` and `clear_at_step` (agency is low between them), `alarms` (raised
-before the checkpoint it goes on from).
+before the checkpoint it resumes).
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class ScriptedTrainer:
         if not self.is_faulty:
             return
         if self.step == self.script.get("crash_at_step"):
-            print("RuntimeError: the script says so", file=sys.stderr, flush=True)
+            print("RuntimeError: as scripted", file=sys.stderr, flush=True)
             os._exit(3)
         if self.step == self.script.get("segfault_at_step"):
             os.kill(os.getpid(), signal.SIGSEGV)

@@ -113,7 +113,7 @@ async def test_feeding_and_asking(home: Home) -> None:
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        ({"crash_at_step": 7, "sessions": 1}, "exit code 3: RuntimeError: the script says so"),
+        ({"crash_at_step": 7, "sessions": 1}, "exit code 3: RuntimeError: as scripted"),
         ({"segfault_at_step": 7, "sessions": 1}, "SIGSEGV"),
     ],
 )
@@ -152,7 +152,7 @@ async def test_too_many_deaths_end_in_crashed_with_the_reason(home: Home) -> Non
         ended = await supervisor.ending.wait(run.id)
         assert ended.state is RunState.CRASHED
         assert ended.session == 3
-        assert "the script says so" in str(ended.reason)
+        assert "as scripted" in str(ended.reason)
         lost = [event for event in news.events if event["kind"] == "trainer_lost"]
         assert [event["data"]["restart_seconds"] is None for event in lost] == [False, False, True]
         with pytest.raises(ConflictError, match="crashed"):

@@ -101,8 +101,8 @@ def test_a_step_of_the_clock_makes_no_temporary_a_left_over(
 ) -> None:
     mine = temporary_beside(tmp_path / "file")
     if sys.platform == "linux":
-        told = psutil.Process.create_time
-        monkeypatch.setattr(psutil.Process, "create_time", lambda process: told(process) + 3600)
+        create_time = psutil.Process.create_time
+        monkeypatch.setattr(psutil.Process, "create_time", lambda process: create_time(process) + 3600)
     assert not is_left_over(mine)
 
 

@@ -1,4 +1,4 @@
-"""A run that reads no label says so, once."""
+"""A run that reads no label reports it, once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watch over a run's vital signs: a sign that is defined anew goes on with an event, not with its old curve."""
+"""The watch over a run's vital signs: a sign with a new definition continues with an event, not with its old curve."""
 
 from __future__ import annotations
 
@@ -47,4 +47,4 @@ def test_a_checkpoint_without_definitions_is_of_the_ones_before(stored: dict[str
     kept = watch.alarms.state()["book"]["series"]
     assert [1.0, 0.9] not in kept["agency"]
     assert [1.0, 0.4] in kept["phi"]
-    assert looked(watch, 3) == []  # said once
+    assert looked(watch, 3) == []  # reported once

@@ -1,4 +1,4 @@
-"""What experts and columns have in common: silent when born, quick to learn, exact across a resume."""
+"""What experts and columns have in common: silent at first, quick to learn, exact across a resume."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ def test_the_modules_of_a_column_are_watched_nudged_and_hear_the_trunk() -> None
         assert all(torch.equal(seen[name][:, :10], clean[name][:, :10]) for name in seen)
         return {name for name in seen if not torch.equal(seen[name], clean[name])}
 
-    # What the trunk says both columns hear; what the first says the second hears, and the trunk never.
+    # Both columns read the trunk, the second reads the first, and the trunk reads neither.
     assert changed("blocks.1.mlp") == {
         "blocks.1.mlp",
         *(f"columns.{k}.{n}" for k in (0, 1) for n in trunk[2:]),

@@ -53,7 +53,7 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
 
 
 def activity(brain: Synapse, **low: tuple[int, float]) -> dict[str, Tensor]:
-    """Every unit says 1, but for one of a site (dots written as underscores)."""
+    """Every unit is 1, except one of a site (dots written as underscores)."""
     output = {site: torch.ones(4, units) for site, units in brain.spec.sites.items()}
     for site, (unit, value) in low.items():
         output[site.replace("_", ".")][:, unit] = value
@@ -126,7 +126,7 @@ def test_only_the_renewed_unit_is_touched_and_its_moments_and_steps_are_nought(k
                 assert torch.equal(after[name].select(axis, unit), after[weight].select(axis, unit))
     assert after[f"{MLP}.into.weight"][unit].any()
     assert f"{MLP}.into.weight|step" in moments
-    # What it says now is what a brain says in which that unit alone is silent.
+    # Its outputs are now those of a brain in which that unit alone is silent.
     rows, mask = batch(77).bytes, batch(77).mask
     assert not torch.equal(brain.score(rows, mask), silent.score(rows, mask))
     with torch.no_grad():
