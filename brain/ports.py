@@ -253,6 +253,14 @@ class Steerable(Protocol):
 
 
 @runtime_checkable
+class Remembering(Protocol):
+    """A brain with an exact memory beside its network: `score` is the network's alone, what it says is of both."""
+
+    def score_remembering(self, rows: Tensor, mask: Tensor) -> Tensor:
+        """As `score`, mixed with what the exact memory knows; without one the same. Changes nothing."""
+
+
+@runtime_checkable
 class Answering(Protocol):
     """A brain that answers a prompt, where others continue it: what it generates is no part of the same text."""
 

@@ -14,6 +14,7 @@ import torch
 
 from brain.averaging.averages import PREFIX as AVERAGE_PREFIX
 from brain.growth.operators import STEP
+from brain.memory.hippocampus.config import MEMORY_PREFIX
 from brain.plasticity.lasting import KNOWN_PREFIX, START_PREFIX
 from brain.ports import CARRIED
 
@@ -27,6 +28,7 @@ _ANEW = {
     AVERAGE_PREFIX: "the slow weights do not fit the checkpoint and begin at its weights",
     START_PREFIX: "optimizer.plasticity.l2_init draws back to the weights of the checkpoint, which kept no first",
     KNOWN_PREFIX: "the checkpoint does not know which units are of use: it is found out anew",
+    MEMORY_PREFIX: "the hippocampus does not fit the checkpoint and begins empty",
     _MOMENTS: "optimizer state does not fit the checkpoint and starts anew",
 }
 
@@ -34,6 +36,10 @@ _ANEW = {
 def adopted(stored: BrainState, own: BrainState) -> tuple[BrainState, tuple[str, ...]]:
     """`stored` with a tensor of `learning` for each of `own`, and in words what begins anew."""
     found = {name: _continued(name, stored, own) for name in own.learning}
+    if any(tensor is None for name, tensor in found.items() if _part(name) == MEMORY_PREFIX):
+        found |= {
+            name: None for name in found if _part(name) == MEMORY_PREFIX
+        }  # its tables refer to each other
     anew = [name for name, tensor in found.items() if tensor is None]
     counts = {part: sum(_part(name) == part for name in anew) for part in _ANEW}
     notices = tuple(f"{what} ({counts[part]} tensors)" for part, what in _ANEW.items() if counts[part])

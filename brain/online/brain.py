@@ -18,6 +18,7 @@ from brain.online.adopting import adopted
 from brain.online.growing import grow, probe
 from brain.online.learner import Learner
 from brain.online.reading import Reader, continue_bytes, score_rows
+from brain.online.remembering import RememberingReader
 from brain.online.spec import BasedSpec, NetworkSpec
 from brain.online.step import take_step
 from brain.ports import Base, Batch, BrainState, StepReport
@@ -190,14 +191,22 @@ class OnlineBrain(Generic[Spec]):
         rows, mask = rows.to(self.device), mask.to(self.device)
         return score_rows(self.reader(len(rows)), rows, mask).cpu()
 
+    def score_remembering(self, rows: Tensor, mask: Tensor) -> Tensor:
+        """As `score`, mixed with what the hippocampus knows; without one the same. Changes nothing."""
+        if self.learner.hippocampus is None:
+            return self.score(rows, mask)
+        reader = RememberingReader(self.reader(len(rows)), self.learner.hippocampus)
+        return reader.score(rows.to(self.device), mask)
+
     def generate(
         self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
     ) -> Iterator[bytes]:
         """Continue `prompt` unit by unit in constant memory; changes nothing, draws only from `generator`."""
         if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0:
             raise ValueError("generate needs temperature >= 0, 0 < top_p <= 1 and max_bytes >= 0")
+        memory, reader = self.learner.hippocampus, self.reader(1)
         return continue_bytes(
-            self.reader(1),
+            reader if memory is None else RememberingReader(reader, memory),
             prompt,
             max_bytes=max_bytes,
             temperature=temperature,
@@ -313,6 +322,8 @@ class OnlineBrain(Generic[Spec]):
         frozen = {str(name) for name in (*state.spec.get("frozen", ()), *counters.pop("frozen", ()))}
         if strange := sorted(frozen - dict(self.network.named_parameters()).keys()):
             raise SpecMismatchError(f"frozen weight {strange[0]} has no place in this brain")
+        if self.learner.hippocampus is not None:
+            self.learner.hippocampus.check(state.learning)
         copy_named(groups)
         if state.base is not None and base:
             self._base = replace(state.base, tensors=base)  # described already: hashing it takes time

@@ -8,6 +8,7 @@ import torch
 
 from brain.averaging.averages import Averages
 from brain.blocks.linear import initialize
+from brain.memory.hippocampus.config import sizes_for
 from brain.online.lanes import Lanes
 from brain.online.teaching import Teacher
 from brain.optim.online import OnlineOptimizer
@@ -17,6 +18,7 @@ from brain.ports import CARRIED
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from brain.memory.hippocampus.exact_memory import Hippocampus
     from brain.online.spec import NetworkSpec
     from brain.optim.config import OptimizerConfig
 
@@ -55,6 +57,7 @@ class Learner:
             },
         )
         self.lanes = Lanes(self.network, self.codec, lanes, device=device, dtype=self.dtype)
+        self.hippocampus = _hippocampus(spec, lanes)
         self.averages = Averages(self.network, optimizer.averaging, base=self.network.base)
         self.teacher = Teacher(self.network, self.averages, self.dtype)
         self.plasticity = LastingPlasticity(
@@ -84,6 +87,7 @@ class Learner:
             | self.lanes.tensors()
             | self.averages.tensors()
             | self.plasticity.tensors()
+            | ({} if self.hippocampus is None else self.hippocampus.tensors())
         )
 
     def freeze(self, names: tuple[str, ...]) -> None:
@@ -91,3 +95,11 @@ class Learner:
         still = set(names).union(*(group.parameters for group in self.groups if group.frozen))
         for name, weight in self.network.named_parameters():
             weight.requires_grad_(name not in still)
+
+
+def _hippocampus(spec: NetworkSpec, lanes: int) -> Hippocampus | None:
+    if not spec.hippocampus_mib:
+        return None
+    from brain.memory.hippocampus.exact_memory import Hippocampus  # noqa: PLC0415 - who has none does not load it
+
+    return Hippocampus(sizes_for(spec.hippocampus_mib, lanes=lanes), lanes=lanes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -193,8 +193,29 @@ def _part(symbols: Symbols, first: int) -> Symbols:
     )
 
 
+class Continuing(Protocol):
+    """What generation needs of a reader of one row."""
+
+    @property
+    def codec(self) -> Codec:
+        """Of its symbols."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it predicts."""
+
+    def read(self, rows: Tensor) -> object:
+        """Go on with uint8 rows (1, T)."""
+
+    def predict(self) -> Tensor:
+        """Logits (1, V) of the unit to come."""
+
+    def accept(self, unit: Tensor) -> None:
+        """Go on with an int64 unit (1,) after `predict`."""
+
+
 def continue_bytes(
-    reader: Reader,
+    reader: Continuing,
     prompt: bytes,
     *,
     max_bytes: int,

@@ -64,6 +64,11 @@ class NetworkSpec(ABC):
         """How bytes become its symbols."""
         return ByteCodec()
 
+    @property
+    def hippocampus_mib(self) -> int:
+        """Room for an exact memory of contexts beside the network, 0 for none; its symbols are bytes then."""
+        return 0
+
     def grown(self, plan: GrowthPlan) -> Self:
         """The architecture after `plan`.
 

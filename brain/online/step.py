@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from brain.blocks.loss import symbol_nats
+from brain.blocks.loss import cap_logits, symbol_nats
 from brain.blocks.span import per_row
+from brain.memory.hippocampus.bit_paths import path_probability
 from brain.online.evidence import gather_states
 from brain.plasticity.activations import EVIDENCE_PREFIX, evenly, recorded_activations
 from brain.ports import Batch, StepReport
@@ -70,6 +71,9 @@ def take_step(
     norm = learner.optimizer.gather()
     applied = math.isfinite(total.item()) and math.isfinite(norm.item())
     rate = _update(learner, counters, units, rate_factor, asleep=asleep, applied=applied)
+    memory = (
+        {} if asleep or not applied else _remember(learner, batch, done, learn=counters["rate_scale"] > 0)
+    )
     if applied:
         learner.lanes.put(lane, mask, taken.span, done.update, carry)
     counters["step" if applied else "skipped"] += 1
@@ -85,7 +89,7 @@ def take_step(
         grad_norm=norm.item(),
         learning_rate=rate,
         applied=applied,
-        metrics={f"{name}_loss": loss.value.item() for name, loss in auxiliary.losses.items()},
+        metrics={f"{name}_loss": loss.value.item() for name, loss in auxiliary.losses.items()} | memory,
         evidence={"confidence": best[scored], "correct": (guess == symbols.ids)[scored]}
         | _states(symbols.read & alive[:, None], done, auxiliary)
         | {f"{EVIDENCE_PREFIX}{site}": activity for site, activity in units.items()},
@@ -132,6 +136,26 @@ def _update(
     else:
         learner.optimizer.clear()
     return rate
+
+
+@torch.no_grad()
+def _remember(learner: Learner, batch: Batch, done: Pass, *, learn: bool) -> dict[str, float]:
+    """What live rows cost with the hippocampus, before it learned from them; nothing without one.
+
+    It learns the bytes in the order of the rows, so its state follows from the batch alone.
+    """
+    memory, live = learner.hippocampus, (batch.lane >= 0).nonzero().squeeze(1)
+    if memory is None or not len(live):
+        return {}
+    rows, mask = batch.bytes[live], batch.mask[live]
+    logits = cap_logits(done.logits.detach()[live.to(learner.device)], learner.network.logit_cap)
+    network = path_probability(logits.softmax(dim=-1), rows.to(learner.device))
+    mixed = memory.read(rows, mask, batch.lane[live], batch.reset[live], network, learn=learn)
+    count = max(1, int(mask.sum()))
+    return {
+        "mixed_bpc": float(mixed.nats.sum()) / count / math.log(2),
+        "reliance": float(mixed.share.sum()) / count,
+    }
 
 
 @torch.no_grad()

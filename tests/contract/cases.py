@@ -26,8 +26,9 @@ TINY: dict[str, list[dict[str, Any]]] = {
             "bigram_size": 4,
             "self_model_size": 8,
             "precision": precision,
+            "hippocampus_mib": memory,
         }
-        for precision in ("fp32", "bf16")
+        for precision, memory in (("fp32", 0), ("bf16", 0), ("fp32", 20))
     ],
 }
 # Brains of labelled documents keep what of the contract is not about the next byte: test_labelled_brains.

@@ -24,6 +24,7 @@ class SynapseConfig:
         self_model_size: hidden units of the self model.
         self_model_weight: weight of the self model's loss; behind a stop-gradient, so the trunk is not moved.
         logit_cap: soft cap of the logits.
+        hippocampus_mib: room for an exact memory of contexts, mixed with what the network expects; 0: none.
         precision: `bf16` autocasts matrix products, `fp32` does not.
     """
 
@@ -36,4 +37,5 @@ class SynapseConfig:
     self_model_size: Annotated[int, SIZE_OR_ZERO] = 128
     self_model_weight: Annotated[float, AMOUNT_OR_ZERO] = 1.0
     logit_cap: Annotated[float, AMOUNT] = 30.0
+    hippocampus_mib: Annotated[int, SIZE_OR_ZERO] = 0
     precision: Literal["bf16", "fp32"] = "bf16"

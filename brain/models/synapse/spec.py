@@ -69,6 +69,11 @@ class SynapseSpec(NetworkSpec):
         """Precision of matrix products."""
         return PRECISIONS[self.config.precision]
 
+    @property
+    def hippocampus_mib(self) -> int:
+        """Room for the exact memory beside the network."""
+        return self.config.hippocampus_mib
+
     def network(self) -> SynapseNetwork:
         """The network, its weights not drawn yet."""
         return SynapseNetwork(self)

@@ -1,0 +1,108 @@
+"""The loops of `kernel`, compiled in the background where Numba is installed, and kept for the next start.
+
+Until they are ready, and where there is no Numba, they run as they stand: slower, with the same numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from brain.memory.hippocampus import context_tables as tables
+from brain.memory.hippocampus import kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+SOURCES = ("kernel.py", "contexts.py", "mixing.py", "context_tables.py")
+
+
+class Loops:
+    """`read_rows` and `spread`, as they can be run now."""
+
+    def __init__(self) -> None:
+        self.read_rows: Callable[..., None] = kernel.read_rows
+        self.spread: Callable[..., None] = kernel.spread
+        self.ready = threading.Event()
+
+    @property
+    def compiled(self) -> bool:
+        """Whether they run compiled."""
+        return self.read_rows is not kernel.read_rows
+
+    def compile(self) -> None:
+        """Compile both, or take them from the cache; without Numba they stay as they are."""
+        try:
+            read_rows, spread = _compile()
+        except ImportError:
+            logger.info("Numba is not installed: the hippocampus learns slowly (pip install numba)")
+        else:
+            self.read_rows, self.spread = read_rows, spread
+        finally:
+            self.ready.set()
+
+
+@cache
+def loops() -> Loops:
+    """Those of this process; the first call begins to compile them."""
+    made = Loops()
+    threading.Thread(target=made.compile, name="compile-hippocampus", daemon=True).start()
+    return made
+
+
+def _compile() -> tuple[Callable[..., None], Callable[..., None]]:
+    import numba  # noqa: PLC0415 - costs a start nothing where no hippocampus is
+
+    settings: Any = numba.config
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = _cache_folder() or before  # it is read when a function is decorated
+    try:
+        read_rows = numba.njit(nogil=True, cache=True)(kernel.read_rows)
+        spread = numba.njit(nogil=True, cache=True)(kernel.spread)
+    finally:
+        settings.CACHE_DIR = before
+    _run_once(read_rows, spread)
+    return read_rows, spread
+
+
+def _cache_folder() -> str:
+    """Beside the bytecode of these files, by what stands in them; empty where that cannot be written."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256(b"".join((here / name).read_bytes() for name in SOURCES)).hexdigest()[:16]
+    folder = here / "__pycache__" / f"compiled-{digest}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return ""
+    return str(folder)
+
+
+def _run_once(read_rows: Callable[..., None], spread: Callable[..., None]) -> None:
+    """So that they are compiled for these types."""
+    small: Any = tables.newborn(lanes=1, buckets=16, past=16, heads=16)
+    lanes, fixed, scratch = tables.fresh_lanes(small.past), tables.constants(), tables.new_scratch()
+    one = np.ones(1, np.int64)
+    read_rows(
+        small,
+        lanes,
+        fixed,
+        scratch,
+        tables.Rates(),
+        np.zeros((1, 1), np.uint8),
+        one,
+        one * 0,
+        one > 1,
+        np.full((1, 1, 8), 0.5, np.float32),
+        True,
+        np.zeros((1, 1)),
+        np.zeros((1, 1)),
+    )
+    spread(small, lanes, fixed, scratch, 0, np.full(256, 0.5), np.zeros(256))

@@ -1,0 +1,175 @@
+"""What the hippocampus keeps, as arrays, and the sizes that the loops over them are compiled with.
+
+Shapes: L lanes, H bytes of a lane's past, C hashed contexts, I inputs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from brain.memory.hippocampus.histories import bit_histories
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ORDERS = (2, 3, 4, 5, 6, 8)  # bytes of each hashed context; one more is the word so far
+CONTEXTS = len(ORDERS) + 1
+ORDER1 = 2 * CONTEXTS  # inputs of memory: two of each context, one of the last byte, two of the match
+MATCHING = ORDER1 + 1
+BIAS = ORDER1 + 3
+NETWORK = ORDER1 + 4  # the last input is the network's
+INPUTS = ORDER1 + 5
+PAST = 8  # bytes of a lane that contexts look back on
+BY_MATCH, BY_LAST, GATES = (
+    256,
+    512,
+    768,
+)  # rows of the gates: by the bits so far, by matched contexts, by the last byte
+WAYS = 3  # buckets that a context may be found in
+NODES = 16  # of a bucket: a check, and the history of each of the 15 places in half a byte
+MATCHED = 6  # bytes that a match begins with
+LONGEST = 400
+CLASSES = 32  # of the length of a match
+CELLS = 33  # of an adaptive map, over the logistic domain
+STEPS = 4096  # of the tables of that domain
+EDGE = 8.0  # that domain ends at ± 8
+NEAREST = 1.0 / 65536.0  # to certainty
+MASK = 0x7FFFFFFF  # hashes have 31 bits, so that no product of two exceeds 62
+MULTIPLIERS = (0x2F0B4C47, 0x1B873593)
+
+READ, SINCE, MATCH, LENGTH, WORD = 0, 1, 2, 3, 4  # columns of `Lanes.stand`
+
+
+class Lanes(NamedTuple):
+    """What rows were read, and where each stands.
+
+    Attributes:
+        past: uint8 (L, H), a ring of bytes for each.
+        stand: int64 (L, 5): bytes read; of these since the last jump; where in the memory's past, flat, the match goes
+            on, plus one, or 0 without; its length; a hash of the word so far.
+    """
+
+    past: NDArray[np.uint8]
+    stand: NDArray[np.int64]
+
+
+class Tables(NamedTuple):
+    """All that is remembered; the arrays are changed in place.
+
+    Attributes:
+        buckets: uint8 (N, 16), N a power of two: check of a context and half a byte, then 15 bit histories.
+        meaning: float64 (C, 256), probability that a one follows a history, by context.
+        order1: float64 (65536,), probability of a one behind the last byte and the bits so far.
+        gates: float64 (768, I), weights of the inputs.
+        maps: float32 (2, 65536, 33), the prediction corrected, by the last byte and by a hash of the last two.
+        matches: float64 (32,), probability that a match of some length goes on.
+        heads: int32 (M,), M a power of two: where in the past a hash of six bytes was last met, plus one.
+        past: uint8 (L, H), what the lanes that are learned from have read.
+    """
+
+    buckets: NDArray[np.uint8]
+    meaning: NDArray[np.float64]
+    order1: NDArray[np.float64]
+    gates: NDArray[np.float64]
+    maps: NDArray[np.float32]
+    matches: NDArray[np.float64]
+    heads: NDArray[np.int32]
+    past: NDArray[np.uint8]
+
+
+class Constants(NamedTuple):
+    """Tables that never change.
+
+    Attributes:
+        follows: uint8 (256, 2), the history that follows another on a bit.
+        stretched: float64 (4097,), ln(p / (1 − p)) of p from 0 to 1, within ± 8.
+        squashed: float64 (4097,), its inverse from −8 to 8.
+    """
+
+    follows: NDArray[np.uint8]
+    stretched: NDArray[np.float64]
+    squashed: NDArray[np.float64]
+
+
+class Rates(NamedTuple):
+    """Shares of its error by which each part learns from a bit."""
+
+    gates: float = 0.003
+    meaning: float = 0.006
+    order1: float = 0.04
+    maps: float = 0.02
+    matches: float = 0.01
+
+
+class Scratch(NamedTuple):
+    """Room to work in, and what is known of one byte and bit to come.
+
+    Attributes:
+        hashes: int64 (2, C), of the byte's contexts, to find them by and to check.
+        bucket: int64 (C,), where the histories of this half of it stand; −1 where there is none.
+        inputs: float64 (I,), of the bit.
+        mixed: float64 (4,): what each of three gates predicts, and their mean in the logistic domain.
+        places: int64 (8,): rows of the three gates, row and cell of the first map, row of the second, the byte that
+            the match expects (−1: none), the class of its length.
+        last: int64 (8,), the last bytes, the newest first.
+    """
+
+    hashes: NDArray[np.int64]
+    bucket: NDArray[np.int64]
+    inputs: NDArray[np.float64]
+    mixed: NDArray[np.float64]
+    places: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+MEAN = 3  # in `Scratch.mixed`
+ROW, CELL, PAIR, EXPECTED, CLASS = 3, 4, 5, 6, 7  # in `Scratch.places`, behind the gates
+
+
+def constants() -> Constants:
+    """The tables that never change."""
+    inner = np.clip(np.arange(STEPS + 1) / STEPS, 1e-9, 1 - 1e-9)
+    return Constants(
+        follows=bit_histories()[0],
+        stretched=np.clip(np.log(inner / (1 - inner)), -EDGE, EDGE),
+        squashed=_logistic(np.linspace(-EDGE, EDGE, STEPS + 1)),
+    )
+
+
+def newborn(*, lanes: int, buckets: int, past: int, heads: int) -> Tables:
+    """An empty memory; `buckets` and `heads` are powers of two, `past` is bytes a lane."""
+    zeros, ones = bit_histories()[1].T.astype(np.float64)
+    lengths = np.arange(CLASSES)
+    return Tables(
+        buckets=np.zeros((buckets, NODES), np.uint8),
+        meaning=np.tile((ones + 0.4) / (zeros + ones + 0.8), (CONTEXTS, 1)),
+        order1=np.full(65536, 0.5),
+        gates=np.full((GATES, INPUTS), 0.18),
+        maps=np.tile(_logistic(np.linspace(-EDGE, EDGE, CELLS)).astype(np.float32), (2, 65536, 1)),
+        matches=np.where(lengths > 0, 0.99 - 0.49 / (lengths + 1.5), 0.5),
+        heads=np.zeros(heads, np.int32),
+        past=np.zeros((lanes, past), np.uint8),
+    )
+
+
+def fresh_lanes(past: NDArray[np.uint8]) -> Lanes:
+    """Lanes that have read nothing, over rings that are there."""
+    return Lanes(past=past, stand=np.zeros((len(past), 5), np.int64))
+
+
+def new_scratch() -> Scratch:
+    """Room to work in."""
+    return Scratch(
+        hashes=np.zeros((2, CONTEXTS), np.int64),
+        bucket=np.zeros(CONTEXTS, np.int64),
+        inputs=np.zeros(INPUTS),
+        mixed=np.zeros(4),
+        places=np.zeros(8, np.int64),
+        last=np.zeros(PAST, np.int64),
+    )
+
+
+def _logistic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1.0 / (1.0 + np.exp(-x))

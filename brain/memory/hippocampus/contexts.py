@@ -1,0 +1,157 @@
+"""What is known of a prefix: the histories of its contexts, and where the longest match goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from brain.memory.hippocampus.context_tables import (
+    CLASS,
+    CONTEXTS,
+    EXPECTED,
+    LENGTH,
+    LONGEST,
+    MASK,
+    MATCH,
+    MATCHED,
+    MULTIPLIERS,
+    NODES,
+    ORDERS,
+    PAST,
+    READ,
+    SINCE,
+    WAYS,
+    WORD,
+)
+from brain.memory.hippocampus.jit import jitable
+
+if TYPE_CHECKING:
+    from brain.memory.hippocampus.context_tables import Lanes, Scratch, Tables
+
+
+@jitable
+def begin_byte(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int) -> None:
+    """Hash the contexts of the byte to come, and look where the longest match goes on."""
+    last, hashes = scratch.last, scratch.hashes
+    size = lanes.past.shape[1]
+    read, since = int(lanes.stand[lane, READ]), int(lanes.stand[lane, SINCE])
+    for back in range(PAST):
+        last[back] = int(lanes.past[lane, (read - 1 - back) % size]) if back < since else 0
+    for which in range(2):
+        multiplier = MULTIPLIERS[which]
+        value, taken = 0, 0
+        for context in range(CONTEXTS - 1):
+            while taken < ORDERS[context]:
+                value = ((value + int(last[taken]) + 1) * multiplier) & MASK
+                value ^= value >> 15
+                taken += 1
+            hashes[which, context] = ((value + context + 1) * multiplier) & MASK
+        value = ((int(lanes.stand[lane, WORD]) + int(last[0]) * 0x3D4D51) * multiplier) & MASK
+        hashes[which, CONTEXTS - 1] = ((value ^ (value >> 13)) * multiplier) & MASK
+    _look_for_match(tables, lanes, scratch, lane)
+
+
+@jitable
+def _look_for_match(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int) -> None:
+    """Begin a match where there is none, and leave which byte it expects."""
+    past, stand, places = tables.past, lanes.stand, scratch.places
+    size, own_size = past.shape[1], lanes.past.shape[1]
+    read, since, length = int(stand[lane, READ]), int(stand[lane, SINCE]), int(stand[lane, LENGTH])
+    if length == 0 and since >= MATCHED:
+        found = int(tables.heads[match_hash(scratch) & (tables.heads.shape[0] - 1)]) - 1
+        if found >= 0:
+            other, place = found // size, found % size
+            most = min(LONGEST, since, size - 1, own_size - 1)
+            while (
+                length < most
+                and past[other, (place - 1 - length) % size]
+                == lanes.past[lane, (read - 1 - length) % own_size]
+            ):
+                length += 1
+            if length < MATCHED:
+                length = 0
+            stand[lane, MATCH], stand[lane, LENGTH] = found + 1, length
+    places[EXPECTED], places[CLASS] = -1, 0
+    if length > 0:
+        found = int(stand[lane, MATCH]) - 1
+        places[EXPECTED] = int(past[found // size, found % size])
+        if length < 16:
+            places[CLASS] = length
+        else:
+            places[CLASS] = (
+                min(31, 16 + (length - 16) // 4) if length < 32 else min(31, 20 + (length - 32) // 32)
+            )
+
+
+@jitable
+def match_hash(scratch: Scratch) -> int:
+    """Of the last six bytes."""
+    value = 0
+    for back in range(MATCHED):
+        value = ((value + int(scratch.last[back]) + 1) * MULTIPLIERS[0]) & MASK
+        value ^= value >> 15
+    return value
+
+
+@jitable
+def expects(scratch: Scratch, bits: int, left: int) -> bool:
+    """Whether there is a match whose byte began with the bits so far."""
+    expected = int(scratch.places[EXPECTED])
+    return expected >= 0 and (expected | 256) >> left == bits
+
+
+@jitable
+def find_buckets(tables: Tables, scratch: Scratch, bits: int, learn: bool) -> None:
+    """Where the histories of each context and this half of the byte stand; `bits` so far, behind a one.
+
+    A context that is new takes the least used of three buckets, if it is to be learned.
+    """
+    buckets = tables.buckets
+    mask = buckets.shape[0] - 1
+    for context in range(CONTEXTS):
+        key = (((int(scratch.hashes[0, context]) ^ (bits * 0x1F3D5B79)) & MASK) * MULTIPLIERS[0]) & MASK
+        place = (key ^ (key >> 14)) & mask
+        key = (((int(scratch.hashes[1, context]) ^ (bits * 0x0E4F2A35)) & MASK) * MULTIPLIERS[1]) & MASK
+        check = (key >> 17) & 255
+        found, least, victim = -1, 256, 0
+        for way in range(WAYS):
+            bucket = place ^ way
+            used = int(buckets[bucket, 1])
+            if used != 0 and int(buckets[bucket, 0]) == check:
+                found = bucket
+                break
+            if used < least:
+                least, victim = used, bucket
+        if found < 0 and learn:
+            found = victim
+            buckets[found, 0] = check
+            for node in range(1, NODES):
+                buckets[found, node] = 0
+        scratch.bucket[context] = found
+
+
+@jitable
+def node_of(bits: int, left: int) -> int:
+    """The place of a bit within its half of the byte, from 1 to 15."""
+    behind = (left - 1) & 3
+    return (bits & ((1 << (3 - behind)) - 1)) | (1 << (3 - behind))
+
+
+@jitable
+def end_byte(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int, byte: int, learn: bool) -> None:
+    """Go on behind a byte, and remember where it followed the six before it, if it is to be learned."""
+    stand = lanes.stand
+    size, own_size, read = tables.past.shape[1], lanes.past.shape[1], int(stand[lane, READ])
+    if learn and int(stand[lane, SINCE]) >= MATCHED:
+        tables.heads[match_hash(scratch) & (tables.heads.shape[0] - 1)] = lane * size + read % size + 1
+    lanes.past[lane, read % own_size] = byte
+    stand[lane, READ] = read + 1
+    stand[lane, SINCE] = int(stand[lane, SINCE]) + 1
+    length = int(stand[lane, LENGTH])
+    if length > 0:
+        found = int(stand[lane, MATCH]) - 1
+        goes_on = int(scratch.places[EXPECTED]) == byte
+        stand[lane, MATCH] = (found // size) * size + (found + 1) % size + 1 if goes_on else 0
+        stand[lane, LENGTH] = min(length + 1, LONGEST) if goes_on else 0
+    letter = byte | 32 if byte < 128 else byte
+    word = ((int(stand[lane, WORD]) + letter) * MULTIPLIERS[0] + 1) & MASK
+    stand[lane, WORD] = word if byte >= 128 or 97 <= letter <= 122 else 0

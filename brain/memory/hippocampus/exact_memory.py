@@ -1,0 +1,155 @@
+"""The hippocampus beside a network: what it knows of every byte at once, mixed with what the network expects.
+
+Shapes: R rows, T bytes of a row, L lanes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from brain.errors import SpecMismatchError
+from brain.memory.hippocampus import context_tables as tables
+from brain.memory.hippocampus.bit_paths import node_probability
+from brain.memory.hippocampus.compiled import loops
+from brain.memory.hippocampus.config import MEMORY_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from brain.memory.hippocampus.config import Sizes
+
+READER_PAST = 1024
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """What rows cost with memory and network together.
+
+    Attributes:
+        nats: float64 (R, T), of each byte before it was learned from; 0 on padding.
+        share: float64 (R, T), how much of the evidence came from memory; 0 on padding.
+    """
+
+    nats: NDArray[np.float64]
+    share: NDArray[np.float64]
+
+
+class Hippocampus:
+    """An exact memory of contexts, bounded and ageing, that learns from one look; see `kernel`.
+
+    Args:
+        sizes: of its tables.
+        lanes: L.
+    """
+
+    def __init__(self, sizes: Sizes, *, lanes: int) -> None:
+        self.tables = tables.newborn(lanes=lanes, buckets=sizes.buckets, past=sizes.past, heads=sizes.heads)
+        self.lanes = tables.fresh_lanes(self.tables.past)
+        self._constants, self._scratch, self._rates = tables.constants(), tables.new_scratch(), tables.Rates()
+        self._loops = loops()
+
+    def read(
+        self, rows: Tensor, mask: Tensor, lane: Tensor, reset: Tensor, network: Tensor, *, learn: bool
+    ) -> Mixed:
+        """Score rows of its lanes (R, T), each byte before it is learned from.
+
+        Args:
+            rows: uint8 bytes.
+            mask: bool (R, T), False behind the end of a row.
+            lane: int64 (R,), each at most once.
+            reset: bool (R,), whether a row follows on nothing its lane has read.
+            network: (R, T, 8) of `path_probability`.
+            learn: False reads on without remembering.
+        """
+        return self._read(self.lanes, rows, mask, lane, reset, network, learn=learn)
+
+    def expect(self, lane: int, network: Tensor) -> Tensor:
+        """Probabilities float64 (256,) of the byte to come in a lane, given the network's own, (256,)."""
+        nodes = node_probability(network.double().cpu()).numpy()
+        return torch.from_numpy(self._spread(self.lanes, lane, nodes))
+
+    def reader(self, rows: int) -> MemoryReader:
+        """A reader of `rows` rows that have read nothing; the memory itself is only looked at."""
+        return MemoryReader(self, tables.fresh_lanes(np.zeros((rows, READER_PAST), np.uint8)))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """References to all it keeps, as `hippocampus|<table>`."""
+        kept = {**self.tables._asdict(), "stand": self.lanes.stand}
+        return {f"{MEMORY_PREFIX}{name}": torch.from_numpy(table) for name, table in kept.items()}
+
+    def check(self, stored: Mapping[str, Tensor]) -> None:
+        """Whether stored tables point into each other: compiled loops look at no bounds.
+
+        Raises:
+            SpecMismatchError: they do not.
+        """
+        size, own = self.tables.past.size, self.tensors()
+        heads, stand = (stored.get(f"{MEMORY_PREFIX}{name}") for name in ("heads", "stand"))
+        if heads is None or stand is None or stand.shape != own[f"{MEMORY_PREFIX}stand"].shape:
+            return  # of another architecture: whoever copies them says so
+        pointers = (heads, stand[:, tables.MATCH])
+        outside = any(bool(((one < 0) | (one > size)).any()) for one in pointers)
+        if outside or bool((stand < 0).any()) or bool((stand[:, tables.LENGTH] > tables.LONGEST).any()):
+            raise SpecMismatchError("the tables of the hippocampus do not fit each other; they are damaged")
+
+    def _read(
+        self,
+        lanes: tables.Lanes,
+        rows: Tensor,
+        mask: Tensor,
+        lane: Tensor,
+        reset: Tensor,
+        network: Tensor,
+        *,
+        learn: bool,
+    ) -> Mixed:
+        probability = np.ones(tuple(rows.shape))
+        share = np.zeros(tuple(rows.shape))
+        self._loops.read_rows(
+            self.tables,
+            lanes,
+            self._constants,
+            self._scratch,
+            self._rates,
+            rows.cpu().contiguous().numpy(),
+            mask.sum(dim=1).cpu().numpy(),
+            lane.cpu().numpy(),
+            reset.cpu().numpy(),
+            network.float().cpu().contiguous().numpy(),
+            learn,
+            probability,
+            share,
+        )
+        return Mixed(nats=-np.log(probability), share=share)
+
+    def _spread(self, lanes: tables.Lanes, row: int, network: NDArray[np.float64]) -> NDArray[np.float64]:
+        probability = np.zeros(256)
+        self._loops.spread(self.tables, lanes, self._constants, self._scratch, row, network, probability)
+        return probability
+
+
+class MemoryReader:
+    """R rows read side by side, each behind what it has read; nothing of it is remembered."""
+
+    def __init__(self, memory: Hippocampus, lanes: tables.Lanes) -> None:
+        self._memory, self._lanes = memory, lanes
+
+    def read(self, rows: Tensor, mask: Tensor, network: Tensor) -> Mixed:
+        """Go on with uint8 rows (R, T); `network` (R, T, 8) is that of `path_probability`."""
+        lane = torch.arange(len(rows))
+        return self._memory._read(
+            self._lanes, rows, mask, lane, torch.zeros(len(rows), dtype=torch.bool), network, learn=False
+        )
+
+    def predict(self, network: Tensor) -> Tensor:
+        """Probabilities float64 (R, 256) of the byte to come, given the network's own, (R, 256)."""
+        nodes = node_probability(network.double().cpu()).numpy()
+        spread = [self._memory._spread(self._lanes, row, nodes[row]) for row in range(len(nodes))]
+        return torch.from_numpy(np.stack(spread))

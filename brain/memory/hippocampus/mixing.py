@@ -1,0 +1,168 @@
+"""The prediction of a bit from all that is known of its prefix, and what is learned from the bit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from brain.memory.hippocampus.context_tables import (
+    BIAS,
+    BY_LAST,
+    BY_MATCH,
+    CELL,
+    CELLS,
+    CLASS,
+    CONTEXTS,
+    EDGE,
+    EXPECTED,
+    INPUTS,
+    MASK,
+    MATCHING,
+    MEAN,
+    NEAREST,
+    NETWORK,
+    ORDER1,
+    PAIR,
+    ROW,
+    STEPS,
+)
+from brain.memory.hippocampus.contexts import expects, node_of
+from brain.memory.hippocampus.jit import jitable
+
+if TYPE_CHECKING:
+    from brain.memory.hippocampus.context_tables import Constants, Rates, Scratch, Tables
+
+
+@jitable
+def predict_bit(
+    tables: Tables, constants: Constants, scratch: Scratch, bits: int, left: int, network: float
+) -> float:
+    """Probability that the next bit is a one.
+
+    Args:
+        tables: looked at.
+        constants: tables that never change.
+        scratch: of this byte; the inputs are left in it.
+        bits: those so far, behind a one.
+        left: bits of the byte that are to come, this one included.
+        network: what the network gives a one.
+    """
+    inputs, places = scratch.inputs, scratch.places
+    node, matched = node_of(bits, left), 0
+    for context in range(CONTEXTS):
+        bucket = int(scratch.bucket[context])
+        history = int(tables.buckets[bucket, node]) if bucket >= 0 else 0
+        inputs[2 * context], inputs[2 * context + 1] = 0.0, 0.0
+        if history != 0:
+            meant = tables.meaning[context, history]
+            inputs[2 * context] = stretch(constants, meant)
+            inputs[2 * context + 1] = (meant - 0.5) * 3.0
+            matched = context + 1
+    row = (int(scratch.last[0]) << 8) | bits
+    inputs[ORDER1] = stretch(constants, tables.order1[row])
+    kind = 0
+    inputs[MATCHING], inputs[MATCHING + 1] = 0.0, 0.0
+    if expects(scratch, bits, left):
+        kind = int(places[CLASS])
+        goes_on = tables.matches[kind]
+        sign = 1.0 if (int(places[EXPECTED]) >> (left - 1)) & 1 else -1.0
+        inputs[MATCHING] = sign * stretch(constants, goes_on)
+        inputs[MATCHING + 1] = sign * (goes_on - 0.5) * 4.0
+    inputs[BIAS] = 0.4
+    inputs[NETWORK] = stretch(constants, network)
+    places[0], places[1], places[2] = bits, BY_MATCH + kind * 8 + matched, BY_LAST + int(scratch.last[0])
+    return _corrected(tables, constants, scratch, row, _mixed(tables, constants, scratch))
+
+
+@jitable
+def _mixed(tables: Tables, constants: Constants, scratch: Scratch) -> float:
+    """The mean of what three gates predict, in the logistic domain."""
+    inputs, places, mixed, gates = scratch.inputs, scratch.places, scratch.mixed, tables.gates
+    first, second, third = int(places[0]), int(places[1]), int(places[2])
+    by_bits, by_match, by_last = 0.0, 0.0, 0.0
+    for number in range(INPUTS):
+        value = inputs[number]
+        by_bits += gates[first, number] * value
+        by_match += gates[second, number] * value
+        by_last += gates[third, number] * value
+    mixed[0] = squash(constants, by_bits)
+    mixed[1] = squash(constants, by_match)
+    mixed[2] = squash(constants, by_last)
+    mixed[MEAN] = (by_bits + by_match + by_last) / 3.0
+    return float(mixed[MEAN])
+
+
+@jitable
+def _corrected(tables: Tables, constants: Constants, scratch: Scratch, row: int, mean: float) -> float:
+    """The mixed prediction, averaged with what it has come to mean behind the last bytes."""
+    maps, places = tables.maps, scratch.places
+    bound = min(max(mean, -EDGE + 0.01), EDGE - 0.01)
+    place = (bound + EDGE) * ((CELLS - 1) / (2 * EDGE))
+    low = int(place)
+    share = place - low
+    pair = (row * 0x2C1B3C6D + int(scratch.last[1]) * 0x297A2D39) & MASK
+    pair = (pair ^ (pair >> 15)) & 65535
+    places[ROW], places[PAIR] = row, pair
+    places[CELL] = low + 1 if share > 0.5 else low
+    behind_one = float(maps[0, row, low]) * (1.0 - share) + float(maps[0, row, low + 1]) * share
+    behind_two = float(maps[1, pair, low]) * (1.0 - share) + float(maps[1, pair, low + 1]) * share
+    final = (2.0 * squash(constants, mean) + behind_one + behind_two) / 4.0
+    return min(max(final, NEAREST), 1.0 - NEAREST)
+
+
+@jitable
+def memory_share(tables: Tables, scratch: Scratch) -> float:
+    """How much of the evidence for the bit just predicted came from memory, from 0 to 1."""
+    network = 0.0
+    for which in range(3):
+        network += tables.gates[int(scratch.places[which]), NETWORK]
+    network *= scratch.inputs[NETWORK] / 3.0
+    memory, network = abs(scratch.mixed[MEAN] - network), abs(network)
+    return memory / (memory + network) if memory + network > 0.0 else 0.0
+
+
+@jitable
+def learn_bit(
+    tables: Tables, constants: Constants, scratch: Scratch, rates: Rates, bits: int, left: int, bit: int
+) -> None:
+    """Learn from the bit that came, after `predict_bit`; `bits` are those before it."""
+    places, cell, node = scratch.places, int(scratch.places[CELL]), node_of(bits, left)
+    for which in range(3):
+        gate = int(places[which])
+        step = (bit - scratch.mixed[which]) * rates.gates
+        for number in range(INPUTS):
+            tables.gates[gate, number] += step * scratch.inputs[number]
+    row, pair = int(places[ROW]), int(places[PAIR])
+    known = float(tables.maps[0, row, cell])
+    tables.maps[0, row, cell] = known + (bit - known) * rates.maps
+    known = float(tables.maps[1, pair, cell])
+    tables.maps[1, pair, cell] = known + (bit - known) * rates.maps
+    tables.order1[row] += (bit - tables.order1[row]) * rates.order1
+    for context in range(CONTEXTS):
+        bucket = int(scratch.bucket[context])
+        history = int(tables.buckets[bucket, node])
+        tables.meaning[context, history] += (bit - tables.meaning[context, history]) * rates.meaning
+        tables.buckets[bucket, node] = constants.follows[history, bit]
+    if expects(scratch, bits, left):
+        kind = int(places[CLASS])
+        hit = 1.0 if (int(places[EXPECTED]) >> (left - 1)) & 1 == bit else 0.0
+        tables.matches[kind] += (hit - tables.matches[kind]) * rates.matches
+
+
+@jitable
+def stretch(constants: Constants, probability: float) -> float:
+    """ln(p / (1 − p)) within ± 8, looked up."""
+    table = constants.stretched
+    place = probability * STEPS
+    low = min(int(place), STEPS - 1)
+    return float(table[low] + (table[low + 1] - table[low]) * (place - low))
+
+
+@jitable
+def squash(constants: Constants, value: float) -> float:
+    """1 / (1 + e⁻ˣ), looked up; beyond ± 8 that of ± 8."""
+    table = constants.squashed
+    place = max((value + EDGE) * (STEPS / (2 * EDGE)), 0.0)
+    if place >= STEPS:
+        return float(table[STEPS])
+    low = int(place)
+    return float(table[low] + (table[low + 1] - table[low]) * (place - low))
