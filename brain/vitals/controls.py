@@ -24,20 +24,29 @@ if TYPE_CHECKING:
 
 OWN = "checkpoint"
 CONTROLS: Mapping[str, str] = {
-    "shuffled": "each module is looked at in another row, each prediction and each own byte put to another",
-    "disconnected": "every wire between modules is cut; each reads the input alone",
-    "zero_input": "the text is one byte over and over",
-    "scrambled": "the entries of every weight matrix are put in random order",
-    "untrained": "the same architecture with random weights, also where a newborn begins silent",
+    "shuffled": "pairs are broken up at random: the activity of each module comes from another row of the batch, each "
+    "prediction is compared with another outcome, each byte the brain chose is given to another row",
+    "disconnected": "all connections between modules are cut; each module reads only the input",
+    "zero_input": "the input is one constant byte",
+    "scrambled": "the entries of each weight matrix are randomly permuted",
+    "untrained": "same architecture, random weights, also in layers that are initialised to zero",
 }
+_OF_UNITS = "a plain measure of units or weights, no effect that a control removes: compare it with untrained"
 EXPECTED: Mapping[str, str] = {
-    "phi": "falls when shuffled and disconnected (below 0.1); untrained or scrambled wires may carry as much: Φ "
-    "shows wires, not what was learned",
-    "agency": "about 0 when own bytes are shuffled (a brain's own words; that of its acts needs a live run)",
-    "integration": "falls when shuffled; it needs no wires, so disconnected may stay high: read it beside Φ",
+    "phi": "below 0.1 when shuffled or disconnected; untrained or scrambled weights may score as high, because Φ "
+    "measures connections, not what was learned",
+    "agency": "about 0 when shuffled",
+    "integration": "about 0 when shuffled; may stay high when disconnected, because modules that read the same input "
+    "are correlated: compare it with Φ",
     "confidence": "0.5 when shuffled",
-    "self_prediction_error": "rises to 1 when shuffled",
+    "self_prediction_error": "1 when shuffled: no variance is explained",
+    "dormant_share": _OF_UNITS,
+    "effective_rank": _OF_UNITS,
+    "weight_norm": _OF_UNITS,
 }
+UNSHUFFLED = frozenset(
+    {"dormant_share", "effective_rank", "weight_norm"}
+)  # they compare nothing that is in pairs
 
 Readings = dict[str, Reading]
 
@@ -116,6 +125,11 @@ def watch_beside_shuffled(
             for sign in signs:
                 sign.observe(moment)
             kept.update({sign.name: sign.measure(moment) for sign in signs})
+    for name in UNSHUFFLED & readings[1].keys():
+        why = "shuffling does not change units or weights"
+        readings[1][name] = dataclasses.replace(
+            readings[1][name], value=None, raw=None, uncertainty=None, samples=0, reason=why
+        )
     return readings
 
 
@@ -155,10 +169,9 @@ def shuffled_report(report: StepReport, generator: torch.Generator) -> StepRepor
 
 
 class Shuffled:
-    """A brain seen through a shuffle: each module in another row, each own byte given to another row.
+    """A brain whose pairs are broken up: each module's activity is that of another row, and so is each own byte.
 
-    What a module does by itself, and how it answers a nudge, stays whole; what one has to do with another is
-    lost.
+    What a module does by itself, and how it responds to a nudge, is kept; what one module shares with another is not.
     """
 
     def __init__(self, brain: Brain, *, seed: int) -> None:

@@ -100,12 +100,18 @@ def probe(
     checkpoint: CheckpointArgument = "latest",
     *,
     ticks: Annotated[
-        int, typer.Option("--ticks", min=1, max=1000, help="Batches read, one look at each; more is surer.")
+        int,
+        typer.Option(
+            "--ticks",
+            min=1,
+            max=1000,
+            help="Batches read, one measurement each; more lower the errors.",
+        ),
     ] = 16,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure every vital sign of a checkpoint, beside null controls where there is nothing to find."""
+    """Measure every vital sign of a checkpoint, beside null controls that remove what it measures."""
     from daemon.cli.output import print_json
     from daemon.cli.probe_view import show_probe
     from daemon.home import Home

@@ -41,6 +41,8 @@ def test_a_checkpoint_is_probed_and_stays_what_it_is(home: Home, checkpoint: Pat
         assert not {"acts", "world"} & readings["agency_self"]["detail"].keys()  # the probe cannot know
     assert "agency_self" in found["expected"]
     assert all(reading["value"] is None for reading in found["vitals"]["zero_input"].values())
+    for name in PLASTICITY:  # a number that shuffling cannot move would be no control
+        assert found["vitals"]["shuffled"][name]["reason"] == "shuffling does not change units or weights"
     disconnected = found["vitals"]["disconnected"]["phi"]["value"]
     assert disconnected is None or disconnected < 0.1
     assert json.loads(json.dumps(found)) == found

@@ -176,7 +176,7 @@ class AgencySign(LiveSign):
         """
         if not isinstance(moment.brain, Steerable):
             raise UnsupportedError(
-                "this brain cannot influence the stream (world agency 0) nor be steered byte by byte", detail
+                "this brain does not choose what it reads, and cannot be steered byte by byte", detail
             )
         probed = probe_contexts(
             moment.brain,
