@@ -7,8 +7,8 @@ from array import array
 from typing import TYPE_CHECKING
 
 from daemon.streams.corpus import Run
-from daemon.streams.kinds.table import TableCorpus
 from daemon.streams.record_reader import LONG_WINDOW_BYTES
+from daemon.streams.table_corpus import TableCorpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

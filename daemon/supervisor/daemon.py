@@ -17,14 +17,7 @@ from daemon.supervisor.audiences.log_file import problems_logged
 from daemon.supervisor.audiences.threaded import ThreadedAudience, ThreadedListener
 from daemon.supervisor.audiences.training_log import TrainingLog
 from daemon.supervisor.clock import Clock, SystemClock
-from daemon.supervisor.listening import (
-    bind,
-    check_host,
-    is_loopback,
-    machine_names,
-    on_every_address,
-    reachable_address,
-)
+from daemon.supervisor.listening import bind, check_host
 from daemon.supervisor.os_signals import ending
 from daemon.supervisor.requests import ResumeRequest, StartRequest
 from daemon.supervisor.supervisor import Supervisor
@@ -35,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from daemon.api.access import Access
+    from daemon.api.addresses import Addresses
     from daemon.home import Home
     from daemon.public_url import PublicUrl
     from daemon.schedule.diary import Diary
@@ -249,62 +243,40 @@ class _Life:
     @contextlib.asynccontextmanager
     async def _serving(self, supervisor: Supervisor) -> AsyncIterator[Diary]:
         """Serve HTTP while this lasts; yields the diary, which is not started yet."""
-        from daemon.api.access import Access  # noqa: PLC0415 - FastAPI is loaded once the port is ours
-        from daemon.api.addresses import Addresses  # noqa: PLC0415
-        from daemon.api.app import allowed_hosts, bracketed, create_app  # noqa: PLC0415
-        from daemon.api.feed import Hub  # noqa: PLC0415
-        from daemon.api.server import QuietServer  # noqa: PLC0415
-        from daemon.schedule.diary import Diary  # noqa: PLC0415
-        from daemon.supervisor.serving import api_context  # noqa: PLC0415
+        from daemon.supervisor.serving import api_of  # noqa: PLC0415 - FastAPI is loaded once the port is ours
 
         of = self._of
-        diary = Diary(
-            work=supervisor.chores,
-            notebook=supervisor.store,
-            emit=lambda event: supervisor.publisher.publish(None, event),
-            home=of.home.root,
-        )
-        port = self._sock.getsockname()[1]
-        everywhere = on_every_address(self._sock)
-        shown = "127.0.0.1" if everywhere else of.host
-        url = f"http://{bracketed(shown)}:{port}"
-        remote = reachable_address() if everywhere else None
-        remote_url = f"http://{bracketed(remote)}:{port}" if remote else None
-        access = Access(of.home.token(), port=port)
-        names = (*of.allowed_hosts, *(machine_names() if not is_loopback(of.host) else ()))
-        hub = Hub(supervisor.runs, supervisor.rows, supervisor.store, schedule=diary, clock=of.clock)
-        supervisor.publisher.audiences.add(hub, "live feed")
-        context = api_context(
+        api = api_of(
             supervisor,
-            diary,
-            hub,
-            access=access,
-            addresses=Addresses(url=url, remote_url=remote_url, public=of.public_url),
+            self._sock,
+            host=of.host,
+            more_hosts=of.allowed_hosts,
+            public=of.public_url,
             shutdown=self._shutdown,
             version=importlib.metadata.version("synapsed"),
-            settling=True,
         )
-        hosts = allowed_hosts(of.host, port, more=names)
-        server = QuietServer(create_app(context, hosts=hosts))
-        async with server.answering(self._sock):
-            of.home.write_daemon_file(port=port, url=url, remote_url=remote_url or "")
-            self._announce(url, remote_url, access)
+        async with api.server.answering(self._sock):
+            urls = api.addresses
+            of.home.write_daemon_file(
+                port=self._sock.getsockname()[1], url=urls.url, remote_url=urls.remote_url or ""
+            )
+            self._announce(urls, api.access)
             logs = asyncio.ensure_future(supervisor.tidier.watch_logs())
             try:
-                yield diary
+                yield api.diary
             finally:
                 logs.cancel()
-            await hub.close(self._stop_reason)
+            await api.hub.close(self._stop_reason)
             await supervisor.tidier.settled()
 
-    def _announce(self, url: str, remote_url: str | None, access: Access) -> None:
+    def _announce(self, urls: Addresses, access: Access) -> None:
         if self._of.view is None:
             return
-        self._of.view.on_listening(url, f"{url}/?token={access.issue_code()}")
-        if remote_url is not None:
+        self._of.view.on_listening(urls.url, f"{urls.url}/?token={access.issue_code()}")
+        if urls.remote_url is not None:
             flag = self._of.home.flag
             self._of.view.on_notice(
-                f"other machines reach it at {remote_url} (let a browser in there: synapsed open{flag})"
+                f"other machines reach it at {urls.remote_url} (let a browser in there: synapsed open{flag})"
             )
 
     def _shutdown(self) -> None:

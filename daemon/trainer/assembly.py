@@ -51,14 +51,15 @@ from daemon.trainer.watching import Watch
 from daemon.trainer.wiring import Surroundings, wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from brain.ports import Brain
     from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint
-    from daemon.config.tree import LimitsConfig
+    from daemon.config.tree import LimitsConfig, RunConfig
     from daemon.home import Home
     from daemon.protocol import TrainerOrder
+    from daemon.streams.stream import ExperienceStream
     from daemon.trainer.parts import Parts
     from daemon.trainer.pipe import Pipe
     from daemon.trainer.reporting import Reporter
@@ -100,29 +101,48 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    emit = reporter.event
-    loaded = load_checkpoint(order, home, emit)
+    loaded = load_checkpoint(order, home, reporter.event)
     progressed()
+    contents = contents_of(
+        order, home, config, loaded, device=device, emit=reporter.event, progressed=progressed
+    )
+    origin = origin_of(loaded, order, home, device, inexact)
+    around = Surroundings(
+        order=order,
+        config=config,
+        checkpoints=home.checkpoints,
+        origin=origin.checkpoint,
+        pipe=pipe,
+        reporter=reporter,
+    )
+    return wire(contents, around), origin
+
+
+def contents_of(
+    order: TrainerOrder,
+    home: Home,
+    config: RunConfig,
+    loaded: LoadedCheckpoint | None,
+    *,
+    device: torch.device,
+    emit: Emit,
+    progressed: Callable[[], None],
+) -> Contents:
+    """All that survives a restart, new or as loaded; `progressed` is called after each part that takes long."""
     brain = restore_brain(config, device, loaded, emit)
     progressed()
     stream = open_stream(config, home, loaded, emit, progressed)
     replay = open_replay(config, home, order, loaded, emit)
     progressed()
-    watch = Watch(config.vitals, seed=config.seed)
-    evaluation = HeldOutEvaluation(config.evaluation, stream, device=device)
-    probes = Probes(config.forgetting, stream, device=device)
     kept = loop_state(loaded)
+    watch, evaluation, probes = measures_of(config, stream, loaded, kept, device)
     if loaded is not None:
-        watch.load(parts_of(loaded.learning, VITALS_PREFIX), kept.get("governor", {}))
-        watch.alarms.load(kept.get("alarms", {}))
-        evaluation.load_arrays(parts_of(loaded.arrays, HELD_OUT_PREFIX))
-        probes.load(kept.get("probes", {}), parts_of(loaded.arrays, PROBES_PREFIX))
         restore_random(loaded.random, device)
     progress = Progress.restored(kept)
     limits = limits_of(kept, progress, order, config.limits, emit)
     progressed()
     position = JournalPosition.restored(kept)
-    contents = Contents(
+    return Contents(
         settings=order.config,
         device=device,
         brain=brain,
@@ -141,16 +161,25 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
         growth=GrowthState.restored(kept),
         sleep=sleep_of(kept, loaded, brain, progress.step),
     )
-    origin = origin_of(loaded, order, home, device, inexact)
-    around = Surroundings(
-        order=order,
-        config=config,
-        checkpoints=home.checkpoints,
-        origin=origin.checkpoint,
-        pipe=pipe,
-        reporter=reporter,
-    )
-    return wire(contents, around), origin
+
+
+def measures_of(
+    config: RunConfig,
+    stream: ExperienceStream,
+    loaded: LoadedCheckpoint | None,
+    kept: Mapping[str, Any],
+    device: torch.device,
+) -> tuple[Watch, HeldOutEvaluation, Probes]:
+    """Vital signs, held-out loss and frozen probes, new or as loaded."""
+    watch = Watch(config.vitals, seed=config.seed)
+    evaluation = HeldOutEvaluation(config.evaluation, stream, device=device)
+    probes = Probes(config.forgetting, stream, device=device)
+    if loaded is not None:
+        watch.load(parts_of(loaded.learning, VITALS_PREFIX), kept.get("governor", {}))
+        watch.alarms.load(kept.get("alarms", {}))
+        evaluation.load_arrays(parts_of(loaded.arrays, HELD_OUT_PREFIX))
+        probes.load(kept.get("probes", {}), parts_of(loaded.arrays, PROBES_PREFIX))
+    return watch, evaluation, probes
 
 
 def choose_device(wanted: str) -> torch.device:
