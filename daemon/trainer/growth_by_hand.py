@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from daemon.trainer.ports import Clock
     from daemon.trainer.site_signals import SiteSignals
 
-_NOT_GROWABLE = "not available for this brain"
 _BORN_WHOLE = {"deepen": "a block", "expert": "an expert", "column": "a column"}
 
 
@@ -115,7 +114,7 @@ class GrowthByHand:
 
     def _growable(self) -> Growable:
         if not isinstance(self._brain, Growable):
-            raise SettingsError(_NOT_GROWABLE)
+            raise SettingsError(why_not_growable(self._brain))
         return self._brain
 
     def _neediest(self, brain: Growable, probes: Mapping[str, SiteProbe], operator: OperatorByHand) -> str:
@@ -145,3 +144,14 @@ class GrowthByHand:
         if not probes:
             return chosen[0]
         return max(chosen, key=lambda name: read_signal(probes[name]).unexpressed)
+
+
+def why_not_growable(brain: Brain) -> str:
+    """For a person who asks a brain of fixed size to grow: what, why, and what to do instead."""
+    spec = brain.state().spec
+    size = spec.get("config", {}).get("hidden_size")
+    larger = "larger settings of [brain]" if size is None else f"--set brain.hidden_size={2 * size} or more"
+    return (
+        f"a brain of kind {spec['kind']} cannot grow: its size is fixed when it is built; for a larger one start a "
+        f"new run with {larger}"
+    )

@@ -85,6 +85,13 @@ def test_it_is_asked_for_a_label_while_it_learns(home: Home, table: Path) -> Non
         for word in ("plum", "drill", "moon"):
             answers[word] = running.order("generate", prompt=word).result["text"]
         running.receive_until(lambda seen: any(name == "accuracy" for name, *_ in seen.points))
+        for question in ("grow", "growth"):
+            refused = running.order(question)
+            assert refused.conflict
+            assert refused.error == (
+                "a brain of kind classifier cannot grow: its size is fixed when it is built; for a larger one start a "
+                "new run with --set brain.hidden_size=32 or more"
+            )
         scored = running.order("evaluate").result
         assert scored["accuracy"]["things.jsonl"] == scored["accuracy"]["total"] > 0.7
         assert 1 <= scored["num_examples"]["total"] <= 600
