@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from brain.ports import Base
 from daemon.checkpoint import tensor_file
-from daemon.checkpoint.manifest import BaseRecord, DefectError, check_file
+from daemon.checkpoint.manifest import BaseRecord, DefectError, compare_file, is_damage
 from daemon.errors import CheckpointError
 from daemon.system.durable import Disk, FileRecord, temporary_beside
 
@@ -70,10 +70,12 @@ class Bases:
         host = {name: tensor.cpu().contiguous() for name, tensor in base.tensors.items()}
         meant = _digested(tensor_file.chunks(host))
         try:
-            check_file(folder, path.name, meant)
-        except DefectError as defect:
+            compare_file(folder, path.name, meant)
+        except (DefectError, OSError) as error:
+            if isinstance(error, OSError) and not is_damage(error):
+                raise
             if path.exists():
-                logger.warning("%s is damaged (%s); it is stored anew", path, defect.defect)
+                logger.warning("%s is damaged (%s); it is stored anew", path, _reason(error))
                 disk.remove(path)
             self._write(path, host)
         return meant
@@ -93,19 +95,28 @@ def load_base(checkpoint: Path, record: BaseRecord) -> Base:
     """The base that a checkpoint names, verified.
 
     Raises:
-        CheckpointError: it is missing or damaged. The checkpoint itself is sound, so it is not set aside.
+        CheckpointError: it is missing, damaged or must not be read. The checkpoint itself is sound, so it is not set
+            aside.
     """
     folder = checkpoint.parent / FOLDER
+    file = folder / _name(record.sha256)
     try:
-        check_file(folder, _name(record.sha256), record.file)
-        tensors = tensor_file.read(folder / _name(record.sha256))
+        compare_file(folder, file.name, record.file)
+        tensors = tensor_file.read(file)
     except (DefectError, tensor_file.TensorFileError, OSError) as error:
-        why = error.defect if isinstance(error, DefectError) else error
+        hindered = isinstance(error, OSError) and not is_damage(error)
+        remedy = "Make that file readable" if hindered else "Put that file back"
         raise CheckpointError(
-            f"Checkpoint {checkpoint.name} stands on {record.id} {record.revision}, whose weights cannot be read in "
-            f"{folder} ({why}). Put that file back, then: synapsed resume {checkpoint.name}"
+            f"Checkpoint {checkpoint.name} stands on {record.id} {record.revision}, whose weights cannot be read: "
+            f"{file} ({_reason(error)}). {remedy}, then: synapsed resume {checkpoint.name}"
         ) from None
     return Base(id=record.id, revision=record.revision, sha256=record.sha256, tensors=tensors)
+
+
+def _reason(error: DefectError | OSError | tensor_file.TensorFileError) -> str:
+    if isinstance(error, DefectError):
+        return error.defect
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _name(sha256: str) -> str:

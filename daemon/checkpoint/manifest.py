@@ -237,14 +237,24 @@ def check_file(path: Path, name: str, record: FileRecord) -> None:
         DefectError: it is missing, of another size, or its SHA-256 differs.
         CheckpointError: it cannot be read for another reason.
     """
-    digest = hashlib.sha256()
     try:
-        check_size(path, name, record)
-        with (path / name).open("rb", buffering=0) as file:
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
+        compare_file(path, name, record)
     except OSError as error:
         raise unreadable(path, name, error) from error
+
+
+def compare_file(path: Path, name: str, record: FileRecord) -> None:
+    """The same for a file that is no part of one checkpoint.
+
+    Raises:
+        DefectError: it is of another size or kind, or its SHA-256 differs.
+        OSError: it cannot be read; see `is_damage`.
+    """
+    digest = hashlib.sha256()
+    check_size(path, name, record)
+    with (path / name).open("rb", buffering=0) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
     if digest.hexdigest() != record.sha256:
         raise DefectError(path, f"{name}: checksum differs")
 
@@ -267,12 +277,18 @@ def unreadable(path: Path, name: str, error: OSError) -> CheckpointError:
     """The error to raise for a file that would not be read: damage, or a hindrance outside the checkpoint."""
     if error.errno == errno.ENOENT:
         return DefectError(path, f"{name} is missing")
-    if error.errno in _DAMAGE:
+    if is_damage(error):
         return DefectError(path, f"{name}: {error.strerror}")
+    named = path if path.suffix == ".pt" else path.name  # a single file may lie anywhere
     return CheckpointError(
         f"Checkpoint {path.name} in {path.parent} cannot be read ({name}: {error.strerror}). "
-        f"Make it readable, then: synapsed resume {path.name}"
+        f"Make it readable, then: synapsed resume {named}"
     )
+
+
+def is_damage(error: OSError) -> bool:
+    """A defect of the medium or of the file; any other failure to read, such as permissions, is a hindrance."""
+    return error.errno in _DAMAGE
 
 
 def _read_small(path: Path, name: str) -> bytes:

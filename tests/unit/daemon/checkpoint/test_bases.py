@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -60,6 +60,27 @@ def test_without_it_a_checkpoint_is_refused_but_not_set_aside(tmp_path: Path) ->
     assert path.is_dir()
     saved(tmp_path, 2, session=2)  # the brain still has it
     assert load(path).base is not None
+
+
+def test_one_that_must_not_be_read_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path, 1)
+    base, opened = base_file(tmp_path), type(path).open
+
+    def deny(file: Path, *arguments: Any, **more: Any) -> Any:
+        if file == base:
+            raise PermissionError(13, "Permission denied")
+        return opened(file, *arguments, **more)
+
+    monkeypatch.setattr(type(path), "open", deny)
+    with pytest.raises(CheckpointError) as caught:
+        load(path)
+    assert str(caught.value) == (
+        f"Checkpoint {path.name} stands on maker/model r1, whose weights cannot be read: {base} (Permission denied). "
+        f"Make that file readable, then: synapsed resume {path.name}"
+    )
+    with pytest.raises(PermissionError):
+        Bases(tmp_path, Disk()).keep(BASE)
+    assert base.is_file(), "it is whole, and was removed as damaged"
 
 
 def test_a_damaged_one_is_stored_anew_by_a_brain_that_has_it(tmp_path: Path) -> None:

@@ -166,6 +166,9 @@ def test_a_hindrance_is_not_damage(tmp_path: Path) -> None:
     denied = unreadable(tmp_path, "state.json", OSError(errno.EACCES, "Permission denied"))
     assert isinstance(denied, CheckpointError)
     assert not isinstance(denied, TornCheckpointError)
+    assert str(denied).endswith(f"then: synapsed resume {tmp_path.name}")
+    alone = unreadable(tmp_path / "x.pt", "the file", OSError(errno.EACCES, "Permission denied"))
+    assert str(alone).endswith(f"then: synapsed resume {tmp_path / 'x.pt'}")
     assert isinstance(
         unreadable(tmp_path, "state.json", OSError(errno.EIO, "Input/output error")), DefectError
     )
