@@ -96,6 +96,7 @@ class Coder:
         self.bits += report.metrics["mixed_bpc"] * row.numel()
 
 
+@pytest.mark.timeout(7200)  # the long form
 def test_a_newborn_brain_decodes_what_another_coded_in_the_bits_that_it_reports() -> None:
     assert loops().ready.wait(120)
     text = torch.frombuffer(bytearray(TEXT.read_bytes()[:NUM_BYTES]), dtype=torch.uint8)

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from safetensors.torch import load_file
 
 from daemon.home import Home
 from tests.trainer_process import newest, spawn, tiny_order
@@ -28,6 +29,15 @@ def learn(home: Home, *, method: Literal["forkserver", "spawn"] = "forkserver", 
     return home.checkpoints / goodbye.checkpoint
 
 
+def remembered_hash(checkpoint: Path) -> str:
+    """SHA-256 of what the hippocampus keeps."""
+    tensors = load_file(checkpoint / "optimizer.safetensors")
+    digest = hashlib.sha256()
+    for name in sorted(name for name in tensors if name.startswith("hippocampus|")):
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()
+
+
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The uninterrupted run: STEPS steps in one life, of a process begun as the supervisor begins it."""
@@ -42,6 +52,7 @@ def test_half_and_half_equals_the_whole(home: Home, tmp_path: Path, kind: str, s
     if kind == "adamw":
         whole = straight
     else:
+        settings["brain__hippocampus_mib"] = 20  # the exact memory goes on to the same bits, too
         other = Home.open(tmp_path / "other", environ={})
         other.prepare()
         whole = learn(other, limits__steps=STEPS, **settings)
@@ -49,6 +60,8 @@ def test_half_and_half_equals_the_whole(home: Home, tmp_path: Path, kind: str, s
     end = learn(home, limits__steps=STEPS // 2, session=2, checkpoint=middle, **settings)
     assert weights_hash(end) == weights_hash(whole)
     assert weights_hash(middle) != weights_hash(whole)
+    assert remembered_hash(end) == remembered_hash(whole)
+    assert (remembered_hash(middle) == remembered_hash(whole)) == (kind == "adamw")  # which has none
 
 
 def test_after_kill_9_the_same_weights_come_out(home: Home, straight: Path) -> None:

@@ -14,24 +14,24 @@ from brain.memory.hippocampus.histories import bit_histories
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ORDERS = (2, 3, 4, 5, 6, 8)  # bytes of each hashed context; one more is the word so far
-CONTEXTS = len(ORDERS) + 1
+ORDERS = (2, 3, 4, 5, 6, 8)  # bytes of each context that is hashed, the shorter ones first
+# Behind them: the word so far, the word before it as well, and three bytes without the last.
+WORDS, PAIRS, SKIPS = len(ORDERS), len(ORDERS) + 1, len(ORDERS) + 2
+CONTEXTS = len(ORDERS) + 3
+KINDS = 16  # rows of the gates by how many contexts are known
 ORDER1 = 2 * CONTEXTS  # inputs of memory: two of each context, one of the last byte, two of the match
 MATCHING = ORDER1 + 1
 BIAS = ORDER1 + 3
 NETWORK = ORDER1 + 4  # the last input is the network's
 INPUTS = ORDER1 + 5
 PAST = 8  # bytes of a lane that contexts look back on
-BY_MATCH, BY_LAST, GATES = (
-    256,
-    512,
-    768,
-)  # rows of the gates: by the bits so far, by matched contexts, by the last byte
+# Rows of the gates: 256 by the bits so far, then by match and known contexts, then 256 by the last byte.
+BY_MATCH, BY_LAST, GATES = 256, 768, 1024
 WAYS = 3  # buckets that a context may be found in
 NODES = 16  # of a bucket: a check, and the history of each of the 15 places in half a byte
 MATCHED = 6  # bytes that a match begins with
 LONGEST = 400
-CLASSES = 32  # of the length of a match
+CLASSES, LONG = 32, 16  # of the length of a match; from this class on it is 16 bytes and more
 CELLS = 33  # of an adaptive map, over the logistic domain
 STEPS = 4096  # of the tables of that domain
 EDGE = 8.0  # that domain ends at ± 8
@@ -39,7 +39,7 @@ NEAREST = 1.0 / 65536.0  # to certainty
 MASK = 0x7FFFFFFF  # hashes have 31 bits, so that no product of two exceeds 62
 MULTIPLIERS = (0x2F0B4C47, 0x1B873593)
 
-READ, SINCE, MATCH, LENGTH, WORD = 0, 1, 2, 3, 4  # columns of `Lanes.stand`
+READ, SINCE, MATCH, LENGTH, WORD, WORD_BEFORE = 0, 1, 2, 3, 4, 5  # columns of `Lanes.stand`
 
 
 class Lanes(NamedTuple):
@@ -47,8 +47,8 @@ class Lanes(NamedTuple):
 
     Attributes:
         past: uint8 (L, H), a ring of bytes for each.
-        stand: int64 (L, 5): bytes read; of these since the last jump; where in the memory's past, flat, the match goes
-            on, plus one, or 0 without; its length; a hash of the word so far.
+        stand: int64 (L, 6): bytes read; of these since the last jump; where in the memory's past, flat, the match goes
+            on, plus one, or 0 without; its length; a hash of the word so far; a hash of the one before it.
     """
 
     past: NDArray[np.uint8]
@@ -62,7 +62,7 @@ class Tables(NamedTuple):
         buckets: uint8 (N, 16), N a power of two: check of a context and half a byte, then 15 bit histories.
         meaning: float64 (C, 256), probability that a one follows a history, by context.
         order1: float64 (65536,), probability of a one behind the last byte and the bits so far.
-        gates: float64 (768, I), weights of the inputs.
+        gates: float64 (1024, I), weights of the inputs.
         maps: float32 (2, 65536, 33), the prediction corrected, by the last byte and by a hash of the last two.
         matches: float64 (32,), probability that a match of some length goes on.
         heads: int32 (M,), M a power of two: where in the past a hash of six bytes was last met, plus one.
@@ -141,14 +141,19 @@ def constants() -> Constants:
 def newborn(*, lanes: int, buckets: int, past: int, heads: int) -> Tables:
     """An empty memory; `buckets` and `heads` are powers of two, `past` is bytes a lane."""
     zeros, ones = bit_histories()[1].T.astype(np.float64)
-    lengths = np.arange(CLASSES)
+    classes = np.arange(CLASSES)
+    lengths = np.where(classes < 16, classes, np.where(classes < 20, 4 * classes - 48, 32 * classes - 608))
+    gates = np.full((GATES, INPUTS), 0.18)
+    gates[BY_MATCH + LONG * KINDS : BY_LAST, MATCHING] = (
+        0.8  # what was once met for so long is believed at first
+    )
     return Tables(
         buckets=np.zeros((buckets, NODES), np.uint8),
         meaning=np.tile((ones + 0.4) / (zeros + ones + 0.8), (CONTEXTS, 1)),
         order1=np.full(65536, 0.5),
-        gates=np.full((GATES, INPUTS), 0.18),
+        gates=gates,
         maps=np.tile(_logistic(np.linspace(-EDGE, EDGE, CELLS)).astype(np.float32), (2, 65536, 1)),
-        matches=np.where(lengths > 0, 0.99 - 0.49 / (lengths + 1.5), 0.5),
+        matches=1.0 - 0.5 / (1.0 + lengths),
         heads=np.zeros(heads, np.int32),
         past=np.zeros((lanes, past), np.uint8),
     )
@@ -156,7 +161,7 @@ def newborn(*, lanes: int, buckets: int, past: int, heads: int) -> Tables:
 
 def fresh_lanes(past: NDArray[np.uint8]) -> Lanes:
     """Lanes that have read nothing, over rings that are there."""
-    return Lanes(past=past, stand=np.zeros((len(past), 5), np.int64))
+    return Lanes(past=past, stand=np.zeros((len(past), 6), np.int64))
 
 
 def new_scratch() -> Scratch:

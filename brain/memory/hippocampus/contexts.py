@@ -16,11 +16,15 @@ from brain.memory.hippocampus.context_tables import (
     MULTIPLIERS,
     NODES,
     ORDERS,
+    PAIRS,
     PAST,
     READ,
     SINCE,
+    SKIPS,
     WAYS,
     WORD,
+    WORD_BEFORE,
+    WORDS,
 )
 from brain.memory.hippocampus.jit import jitable
 
@@ -39,14 +43,19 @@ def begin_byte(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int) -> Non
     for which in range(2):
         multiplier = MULTIPLIERS[which]
         value, taken = 0, 0
-        for context in range(CONTEXTS - 1):
+        for context in range(len(ORDERS)):
             while taken < ORDERS[context]:
                 value = ((value + int(last[taken]) + 1) * multiplier) & MASK
                 value ^= value >> 15
                 taken += 1
             hashes[which, context] = ((value + context + 1) * multiplier) & MASK
-        value = ((int(lanes.stand[lane, WORD]) + int(last[0]) * 0x3D4D51) * multiplier) & MASK
-        hashes[which, CONTEXTS - 1] = ((value ^ (value >> 13)) * multiplier) & MASK
+        word, before = int(lanes.stand[lane, WORD]), int(lanes.stand[lane, WORD_BEFORE])
+        value = ((word + int(last[0]) * 0x3D4D51) * multiplier) & MASK
+        hashes[which, WORDS] = ((value ^ (value >> 13)) * multiplier) & MASK
+        value = (((before ^ (before >> 11)) + word + 1) * multiplier) & MASK
+        hashes[which, PAIRS] = ((value ^ (value >> 13)) * multiplier) & MASK
+        value = ((int(last[1]) << 16 | int(last[2]) << 8 | int(last[3])) * 0x19660D + 1) & MASK
+        hashes[which, SKIPS] = ((value ^ (value >> 13)) * multiplier) & MASK
     _look_for_match(tables, lanes, scratch, lane)
 
 
@@ -152,6 +161,8 @@ def end_byte(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int, byte: in
         goes_on = int(scratch.places[EXPECTED]) == byte
         stand[lane, MATCH] = (found // size) * size + (found + 1) % size + 1 if goes_on else 0
         stand[lane, LENGTH] = min(length + 1, LONGEST) if goes_on else 0
-    letter = byte | 32 if byte < 128 else byte
-    word = ((int(stand[lane, WORD]) + letter) * MULTIPLIERS[0] + 1) & MASK
-    stand[lane, WORD] = word if byte >= 128 or 97 <= letter <= 122 else 0
+    letter, word = byte | 32 if byte < 128 else byte, int(stand[lane, WORD])
+    if byte >= 128 or 97 <= letter <= 122:
+        stand[lane, WORD] = ((word + letter) * MULTIPLIERS[0] + 1) & MASK
+    elif word != 0:
+        stand[lane, WORD], stand[lane, WORD_BEFORE] = 0, word

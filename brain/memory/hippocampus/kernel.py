@@ -22,6 +22,7 @@ from brain.memory.hippocampus.context_tables import (
     MATCH,
     SINCE,
     WORD,
+    WORD_BEFORE,
 )
 from brain.memory.hippocampus.contexts import begin_byte, end_byte, find_buckets
 from brain.memory.hippocampus.mixing import learn_bit, memory_share, predict_bit
@@ -68,7 +69,7 @@ def read_rows(
     for row in range(rows.shape[0]):
         at = int(lane[row])
         if reset[row]:
-            for column in (SINCE, MATCH, LENGTH, WORD):
+            for column in (SINCE, MATCH, LENGTH, WORD, WORD_BEFORE):
                 lanes.stand[at, column] = 0
         for time in range(int(lengths[row])):
             byte = int(rows[row, time])

@@ -15,6 +15,7 @@ from brain.memory.hippocampus.context_tables import (
     EDGE,
     EXPECTED,
     INPUTS,
+    KINDS,
     MASK,
     MATCHING,
     MEAN,
@@ -69,7 +70,7 @@ def predict_bit(
         inputs[MATCHING + 1] = sign * (goes_on - 0.5) * 4.0
     inputs[BIAS] = 0.4
     inputs[NETWORK] = stretch(constants, network)
-    places[0], places[1], places[2] = bits, BY_MATCH + kind * 8 + matched, BY_LAST + int(scratch.last[0])
+    places[0], places[1], places[2] = bits, BY_MATCH + kind * KINDS + matched, BY_LAST + int(scratch.last[0])
     return _corrected(tables, constants, scratch, row, _mixed(tables, constants, scratch))
 
 

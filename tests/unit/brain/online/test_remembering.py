@@ -1,0 +1,126 @@
+"""A brain with an exact memory: what it read once it can say, and its network is judged alone."""
+
+from __future__ import annotations
+
+import typing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from brain.build import build_brain
+from brain.memory.hippocampus.compiled import loops
+from brain.optim.config import OptimizerConfig
+from brain.ports import Batch
+
+if TYPE_CHECKING:
+    from brain.online.brain import OnlineBrain
+
+SETTINGS = {
+    "hidden_size": 16,
+    "layers": ["mingru"],
+    "mlp_ratio": 2,
+    "bigram_size": 0,
+    "self_model_size": 8,
+    "precision": "fp32",
+}
+LENGTH = 64
+FACT = b"\nThe number of the bakery in Lindenau is 0341 480 2291, and Jolanda answers.\n"
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled() -> None:
+    assert loops().ready.wait(120)
+
+
+def newborn(*, mib: int) -> OnlineBrain[Any]:
+    settings = {**SETTINGS, "hippocampus_mib": mib}
+    config = OptimizerConfig(warmup_steps=2)
+    brain: OnlineBrain[Any] = build_brain(  # type: ignore[assignment]
+        "synapse", settings, optimizer=config, lanes=1, device=CPU, seed=0
+    )
+    return brain
+
+
+def read(brain: OnlineBrain[Any], text: bytes) -> list[dict[str, float]]:
+    """Metrics of each row."""
+    metrics = []
+    whole = torch.frombuffer(bytearray(text), dtype=torch.uint8)
+    for part in torch.split(whole, LENGTH):
+        row, mask = torch.zeros(1, LENGTH, dtype=torch.uint8), torch.zeros(1, LENGTH, dtype=torch.bool)
+        row[0, : len(part)], mask[0, : len(part)] = part, True
+        zero, never = torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.bool)
+        report = brain.learn(Batch(bytes=row, mask=mask, lane=zero, reset=never, source=zero))
+        metrics.append(dict(report.metrics))
+    return metrics
+
+
+def say(brain: OnlineBrain[Any], prompt: bytes, num_bytes: int) -> bytes:
+    generator = torch.Generator().manual_seed(0)
+    pieces = brain.generate(prompt, max_bytes=num_bytes, temperature=0.0, top_p=1.0, generator=generator)
+    return b"".join(pieces)
+
+
+def test_a_fact_read_once_is_said_after_much_other_text() -> None:
+    brain = newborn(mib=20)
+    other = Path(typing.__file__).read_bytes()
+    read(brain, other[:2_000] + FACT + other[2_000:20_000])
+    assert say(brain, b"Please dial the bakery in Lindenau is ", 13) == b"0341 480 2291"
+
+
+def test_both_losses_are_reported_and_neither_stands_for_the_other() -> None:
+    alone, both = newborn(mib=0), newborn(mib=20)
+    text = Path(typing.__file__).read_bytes()[:4_000]
+    assert "mixed_bpc" not in read(alone, text)[-1]
+    metrics = read(both, text)
+    assert metrics[-1]["mixed_bpc"] < metrics[0]["mixed_bpc"]
+    assert all(0.0 < one["reliance"] <= 1.0 for one in metrics)
+    # The network learns from its own loss alone, and is scored alone.
+    weights = alone.state().model
+    assert all(torch.equal(weights[name], tensor) for name, tensor in both.state().model.items())
+    row = torch.frombuffer(bytearray(text[-50:]), dtype=torch.uint8)[None]
+    assert torch.equal(alone.score(row, row >= 0), both.score(row, row >= 0))
+    assert both.score_remembering(row, row >= 0).item() < 0.5 * both.score(row, row >= 0).item()
+    assert torch.equal(alone.score_remembering(row, row >= 0), alone.score(row, row >= 0))
+
+
+def test_asking_and_scoring_change_nothing_of_it() -> None:
+    brain = newborn(mib=20)
+    read(brain, FACT * 3)
+    before = {name: tensor.clone() for name, tensor in brain.state().learning.items()}
+    row = torch.frombuffer(bytearray(FACT), dtype=torch.uint8)[None]
+    brain.score_remembering(row, row >= 0)
+    say(brain, b"The number ", 5)
+    assert all(torch.equal(before[name], tensor) for name, tensor in brain.state().learning.items())
+
+
+def test_at_rate_zero_it_reads_on_and_remembers_nothing() -> None:
+    brain = newborn(mib=20)
+    read(brain, FACT)
+    brain.scale_learning_rate(0.0)
+    kept = brain.state().learning["hippocampus|buckets"].clone()
+    assert "mixed_bpc" in read(brain, FACT)[-1]
+    assert torch.equal(brain.state().learning["hippocampus|buckets"], kept)
+
+
+def test_a_checkpoint_without_it_begins_empty_and_says_so() -> None:
+    older, newer = newborn(mib=0), newborn(mib=20)
+    read(older, FACT)
+    state, notices = newer.adopt(older.state())
+    assert [notice for notice in notices if "hippocampus" in notice]
+    newer.load(state)
+    assert not newer.state().learning["hippocampus|buckets"].any()
+
+
+def test_tables_of_another_size_begin_empty_together() -> None:
+    larger, smaller = newborn(mib=32), newborn(mib=20)
+    read(larger, FACT)
+    state, notices = smaller.adopt(larger.state())
+    assert [notice for notice in notices if "hippocampus" in notice]
+    smaller.load(state)
+    assert not any(
+        smaller.state().learning[f"hippocampus|{name}"].any()
+        for name in ("buckets", "heads", "past", "stand")
+    )
