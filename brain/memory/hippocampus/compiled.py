@@ -1,6 +1,7 @@
 """The loops of `kernel`, compiled in the background where Numba is installed, and kept for the next start.
 
-Until they are ready, and where there is no Numba, they run as they stand: slower, with the same numbers.
+Compiling takes some seconds and begins when a brain is built; whoever needs the loops first waits for what is left of
+it, for as they stand they are a hundred times slower. So they run where there is no Numba, with the same numbers.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+WAIT_SECONDS = 60.0
 SOURCES = ("kernel.py", "contexts.py", "mixing.py", "context_tables.py")
 
 
@@ -33,6 +35,11 @@ class Loops:
         self.spread: Callable[..., None] = kernel.spread
         self.ready = threading.Event()
 
+    def wait(self) -> Loops:
+        """Themselves, once they are compiled or cannot be; after a minute as they stand."""
+        self.ready.wait(WAIT_SECONDS)
+        return self
+
     @property
     def compiled(self) -> bool:
         """Whether they run compiled."""
@@ -41,13 +48,19 @@ class Loops:
     def compile(self) -> None:
         """Compile both, or take them from the cache; without Numba they stay as they are."""
         try:
-            read_rows, spread = _compile()
+            self.read_rows, self.spread = _compile(kept=True)
         except ImportError:
-            logger.info("Numba is not installed: the hippocampus learns slowly (pip install numba)")
-        else:
-            self.read_rows, self.spread = read_rows, spread
+            logger.warning("Numba is not installed: the hippocampus learns slowly (pip install numba)")
+        except Exception:  # noqa: BLE001 - whatever stands in the cache
+            self._compile_anew()
         finally:
             self.ready.set()
+
+    def _compile_anew(self) -> None:
+        try:
+            self.read_rows, self.spread = _compile(kept=False)
+        except Exception as error:  # noqa: BLE001 - it goes on without
+            logger.warning("the hippocampus learns slowly: Numba cannot compile it here (%s)", error)
 
 
 @cache
@@ -58,15 +71,15 @@ def loops() -> Loops:
     return made
 
 
-def _compile() -> tuple[Callable[..., None], Callable[..., None]]:
+def _compile(*, kept: bool) -> tuple[Callable[..., None], Callable[..., None]]:
     import numba  # noqa: PLC0415 - costs a start nothing where no hippocampus is
 
     settings: Any = numba.config
     before = settings.CACHE_DIR
     settings.CACHE_DIR = _cache_folder() or before  # it is read when a function is decorated
     try:
-        read_rows = numba.njit(nogil=True, cache=True)(kernel.read_rows)
-        spread = numba.njit(nogil=True, cache=True)(kernel.spread)
+        read_rows = numba.njit(nogil=True, cache=kept)(kernel.read_rows)
+        spread = numba.njit(nogil=True, cache=kept)(kernel.spread)
     finally:
         settings.CACHE_DIR = before
     _run_once(read_rows, spread)

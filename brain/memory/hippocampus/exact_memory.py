@@ -112,7 +112,7 @@ class Hippocampus:
     ) -> Mixed:
         probability = np.ones(tuple(rows.shape))
         share = np.zeros(tuple(rows.shape))
-        self._loops.read_rows(
+        self._loops.wait().read_rows(
             self.tables,
             lanes,
             self._constants,
@@ -131,7 +131,9 @@ class Hippocampus:
 
     def _spread(self, lanes: tables.Lanes, row: int, network: NDArray[np.float64]) -> NDArray[np.float64]:
         probability = np.zeros(256)
-        self._loops.spread(self.tables, lanes, self._constants, self._scratch, row, network, probability)
+        self._loops.wait().spread(
+            self.tables, lanes, self._constants, self._scratch, row, network, probability
+        )
         return probability
 
 

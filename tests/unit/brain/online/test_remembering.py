@@ -6,11 +6,9 @@ import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import torch
 
 from brain.build import build_brain
-from brain.memory.hippocampus.compiled import loops
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch
 
@@ -28,11 +26,6 @@ SETTINGS = {
 LENGTH = 64
 FACT = b"\nThe number of the bakery in Lindenau is 0341 480 2291, and Jolanda answers.\n"
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _compiled() -> None:
-    assert loops().ready.wait(120)
 
 
 def newborn(*, mib: int) -> OnlineBrain[Any]:
