@@ -232,7 +232,7 @@ def net2net(learner: Learner, born: int, _text: Text) -> Learner:
 
 
 def state_reset(learner: Learner, born: int, _text: Text) -> Learner:
-    """Outgoing weights of new units begin at zero, and the optimizer begins anew, as where it is rebuilt."""
+    """Outgoing weights of new units begin at zero, and the optimizer starts over, as where it is rebuilt."""
     before = learner.state()
     growth: Growth = widen(before.model, SITE, born, newborns="zero", pair_scale=0.0, seed=1)
     state = BrainState(model=growth.follow(before.model), learning={}, counters=before.counters, spec={})

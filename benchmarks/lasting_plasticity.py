@@ -1,6 +1,6 @@
 """Learning for long on a stream that shifts: how fast an aged brain takes up what is new, beside a new one.
 
-The tiny preset's brain reads the standard library's source, its 256 bytes permuted anew in every phase: each
+The tiny preset's brain reads the standard library's source, its 256 bytes permuted again in every phase: each
 phase is a source never seen before. Two brains of one seed live through all phases: one as any brain is, which
 renews its hidden units and draws its matrices back to where they began, and one that does neither (naive). In the
 last phases new brains start beside them, on the very same batches. A phase's threshold is the smoothed loss that the

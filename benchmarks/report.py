@@ -1,7 +1,7 @@
 """Draw the results page: `python -m benchmarks.report [RESULTS.jsonl…] [--into docs/results]`.
 
 Each file holds what `python -m benchmarks … --json` printed. The page keeps its figures in `figures.jsonl`, so one
-benchmark can be measured anew without the others; its new figures replace all its old ones. The report fails, and
+benchmark can be measured again without the others; its new figures replace all its old ones. The report fails, and
 writes nothing, while a benchmark has no figure at all. A missed target is marked in its table, in its drawing and
 at the top of the page.
 

@@ -19,7 +19,7 @@ class SynapsedError(Exception):
 
 
 class BrainError(SynapsedError):
-    """Something in a brain cannot go on."""
+    """Something in a brain cannot continue."""
 
 
 class UnknownNameError(BrainError):

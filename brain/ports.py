@@ -134,7 +134,7 @@ class Brain(Protocol):
         """References to the live tensors (no copies), and the counters."""
 
     def adopt(self, stored: BrainState) -> tuple[BrainState, tuple[str, ...]]:
-        """A stored state of this architecture made to fit, and in words what of it begins anew; changes nothing.
+        """A stored state of this architecture made to fit, and in words what of it starts over; changes nothing.
 
         What a brain keeps beside its weights differs with the settings it learns by.
         """
@@ -149,7 +149,7 @@ class Brain(Protocol):
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the rate from now on (recovery, settings); kept in the counters.
 
-        At 0 `learn` goes on reading and scoring, but nothing that was learned changes any more.
+        At 0 `learn` continues reading and scoring, but nothing that was learned changes any more.
         """
 
     def num_parameters(self) -> int:
@@ -207,7 +207,7 @@ class Severable(Protocol):
     """A brain whose modules can be cut off from each other: the null control that shows what wires carry."""
 
     def sever(self) -> None:
-        """Cut every wire between modules for good; meant for a copy."""
+        """Cut every wire between modules permanently; meant for a copy."""
 
 
 @runtime_checkable
@@ -232,21 +232,21 @@ class RowReader(Protocol):
     """
 
     def read(self, rows: Tensor) -> Tensor:
-        """Go on with uint8 rows (R, T); the logits (R, S, V) are those before each unit was seen."""
+        """Continue with uint8 rows (R, T); the logits (R, S, V) are those before each unit was seen."""
 
     def predict(self) -> Tensor:
         """Logits (R, V) of the unit to come; `accept` follows."""
 
     def accept(self, unit: Tensor) -> None:
-        """Go on with int64 units (R,) after `predict`."""
+        """Continue with int64 units (R,) after `predict`."""
 
     def fork(self, rows: Tensor) -> RowReader:
-        """A reader of its own whose row i goes on from row rows[i] of this one; rows is int64 (R′,)."""
+        """A reader of its own whose row i continues from row rows[i] of this one; rows is int64 (R′,)."""
 
 
 @runtime_checkable
 class Steerable(Protocol):
-    """A brain that can be given one byte or another as its own and go on from there; `agency_self` needs it."""
+    """A brain that can be given one byte or another as its own and continue from there; `agency_self` needs it."""
 
     def reader(self, rows: int) -> RowReader:
         """A reader of R rows, all in the reset state."""

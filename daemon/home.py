@@ -113,7 +113,7 @@ class Home:
 
     @property
     def cache(self) -> Path:
-        """What can be made anew: decoded documents."""
+        """What can be made again: decoded documents."""
         return self.root / "cache"
 
     @property

@@ -1,12 +1,12 @@
 """The journal: everything from outside that touches learning, with the step at which it takes effect.
 
 An entry is on the medium before it is acknowledged. A line an entry, JSON, closed by a CRC over what
-before it. After a crash learning goes on from an older checkpoint, and the entries behind it take effect at
+before it. After a crash learning continues from an older checkpoint, and the entries behind it take effect at
 the very same steps again; so a life after a crash equals the life without one.
 
 When entries count, and for whom:
 
-- *The same run goes on* (restart, resume of its newest checkpoint, fall-back after damage): every entry
+- *The same run continues* (restart, resume of its newest checkpoint, fall-back after damage): every entry
   behind the checkpoint counts (`replay_from`).
 - *A fork* (an older checkpoint resumed on purpose) is a new run with a journal of its own: what the parent
   was given after that checkpoint is not its past (`fork` copies what was given before and is still to come).

@@ -37,7 +37,7 @@ _CLOSED = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class Stop:
-    """End the run with a final checkpoint; where none can be saved the run goes on, unless `force` is given."""
+    """End the run with a final checkpoint; where none can be saved the run continues, unless `force` is given."""
 
     action: ClassVar[str] = "stop"
     reason: Reason = "stopped by hand"
@@ -46,7 +46,7 @@ class Stop:
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class StopForGood(Stop):
-    """The daemon ends: try to save for so long, then end all the same. No order of a person's."""
+    """The daemon ends: try to save for so long, then end anyway. Not an order of a person."""
 
     within_seconds: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 

@@ -49,7 +49,7 @@ class TrainerOrder(ChildOrder):
         fall_back: try older checkpoints of the run when it is damaged.
         newest: `checkpoint` was the run's newest when the order was made; one committed since then is meant, too.
         fork_of: run id whose replay segments the checkpoint refers to, for a fork.
-        limits_from_checkpoint: go on under the limits the checkpoint was learning under (a restart, or a resume that
+        limits_from_checkpoint: continue under the limits the checkpoint was learning under (a restart, or a resume that
             names none); False lets `config.limits` count from here.
     """
 

@@ -117,7 +117,7 @@ def tiny_order(home: Home, *, run_id: str = "r-test", session: int = 1, **settin
 
 
 def spawn(order: TrainerOrder, *, method: Literal["forkserver", "spawn"] = "forkserver") -> TrainerProcess:
-    """Start a trainer on `order`; `spawn` as the supervisor does it, `forkserver` without importing torch anew."""
+    """Start a trainer on `order`; `spawn` as the supervisor does it, `forkserver` without importing torch again."""
     context: SpawnContext | ForkServerContext
     if method == "spawn" or sys.platform == "win32":
         context = multiprocessing.get_context("spawn")

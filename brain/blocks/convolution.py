@@ -12,7 +12,7 @@ WIDTH = 4
 
 
 class _CausalConv(torch.autograd.Function):
-    """Four multiply-adds over shifted views, both ways, where autograd would pad each slice anew."""
+    """Four multiply-adds over shifted views, both ways, where autograd would pad each slice again."""
 
     @staticmethod
     def forward(ctx: Any, reach: Tensor, weight: Tensor) -> Tensor:

@@ -18,5 +18,5 @@ def new_embedding(width: int) -> nn.Parameter:
 
 @torch.no_grad()
 def draw_embedding(embedding: nn.Parameter, generator: torch.Generator) -> None:
-    """Draw every row anew."""
+    """Draw every row again."""
     embedding.normal_(0.0, EMBEDDING_SPREAD, generator=generator)

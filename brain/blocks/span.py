@@ -29,7 +29,7 @@ class Span:
         length: T, positions of the span.
         fresh_only: True when every row is fresh, so that no state need be gathered or attended to.
         dtype: precision of matrix products.
-        lengths: int64 (B,), positions of each row that count for its state, where a row that goes on is shorter
+        lengths: int64 (B,), positions of each row that count for its state, where a row that continues is shorter
             than the span; None where none is.
     """
 

@@ -26,7 +26,7 @@ class Symbols:
         ids: integers (B, S) where a symbol is one unit, (B, S, P) where it is a patch of P.
         valid: bool like `ids`: False on padding and on units that are not scored.
         num_bytes: int64 like `ids`: bytes that each valid unit stands for, 0 elsewhere.
-        lengths: int64 (B,), symbols of each row where a row that goes on has fewer than S; None where none has.
+        lengths: int64 (B,), symbols of each row where a row that continues has fewer than S; None where none has.
     """
 
     ids: Tensor
@@ -42,7 +42,7 @@ class Symbols:
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """Where generation goes on from what is undecided.
+    """Where generation continues from what is undecided.
 
     Attributes:
         symbols: what is now decided and is to be read first; None for nothing.
@@ -82,7 +82,7 @@ class Codec(Protocol):
         """
 
     def opening(self, carry: Carry, *, rows: int, device: torch.device) -> Opening:
-        """How to go on generating behind `carry`.
+        """How to continue generating behind `carry`.
 
         Raises:
             ValueError: the rows do not stand at the same place of a symbol.

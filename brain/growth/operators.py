@@ -1,6 +1,6 @@
 """How a brain grows without a change of its output: on its tensors, as pure functions.
 
-A brain that grows takes its state, is built anew from the grown architecture (the very path of a restart),
+A brain that grows takes its state, is rebuilt from the grown architecture (the very path of a restart),
 and loads what it had, followed by what was born. Averages, moments and carried state follow by name.
 
 Newborn units take their incoming weights half from an elder, so that they are alive on the same input, and
@@ -127,7 +127,7 @@ def recycle(weights: Mapping[str, Tensor], site: Site, chosen: Tensor, *, seed: 
 
 @torch.no_grad()
 def inherit(before: BrainState, built: BrainState, growth: Growth, plan: GrowthPlan) -> BrainState:
-    """State of the grown brain: `built` anew from its spec, filled with all of the state `before`.
+    """State of the grown brain: `built` from its spec, filled with all of the state `before`.
 
     Moments and steps of newborns are zero, and so is what they carry; their elders keep every bit. Averages
     (any tensor `…|<parameter>`) take over the newborns' weights.

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 _MOMENTS = "no prefix"
 _OF_WEIGHTS = (AVERAGE_PREFIX, START_PREFIX)
 _ANEW = {
-    CARRIED: "the carried state of the lanes does not fit the checkpoint and starts anew",
+    CARRIED: "the carried state of the lanes does not fit the checkpoint and starts over",
     AVERAGE_PREFIX: "the slow weights do not fit the checkpoint and begin at its weights",
     START_PREFIX: "optimizer.plasticity.l2_init draws back to the weights of the checkpoint, which kept no first",
-    KNOWN_PREFIX: "the checkpoint does not know which units are of use: it is found out anew",
+    KNOWN_PREFIX: "the checkpoint does not know which units are of use: it is found out again",
     MEMORY_PREFIX: "the hippocampus does not fit the checkpoint and begins empty",
-    _MOMENTS: "optimizer state does not fit the checkpoint and starts anew",
+    _MOMENTS: "optimizer state does not fit the checkpoint and starts over",
 }
 
 

@@ -18,7 +18,7 @@ class RowAdam:
     """Each row is a parameter of its own that lives through the steps that read it, and through no others.
 
     A row's moments decay and its step counts only when it is read, so its update is exactly Adam's over its
-    own sequence of gradients. Dense Adam would go on moving a row by its stale momentum after it was last
+    own sequence of gradients. Dense Adam would keep moving a row by its stale momentum after it was last
     read, at the price of passing over the whole table (65,536 × 64) each step. No weight decay.
 
     Shapes: weight (R, D), exp_avg and exp_avg_sq (R, D), step (R,) float32.

@@ -165,7 +165,7 @@ class ContinualBackprop:
         return own | self.known_tensors()
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on exactly where `tensors` was taken."""
+        """Continue exactly where `tensors` was taken."""
         self._generator.set_state(tensors["generator"].clone())
         self._steps_to_first = int(tensors["wait"])
         for name, own in self.tensors().items():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def share_learned(brain: Brain, batches: Iterable[Batch]) -> dict[str, float]:
     """Share of the entries of each floating-point weight that moved while the brain learned `batches`.
 
-    Without weight decay an entry moves only if a gradient reached it. The brain goes on from there.
+    Without weight decay an entry moves only if a gradient reached it. The brain continues from there.
     """
     weights = {name: t for name, t in brain.state().model.items() if t.is_floating_point()}
     before = {name: t.clone() for name, t in weights.items()}

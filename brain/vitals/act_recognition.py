@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from brain.vitals.choices import Outcome
 
 MIN_BYTES = 2 * SKIPPED_STEPS  # after less, the state is still that of a reset brain
-_CANDIDATE_RATE = 0.05  # of the running means, at the least: the brain that is looked at goes on learning
+_CANDIDATE_RATE = 0.05  # of the running means, at the least: the brain that is looked at continues learning
 _OVERALL_RATE = 0.01
 
 Activity = dict[str, "Array"]
@@ -121,7 +121,7 @@ class ActRecognition:
         self.scored.load(tensors, prefix)
 
     def _fit_to(self, num_candidates: int, activity: Activity) -> None:
-        """Start anew where the brain has other modules than before, or chooses among other candidates."""
+        """Start over where the brain has other modules than before, or chooses among other candidates."""
         widths = {name: values.shape[-1] for name, values in activity.items()}
         if widths == self._widths and num_candidates == len(self._counts):
             return

@@ -71,7 +71,7 @@ class AlarmBook:
         return tuple(sorted(self._active.values(), key=lambda alarm: (alarm.time, alarm.kind)))
 
     def update(self, readings: Iterable[Reading], step: int, time: float) -> list[AlarmChange]:
-        """Judge every rule anew; `time` is in seconds and must not run backwards."""
+        """Judge every rule again; `time` is in seconds and must not run backwards."""
         self._readings = {reading.name: reading for reading in readings}
         for name, part in _KEPT.items():
             self._keep(name, part, time)

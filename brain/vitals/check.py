@@ -1,4 +1,4 @@
-"""`python -m brain.vitals.check FILE.json`: every known answer computed anew.
+"""`python -m brain.vitals.check FILE.json`: every known answer computed again.
 
 Exit code 0 when all pass, 1 when one fails or its kind is unknown, 2 for a bad file.
 """

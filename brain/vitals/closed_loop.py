@@ -1,4 +1,4 @@
-"""Closed-loop probes: the brain is given one byte or another as its own and goes on by itself; does it matter which?"""
+"""Closed-loop probes: the brain is given one byte or another as its own and continues: does it matter which?"""
 
 from __future__ import annotations
 

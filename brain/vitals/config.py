@@ -162,7 +162,7 @@ class ProbeConfig:
         length: bytes of each.
         modules: architectural modules are joined, in order, to this many.
         components: leading principal components of each module.
-        refresh_every_seconds: the components are found anew after so much training, and when the brain grew.
+        refresh_every_seconds: the components are found again after so much training, and when the brain grew.
         refresh_below: they are too once they keep less than this share of the variance that they kept at first: a
             young brain soon leaves the directions it was first seen in.
     """

@@ -1,4 +1,4 @@
-"""Every kind of known answer, computed anew from its inputs with the functions that run live.
+"""Every kind of known answer, computed again from its inputs with the functions that run live.
 
 A kind maps inputs to named computations; each is done only when its answer is asked for.
 """

@@ -64,7 +64,7 @@ class LiveControls:
         return {name: number for name, number in detail.items() if math.isfinite(number)}
 
     def tensors(self) -> dict[str, Tensor]:
-        """What was found last, to survive a restart; what it was found in is gathered anew."""
+        """What was found last, to survive a restart; what it was found in is gathered again."""
         return {
             f"control.{name}": torch.tensor([found.value, found.error, found.step], dtype=torch.float64)
             for name, found in self._found.items()

@@ -158,7 +158,7 @@ class ModuleWatch:
             return
         layout = json.loads(bytes(tensors["watch.layout"].cpu().tolist()))
         self.generation = layout["generation"]
-        # Without a time they were found by an older release: they are found anew at the next look.
+        # Without a time they were found by an older release: they are found again at the next look.
         self._refreshed_seconds = layout.get("refreshed_seconds", -math.inf)
         self._neurons, self._widths = layout["neurons"], dict(layout["widths"])
         self._generator.set_state(tensors["watch.random"].cpu())
@@ -209,7 +209,7 @@ class ModuleWatch:
         )
 
     def _update_bases(self, activity: Activity, moment: Moment) -> None:
-        """Find the coordinates anew when they are old, have lost the activity, or the brain grew."""
+        """Find the coordinates again when they are old, have lost the activity, or the brain grew."""
         widths = {name: values.shape[-1] for name, values in activity.clean.items()}
         neurons = moment.brain.num_neurons()
         if widths == self._widths and neurons == self._neurons and not self._stale(activity, moment):

@@ -72,7 +72,7 @@ class ScoredChoices:
         return len(self._chosen)
 
     def clear(self, num_candidates: int) -> None:
-        """Start anew: outcomes of another set of candidates say nothing about this one."""
+        """Start over: outcomes of another set of candidates say nothing about this one."""
         self.num_candidates = num_candidates
         self._fits = np.zeros((0, num_candidates, self._num_fits))
         self._offered = np.zeros((0, num_candidates), np.bool_)
@@ -107,7 +107,7 @@ class ScoredChoices:
         }
 
     def load(self, tensors: Mapping[str, Tensor], prefix: str) -> None:
-        """Take back what `tensors` gave; over fits of another kind it starts anew."""
+        """Take back what `tensors` gave; over fits of another kind it starts over."""
         if f"{prefix}.log_q" not in tensors:
             return
         fits = tensors[f"{prefix}.fits"].cpu().numpy().copy()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 UNTRAINED, DISCONNECTED = "untrained", "disconnected"
 BROKEN = (BrainError, ArithmeticError, RuntimeError, ValueError, MemoryError)
-"""What making or watching a twin may end in: then its control is not available; the sign is measured all the same."""
+"""What making or watching a twin may end in: then its control is not available; the sign itself is measured."""
 
 
 def twin_of(brain: Brain, control: str, *, seed: int) -> Brain:

@@ -46,7 +46,7 @@ HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-# A browser ignores it in the clear from afar, and fills its console with that.
+# A browser ignores it over plain HTTP from another machine, and fills its console with that.
 TRUSTED_ONLY = (b"cross-origin-opener-policy", b"same-origin")
 
 

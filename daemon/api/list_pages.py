@@ -35,7 +35,7 @@ def _stranger(cursor: str) -> UsageError:
 
 
 def page_after(items: list[dict[str, Any]], cursor: str | None, limit: int) -> dict[str, Any]:
-    """A page of a list, newest first, that changes between two pages: it goes on behind the last item shown.
+    """A page of a list, newest first, that changes between two pages: it continues behind the last item shown.
 
     >>> saved = [{"id": "c", "created_at": "3"}, {"id": "b", "created_at": "2"}, {"id": "a", "created_at": "1"}]
     >>> page = page_after(saved, None, 1)

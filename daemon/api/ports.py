@@ -54,7 +54,7 @@ class StoredRuns(Protocol):
     """All runs, as the store has them."""
 
     def views(self, cursor: str | None, limit: int) -> tuple[list[Record], str | None]:
-        """Runs as lists show them, newest first, and where the list goes on."""
+        """Runs as lists show them, newest first, and where the list continues."""
 
 
 class Admission(Protocol):
@@ -64,7 +64,7 @@ class Admission(Protocol):
         """Begin a new run; raises ConflictError, UsageError."""
 
     async def resume(self, request: ResumeRequest) -> LiveRun:
-        """Go on from a checkpoint; raises NotFoundError, CheckpointError, ConflictError."""
+        """Continue from a checkpoint; raises NotFoundError, CheckpointError, ConflictError."""
 
 
 class Steering(Protocol):
@@ -84,7 +84,7 @@ class Steering(Protocol):
 
 
 class Deleting(Protocol):
-    """Deletes for good."""
+    """Deletes permanently."""
 
     async def run(self, run_id: str, *, confirm: str, pinned_too: bool) -> RunDeleted:
         """Delete a run; raises NotFoundError, UsageError, ConflictError, DaemonError."""
@@ -118,7 +118,7 @@ class Alarms(Protocol):
     def listed(
         self, run_id: str | None, *, active: bool, cursor: str | None, limit: int
     ) -> tuple[list[Record], str | None]:
-        """Alarms, newest first, and where the list goes on."""
+        """Alarms, newest first, and where the list continues."""
 
 
 class Acknowledging(Protocol):

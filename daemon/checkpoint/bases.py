@@ -75,7 +75,7 @@ class Bases:
             if isinstance(error, OSError) and not is_damage(error):
                 raise
             if path.exists():
-                logger.warning("%s is damaged (%s); it is stored anew", path, _reason(error))
+                logger.warning("%s is damaged (%s); it is stored again", path, _reason(error))
                 disk.remove(path)
             self._write(path, host)
         return meant

@@ -40,7 +40,7 @@ _NAME = re.compile(rf"{PREFIX}\d{{1,20}}(-\d{{1,6}})?", re.ASCII)
 
 
 class Catalogue:
-    """A folder of checkpoints, looked at anew at each call, so several processes may use it at once.
+    """A folder of checkpoints, looked at again at each call, so several processes may use it at once.
 
     Files are read again only when they look changed (`known`).
 

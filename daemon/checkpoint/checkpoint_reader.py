@@ -57,7 +57,7 @@ class LoadedCheckpoint:
         arrays: the replay slot table and the like.
         state: cursor, growth history, resolved config …
         replay_rows: blocks of replayed items as columns of equal length; only a `.pt` carries them.
-        missing: what a `.pt` does not carry, so that it starts anew; one phrase each.
+        missing: what a `.pt` does not carry, so that it starts over; one phrase each.
         base: the weights it stands on that never change; None without any.
     """
 
@@ -123,7 +123,7 @@ def load_newest(
     kept = f" Damaged ones were kept as {', '.join(kept_as)}." if kept_as else ""
     raise NoCheckpointError(
         f"No sound checkpoint{whose} in {catalogue.folder}.{kept} Choose another: synapsed checkpoints; "
-        "or begin anew: synapsed start"
+        "or start over: synapsed start"
     )
 
 
@@ -218,4 +218,4 @@ def _advice(path: Path) -> str:
             return f"Resume the one before it: synapsed resume {before[0].name}"
     elif known:
         return f"Resume the newest one: synapsed resume {next(iter(known))}"
-    return "There is none before it. Begin anew: synapsed start"
+    return "There is none before it. Start over: synapsed start"

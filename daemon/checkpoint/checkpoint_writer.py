@@ -135,7 +135,7 @@ class CheckpointWriter:
         self._retry_at = 0.0
 
     def give_up(self, step: int, reason: str, error: OSError) -> CheckpointFailed:
-        """Count a save that failed before there was anything to write as one that failed in the midst of it."""
+        """Count a save that failed before there was anything to write as one that failed in the middle of it."""
         self.wait()
         failed = self._failure(step, reason, error)
         self._note(failed)
@@ -197,7 +197,7 @@ class CheckpointWriter:
             self._emit(event)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait for the save in flight and emit its events; False when it is still going on."""
+        """Wait for the save in flight and emit its events; False when it is still under way."""
         if self._in_flight is not None:
             wait_for([self._in_flight], timeout_seconds)
         self.poll()

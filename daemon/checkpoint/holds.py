@@ -19,7 +19,7 @@ PREFIX = ".held-"
 
 
 class Holds:
-    """The holds on the checkpoints of a folder, read anew at each call."""
+    """The holds on the checkpoints of a folder, read again at each call."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

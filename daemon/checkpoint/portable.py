@@ -38,9 +38,9 @@ VITALS = "vitals|"
 
 # What may be absent from a `.pt` of another program, and how a person is informed of it.
 _ABSENT = {
-    "learning": "optimizer moments and carried state start anew",
+    "learning": "optimizer moments and carried state start over",
     "random": "random generators start from the seed",
-    "state": "stream position and configuration start anew",
+    "state": "stream position and configuration start over",
     "arrays": "the replay memory starts empty",
     "spec": "the architecture is taken from the configuration",
 }
@@ -90,7 +90,7 @@ def export_pt(
 
 
 def load_pt(path: Path) -> LoadedCheckpoint:
-    """Read a single-file checkpoint, ours or another program's; `missing` names what starts anew.
+    """Read a single-file checkpoint, ours or another program's; `missing` names what starts over.
 
     Raises:
         TornCheckpointError: it is damaged, not a checkpoint, or holds something that would run when loaded.

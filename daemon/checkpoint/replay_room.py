@@ -80,7 +80,7 @@ def drop_segments(folder: Path, needed: Collection[str], *, newest_too: bool) ->
     Args:
         folder: of one run, whose trainer is gone.
         needed: file names that stay.
-        newest_too: whether the last one goes as well, which a trainer would go on in.
+        newest_too: whether the last one goes as well, which a trainer would continue in.
     """
     segments = sorted(path for path in folder.iterdir() if SEGMENT.fullmatch(path.name))
     freed = 0

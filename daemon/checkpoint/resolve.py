@@ -58,7 +58,7 @@ def newest_run(catalogue: Catalogue) -> str:
         if hindrance := catalogue.hindered(since=0.0):
             raise hindrance
         raise NoCheckpointError(
-            f"No checkpoint in {catalogue.folder} is sound.{kept} Begin anew: synapsed start"
+            f"No checkpoint in {catalogue.folder} is sound.{kept} Start over: synapsed start"
             if aside
             else f"There is no checkpoint in {catalogue.folder} yet. Begin: synapsed start"
         )
@@ -79,7 +79,7 @@ def _latest(catalogue: Catalogue) -> Path:
 def _unsound(catalogue: Catalogue, run_id: str, kept: str) -> NoCheckpointError:
     return NoCheckpointError(
         f"No checkpoint of the newest run {run_id} in {catalogue.folder} is sound.{kept} "
-        "Choose one of another run: synapsed checkpoints; or begin anew: synapsed start"
+        "Choose one of another run: synapsed checkpoints; or start over: synapsed start"
     )
 
 

@@ -89,7 +89,7 @@ def read(path: Path) -> dict[str, Tensor]:
 
 def memory_of(tensor: Tensor) -> memoryview:
     """The bytes of a contiguous tensor on the CPU, shared with it."""
-    # Strided anew: a dimension of one may have any stride, which a view as bytes refuses.
+    # With new strides: a dimension of one may have any stride, which a view as bytes refuses.
     flat = tensor.detach().as_strided((tensor.numel(),), (1,))
     return memoryview(flat.view(torch.uint8).numpy())  # type: ignore[arg-type] # numpy's stubs hide its buffer
 

@@ -36,7 +36,7 @@ def delete(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete a run for good: its checkpoints, what it remembers, its history. With or without a daemon."""
+    """Delete a run permanently: its checkpoints, memory and history. With or without a daemon."""
     from daemon.cli.output import print_json, size
     from daemon.home import Home
 
@@ -164,7 +164,7 @@ def _ask(run: dict[str, Any], sizes: list[int]) -> str:
     name, asking = one_line(run["name"]), err()
     asking.say(
         f"{name} ({run['id']}): step {run['step']:,}, {duration(run['training_seconds'])} of learning, "
-        f"{len(sizes)} checkpoints of {size(sum(sizes))}. All of it will be gone for good."
+        f"{len(sizes)} checkpoints of {size(sum(sizes))}. All of it is deleted permanently."
     )
     asking.write(f"Type its name ({quoted(name)}) or its id to delete it: ")
     typed = sys.stdin.readline() if sys.stdin is not None else ""

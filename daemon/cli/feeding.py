@@ -19,7 +19,7 @@ CHUNK_CHARACTERS = 200_000  # at most 4 bytes each: below the daemon's 1 MiB
 
 
 class BrokenOffError(ConflictError):
-    """Some of the text is in, the rest is not; `num_bytes` of the file under way are, `command` goes on."""
+    """Some of the text is in, the rest is not; `num_bytes` of the file under way are, `command` continues."""
 
     def __init__(self, message: str, num_bytes: int, command: str) -> None:
         super().__init__(message)
@@ -67,7 +67,7 @@ class Rest:
             progress = f"nothing of {self.shown} is journaled ({why})."
         again = ", with the same text piped in again" if STANDARD_INPUT in self.files else ""
         command = self.command(num_bytes)
-        return BrokenOffError(f"{progress} Go on from there{again}: {command}", num_bytes, command)
+        return BrokenOffError(f"{progress} Continue from there{again}: {command}", num_bytes, command)
 
 
 def push(daemon: DaemonClient, text: str, rest: Rest, *, begin_bytes: int = 0) -> dict[str, Any]:

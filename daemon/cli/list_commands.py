@@ -148,9 +148,7 @@ def alarms(
 def schedule(
     job: Annotated[str | None, typer.Argument(help="A job to change or run; all without.")] = None,
     *,
-    pause: Annotated[
-        bool | None, typer.Option("--pause/--continue", help="Pause it or let it go on.")
-    ] = None,
+    pause: Annotated[bool | None, typer.Option("--pause/--continue", help="Pause or continue it.")] = None,
     every_seconds: Annotated[float | None, typer.Option("--every-seconds", min=1, help="New period.")] = None,
     cron: Annotated[str | None, typer.Option("--cron", help="New times, such as '0 3 * * *'.")] = None,
     run_now: Annotated[bool, typer.Option("--run", help="Run it now and wait for it.")] = False,

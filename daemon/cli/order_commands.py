@@ -98,7 +98,7 @@ def checkpoint(run_id: RunOption = None, home: HomeOption = None, as_json: JsonO
 def stop(
     run_id: RunOption = None,
     keep_serving: Annotated[
-        bool, typer.Option("--keep-serving", help="Stop learning only; the daemon goes on answering.")
+        bool, typer.Option("--keep-serving", help="Stop learning only; the daemon keeps answering.")
     ] = False,
     force: Annotated[
         bool,
@@ -151,7 +151,7 @@ def feed(
     begin_bytes: Annotated[
         int,
         typer.Option(
-            "--from", min=0, metavar="BYTES", help="Go on with the first file from this byte of its text."
+            "--from", min=0, metavar="BYTES", help="Continue with the first file from this byte of its text."
         ),
     ] = 0,
     run_id: RunOption = None,
@@ -191,7 +191,7 @@ def feed(
 
 
 def ask(
-    text: Annotated[str, typer.Argument(help="What the brain goes on from.")],
+    text: Annotated[str, typer.Argument(help="The text that the brain continues.")],
     *,
     max_bytes: Annotated[int, typer.Option(min=1, max=8192, help="How much it generates.")] = 200,
     temperature: Annotated[

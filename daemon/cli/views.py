@@ -107,7 +107,7 @@ class PlainView:
             self._write("Saving final checkpoint..." if self.progress.run else "Stopping...")
 
     def on_ended(self) -> None:
-        """Totals and how to go on, if anything was learned here."""
+        """Totals and how to continue, if anything was learned here."""
         if self.progress.run and (self.progress.step or self.progress.checkpoint):
             self._write(self.progress.summary())
 

@@ -90,7 +90,7 @@ def read_keep(home: Path, *, environ: Mapping[str, str] = os.environ) -> KeepCon
 
 
 def keep_as_far_as_sound(home: Path, *, environ: Mapping[str, str] = os.environ) -> KeepConfig:
-    """As `read_keep`; where something in it is wrong, the defaults and a warning, for what must go on anyway."""
+    """As `read_keep`; where something in it is wrong, the defaults and a warning, for what must continue anyway."""
     try:
         return read_keep(home, environ=environ)
     except ConfigError as error:

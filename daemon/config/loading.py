@@ -121,7 +121,7 @@ def config_from_dict(settings: Mapping[str, Any], *, origin: str = "stored confi
 def override_config(
     config: RunConfig, overrides: Mapping[str, Any], *, origin: str = "command line"
 ) -> RunConfig:
-    """`config` with `overrides` (nested or dotted) on top: what a resumed run goes on with.
+    """`config` with `overrides` (nested or dotted) on top: what a resumed run continues with.
 
     Raises:
         ConfigError: as `resolve_config`.
@@ -131,7 +131,7 @@ def override_config(
         asked_layer(overrides, origin),
     ]
     checked = check(layers, config.preset)
-    # What was stored is located; it may be gone by now, and whoever goes on with it reports that.
+    # What was stored is located; it may be gone by now, and whoever continues with it reports that.
     before, after = config.stream, checked.stream
     if (before.data, before.source) != (after.data, after.source):
         return _with_sources(checked, layers)

@@ -28,7 +28,7 @@ class CheckpointSaved(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointFailed(Event):
-    """A checkpoint could not be committed; learning goes on and it is tried again."""
+    """A checkpoint could not be committed; learning continues and it is tried again."""
 
     severity: ClassVar[Severity] = "error"
     reason: str

@@ -17,7 +17,7 @@ class DatabaseStalled(Event):
 
     @property
     def message(self) -> str:
-        return f"The database cannot be written ({self.reason}); learning goes on, history waits in memory"
+        return f"The database cannot be written ({self.reason}); learning continues, history waits in memory"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class DatabaseMissing(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseHealed(Event):
-    """The database is written again, or goes on too slowly. `lost`: rows by table for which there was no room."""
+    """The database is written again, or too slowly. `lost`: rows by table for which there was no room."""
 
     lost: dict[str, int]
 

@@ -31,9 +31,7 @@ class ListingContinued(Event):
 
     @property
     def message(self) -> str:
-        return (
-            f"Source {self.source}: {self.num_files:,} files found in {self.seconds:.0f} s; looking goes on"
-        )
+        return f"Source {self.source}: {self.num_files:,} files found in {self.seconds:.0f} s; the search continues"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ class StateChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunResumed(Event):
-    """A run went on from a checkpoint; `differences` names what keeps it from being bit-exact."""
+    """A run continued from a checkpoint; `differences` names what keeps it from being bit-exact."""
 
     checkpoint: str
     differences: tuple[str, ...] = ()

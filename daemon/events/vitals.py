@@ -80,7 +80,7 @@ class MeasurementFailed(Event):
     @property
     def message(self) -> str:
         """One line for a person."""
-        return f"{self.sign} could not be measured ({self.error}); learning goes on"
+        return f"{self.sign} could not be measured ({self.error}); learning continues"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +112,6 @@ class MeasurementOutOfMemory(Event):
     def message(self) -> str:
         """One line for a person."""
         return (
-            f"{self.sign} could not be measured, there is not enough memory ({self.error}); learning goes on: "
+            f"{self.sign} could not be measured, there is not enough memory ({self.error}); learning continues: "
             "free memory, or choose smaller vitals.probe settings"
         )

@@ -1,7 +1,7 @@
 """The diary: runs each job at its time, one instance of it, and writes down how it went.
 
 APScheduler keeps the time; what a person changed and what happened last is kept in the notebook, so after a
-restart the diary goes on. A job whose time passed while the daemon was away runs soon after the start, one whose
+restart the diary continues. A job whose time passed while the daemon was away runs soon after the start, one whose
 time passed while the machine slept soon after it wakes, once, with its lateness; or, where that is of no use,
 an event says that it was missed.
 """

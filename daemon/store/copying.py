@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COPY_PAGES = 1_000
 # How far the log may grow during a long read: so far, or to the size of the database if that is larger.
 LOG_GROWTH_BYTES = 256 * 2**20
-# Instructions of SQLite between two looks at whether to go on.
+# Instructions of SQLite between two looks at whether to continue.
 LOOK_EVERY = 20_000
 
 
@@ -33,7 +33,7 @@ class GivenUpError(Exception):
 
 @dataclass
 class Patience:
-    """Until when a long read of a database goes on.
+    """Until when a long read of a database continues.
 
     Attributes:
         file: the database.
@@ -50,7 +50,7 @@ class Patience:
         self._limit = self._log_bytes() + max(LOG_GROWTH_BYTES, self.file.stat().st_size)
 
     def look(self) -> str | None:
-        """Why to give up; None to go on."""
+        """Why to give up; None to continue."""
         if self.stop.is_set():
             self.given_up = "the daemon stops"
         elif self._log_bytes() > self._limit:

@@ -197,7 +197,7 @@ def _set_aside(file: Path, defect: str, now: int) -> str:
     file.with_name(f"{file.name}-suspect").unlink(missing_ok=True)
     return (
         f"The database {file} was damaged ({defect}) and is kept as {aside.name}; a new one was begun. "
-        "Checkpoints are whole: the runs go on, only their older history is missing."
+        "Checkpoints are whole: the runs continue, only their older history is missing."
     )
 
 

@@ -1,6 +1,6 @@
 """Maintenance of the database over months: a daily copy, a check, unused pages freed.
 
-All of it goes on beside the writer and keeps it waiting no longer than a moment.
+All of it runs beside the writer and keeps it waiting no longer than a moment.
 """
 
 from __future__ import annotations

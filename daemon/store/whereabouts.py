@@ -1,6 +1,6 @@
 """A database file that somebody deletes or moves while it is in use: noticed within seconds, and written again.
 
-An open connection goes on with the file it holds, so nothing is lost until it is closed.
+An open connection continues with the file it holds, so nothing is lost until it is closed.
 """
 
 from __future__ import annotations

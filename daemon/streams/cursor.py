@@ -1,4 +1,4 @@
-"""Where a stream stands: all it needs to go on exactly, O(lanes × sources) whatever the size of the data.
+"""Where a stream stands: all it needs to continue exactly, O(lanes × sources) whatever the size of the data.
 
 Only following a source costs more: a mark for each of its documents.
 

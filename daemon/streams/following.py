@@ -44,7 +44,7 @@ TAIL_BYTES = 1024
 class FollowingReader(SourceReader):
     """Reads every document once and waits for more; a pass is what was there until nothing was left.
 
-    A file that still ends where it ended with the bytes it ended with was appended to, and goes on there, read as
+    A file that still ends where it ended with the bytes it ended with was appended to, and continues there, read as
     it was begun; any other change makes it a new text. What changes before those last bytes, at the same length, is
     not seen.
     """
@@ -74,7 +74,7 @@ class FollowingReader(SourceReader):
             super().require_documents()
 
     def resume(self, state: SourceState) -> None:
-        """Go on where `state` stands; of one that was read again and again, what has been read is done with."""
+        """Continue where `state` stands; of one that was read again and again, what has been read is done with."""
         if state.marks:
             known = state.fingerprint == self._listing.fingerprint
             self._marks = {mark.document: mark for mark in state.marks}
@@ -221,7 +221,7 @@ class FollowingReader(SourceReader):
             self._passed_over.add(name)
 
     def _goes_on_at(self, document: Document, before: DocumentMark) -> int:
-        """Where the text goes on behind what was read: its beginning, if it is not the same text any more."""
+        """Where the text continues behind what was read: its beginning, if it is not the same text any more."""
         if _still_holds(document.path, document.size, before):
             return before.num_bytes
         self._report_rewritten(document.name)
@@ -301,7 +301,7 @@ class FollowingReader(SourceReader):
         return _why_no_file(whole if name == shown(whole.name) and not is_there(part) else part)
 
     def _keep_verdicts(self) -> None:
-        """A text goes on as it was begun: one bad byte behind 20,000 good lines makes it no other kind of file."""
+        """A text continues as it was begun: one bad byte behind 20,000 good lines makes it no other kind of file."""
         for mark in self._marks.values():
             document = self._listing.find(mark.document)
             if document is not None and mark.num_bytes and mark.verdict and not mark.verdict.skip:

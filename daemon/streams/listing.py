@@ -183,7 +183,7 @@ def list_documents(
 
 
 def settle(document: Document) -> Verdict:
-    """As `sniff`, but an encoding that was left open is detected now, for good."""
+    """As `sniff`, but an encoding that was left open is detected now, once."""
     verdict = sniff(document, detecting=True)
     if verdict.encoding == "?":
         document.verdict = None

@@ -41,7 +41,7 @@ class ListingProgress:
         self._next_report_seconds = FIRST_REPORT_SECONDS
 
     def __call__(self, num_files: int) -> None:
-        """Files go on being found; raises what `progressed` raises."""
+        """More files are found; raises what `progressed` raises."""
         self._progressed()
         seconds = self._monotonic() - self._began
         if seconds >= self._next_report_seconds:

@@ -40,7 +40,7 @@ class PushedQueue:
         if waiting + num_bytes > MAX_PENDING_BYTES:
             raise StreamError(
                 f"{num_bytes} bytes from {origin} are too much: {waiting} bytes wait to be read and at most "
-                f"{MAX_PENDING_BYTES >> 20} MiB may; go on when some of it is read, or give a large text with --data"
+                f"{MAX_PENDING_BYTES >> 20} MiB may; continue when some of it is read, or give a large text with --data"
             )
 
     def push(self, text: bytes, *, sequence: int, origin: str) -> bool:

@@ -109,7 +109,7 @@ class RecordReader:
                 start, asked = start + begin, window
             elif asked <= MAX_RECORD_BYTES:
                 asked = min(4 * asked, MAX_RECORD_BYTES + 1)
-            else:  # a quote that nobody closed, perhaps: go on behind the line
+            else:  # a quote that nobody closed, perhaps: continue behind the line
                 end = text.find(b"\n") + 1 or len(text)
                 yield start, start + end, text
                 start, asked = start + end, window

@@ -34,7 +34,7 @@ class RecordError(Exception):
 
 
 class _UnfinishedError(Exception):
-    """The record goes on behind the text at hand."""
+    """The record continues behind the text at hand."""
 
 
 class Form(NamedTuple):
@@ -51,7 +51,7 @@ class Form(NamedTuple):
     first: int = 0
 
     def end(self, text: bytes, begin: int, *, final: bool) -> int | None:
-        r"""Behind the record that begins at `begin`; None if it goes on behind the text, unless that is `final`.
+        r"""Behind the record that begins at `begin`; None if it continues behind the text, unless that is `final`.
 
         >>> Form(("a",), ",").end(b'"one\nline"\n2\n', 0, final=False)
         11

@@ -97,7 +97,7 @@ class SourceReader:
             raise self.corpus.nothing_to_read()
 
     def resume(self, state: SourceState) -> None:
-        """Go on where `state` stands; files that differ from then are an event."""
+        """Continue where `state` stands; files that differ from then are an event."""
         if state.fingerprint != self._listing.fingerprint:
             gone = state.document is not None and self._listing.find(state.document) is None
             where = f"; {state.document}, which was being read, is gone" if gone else ""
@@ -244,7 +244,7 @@ class SourceReader:
         if state.segments and state.document is not None:
             self._emit(
                 SettingRestored(
-                    what=f"Source {state.name} was read in {len(state.segments)} segments; it goes on behind "
+                    what=f"Source {state.name} was read in {len(state.segments)} segments; it continues behind "
                     "the first of them that is unfinished and reads some text of this pass again"
                 )
             )
@@ -292,7 +292,7 @@ class SourceReader:
         before = self._listing
         try:
             self._list()
-        except Interrupted:  # in the midst of a step: it ends with the files as they were known
+        except Interrupted:  # in the middle of a step: it ends with the files as they were known
             return
         self._stale = False
         self._report_kept_out()

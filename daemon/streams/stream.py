@@ -3,7 +3,7 @@
 A source read to its end begins again, or is followed: then a lane may find nothing to read for a while.
 
 1. At the end of a stretch a lane takes up pushed experience, or asks the mix for a source or segment.
-2. There it goes on in the extent it holds, or is handed the next one.
+2. There it continues in the extent it holds, or is handed the next one.
 3. It reads a row, at most T bytes; the row is marked `reset` when it does not follow on the lane's last one.
 4. With the rows comes a cursor: taken up again, it gives the same rows that would have followed.
 """

@@ -77,7 +77,7 @@ class ActiveAlarms:
     def listed(
         self, run_id: str | None, *, active: bool, cursor: str | None, limit: int
     ) -> tuple[list[Record], str | None]:
-        """Alarms in the API's form, newest first, and where the list goes on."""
+        """Alarms in the API's form, newest first, and where the list continues."""
         self._store.flush(FLUSH_SECONDS)  # who asks after an event expects to see it
         page = self._store.alarms(run_id, active=active, cursor=cursor, limit=limit)
         return [view(row) for row in page.items], page.next

@@ -86,7 +86,7 @@ class Admission:
         return run
 
     async def resume(self, request: ResumeRequest) -> LiveRun:
-        """Go on from a checkpoint: the newest of a run continues that run, an older one forks a new run.
+        """Continue from a checkpoint: the newest of a run continues that run, an older one forks a new run.
 
         Raises:
             NotFoundError: no such checkpoint.
@@ -178,7 +178,7 @@ class Admission:
     def _order_from(
         self, found: FoundCheckpoint, request: ResumeRequest, config: RunConfig, source: LiveRun | None
     ) -> tuple[LiveRun, TrainerOrder]:
-        """The run that goes on from a checkpoint, and its trainer's order; `source` is the checkpoint's run."""
+        """The run that continues from a checkpoint, and its trainer's order; `source` is the checkpoint's run."""
         continues = found.run is not None and found.newest
         if found.run is not None and continues:
             self._check_idle(found.run)

@@ -162,7 +162,7 @@ class _Life:
                 store.report = lambda event: loop.call_soon_threadsafe(publish, None, event)
                 audiences = supervisor.publisher.audiences
                 audiences.add(written, "training log")
-                audiences.add(supervisor.tidier, "keeper of the home's room")
+                audiences.add(supervisor.tidier, "disk space limits")
                 if of.view is not None:
                     audiences.add(of.view, "terminal")
                 async with self._serving(supervisor) as diary:

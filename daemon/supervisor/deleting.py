@@ -1,4 +1,4 @@
-"""Deleting for good while the daemon lives: a run, or a checkpoint of one."""
+"""Deleting permanently while the daemon lives: a run, or a checkpoint of one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Deleting:
         self._admitting = admitting
 
     async def run(self, run_id: str, *, confirm: str, pinned_too: bool = False) -> RunDeleted:
-        """Delete a run for good.
+        """Delete a run permanently.
 
         Args:
             run_id: the run.

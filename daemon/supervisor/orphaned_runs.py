@@ -81,7 +81,7 @@ class OrphanedRuns:
         if run.state is RunState.QUEUED and not saved_since:  # its last session, if it had one, ended well
             self._runs.end(run, RunState.STOPPED, "left the queue: the daemon died")
             return
-        hint = f"; go on with: synapsed resume {newest.name}" if newest else ""
+        hint = f"; continue with: synapsed resume {newest.name}" if newest else ""
         if newest and saved_since:
             run.checkpoint, run.checkpoint_step = newest.name, None
         self._recorder.end_session(run.id, run.session, end_state="lost", reason="the daemon died")

@@ -28,7 +28,7 @@ class StartRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeRequest:
-    """Go on from a checkpoint.
+    """Continue from a checkpoint.
 
     Attributes:
         checkpoint: `latest`, an id such as `continuous_1706123456`, or a path (from the command line only).

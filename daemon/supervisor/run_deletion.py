@@ -158,7 +158,7 @@ class OfflineHome:
     deletion: RunDeletion
 
     def delete(self, run_id: str, *, confirm: str, pinned_too: bool = False) -> RunDeleted:
-        """Delete a run for good.
+        """Delete a run permanently.
 
         Raises:
             NotFoundError: there is no such run.

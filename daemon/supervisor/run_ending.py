@@ -50,7 +50,7 @@ class Ending:
         return await self._runs.find(run_id)
 
     async def close(self, *, grace_seconds: float, reason: str = "the daemon stops") -> None:
-        """Stop every run for good, with a last checkpoint; kill what has not ended within the grace time."""
+        """Stop every run, with a last checkpoint; kill what has not ended within the grace time."""
         self._admission.close()
         lives = list(self._runs.lives.values())
         stop = StopForGood(reason=reason[:MAX_REASON], within_seconds=grace_seconds * SAVING_SHARE)
@@ -86,7 +86,7 @@ def refused(outcome: Outcome, run: LiveRun) -> Outcome:
     """A trainer's refusal to stop, with what ending it anyway would cost."""
     return replace(
         outcome,
-        error=f"{outcome.error}. The run goes on; to end it all the same: synapsed stop --force ({lost(run)})",
+        error=f"{outcome.error}. The run continues; to end it anyway: synapsed stop --force ({lost(run)})",
     )
 
 

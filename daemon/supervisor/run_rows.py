@@ -91,7 +91,7 @@ class RunRows:
         return run_from_row(row, checkpoint_step=steps.get(row["checkpoint"]))
 
     def views(self, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        """Runs as lists show them, newest first, and where the list goes on."""
+        """Runs as lists show them, newest first, and where the list continues."""
         page = self._store.runs(cursor=cursor, limit=limit)
         items = [
             run_from_row({"config": {}, **row}).view(full=False) | {name: row[name] for name in LISTED}

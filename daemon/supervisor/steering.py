@@ -110,7 +110,7 @@ class Steering:
             raise ConflictError(f"cannot {action}: {run.id} is {run.state}{hint}")
         if run.state is RunState.STOPPING and action != "stop":
             raise ConflictError(f"cannot {action}: {run.id} is stopping already")
-        # One that stands still for want of room goes on by itself, unless a person wants it paused.
+        # One that stands still for want of room continues by itself, unless a person wants it paused.
         if action == "pause" and run.state is RunState.PAUSED and not run.degraded:
             raise ConflictError(f"cannot pause: {run.id} is paused already")
         if action == "continue" and run.state is not RunState.PAUSED:

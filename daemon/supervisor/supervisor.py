@@ -42,7 +42,7 @@ class Supervisor:
         admission: starts and resumes runs, or has them wait.
         steering: orders to trainers.
         ending: stops runs, and all of them.
-        deleting: for good, of runs and checkpoints.
+        deleting: permanently, of runs and checkpoints.
         orphaned: runs that a daemon which died left open.
         tidier: keeps what grows within its bounds.
         chores: what the diary asks for.

@@ -168,7 +168,7 @@ class Trainers:
         self._publisher.publish_report(run, report)
 
     def _on_outcome(self, outcome: Outcome) -> None:
-        """It obeyed or refused; one that refuses to stop goes on."""
+        """It obeyed or refused; one that refuses to stop continues."""
         operation = self._operations.get(outcome.id)
         if operation is None or operation.run is None or operation.action != "stop" or outcome.ok:
             self._operations.settle(outcome)

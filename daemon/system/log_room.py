@@ -1,6 +1,6 @@
 """Logs that a child writes through a descriptor it was given: cut in place, for a renamed file would grow on unseen.
 
-Their writers append (O_APPEND), so after a cut they go on at the beginning of the emptied file.
+Their writers append (O_APPEND), so after a cut they continue at the beginning of the emptied file.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def cut(log: Path, *, limit_bytes: int, parts: int) -> bool:
 
 
 def set_aside(log: Path, *, parts: int) -> None:
-    """Begin a log anew before its writer is there; what it held becomes the newest part."""
+    """Start a new log before its writer is there; what it held becomes the newest part."""
     try:
         if log.stat().st_size and parts:
             _shift(log, parts)

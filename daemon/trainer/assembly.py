@@ -1,4 +1,4 @@
-"""How the parts of a trainer are made: anew, or restored from a checkpoint.
+"""How the parts of a trainer are made: new, or restored from a checkpoint.
 
 1. The order's config, device and threads.
 2. Made new, or out of the newest sound checkpoint: brain, stream, replay, vital signs, held-out tables, randomness.

@@ -1,4 +1,4 @@
-"""Undo an order that failed in an unforeseen way, so that the run goes on as if it had not been given."""
+"""Undo an order that failed in an unforeseen way, so that the run continues as if it had not been given."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class Control:
         return None
 
     def _end(self, command: Command, stop: Stop) -> Ending | None:
-        """The ending that was ordered, with its last save; None when that failed and the run goes on."""
+        """The ending that was ordered, with its last save; None when that failed and the run continues."""
         for_good = isinstance(stop, StopForGood)
         patience = stop.within_seconds if isinstance(stop, StopForGood) else 0.0
         last = self._endings.save_last(within_seconds=patience)

@@ -41,7 +41,7 @@ class Dreaming:
         brain: that sleeps.
         replay: what it dreams of.
         probes: judge it.
-        forgetting: measured anew at waking.
+        forgetting: measured again at waking.
         step_log: takes each step.
         clock: of the run.
         life: its state.
@@ -81,7 +81,7 @@ class Dreaming:
         """One step of sleep; the probes are scored before the first, and the run wakes up after the last.
 
         Raises:
-            Interrupted: the run is to end in the midst of the probes; resumed, it is asleep and scores them anew.
+            Interrupted: the run is to end in the middle of the probes; resumed, it is asleep and scores them again.
         """
         sleep = self._state.current
         assert sleep is not None
@@ -118,7 +118,7 @@ class Dreaming:
             self._probes.score_all(self._brain, self._life.progressed)
         self._probes.follow_all()
         self._state.wake(self._clock.step)
-        self._forgetting.steer()  # what is measured now counts for replay; for sleep it is measured anew
+        self._forgetting.steer()  # what is measured now counts for replay; for sleep it is measured again
         self._forgetting.report_all()
         state = self._life.when_not_paused()
         self._life.enter(state, f"slept; {READ}" if state is RunState.WAITING else "slept")

@@ -1,6 +1,6 @@
 """A stream with nothing to read: after a while the run sleeps if it has learned enough for it, then waits.
 
-Waiting is no pause: orders are obeyed, the supervisor gets a sign of life every second, and learning goes on by
+Waiting is no pause: orders are obeyed, the supervisor gets a sign of life every second, and learning continues by
 itself when text comes. How long nothing came is a matter of the clock, so the sleep that follows from it is journaled.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from daemon.trainer.ports import Life, News
 
 LOOK_SECONDS = 1.0  # as often as followed sources look; also the heartbeat
-READ = "everything is read; it goes on when there is more"
+READ = "everything is read; it continues when there is more"
 
 
 class Decisions(Protocol):

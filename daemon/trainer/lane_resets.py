@@ -1,4 +1,4 @@
-"""Lanes that are due a reset: no lane may go on with a carried state that does not belong to the text before its row.
+"""Lanes that are due a reset: no lane may continue with a carried state of other text than that before its row.
 
 Such a state is left behind by a step that was skipped, and by a roll-back. What the lane reads next begins from a
 reset state, however much later that is.

@@ -35,7 +35,7 @@ class Measuring:
         evaluation: on held-out text.
         sampler: draws what the brain generates.
         clock: of the run.
-        progressed: called in the midst of long work; may end it.
+        progressed: called in the middle of long work; may end it.
         reporter: takes all of it.
     """
 

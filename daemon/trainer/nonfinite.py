@@ -42,7 +42,7 @@ class NonFiniteSteps(Stored):
         """Count a step's outcome and decide.
 
         A non-finite step has changed nothing (`StepReport.applied` is False). After `rollback_after_skips` in a
-        row the weights go back to the newest checkpoint while the stream goes on, so the window is skipped; after
+        row the weights go back to the newest checkpoint while the stream continues, so the window is skipped; after
         `pause_after_rollbacks` such roll-backs the run pauses instead.
 
         >>> from daemon.config.tree import RecoveryConfig

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Pauses:
     """Pauses and resumes the run.
 
-    Nothing committed for three intervals, it stands still until something is, or a person lets it go on.
+    Nothing committed for three intervals, it stands still until something is, or a person lets it continue.
     """
 
     def __init__(self, saver: Saver, life: Life) -> None:
@@ -26,7 +26,7 @@ class Pauses:
         """Pause for a person: save, then stand still; False if the run is paused by a person already.
 
         Raises:
-            CheckpointError: it could not be saved; the run goes on.
+            CheckpointError: it could not be saved; the run continues.
         """
         if self._life.state is not RunState.PAUSED:
             self._saver.save("pause")

@@ -45,14 +45,14 @@ class Save(Protocol):
         """Save now and wait for it; its name.
 
         Raises:
-            CheckpointError: it could not be committed; learning can go on.
+            CheckpointError: it could not be committed; learning can continue.
         """
 
     def try_save(self, reason: str) -> str | None:
         """Save now and wait for it; None when that failed: the run is degraded, and it is tried again."""
 
     def pin(self, checkpoint: str) -> None:
-        """Keep a checkpoint for good, until a person unpins it.
+        """Keep a checkpoint permanently, until a person unpins it.
 
         Raises:
             CheckpointError: it could not be pinned.
@@ -82,7 +82,7 @@ class Life(Protocol):
         """Show a sign of life, with the totals."""
 
     def progressed(self) -> None:
-        """Show a sign of life in the midst of long work.
+        """Show a sign of life in the middle of long work.
 
         Raises:
             Interrupted: the run is to end; the work ends here.

@@ -92,7 +92,7 @@ class Limits(Stored):
             self.target_seconds = None
             dropped.append("hours")
         for unit in dropped:
-            what = f"the limit of {unit} was reached before; learning goes on without it"
+            what = f"the limit of {unit} was reached before; learning continues without it"
             emit(SettingRestored(step=clock.step, what=what))
 
     def reached(self, clock: Clock, passes_finished: int) -> str | None:

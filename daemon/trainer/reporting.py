@@ -53,7 +53,7 @@ class Reporter:
         self._alive.set()
 
     def still_alive(self) -> None:
-        """Sign of life in the midst of work, with the totals as they stood before it."""
+        """Sign of life in the middle of work, with the totals as they stood before it."""
         self._alive.set()
 
     def row(self, **metrics: float) -> None:

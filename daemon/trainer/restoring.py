@@ -1,4 +1,4 @@
-"""From a checkpoint back to live objects; what it lacks, or what no longer fits, starts anew, as an event.
+"""From a checkpoint back to live objects; what it lacks, or what no longer fits, starts over, as an event.
 
 Tensors of a checkpoint's `learning` and `arrays` are told apart by prefix: windows of vital signs, held-out
 tables, the slot table of the replay memory.
@@ -89,7 +89,7 @@ def restore_brain(
     if spec.get("kind") != kind:
         raise ConfigError(
             f"{loaded.path.name} holds a brain of kind {spec.get('kind')}, not {kind}; leave --brain out, "
-            "or start anew"
+            "or start over"
         )
     brain = brain_from_spec(spec, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
     fitted, notices = brain.adopt(brain_state(loaded))
@@ -138,12 +138,12 @@ def open_replay(
                 return ReplayMemory.restore(folder, config.replay, commit, slots, parents=parents)
             emit(
                 SettingRestored(
-                    what=f"replayed rows had {commit.item_bytes} bytes, now {item_bytes}; replay starts anew"
+                    what=f"replayed rows had {commit.item_bytes} bytes, now {item_bytes}; replay starts over"
                 )
             )
         except MemoryDamagedError as error:
             emit(
-                SettingRestored(what=f"{error} Replay starts anew; older checkpoints may still have theirs.")
+                SettingRestored(what=f"{error} Replay starts over; older checkpoints may still have theirs.")
             )
     return ReplayMemory.create(folder, config.replay, item_bytes=item_bytes, seed=config.seed)
 

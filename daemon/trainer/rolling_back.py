@@ -67,7 +67,7 @@ class RollBack:
             self._pauses.stand_still(f"the loss is not finite and the way back is lost: {error}")
             return
         self._brain.scale_learning_rate(RATE_AFTER_ROLLBACK)
-        # The stream goes on where it is, so no lane's state belongs to what it reads next.
+        # The stream continues where it is, so no lane's state belongs to what it reads next.
         self._resets.owe_all(self._lanes)
         event = RolledBack(step=self._clock.step, to_step=to_step, rate_factor=RATE_AFTER_ROLLBACK)
         self._report.event(event)

@@ -172,7 +172,7 @@ class Saver:
         """Save now and wait for it; its name.
 
         Raises:
-            CheckpointError: it could not be committed; learning can go on.
+            CheckpointError: it could not be committed; learning can continue.
         """
         outcome: CheckpointSaved | CheckpointFailed
         try:
@@ -218,7 +218,7 @@ class Saver:
         self._writer.close()
 
     def pin(self, checkpoint: str) -> None:
-        """Keep a checkpoint for good, until a person unpins it.
+        """Keep a checkpoint permanently, until a person unpins it.
 
         Raises:
             CheckpointError: it could not be pinned.

@@ -27,7 +27,7 @@ class Standing:
         progress: the totals that each sign of life carries.
         reporter: takes events and signs of life.
         pipe: knows whether the run is to end.
-        pace: is counted anew in every state.
+        pace: is counted again in every state.
         when_not_paused: running, asleep or waiting.
     """
 
@@ -73,7 +73,7 @@ class Standing:
         )
 
     def progressed(self) -> None:
-        """Show a sign of life in the midst of long work, which ends here when the run is to end.
+        """Show a sign of life in the middle of long work, which ends here when the run is to end.
 
         Raises:
             Interrupted: it is.

@@ -119,7 +119,7 @@ class Watch:
         }
 
     def load(self, tensors: Mapping[str, Tensor], governor: Mapping[str, Any]) -> None:
-        """Take windows and governor back; a sign that was not there before begins anew."""
+        """Take windows and governor back; a sign that was not there before starts over."""
         self._governor = GovernorState.from_json(governor)
         for sign in self._signs:
             prefix = f"{sign.name}|"

@@ -1,4 +1,4 @@
-"""Restoring the brain from a checkpoint in the middle of a run, while the stream goes on."""
+"""Restoring the brain from a checkpoint in the middle of a run, while the stream continues."""
 
 from __future__ import annotations
 

@@ -33,19 +33,19 @@ export function mountCheckpoints(page) {
   let opened = null; // id of the checkpoint whose export command is shown
   let request = 0;
 
-  async function load(anew = true) {
+  async function load(fresh = true) {
     const run = page.shown();
     request += 1;
     const mine = request;
     if (!run) return render([]);
     try {
-      const answer = await page.api.get("/checkpoints", { run: run.id, limit: 50, cursor: anew ? null : next });
+      const answer = await page.api.get("/checkpoints", { run: run.id, limit: 50, cursor: fresh ? null : next });
       if (mine !== request) return undefined;
       next = answer.next;
       aside = setAside((await page.api.get("/home")).damaged);
       if (mine !== request) return undefined;
       note.hidden = true;
-      return render(anew ? answer.items : [...items, ...answer.items]);
+      return render(fresh ? answer.items : [...items, ...answer.items]);
     } catch (error) {
       if (mine !== request) return undefined;
       note.hidden = false;

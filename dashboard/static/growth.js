@@ -48,7 +48,7 @@ export function mountGrowth(page) {
     allow(column, found.column.reason);
     price.textContent = found.column.reason
       ? `No column can be born: ${found.column.reason}.`
-      : `It would bring ${count(found.column.newborns)} neurons and ${count(found.column.parameters)} parameters, and freeze ${count(found.column.freezes)} for good.`;
+      : `It would bring ${count(found.column.newborns)} neurons and ${count(found.column.parameters)} parameters, and freeze ${count(found.column.freezes)} permanently.`;
     facts.textContent = `${count(found.num_neurons)} of at most ${count(found.max_neurons)} neurons, ${count(found.history.length)} growths so far; growth by itself is ${found.enabled ? "on" : "off"}.`;
   }
 
@@ -94,7 +94,7 @@ export function mountGrowth(page) {
 
   async function addColumn() {
     const allowed = column.getAttribute("aria-disabled") !== "true";
-    const lost = "All that the brain has now, but for its self model, stops learning for good, and a new column learns beside it. Only the checkpoint saved before leads back: it is pinned.";
+    const lost = "All that the brain has now, but for its self model, stops learning permanently, and a new column learns beside it. Only the checkpoint saved before it leads back; it is pinned.";
     if (allowed && !(await confirm("Add a column?", lost, "Add"))) return;
     grow(column, "a column", { operator: "column" }, (grown) => `A column of ${count(grown?.units_after)} units was born; all that is older is frozen.`);
   }

@@ -40,7 +40,7 @@ CASES += list(TINY_BRAINS.items())  # brains whose units, or modules, are none o
 UNITS = {"tiny-patches": 4}  # of a symbol
 UNDECIDED = {
     "tiny-tokens": 2
-}  # bytes at most that a row which goes on leaves undecided; a row here fills its patches
+}  # bytes at most that a row which continues leaves undecided; a row here fills its patches
 Case = tuple[str, dict[str, Any], torch.device]
 LANES, ROWS, LENGTH = 4, 6, 20
 

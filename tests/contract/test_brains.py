@@ -155,7 +155,7 @@ def test_the_report_says_what_was_seen(case: Case) -> None:
     assert report.row_loss.device.type == "cpu"
     assert not report.row_loss.requires_grad
     assert report.row_loss.isnan().tolist() == [False, True, False, False, False, False]
-    seen = (count > 0) & (~live if left else True)  # of others the score goes on to the end
+    seen = (count > 0) & (~live if left else True)  # of others the score continues to the end
     torch.testing.assert_close(
         report.row_loss[seen].double(), scored[seen] / count[seen], rtol=1e-3, atol=1e-3
     )

@@ -200,7 +200,7 @@ def test_the_loss_of_labels_is_taken_before_the_update(case: Case) -> None:
 
 @pytest.mark.parametrize("cuts", [(5,), (WIDTH,), (WIDTH, 33)])
 def test_a_document_over_several_rows_is_one(case: Case, cuts: tuple[int, ...]) -> None:
-    """Full rows go on in the next one; what ends at the end of a full row ends when the lane begins anew."""
+    """Full rows continue in the next one; what ends at the end of a full row ends when the lane starts over."""
     text = b"the moon and one star over mars\x1fsky"
     whole, pieces = make(*case), make(*case)
     wide = torch.tensor([[*text, 0]], dtype=torch.uint8)

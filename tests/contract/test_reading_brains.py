@@ -140,7 +140,7 @@ def test_a_fork_goes_on_exactly_as_its_row_would(case: Case) -> None:
         straight.accept(tail[:, place].long())
     assert torch.equal(forked.predict(), straight.predict()[order])
     assert torch.equal(forked.read(tail[order, 4:]), straight.read(tail[:, 4:])[order])
-    # The fork went on by itself: what it was taken from stands where it stood.
+    # The fork continued by itself: what it was taken from stands where it stood.
     assert torch.equal(started.predict(), first)
 
 

@@ -65,6 +65,6 @@ class Watch:
             self.foreign_urls.append(request.url)
 
     def check(self, *, forgive: Sequence[str] = ()) -> None:
-        """Assert that nothing was amiss, but for console lines that hold one of `forgive`."""
+        """Assert that nothing went wrong, except console lines that hold one of `forgive`."""
         assert self.foreign_urls == []
         assert [line for line in self.errors if not any(known in line for known in forgive)] == []

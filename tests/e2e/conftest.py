@@ -65,7 +65,7 @@ def scripted() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def watched(context: BrowserContext, scripted: ScriptedServer) -> Iterator[tuple[Page, Watch]]:
-    """The page over the scripted daemon, live; what it did amiss is checked at the end."""
+    """The page over the scripted daemon, live; its errors are checked at the end."""
     page = context.new_page()
     watch = Watch.over(page, scripted.url)
     page.goto(scripted.url)

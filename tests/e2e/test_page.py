@@ -142,7 +142,7 @@ def test_a_whole_life(context: BrowserContext, server: RealServer, text_folder: 
     revived = RealServer(tmp_path / "home", server.port)
     try:
         expect(page.locator("#connection[data-phase=live]")).to_be_visible(timeout=PATIENCE_MS)
-        # The next daemon closes the books of the one that died; going on is left to the person.
+        # The next daemon ends the runs of the one that died; resuming is left to the person.
         expect(state(page)).to_have_text("stopped", timeout=PATIENCE_MS)
         act(page, "resume")
         expect(state(page)).to_have_text("running", timeout=PATIENCE_MS)

@@ -177,7 +177,7 @@ def test_what_cannot_be_loaded_says_so_until_it_is(
     page.goto(scripted.url)
     reported = page.locator(part).get_by_text("Not loaded: the database cannot be read")
     expect(reported).to_be_visible()
-    moves(page)  # what is drawn anew meanwhile takes it away no more
+    moves(page)  # what is drawn again meanwhile takes it away no more
     expect(reported).to_be_visible()
     page.unroute(asked)
     if part == "[role=log]":

@@ -50,7 +50,7 @@ class Pace:
 
     def __call__(self, _left: int) -> None:
         self.num_pages += 1
-        assert self.num_pages < 20_000, "the copy begins anew with every commit"
+        assert self.num_pages < 20_000, "the copy starts over with every commit"
         if self.num_pages <= 200:
             step = 5000 + self.num_pages
             self._store.add_columns("r-1", 1, {"step": [step], "time": [1.0], "bpc": [1.0]})
@@ -156,7 +156,7 @@ def test_nobody_else_reads_database_or_copies(tmp_path: Path) -> None:
 @pytest.mark.fault(
     "Database backup",
     tried="the daily check of the database when the daemon stops, and beside a reader that will not end",
-    happens="the check is given up, the reader is not waited for; the writer goes on",
+    happens="the check is given up, the reader is not waited for; the writer continues",
 )
 def test_the_daily_check_keeps_nobody_waiting(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.file is not None

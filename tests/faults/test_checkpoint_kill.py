@@ -123,7 +123,7 @@ def fill(folder: Path, pipe: Connection) -> None:
 
 @pytest.mark.fault(
     "Full disk",
-    tried="the kernel refuses a write in the midst of a checkpoint",
+    tried="the kernel refuses a write in the middle of a checkpoint",
     happens="the save fails with a reason; the checkpoints before it stay sound",
 )
 def test_a_write_the_kernel_refuses(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ ERRORS = {
 @pytest.mark.fault(
     "A measurement that breaks",
     tried="the device refuses, or has no memory, whenever the modules of the brain are looked at",
-    happens="each vital sign reports it once, as an event with the reason, and learning goes on",
+    happens="each vital sign reports it once, as an event with the reason, and learning continues",
 )
 @pytest.mark.parametrize("kind", ERRORS)
 def test_it_is_an_event_and_learning_goes_on(home: Home, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:

@@ -42,7 +42,7 @@ def test_more_than_there_is_room_for_can_be_gone_on_with(
     large = tmp_path / "large.txt"
     large.write_text("0123456789abcde\n" * ((ROOM + (1 << 20)) // 16))
     fed = command(home, "feed", str(large))
-    found = re.search(r"Go on from there: synapsed feed --from (\d+) --run \S+ --home ", fed.stderr)
+    found = re.search(r"Continue from there: synapsed feed --from (\d+) --run \S+ --home ", fed.stderr)
     assert found, fed.stderr
     taken = int(found[1])
     assert (fed.returncode != 0, len(fed.stderr.splitlines()), ROOM - 250_000 < taken <= ROOM) == (

@@ -33,7 +33,7 @@ def refusing(number: int) -> Callable[..., NoReturn]:
 @pytest.mark.fault(
     "Poor file systems",
     tried="no hard links, as on FAT, some network folders and phones; sixteen makers of the token at once",
-    happens="the token is made all the same, one for all, for its owner alone",
+    happens="the token is made anyway, one for all, for its owner alone",
 )
 @pytest.mark.parametrize("number", sorted(NO_LINKS), ids=errno.errorcode.get)
 def test_without_hard_links_the_token_is_made_once(

@@ -1,4 +1,4 @@
-"""A disk that is full, over quota, broken or read-only: the run goes on while it safely can, and heals by itself."""
+"""A disk that is full, over quota, broken or read-only: the run continues while it safely can, and heals by itself."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Story:
 @pytest.mark.fault(
     "Full disk",
     tried="a real disk of 64 MiB is filled to the last byte while a run learns on it",
-    happens="learning goes on, degraded; after three missed saves it pauses; with room again it goes on by itself",
+    happens="learning continues, degraded; after three missed saves it pauses; with room again it continues by itself",
 )
 def test_a_real_disk_fills_up_and_gets_room_again(
     tmp_path: Path, still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch
@@ -150,7 +150,7 @@ def test_replay_that_cannot_be_written_is_a_save_that_failed(
 
 @pytest.mark.fault(
     "Full disk",
-    tried="a person lets a run go on that has paused because nothing could be saved",
+    tried="a person lets a run continue that has paused because nothing could be saved",
     happens="it learns for three intervals more before it pauses again",
 )
 def test_continue_gives_three_intervals_again(
@@ -203,7 +203,7 @@ def test_a_roll_back_waits_for_the_disk(
 @pytest.mark.fault(
     "Full disk",
     tried="the checkpoint behind a roll-back, a stand-still or a growth by rule cannot be saved",
-    happens="the run goes on, degraded, and the save is tried again",
+    happens="the run continues, degraded, and the save is tried again",
 )
 def test_a_save_on_the_way_may_fail(still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch) -> None:
     disk = FailingDisk(monkeypatch, "checkpoint", fails=False)
@@ -228,7 +228,7 @@ def test_a_save_on_the_way_may_fail(still: Callable[..., StillLoop], monkeypatch
 @pytest.mark.fault(
     "Full disk",
     tried="a run stands still for want of room, nobody or a person pauses it, and there is room again",
-    happens="it goes on by itself, or stays paused because somebody wants it so",
+    happens="it continues by itself, or stays paused because somebody wants it so",
 )
 def test_a_pause_by_hand_outlives_the_want_of_room(
     still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch, by_hand: bool
@@ -329,7 +329,7 @@ def test_packed_text_waits_for_the_disk(
 @pytest.mark.fault(
     "Full disk",
     tried="what no checkpoint needs any more cannot be deleted, and the folder cannot be listed",
-    happens="it is left for later; the run goes on",
+    happens="it is left for later; the run continues",
 )
 def test_tidying_up_may_fail(still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch) -> None:
     loop = still(checkpoint__keep_latest=1, checkpoint__keep_hourly=0, checkpoint__keep_daily=0)

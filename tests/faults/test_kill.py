@@ -45,7 +45,7 @@ def kill_some(daemon: DaemonProcess, trainers: list[psutil.Process], whom: str) 
 @pytest.mark.fault(
     "Killed processes",
     tried="supervisor, trainer or both are killed with SIGKILL, 30 times",
-    happens="each resume goes on from no less than what was reported as saved; no orphan stays",
+    happens="each resume continues from no less than what was reported as saved; no orphan stays",
 )
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_killed_ten_times_it_always_goes_on(home: Home, launch: Launch, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""A migration cut short at any statement: the old tables or the new ones, never a part; the next start goes on."""
+"""A migration cut short at any statement: the old tables or the new ones, never a part; the next start continues."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def waits(trainer: TrainerProcess) -> None:
 @pytest.mark.fault(
     "Orphaned trainers",
     tried="a run is resumed while the trainer of a killed daemon still saves it",
-    happens="the new trainer reports whom it waits for, then goes on from what the old one saved last",
+    happens="the new trainer reports whom it waits for, then continues from what the old one saved last",
 )
 def test_what_the_orphan_saves_meanwhile_is_gone_on_from(home: Home) -> None:
     orphan = spawn(tiny_order(home))

@@ -28,7 +28,7 @@ def remember(replay: ReplayMemory, sources: NDArray[np.int64], first: int) -> No
 @pytest.mark.fault(
     "Replay of another size",
     tried="replay.capacity or replay.policy is changed at a resume, after a source has gone and come back",
-    happens="the newest items and an even share of every source go on, the same ones each time",
+    happens="the newest items and an even share of every source continue, the same ones each time",
 )
 @pytest.mark.parametrize("policy", ["tiers", "reservoir"])
 @pytest.mark.parametrize("then", ["tiers", "reservoir"])
@@ -56,7 +56,7 @@ def test_it_goes_on_from_what_was_remembered(
 @pytest.mark.fault(
     "Replay of another size",
     tried="every batch holds items of more sources than there is room for",
-    happens="each slot holds what it is counted as, and learning goes on",
+    happens="each slot holds what it is counted as, and learning continues",
 )
 def test_more_sources_than_room_are_no_trap(tmp_path: Path) -> None:
     config = ReplayConfig(capacity=31, segment_mib=1)

@@ -1,4 +1,4 @@
-"""A run that goes on from a single file: it has a checkpoint of its own at once, and a way back before that."""
+"""A run that continues from a single file: it has a checkpoint of its own at once, and a way back before that."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def other(tmp_path: Path) -> Home:
 
 @pytest.mark.fault(
     "Resumed from a single file",
-    tried="a run goes on from a .pt in another home",
+    tried="a run continues from a .pt in another home",
     happens="it commits a first checkpoint before it learns, so there is always one to come back to",
 )
 def test_a_first_checkpoint_comes_at_once(single_file: Path, other: Home, settings: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ def test_a_first_checkpoint_comes_at_once(single_file: Path, other: Home, settin
 
 @pytest.mark.fault(
     "Resumed from a single file",
-    tried="a fork goes on from an older checkpoint of another run",
+    tried="a fork continues from an older checkpoint of another run",
     happens="it commits a first checkpoint of its own, whatever becomes of the other run's",
 )
 def test_a_fork_has_one_of_its_own(home: Home, settings: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""After a step that was skipped, or a roll-back, no lane goes on with a state of other text."""
+"""After a step that was skipped, or a roll-back, no lane continues with a state of other text."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_reset_is_not_lost_with_its_step(still: Callable[..., StillLoop]) -> N
 @pytest.mark.fault(
     "A step is skipped",
     tried="a sleep, an evaluation, a growth and a restart come between it and the next reading",
-    happens="the lanes that lost their reading still begin anew, once",
+    happens="the lanes that lost their reading still start over, once",
 )
 @pytest.mark.parametrize("between", ["nothing", "sleep", "evaluation", "growth", "restart"])
 def test_lanes_that_lost_their_reading_begin_anew(
@@ -116,8 +116,8 @@ def test_lanes_that_lost_their_reading_begin_anew(
 
 @pytest.mark.fault(
     "A step is skipped",
-    tried="the weights roll back to an older checkpoint while the text goes on",
-    happens="every lane begins anew, also when the run is killed before the next step",
+    tried="the weights roll back to an older checkpoint while the text continues",
+    happens="every lane starts over, also when the run is killed before the next step",
 )
 @pytest.mark.parametrize("restarted", [False, True])
 def test_after_a_roll_back_every_lane_begins_anew(

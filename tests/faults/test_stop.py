@@ -85,7 +85,7 @@ async def test_the_daemon_does_not_wait_for_ever(home: Home) -> None:
 @pytest.mark.fault(
     "A stop that is in the way of trouble",
     tried="the disk is full, so that the last checkpoint cannot be saved",
-    happens="stop is refused, as pause is: the run goes on, and the answer names what --force would lose",
+    happens="stop is refused, as pause is: the run continues, and the answer names what --force would lose",
 )
 async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
     life = quick_life(restart=lambda: RestartPolicy(first_seconds=0.01, longest_seconds=0.01))
@@ -95,14 +95,14 @@ async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
         order = await supervisor.steering.act(run.id, Stop())
         await order.finished.wait()
         assert order.state == "failed"
-        assert str(order.error).startswith(f"{FULL}. The run goes on; to end it all the same: ")
+        assert str(order.error).startswith(f"{FULL}. The run continues; to end it anyway: ")
         assert f"synapsed stop --force (the last checkpoint is {FIRST}; the " in str(order.error)
         assert run.state is RunState.RUNNING
         step = run.step
         await news.until(lambda: run.step > step)
         pid = supervisor.runs.lives[run.id].pid
         assert pid is not None
-        os.kill(pid, signal.SIGKILL)  # it goes on for good: its next death is one like any other
+        os.kill(pid, signal.SIGKILL)  # it continues normally: its next death is one like any other
         await news.until(lambda: run.session == 2 and run.state is RunState.RUNNING)
 
         await news.until(lambda: run.step > 3)

@@ -73,7 +73,7 @@ async def test_what_has_cleared_is_history(home: Home) -> None:
 
 
 async def test_a_trainer_that_fell_back_behind_an_alarm_takes_it_back(home: Home) -> None:
-    """The first session dies with an alarm up; the second goes on from before it, where all is well."""
+    """The first session dies with an alarm up; the second continues from before it, where all is well."""
     script = {"sessions": 1, "crash_at_step": 5, "alarm_at_step": 3}
     async with receiving(home, script=script) as reception, reception.client() as client:
         run = (await client.post(f"{API}/runs", json=TINY)).json()["id"]

@@ -1,4 +1,4 @@
-"""A checkpoint written as one file goes on exactly as the directory does, also in another home."""
+"""A checkpoint written as one file continues exactly as the directory does, also in another home."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints of every format that was ever published resume, and go on as they would have then."""
+"""Checkpoints of every format that was ever published resume, and continue as they would have then."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from daemon.home import Home
 
 # What `expected.json` of format 1 holds differs from what was written with it: since then the self model is clipped by
-# a norm of its own, so that a brain whose gradients are clipped goes on with slightly other numbers.
+# a norm of its own, so that a brain whose gradients are clipped continues with slightly other numbers.
 FORMATS = sorted(path for path in HERE.iterdir() if path.name.startswith("format_"))
 
 

@@ -1,4 +1,4 @@
-"""All that was to be read is gone in the middle of a run: it saves, stands still, and goes on when it is back."""
+"""All that was to be read is gone in the middle of a run: it saves, stands still, and continues when it is back."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def test_cut_off_while_it_reads_the_same_weights_wait(home: Home, log: Path, und
 def test_a_daemon_follows_a_log(home: Home, log: Path) -> None:
     settings = ["--set", "stream.idle_after_seconds=0.2", "--set", "threads=1"]
     daemon = DaemonProcess.start(home, "start", "--preset", "tiny", "--data", str(log), "--follow", *settings)
-    daemon.wait_for_line("running → waiting: everything is read; it goes on when there is more")
+    daemon.wait_for_line("running → waiting: everything is read; it continues when there is more")
     with log.open("ab") as file:
         file.write(b"something new happened\n")
     daemon.wait_for_line("waiting → running: there is more to read")

@@ -1,4 +1,4 @@
-"""A replay memory of another capacity or policy goes on from what was committed, whatever was in it."""
+"""A replay memory of another capacity or policy continues from what was committed, whatever was in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is added, drawn and updated: a restored replay memory goes on exactly as the one before."""
+"""Whatever is added, drawn and updated: a restored replay memory continues exactly as the one before."""
 
 from __future__ import annotations
 

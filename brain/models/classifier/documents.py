@@ -49,7 +49,7 @@ class Reading:
 class Carry:
     """The beginning of each lane's document, (L, D) bytes and their number; part of the brain's carried state.
 
-    A document that fills its row may go on in the next one, so it ends when the lane's next row is reset. Of one
+    A document that fills its row may continue in the next one, so it ends when the lane's next row is reset. Of one
     longer than D the first and the last bytes are kept: what it begins with, and its label.
     """
 

@@ -106,7 +106,7 @@ class ExampleMemory:
         return {"num_items": self.num_items, "used": self._used, "reservoir": self._reservoir.state()}
 
     def load(self, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> None:
-        """Go on exactly where both were taken."""
+        """Continue exactly where both were taken."""
         for name in ("examples", "targets", "logits"):
             getattr(self, name).copy_(tensors[name])
         self._block.copy_(tensors["block"])

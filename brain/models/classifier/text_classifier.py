@@ -185,7 +185,7 @@ class TextClassifier:
                 elif not self._warned:
                     self._warned = True
                     logger.warning(
-                        "label %r has no output: there are %d labels already; start anew with a higher "
+                        "label %r has no output: there are %d labels already; start over with a higher "
                         "brain.max_labels to learn it",
                         one.label,
                         len(labels),
@@ -252,7 +252,7 @@ class TextClassifier:
             self._weights = "fast"
 
     def scale_learning_rate(self, factor: float) -> None:
-        """Multiply the rate from the next step on; 0 stops learning for good, renewal of units too."""
+        """Multiply the rate from the next step on; 0 stops learning permanently, renewal of units too."""
         if not (math.isfinite(factor) and factor >= 0):
             raise ValueError(f"a learning rate is scaled by a finite factor of at least 0, not {factor}")
         self.counters["rate_scale"] *= factor
@@ -352,7 +352,7 @@ class TextClassifier:
         )
 
     def adopt(self, stored: BrainState) -> tuple[BrainState, tuple[str, ...]]:
-        """A stored state of this config made to fit: what it lacks of learning begins anew, and is named."""
+        """A stored state of this config made to fit: what it lacks of learning starts over, and is named."""
         own = self.state()
         fitting, notices = adopted(stored, own)
         counters = {name: stored.counters.get(name, value) for name, value in own.counters.items()}

@@ -1,7 +1,7 @@
 """A column: a further, narrower network beside one that is frozen, which it reads from but cannot change.
 
 What learns on a new kind of text overwrites what was learned from the old one, because both move the same
-weights. A progressive network leaves the old weights alone for good: all that is there is frozen, and a new column
+weights. A progressive network never changes the old weights: all that is there is frozen, and a new column
 is born beside it. At each depth it reads the streams of all older columns, through a lateral link to each, so it
 need not learn again what they know; its logits are added to theirs. No gradient flows back through the links. The
 price is size, since a frozen column never gets smaller; and as no label tells which text is old, the young column

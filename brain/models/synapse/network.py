@@ -43,7 +43,7 @@ class SynapseNetwork(SequenceNetwork):
     """Predicts every byte of a row from what came before it, and from its own state the next state.
 
     The states it reports are the trunk's, also beside a column: so what the self model predicts keeps its width
-    through every growth, and a self model that knew its brain goes on knowing it. Beside a column all older weights
+    through every growth, and a self model that knew its brain still knows it. Beside a column all older weights
     are frozen: they ask for no gradient. Of a row that ends inside a span it carries nothing on.
     """
 
@@ -192,7 +192,7 @@ class SynapseNetwork(SequenceNetwork):
         return [self.blocks[index] for index in self.spec.order]  # type: ignore[misc]
 
     def older_parts(self) -> list[nn.Module | nn.Parameter]:
-        """What a younger column has frozen for good: all but that column and the self model."""
+        """What a younger column has frozen permanently: all but that column and the self model."""
         if not self.columns:
             return []
         bigram = [] if self.bigram is None else [self.bigram]

@@ -139,7 +139,7 @@ class AgencySign(LiveSign):
             raise NotMeasurableError(str(problem), {**detail, **problem.detail}) from None
 
     def _with_another_choice(self, outcome: Outcome) -> Outcome:
-        """The same text behind a choice that was drawn anew: what is recognised then is chance."""
+        """The same text behind a choice that was drawn again: what is recognised then is chance."""
         offered = np.flatnonzero(outcome.offered())
         drawn = int(offered[int(torch.randint(len(offered), (1,), generator=self._generator))])
         return replace(outcome, choice=replace(outcome.choice, chosen=drawn))
@@ -232,7 +232,7 @@ class AgencySign(LiveSign):
         )
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take them back; what an older definition did not know begins anew."""
+        """Take them back; what an older definition did not know starts over."""
         if "random" not in tensors:
             return
         self._generator.set_state(tensors["random"].cpu())

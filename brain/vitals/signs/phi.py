@@ -132,7 +132,7 @@ class PhiSign(LiveSign):
         return own | self.watch.tensors() | self._controls.tensors()
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take the accumulators back; without them Φ starts to gather anew."""
+        """Take the accumulators back; without them Φ starts to gather again."""
         if "random" not in tensors:
             return
         self.watch.load(tensors)

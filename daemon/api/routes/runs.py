@@ -94,7 +94,7 @@ async def delete(
     confirm: Annotated[str, Query(max_length=1000, description="The run's name or id, typed.")],
     pinned: Annotated[bool, Query(description="Delete its pinned checkpoints as well.")] = False,
 ) -> Any:
-    """Delete a run for good, with its checkpoints, memories and history; 409 while it is alive or needed."""
+    """Delete a run permanently, with its checkpoints, memories and history; 409 while it is alive or needed."""
     deleted = await deleting.run(run_id, confirm=confirm, pinned_too=pinned)
     return {name: getattr(deleted, name) for name in Deleted.model_fields}
 

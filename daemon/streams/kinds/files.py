@@ -49,7 +49,7 @@ class FilesConfig:
 
 
 class FilesCorpus:
-    """Files of a path; a run goes on up to the next held-out block of 4 KiB and ends with a block or the file."""
+    """Files of a path; a run continues up to the next held-out block of 4 KiB and ends with a block or the file."""
 
     whole = False
 

@@ -58,4 +58,4 @@ class Mix(Protocol):
         return None
 
     def load(self, state: Any) -> None:
-        """Go on exactly where `state` was taken."""
+        """Continue exactly where `state` was taken."""

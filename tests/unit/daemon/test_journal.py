@@ -62,7 +62,7 @@ def test_what_a_checkpoint_lacks(tmp_path: Path) -> None:
 def test_entries_of_a_lost_future_keep_their_steps(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append("feed", 1500, {"text": "first life"})
-    # A crash; learning goes on from step 1000, and something new comes in on the way.
+    # A crash; learning continues from step 1000, and something new comes in on the way.
     journal.append("feed", 1200, {"text": "second life"})
     assert steps_of(journal.replay_from(1000, 0)) == [(1200, 2), (1500, 1)]
     # Saved right at the step where the older one is due, before it took effect: it holds the newer number.

@@ -108,7 +108,7 @@ test("a break between welcome and snapshot does not skip what the snapshot would
   assert.deepEqual(it.sockets[1].sent, [{ type: "hello" }]);
 });
 
-test("back-off doubles to a limit with jitter, and begins anew after a welcome", () => {
+test("back-off doubles to a limit with jitter, and starts over after a welcome", () => {
   assert.deepEqual([1, 2, 3, 10].map((attempt) => retryDelay(attempt, () => 0)), [250, 500, 1000, 7500]);
   assert.deepEqual([1, 2, 10].map((attempt) => retryDelay(attempt, () => 1)), [500, 1000, 15000]);
   const it = world();

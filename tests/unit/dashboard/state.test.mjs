@@ -82,7 +82,7 @@ test("nothing can be done without a connection", () => {
   assert.ok(Object.values(availability(state)).every((reason) => reason !== null));
 });
 
-test("the pace is measured on the trainer's clock and begins anew after going back", () => {
+test("the pace is measured on the trainer's clock and starts over after going back", () => {
   const delta = (steps, times) => ({ type: "delta", run: "1", columns: { step: steps, time: times } });
   let state = after(initialState(), snapshot([run("1", "running")]), delta([1, 2, 3], [10, 10.5, 11]), delta([4, 5], [11.5, 12]));
   assert.equal(state.runs["1"].pace.perSecond, 2);

@@ -135,7 +135,7 @@ def test_old_accumulators_serve_until_the_new_hold_enough() -> None:
     ]
     assert sign.watch.generation == 2
     assert min(counts[9:]) >= 4_000
-    brain.neurons += 10  # it grew: coordinates are found anew at once
+    brain.neurons += 10  # it grew: coordinates are found again at once
     assert sign.measure(moment(brain, 30, training_seconds=190.0)).samples >= 4_000
     assert sign.watch.generation == 3
 

@@ -68,7 +68,7 @@ async def test_rows_beyond_the_bound_are_dropped_counted_and_told() -> None:
     assert mailbox.overflowed_for() == 11
     first, second = await drained(mailbox)
     assert first["columns"]["step"] == [1, 2]
-    assert first["step"] == 4, "totals are the newest all the same"
+    assert first["step"] == 4, "totals are the newest anyway"
     assert second == {"type": "gap", "dropped": 2}
     assert mailbox.overflowed_for() == 0
 

@@ -102,8 +102,8 @@ def test_a_file_of_another_program_says_what_starts_anew(tmp_path: Path) -> None
     assert not back.model["w"].requires_grad
     assert back.state == {"metrics_history": [{"phi": 0.4}], "growth_history": [1]}
     assert back.missing == (
-        "optimizer moments and carried state start anew", "random generators start from the seed",
-        "stream position and configuration start anew", "the replay memory starts empty",
+        "optimizer moments and carried state start over", "random generators start from the seed",
+        "stream position and configuration start over", "the replay memory starts empty",
         "the architecture is taken from the configuration",
     )  # fmt: skip
 

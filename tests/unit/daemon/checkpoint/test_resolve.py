@@ -63,7 +63,7 @@ def test_what_was_set_aside_is_named_and_no_other_run_is_taken_for_it(folder: Pa
             resolve(Catalogue(folder), "latest")
     with pytest.raises(NotFoundError, match="is damaged and kept as damaged-continuous_1706123456"):
         resolve(Catalogue(folder), "continuous_1706123456")
-    save_steps(folder, [10], run_id="r-0", clock=Clock(NOON + 5000))  # a person went on with the other one
+    save_steps(folder, [10], run_id="r-0", clock=Clock(NOON + 5000))  # a person continued with the other one
     assert resolve(Catalogue(folder), "latest").name == "continuous_1706128456"
 
 
@@ -73,7 +73,7 @@ def test_only_torn_manifests_are_damage_too(folder: Path) -> None:
     with pytest.raises(NoCheckpointError):
         resolve(Catalogue(folder), "latest")
     set_aside_newest_run(Catalogue(folder), lambda _: None)
-    with pytest.raises(NoCheckpointError, match=r"kept as damaged-\w+, damaged-\w+\. Begin anew"):
+    with pytest.raises(NoCheckpointError, match=r"kept as damaged-\w+, damaged-\w+\. Start over"):
         resolve(Catalogue(folder), "latest")
 
 

@@ -1,4 +1,4 @@
-"""Feeding in pieces: what broke off half-way prints how to go on, and going on leaves nothing out or double."""
+"""Feeding in pieces: what broke off half-way prints how to continue, and continuing leaves nothing out or double."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class FullDaemon:
 @pytest.mark.parametrize("error", [ConflictError("feed failed: no room"), KeyboardInterrupt()])
 def test_what_broke_off_goes_on_from_there(error: BaseException) -> None:
     first = FakeClient(2, error)
-    with pytest.raises(BrokenOffError, match="Go on from there: synapsed feed --from") as broken:
+    with pytest.raises(BrokenOffError, match="Continue from there: synapsed feed --from") as broken:
         pushed(first)
     assert broken.value.num_bytes == 2 * 2 * CHUNK_CHARACTERS
     again = FakeClient(9, error)
@@ -95,7 +95,7 @@ def test_the_command_sends_all_the_rest_and_nothing_twice(
     full = FullDaemon(monkeypatch, room)
     broken = call("feed", "--run", "r-1", "--home", str(home.root), "--", *NAMES)
     assert (broken.code, len(broken.err.splitlines())) == (5, 1)
-    command = shlex.split(broken.err.partition("Go on from there: synapsed ")[2])
+    command = shlex.split(broken.err.partition("Continue from there: synapsed ")[2])
     assert "--run" in command
     full.room = -1
     assert call(*command).code == 0
@@ -123,7 +123,7 @@ def test_of_standard_input_the_same_text_is_piped_in_again(
     FullDaemon(monkeypatch, 1)
     called = call("feed", "-", "--json")
     command = f"synapsed feed --from {CHUNK_CHARACTERS} --run r-1 -"
-    assert called.err.endswith(f"Go on from there, with the same text piped in again: {command}\n")
+    assert called.err.endswith(f"Continue from there, with the same text piped in again: {command}\n")
     assert called.json()["go_on"] == {"file": "-", "from": CHUNK_CHARACTERS, "command": command}
 
 

@@ -172,7 +172,7 @@ def test_resume_or_start_begins_where_nothing_was_ever_saved(call: Call, stage: 
     stage.request = None
     called = call("resume", "--or-start")
     assert (called.code, stage.request) == (6, None)
-    assert "Damaged ones are kept as damaged-continuous_1. Begin anew: synapsed start" in called.err
+    assert "Damaged ones are kept as damaged-continuous_1. Start over: synapsed start" in called.err
 
 
 def test_train_is_start_with_a_finite_preset(call: Call, stage: Stage) -> None:

@@ -260,7 +260,7 @@ WRITES = st.one_of(
 
 @pytest.fixture(scope="module")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database to copy: making one anew for every example would take most of the time."""
+    """A migrated database to copy: making one again for every example would take most of the time."""
     file = tmp_path_factory.mktemp("empty") / "synapsed.db"
     Store.open(f"sqlite:///{file}", clock=lambda: 1e9).close()
     return file

@@ -121,11 +121,13 @@ def test_new_files_are_read_and_changed_ones_from_their_beginning(tmp_path: Path
     stream = opener(folder, at_end="wait")
     read_all(stream)
     opener.seconds += 1.0
-    write_tree(folder, {"a": "new in front", "c": "new between", "b": "b, written anew and longer", "d": "d"})
+    write_tree(
+        folder, {"a": "new in front", "c": "new between", "b": "b, written again and longer", "d": "d"}
+    )
     os.utime(folder / "e", ns=(1, 1))  # touched, not changed
     assert read_all(stream) == {
         "a": b"new in front",
-        "b": b"b, written anew and longer",
+        "b": b"b, written again and longer",
         "c": b"new between",
         "d": b"d",
     }

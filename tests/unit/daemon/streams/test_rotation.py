@@ -74,13 +74,13 @@ def test_the_hole_ends_at_the_first_byte_that_somebody_wrote(
         file.write(text)
     seek = os.lseek
 
-    def told_nothing(descriptor: int, offset: int, whence: int) -> int:
+    def without_hole_search(descriptor: int, offset: int, whence: int) -> int:
         if whence == os.SEEK_DATA:
             raise OSError(errno.EINVAL, "no such thing here")
         return seek(descriptor, offset, whence)
 
     if not tells_holes:
-        monkeypatch.setattr(os, "lseek", told_nothing)
+        monkeypatch.setattr(os, "lseek", without_hole_search)
     with path.open("rb") as written:
         assert hole_end(written) == (nuls if text else 0)
 

@@ -263,7 +263,9 @@ def test_a_long_listing_is_reported_and_gives_signs_of_life(
 
     monkeypatch.setattr(Walk, "look", slow)
     opener(folder)
-    expected = [f"Source d: 100 files found in {seconds} s; looking goes on" for seconds in (5, 10, 20, 40)]
+    expected = [
+        f"Source d: 100 files found in {seconds} s; the search continues" for seconds in (5, 10, 20, 40)
+    ]
     assert opener.messages(ListingContinued) == expected
 
 

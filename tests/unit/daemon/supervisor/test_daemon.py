@@ -172,7 +172,7 @@ def test_kill_9_leaves_no_orphan_and_the_next_daemon_closes_the_books(home: Home
         assert gone(trainer)
     with daemon_running(home) as daemon:
         ended = daemon.until(lambda line: line.get("state") == "stopped")
-        assert "the daemon died; go on with: synapsed resume continuous_" in ended["reason"]
+        assert "the daemon died; continue with: synapsed resume continuous_" in ended["reason"]
         (run,) = daemon.get("/runs").json()["items"]
         assert run["state"] == "stopped"
         daemon.process.terminate()

@@ -1,4 +1,4 @@
-"""Where a trainer goes on after the death of the one before it."""
+"""Where a trainer continues after the death of the one before it."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def test_a_source_that_fills_later_gets_its_probe_then_and_no_one_loses_a_turn()
     stream.sets[0] = held_out(1, size=first_block * 4096)
     growing.meet(cast("ExperienceStream", stream))
     frozen = growing.probes["source0"].rows.copy()
-    assert growing.score_slice(brain) == ["source0", "source1"], "the turn went on with the last of source1"
+    assert growing.score_slice(brain) == ["source0", "source1"], "the turn continued with the last of source1"
     growing.learned_from([0, 1])
     assert math.isfinite(growing.mean_bpc()), "a probe not scored yet takes the others' mean away"
     stream.sets[0] = held_out(1)

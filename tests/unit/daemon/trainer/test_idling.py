@@ -1,4 +1,4 @@
-"""Nothing to read: look for a while, sleep if it is due, wait, go on."""
+"""Nothing to read: look for a while, sleep if it is due, wait, continue."""
 
 from __future__ import annotations
 

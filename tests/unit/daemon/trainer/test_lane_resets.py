@@ -1,4 +1,4 @@
-"""Lanes whose carried state does not belong to the text before their next row begin anew."""
+"""Lanes whose carried state does not belong to the text before their next row start over."""
 
 from __future__ import annotations
 

@@ -47,5 +47,5 @@ def test_limits_that_were_reached_are_dropped_and_reported() -> None:
     limits.drop_reached(Progress(step=5, training_seconds=49.0), events.append)
     assert limits == Limits(target_seconds=50.0, target_epochs=1)
     assert [event.message for event in events] == [
-        "the limit of steps was reached before; learning goes on without it"
+        "the limit of steps was reached before; learning continues without it"
     ]

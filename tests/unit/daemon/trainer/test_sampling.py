@@ -65,7 +65,7 @@ class FakeFlag:
 
 
 def asked(max_bytes: int, patience: int = 10_000) -> tuple[FakeBrain, list[int], Outcome]:
-    """A brain that was asked to go on, the signs of life that were shown meanwhile, and the answer.
+    """A brain that was asked to continue, the signs of life that were shown meanwhile, and the answer.
 
     After `patience` signs of life the supervisor is gone.
     """
@@ -124,7 +124,8 @@ def test_an_answer_is_never_cut_inside_a_character(text: str) -> None:
         drawn = sampler.answer(Speaker(), b"", max_bytes=max_bytes, temperature=1.0, top_p=1.0)  # type: ignore[arg-type]
         assert (text * 9).startswith(drawn.text)
         assert max_bytes - 3 <= len(drawn.text.encode()) <= drawn.num_bytes == max_bytes
-    for end in range(len(text.encode()) + 1):  # a sample goes on from the last whole character that was read
+    # A sample continues from the last whole character that was read.
+    for end in range(len(text.encode()) + 1):
         speaker = Speaker()
         assert sampler.sample(speaker, text.encode()[:end]) in text * config.max_bytes  # type: ignore[arg-type]
         assert text.startswith(speaker.prompted.decode())

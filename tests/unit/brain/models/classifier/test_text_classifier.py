@@ -94,7 +94,7 @@ def test_labels_beyond_the_cap_are_counted_and_named_once(caplog: pytest.LogCapt
     assert brain.labels == ["fruit", "tool"]
     assert brain.counters["beyond_labels"] == 3
     assert [record.getMessage() for record in caplog.records] == [
-        "label 'sky' has no output: there are 2 labels already; start anew with a higher brain.max_labels to learn it"
+        "label 'sky' has no output: there are 2 labels already; start over with a higher brain.max_labels to learn it"
     ]
 
 
@@ -191,7 +191,7 @@ def test_it_adopts_a_state_of_another_number_of_lanes() -> None:
     fitting, notices = other.adopt(brain.state())
     other.load(fitting)
     assert notices == (
-        "the carried state of the lanes does not fit the checkpoint and starts anew (2 tensors)",
+        "the carried state of the lanes does not fit the checkpoint and starts over (2 tensors)",
     )
     assert other.labels == brain.labels
     assert torch.equal(other.learner.mlp.exp_avg, brain.learner.mlp.exp_avg)
