@@ -169,13 +169,11 @@ class Probes:
 
         What was never learned counts for nothing: its loss wanders with whatever else is learned.
         """
-        losses = [probe.bpc(weights) for name, probe in self.probes.items() if self.tracks[name].known]
-        scored = [loss for loss in losses if not math.isnan(loss)]  # one that was just frozen is not yet
-        return statistics.fmean(scored) if scored else math.nan
+        return _mean_bpc(self.probes, self.tracks, weights)
 
     def better(self) -> str:
         """Which weights generate and are evaluated: `stable` once they do better on the probes, else `fast`."""
-        return WEIGHTS[STABLE if self.mean_bpc(STABLE) < self.mean_bpc(FAST) else FAST]
+        return _better(self.probes, self.tracks)
 
     def forgetting(self) -> Forgetting:
         """Mean and worst forgetting, backward transfer and stability gap of the moment."""
@@ -217,13 +215,9 @@ class Probes:
             return
         # One that was there without a probe gets it at the step at which the run without the break did.
         found = {name: probe for name, probe in self.probes.items() if name not in state.get("sources", ())}
-        for name, fingerprint in state.get("fingerprints", {}).items():
-            if name in self._names and f"nats|{name}" in arrays:
-                rows, length, nats = (
-                    np.array(arrays[f"{part}|{name}"]) for part in ("rows", "length", "nats")
-                )
-                found[name] = Probe(rows, length, fingerprint, nats)
-                self.tracks[name] = Track(**state["tracks"][name])
+        for name, (probe, track) in _stored(state, arrays).items():
+            if name in self._names:
+                found[name], self.tracks[name] = probe, track
         self._take(found)
         self._next = int(state.get("next", 0))
 
@@ -259,3 +253,32 @@ class Probes:
                 probe.nats[chosen.start : chosen.stop, STABLE] = np.inf
                 break
         self.spent_seconds += self._clock() - started
+
+
+def better_of_stored(state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """`Probes.better` of a checkpoint, from the probes it stores; its sources may be gone."""
+    stored = _stored(state, arrays)
+    return _better(
+        {name: probe for name, (probe, _) in stored.items()},
+        {name: track for name, (_, track) in stored.items()},
+    )
+
+
+def _stored(state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[Probe, Track]]:
+    """Probes and tracks as `Probes.state` and `Probes.arrays` gave them, by source."""
+    found = {}
+    for name, fingerprint in state.get("fingerprints", {}).items():
+        if f"nats|{name}" in arrays:
+            rows, length, nats = (np.array(arrays[f"{part}|{name}"]) for part in ("rows", "length", "nats"))
+            found[name] = Probe(rows, length, fingerprint, nats), Track(**state["tracks"][name])
+    return found
+
+
+def _mean_bpc(probes: Mapping[str, Probe], tracks: Mapping[str, Track], weights: int) -> float:
+    losses = [probe.bpc(weights) for name, probe in probes.items() if tracks[name].known]
+    scored = [loss for loss in losses if not math.isnan(loss)]  # one that was just frozen is not yet
+    return statistics.fmean(scored) if scored else math.nan
+
+
+def _better(probes: Mapping[str, Probe], tracks: Mapping[str, Track]) -> str:
+    return WEIGHTS[STABLE if _mean_bpc(probes, tracks, STABLE) < _mean_bpc(probes, tracks, FAST) else FAST]

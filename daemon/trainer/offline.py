@@ -19,10 +19,12 @@ from daemon.config.loading import config_from_dict
 from daemon.errors import TornCheckpointError
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
+from daemon.trainer.frozen_probes import better_of_stored
 from daemon.trainer.held_out_loss import HeldOutEvaluation, accuracy_by_source, combine
 from daemon.trainer.probing import DEFAULT_TICKS, probe_checkpoint
-from daemon.trainer.restoring import SLOTS_PREFIX, brain_state, parts_of
+from daemon.trainer.restoring import PROBES_PREFIX, SLOTS_PREFIX, brain_state, parts_of
 from daemon.trainer.sampling import Sampler
+from daemon.trainer.slow_weights import swapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +48,10 @@ def generate(
     loaded = open_checkpoint(home, checkpoint)
     config, brain = revive(loaded)
     sampler = Sampler(config.sample, device=torch.device("cpu"), seed=torch.seed() % 2**63)
-    answer = sampler.answer(brain, prompt.encode(), max_bytes=max_bytes, temperature=temperature, top_p=top_p)
+    with swapped(brain, better_weights(loaded)):
+        answer = sampler.answer(
+            brain, prompt.encode(), max_bytes=max_bytes, temperature=temperature, top_p=top_p
+        )
     return {
         **answer.as_dict(),
         "step": loaded.manifest.step,
@@ -73,7 +78,8 @@ def evaluate(home: Home, checkpoint: str) -> dict[str, Any]:
     )
     settings = dataclasses.replace(config.evaluation, enabled=True)
     evaluation = HeldOutEvaluation(settings, stream, device=torch.device("cpu"))
-    losses = evaluation.score_all(brain, loaded.manifest.step, on_progress=lambda: None)
+    with swapped(brain, better_weights(loaded)):
+        losses = evaluation.score_all(brain, loaded.manifest.step, on_progress=lambda: None)
     total = combine(losses)
     return {
         "checkpoint": loaded.path.name,
@@ -134,9 +140,15 @@ def revive(loaded: LoadedCheckpoint) -> tuple[RunConfig, Brain]:
         device=torch.device("cpu"),
         seed=config.seed,
     )
-    stored = brain_state(loaded)
-    brain.load(dataclasses.replace(stored, learning=brain.state().learning))
+    fitted, _ = brain.adopt(brain_state(loaded))
+    brain.load(fitted)
     return config, brain
+
+
+def better_weights(loaded: LoadedCheckpoint) -> str:
+    """Which weights the run itself would generate and be evaluated with, by the frozen probes it stored."""
+    state = loaded.state.get("loop", {}).get("probes", {})
+    return better_of_stored(state, parts_of(loaded.arrays, PROBES_PREFIX))
 
 
 def replay_blocks(home: Home, loaded: LoadedCheckpoint) -> Iterator[dict[str, torch.Tensor]]:

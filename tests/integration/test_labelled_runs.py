@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.home import Home
+from daemon.trainer import offline
 from daemon.trainer.offline import evaluate
 from tests.trainer_process import TrainerProcess, newest, spawn, tiny_order
 
@@ -77,7 +78,9 @@ def test_killed_and_resumed_it_learns_to_the_same_bits(home: Home, tmp_path: Pat
     assert whole[1]["accuracy"] > 0.7
 
 
-def test_it_is_asked_for_a_label_while_it_learns(home: Home, table: Path) -> None:
+def test_it_is_asked_for_a_label_while_it_learns_and_scored_alike_once_it_has_ended(
+    home: Home, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     running = trainer(home, table)
     answers = {}
     try:
@@ -92,13 +95,19 @@ def test_it_is_asked_for_a_label_while_it_learns(home: Home, table: Path) -> Non
                 "a brain of kind classifier cannot grow: its size is fixed when it is built; for a larger one start a "
                 "new run with --set brain.hidden_size=32 or more"
             )
+        assert running.order("pause").ok  # with a checkpoint of this very step
         scored = running.order("evaluate").result
         assert scored["accuracy"]["things.jsonl"] == scored["accuracy"]["total"] > 0.7
         assert 1 <= scored["num_examples"]["total"] <= 600
-        running.order("checkpoint")
     finally:
         running.kill()
     assert answers == {"plum": "fruit", "drill": "tool", "moon": "sky"}
     stored = evaluate(home, "latest")
     assert stored["num_examples"] == scored["num_examples"]["total"]
-    assert stored["accuracy"] == stored["accuracy_by_source"]["things.jsonl"] > 0.7
+    assert stored["accuracy"] == stored["accuracy_by_source"]["things.jsonl"] == scored["accuracy"]["total"]
+    assert stored["bpc"] == pytest.approx(scored["bpc"]["total"])
+    found = {}
+    for weights in ("fast", "stable"):
+        monkeypatch.setattr(offline, "better_weights", lambda _loaded, name=weights: name)
+        found[weights] = evaluate(home, "latest")["bpc"]
+    assert found["fast"] != found["stable"], "a checkpoint is read without its slow weights"

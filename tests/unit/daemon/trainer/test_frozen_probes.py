@@ -14,7 +14,7 @@ import torch
 
 from brain.sleep.config import ForgettingConfig
 from daemon.streams.holdout import HeldDocument, HeldOutSet, HoldOut
-from daemon.trainer.frozen_probes import Probe, Probes
+from daemon.trainer.frozen_probes import Probe, Probes, better_of_stored
 from daemon.trainer.slow_weights import FAST, STABLE
 
 if TYPE_CHECKING:
@@ -122,10 +122,11 @@ def test_slices_take_turns_and_every_source_is_followed_once_it_is_through() -> 
 def test_the_better_weights_are_those_with_the_lower_probe_loss() -> None:
     one = probes(1)
     assert one.better() == "fast"  # nothing is known yet
+    assert better_of_stored({}, {}) == better_of_stored(one.state(), one.arrays()) == "fast"
     one.learned_from([0])
     assert one.score_all(cast("Brain", FakeBrain(bits=1.0, stable=0.8)), lambda: None) == pytest.approx(1.0)
     assert one.mean_bpc(STABLE) == pytest.approx(0.8)
-    assert one.better() == "stable"
+    assert one.better() == better_of_stored(one.state(), one.arrays()) == "stable"
     one.score_all(cast("Brain", FakeBrain(has_slow_weights=False)), lambda: None)
     assert one.better() == "fast"
 
