@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import RedirectResponse
 
 from daemon.api.problems import Problem
-from daemon.api.strangers import UNKNOWN_HOST, unknown_host, wants_page
+from daemon.api.unknown_host import UNKNOWN_HOST, unknown_host, wants_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +42,7 @@ CONTENT_SECURITY_POLICY = (
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    # Not no-referrer: with that a browser sends `Origin: null` from the door's own form, as a stranger's frame would.
+    # Not no-referrer: with that a browser sends `Origin: null` from the sign-in form, as a foreign frame would.
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )

@@ -24,11 +24,11 @@ def offset_of(cursor: str | None) -> int:
     if cursor is None:
         return 0
     if not cursor.startswith("o") or not cursor[1:].isdecimal() or not cursor.isascii() or len(cursor) > 12:
-        raise _stranger(cursor)
+        raise _foreign_cursor(cursor)
     return int(cursor[1:])
 
 
-def _stranger(cursor: str) -> UsageError:
+def _foreign_cursor(cursor: str) -> UsageError:
     return UsageError(
         f"the cursor {cursor!r} is not one of this list; take `next` of the page before", path="cursor"
     )
@@ -46,7 +46,7 @@ def page_after(items: list[dict[str, Any]], cursor: str | None, limit: int) -> d
     if cursor is not None:
         created_at, _, last = cursor.partition("~")
         if not last:
-            raise _stranger(cursor)
+            raise _foreign_cursor(cursor)
         ids = [item["id"] for item in items]
         # One that was deleted since is passed over by its time.
         older = (i for i, item in enumerate(items) if item["created_at"] < created_at)

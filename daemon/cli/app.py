@@ -24,7 +24,7 @@ from daemon.cli import (
     order_commands,
     running,
 )
-from daemon.cli.printing import complain, one_door, out, say
+from daemon.cli.printing import complain, guarded_output, out, say
 from daemon.system.printer import OutputGoneError
 
 PROGRAM = "synapsed"
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. A person's mistake is one line on standard error."""
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     _forget_service_address()
-    with one_door():
+    with guarded_output():
         exit_code = _run(arguments)
         if exit_code == 0 and (lost := out().lost) is not None:
             return _fail(f"standard output: {lost}", EXIT_LOST_OUTPUT)

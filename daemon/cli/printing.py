@@ -43,7 +43,7 @@ def complain(text: str) -> None:
 
 
 @contextlib.contextmanager
-def one_door() -> Iterator[None]:
+def guarded_output() -> Iterator[None]:
     """While this lasts everything that is printed goes through a Printer, whoever prints it."""
     _occupy_standard_descriptors()
     before = sys.stdout, sys.stderr

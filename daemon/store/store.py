@@ -1,4 +1,4 @@
-"""The store: one door to the database for the supervisor. Writes are queued and never wait, reads answer.
+"""The store: the supervisor's only access to the database. Writes are queued and never wait, reads answer.
 
 A read sees what has been committed, at most a quarter of a second ago; call `flush` between a write and a
 read that must see it.

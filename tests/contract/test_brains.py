@@ -61,7 +61,7 @@ def test_another_seed_gives_another_brain(case: Case) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_a_loaded_brain_goes_on_bit_for_bit(case: Case, optimizer: str) -> None:
+def test_a_loaded_brain_continues_bit_for_bit(case: Case, optimizer: str) -> None:
     straight = make(*case, optimizer=optimizer)
     series = batches(6)
     for batch in series[:3]:
@@ -137,7 +137,7 @@ def test_every_weight_learns(case: Case) -> None:
     assert [name for name, share in shares.items() if share == 0.0] == []
 
 
-def test_the_report_says_what_was_seen(case: Case) -> None:
+def test_the_report_reports_what_was_seen(case: Case) -> None:
     brain = make(*case)
     batch = batches(1)[0]
     batch.mask[0, 5:] = False

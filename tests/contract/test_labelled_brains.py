@@ -16,7 +16,7 @@ from tests.contract import test_brains as every_brain
 from tests.contract import test_reading_brains as reading
 from tests.contract.cases import LABELLED, LANES, Case, make
 from tests.contract.test_brains import (  # noqa: F401 - run on the documents below
-    test_a_loaded_brain_goes_on_bit_for_bit,
+    test_a_loaded_brain_continues_bit_for_bit,
     test_a_step_that_is_not_finite_changes_nothing,
     test_a_tensor_that_does_not_fit_is_named_and_nothing_is_loaded,
     test_another_seed_gives_another_brain,
@@ -40,14 +40,14 @@ OF_THE_NEXT_BYTE = {
     "test_every_registered_brain_has_a_tiny_form_here": "asked once, of all",
     "test_every_registered_brain_explains_itself": "asked once, of all",
     "test_learning_lowers_the_loss": "below, in labels",
-    "test_the_report_says_what_was_seen": "below, by document",
+    "test_the_report_reports_what_was_seen": "below, by document",
     "test_the_loss_is_taken_before_the_update": "below, in labels",
     "test_carried_state_is_what_was_read_before": "below, as one document over several rows",
     "test_fed_in_pieces_it_learns_what_it_learns_of_the_whole": "below, as one document over several rows",
     "test_no_future_leaks_into_the_score": "a label depends on the whole text",
     "test_speech_depends_on_its_generator_alone": "an answer is the most probable label, not drawn",
     "test_a_nudge_moves_only_what_comes_after": "asked of brains with positions to nudge",
-    "test_a_fork_goes_on_exactly_as_its_row_would": "asked of brains that are steered byte by byte",
+    "test_a_fork_continues_exactly_as_its_row_would": "asked of brains that are steered byte by byte",
     "test_reading_and_forking_change_nothing": "asked of brains that are steered byte by byte",
     "test_speech_without_heat_takes_the_most_probable_byte": "it generates labels, not bytes",
 }
@@ -124,7 +124,7 @@ def test_learning_lowers_the_loss_of_labels(case: Case) -> None:
     assert reports[-1].metrics["accuracy"] > 0.6
 
 
-def test_the_report_says_what_was_seen_of_each_document(case: Case) -> None:
+def test_the_report_reports_what_was_seen_of_each_document(case: Case) -> None:
     brain = make(*case)
     for batch in documents(30, ragged=False):
         brain.learn(batch)
@@ -170,7 +170,7 @@ def test_it_is_right_where_its_answer_is_the_label_and_asking_changes_nothing(ca
     assert right[1] == 0.0
 
 
-def test_a_vital_sign_of_what_it_lacks_is_marked_and_says_what_it_lacks(case: Case) -> None:
+def test_a_vital_sign_of_what_it_lacks_is_marked_and_reports_what_it_lacks(case: Case) -> None:
     brain = make(*case)
     signs = build_vitals(VitalsConfig(), seed=0)
     readings = {}

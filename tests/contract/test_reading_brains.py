@@ -120,7 +120,7 @@ def steerable(case: Case) -> tuple[Brain, Steerable]:
     return brain, brain
 
 
-def test_a_fork_goes_on_exactly_as_its_row_would(case: Case) -> None:
+def test_a_fork_continues_exactly_as_its_row_would(case: Case) -> None:
     _, brain = steerable(case)
     rows = batches(1, seed=3, ragged=False)[0].bytes
     head, tail = rows[:, :12], rows[:, 12:]

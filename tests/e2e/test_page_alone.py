@@ -210,7 +210,7 @@ def test_a_run_is_started_from_the_dialog(watched: Watched, scripted: ScriptedSe
     }
 
 
-def test_what_is_refused_is_said(watched: Watched, scripted: ScriptedServer) -> None:
+def test_what_is_refused_is_reported(watched: Watched, scripted: ScriptedServer) -> None:
     page, watch = watched
     expect(page.locator("#checkpoints-note")).to_contain_text("1 damaged, set aside")
     newest = scripted.daemon.checkpoints[0]["id"]
@@ -275,7 +275,7 @@ def test_an_answer_stands_without_its_prompt(watched: Watched, scripted: Scripte
 
 
 @pytest.mark.curves
-def test_nothing_that_is_said_becomes_markup(watched: Watched) -> None:
+def test_no_text_becomes_markup(watched: Watched) -> None:
     page, _ = watched
     page.get_by_label("Text to learn from").fill(HOSTILE)
     page.get_by_role("button", name="Feed").click()

@@ -118,7 +118,7 @@ def test_a_panel_that_throws_takes_nothing_else_with_it(
     expect(page.get_by_role("button", name="Continue upkeep")).to_be_visible()
 
 
-def test_a_link_to_an_unknown_run_says_so(context: BrowserContext, scripted: ScriptedServer) -> None:
+def test_a_link_to_an_unknown_run_reports_it(context: BrowserContext, scripted: ScriptedServer) -> None:
     page = context.new_page()
     page.goto(f"{scripted.url.rstrip('/')}/#run=r-gone")
     reported = page.get_by_role("alert").get_by_text("There is no run r-gone here")
@@ -169,7 +169,7 @@ REFUSED = {"status": 503, "title": "Service Unavailable", "detail": "the databas
         ("**/evaluations", "#held-out"),
     ],
 )
-def test_what_cannot_be_loaded_says_so_until_it_is(
+def test_what_cannot_be_loaded_reports_it_until_it_is(
     context: BrowserContext, scripted: ScriptedServer, asked: str, part: str
 ) -> None:
     page = context.new_page()
@@ -187,7 +187,7 @@ def test_what_cannot_be_loaded_says_so_until_it_is(
     expect(page.locator(part).get_by_text("Not loaded")).to_be_hidden()
 
 
-def test_older_runs_that_cannot_be_loaded_say_so(context: BrowserContext) -> None:
+def test_older_runs_that_cannot_be_loaded_report_it(context: BrowserContext) -> None:
     daemon = FakeDaemon.furnished(step=300)
     for number in range(30):
         daemon.add(dataclasses.replace(daemon.runs[RUN], id=f"r-{number}", state="stopped"))
@@ -216,7 +216,7 @@ GAPS = """async () => {
 
 
 @pytest.mark.curves
-def test_what_is_no_number_and_what_was_never_told_is_a_gap(watched: tuple[Page, Watch]) -> None:
+def test_what_is_no_number_and_what_was_never_reported_is_a_gap(watched: tuple[Page, Watch]) -> None:
     page, _ = watched
     drawn: dict[str, Any] = page.evaluate(GAPS)
     reported = dict(zip(drawn["x"], drawn["y"], strict=True))

@@ -24,7 +24,9 @@ ERRORS = {
     happens="each vital sign reports it once, as an event with the reason, and learning continues",
 )
 @pytest.mark.parametrize("kind", ERRORS)
-def test_it_is_an_event_and_learning_goes_on(home: Home, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_it_is_an_event_and_learning_continues(
+    home: Home, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     loop = StillLoop(home, vitals__every_steps=1, vitals__budget_share=1.0)
 
     def refuse(*_: object, **__: object) -> None:

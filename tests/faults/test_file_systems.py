@@ -54,7 +54,7 @@ def test_without_hard_links_the_token_is_made_once(
     happens="one line with the system's reason, and nothing is left behind",
 )
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-def test_a_token_that_cannot_be_written_is_said(
+def test_a_token_that_cannot_be_written_is_reported(
     home: Home, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "link", refusing(number))
@@ -100,7 +100,7 @@ def test_without_locks_nothing_is_started(home: Home, number: int, monkeypatch: 
     tried="a token file that holds other bytes than text",
     happens="one line with the reason and what to do",
 )
-def test_a_token_that_is_no_text_is_said(home: Home) -> None:
+def test_a_token_that_is_no_text_is_reported(home: Home) -> None:
     (home.root / "token").write_bytes(b"\xff\xfe\0")
     (home.root / "token").chmod(0o600)
     with pytest.raises(UsageError, match="no text; delete it"):

@@ -137,12 +137,12 @@ def test_what_waits_before_a_stop_is_not_begun(
     lives: list[OneLife] = []
     run = Loop.run
 
-    def told_at_once(loop: Loop, obey: Any) -> Goodbye:
+    def reported_at_once(loop: Loop, obey: Any) -> Goodbye:
         lives[0].ours.send(Command(id="long", order=order_of(action)))
         end(lives[0], "stop")
         return run(loop, obey)
 
-    monkeypatch.setattr(Loop, "run", told_at_once)
+    monkeypatch.setattr(Loop, "run", reported_at_once)
     order = tiny_order(home, stream__data=[text(tmp_path)], limits__steps=2000, **SLEEPY)
     life = OneLife(order, lives.append)
     assert life.goodbye.state == "stopped"
@@ -157,7 +157,7 @@ def test_what_waits_before_a_stop_is_not_begun(
     tried="SIGTERM while a sleep scores the probes, before it begins and before it ends",
     happens="saved in the middle of the sleep; resumed, the weights are those of a run that was never ended",
 )
-def test_a_sleep_is_cut_short_and_goes_on_exactly(
+def test_a_sleep_is_cut_short_and_continues_exactly(
     monkeypatch: pytest.MonkeyPatch, home: Home, tmp_path: Path, cut_at: int
 ) -> None:
     data = text(tmp_path)

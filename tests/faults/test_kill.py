@@ -48,7 +48,7 @@ def kill_some(daemon: DaemonProcess, trainers: list[psutil.Process], whom: str) 
     happens="each resume continues from no less than what was reported as saved; no orphan stays",
 )
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_killed_ten_times_it_always_goes_on(home: Home, launch: Launch, seed: int) -> None:
+def test_killed_ten_times_it_always_continues(home: Home, launch: Launch, seed: int) -> None:
     chance = random.Random(seed)
     catalogue = Catalogue(home.checkpoints)
     daemon = launch("start", "--preset", "tiny", "--set", OFTEN)

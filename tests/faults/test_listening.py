@@ -26,7 +26,7 @@ pytestmark = pytest.mark.faults
     happens="start, open and the API show one beside 127.0.0.1, and its one-time address lets a browser in",
 )
 @pytest.mark.skipif(reachable_address() is None, reason="this machine has no network")
-def test_an_address_for_other_machines_is_told(home: Home, launch: Callable[..., DaemonProcess]) -> None:
+def test_an_address_for_other_machines_is_reported(home: Home, launch: Callable[..., DaemonProcess]) -> None:
     daemon = launch("serve", "--host", "0.0.0.0", "--allow-remote")
     here = daemon.wait_for_line("synapsed answers at").split()[-1]
     printed = daemon.wait_for_line("other machines reach it at")

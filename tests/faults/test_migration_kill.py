@@ -96,7 +96,7 @@ def is_new(file: Path) -> None:
     happens="the file has the old tables or the new ones; the next start brings it up to date, data kept",
 )
 @pytest.mark.parametrize("old", [True, False])
-def test_cut_off_before_any_statement_the_next_start_goes_on(
+def test_cut_off_before_any_statement_the_next_start_continues(
     file: Path, statements: Statements, old: bool
 ) -> None:
     cut = 0

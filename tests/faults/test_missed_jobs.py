@@ -125,7 +125,7 @@ def test_a_job_slept_through_runs_late_once(machine: Machine) -> None:
     tried="the same for a job that is of no use late, as the sleep at night",
     happens="it does not run by day; an event reports that it was missed and why",
 )
-def test_a_job_of_no_use_late_is_told_of(machine: Machine) -> None:
+def test_a_job_of_no_use_late_is_reported(machine: Machine) -> None:
     async def act(diary: Diary) -> None:
         await machine.becomes(EVENING + timedelta(hours=9))
         assert diary.job("backup")["last_outcome"].startswith("missed: the machine slept")

@@ -28,7 +28,7 @@ def event(message: str) -> dict[str, object]:
     happens="within seconds the whole history is back in its place, and an event reports it",
 )
 @pytest.mark.parametrize("log_too", [True, False])
-def test_it_is_told_and_put_back(
+def test_it_is_reported_and_put_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, log_too: bool
 ) -> None:
     monkeypatch.setattr(whereabouts, "LOOK_EVERY_SECONDS", 0.0)

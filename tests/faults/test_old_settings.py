@@ -177,7 +177,7 @@ def test_a_later_version_is_one_clear_line(home: Home) -> None:
     tried="a setting nobody knows, in a stored configuration and a stored architecture of today's version",
     happens="it is named, with where it stands and the nearest right one",
 )
-def test_an_unknown_name_of_the_same_version_is_told_with_its_place() -> None:
+def test_an_unknown_name_of_the_same_version_is_reported_with_its_place() -> None:
     config = config_to_dict(resolve_config(preset="tiny", environ={}))
     rename(config["stream"], "rows", "rowz")
     with pytest.raises(ConfigError, match=r"stream\.rowz; did you mean stream\.rows\? \(continuous_7\)"):

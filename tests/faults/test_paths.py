@@ -82,7 +82,7 @@ def test_a_bad_path_is_one_line(
     happens="the system's reason is shown in one line",
 )
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
-def test_the_systems_reason_is_said(
+def test_the_systems_reason_is_reported(
     home: Home, number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stat = Path.stat

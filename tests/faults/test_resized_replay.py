@@ -33,7 +33,7 @@ def remember(replay: ReplayMemory, sources: NDArray[np.int64], first: int) -> No
 @pytest.mark.parametrize("policy", ["tiers", "reservoir"])
 @pytest.mark.parametrize("then", ["tiers", "reservoir"])
 @pytest.mark.parametrize("capacity", [1, 12, 60, 400])
-def test_it_goes_on_from_what_was_remembered(
+def test_it_continues_from_what_was_remembered(
     tmp_path: Path, policy: Policy, then: Policy, capacity: int
 ) -> None:
     before = ReplayConfig(policy=policy, capacity=60, segment_mib=1)

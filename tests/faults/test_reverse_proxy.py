@@ -126,7 +126,7 @@ def test_everything_works_behind_it(
     tried="the page through a tunnel from another port, and by a name the daemon does not know",
     happens="the tunnel works, to its own origin only; the unknown name gets a page with what to do",
 )
-def test_a_tunnel_works_and_an_unknown_name_is_told_what_to_do(
+def test_a_tunnel_works_and_an_unknown_name_gets_a_page_with_what_to_do(
     home: Home, launch: Callable[..., DaemonProcess]
 ) -> None:
     daemon = launch("serve")

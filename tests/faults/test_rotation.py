@@ -52,7 +52,7 @@ def test_a_log_emptied_under_its_writer(tmp_path: Path, opener: Opener) -> None:
     tried="`ln -sfn app-2.log current.log`, and the same with a linked folder",
     happens="links are followed again at each look: what they lead to now is read, from its beginning",
 )
-def test_a_link_that_is_set_anew(tmp_path: Path, opener: Opener) -> None:
+def test_a_link_that_is_set_again(tmp_path: Path, opener: Opener) -> None:
     write_tree(tmp_path, {"1/app.log": "the first\n", "2/app.log": "the second one\n"})
     file, folder = tmp_path / "current.log", tmp_path / "current"
     file.symlink_to("1/app.log")

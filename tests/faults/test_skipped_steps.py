@@ -40,7 +40,7 @@ def read_to_the_middle_of_a_stretch(loop: StillLoop) -> None:
         batch, _ = loop.watched_step()
 
 
-def lanes_that_begin_anew(loop: StillLoop) -> tuple[set[int], set[int]]:
+def lanes_that_start_over(loop: StillLoop) -> tuple[set[int], set[int]]:
     """Of the lanes that read in the next step: those that are reset, and those whose loss shows that they were."""
     from_nothing: list[torch.Tensor] = []
     score = loop.parts.brain.score
@@ -71,7 +71,7 @@ def test_a_reset_is_not_lost_with_its_step(still: Callable[..., StillLoop]) -> N
     while not owed:
         batch = loop.skipped_step()
         owed = set(batch.lane[(batch.lane >= 0) & batch.reset].tolist())
-    reported, began = lanes_that_begin_anew(loop)
+    reported, began = lanes_that_start_over(loop)
     assert reported >= owed & set(range(LANES))
     assert began >= reported
 
@@ -82,7 +82,7 @@ def test_a_reset_is_not_lost_with_its_step(still: Callable[..., StillLoop]) -> N
     happens="the lanes that lost their reading still start over, once",
 )
 @pytest.mark.parametrize("between", ["nothing", "sleep", "evaluation", "growth", "restart"])
-def test_lanes_that_lost_their_reading_begin_anew(
+def test_lanes_that_lost_their_reading_start_over(
     still: Callable[..., StillLoop], home: Home, between: str
 ) -> None:
     loop = still(growth__enabled=True, evaluation__slice_rows=2)
@@ -104,7 +104,7 @@ def test_lanes_that_lost_their_reading_begin_anew(
         case "restart":
             checkpoint = home.checkpoints / loop.parts.saver.save("manual")
             loop = still(growth__enabled=True, session=2, checkpoint=checkpoint)
-    reported, began = lanes_that_begin_anew(loop)
+    reported, began = lanes_that_start_over(loop)
     assert reported
     assert reported >= lost & reported
     assert began >= reported
@@ -120,7 +120,7 @@ def test_lanes_that_lost_their_reading_begin_anew(
     happens="every lane starts over, also when the run is killed before the next step",
 )
 @pytest.mark.parametrize("restarted", [False, True])
-def test_after_a_roll_back_every_lane_begins_anew(
+def test_after_a_roll_back_every_lane_starts_over(
     still: Callable[..., StillLoop], home: Home, restarted: bool
 ) -> None:
     loop = still(recovery__rollback_after_skips=1)
@@ -133,6 +133,6 @@ def test_after_a_roll_back_every_lane_begins_anew(
     if restarted:
         newest = home.checkpoints / loop.parts.saver.newest()
         loop = still(session=2, checkpoint=newest)
-    reported, began = lanes_that_begin_anew(loop)
+    reported, began = lanes_that_start_over(loop)
     assert len(reported) >= LANES - 2
     assert began == reported

@@ -121,7 +121,7 @@ async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
     tried="the disk is full and the daemon is asked to end",
     happens="it tries to save within its grace time, ends, and reports what is lost; no old checkpoint is called final",
 )
-async def test_the_end_of_the_daemon_says_what_is_lost(home: Home) -> None:
+async def test_the_end_of_the_daemon_reports_what_is_lost(home: Home) -> None:
     async with staged(home, script={"disk_full": True}) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
         await news.until(lambda: run.step > 10)

@@ -69,7 +69,7 @@ def test_a_locked_database_is_refused_in_a_line(file: Path, another_writer: sqli
     tried="`synapsed start` beside a program that holds the database",
     happens="the command ends with one line and exit code 2, without a traceback",
 )
-def test_the_command_says_it_in_a_line(home: Home, launch: Callable[..., DaemonProcess]) -> None:
+def test_the_command_reports_it_in_a_line(home: Home, launch: Callable[..., DaemonProcess]) -> None:
     file = home.root / "synapsed.db"
     Store.open(file).close()
     with closing(sqlite3.connect(file, isolation_level=None)) as other:

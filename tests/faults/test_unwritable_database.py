@@ -83,7 +83,7 @@ def test_hours_of_a_lock_wait_as_one_order_a_row(store: Store, lock: sqlite3.Con
     tried="so many events and answers that memory would fill while it is locked",
     happens="the oldest go, first what can be repeated; how many is reported in an event when it heals",
 )
-def test_what_had_to_go_is_counted_and_told(
+def test_what_had_to_go_is_counted_and_reported(
     store: Store, file: Path, lock: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reported: list[Event] = []
@@ -140,7 +140,7 @@ def test_an_alarm_ends_as_it_was_last(store: Store, lock: sqlite3.Connection, en
     tried="its disk is full, then has room again",
     happens="an event reports that it cannot be written and why, another that it can again",
 )
-def test_trouble_and_its_end_are_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trouble_and_its_end_are_reported(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "FIRST_RETRY_SECONDS", 0.01)
     reported: list[Event] = []
     store.report = reported.append

@@ -170,7 +170,7 @@ async def test_a_client_of_one_run_is_not_replayed_a_part(
             assert [event["run"] for event in snapshot["events"]] == ["r-mine"]
 
 
-async def test_bye_is_said(home: Home) -> None:
+async def test_bye_is_sent(home: Home) -> None:
     async with served(home) as (reception, url), listening(url) as client:
         await until(client, of_kind("snapshot"))
         closing = asyncio.ensure_future(reception.context.hub.close("the daemon stops"))
@@ -214,7 +214,7 @@ async def test_a_rebound_name_does_not_connect(home: Home) -> None:
 @pytest.mark.parametrize(
     "first", [None, "not json", "[]", '{"type": "hello", "seq": "x"}', '{"type": "hello", "seq": -1}']
 )
-async def test_a_client_that_says_no_hello_is_closed(home: Home, first: str | None) -> None:
+async def test_a_client_that_sends_no_hello_is_closed(home: Home, first: str | None) -> None:
     async with served(home) as (_, url):
         protocols = [Subprotocol("synapsed.v1")]
         async with connect(url, subprotocols=protocols, additional_headers=BEARER, proxy=None) as client:

@@ -67,7 +67,7 @@ def test_a_resume_across_growth_is_bit_exact(home: Home, tmp_path: Path) -> None
     assert weights_hash(end) == weights_hash(whole)
 
 
-def test_growth_is_told_with_its_evidence_and_its_numbers(home: Home) -> None:
+def test_growth_is_reported_with_its_evidence_and_its_numbers(home: Home) -> None:
     trainer = spawn(tiny_order(home, limits__steps=15, **EAGER))
     assert trainer.finish().state == "finished"
     [event] = [event for event in trainer.events if event["kind"] == "brain_grew"]

@@ -187,7 +187,7 @@ def test_what_is_written_is_read_back(url: str) -> None:
         assert store.upkeep() == "ok"
 
 
-def test_it_goes_on_after_a_restart_of_the_daemon(url: str) -> None:
+def test_it_continues_after_a_restart_of_the_daemon(url: str) -> None:
     record = LimitReached(limit="steps").record()
     with Store.open(url) as store:
         assert store.add_event(record) == 1
@@ -254,7 +254,7 @@ def test_a_copy_to_a_file_is_left_to_the_server(url: str, tmp_path: Path) -> Non
         store.backup(tmp_path / "copy.db")
 
 
-def test_a_server_that_is_not_there_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_is_reported_in_a_line(tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     with pytest.raises(DaemonError, match="cannot be opened") as refused:
         Store.open(f"postgresql+psycopg://synapsed:secret@/none?host={tmp_path}")

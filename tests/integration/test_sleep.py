@@ -114,7 +114,7 @@ def test_a_harmful_sleep_is_undone(home: Home) -> None:
     assert sum(after) / len(after) == pytest.approx(data["before"], rel=1e-9)
 
 
-def test_forgetting_is_told_and_raises_the_share_of_replay(home: Home) -> None:
+def test_forgetting_is_reported_and_raises_the_share_of_replay(home: Home) -> None:
     trainer = spawn(
         tiny_order(home, **{**SLEEPY, "sleep__every_steps": 0, "sleep__rest_steps": 0}, limits__steps=40)
     )

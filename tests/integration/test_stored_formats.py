@@ -22,7 +22,7 @@ FORMATS = sorted(path for path in HERE.iterdir() if path.name.startswith("format
 
 
 @pytest.mark.parametrize("stored", FORMATS, ids=lambda path: path.name)
-def test_it_goes_on_from_where_it_was(home: Home, stored: Path) -> None:
+def test_it_continues_from_where_it_was(home: Home, stored: Path) -> None:
     shutil.copytree(stored / "checkpoints", home.checkpoints, dirs_exist_ok=True)
     shutil.copytree(stored / "replay", home.replay, dirs_exist_ok=True)
     end, bpc = learn(home, FURTHER_STEPS, session=2, checkpoint=home.checkpoints / "continuous_1")

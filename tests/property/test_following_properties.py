@@ -128,7 +128,7 @@ def generation_of(number: int, generation: int, size: int) -> bytes:
 @settings(max_examples=40, deadline=None)
 @given(acts=st.lists(WRITES, max_size=20), share=st.sampled_from([0.0, 0.25]))
 @example(acts=[("read", 60, 0), ("rewrite", 1, 400_000)], share=0.25)  # in the middle of what lanes hold
-def test_every_byte_of_a_file_written_anew_is_read_once(
+def test_every_byte_of_a_file_written_again_is_read_once(
     acts: list[tuple[str, int, int]], share: float
 ) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -60,7 +60,7 @@ def check(memory: ReplayMemory) -> None:
 )  # fmt: skip
 @example(policy="tiers", then="tiers", capacity=31, other=166, num_items=400, sources=19, old_share=0.0)
 @example(policy="tiers", then="tiers", capacity=100, other=7, num_items=500, sources=29, old_share=0.3)
-def test_it_goes_on(  # noqa: PLR0917
+def test_it_continues(  # noqa: PLR0917
     policy: Policy, then: Policy, capacity: int, other: int, num_items: int, sources: int, old_share: float
 ) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -43,7 +43,7 @@ def apply(memory: ReplayMemory, operations: list[tuple[str, int]], *, step: int)
 
 @settings(max_examples=40, deadline=None)
 @given(before=OPERATIONS, lost=OPERATIONS, after=OPERATIONS, capacity=st.integers(1, 300), fork=st.booleans())
-def test_a_restored_memory_goes_on_exactly(
+def test_a_restored_memory_continues_exactly(
     before: list[tuple[str, int]],
     lost: list[tuple[str, int]],
     after: list[tuple[str, int]],

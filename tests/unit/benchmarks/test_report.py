@@ -29,7 +29,7 @@ def test_a_later_figure_takes_the_place_of_an_earlier(tmp_path: Path) -> None:
     assert [each["ours"] for each in read([first, second])] == [0.2]
 
 
-def test_a_benchmark_measured_anew_replaces_all_its_figures(tmp_path: Path) -> None:
+def test_a_benchmark_measured_again_replaces_all_its_figures(tmp_path: Path) -> None:
     first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     stored = [figure("start.help", 0.4), figure("start.gone", 1.0), figure("other", 3.0)]
     first.write_text("".join(json.dumps(each) + "\n" for each in stored), encoding="utf-8")

@@ -15,7 +15,9 @@ def test_the_cpu_is_exact_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask_for_determinism(torch.device("cpu")) == ()
 
 
-def test_cuda_is_asked_for_fixed_orders_and_says_that_some_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_is_asked_for_fixed_orders_and_reports_that_some_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked: list[tuple[bool, bool]] = []
     monkeypatch.setattr(
         torch, "use_deterministic_algorithms", lambda on, *, warn_only: asked.append((on, warn_only))

@@ -92,7 +92,7 @@ def test_the_environment_overrides_the_token_and_writes_nothing(tmp_path: Path) 
     assert not (tmp_path / "token").exists()
 
 
-def test_a_token_others_can_read_is_shut_and_said(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_token_others_can_read_is_shut_and_reported(home: Home, caplog: pytest.LogCaptureFixture) -> None:
     token = home.token()
     (home.root / "token").chmod(0o644)
     assert home.token() == token
@@ -108,7 +108,7 @@ def test_an_empty_token_file_is_replaced(home: Home) -> None:
     assert home.token() == token
 
 
-def test_the_database_is_in_the_home_unless_the_environment_says_otherwise(tmp_path: Path) -> None:
+def test_the_database_is_in_the_home_unless_the_environment_names_another(tmp_path: Path) -> None:
     assert Home.open(tmp_path, environ={}).database == tmp_path / "synapsed.db"
     environ = {"SYNAPSED_DATABASE_URL": "postgresql+psycopg://localhost/brain"}
     assert Home.open(tmp_path, environ=environ).database == environ["SYNAPSED_DATABASE_URL"]
@@ -126,7 +126,7 @@ with home.lock():
 """
 
 
-def test_a_second_holder_is_told_the_address_and_a_killed_one_lets_go(home: Home) -> None:
+def test_a_second_holder_gets_the_address_and_a_killed_one_lets_go(home: Home) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(home.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -151,7 +151,7 @@ def test_the_lock_takes_the_daemon_file_away_when_it_ends(home: Home) -> None:
     assert not (home.root / "daemon.json").exists()
 
 
-def test_neither_a_clock_nor_a_pid_says_who_lives(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_a_clock_nor_a_pid_decides_who_lives(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     with home.lock():
         written = home.write_daemon_file(port=1, url="http://127.0.0.1:1")
         born_at = psutil.Process().create_time()

@@ -70,7 +70,7 @@ def test_entries_of_a_lost_future_keep_their_steps(tmp_path: Path) -> None:
     assert steps_of(journal.replay_from(1500, 1)) == []
 
 
-def test_an_entry_brought_forward_counts_once_and_behind_what_was_heard_before_it(tmp_path: Path) -> None:
+def test_an_entry_brought_forward_counts_once_and_after_what_was_received_before_it(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "r-1")
     journal.append("feed", 182, {"text": "first life"})
     journal.append("feed", 1, {"text": "second life"})
@@ -149,7 +149,7 @@ def test_truncation_voids_what_was_to_come_only(tmp_path: Path) -> None:
     assert steps_of(Journal(tmp_path).entries) == meant
 
 
-def test_a_fork_takes_over_what_was_heard_and_still_to_come(tmp_path: Path) -> None:
+def test_a_fork_takes_over_what_was_received_and_is_still_to_come(tmp_path: Path) -> None:
     parent = Journal(tmp_path / "parent")
     parent.append("feed", 90, {"text": "past"})
     parent.append("sleep", 150, {"steps": 50})

@@ -59,7 +59,7 @@ def test_following_every_few_steps_keeps_what_single_steps_would() -> None:
     assert kept(4, 8, 0.999) == pytest.approx(4 / 8)
 
 
-def test_worn_weights_come_off_again_even_after_an_error() -> None:
+def test_swapped_weights_are_swapped_back_even_after_an_error() -> None:
     brain = newborn(every_steps=1)
     before = {name: tensor.clone() for name, tensor in brain.state().model.items()}
     for seed in range(5):
@@ -76,7 +76,7 @@ def test_worn_weights_come_off_again_even_after_an_error() -> None:
     assert any(not torch.equal(before[name], fast[name]) for name in fast)
 
 
-def test_averages_survive_a_restart_and_learning_goes_on_exactly() -> None:
+def test_averages_survive_a_restart_and_learning_continues_exactly() -> None:
     brain, twin = newborn(consistency_every_steps=2), newborn(consistency_every_steps=2)
     for seed in range(12):
         brain.learn(batch(seed))

@@ -24,7 +24,7 @@ def inputs(seed: int = 9) -> torch.Tensor:
     return torch.randn(3, 7, SIZE, generator=torch.Generator().manual_seed(seed))
 
 
-def test_what_an_expert_says_is_what_an_mlp_says_times_its_gate() -> None:
+def test_the_output_of_an_expert_is_that_of_an_mlp_times_its_gate() -> None:
     one, x = expert(speaking=True), inputs()
     gate = 1.0 / (1.0 + (-(x @ one.gate.weight.T)).exp())
     torch.testing.assert_close(one(x), gate * (squared_relu(x @ one.into.weight.T) @ one.out.weight.T))
@@ -33,7 +33,7 @@ def test_what_an_expert_says_is_what_an_mlp_says_times_its_gate() -> None:
     assert 0.0 < least < most < 1.0
 
 
-def test_newborn_experts_change_no_bit_of_what_the_mlp_said() -> None:
+def test_new_experts_change_no_bit_of_the_output() -> None:
     mlp = MLP(SIZE, hidden=4)
     for weight in mlp.parameters():
         torch.nn.init.normal_(weight, generator=torch.Generator().manual_seed(1))

@@ -138,7 +138,7 @@ def test_gradients_are_exact_behind_a_carried_state(mixer: Mixer) -> None:
     assert torch.autograd.gradcheck(lambda x, *_: mixer(x, span, state)[0], (x, *mixer.parameters()))
 
 
-def test_a_residual_branch_begins_at_nought() -> None:
+def test_a_residual_branch_begins_at_zero() -> None:
     for make in MIXERS.values():
         mixer = make().double()
         initialize(mixer, torch.Generator().manual_seed(0))

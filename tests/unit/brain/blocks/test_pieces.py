@@ -27,7 +27,7 @@ def draw(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, dtype=WIDE, generator=torch.Generator().manual_seed(seed))
 
 
-def test_what_elders_give_together_is_not_lost_among_newborns_that_cancel() -> None:
+def test_what_older_units_give_together_is_not_lost_among_newborns_that_cancel() -> None:
     linear = Linear(4, 3, elders=2)
     linear.weight.data[:] = torch.tensor([0.5, 0.5, 2.0**30, -(2.0**30)])
     assert torch.equal(linear(torch.ones(2, 5, 4)), torch.ones(2, 5, 3))
@@ -62,7 +62,7 @@ def test_norm_of_half_precision_is_taken_in_single() -> None:
     assert rms_norm(x, torch.float32).square().mean() == pytest.approx(1.0, abs=1e-4)
 
 
-def test_norm_of_nought_is_nought() -> None:
+def test_norm_of_zero_is_zero() -> None:
     x = torch.zeros(2, 4, requires_grad=True)
     rms_norm(x).sum().backward()  # type: ignore[no-untyped-call]
     assert x.grad is not None
@@ -89,7 +89,7 @@ def test_convolution_of_one_byte_keeps_a_tail_of_three() -> None:
     assert torch.equal(conv(x, tail)[1], torch.cat([tail[:, 1:], x], dim=1))
 
 
-def test_positive_is_continuous_and_learns_from_nought() -> None:
+def test_positive_is_continuous_and_learns_from_zero() -> None:
     x = torch.linspace(-3, 3, 61, dtype=WIDE)
     expected = torch.where(x >= 0, x + 0.5, torch.sigmoid(x))
     torch.testing.assert_close(positive(x), expected)

@@ -66,7 +66,7 @@ def test_widening_changes_no_output(site: str, newborns: str, kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
-def test_elders_keep_every_moment_and_newborns_begin_at_nought(kind: str) -> None:
+def test_older_units_keep_every_moment_and_newborns_begin_at_zero(kind: str) -> None:
     brain = make(kind)
     learned(brain, 0, 12)
     before = {name: t.clone() for name, t in brain.state().learning.items()}
@@ -103,7 +103,7 @@ def test_deepening_is_exact_to_the_bit_and_shifts_no_name() -> None:
     ]  # fmt: skip
 
 
-def test_recycled_units_begin_anew_and_no_neuron_is_added() -> None:
+def test_recycled_units_start_over_and_no_neuron_is_added() -> None:
     brain = make()
     learned(brain, 0, 8)
     brain.network.get_parameter("blocks.0.mlp.into.weight").data[3] = 0.0  # silent for ever
@@ -130,7 +130,7 @@ def test_renewing_no_unit_changes_no_weight() -> None:
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
-def test_what_grew_and_was_stored_goes_on_bit_for_bit(kind: str) -> None:
+def test_what_grew_and_was_stored_continues_bit_for_bit(kind: str) -> None:
     straight = make(kind)
     learned(straight, 0, 6)
     apply_growth(straight, plan_for(straight, "blocks.0.mixer"), max_neurons=LIMIT)
@@ -205,7 +205,7 @@ def test_pairs_come_in_twos() -> None:
         widen(weights, ONE_SITE, 3, newborns="pairs", pair_scale=0.3, seed=0)
 
 
-def test_newborns_take_after_their_elders_and_are_as_strong() -> None:
+def test_newborns_take_after_their_parents_and_are_as_strong() -> None:
     into = torch.randn(40, 30, generator=torch.Generator().manual_seed(0)) * 3.0
     weights = {"into.weight": into, "out.weight": torch.ones(2, 40)}
     born = widen(weights, ONE_SITE, 400, newborns="pairs", pair_scale=0.3, seed=1).born
@@ -217,7 +217,7 @@ def test_newborns_take_after_their_elders_and_are_as_strong() -> None:
     assert float(likeness.mean()) == pytest.approx(0.5**0.5, abs=0.05)
 
 
-def test_where_nothing_is_said_yet_the_two_of_a_pair_are_not_born_alike() -> None:
+def test_where_outgoing_weights_are_zero_the_two_of_a_pair_differ() -> None:
     brain = make()  # every out-projection is zero
     apply_growth(brain, plan_for(brain, "blocks.0.mlp"), max_neurons=LIMIT)
     assert not brain.state().model["blocks.0.mlp.out.weight"].any()
@@ -239,7 +239,7 @@ def test_a_site_of_dormant_units_alone_is_born_again_alive() -> None:
         assert torch.equal(weights["out.weight"], torch.ones(3, 6))
 
 
-def test_renewed_units_take_after_living_elders_alone() -> None:
+def test_renewed_units_take_after_living_units_alone() -> None:
     into = torch.zeros(5, 50)
     into[2] = torch.randn(50, generator=torch.Generator().manual_seed(0))
     weights = {"into.weight": into, "out.weight": torch.ones(3, 5)}
@@ -258,7 +258,7 @@ def test_renewed_units_take_after_living_elders_alone() -> None:
     strength=st.floats(1e-3, 10.0),
     seed=st.integers(0, 2**31),
 )
-def test_whatever_its_sizes_and_weights_a_site_says_what_it_said(
+def test_whatever_its_sizes_and_weights_a_site_keeps_its_output(
     *, hidden: int, pairs: int, newborns: Newborns, pair_scale: float, strength: float, seed: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -28,7 +28,7 @@ def noise(count: int, units: int) -> torch.Tensor:
     return torch.randn(count, units, generator=torch.Generator().manual_seed(1))
 
 
-def test_units_that_say_little_or_are_hardly_read_are_not_in_use() -> None:
+def test_units_of_little_activity_or_outgoing_weight_are_not_in_use() -> None:
     activity = noise(200, 10)
     activity[:, 0] *= 1e-3
     outgoing = torch.ones(10)
@@ -81,7 +81,7 @@ def test_a_look_is_the_same_whenever_it_is_taken() -> None:
 
 
 @pytest.mark.parametrize("wanted", [0.2, 0.5])
-def test_a_calibrated_pair_begins_with_the_wanted_share_of_an_elders_gradient(wanted: float) -> None:
+def test_a_calibrated_pair_begins_with_the_wanted_share_of_an_older_units_gradient(wanted: float) -> None:
     mlp, loss = growing_mlp(12)
     probe = probe_sites({"mlp": mlp}, lambda: loss(mlp), torch.Generator().manual_seed(2))["mlp"]
     scale = calibrated_scale(wanted, probe)
@@ -96,7 +96,7 @@ def test_a_calibrated_pair_begins_with_the_wanted_share_of_an_elders_gradient(wa
     assert float(norms[12:].mean() / norms[:12].mean()) == pytest.approx(wanted, rel=0.3)
 
 
-def test_pairs_are_never_stronger_than_their_elders_nor_too_weak_to_part() -> None:
+def test_pairs_are_never_stronger_than_their_parents_nor_too_weak_to_part() -> None:
     measured = probe(noise(50, 4))
     assert calibrated_scale(1.0, replace(measured, birth_gradient=4.0)) == 0.25
     assert calibrated_scale(1.0, replace(measured, birth_gradient=0.5)) == 1.0

@@ -42,7 +42,7 @@ def test_units_of_one_age_learn_as_torch_would(kind: str) -> None:
     assert torch.equal(counted.vector, whole.vector)
 
 
-def test_a_renewed_unit_is_an_adam_from_its_first_step_and_its_elders_never_notice() -> None:
+def test_a_renewed_unit_is_an_adam_from_its_first_step_and_older_units_never_notice() -> None:
     old, untouched = Net(), Net()
     settings = config(betas=(0.9, 0.999))
     renewed = OnlineOptimizer(old, settings, groups_by_shape(old), unit_axes={"matrix": 0})

@@ -128,7 +128,7 @@ def test_a_unit_that_only_shifts_a_bias_counts_for_little_when_adaptable() -> No
     assert int(found["adaptable"].argmin()) == 2
 
 
-def test_nothing_is_renewed_at_a_rate_of_nought() -> None:
+def test_nothing_is_renewed_at_a_rate_of_zero() -> None:
     tensors, own = tensors_of()
     before = own["into"].clone()
     recycling = ContinualBackprop(

@@ -30,7 +30,7 @@ def test_the_effective_rank_of_equal_directions_is_their_number(rank: int) -> No
     assert effective_rank(left @ right.T) == pytest.approx(rank, abs=1e-3)
 
 
-def test_the_effective_rank_of_silence_is_nought() -> None:
+def test_the_effective_rank_of_silence_is_zero() -> None:
     assert effective_rank(torch.zeros(3, 3)) == 0.0
 
 

@@ -157,7 +157,7 @@ def test_certain_speaker_has_no_agency_to_measure() -> None:
     assert "nats" in str(reading.reason)
 
 
-def test_brain_that_cannot_be_steered_says_so() -> None:
+def test_brain_that_cannot_be_steered_reports_it() -> None:
     reading = probed(Unwatchable())
     assert reading.value is None
     assert "steered byte by byte" in str(reading.reason)

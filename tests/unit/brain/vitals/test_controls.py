@@ -301,7 +301,7 @@ def test_a_shuffled_brain_can_do_no_more_than_the_brain() -> None:
     assert readings["integration"].value is not None
 
 
-def test_a_brain_that_cannot_be_severed_says_so() -> None:
+def test_a_brain_that_cannot_be_severed_reports_it() -> None:
     class Whole:
         """Looks and learns as a Network would, and cannot be cut."""
 

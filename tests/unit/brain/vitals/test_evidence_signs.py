@@ -68,7 +68,7 @@ def test_all_right_or_wrong_is_not_available(right: bool, word: str) -> None:
     assert word in str(reading.reason)
 
 
-def test_confidence_warms_up_and_says_when_there_is_none() -> None:
+def test_confidence_warms_up_and_reports_when_there_is_none() -> None:
     sign = ConfidenceSign(ConfidenceConfig())
     assert "no prediction with a confidence" in str(measured(sign, [{}]).reason)
     assert "warming up, 100 of 512" in str(measured(sign, [predictions(sharpness=1.0, count=100)]).reason)
@@ -150,7 +150,7 @@ def test_windows_survive_a_restart(kind: str) -> None:
     assert (first.value, first.raw, first.samples) == (second.value, second.raw, second.samples)
 
 
-def test_window_keeps_the_newest_and_starts_anew_when_the_brain_grew() -> None:
+def test_window_keeps_the_newest_and_starts_over_when_the_brain_grew() -> None:
     window = Window(5, ("x",))
     for start in range(0, 9, 3):
         window.add(torch.arange(start, start + 3).float()[:, None])

@@ -17,7 +17,7 @@ CASES: list[dict[str, Any]] = json.loads(HERE.read_text(encoding="utf-8"))["case
 
 @pytest.mark.skipif(not CASES, reason="known_answers.json does not lie beside this test")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['kind']}-{case['name']}")
-def test_case_is_computed_anew(case: dict[str, Any]) -> None:
+def test_case_is_computed_again(case: dict[str, Any]) -> None:
     rows = list(check_case(case))
     assert rows
     assert [row for row in rows if row.passed is False] == []

@@ -51,7 +51,7 @@ def moment() -> Moment:
 @pytest.mark.parametrize(
     "error", [RuntimeError("singular"), ValueError("no finite value"), ZeroDivisionError("by 0")]
 )
-def test_an_estimate_that_fails_is_not_available_and_says_why(error: Exception) -> None:
+def test_an_estimate_that_fails_is_not_available_and_reports_why(error: Exception) -> None:
     reading = Failing(error).measure(moment())
     assert reading.value is None
     assert reading.reason is not None
@@ -68,7 +68,7 @@ def test_an_estimate_that_fails_is_not_available_and_says_why(error: Exception) 
         RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
     ],
 )
-def test_too_little_memory_is_told_from_other_failures(error: Exception) -> None:
+def test_too_little_memory_is_distinguished_from_other_failures(error: Exception) -> None:
     reading = Failing(error).measure(moment())
     assert reading.value is None
     assert str(reading.reason).startswith("not enough memory")

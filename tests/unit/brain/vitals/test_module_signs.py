@@ -105,7 +105,7 @@ class TestNotAvailable:
         assert sign.measure(moment(Network(), 5, rows=short)).value is None
 
 
-def test_dead_module_is_dropped_and_coverage_told() -> None:
+def test_dead_module_is_dropped_and_coverage_reported() -> None:
     reading = after_ticks(phi_sign(), Network(dead=1), 8)
     assert shown(reading) > 0.1
     assert reading.detail["coverage"] == pytest.approx(7 / 8)

@@ -33,7 +33,7 @@ def read(sign: Any, *, step: int = 1, **units: Tensor) -> Reading:
     return reading
 
 
-def test_units_that_say_next_to_nothing_are_dormant() -> None:
+def test_units_with_next_to_no_activity_are_dormant() -> None:
     first, second = drawn(800, 10), drawn(800, 30, seed=1)
     first[:, :4] = 0.0
     second[:, 7] *= 1e-3
@@ -70,7 +70,7 @@ def test_effective_rank_of_known_directions_each_site_in_its_turn() -> None:
     assert again.uncertainty == pytest.approx(0.0, abs=1e-9)
 
 
-def test_effective_rank_goes_on_after_a_restart() -> None:
+def test_effective_rank_continues_after_a_restart() -> None:
     sign, resumed = EffectiveRankSign(EffectiveRankConfig()), EffectiveRankSign(EffectiveRankConfig())
     for step in range(1, 4):
         read(sign, step=step, first=drawn(100, 8, seed=step), second=drawn(100, 4, seed=step))
@@ -127,7 +127,7 @@ def test_a_live_brain_shows_its_units_and_weights() -> None:
     assert norm.samples == len(entries)
 
 
-def test_listening_hears_a_pass_and_no_longer() -> None:
+def test_recording_covers_one_pass_and_no_more() -> None:
     brain = make()
     sites = brain.learner.layers
     with recorded_activations(sites) as recorded:

@@ -59,7 +59,7 @@ async def test_the_newest_run_frame_takes_the_place_of_the_one_that_waits() -> N
     assert await drained(mailbox) == [{"type": "run", "run": {"id": "r", "step": 2}}]
 
 
-async def test_rows_beyond_the_bound_are_dropped_counted_and_told() -> None:
+async def test_rows_beyond_the_bound_are_dropped_counted_and_reported() -> None:
     time = Time()
     mailbox = Mailbox(monotonic=time, max_rows=3)
     mailbox.put(delta(1, 2))

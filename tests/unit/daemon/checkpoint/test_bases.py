@@ -83,7 +83,7 @@ def test_one_that_must_not_be_read_is_no_damage(tmp_path: Path, monkeypatch: pyt
     assert base.is_file(), "it is whole, and was removed as damaged"
 
 
-def test_a_damaged_one_is_stored_anew_by_a_brain_that_has_it(tmp_path: Path) -> None:
+def test_a_damaged_one_is_stored_again_by_a_brain_that_has_it(tmp_path: Path) -> None:
     saved(tmp_path, 1)
     flip_bit(base_file(tmp_path), 900)
     assert load(saved(tmp_path, 2, session=2)).base is not None

@@ -108,7 +108,7 @@ def test_a_wrong_size_shows_without_reading(tmp_path: Path) -> None:
     assert Catalogue(tmp_path).info(path.name).verified is False
 
 
-def test_torn_manifests_are_told_apart(tmp_path: Path) -> None:
+def test_torn_manifests_are_distinguished(tmp_path: Path) -> None:
     first, second = save_steps(tmp_path, [1, 2])
     (first / MANIFEST).unlink()
     catalogue = Catalogue(tmp_path)

@@ -89,7 +89,7 @@ def test_every_dtype_and_shape_comes_back(tmp_path: Path, dtype: torch.dtype) ->
     assert_same(load(tmp_path / save.checkpoint), snapshot)
 
 
-def test_names_said_to_be_tied_that_are_not_lose_nothing(tmp_path: Path) -> None:
+def test_names_declared_tied_that_are_not_lose_nothing(tmp_path: Path) -> None:
     snapshot = tiny(
         model={"embed": torch.zeros(2), "head": torch.ones(2)}, tied=(("embed", "head"), ("embed", "x"))
     )
@@ -299,7 +299,7 @@ def test_what_cannot_be_stored_is_refused_at_once(tmp_path: Path, changes: dict[
     assert isinstance(writer.save_now(tiny()), CheckpointSaved)
 
 
-def test_pruning_says_what_went(tmp_path: Path) -> None:
+def test_pruning_reports_what_went(tmp_path: Path) -> None:
     events: list[Event] = []
     clock = Clock()
     policy = CheckpointConfig(keep_latest=2, keep_hourly=0, keep_daily=0)
@@ -312,7 +312,7 @@ def test_pruning_says_what_went(tmp_path: Path) -> None:
     assert [info.manifest.step for info in Catalogue(tmp_path).list()] == [4, 3, 2]
 
 
-def test_numbers_go_on_in_the_next_session(tmp_path: Path) -> None:
+def test_numbers_continue_in_the_next_session(tmp_path: Path) -> None:
     save_steps(tmp_path, [5, 6])
     save_steps(tmp_path, [4], session=2, clock=Clock(NOON - 900))  # a clock put back must not hide the newest
     newest = Catalogue(tmp_path).latest("r-1")

@@ -88,7 +88,7 @@ def test_windows_of_vital_signs_are_the_history_buffer(loaded: LoadedCheckpoint,
     assert_tensors(load_pt(target).learning, learning)
 
 
-def test_a_file_of_another_program_says_what_starts_anew(tmp_path: Path) -> None:
+def test_a_file_of_another_program_reports_what_starts_over(tmp_path: Path) -> None:
     ten: dict[str, Any] = {
         "step_count": 15234, "total_samples_seen": 487488,
         "model_state_dict": {"w": torch.nn.Parameter(torch.ones(2))},
@@ -130,7 +130,7 @@ def test_a_hostile_file_is_refused_and_does_not_run(
     assert not Path("owned").exists()
 
 
-def test_the_hostile_error_says_what_to_do(tmp_path: Path) -> None:
+def test_the_hostile_error_reports_what_to_do(tmp_path: Path) -> None:
     torch.save({"x": Evil()}, tmp_path / "evil.pt")
     with pytest.raises(TornCheckpointError, match=r"could run code when loaded.*Ask its maker"):
         load_pt(tmp_path / "evil.pt")

@@ -78,7 +78,7 @@ def test_the_last_of_each_hour_for_a_day_and_of_each_day_for_a_week() -> None:
     assert max(ages) < 7 * DAY
 
 
-def test_running_the_rules_as_time_goes_on_keeps_the_hours() -> None:
+def test_running_the_rules_as_time_continues_keeps_the_hours() -> None:
     policy = CheckpointConfig(keep_latest=5, keep_hourly=24, keep_daily=7)
     held: list[CheckpointInfo] = []
     for number in range(1, 12 * 24 * 3 + 1):  # three days, every five minutes

@@ -32,7 +32,7 @@ def test_held_once_and_given_back(tmp_path: Path) -> None:
     RunLock(tmp_path, "r-1").acquire()
 
 
-def test_waits_as_long_as_it_may_and_says_so_once(tmp_path: Path) -> None:
+def test_waits_as_long_as_it_may_and_reports_it_once(tmp_path: Path) -> None:
     holder = RunLock(tmp_path, "r-1")
     holder.acquire()
     reported: list[int | None] = []
@@ -51,7 +51,7 @@ def test_waits_as_long_as_it_may_and_says_so_once(tmp_path: Path) -> None:
     assert len(reported) == 1
 
 
-def test_gives_up_in_the_end(tmp_path: Path) -> None:
+def test_it_stops_trying_in_the_end(tmp_path: Path) -> None:
     RunLock(tmp_path, "r-1").acquire()
     ticks = iter(range(100))
     with RunLock(tmp_path, "r-9"), pytest.raises(ConflictError):

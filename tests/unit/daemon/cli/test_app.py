@@ -160,7 +160,7 @@ def test_a_mistake_in_the_environment_names_the_variable(
         ["open"],
     ],
 )
-def test_without_a_daemon_the_way_to_one_is_told(call: Call, arguments: list[str]) -> None:
+def test_without_a_daemon_the_way_to_one_is_shown(call: Call, arguments: list[str]) -> None:
     called = call(*arguments)
     assert called.code == 4
     assert called.err.count("\n") == 1

@@ -71,7 +71,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> Offline:
     return offline
 
 
-def test_export_writes_here_unless_told_where(
+def test_export_writes_here_unless_asked_otherwise(
     call: Call, offline: Offline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -81,7 +81,7 @@ def test_export_writes_here_unless_told_where(
     assert document == {"path": str(tmp_path / "mine.pt"), "size_bytes": 2048, "format": "pt"}
 
 
-def test_export_replaces_a_file_only_when_told(call: Call, offline: Offline, tmp_path: Path) -> None:
+def test_export_replaces_a_file_only_when_asked(call: Call, offline: Offline, tmp_path: Path) -> None:
     (tmp_path / "mine.pt").write_text("dear")
     assert call("export", "continuous_1", "-o", str(tmp_path / "mine.pt")).code == 2
     assert (tmp_path / "mine.pt").read_text() == "dear"
@@ -107,7 +107,7 @@ def test_of_a_brain_that_predicts_labels_evaluate_shows_the_accuracy_too(
     assert call("evaluate", "continuous_3", "--json").json()["accuracy"] == 0.875
 
 
-def test_with_nothing_held_out_evaluate_says_so(call: Call, offline: Offline) -> None:
+def test_with_nothing_held_out_evaluate_reports_it(call: Call, offline: Offline) -> None:
     called = call("evaluate", "continuous_2")
     assert (called.code, called.err) == (0, "")
     assert "Nothing is held out" in called.out

@@ -19,7 +19,7 @@ def type_in(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
 
 
-def test_it_tells_what_goes_and_has_the_name_typed(
+def test_it_shows_what_goes_and_has_the_name_typed(
     call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = daemon.runs["r-1"].name
@@ -45,7 +45,7 @@ def test_what_is_typed_otherwise_deletes_nothing(
     assert "r-1" in daemon.runs
 
 
-def test_a_script_says_yes_and_gets_json(call: Call, daemon: FakeDaemon) -> None:
+def test_a_script_passes_yes_and_gets_json(call: Call, daemon: FakeDaemon) -> None:
     gone = call("delete", daemon.runs["r-1"].name, "--yes", "--pinned", "--json").json()
     assert gone["run"] == "r-1"
     assert daemon.asked[-1][:2] == ("DELETE", "/runs/r-1")

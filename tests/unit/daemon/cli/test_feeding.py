@@ -65,7 +65,7 @@ class FullDaemon:
 
 
 @pytest.mark.parametrize("error", [ConflictError("feed failed: no room"), KeyboardInterrupt()])
-def test_what_broke_off_goes_on_from_there(error: BaseException) -> None:
+def test_what_broke_off_continues_from_there(error: BaseException) -> None:
     first = FakeClient(2, error)
     with pytest.raises(BrokenOffError, match="Continue from there: synapsed feed --from") as broken:
         pushed(first)
@@ -134,7 +134,7 @@ def test_refused_at_once_is_the_refusal_alone() -> None:
 
 
 @pytest.mark.parametrize("begin", [1, 3, len(TEXT.encode()), 10**9])
-def test_where_to_go_on_must_be_in_the_text(begin: int) -> None:
+def test_where_to_continue_must_be_in_the_text(begin: int) -> None:
     with pytest.raises(UsageError, match=f"--from {begin}"):
         pushed(FakeClient(9, AssertionError()), begin_bytes=begin)
 

@@ -23,7 +23,7 @@ def test_the_sites_are_previewed(call: Call, daemon: FakeDaemon) -> None:
     assert call("grow", "--preview", "--json").json() == VIEW
 
 
-def test_the_preview_shows_one_site_and_ignores_nothing_it_is_told(call: Call, daemon: FakeDaemon) -> None:
+def test_the_preview_shows_one_site_and_ignores_no_option(call: Call, daemon: FakeDaemon) -> None:
     other = {**VIEW["sites"][0], "site": "blocks.0.mlp"}
     daemon.answers["GET", GROWTH] = (200, {**VIEW, "sites": [other, *VIEW["sites"]]})
     assert "blocks.0.mlp" not in call("grow", "--preview", "--site", "self_model").out
@@ -98,7 +98,7 @@ def test_only_one_growth_at_a_time(call: Call, daemon: FakeDaemon) -> None:
     assert not daemon.asked
 
 
-def test_the_preview_says_what_a_column_would_bring_or_is_kept_by(call: Call, daemon: FakeDaemon) -> None:
+def test_the_preview_reports_what_a_column_would_bring_or_is_kept_by(call: Call, daemon: FakeDaemon) -> None:
     daemon.answers["GET", GROWTH] = (200, VIEW)
     shown = call("grow", "--preview").out
     assert "A column would bring 160 neurons and 30,000 parameters, and freeze 8,000." in shown

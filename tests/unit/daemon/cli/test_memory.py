@@ -46,7 +46,7 @@ def test_what_was_forgotten_is_a_row_for_each_source(call: Call, daemon: FakeDae
     )
 
 
-def test_before_any_probe_it_says_so(call: Call, daemon: FakeDaemon) -> None:
+def test_before_any_probe_it_reports_it(call: Call, daemon: FakeDaemon) -> None:
     daemon.answers["GET", FORGETTING] = (200, NOTHING)
     assert call("forgetting").out == "No frozen probe was scored through yet\n"
     assert call("forgetting", "--json").json() == NOTHING

@@ -104,7 +104,7 @@ def test_feed_sends_nothing_when_one_file_cannot_be_read(
     assert daemon.asked == []
 
 
-def test_text_is_read_in_any_encoding_that_can_be_told(
+def test_text_is_read_in_any_encoding_that_is_recognised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     russian = "Мозг не обучается эпохами. Каждый момент уникален, и сон нужен для консолидации. " * 5
@@ -165,7 +165,9 @@ def test_what_unpacks_to_too_much_is_refused() -> None:
         decode(gzip.compress(b"a" * (3 << 20)), max_bytes=2 << 20)
 
 
-def test_feeding_from_a_pipe_says_so(call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_feeding_from_a_pipe_reports_it(
+    call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"from a pipe")))
     assert call("feed", "-").out == "11 B of standard input are journaled and will be read\n"
 
@@ -198,7 +200,7 @@ def test_files_that_are_too_much_together_are_refused(
     assert call("feed", *names[:2], names[0]).code == 0  # named twice, it is read once
 
 
-def test_ask_lets_the_live_brain_go_on(call: Call, daemon: FakeDaemon) -> None:
+def test_ask_lets_the_live_brain_continue(call: Call, daemon: FakeDaemon) -> None:
     assert call("ask", "hello", "--max-bytes", "6").out == "hello there\n"
     _, _, body = daemon.asked[-1]
     assert body == {"prompt": "hello", "max_bytes": 6, "temperature": 0.8, "top_p": 0.95}

@@ -1,4 +1,4 @@
-"""The one door: readers that leave, disks that fill, letters that lack, control characters."""
+"""Guarded output: readers that leave, full disks, missing characters, control characters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.cli.output import print_json, print_table
-from daemon.cli.printing import complain, one_door, out, print_in_the_background_too, say, stray_output_logged
+from daemon.cli.printing import (
+    complain,
+    guarded_output,
+    out,
+    print_in_the_background_too,
+    say,
+    stray_output_logged,
+)
 from daemon.system.printer import OutputGoneError, Printer
 
 if TYPE_CHECKING:
@@ -73,7 +80,7 @@ def test_a_pipe_that_somebody_made_non_blocking_is_waited_for(pipe: tuple[int, i
     assert int(printed) == len(text)
 
 
-def test_no_standard_output_is_none_the_less_a_door() -> None:
+def test_no_standard_output_is_still_guarded() -> None:
     printer = Printer(None)
     printer.say("nobody")
     assert printer.gone is not None
@@ -109,9 +116,9 @@ def test_what_an_encoding_lacks_is_replaced() -> None:
     assert screen.read() == "? ? 0.4, a file \\xff\n"
 
 
-def test_everybodys_output_goes_through_the_door(capsys: pytest.CaptureFixture[str]) -> None:
+def test_everybodys_output_is_guarded(capsys: pytest.CaptureFixture[str]) -> None:
     before = sys.stdout
-    with one_door():
+    with guarded_output():
         assert out() is sys.stdout
         print("printed by a library")
     assert sys.stdout is before

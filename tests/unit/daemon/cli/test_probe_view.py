@@ -50,7 +50,7 @@ def test_a_row_a_sign_a_column_a_control_and_the_reasons(capsys: pytest.CaptureF
     assert "random choices" not in shown
 
 
-def test_what_this_kind_of_brain_cannot_have_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_this_kind_of_brain_cannot_have_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
     lacks = {"reason": "this brain has no modules", "uncertainty": None, "detail": {"unsupported": 1.0}}
     severed = {"reason": "this brain cannot be severed", "uncertainty": None}
     signs = ("confidence", "phi", "integration")

@@ -52,7 +52,7 @@ def test_what_this_kind_of_brain_cannot_have_is_no_part_of_the_line() -> None:
     assert " | Φ=– | BPC=– | Time" in progress.line()
 
 
-def test_a_saved_checkpoint_is_told_from_the_home_on() -> None:
+def test_a_saved_checkpoint_is_shown_relative_to_the_home() -> None:
     progress = Progress(home=HOME)
     event = {**EVENT, "data": {**EVENT["data"], "path": str(HOME / "checkpoints" / "continuous_1706123456")}}
     progress.take_event(event)
@@ -60,7 +60,7 @@ def test_a_saved_checkpoint_is_told_from_the_home_on() -> None:
     assert progress.checkpoint == "continuous_1706123456"
 
 
-def test_events_are_told_by_their_weight() -> None:
+def test_events_are_shown_by_their_weight() -> None:
     progress = Progress(home=HOME)
     event = {"kind": "rolled_back", "severity": "error", "message": "Rolled back to step 3", "data": {}}
     assert progress.line_of(event) == "Error: Rolled back to step 3"

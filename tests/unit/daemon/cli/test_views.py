@@ -67,7 +67,7 @@ def test_a_run_that_stands_still_repeats_no_line(home: Home) -> None:
         assert len(lines) == num_lines, state
 
 
-def test_the_end_is_told_once_and_then_summed_up(home: Home) -> None:
+def test_the_end_is_reported_once_and_then_summed_up(home: Home) -> None:
     lines: list[str] = []
     view = PlainView(home, write=lines.append)
     play(view)
@@ -121,7 +121,7 @@ def test_a_pipe_gets_plain_lines(home: Home) -> None:
     assert type(make_view(home, as_json=True)) is JsonView
 
 
-def test_the_panel_shows_state_vital_signs_and_what_the_brain_says(home: Home) -> None:
+def test_the_panel_shows_state_vital_signs_and_the_newest_sample(home: Home) -> None:
     screen = io.StringIO()
     view = LiveView(home, console=Console(file=screen, width=140, force_terminal=True, color_system=None))
     with view:

@@ -158,7 +158,7 @@ def test_a_job_run_by_hand_does_its_work_and_is_written_down(room: Room, name: s
     assert (event.job, event.outcome) == (name, f"{call} done")
 
 
-def test_a_job_that_fails_is_told_and_the_diary_goes_on(room: Room) -> None:
+def test_a_job_that_fails_is_reported_and_the_diary_continues(room: Room) -> None:
     room.work.trouble = RuntimeError("the disk is gone\nand more")
 
     async def act() -> None:

@@ -144,7 +144,7 @@ def test_a_sound_file_passes_its_check_after_a_crash(
         assert [run["id"] for run in after.runs().items] == ["r-1"]
 
 
-def test_damage_met_while_reading_is_told_and_checked_at_the_next_start(
+def test_damage_met_while_reading_is_reported_and_checked_at_the_next_start(
     open_store: OpenStore, file: Path
 ) -> None:
     filled(open_store)

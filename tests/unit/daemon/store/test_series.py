@@ -194,7 +194,7 @@ def test_after_a_crash_steps_are_replaced_and_none_is_lost_twice(run: Store) -> 
     assert sum(curve(run, "bpc", points=3)["n"]) == 305  # from rollups
 
 
-def test_a_fork_keeps_what_is_said_of_the_step_it_begins_at(store: Store) -> None:
+def test_a_fork_keeps_what_is_known_of_the_step_it_begins_at(store: Store) -> None:
     store.create_run("r-1", parent_run="r-0", parent_step=30)
     store.start_session("r-1", 1, first_step=31)
     store.add_points("r-1", 1, [("held_out_bpc", 30, 1e9, 2.0)])

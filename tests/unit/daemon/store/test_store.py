@@ -1,4 +1,4 @@
-"""The store's door: what is written is read back in the API's shapes."""
+"""The store: what is written is read back in the API's shapes."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_pages_of_events_miss_none_and_repeat_none(store: Store, after: int | No
     assert seen == ([1, 2, 3, 4, 5, 6, 7] if after == 0 else [7, 6, 5, 4, 3, 2, 1])
 
 
-def test_numbers_of_events_go_on_after_a_restart(open_store: OpenStore) -> None:
+def test_numbers_of_events_continue_after_a_restart(open_store: OpenStore) -> None:
     first = open_store()
     assert first.add_event(LimitReached(limit="steps").record()) == 1
     first.close()
@@ -160,7 +160,7 @@ def test_numbers_of_events_are_not_given_twice_after_a_crash(
         assert after.add_event(LimitReached(limit="steps").record()) > max(given)
 
 
-def test_numbers_are_set_aside_anew_before_a_block_ends(
+def test_numbers_are_set_aside_again_before_a_block_ends(
     store: Store, file: Path, tmp_path: Path, clock: FakeClock
 ) -> None:
     record = LimitReached(limit="steps").record()

@@ -102,7 +102,7 @@ def test_fine_rollups_are_thinned_to_coarse_ones_where_no_row_is_left(run: Store
         assert resolution >= COARSE
 
 
-def test_learning_goes_on_behind_what_was_thinned(run: Store) -> None:
+def test_learning_continues_behind_what_was_thinned(run: Store) -> None:
     run.thin(metric_rows=1000, rollup_rows=0, history_rows=10**9)
     run.start_session("r-1", 2, first_step=STEPS - 50)
     learn(run, "r-1", range(STEPS - 50, STEPS + 10_000), session=2)

@@ -96,7 +96,7 @@ def test_metric_rows_are_bounded_and_counted_and_events_never_dropped(
     assert writer.put(rows(100))
 
 
-def test_rows_dropped_by_a_slow_database_are_told_now_and_then(
+def test_rows_dropped_by_a_slow_database_are_reported_now_and_then(
     writer: Writer, committer: FakeCommitter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reported: list[dict[str, int]] = []
@@ -115,7 +115,7 @@ def test_rows_dropped_by_a_slow_database_are_told_now_and_then(
     assert reported == [{"metrics": 5}, {"metrics": 10}]
 
 
-def test_a_full_disk_is_waited_out_and_told(writer: Writer, committer: FakeCommitter) -> None:
+def test_a_full_disk_is_waited_out_and_reported(writer: Writer, committer: FakeCommitter) -> None:
     troubles: list[Exception] = []
     writer._on_trouble = troubles.append
     committer.trouble = FULL
@@ -160,7 +160,7 @@ def test_closing_writes_the_rest(committer: FakeCommitter) -> None:
     assert not writer.put(event(2))
 
 
-def test_closing_in_trouble_ends_in_time_and_says_what_was_lost(
+def test_closing_in_trouble_ends_in_time_and_reports_what_was_lost(
     committer: FakeCommitter, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer = Writer(committer)

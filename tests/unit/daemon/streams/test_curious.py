@@ -73,7 +73,7 @@ def test_a_rising_loss_is_no_progress_and_without_progress_all_are_equal() -> No
     assert all(abs(count / 4000 - 1 / 3) < 0.04 for count in chosen.values())
 
 
-def test_a_tenth_of_the_choices_is_uniformly_random_and_says_so() -> None:
+def test_a_tenth_of_the_choices_is_uniformly_random_and_reports_it() -> None:
     made = choices_of(curious({1: 3.0}), 6000)
     random = Counter(choice.chosen for choice in made if choice.randomised)
     assert abs(random.total() / 6000 - EPSILON) < 0.015
@@ -227,7 +227,7 @@ def test_passes_of_a_source_in_segments_end_once_each(tmp_path: Path, opener: Op
     assert stream.passes_finished == 4
 
 
-def test_changing_to_curious_and_back_goes_on_in_the_text(tmp_path: Path, opener: Opener) -> None:
+def test_changing_to_curious_and_back_continues_in_the_text(tmp_path: Path, opener: Opener) -> None:
     text = numbered(400_000)
     folder = write_tree(tmp_path / "d", {"a": text})
     before = opener(folder, mix="round_robin")

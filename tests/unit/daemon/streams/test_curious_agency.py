@@ -65,7 +65,7 @@ def new_sign(**settings: Any) -> AgencySign:
     return AgencySign(AgencyConfig(control_every_ticks=0, **settings), seed=0)
 
 
-def test_what_is_read_tells_which_segment_was_chosen(tmp_path: Path, book: Path) -> None:
+def test_what_is_read_shows_which_segment_was_chosen(tmp_path: Path, book: Path) -> None:
     reading = watch(new_sign(), acting(Opener(tmp_path / "cache"), book), 900)
     assert reading.detail["world"] > 0.7
     assert reading.detail["acts"] == 1.0

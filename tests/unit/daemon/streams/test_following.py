@@ -149,7 +149,7 @@ def test_a_busy_file_leaves_the_others_their_turn(tmp_path: Path, opener: Opener
     assert order.index("c.txt") < 200
 
 
-def test_a_resume_goes_on_exactly_and_loses_nothing_that_came_meanwhile(
+def test_a_resume_continues_exactly_and_loses_nothing_that_came_meanwhile(
     tmp_path: Path, opener: Opener
 ) -> None:
     texts = {"a.log": numbered(9_000), "b.log": numbered(20_000, seed=1), "c.log": numbered(5_000, seed=2)}
@@ -326,7 +326,7 @@ def test_a_file_rewritten_as_another_kind_of_text_is_reported(tmp_path: Path, op
 
 @pytest.mark.parametrize("num_bytes", [0, 50_000, 200_000, 300_000])
 @pytest.mark.parametrize("resumed", [False, True])
-def test_a_file_rewritten_while_it_is_read_is_read_anew_once(
+def test_a_file_rewritten_while_it_is_read_is_read_again_once(
     tmp_path: Path, opener: Opener, num_bytes: int, resumed: bool
 ) -> None:
     path = tmp_path / "app.log"

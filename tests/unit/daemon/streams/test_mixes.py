@@ -38,7 +38,7 @@ def play(mix: Mix, rng: np.random.Generator, steps: range) -> list[int]:
 
 
 @pytest.mark.parametrize("name", mixes.names())
-def test_a_mix_goes_on_exactly_from_its_state(name: str) -> None:
+def test_a_mix_continues_exactly_from_its_state(name: str) -> None:
     mix, rng = build(name), np.random.default_rng(5)
     play(mix, rng, range(100))
     twin, twin_rng = build(name), np.random.default_rng(0)
@@ -59,6 +59,6 @@ def test_a_state_taken_is_not_changed_by_later_choices(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", mixes.names())
-def test_a_mix_tells_what_it_is(name: str) -> None:
+def test_a_mix_shows_what_it_is(name: str) -> None:
     assert len(mixes.get(name).summary) > 20
     assert build(name).choices() == ()

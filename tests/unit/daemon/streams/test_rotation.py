@@ -179,7 +179,7 @@ def test_a_file_that_turns_binary_is_reported_once_and_again_when_it_is_text(
     assert opener.messages(SourceChanged)[-1] == "Source d changed: a holds text that can be read; it is read"
 
 
-def test_of_very_many_files_that_are_no_text_only_some_are_told(tmp_path: Path, opener: Opener) -> None:
+def test_of_very_many_files_that_are_no_text_only_some_are_reported(tmp_path: Path, opener: Opener) -> None:
     folder = write_tree(tmp_path / "d", {"a": "text\n"})
     stream = opener(folder, at_end="wait")
     read_all(stream)

@@ -127,7 +127,7 @@ def test_a_folder_without_text_is_refused(
         (b"\x1f\x8b no gzip at all", Verdict(skip="undecodable")),
     ],
 )
-def test_a_head_tells_how_a_file_is_read(head: bytes, verdict: Verdict) -> None:
+def test_a_head_shows_how_a_file_is_read(head: bytes, verdict: Verdict) -> None:
     assert classify(head) == verdict
 
 
@@ -192,7 +192,7 @@ def test_the_next_documents_are_decoded_while_one_is_read(
     assert threads == {"a.gz": "MainThread", "b.gz": "decoding", "c.gz": "decoding"}
 
 
-def test_what_goes_wrong_ahead_is_said_when_it_is_reached(tmp_path: Path, opener: Opener) -> None:
+def test_what_goes_wrong_ahead_is_reported_when_it_is_reached(tmp_path: Path, opener: Opener) -> None:
     packed = gzip.compress(os.urandom(200_000).hex().encode())
     folder = write_tree(tmp_path / "d", {"a.gz": gzip.compress(b"sound"), "b.gz": packed[:-9], "c": "last"})
     data, _ = read_on(opener(folder, lanes=1), 0, 2)
@@ -242,7 +242,7 @@ def test_the_held_out_set_decodes_only_so_much(
     assert {fewer.read(index)[1] for index in range(len(fewer))} == {"0.gz"}
 
 
-def test_text_that_cannot_be_told_is_undecodable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_of_no_known_encoding_is_undecodable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daemon.streams.decoding.detect", lambda head, gzip: None)
     path = tmp_path / "odd"
     path.write_bytes(b"\xff\xfe odd")

@@ -177,7 +177,7 @@ def test_a_long_push_is_shared_by_lanes_and_read_whole(tmp_path: Path, opener: O
     assert stream.cursor().pushed == ()
 
 
-def test_texts_are_told_apart_whatever_their_journal_entries_are_called(
+def test_texts_are_distinguished_whatever_their_journal_entries_are_called(
     tmp_path: Path, opener: Opener
 ) -> None:
     stream = opener(write_tree(tmp_path / "d", {"a": numbered(5_000)}), lanes=1)
@@ -222,7 +222,7 @@ def test_a_file_that_shrinks_or_vanishes_under_a_lane_is_left(tmp_path: Path, op
     assert "shrank or vanished" in opener.messages(DocumentSkipped)[0]
 
 
-def test_a_stream_of_vanished_sources_says_so(tmp_path: Path, opener: Opener) -> None:
+def test_a_stream_of_vanished_sources_reports_it(tmp_path: Path, opener: Opener) -> None:
     folder = write_tree(tmp_path / "d", {"a": "a"})
     stream = opener(folder, lanes=1)
     stream.next([0])
@@ -242,7 +242,7 @@ def test_an_emptied_source_leaves_the_others_their_turns(tmp_path: Path, opener:
     assert set(sources[2:].tolist()) == {1}
 
 
-def test_a_resume_over_changed_files_goes_on_by_name_and_offset(tmp_path: Path, opener: Opener) -> None:
+def test_a_resume_over_changed_files_continues_by_name_and_offset(tmp_path: Path, opener: Opener) -> None:
     folder = write_tree(tmp_path / "d", {"b": numbered(20_000), "d": numbered(5_000, seed=2)})
     stream = opener(folder, lanes=1)
     for _ in range(40):
@@ -257,7 +257,7 @@ def test_a_resume_over_changed_files_goes_on_by_name_and_offset(tmp_path: Path, 
     assert list(dict.fromkeys(following)) == ["b", "c", "d"]
 
 
-def test_a_resume_with_the_read_file_gone_goes_on_behind_it(tmp_path: Path, opener: Opener) -> None:
+def test_a_resume_with_the_read_file_gone_continues_behind_it(tmp_path: Path, opener: Opener) -> None:
     folder = write_tree(tmp_path / "d", {"a": numbered(20_000), "b": "bbb", "c": "ccc"})
     stream = opener(folder, lanes=1)
     for _ in range(3):
@@ -284,7 +284,7 @@ def test_a_resume_with_other_sources_keeps_the_known_ones(tmp_path: Path, opener
     assert any("three changed: it was not read before" in message for message in messages)
 
 
-def test_a_resume_with_another_number_of_lanes_says_so(tmp_path: Path, opener: Opener) -> None:
+def test_a_resume_with_another_number_of_lanes_reports_it(tmp_path: Path, opener: Opener) -> None:
     folder = write_tree(tmp_path / "d", {"t": numbered(90_000)})
     _, cursor = opener(folder, lanes=4).next(range(4))
     opener(folder, lanes=6, cursor=cursor).next(range(6))

@@ -90,7 +90,7 @@ def test_every_record_is_a_document_with_its_label(
 
 @pytest.mark.parametrize("order", ["file", "shuffled"])
 @pytest.mark.parametrize("mix", ["round_robin", "curious"])
-def test_a_resume_goes_on_bit_for_bit(tmp_path: Path, opener: Opener, mix: str, order: str) -> None:
+def test_a_resume_continues_bit_for_bit(tmp_path: Path, opener: Opener, mix: str, order: str) -> None:
     source = (
         table(write_csv(tmp_path / "a.csv")),
         table(write_jsonl(tmp_path / "b.jsonl"), text_field="text"),
@@ -206,7 +206,7 @@ def test_without_a_label_a_record_is_its_text(tmp_path: Path, opener: Opener) ->
     assert read_pass(stream)[0].keys() == {text.encode() for text, _ in RECORDS}
 
 
-def test_a_file_that_changes_is_read_anew_in_the_next_pass(tmp_path: Path, opener: Opener) -> None:
+def test_a_file_that_changes_is_read_again_in_the_next_pass(tmp_path: Path, opener: Opener) -> None:
     path = write_csv(tmp_path / "a.csv", RECORDS[:3])
     stream = opener(source=(table(path),), lanes=1)
     read_pass(stream, 1)
@@ -330,7 +330,9 @@ def test_a_mistake_in_a_table_is_one_line_before_anything_starts(tmp_path: Path,
         opener(source=(table(tmp_path / "bad.csv"),))
 
 
-def test_another_kind_for_the_same_file_goes_on_without_what_was_held(tmp_path: Path, opener: Opener) -> None:
+def test_another_kind_for_the_same_file_continues_without_what_was_held(
+    tmp_path: Path, opener: Opener
+) -> None:
     path = write_csv(tmp_path / "a.csv")
     stream = opener(path)
     cursor = [stream.next(range(4))[1] for _ in range(9)][-1]

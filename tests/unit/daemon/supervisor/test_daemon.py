@@ -253,7 +253,7 @@ def test_a_host_or_port_that_cannot_be(home: Home, host: str, port: int, words: 
         Daemon(home, host=host, port=port).run()
 
 
-def test_a_database_that_is_none_is_set_aside_and_told_of(home: Home) -> None:
+def test_a_database_that_is_none_is_set_aside_and_reported(home: Home) -> None:
     (home.root / "synapsed.db").write_bytes(b"this is no database " * 500)
     with daemon_running(home) as daemon:
         notice = daemon.until(lambda line: line["kind"] == "notice")["notice"]

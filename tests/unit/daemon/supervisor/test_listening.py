@@ -33,7 +33,7 @@ def own(*addresses: str) -> dict[str, list[SimpleNamespace]]:
 
 
 @pytest.mark.parametrize(("host", "everywhere"), [("0.0.0.0", True), ("0", True), ("127.0.0.1", False)])
-def test_all_addresses_are_told_however_they_are_spelt(host: str, everywhere: bool) -> None:
+def test_all_addresses_are_reported_however_they_are_spelt(host: str, everywhere: bool) -> None:
     with contextlib.closing(bind(host, 0)) as sock:
         assert on_every_address(sock) is everywhere
 

@@ -35,7 +35,7 @@ async def received(monkeypatch: pytest.MonkeyPatch, *sent: signal.Signals) -> li
     return calls
 
 
-async def test_a_terminal_that_closes_asks_once_however_often_that_is_told(
+async def test_a_terminal_that_closes_asks_once_however_often_that_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert await received(monkeypatch, signal.SIGHUP, signal.SIGHUP, signal.SIGHUP) == ["SIGHUP"]

@@ -19,7 +19,7 @@ torch.save(content, sys.argv[1])
 """
 
 
-def test_a_file_of_another_program_tells_its_step(tmp_path: Path) -> None:
+def test_a_file_of_another_program_has_its_step(tmp_path: Path) -> None:
     path = tmp_path / "other.pt"
     subprocess.run([sys.executable, "-c", FOREIGN, str(path)], check=True, timeout=120)
     assert describe(path) == {"step": 7, "samples": 14, "config": None}

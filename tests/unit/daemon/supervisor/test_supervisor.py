@@ -228,7 +228,7 @@ async def test_a_damaged_manifest_is_a_clear_error(home: Home) -> None:
         assert (home.checkpoints / f"damaged-{info.name}").is_dir()
 
 
-async def test_when_all_are_damaged_all_are_set_aside_and_it_is_said_twice_alike(home: Home) -> None:
+async def test_when_all_are_damaged_all_are_set_aside_and_it_is_reported_twice_alike(home: Home) -> None:
     async with staged(home, script={"finish_at_step": 5}) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
         await supervisor.ending.wait(run.id)

@@ -24,7 +24,7 @@ def test_without_a_checkpoint_of_its_own_it_begins_as_the_first_time() -> None:
     assert not order.limits_from_checkpoint
 
 
-def test_from_its_own_checkpoint_it_goes_on_as_the_run_it_is() -> None:
+def test_from_its_own_checkpoint_it_continues_as_the_run_it_is() -> None:
     order = restarted(FORK, Path("continuous_2"))
     assert (order.session, order.checkpoint, order.fork_of) == (4, Path("continuous_2"), None)
     assert order.fall_back

@@ -19,7 +19,7 @@ TABLE = """22 27 0:21 / /proc rw,relatime - proc proc rw
 """
 
 
-def test_special_systems_are_told_from_the_table_of_mounts(tmp_path: Path) -> None:
+def test_special_systems_are_recognised_by_the_table_of_mounts(tmp_path: Path) -> None:
     table = tmp_path / "mountinfo"
     table.write_text(TABLE)
     assert special_devices(table) == {os.makedev(0, 21), os.makedev(0, 6)}

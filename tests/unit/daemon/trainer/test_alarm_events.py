@@ -60,7 +60,7 @@ def test_low_agency_is_raised_after_three_ticks_and_cleared_by_three_good_ones()
     assert story.alarms.active() == []
 
 
-def test_alarms_go_on_after_a_restart_where_they_stood() -> None:
+def test_alarms_continue_after_a_restart_where_they_stood() -> None:
     story, other = Story(), Story()
     for _ in range(3):
         story.tick(agency(0.1), loss=2.0)
@@ -77,7 +77,7 @@ def test_alarms_go_on_after_a_restart_where_they_stood() -> None:
     assert other.alarms.state() == story.alarms.state()
 
 
-def test_an_older_checkpoint_without_alarms_begins_anew() -> None:
+def test_an_older_checkpoint_without_alarms_starts_over() -> None:
     alarms = AlarmJudge()
     alarms.load({})
     assert alarms.active() == []
@@ -93,7 +93,7 @@ def test_a_rising_loss_is_alarming_but_is_not_called_forgetting() -> None:
     assert [event.alarm for event in raised if isinstance(event, AlarmRaised)] == ["error_rising"]
 
 
-def test_a_step_that_was_not_finite_says_nothing_about_the_loss() -> None:
+def test_a_step_that_was_not_finite_reports_no_loss() -> None:
     alarms = AlarmJudge()
     alarms.observe(learned(math.nan))
     alarms.observe(learned(1.0, 0))

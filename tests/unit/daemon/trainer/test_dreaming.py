@@ -76,7 +76,7 @@ def test_dreams_that_came_to_nothing_are_counted_in_a_row(monkeypatch: pytest.Mo
         {"steps": 5, "done": 5, "reason": "", "counters": {}, "before": 2.5, "skips": 0, "undone": True},
     ],
 )
-def test_what_older_checkpoints_kept_of_a_sleep_goes_on(kept: dict[str, Any]) -> None:
+def test_what_older_checkpoints_kept_of_a_sleep_continues(kept: dict[str, Any]) -> None:
     state = SleepState.restored({"sleep": kept}, {})
     assert state.asleep is ("steps" in kept)
     again = state.state()["sleep"]

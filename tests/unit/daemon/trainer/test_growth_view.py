@@ -56,7 +56,7 @@ def view(brain: Growable, **limits: Any) -> dict[str, Any]:
     return growth_view(brain, GrowthState(), GrowthConfig(**limits), fraction=0.5, counts=COUNTS)
 
 
-def test_a_brain_without_the_operators_says_so() -> None:
+def test_a_brain_without_the_operators_reports_it() -> None:
     shown = view(Plain())
     assert shown["column"] == {
         "newborns": 0, "parameters": 0, "width": 0, "freezes": 0, "reason": "this brain grows no columns", **COUNTS,

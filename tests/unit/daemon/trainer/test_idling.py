@@ -98,7 +98,7 @@ def test_it_looks_for_a_while_then_sleeps_then_waits() -> None:
     assert run.waits[3:] == [1.0, 1.0]
 
 
-def test_text_ends_it_and_the_next_time_begins_anew() -> None:
+def test_text_ends_it_and_the_next_time_starts_over() -> None:
     run = FakeRun()
     idle = idling(run)
     rest(idle, 4)

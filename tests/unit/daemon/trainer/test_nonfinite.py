@@ -12,7 +12,7 @@ def judge(state: NonFiniteSteps, outcomes: list[bool]) -> list[Verdict]:
     return [state.judge(CONFIG, applied=applied) for applied in outcomes]
 
 
-def test_finite_steps_go_on() -> None:
+def test_finite_steps_continue() -> None:
     assert judge(NonFiniteSteps(), [True] * 3) == [Verdict.GO_ON] * 3
 
 
@@ -20,7 +20,7 @@ def test_ten_in_a_row_roll_back() -> None:
     assert judge(NonFiniteSteps(), [False] * 10) == [Verdict.SKIP] * 9 + [Verdict.ROLL_BACK]
 
 
-def test_a_finite_step_between_starts_the_count_anew() -> None:
+def test_a_finite_step_between_restarts_the_count() -> None:
     assert Verdict.ROLL_BACK not in judge(NonFiniteSteps(), ([False] * 9 + [True]) * 5)
 
 

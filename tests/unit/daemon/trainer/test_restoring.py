@@ -24,7 +24,7 @@ def order_for(home: Home, checkpoint: Path, *, fall_back: bool) -> TrainerOrder:
     )
 
 
-def test_a_damaged_one_that_was_asked_for_by_name_is_set_aside_and_told_of(home: Home) -> None:
+def test_a_damaged_one_that_was_asked_for_by_name_is_set_aside_and_reported(home: Home) -> None:
     older, newer = save_steps(home.checkpoints, [1, 2])
     flip_bit(newer / "model.safetensors", 800)
     events: list[Event] = []

@@ -32,7 +32,7 @@ def stored() -> dict[str, torch.Tensor]:
     return watch.state_tensors()
 
 
-def test_a_run_of_the_same_definitions_goes_on_without_a_word(stored: dict[str, torch.Tensor]) -> None:
+def test_a_run_of_the_same_definitions_continues_without_an_event(stored: dict[str, torch.Tensor]) -> None:
     watch = Watch(CONFIG, seed=0)
     watch.load(stored, {})
     assert looked(watch, 2) == []

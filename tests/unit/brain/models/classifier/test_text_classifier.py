@@ -218,7 +218,7 @@ def test_settings_that_cannot_be_are_named(settings: dict[str, int], message: st
         build_brain("classifier", settings, optimizer=OptimizerConfig(), lanes=1, device=CPU, seed=0)
 
 
-def test_a_document_that_fills_its_row_ends_where_its_lane_begins_anew() -> None:
+def test_a_document_that_fills_its_row_ends_where_its_lane_starts_over() -> None:
     carry = Carry(1, 64)
     full = b"x" * (WIDTH - 4) + b"\x1fabc"
     reading = carry.read(batch([full]))

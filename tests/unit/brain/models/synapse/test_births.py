@@ -60,7 +60,7 @@ def born_names(brain: Synapse, part: str) -> list[str]:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
 @pytest.mark.parametrize("part", PARTS)
-def test_a_birth_changes_no_bit_of_what_is_said(part: str, kind: str, precision: str) -> None:
+def test_growth_changes_no_bit_of_the_output(part: str, kind: str, precision: str) -> None:
     brain = make(kind, precision=precision)
     learned(brain, 0, 12)
     rows, mask = batch(50).bytes, batch(50).mask
@@ -103,7 +103,9 @@ def test_all_of_what_was_born_learns_and_the_loss_falls(part: str, kind: str) ->
 @pytest.mark.parametrize("renews", [True, False])
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
 @pytest.mark.parametrize("part", PARTS)
-def test_newborns_begin_at_step_0_and_elders_keep_every_moment(part: str, kind: str, renews: bool) -> None:
+def test_newborns_begin_at_step_0_and_older_units_keep_every_moment(
+    part: str, kind: str, renews: bool
+) -> None:
     brain = make(kind, plasticity={"replacement_rate": 1e-6 if renews else 0.0, "l2_init": 0.01})
     learned(brain, 0, 12)
     before = stored(brain)
@@ -125,7 +127,7 @@ def test_newborns_begin_at_step_0_and_elders_keep_every_moment(part: str, kind: 
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
-def test_what_was_stored_after_births_goes_on_bit_for_bit(kind: str) -> None:
+def test_what_was_stored_after_births_continues_bit_for_bit(kind: str) -> None:
     straight = make(kind, plasticity=BUSY)
     learned(straight, 0, 6)
     bear(straight, "expert")
@@ -177,7 +179,7 @@ def test_muon_takes_the_matrices_of_what_was_born_but_neither_gates_nor_heads() 
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_byte_by_byte_it_says_what_it_says_in_one_pass(precision: str) -> None:
+def test_byte_by_byte_the_output_is_that_of_one_pass(precision: str) -> None:
     brain = make(precision=precision)
     learned(brain, 0, 12)
     bear(brain, "expert")

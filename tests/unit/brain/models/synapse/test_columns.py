@@ -206,7 +206,7 @@ def test_the_modules_of_a_column_are_watched_nudged_and_hear_the_trunk() -> None
     assert changed("columns.1.blocks.0.mlp") == {f"columns.1.{n}" for n in trunk[1:]}
 
 
-def test_vital_signs_that_look_into_modules_begin_anew_with_a_column_in_sight() -> None:
+def test_vital_signs_that_look_into_modules_start_over_with_a_column_in_sight() -> None:
     brain = make()
     learned(brain, 0, 8)
     watch = ModuleWatch(ProbeConfig(rows=3, length=24, components=2), seed=0)
@@ -269,7 +269,7 @@ def test_nothing_flows_back_through_lateral_links() -> None:
     assert bool(lateral.any())
 
 
-def test_the_self_model_predicts_the_trunks_states_and_goes_on_learning() -> None:
+def test_the_self_model_predicts_the_trunks_states_and_continues_learning() -> None:
     brain = make(self_model_size=32)
     again = replace(batch(0), reset=torch.ones(4, dtype=torch.bool))
     for _ in range(20):

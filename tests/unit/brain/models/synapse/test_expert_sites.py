@@ -30,7 +30,7 @@ def test_an_expert_is_a_site_in_the_place_of_its_mlp() -> None:
     assert list(brain.probe_sites(batch(3), torch.Generator().manual_seed(0))) == list(sites)
 
 
-def test_an_expert_is_widened_without_a_change_of_what_is_said() -> None:
+def test_widening_an_expert_changes_no_output() -> None:
     brain = make()
     bear(brain, "expert")
     learned(brain, 0, 12)
@@ -67,7 +67,7 @@ def test_units_of_an_expert_are_renewed_by_growth_and_by_continual_backprop() ->
     assert changed.nonzero().flatten().tolist() == [6]
 
 
-def test_what_the_units_of_an_expert_say_is_shown_to_vital_signs() -> None:
+def test_the_activations_of_an_expert_are_shown_to_vital_signs() -> None:
     brain = make()
     bear(brain, "expert")
     evidence = brain.learn(batch(0)).evidence
@@ -77,7 +77,7 @@ def test_what_the_units_of_an_expert_say_is_shown_to_vital_signs() -> None:
     assert evidence[f"units|{EXPERT}"].shape[1] == 8
 
 
-def test_a_watched_mlp_is_heard_with_its_experts() -> None:
+def test_a_watched_mlp_is_recorded_with_its_experts() -> None:
     brain = make()
     learned(brain, 0, 6)
     bear(brain, "expert")

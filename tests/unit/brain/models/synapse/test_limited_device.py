@@ -144,7 +144,7 @@ def test_every_vital_sign_is_measured_over_it() -> None:
 
 
 @pytest.mark.parametrize("operator", ["widen", "recycle", "deepen", "expert", "column"])
-def test_it_grows_there_and_goes_on_after_a_restart(operator: Any) -> None:
+def test_it_grows_there_and_continues_after_a_restart(operator: Any) -> None:
     brain = make()
     brain.learn(batch(0))
     probes = brain.probe_sites(batch(4), torch.Generator().manual_seed(0))

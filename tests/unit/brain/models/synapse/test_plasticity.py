@@ -61,7 +61,7 @@ def activity(brain: Synapse, **low: tuple[int, float]) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
-def test_a_resume_across_renewals_goes_on_bit_for_bit(kind: str) -> None:
+def test_a_resume_across_renewals_continues_bit_for_bit(kind: str) -> None:
     straight = make(kind, l2_init=0.01, shrink=0.01, perturb=0.1, perturb_every_steps=5, **OFTEN)
     learn(straight, 0, 9)
     stored = copied(straight.state())
@@ -100,7 +100,7 @@ def twin(brain: Synapse) -> Synapse:
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
-def test_only_the_renewed_unit_is_touched_and_its_moments_and_steps_are_nought(kind: str) -> None:
+def test_only_the_renewed_unit_is_touched_and_its_moments_and_steps_are_zero(kind: str) -> None:
     brain, unit = make(kind, replacement_rate=1e-6, maturity_steps=0, every_steps=1), 5
     learn(brain, 0, 12)
     make_due(brain, MLP, unit)
@@ -184,7 +184,7 @@ def test_what_is_known_of_units_follows_growth() -> None:
     assert brain.plasticity.tensors()[f"plasticity|{MLP}.age"].tolist() == [8.0] * 32 + [3.0] * 8
 
 
-def test_units_that_growth_renews_are_forgotten_and_elders_keep_their_slow_weights() -> None:
+def test_units_that_growth_renews_are_forgotten_and_older_units_keep_their_slow_weights() -> None:
     brain = make(replacement_rate=1e-3, maturity_steps=100, every_steps=1, l2_init=0.01)
     learn(brain, 0, 10)
     before = everything(brain)

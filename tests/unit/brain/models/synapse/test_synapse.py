@@ -65,7 +65,7 @@ def test_the_workspace_is_the_mixer_and_mlp_of_each_block() -> None:
     assert make().module_names == ("blocks.0.mixer", "blocks.0.mlp", "blocks.1.mixer", "blocks.1.mlp")
 
 
-def test_heads_have_64_channels_unless_told() -> None:
+def test_heads_have_64_channels_unless_set() -> None:
     brain = make(hidden_size=192, num_heads=None)
     assert brain.state().learning["carried|blocks.1.mixer.keys"].shape == (3, 3, 16, 64)
 
@@ -152,7 +152,7 @@ def test_a_row_of_padding_leaves_its_lane_as_it_was() -> None:
     assert all(torch.equal(before[name][1], t[1]) for name, t in carried(brain).items())
 
 
-def test_a_lane_whose_document_ended_begins_anew_even_untold() -> None:
+def test_a_lane_whose_document_ended_starts_over_without_a_reset() -> None:
     brain = make()
     ended = batch(0)
     ended.mask[1, 4:] = False

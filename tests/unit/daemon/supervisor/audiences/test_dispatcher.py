@@ -97,7 +97,7 @@ def test_one_whose_way_out_is_gone_is_dropped_at_once_and_the_others_hear_of_it(
     ]
 
 
-def test_one_that_waits_holds_nobody_up_and_hears_what_found_room() -> None:
+def test_one_that_waits_blocks_nobody_and_gets_what_found_room() -> None:
     slow = Recording()
     slow.gate.clear()
     audience = ThreadedAudience(slow, name="slow")
@@ -115,7 +115,7 @@ def test_one_that_waits_holds_nobody_up_and_hears_what_found_room() -> None:
     assert newest == {"id": "r", "step": 3}
 
 
-def test_what_finds_no_room_is_counted_and_told() -> None:
+def test_what_finds_no_room_is_counted_and_reported() -> None:
     recording = Recording()
     recording.gate.clear()
     listener = ThreadedListener(recording)
@@ -155,7 +155,7 @@ def test_a_failure_on_its_thread_comes_back_to_the_dispatcher(
     ]
 
 
-def test_the_foreground_view_hears_everything_in_order() -> None:
+def test_the_foreground_view_receives_everything_in_order() -> None:
     recording = Recording()
     listener = ThreadedListener(recording)
     listener.on_notice("mind this")

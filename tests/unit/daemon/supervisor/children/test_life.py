@@ -109,7 +109,7 @@ async def test_an_order_a_heartbeat_a_goodbye(tmp_path: Path) -> None:
     ("fault", "reason"),
     [("dies", CANNOT_COUNT), ("crashed", "cannot count"), ("falls silent", "silent for 1 s")],
 )
-async def test_a_death_is_followed_by_another_child_where_the_kind_says(
+async def test_a_death_is_followed_by_another_child_where_the_kind_allows_it(
     tmp_path: Path, fault: str, reason: str
 ) -> None:
     life, tally = begun(tmp_path, silence_seconds=1.0, fault=fault, faulty_sessions=1)
