@@ -75,6 +75,9 @@ run_checks() {
 checks=$!
 trap 'kill "$checks" 2>/dev/null || true' EXIT
 
+# The exact memory's loops, once: else each of the first processes that need them would compile them for itself.
+python -c 'from brain.memory.hippocampus.compiled import loops; loops().wait()' &
+
 # Tests wait much, for processes and browsers: one worker more than there are cores.
 workers="${SYNAPSED_TEST_WORKERS:-$(($(getconf _NPROCESSORS_ONLN) + 1))}"
 failed=0

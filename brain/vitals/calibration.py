@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from brain.vitals.ranks import average_ranks
 
@@ -96,6 +95,8 @@ def brier_score(confidence: ArrayLike, correct: ArrayLike) -> float:
 
 def _folded_normal_mean(mean: Array, deviation: Array) -> Array:
     """E|N(mean, deviation²)|, elementwise."""
+    from scipy.special import ndtr  # noqa: PLC0415 - a start does not pay for it
+
     safe = np.where(deviation > 0, deviation, 1.0)
     ratio = mean / safe
     folded = safe * math.sqrt(2 / math.pi) * np.exp(-0.5 * ratio**2) + mean * (1 - 2 * ndtr(-ratio))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import digamma, ndtri
 
 from brain.vitals.gaussian import Matrix, as_covariance, log_determinant
 from brain.vitals.ranks import average_ranks
@@ -82,6 +81,8 @@ def total_correlation_bias(nodes: int, samples: int) -> float:
     """
     if nodes < 1 or samples <= nodes:
         raise ValueError(f"the bias needs more samples than nodes, not {samples} for {nodes}")
+    from scipy.special import digamma  # noqa: PLC0415
+
     halves = (samples - 1 - np.arange(nodes)) / 2.0
     return 0.5 * float((digamma((samples - 1) / 2.0) - digamma(halves)).sum())
 
@@ -91,5 +92,7 @@ def gaussian_copula(samples: ArrayLike) -> Matrix:
 
     Source: Ince et al. 2017, Human Brain Mapping 38:1541.
     """
+    from scipy.special import ndtri  # noqa: PLC0415 - a start does not pay for it
+
     values = np.asarray(samples, dtype=np.float64)
     return np.asarray(ndtri(average_ranks(values) / (len(values) + 1.0)))

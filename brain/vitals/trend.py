@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, ndtri
 
 from brain.vitals.ranks import average_ranks
 
@@ -68,7 +68,9 @@ def theil_sen_interval(
     """
     slopes = np.sort(_slopes(series, times))
     test = mann_kendall(series)
-    reach = float(ndtri(0.5 + confidence / 2)) * math.sqrt(max(test.variance, test.correlated_variance))
+    reach = NormalDist().inv_cdf(0.5 + confidence / 2) * math.sqrt(
+        max(test.variance, test.correlated_variance)
+    )
     low = int(max(0.0, math.floor((len(slopes) - reach) / 2)))
     high = int(min(len(slopes) - 1.0, math.ceil((len(slopes) + reach) / 2)))
     return float(slopes[low]), float(slopes[high])
@@ -138,4 +140,4 @@ def _significance(score: float, variance: float) -> tuple[float, float]:
     if variance <= 0 or score == 0:
         return 0.0, 1.0
     z = (score - math.copysign(1.0, score)) / math.sqrt(variance)
-    return z, 2.0 * float(ndtr(-abs(z)))
+    return z, math.erfc(abs(z) / math.sqrt(2.0))

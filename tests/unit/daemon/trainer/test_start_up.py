@@ -6,7 +6,15 @@ import json
 import subprocess
 import sys
 
-SLOW_AND_UNUSED = ["torch._dynamo", "sympy", "scipy.stats", "scipy.optimize", "pandas", "matplotlib"]
+SLOW_AND_UNUSED = [
+    "torch._dynamo",
+    "sympy",
+    "scipy.special",
+    "scipy.optimize",
+    "numba",
+    "pandas",
+    "matplotlib",
+]
 LEARN = """
 import json, sys
 import torch
