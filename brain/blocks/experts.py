@@ -8,7 +8,7 @@ quoted text, while the first MLP is always open.
     y = mlp(x) + Σ_e g_e(x) · expert_e(x),   g_e(x) = σ(w_e · x)
 
 The gates are sigmoids and not one softmax over all experts. A softmax shares out a whole, so that an expert just
-born would take from its elders, and the output would change. And every expert is computed at every position (a
+born would take from existing ones, and the output would change. And every expert is computed at every position (a
 dense mixture): choosing the best few saves work where there are hundreds, but with a handful on a CPU gathering
 their rows costs more than it spares, and a gate that is never opened gets no gradient.
 

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class _ElderSum(torch.autograd.Function):
-    """x Wᵀ, the first `elders` columns of W summed by themselves."""
+class _SplitSum(torch.autograd.Function):
+    """x Wᵀ, the first `num_existing` columns of W summed by themselves."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, elders: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, num_existing: int) -> Tensor:
         ctx.save_for_backward(x, weight)
-        later = functional.linear(x[..., elders:], weight[:, elders:])
-        return functional.linear(x[..., :elders], weight[:, :elders]).add_(later)
+        later = functional.linear(x[..., num_existing:], weight[:, num_existing:])
+        return functional.linear(x[..., :num_existing], weight[:, :num_existing]).add_(later)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
@@ -35,24 +35,24 @@ class Linear(nn.Module):
 
     Shapes: x (…, in_features), y (…, out_features), weight (out_features, in_features).
     A `zero` matrix begins at zero: put at the end of a residual branch, the branch begins as the identity.
-    Of a matrix that has grown, the first `elders` columns are summed by themselves: how a library splits a sum
-    depends on its length, so that one sum over all would change the last bits of what the elders give together.
+    Of a matrix that has grown, the first `num_existing` columns are summed by themselves: how a library splits a sum
+    depends on its length, so that one sum over all would change the last bits of what those columns give together.
     """
 
     def __init__(
-        self, in_features: int, out_features: int, *, zero: bool = False, elders: int | None = None
+        self, in_features: int, out_features: int, *, zero: bool = False, num_existing: int | None = None
     ) -> None:
         super().__init__()
         self.zero = zero
-        self.elders = in_features if elders is None else elders
+        self.num_existing = in_features if num_existing is None else num_existing
         self.weight = nn.Parameter(torch.empty(out_features, in_features))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the matrix."""
         weight = self.weight.to(x.dtype)
-        if self.elders == weight.shape[1]:
+        if self.num_existing == weight.shape[1]:
             return functional.linear(x, weight)
-        y: Tensor = _ElderSum.apply(x, weight, self.elders)  # type: ignore[no-untyped-call]
+        y: Tensor = _SplitSum.apply(x, weight, self.num_existing)  # type: ignore[no-untyped-call]
         return y
 
     @torch.no_grad()

@@ -56,7 +56,7 @@ class MinGRU(Mixer):
         self.conv = CausalConv(size)
         self.gate = Linear(size, hidden)
         self.candidate = Linear(size, hidden)
-        self.out = Linear(hidden, size, zero=True, elders=born_hidden)
+        self.out = Linear(hidden, size, zero=True, num_existing=born_hidden)
 
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> State:
         """All zeros."""

@@ -49,7 +49,7 @@ class MLP(nn.Module):
         super().__init__()
         self.hidden, self.born_hidden = hidden, hidden if born_hidden is None else born_hidden
         self.into = Linear(size, hidden)
-        self.out = Linear(hidden, out_size or size, zero=True, elders=born_hidden)
+        self.out = Linear(hidden, out_size or size, zero=True, num_existing=born_hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply both matrices."""

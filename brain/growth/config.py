@@ -25,7 +25,7 @@ class GrowthConfig:
         site_ratio: a site may have so many times the units it was born with.
         newborns: `pairs` are born in twos that cancel out, `zero` with zero outgoing weights.
         newborn_gradient: a pair's outgoing weights are as strong as lets its incoming ones begin with this share
-            of the elders' gradient.
+            of existing units' gradient.
         recycle_above: a site with a larger share of dormant units has them renewed before it may grow.
     """
 

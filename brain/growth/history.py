@@ -23,8 +23,8 @@ class SiteSignal:
         dormant_share: share of units whose activation is at most 0.025 of the mean unit's
             (Sokar et al. 2023).
         rank_share: effective rank of the activations (Roy & Vetterli 2007) over the number of units.
-        unexpressed: outgoing gradient of units that might be born, as far as no elder expresses it, over
-            that of the elders.
+        unexpressed: outgoing gradient of units that might be born, as far as no existing unit expresses it,
+            over that of the existing ones.
     """
 
     utilisation: float

@@ -3,7 +3,7 @@
 A brain that grows takes its state, is rebuilt from the grown architecture (the very path of a restart),
 and loads what it had, followed by what was born. Averages, moments and carried state follow by name.
 
-Newborn units take their incoming weights half from an elder, so that they are alive on the same input, and
+Newborn units take their incoming weights half from an existing unit, so that they are alive on the same input, and
 half at random (zero weights going in would never learn: the derivative of ReLU at 0 is 0). Their outgoing weights
 are either zero, or come in pairs of one and the same unit with opposite signs, whose sum is zero until
 learning parts them. Source: Chen et al. 2016 (Net2Net) for the aim; Wu et al. 2020 (Firefly) for pairs.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from brain.growth.site import Site
 
 STEP = "step"
-FRESH_SHARE = 0.5  # of the variance of a newborn's incoming weights; the rest is a random elder's
+FRESH_SHARE = 0.5  # of the variance of a newborn's incoming weights; the rest is a random existing unit's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def widen(
         site: which of them hold its units.
         units: how many are born; even for pairs.
         newborns: see the module.
-        pair_scale: deviation of a pair's outgoing weights, in that of the elders' own.
+        pair_scale: deviation of a pair's outgoing weights, in that of existing units.
         seed: of what is drawn.
 
     Raises:
@@ -82,7 +82,7 @@ def widen(
     pairs = newborns == "pairs"
     if pairs and units % 2:
         raise ValueError(f"pairs come in twos, not {units}")
-    # Where the elders' outgoing weights are all zero, nothing would ever part a pair.
+    # Where existing outgoing weights are all zero, nothing would ever part a pair.
     pairs = pairs and any(bool(weights[name].any()) for name in site.outgoing)
     drawn = units // 2 if pairs else units
     born = {}
@@ -105,18 +105,18 @@ def widen(
 def recycle(weights: Mapping[str, Tensor], site: Site, chosen: Tensor, *, seed: int) -> dict[str, Tensor]:
     """Weights in which units (int64) of a site are born again: incoming as newborns', outgoing zero.
 
-    With no elder left to take after, all of the incoming weights are drawn.
+    With no existing unit left to take after, all of the incoming weights are drawn.
     """
     generator = torch.Generator().manual_seed(seed)
     renewed = dict(weights)
     alive = torch.ones(weights[site.incoming[0]].shape[0], dtype=torch.bool)
     alive[chosen.cpu()] = False
-    elders = alive.nonzero().flatten()
-    parents = torch.randint(0, max(len(elders), 1), (len(chosen),), generator=generator)
+    existing = alive.nonzero().flatten()
+    parents = torch.randint(0, max(len(existing), 1), (len(chosen),), generator=generator)
     for name in site.incoming:
         own = weights[name]
-        if len(elders):
-            fresh = descended(own[elders.to(own.device)], parents, generator)
+        if len(existing):
+            fresh = descended(own[existing.to(own.device)], parents, generator)
         else:
             fresh = _fresh_rows(own, len(chosen), generator)
         renewed[name] = weights[name].index_copy(0, chosen, fresh.to(weights[name]))
@@ -129,7 +129,7 @@ def recycle(weights: Mapping[str, Tensor], site: Site, chosen: Tensor, *, seed: 
 def inherit(before: BrainState, built: BrainState, growth: Growth, plan: GrowthPlan) -> BrainState:
     """State of the grown brain: `built` from its spec, filled with all of the state `before`.
 
-    Moments and steps of newborns are zero, and so is what they carry; their elders keep every bit. Averages
+    Moments and steps of new units are zero, and so is what they carry; existing units keep every bit. Averages
     (any tensor `…|<parameter>`) take over the newborns' weights.
     """
     model = growth.follow(before.model)
@@ -195,7 +195,7 @@ def deviation(weight: Tensor) -> float:
 
 
 def descended(weight: Tensor, parents: Tensor, generator: torch.Generator) -> Tensor:
-    """Rows half like their parents' (int64) and half drawn, as strong as the elders' rows are; on the CPU."""
+    """Rows half like their parents' (int64) and half drawn, as strong as the existing rows are; on the CPU."""
     fresh = _fresh_rows(weight, len(parents), generator).double()
     inherited = weight.detach()[parents.to(weight.device)].cpu().double()
     mixed: Tensor = (1.0 - FRESH_SHARE) ** 0.5 * inherited + FRESH_SHARE**0.5 * fresh

@@ -51,7 +51,7 @@ class GrowthPlan:
         reason: the rule's words with its numbers, as `High activation (0.87 > 0.85)`.
         evidence: those numbers by name.
         newborns: how newborns of a widening begin; see `GrowthConfig`.
-        pair_scale: deviation of a pair's outgoing weights, in that of its elders' own; as given where no
+        pair_scale: deviation of a pair's outgoing weights, in that of existing units; as given where no
             batch was seen yet that it could be measured on.
         seed: of what is drawn for the newborns.
         chosen: indices of the units to renew.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 USED_SHARE = 0.1  # of the mean unit's contribution: below, a unit counts as not in use
 MAX_POSITIONS = 4096
 NUM_CANDIDATES = 32
-WEAKEST_PAIR = 0.02  # of an elder's outgoing strength: a pair so weak would hardly ever part
+WEAKEST_PAIR = 0.02  # of an existing unit's outgoing strength: a pair so weak would hardly ever part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,8 @@ class SiteProbe:
         outgoing: norm of each unit's outgoing weights, (H,).
         gradient: of the loss, at the site's output, (N, D).
         candidates: activity of units that might be born, (N, K).
-        birth_gradient: norm of the gradient of a newborn's incoming weights, over that of an elder's, if its
-            outgoing weights were as strong as the elders'.
+        birth_gradient: norm of the gradient of a new unit's incoming weights, over that of an existing one's, if
+            its outgoing weights were as strong as those of existing units.
     """
 
     activity: Tensor
@@ -98,13 +98,13 @@ def _read_site(
     rows = [descended(weight, parents, generator).to(out.device) for weight in feeds]
     outward = torch.randn(out.shape[0], NUM_CANDIDATES, generator=generator).to(out) * deviation(out)
     candidates, newborn = _incoming_gradient(module, x, gradient, rows, outward)
-    _, elder = _incoming_gradient(module, x, gradient, feeds, out)
+    _, existing = _incoming_gradient(module, x, gradient, feeds, out)
     return SiteProbe(
         activity=_flat(activity),
         outgoing=out.norm(dim=0),
         gradient=_flat(gradient),
         candidates=_flat(candidates),
-        birth_gradient=newborn / max(elder, 1e-300),
+        birth_gradient=newborn / max(existing, 1e-300),
     )
 
 
@@ -124,10 +124,10 @@ def _incoming_gradient(
 
 
 def calibrated_scale(wanted: float, probe: SiteProbe) -> float:
-    """Strength of a pair's outgoing weights that lets it begin with `wanted` of an elder's gradient.
+    """Strength of a pair's outgoing weights that lets it begin with `wanted` of an existing unit's gradient.
 
-    In that of the elders', which it never exceeds. The gradient of incoming weights is linear in the outgoing
-    ones: stronger newborns learn faster than their elders and disturb them, weaker ones starve.
+    In that of existing units, which it never exceeds. The gradient of incoming weights is linear in the outgoing
+    ones: stronger new units learn faster than existing ones and disturb them, weaker ones starve.
     """
     return min(max(wanted / max(probe.birth_gradient, 1e-12), WEAKEST_PAIR), 1.0)
 
@@ -147,17 +147,17 @@ def read_signal(probe: SiteProbe) -> SiteSignal:
 
 
 def unexpressed_gradient(probe: SiteProbe) -> float:
-    """Root mean square outgoing gradient of candidates, of what no elder expresses, over that of the elders.
+    """Root mean square outgoing gradient of candidates, of what no existing unit expresses, over that of those.
 
-    Each candidate is scaled to the elders' mean strength and loses what a linear mix of them gives.
+    Each candidate is scaled to the existing units' mean strength and loses what a linear mix of them gives.
     """
-    elders, fresh, gradient = (widened(part) for part in (probe.activity, probe.candidates, probe.gradient))
-    strength = elders.square().mean().sqrt()
+    existing, fresh, gradient = (widened(part) for part in (probe.activity, probe.candidates, probe.gradient))
+    strength = existing.square().mean().sqrt()
     fresh = fresh * (strength / fresh.square().mean(dim=0).sqrt().clamp(min=1e-12))
-    gram = elders.T @ elders
+    gram = existing.T @ existing
     ridge = 1e-6 * gram.diagonal().mean().clamp(min=1e-12) * torch.eye(len(gram), device=gram.device)
-    rest = fresh - elders @ torch.linalg.solve(gram + ridge.to(gram), elders.T @ fresh)
-    old = (gradient.T @ elders).square().mean().sqrt()
+    rest = fresh - existing @ torch.linalg.solve(gram + ridge.to(gram), existing.T @ fresh)
+    old = (gradient.T @ existing).square().mean().sqrt()
     return float((gradient.T @ rest).square().mean().sqrt() / old.clamp(min=1e-300))
 
 

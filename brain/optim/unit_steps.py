@@ -60,9 +60,9 @@ class _Counted:
 class UnitAdamW(_Counted):
     """AdamW with the bias correction, and the warm-up, of each unit's own age.
 
-    A newborn whose moments start at zero under the age of its elders would take a first step of
+    A new unit whose moments start at zero under the age of existing units would take a first step of
     (1 − β₁) / √(1 − β₂), three times the rate for (0.9, 0.999); with an age of its own it is an Adam from its
-    first step on, and its elders never notice.
+    first step on, and existing units are not affected.
     """
 
     def __init__(self, parameter: nn.Parameter, axis: int, config: OptimizerConfig) -> None:
@@ -96,7 +96,7 @@ class UnitAdamW(_Counted):
 
 
 class UnitMuon(_Counted):
-    """Muon in which the momentum of a newborn weighs as much as its elders' from its first step on."""
+    """Muon in which the momentum of a new unit weighs as much as that of existing ones from its first step on."""
 
     def __init__(self, parameter: nn.Parameter, axis: int, config: OptimizerConfig) -> None:
         super().__init__(parameter, axis, config)

@@ -35,7 +35,7 @@ START_PREFIX = "start|"
 class LastingPlasticity:
     """Continual backpropagation over growth sites, L2-Init and shrink-and-perturb over all matrices.
 
-    A renewed unit begins as one that growth renews: incoming weights half a random elder's and half drawn,
+    A renewed unit begins as one that growth renews: incoming weights half a random existing unit's and half drawn,
     outgoing ones zero, so that the network's output changes by the unit's own contribution alone. Its
     moments and steps are forgotten, slow weights and first weights take over its slices and no others, and
     what it carried is zero. Frozen sites and matrices are left alone.

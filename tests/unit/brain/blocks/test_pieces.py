@@ -28,7 +28,7 @@ def draw(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_what_older_units_give_together_is_not_lost_among_newborns_that_cancel() -> None:
-    linear = Linear(4, 3, elders=2)
+    linear = Linear(4, 3, num_existing=2)
     linear.weight.data[:] = torch.tensor([0.5, 0.5, 2.0**30, -(2.0**30)])
     assert torch.equal(linear(torch.ones(2, 5, 4)), torch.ones(2, 5, 3))
     assert torch.equal(linear(torch.ones(4, dtype=torch.bfloat16)), torch.ones(3, dtype=torch.bfloat16))
@@ -36,7 +36,7 @@ def test_what_older_units_give_together_is_not_lost_among_newborns_that_cancel()
 
 @pytest.mark.parametrize("shape", [(5,), (2, 3, 5)])
 def test_a_matrix_that_has_grown_is_still_one_matrix(shape: tuple[int, ...]) -> None:
-    linear = Linear(5, 3, elders=2).double()
+    linear = Linear(5, 3, num_existing=2).double()
     linear.weight.data[:] = draw(3, 5)
     x = draw(*shape, seed=1).requires_grad_()
     torch.testing.assert_close(linear(x), x @ linear.weight.T)

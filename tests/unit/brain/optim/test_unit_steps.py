@@ -31,7 +31,7 @@ def test_units_of_one_age_learn_as_torch_would(kind: str) -> None:
     settings = config(kind, weight_decay=0.1)
     own = OnlineOptimizer(counted, settings, groups_by_shape(counted), unit_axes={"matrix": 0})
     reference = OnlineOptimizer(whole, settings, groups_by_shape(whole))
-    if kind == "muon":  # torch never corrects its momentum; an elder's correction is 1
+    if kind == "muon":  # torch never corrects its momentum; an existing unit's correction is 1
         own.tensors()["matrix|step"].fill_(1e6)
     for number, gradient in enumerate(gradients(6)):
         for net, optimizer in ((counted, own), (whole, reference)):

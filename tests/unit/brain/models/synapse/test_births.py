@@ -111,8 +111,8 @@ def test_newborns_begin_at_step_0_and_older_units_keep_every_moment(
     before = stored(brain)
     bear(brain, part)
     after = stored(brain)
-    elders = [name for name in after.learning if name in before.learning]
-    assert [name for name in elders if not torch.equal(before.learning[name], after.learning[name])] == []
+    existing = [name for name in after.learning if name in before.learning]
+    assert [name for name in existing if not torch.equal(before.learning[name], after.learning[name])] == []
     assert all(torch.equal(weight, after.model[name]) for name, weight in before.model.items())
     names = born_names(brain, part)
     moments = [name for name in after.learning if name.rpartition("|")[0] in names]
