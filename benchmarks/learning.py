@@ -4,7 +4,7 @@ The text is the beginning of enwik8 where it lies beside the checkout, else the 
 into as many parts as the default preset has rows; each lane reads one part from its beginning to its end. BPC is
 prequential and cumulative: what all bytes cost, each before it was learned from, over their number, the first ones
 of an untrained brain included. Beside it stand compressors that read the same text whole, in order. No replay, no
-sleep.
+sleep. Of the first megabyte it is also said what its bytes cost the network and the exact memory together.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TEXT = Path(__file__).parents[2] / "shared" / "data" / "text" / "enwik8_prefix_4M.bin"
 SHORT_BYTES, TEXT_BYTES = 1_000_000, 4_154_399
+MEMORY_MIB = 128
 LAST = 200
 LAST_BPC_AT_MOST = 3.2
 STEP_SECONDS_AT_MOST = 0.180  # 10,000 steps in 30 minutes
@@ -41,6 +42,9 @@ class Reading:
     """What reading a text came to, a value a step."""
 
     nats: list[float] = field(default_factory=list)  # summed over the step's bytes
+    mixed_bits: list[float] = field(
+        default_factory=list
+    )  # the same with the exact memory, where there is one
     num_bytes: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     cpu_seconds: float = 0.0
@@ -61,9 +65,40 @@ def run(*, long: bool) -> list[Result]:
 
     config = resolve_config(preset="default", environ={})
     text = read_text()
+    remembering = resolve_config(
+        preset="default", overrides={"brain.hippocampus_mib": MEMORY_MIB}, environ={}
+    )
     return [
-        *judge("learning.first_megabyte", text[:SHORT_BYTES], config, long=long)[:1],
+        *judge_both("learning.first_megabyte", text[:SHORT_BYTES], remembering, long=long),
         *judge("learning", text, config, long=long),
+    ]
+
+
+def judge_both(name: str, text: bytes, config: RunConfig, *, long: bool) -> list[Result]:
+    """BPC of the network alone, and with the exact memory."""
+    ours = read(text, config)
+    found, skipped = compress(text)
+    megabytes = f"{len(text) / 1e6:.3g} MB"
+    each = {
+        name: ("default preset", ours.bpc()),
+        f"{name}.with_memory": (
+            f"default preset with an exact memory of {MEMORY_MIB} MiB",
+            sum(ours.mixed_bits) / len(text),
+        ),
+    }
+    return [
+        judged(
+            row,
+            measures=f"prequential BPC of all bytes of {megabytes} read once, {of}",
+            ours=bpc,
+            peers={peer: by.bpc for peer, by in found.items()},
+            unit="bits per byte",
+            at_most=1.0,
+            of="ratio",
+            long=long,
+            details={"bytes": len(text), "steps": len(ours.nats), "skipped": skipped},
+        )
+        for row, (of, bpc) in each.items()
     ]
 
 
@@ -135,6 +170,7 @@ def read(text: bytes, config: RunConfig) -> Reading:
         found.seconds.append(time.perf_counter() - step_began)
         found.nats.append(report.loss * report.num_bytes)
         found.num_bytes.append(report.num_bytes)
+        found.mixed_bits.append(report.metrics.get("mixed_bpc", math.nan) * report.num_bytes)
     found.cpu_seconds = time.process_time() - began
     if sum(found.num_bytes) != len(text):
         raise RuntimeError(f"{sum(found.num_bytes):,} bytes were scored of {len(text):,}")

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import compressors
 from benchmarks.compressors import compress
-from benchmarks.learning import Reading, batches, judge
+from benchmarks.learning import Reading, batches, judge, judge_both
 from daemon.config.loading import resolve_config
 
 if TYPE_CHECKING:
@@ -56,3 +56,16 @@ def test_the_brain_is_judged_beside_compressors_of_the_same_text(monkeypatch: py
     assert last.peers == {}
     assert last.measures.startswith("prequential BPC of the last 200 of 4 steps alone")
     assert (cpu.name, pace.name) == ("learning.cpu", "learning.pace")
+
+
+def test_with_the_exact_memory_the_network_alone_costs_what_it_costs_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(compressors, "COMPRESSORS", {"half": lambda text: len(text) // 2})
+    remembering = resolve_config(preset="tiny", overrides={"brain.hippocampus_mib": 20}, environ={})
+    alone, both = judge_both("learning.first", TEXT, remembering, long=False)
+    without = judge("learning", TEXT, resolve_config(preset="tiny", environ={}), long=False)[0]
+    assert alone.ours == without.ours
+    assert both.name == "learning.first.with_memory"
+    assert 0.5 < both.ours < 0.6 * alone.ours
+    assert both.peers == alone.peers == {"half": 4.0}
