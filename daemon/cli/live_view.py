@@ -31,6 +31,7 @@ VITALS = (
 )
 LEARNING = (
     ("BPC", "bpc", 3),
+    ("BPC with memory", "mixed_bpc", 3),
     ("Held-out BPC", "held_out_bpc", 3),
     ("Replay BPC", "replay_bpc", 3),
     ("Steps/s", "steps_per_second", 1),

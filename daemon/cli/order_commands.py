@@ -22,6 +22,7 @@ FURTHER_METRICS = (
     ("Integration", "integration", 3),
     ("Confidence", "confidence", 3),
     ("Self-prediction error", "self_prediction_error", 3),
+    ("Reliance on memory", "reliance", 3),
     ("Held-out BPC", "held_out_bpc", 3),
     ("Held-out accuracy", "held_out_accuracy", 3),
     ("Steps/s", "steps_per_second", 3),

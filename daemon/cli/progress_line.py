@@ -18,9 +18,11 @@ LINE: tuple[Metric, ...] = (
     ("Φ", "phi", 3),
     ("Agency", "agency", 3),
     ("BPC", "bpc", 2),
+    ("BPC with memory", "mixed_bpc", 2),
     ("Accuracy", "accuracy", 3),
 )
-COUNTED_BY_SOME = frozenset({"accuracy", "held_out_accuracy"})  # brains that predict labels
+# Those that predict labels, and those with an exact memory.
+COUNTED_BY_SOME = frozenset({"accuracy", "held_out_accuracy", "mixed_bpc", "reliance"})
 UNSUPPORTED = "unsupported"  # in the detail of a reading: a brain of this kind cannot have it
 
 
@@ -85,7 +87,7 @@ class Progress:
         return " | ".join([f"Step {self.step:>7}", *parts, f"Time: {duration(self.training_seconds)}"])
 
     def shown(self, metrics: Iterable[Metric]) -> list[Metric]:
-        """Those that this kind of brain can have; accuracy only once it counts it."""
+        """Those that this kind of brain can have; what only some count once it counts it."""
         return [
             one
             for one in metrics

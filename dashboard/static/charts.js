@@ -117,7 +117,8 @@ class ChartGrid {
   /** A plot of what the shown brain does not have; of some metrics alone the legend says nothing then. */
   #isAbsent(plot) {
     const readings = this.page.shown()?.readings;
-    for (const key of plot.keys) key.node.hidden = isUnsupported(readings?.[key.metric]);
+    const lacking = new Set(plot.spec.series.filter((one) => one.optional && this.page.history.curve(one.metric).length === 0).map((one) => one.metric));
+    for (const key of plot.keys) key.node.hidden = lacking.has(key.metric) || isUnsupported(readings?.[key.metric]);
     if (plot.keys.every((key) => key.node.hidden)) return true;
     return Boolean(plot.spec.optional) && this.#isEmpty(plot);
   }

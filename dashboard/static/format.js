@@ -94,6 +94,7 @@ export function utc(value) {
 /** How each metric is shown: its label and how its value is written. */
 const METRICS = {
   bpc: { label: "prequential", write: (value) => fixed(value, 3) },
+  mixed_bpc: { label: "with memory", write: (value) => fixed(value, 3) },
   replay_bpc: { label: "replay", write: (value) => fixed(value, 3) },
   held_out_bpc: { label: "held-out", write: (value) => fixed(value, 3) },
   phi: { label: "Φ", write: (value) => fixed(value, 3) },

@@ -5,7 +5,7 @@ import { withHoles } from "./history.js";
 
 /**
  * The plots, in order. `band` draws the spread of each bucket behind the mean; `dense`: every step has a value;
- * `optional`: only some kinds of brain have it; hidden for others.
+ * `optional`, of a plot or a series: only some brains have it; hidden for others.
  */
 export const PLOTS = [
   {
@@ -15,6 +15,7 @@ export const PLOTS = [
     marks: true,
     series: [
       { metric: "bpc", color: "--curve-1", band: true, dense: true },
+      { metric: "mixed_bpc", color: "--curve-4", optional: true },
       { metric: "replay_bpc", color: "--curve-2" },
       { metric: "held_out_bpc", color: "--curve-3", dots: true },
     ],
@@ -88,7 +89,7 @@ export function viewFromRelayout(change, logarithmic) {
 export function traces(plot, { curveOf, range, logarithmic, colors, hidden, points }) {
   const drawn = [];
   for (const series of plot.series) {
-    if (hidden.has(series.metric)) continue;
+    if (hidden.has(series.metric) || (series.optional && curveOf(series.metric).length === 0)) continue;
     let buckets = curveOf(series.metric).view(range?.[0] ?? null, range?.[1] ?? null, points, logarithmic);
     if (logarithmic) buckets = positive(buckets);
     if (series.dense) buckets = withHoles(buckets);

@@ -13,6 +13,7 @@ const REDRAW_EVERY_MS = 1000;
 /** Healthy bands come from the daemon: a convention of the project, adjustable per run, not a finding. */
 const TILES = [
   { name: "bpc", title: "BPC", note: "bits per byte, before learning" },
+  { name: "mixed_bpc", title: "BPC with memory", optional: true, note: "network and exact memory together" },
   { name: "accuracy", title: "Accuracy", optional: true, note: "of the newest 1,000 examples, before learning" },
   { name: "held_out_accuracy", title: "Held-out accuracy", optional: true },
   { name: "phi", title: "Φ" },
@@ -51,7 +52,7 @@ export function mountTiles(page) {
     const present = tiles.filter((tile) => !isAbsent(run, tile));
     show(row, present);
     for (const tile of present) {
-      const shown = tile.name === "bpc" ? lossNow(run, page.history) : tile.optional ? accuracyNow(run, tile) : readingNow(run, tile);
+      const shown = tile.name === "bpc" ? lossNow(run, page.history) : tile.name === "mixed_bpc" ? mixedNow(run, tile) : tile.optional ? accuracyNow(run, tile) : readingNow(run, tile);
       renderTile(tile, shown);
       if (redraw) drawSpark(tile.path, page.history.curve(shown.metric));
     }
@@ -138,6 +139,14 @@ function lossNow(run, history) {
   const note = recent ? `mean of ${count(recent.count)} steps ${fixed(recent.mean)}\u00a0±\u00a0${uncertainty(recent.error)}` : "";
   const reason = run ? "no step has been scored yet" : "no run yet";
   return { metric: "bpc", value, error: null, note, reason, detail };
+}
+
+/** What a byte costs the network and the exact memory together, beside what it costs the network alone. */
+function mixedNow(run, tile) {
+  const { mixed_bpc: value, bpc, reliance } = run.latest;
+  const note = `${percent(reliance, 0)} of the evidence from memory`;
+  const detail = [["network alone", fixed(bpc)], ["with memory", fixed(value)], ["reliance", percent(reliance, 0)]];
+  return { metric: tile.name, value, error: null, note, reason: "", detail };
 }
 
 /** How often a brain that predicts labels is right: on what it is about to learn, or on what it never learns. */

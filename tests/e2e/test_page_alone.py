@@ -335,6 +335,18 @@ def test_what_a_kind_of_brain_cannot_have_steps_back_and_its_accuracy_is_shown(
     tiles = page.locator("#tiles .tile-name")
     expect(tiles).to_have_count(6)
     scripted.call(partial(scripted.daemon.add, labelled))
+    remembering = replace(
+        scripted.daemon.runs[RUN],
+        id="r-memory",
+        name="two memories",
+        state="stopped",
+        latest={"bpc": 2.617, "mixed_bpc": 1.874, "reliance": 0.73},
+    )
+    scripted.call(partial(scripted.daemon.add, remembering))
+    page.get_by_role("button", name="Show two memories").click()
+    expect(page.locator("[data-value=mixed_bpc]")).to_have_text("1.874")
+    expect(page.locator("[data-tile=mixed_bpc]")).to_contain_text("73 % of the evidence from memory")
+    expect(tiles.first).to_have_text("BPC")
     page.get_by_role("button", name="Show labels").click()
     expect(tiles).to_have_text(["BPC", "Accuracy", "Held-out accuracy", "Integration", "Confidence"])
     expect(page.locator("[data-value=accuracy]")).to_have_text("0.717")

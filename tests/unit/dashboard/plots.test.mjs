@@ -26,11 +26,19 @@ test("a drag becomes a view, in log steps too; other relayouts are no zoom", () 
 test("a coarse curve is drawn with the band of its minimum and maximum", () => {
   const curve = new Curve();
   for (let step = 1; step <= 1000; step += 1) curve.append(step, step, step === 500 ? 9 : 2);
-  const drawn = traces(loss, { curveOf: () => curve, range: null, logarithmic: false, colors, hidden: new Set(["replay_bpc", "held_out_bpc"]), points: 100 });
+  const drawn = traces(loss, { curveOf: () => curve, range: null, logarithmic: false, colors, hidden: new Set(["mixed_bpc", "replay_bpc", "held_out_bpc"]), points: 100 });
   assert.equal(drawn.length, 3);
   assert.equal(Math.max(...drawn[1].y), 9);
   assert.equal(drawn[1].fill, "tonexty");
   assert.match(drawn[2].customdata[50], /bpc .* \(2\.000 to 9\.000 in \d+\)|bpc 2\.000/);
+});
+
+test("what only some brains have is drawn once it has a value", () => {
+  const [empty, one] = [new Curve(), new Curve()];
+  one.append(1, 1, 2);
+  const how = { range: null, logarithmic: false, colors, hidden: new Set(["replay_bpc", "held_out_bpc"]), points: 100 };
+  const count = (mixed) => traces(loss, { ...how, curveOf: (metric) => (metric === "mixed_bpc" ? mixed : one) }).length;
+  assert.deepEqual([count(empty), count(one)], [1, 2]);
 });
 
 test("a hidden metric is not drawn and step zero has no place on a log axis", () => {

@@ -102,3 +102,11 @@ def test_a_checkpoint_is_final_only_when_it_holds_the_last_step() -> None:
     assert "Final checkpoint: checkpoints/continuous_1706123456" in progress.summary().splitlines()
     progress.take_run({**RUN, "step": 15234, "checkpoint_step": None})
     assert "Newest checkpoint: checkpoints/continuous_1706123456" in progress.summary().splitlines()
+
+
+def test_what_a_byte_costs_with_an_exact_memory_stands_beside_the_network_alone() -> None:
+    progress = Progress(home=HOME)
+    progress.values["bpc"] = 2.617
+    assert "memory" not in progress.line()
+    progress.values["mixed_bpc"] = 1.874
+    assert "BPC=2.62 | BPC with memory=1.87" in progress.line()
