@@ -30,9 +30,12 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
-# Whoever starts the tests in the background of a script lets them ignore Ctrl+C, and every process that they start.
+# Whoever starts the tests in the background of a script lets them ignore Ctrl+C, and with nohup that the terminal has
+# closed; every process that they start would, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 NEEDED_IN_CI = ("browser", "postgres", "proxy")
 
