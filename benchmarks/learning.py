@@ -15,15 +15,15 @@ import sysconfig
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.compressors import compress
+from benchmarks.compressors import Compressed, compress
 from benchmarks.result import Result, judged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from brain.ports import Batch
     from daemon.config.tree import RunConfig
@@ -78,7 +78,6 @@ def judge_both(name: str, text: bytes, config: RunConfig, *, long: bool) -> list
     """BPC of the network alone, and with the exact memory."""
     ours = read(text, config)
     found, skipped = compress(text)
-    megabytes = f"{len(text) / 1e6:.3g} MB"
     each = {
         name: ("default preset", ours.bpc()),
         f"{name}.with_memory": (
@@ -86,20 +85,35 @@ def judge_both(name: str, text: bytes, config: RunConfig, *, long: bool) -> list
             sum(ours.mixed_bits) / len(text),
         ),
     }
+    details = {"bytes": len(text), "steps": len(ours.nats), "skipped": skipped}
     return [
-        judged(
-            row,
-            measures=f"prequential BPC of all bytes of {megabytes} read once, {of}",
-            ours=bpc,
-            peers={peer: by.bpc for peer, by in found.items()},
-            unit="bits per byte",
-            at_most=1.0,
-            of="ratio",
-            long=long,
-            details={"bytes": len(text), "steps": len(ours.nats), "skipped": skipped},
-        )
+        beside_compressors(row, text, found, of=of, bpc=bpc, long=long, details=details)
         for row, (of, bpc) in each.items()
     ]
+
+
+def beside_compressors(
+    name: str,
+    text: bytes,
+    found: Mapping[str, Compressed],
+    *,
+    of: str,
+    bpc: float,
+    long: bool,
+    details: Mapping[str, Any],
+) -> Result:
+    """What each byte of a text that was read once cost, beside compressors of the same text."""
+    return judged(
+        name,
+        measures=f"prequential BPC of all bytes of {len(text) / 1e6:.3g} MB read once, {of}",
+        ours=bpc,
+        peers={peer: by.bpc for peer, by in found.items()},
+        unit="bits per byte",
+        at_most=1.0,
+        of="ratio",
+        long=long,
+        details=details,
+    )
 
 
 def judge(name: str, text: bytes, config: RunConfig, *, long: bool) -> list[Result]:
@@ -109,14 +123,12 @@ def judge(name: str, text: bytes, config: RunConfig, *, long: bool) -> list[Resu
     megabytes = f"{len(text) / 1e6:.3g} MB"
     details = {"bytes": len(text), "steps": len(ours.nats), "skipped": skipped}
     return [
-        judged(
-            f"{name}.bpc" if name == "learning" else name,
-            measures=f"prequential BPC of all bytes of {megabytes} read once, default preset",
-            ours=ours.bpc(),
-            peers={peer: of.bpc for peer, of in found.items()},
-            unit="bits per byte",
-            at_most=1.0,
-            of="ratio",
+        beside_compressors(
+            f"{name}.bpc",
+            text,
+            found,
+            of="default preset",
+            bpc=ours.bpc(),
             long=long,
             details={**details, "cumulative": ours.cumulative()},
         ),

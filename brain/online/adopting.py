@@ -36,10 +36,9 @@ _ANEW = {
 def adopted(stored: BrainState, own: BrainState) -> tuple[BrainState, tuple[str, ...]]:
     """`stored` with a tensor of `learning` for each of `own`, and in words what begins anew."""
     found = {name: _continued(name, stored, own) for name in own.learning}
-    if any(tensor is None for name, tensor in found.items() if _part(name) == MEMORY_PREFIX):
-        found |= {
-            name: None for name in found if _part(name) == MEMORY_PREFIX
-        }  # its tables refer to each other
+    of_memory = [name for name in found if _part(name) == MEMORY_PREFIX]
+    if any(found[name] is None for name in of_memory):  # its tables refer to each other
+        found |= dict.fromkeys(of_memory)
     anew = [name for name, tensor in found.items() if tensor is None]
     counts = {part: sum(_part(name) == part for name in anew) for part in _ANEW}
     notices = tuple(f"{what} ({counts[part]} tensors)" for part, what in _ANEW.items() if counts[part])

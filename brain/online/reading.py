@@ -153,7 +153,7 @@ def score_rows(reader: Reader, rows: Tensor, mask: Tensor) -> Tensor:
     """
     sums = rows.device if has_float64(rows.device) else torch.device("cpu")  # where they are added up
     total = torch.zeros(len(rows), dtype=torch.float64, device=sums)
-    read = mask.flip(1).cummax(dim=1).values.flip(1)  # all before the last byte that counts
+    read = up_to_last(mask)
     symbols, _ = reader.codec.encode(rows, read, None)
     share = None if bool((mask == read).all()) else counted_share(symbols, mask)
     for first in range(0, symbols.ids.shape[1], SPAN_SYMBOLS):
@@ -164,6 +164,15 @@ def score_rows(reader: Reader, rows: Tensor, mask: Tensor) -> Tensor:
             chosen = chosen * share[:, first : first + SPAN_SYMBOLS]
         total -= chosen.flatten(1).to(sums).sum(dim=1, dtype=torch.float64)
     return total
+
+
+def up_to_last(mask: Tensor) -> Tensor:
+    """True up to the last True of each row of `mask` (R, T).
+
+    >>> up_to_last(torch.tensor([[False, True, False], [False, False, False]])).tolist()
+    [[True, True, False], [False, False, False]]
+    """
+    return mask.flip(1).cummax(dim=1).values.flip(1)
 
 
 def counted_share(symbols: Symbols, mask: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from brain.memory.hippocampus.bit_paths import path_probability
+from brain.online.reading import up_to_last
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,13 +44,11 @@ class RememberingReader:
 
     def read(self, rows: Tensor) -> Mixed:
         """Go on with uint8 rows (R, T); what they cost."""
-        logits = self._network.read(rows)
-        return self._score(rows, torch.ones_like(rows, dtype=torch.bool), logits)
+        return self._read(rows, torch.ones_like(rows, dtype=torch.bool))
 
     def score(self, rows: Tensor, mask: Tensor) -> Tensor:
         """Summed nats (R,), float64, of the bytes of rows (R, T) where `mask` holds; those behind them are not read."""
-        logits = self._network.read(rows)
-        mixed = self._score(rows, mask.flip(1).cummax(dim=1).values.flip(1), logits)
+        mixed = self._read(rows, up_to_last(mask))
         return torch.from_numpy(mixed.nats).masked_fill(~mask.cpu(), 0.0).sum(dim=1)
 
     def predict(self) -> Tensor:
@@ -67,5 +66,6 @@ class RememberingReader:
         self._network.accept(unit)
         self._expected = None
 
-    def _score(self, rows: Tensor, mask: Tensor, logits: Tensor) -> Mixed:
+    def _read(self, rows: Tensor, mask: Tensor) -> Mixed:
+        logits = self._network.read(rows)
         return self._memory.read(rows, mask, path_probability(logits.softmax(dim=-1), rows.to(self.device)))

@@ -51,12 +51,18 @@ def begin_byte(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int) -> Non
             hashes[which, context] = ((value + context + 1) * multiplier) & MASK
         word, before = int(lanes.stand[lane, WORD]), int(lanes.stand[lane, WORD_BEFORE])
         value = ((word + int(last[0]) * 0x3D4D51) * multiplier) & MASK
-        hashes[which, WORDS] = ((value ^ (value >> 13)) * multiplier) & MASK
+        hashes[which, WORDS] = finished(value, multiplier)
         value = (((before ^ (before >> 11)) + word + 1) * multiplier) & MASK
-        hashes[which, PAIRS] = ((value ^ (value >> 13)) * multiplier) & MASK
+        hashes[which, PAIRS] = finished(value, multiplier)
         value = ((int(last[1]) << 16 | int(last[2]) << 8 | int(last[3])) * 0x19660D + 1) & MASK
-        hashes[which, SKIPS] = ((value ^ (value >> 13)) * multiplier) & MASK
+        hashes[which, SKIPS] = finished(value, multiplier)
     _look_for_match(tables, lanes, scratch, lane)
+
+
+@jitable
+def finished(value: int, multiplier: int) -> int:
+    """A hash whose high bits have come down into its low ones."""
+    return ((value ^ (value >> 13)) * multiplier) & MASK
 
 
 @jitable

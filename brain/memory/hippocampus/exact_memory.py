@@ -72,8 +72,7 @@ class Hippocampus:
 
     def expect(self, lane: int, network: Tensor) -> Tensor:
         """Probabilities float64 (256,) of the byte to come in a lane, given the network's own, (256,)."""
-        nodes = node_probability(network.double().cpu()).numpy()
-        return torch.from_numpy(self._spread(self.lanes, lane, nodes))
+        return self._spread(self.lanes, lane, network)
 
     def reader(self, rows: int) -> MemoryReader:
         """A reader of `rows` rows that have read nothing; the memory itself is only looked at."""
@@ -90,9 +89,9 @@ class Hippocampus:
         Raises:
             SpecMismatchError: they do not.
         """
-        size, own = self.tables.past.size, self.tensors()
+        size = self.tables.past.size
         heads, stand = (stored.get(f"{MEMORY_PREFIX}{name}") for name in ("heads", "stand"))
-        if heads is None or stand is None or stand.shape != own[f"{MEMORY_PREFIX}stand"].shape:
+        if heads is None or stand is None or stand.shape != self.lanes.stand.shape:
             return  # of another architecture: whoever copies them says so
         pointers = (heads, stand[:, tables.MATCH])
         outside = any(bool(((one < 0) | (one > size)).any()) for one in pointers)
@@ -129,12 +128,10 @@ class Hippocampus:
         )
         return Mixed(nats=-np.log(probability), share=share)
 
-    def _spread(self, lanes: tables.Lanes, row: int, network: NDArray[np.float64]) -> NDArray[np.float64]:
-        probability = np.zeros(256)
-        self._loops.wait().spread(
-            self.tables, lanes, self._constants, self._scratch, row, network, probability
-        )
-        return probability
+    def _spread(self, lanes: tables.Lanes, row: int, network: Tensor) -> Tensor:
+        nodes, probability = node_probability(network.double().cpu()).numpy(), np.zeros(256)
+        self._loops.wait().spread(self.tables, lanes, self._constants, self._scratch, row, nodes, probability)
+        return torch.from_numpy(probability)
 
 
 class MemoryReader:
@@ -152,6 +149,4 @@ class MemoryReader:
 
     def predict(self, network: Tensor) -> Tensor:
         """Probabilities float64 (R, 256) of the byte to come, given the network's own, (R, 256)."""
-        nodes = node_probability(network.double().cpu()).numpy()
-        spread = [self._memory._spread(self._lanes, row, nodes[row]) for row in range(len(nodes))]
-        return torch.from_numpy(np.stack(spread))
+        return torch.stack([self._memory._spread(self._lanes, *one) for one in enumerate(network)])

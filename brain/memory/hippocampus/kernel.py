@@ -25,6 +25,7 @@ from brain.memory.hippocampus.context_tables import (
     WORD_BEFORE,
 )
 from brain.memory.hippocampus.contexts import begin_byte, end_byte, find_buckets
+from brain.memory.hippocampus.jit import jitable
 from brain.memory.hippocampus.mixing import learn_bit, memory_share, predict_bit
 
 if TYPE_CHECKING:
@@ -112,15 +113,29 @@ def spread(
     """
     begin_byte(tables, lanes, scratch, lane)
     probability[0] = 1.0
-    for left in range(8, 0, -1):
+    find_buckets(tables, scratch, 1, False)
+    spread_half(tables, constants, scratch, 0, 8, network, probability)
+    for first in range(0, 256, 16):
+        find_buckets(tables, scratch, 16 | (first >> 4), False)
+        spread_half(tables, constants, scratch, first, 4, network, probability)
+
+
+@jitable
+def spread_half(
+    tables: Tables,
+    constants: Constants,
+    scratch: Scratch,
+    begin: int,
+    most: int,
+    network: NDArray[np.float64],
+    probability: NDArray[np.float64],
+) -> None:
+    """Share out `probability[begin]` by the next four bits, of `most` that are left; their buckets are found."""
+    for left in range(most, most - 4, -1):
         # Those so far stand spread over the array, as far apart as the bytes that each has yet to choose from.
         apart = 1 << left
-        for first in range(0, 256, apart):
+        for first in range(begin, begin + (1 << most), apart):
             bits = (256 | first) >> left
-            if left > 4:
-                find_buckets(tables, scratch, 1, False)
-            else:
-                find_buckets(tables, scratch, 16 | (first >> 4), False)
             one = predict_bit(tables, constants, scratch, bits, left, network[bits])
             probability[first + (apart >> 1)] = probability[first] * one
             probability[first] *= 1.0 - one
