@@ -256,8 +256,15 @@ class Steerable(Protocol):
 class Remembering(Protocol):
     """A brain with an exact memory beside its network: `score` is the network's alone, what it says is of both."""
 
+    @property
+    def remembers(self) -> bool:
+        """False when the memory is switched off."""
+
     def score_remembering(self, rows: Tensor, mask: Tensor) -> Tensor:
         """As `score`, mixed with what the exact memory knows; without one the same. Changes nothing."""
+
+    def score_both(self, rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """`score` and `score_remembering`, at the cost of one pass. Changes nothing."""
 
 
 @runtime_checkable

@@ -191,12 +191,22 @@ class OnlineBrain(Generic[Spec]):
         rows, mask = rows.to(self.device), mask.to(self.device)
         return score_rows(self.reader(len(rows)), rows, mask).cpu()
 
+    @property
+    def remembers(self) -> bool:
+        """False without a hippocampus."""
+        return self.learner.hippocampus is not None
+
+    def score_both(self, rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """`score` and `score_remembering`, in one pass. Changes nothing."""
+        if self.learner.hippocampus is None:
+            alone = self.score(rows, mask)
+            return alone, alone.clone()
+        reader = RememberingReader(self.reader(len(rows)), self.learner.hippocampus)
+        return reader.score(rows.to(self.device), mask.to(self.device))
+
     def score_remembering(self, rows: Tensor, mask: Tensor) -> Tensor:
         """As `score`, mixed with what the hippocampus knows; without one the same. Changes nothing."""
-        if self.learner.hippocampus is None:
-            return self.score(rows, mask)
-        reader = RememberingReader(self.reader(len(rows)), self.learner.hippocampus)
-        return reader.score(rows.to(self.device), mask)
+        return self.score_both(rows, mask)[1]
 
     def generate(
         self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator

@@ -156,14 +156,19 @@ def score_rows(reader: Reader, rows: Tensor, mask: Tensor) -> Tensor:
     read = up_to_last(mask)
     symbols, _ = reader.codec.encode(rows, read, None)
     share = None if bool((mask == read).all()) else counted_share(symbols, mask)
-    for first in range(0, symbols.ids.shape[1], SPAN_SYMBOLS):
-        part = _part(symbols, first)
-        log_probs = reader.read_symbols(part).log_softmax(dim=-1)
+    for first, part, log_probs in read_in_spans(reader, symbols):
         chosen = log_probs.gather(-1, part.ids.long().unsqueeze(-1)).squeeze(-1).masked_fill(~part.valid, 0.0)
         if share is not None:
             chosen = chosen * share[:, first : first + SPAN_SYMBOLS]
         total -= chosen.flatten(1).to(sums).sum(dim=1, dtype=torch.float64)
     return total
+
+
+def read_in_spans(reader: Reader, symbols: Symbols) -> Iterator[tuple[int, Symbols, Tensor]]:
+    """Read symbols of R rows, at most 256 at a time: where each part begins, the part, and its log-probabilities."""
+    for first in range(0, symbols.ids.shape[1], SPAN_SYMBOLS):
+        part = _part(symbols, first)
+        yield first, part, reader.read_symbols(part).log_softmax(dim=-1)
 
 
 def up_to_last(mask: Tensor) -> Tensor:

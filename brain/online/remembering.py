@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from brain.memory.hippocampus.bit_paths import path_probability
-from brain.online.reading import up_to_last
+from brain.online.reading import read_in_spans, up_to_last
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,12 +44,26 @@ class RememberingReader:
 
     def read(self, rows: Tensor) -> Mixed:
         """Go on with uint8 rows (R, T); what they cost."""
-        return self._read(rows, torch.ones_like(rows, dtype=torch.bool))
+        network = path_probability(self._network.read(rows).softmax(dim=-1), rows.to(self.device))
+        return self._memory.read(rows, torch.ones_like(rows, dtype=torch.bool), network)
 
-    def score(self, rows: Tensor, mask: Tensor) -> Tensor:
-        """Summed nats (R,), float64, of the bytes of rows (R, T) where `mask` holds; those behind them are not read."""
-        mixed = self._read(rows, up_to_last(mask))
-        return torch.from_numpy(mixed.nats).masked_fill(~mask.cpu(), 0.0).sum(dim=1)
+    def score(self, rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Summed nats (R,), float64 on the CPU, of the network alone and of both together, in one pass.
+
+        Those of the bytes of rows (R, T) where `mask` holds; what lies behind the last of them is not read.
+        """
+        alone, both = torch.zeros(2, len(rows), dtype=torch.float64)
+        mask, read = mask.cpu(), up_to_last(mask)
+        symbols, _ = self.codec.encode(rows, read, None)
+        for first, part, log_probs in read_in_spans(self._network, symbols):
+            span = slice(first, first + part.ids.shape[1])
+            counted = mask[:, span]
+            nats = -log_probs.gather(-1, part.ids.long().unsqueeze(-1)).squeeze(-1)
+            network = path_probability(log_probs.exp(), rows[:, span])
+            mixed = torch.from_numpy(self._memory.read(rows[:, span], read[:, span], network).nats)
+            alone += nats.cpu().double().masked_fill(~counted, 0.0).sum(dim=1)
+            both += mixed.masked_fill(~counted, 0.0).sum(dim=1)
+        return alone, both
 
     def predict(self) -> Tensor:
         """Logarithms of the probabilities (R, 256) of the byte to come; `accept` follows."""
@@ -65,7 +79,3 @@ class RememberingReader:
         self._memory.read(rows, torch.ones_like(rows, dtype=torch.bool), network)
         self._network.accept(unit)
         self._expected = None
-
-    def _read(self, rows: Tensor, mask: Tensor) -> Mixed:
-        logits = self._network.read(rows)
-        return self._memory.read(rows, mask, path_probability(logits.softmax(dim=-1), rows.to(self.device)))

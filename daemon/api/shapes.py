@@ -200,11 +200,13 @@ class FullCheckpoint(Checkpoint):
 class Evaluation(BaseModel):
     """Held-out loss of one source; `coverage` is the share of its held-out set behind it.
 
+    `bpc` is that of the network alone, `mixed_bpc` that of network and exact memory together; null without one.
     `accuracy` is that of a brain that predicts labels, over so many held-out `examples`; null for others.
     """
 
     source: str
     bpc: float | None
+    mixed_bpc: float | None
     coverage: float | None
     age_steps: float | None
     accuracy: float | None

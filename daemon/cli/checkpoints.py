@@ -66,7 +66,7 @@ def export(
 def evaluate(
     checkpoint: CheckpointArgument = "latest", home: HomeOption = None, as_json: JsonOption = False
 ) -> None:
-    """Score a checkpoint on the whole held-out set of its sources: loss, and accuracy where it predicts labels."""
+    """Score a checkpoint on the whole held-out set of its sources: loss, with its memory too, and accuracy."""
     from daemon.cli.output import print_json, print_table
     from daemon.home import Home
 
@@ -81,6 +81,9 @@ def evaluate(
         return
     say(f"Held-out BPC {result['bpc']:.4f} over {result['num_bytes']:,} bytes ({checkpoint})")
     columns = ["source", "bpc"]
+    if result["mixed_bpc"] is not None:
+        say(f"Held-out BPC {result['mixed_bpc']:.4f} with its exact memory")
+        columns.append("with memory")
     if result["accuracy"] is not None:
         say(f"Held-out accuracy {result['accuracy']:.3f} over {result['num_examples']:,} examples")
         columns += ["accuracy", "examples"]
@@ -88,6 +91,7 @@ def evaluate(
         {
             "source": source,
             "bpc": bpc,
+            "with memory": result["mixed_by_source"].get(source),
             "accuracy": result["accuracy_by_source"].get(source),
             "examples": result["num_examples_by_source"].get(source),
         }

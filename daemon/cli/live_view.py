@@ -33,6 +33,7 @@ LEARNING = (
     ("BPC", "bpc", 3),
     ("BPC with memory", "mixed_bpc", 3),
     ("Held-out BPC", "held_out_bpc", 3),
+    ("Held-out BPC with memory", "held_out_mixed_bpc", 3),
     ("Replay BPC", "replay_bpc", 3),
     ("Steps/s", "steps_per_second", 1),
     ("Gradient norm", "grad_norm", 2),

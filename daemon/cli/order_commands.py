@@ -24,6 +24,7 @@ FURTHER_METRICS = (
     ("Self-prediction error", "self_prediction_error", 3),
     ("Reliance on memory", "reliance", 3),
     ("Held-out BPC", "held_out_bpc", 3),
+    ("Held-out BPC with memory", "held_out_mixed_bpc", 3),
     ("Held-out accuracy", "held_out_accuracy", 3),
     ("Steps/s", "steps_per_second", 3),
 )

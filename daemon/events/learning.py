@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from daemon.events.event import Event, Severity
@@ -35,17 +35,24 @@ class RolledBack(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationFinished(Event):
-    """The whole held-out set was scored on demand. BPC by source name; accuracy of a brain that predicts labels."""
+    """The whole held-out set was scored on demand. BPC by source name; accuracy of a brain that predicts labels.
+
+    Of a brain with an exact memory, BPC is that of its network alone, `mixed_bpc` that of both together.
+    """
 
     bpc: float
     by_source: dict[str, float]
     num_bytes: int
     accuracy: float | None = None
     num_examples: int = 0
+    mixed_bpc: float | None = None
+    mixed_by_source: dict[str, float] = field(default_factory=dict)
 
     @property
     def message(self) -> str:
         loss = f"Held-out BPC {self.bpc:.3f} over {self.num_bytes:,} bytes"
+        if self.mixed_bpc is not None:
+            loss += f"; with memory {self.mixed_bpc:.3f}"
         if self.accuracy is None:
             return loss
         return f"{loss}; accuracy {self.accuracy:.3f} over {self.num_examples:,} examples"

@@ -87,8 +87,8 @@ class Recorder:
         self._insert(readings, rows)
 
     def add_evaluations(self, run: str, session: int, found: Iterable[Mapping[str, Any]]) -> None:
-        """Held-out losses: source, step and, where known, bpc, coverage, age_steps, accuracy, examples and time."""
-        unknown = dict.fromkeys(("bpc", "coverage", "age_steps", "accuracy", "examples"))
+        """Held-out losses: source, step, time and, where known, the other columns of `evaluations`."""
+        unknown = dict.fromkeys(("bpc", "mixed_bpc", "coverage", "age_steps", "accuracy", "examples"))
         fresh = {**unknown, "time": self._clock()}
         rows = [row_of(evaluations, {**fresh, **item, "run": run, "session": session}) for item in found]
         self._insert(evaluations, rows)

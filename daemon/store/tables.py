@@ -36,7 +36,7 @@ from sqlalchemy.types import TypeDecorator
 from daemon.protocol import HOT_METRICS
 
 # The newest revision under migrations/versions; a database that has it starts without importing Alembic.
-HEAD = "0004"
+HEAD = "0005"
 
 # Steps of a rollup bucket, finest first; each level is summed from the one before it.
 LEVELS = (100, 10_000)
@@ -279,6 +279,7 @@ evaluations = Table(
     Column("time", UnixTime, nullable=False),
     Column("accuracy", Double),  # of a brain that predicts labels, over so many examples; else null
     Column("examples", BigInteger),
+    Column("mixed_bpc", Double),  # of network and exact memory together; null without one
     Index(None, "run", "step"),
 )
 

@@ -43,10 +43,11 @@ class Chores:
         if isinstance(outcome, str):
             return outcome
         found = outcome.result
-        loss, accuracy = (_total(found.get(name)) for name in ("bpc", "accuracy"))
+        loss, mixed, accuracy = (_total(found.get(name)) for name in ("bpc", "mixed_bpc", "accuracy"))
         if loss is None:
             return "scored"
-        return f"held-out BPC {loss:.3f}" + ("" if accuracy is None else f", accuracy {accuracy:.3f}")
+        beside = "" if mixed is None else f", with memory {mixed:.3f}"
+        return f"held-out BPC {loss:.3f}{beside}" + ("" if accuracy is None else f", accuracy {accuracy:.3f}")
 
     async def sleep(self) -> str:
         """Put the brain that is learning to sleep, if one is and it can."""

@@ -1,6 +1,7 @@
 """Held-out loss: a few blocks at a time, in turn, combined over the whole held-out set of each source.
 
-A brain that predicts labels has a held-out accuracy beside it: there a block is an example.
+A brain that predicts labels has a held-out accuracy beside it: there a block is an example. One with an exact memory
+has two losses: that of its network alone, and that of both together.
 
 The set is that of the files as they are listed now: what arrives joins it, scores of blocks that stay are kept.
 A block is read from a reset state, by the weights as they are; nothing of learning is touched. Beside the BPC
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from brain.ports import Labelling
+from brain.ports import Labelling, Remembering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from daemon.trainer.reporting import Reporter
 
 MAX_BLOCKS = 4096  # a fixed evenly spaced subset stands for a larger set
-COLUMNS = NATS, BYTES, STEP, BLOCK, CORRECT = range(5)
+COLUMNS = NATS, BYTES, STEP, BLOCK, CORRECT, MIXED_NATS = range(6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,8 @@ class HeldOutLoss:
         age_steps: mean over these blocks.
         num_examples: of these blocks, those with a label that a labelling brain was asked for.
         accuracy: share of these examples whose label it predicted; None without any.
+        num_mixed_bytes: of these blocks, those that were scored with an exact memory as well.
+        mixed_bpc: bits per byte over these, of network and memory together; None without any.
     """
 
     source: str
@@ -56,16 +59,22 @@ class HeldOutLoss:
     age_steps: float
     num_examples: int = 0
     accuracy: float | None = None
+    num_mixed_bytes: int = 0
+    mixed_bpc: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutTotal:
-    """Held-out loss over all sources: BPC weighted by bytes, accuracy by examples (None without any)."""
+    """Held-out loss over all sources: BPC weighted by bytes, accuracy by examples (None without any).
+
+    `mixed_bpc` is that of network and exact memory together, None without one.
+    """
 
     bpc: float
     num_bytes: int
     num_examples: int
     accuracy: float | None
+    mixed_bpc: float | None
 
 
 class HeldOutEvaluation:
@@ -137,6 +146,8 @@ class HeldOutEvaluation:
         scored = table[~np.isnan(table[:, NATS])]
         num_bytes = scored[:, BYTES].sum()
         examples = table[~np.isnan(table[:, CORRECT]), CORRECT]
+        mixed = table[~np.isnan(table[:, MIXED_NATS])]
+        num_mixed_bytes = mixed[:, BYTES].sum()
         return HeldOutLoss(
             source=name,
             bpc=float(scored[:, NATS].sum() / num_bytes / math.log(2)),
@@ -145,6 +156,10 @@ class HeldOutEvaluation:
             age_steps=float(step - scored[:, STEP].mean()),
             num_examples=len(examples),
             accuracy=float(examples.mean()) if len(examples) else None,
+            num_mixed_bytes=int(num_mixed_bytes),
+            mixed_bpc=float(mixed[:, MIXED_NATS].sum() / num_mixed_bytes / math.log(2))
+            if len(mixed)
+            else None,
         )
 
     def report(self, losses: list[HeldOutLoss], reporter: Reporter, step: int) -> HeldOutTotal | None:
@@ -156,12 +171,16 @@ class HeldOutEvaluation:
             if loss.accuracy is not None:
                 reporter.point(f"held_out_accuracy/{loss.source}", step, loss.accuracy)
                 reporter.point(f"held_out_examples/{loss.source}", step, loss.num_examples)
+            if loss.mixed_bpc is not None:
+                reporter.point(f"held_out_mixed_bpc/{loss.source}", step, loss.mixed_bpc)
         total = combine(self.summaries(step))
         if total is not None:
             reporter.point("held_out_bpc", step, total.bpc)
             if total.accuracy is not None:
                 reporter.point("held_out_accuracy", step, total.accuracy)
                 reporter.point("held_out_examples", step, total.num_examples)
+            if total.mixed_bpc is not None:
+                reporter.point("held_out_mixed_bpc", step, total.mixed_bpc)
         return total
 
     def state_arrays(self) -> dict[str, np.ndarray]:
@@ -207,7 +226,14 @@ class HeldOutEvaluation:
         lengths = np.array([len(block) for block in blocks])
         mask = np.arange(width)[None, :] < lengths[:, None]
         shown = torch.from_numpy(padded).to(self._device), torch.from_numpy(mask).to(self._device)
-        table[rows, NATS] = brain.score(*shown).cpu().double().numpy()
+        mixed: NDArray[np.float64] | float = np.nan
+        if isinstance(brain, Remembering) and brain.remembers:
+            alone, both = brain.score_both(*shown)
+            mixed = both.cpu().double().numpy()
+        else:
+            alone = brain.score(*shown)
+        table[rows, NATS] = alone.cpu().double().numpy()
+        table[rows, MIXED_NATS] = mixed
         if isinstance(brain, Labelling):
             table[rows, CORRECT] = brain.correct(*shown).cpu().double().numpy()
         table[rows, BYTES] = lengths
@@ -244,6 +270,15 @@ def accuracy_by_source(losses: list[HeldOutLoss]) -> dict[str, float]:
     return {loss.source: loss.accuracy for loss in losses if loss.accuracy is not None}
 
 
+def mixed_by_source(losses: list[HeldOutLoss]) -> dict[str, float]:
+    """Loss of network and exact memory together, of the sources where it is known.
+
+    >>> mixed_by_source([])
+    {}
+    """
+    return {loss.source: loss.mixed_bpc for loss in losses if loss.mixed_bpc is not None}
+
+
 def combine(losses: list[HeldOutLoss]) -> HeldOutTotal | None:
     """Over all sources; None without any.
 
@@ -255,9 +290,12 @@ def combine(losses: list[HeldOutLoss]) -> HeldOutTotal | None:
         return None
     num_examples = sum(loss.num_examples for loss in losses)
     right = sum(loss.accuracy * loss.num_examples for loss in losses if loss.accuracy is not None)
+    num_mixed_bytes = sum(loss.num_mixed_bytes for loss in losses)
+    mixed = sum(loss.mixed_bpc * loss.num_mixed_bytes for loss in losses if loss.mixed_bpc is not None)
     return HeldOutTotal(
         bpc=sum(loss.bpc * loss.num_bytes for loss in losses) / num_bytes,
         num_bytes=num_bytes,
         num_examples=num_examples,
         accuracy=right / num_examples if num_examples else None,
+        mixed_bpc=mixed / num_mixed_bytes if num_mixed_bytes else None,
     )

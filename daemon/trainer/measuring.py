@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from brain.ports import Moment
 from daemon.events import EvaluationFinished
-from daemon.trainer.held_out_loss import accuracy_by_source
+from daemon.trainer.held_out_loss import accuracy_by_source, mixed_by_source
 from daemon.trainer.label_watch import LabelWatch
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Measuring:
     def evaluate(self) -> dict[str, dict[str, float]]:
         """Score the whole held-out set on demand: `bpc`, each by source and `total`; empty where nothing is held out.
 
-        Of a brain that predicts labels `accuracy` and `num_examples` as well.
+        Of a brain that predicts labels `accuracy` and `num_examples` as well; of one with an exact memory `mixed_bpc`.
 
         Raises:
             Interrupted: the run is to end; what was scored stays scored.
@@ -97,7 +97,7 @@ class Measuring:
         total = self._evaluation.report(losses, self._reporter, step)
         if total is None:
             return {}
-        by_source = {loss.source: loss.bpc for loss in losses}
+        by_source, mixed = {loss.source: loss.bpc for loss in losses}, mixed_by_source(losses)
         self._reporter.event(
             EvaluationFinished(
                 step=step,
@@ -106,6 +106,8 @@ class Measuring:
                 num_bytes=total.num_bytes,
                 accuracy=total.accuracy,
                 num_examples=total.num_examples,
+                mixed_bpc=total.mixed_bpc,
+                mixed_by_source=mixed,
             )
         )
         found: dict[str, dict[str, float]] = {"bpc": {**by_source, "total": total.bpc}}
@@ -114,6 +116,8 @@ class Measuring:
             examples = {loss.source: loss.num_examples for loss in losses if loss.source in accuracy}
             found["accuracy"] = {**accuracy, "total": total.accuracy}
             found["num_examples"] = {**examples, "total": total.num_examples}
+        if total.mixed_bpc is not None:
+            found["mixed_bpc"] = {**mixed, "total": total.mixed_bpc}
         return found
 
     def _look(self, batch: Batch, report: StepReport) -> None:

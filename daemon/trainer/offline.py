@@ -10,6 +10,7 @@ import torch
 
 from brain.build import brain_from_spec
 from brain.memory.commit import ReplayCommit
+from brain.memory.hippocampus.config import MEMORY_PREFIX
 from brain.memory.replay import ReplayMemory
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, load
@@ -20,7 +21,7 @@ from daemon.errors import TornCheckpointError
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
 from daemon.trainer.frozen_probes import better_of_stored
-from daemon.trainer.held_out_loss import HeldOutEvaluation, accuracy_by_source, combine
+from daemon.trainer.held_out_loss import HeldOutEvaluation, accuracy_by_source, combine, mixed_by_source
 from daemon.trainer.probing import DEFAULT_TICKS, probe_checkpoint
 from daemon.trainer.restoring import PROBES_PREFIX, SLOTS_PREFIX, brain_state, parts_of
 from daemon.trainer.sampling import Sampler
@@ -63,6 +64,7 @@ def evaluate(home: Home, checkpoint: str) -> dict[str, Any]:
     """Score every held-out byte of the checkpoint's sources once; BPC over all and by source.
 
     Accuracy beside it is that of a brain that predicts labels, over `num_examples` held-out examples; else None.
+    `mixed_bpc` beside it is the loss of network and exact memory together; None for a brain without one.
 
     Raises:
         SynapsedError: there is no such checkpoint, it is damaged, or its sources are gone.
@@ -87,6 +89,8 @@ def evaluate(home: Home, checkpoint: str) -> dict[str, Any]:
         "bpc": total.bpc if total else None,
         "num_bytes": total.num_bytes if total else 0,
         "by_source": {loss.source: loss.bpc for loss in losses},
+        "mixed_bpc": total.mixed_bpc if total else None,
+        "mixed_by_source": mixed_by_source(losses),
         "accuracy": total.accuracy if total else None,
         "num_examples": total.num_examples if total else 0,
         "accuracy_by_source": accuracy_by_source(losses),
@@ -133,14 +137,17 @@ def open_checkpoint(home: Home, text: str) -> LoadedCheckpoint:
 def revive(loaded: LoadedCheckpoint) -> tuple[RunConfig, Brain]:
     """The config and the brain of a checkpoint, on the CPU, for reading only."""
     config = config_from_dict(loaded.state.get("config", {}), origin=loaded.path.name)
+    stored = brain_state(loaded)
+    # What an exact memory remembers stands in a past for each lane, so it needs the run's number of them.
+    past = stored.learning.get(f"{MEMORY_PREFIX}past")
     brain = brain_from_spec(
         loaded.manifest.spec,
         optimizer=config.optimizer,
-        lanes=1,
+        lanes=1 if past is None else len(past),
         device=torch.device("cpu"),
         seed=config.seed,
     )
-    fitted, _ = brain.adopt(brain_state(loaded))
+    fitted, _ = brain.adopt(stored)
     brain.load(fitted)
     return config, brain
 

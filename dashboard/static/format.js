@@ -97,6 +97,7 @@ const METRICS = {
   mixed_bpc: { label: "with memory", write: (value) => fixed(value, 3) },
   replay_bpc: { label: "replay", write: (value) => fixed(value, 3) },
   held_out_bpc: { label: "held-out", write: (value) => fixed(value, 3) },
+  held_out_mixed_bpc: { label: "held-out with memory", write: (value) => fixed(value, 3) },
   phi: { label: "Φ", write: (value) => fixed(value, 3) },
   agency: { label: "agency", write: (value) => fixed(value, 3) },
   integration: { label: "integration", write: (value) => fixed(value, 3) },

@@ -1,4 +1,5 @@
-// Held-out loss of each source, with its coverage of the held-out set and its age; accuracy, where a brain predicts labels.
+// Held-out loss of each source, with its coverage of the held-out set and its age. Of a brain with an exact memory there are
+// two losses, of its network alone and of both together; of one that predicts labels there is its accuracy.
 
 import { allow, perform, refusal } from "./actions.js";
 import { byId, element, setAttribute, setText, timeElement } from "./dom.js";
@@ -9,6 +10,7 @@ import { table } from "./table.js";
 const COLUMNS = [
   ["Source", "name"],
   ["BPC", "number"],
+  ["With memory", "number mixed"],
   ["Accuracy", "number accuracy"],
   ["Coverage", "number coverage"],
   ["Age, steps", "number"],
@@ -58,6 +60,7 @@ export function mountHeldOut(page) {
     view.empty.hidden = newest.length > 0;
     view.node.hidden = newest.length === 0;
     setAttribute(view.node, "data-labelled", String(newest.some(isLabelled)));
+    setAttribute(view.node, "data-remembering", String(newest.some(isMixed)));
     view.body.replaceChildren(...newest.map(row));
   }
 
@@ -78,8 +81,12 @@ export function mountHeldOut(page) {
 export function wholeSet(result) {
   const accuracy = result?.accuracy?.total ?? null;
   const beside = accuracy === null ? "" : ` and accuracy ${fixed(accuracy)} (${count(result.num_examples?.total)} examples)`;
-  return `Held-out BPC ${fixed(result?.bpc?.total)}${beside} over the whole set.`;
+  const mixed = result?.mixed_bpc?.total ?? null;
+  const remembered = mixed === null ? "" : ` (${fixed(mixed)} with memory)`;
+  return `Held-out BPC ${fixed(result?.bpc?.total)}${remembered}${beside} over the whole set.`;
 }
+
+const isMixed = (item) => (item.mixed_bpc ?? null) !== null;
 
 const isLabelled = (item) => (item.accuracy ?? null) !== null;
 
@@ -89,6 +96,7 @@ function row(item) {
     {},
     element("td", { class: "name", text: item.source || NONE }),
     element("td", { class: "number", text: fixed(item.bpc) }),
+    element("td", { class: "number mixed", text: fixed(item.mixed_bpc) }),
     element("td", { class: "number accuracy", text: isLabelled(item) ? `${fixed(item.accuracy)} of ${count(item.examples)}` : NONE }),
     element("td", { class: "number coverage", text: percent(item.coverage) }),
     element("td", { class: "number", text: count(item.age_steps) }),

@@ -18,6 +18,7 @@ export const PLOTS = [
       { metric: "mixed_bpc", color: "--curve-4", optional: true },
       { metric: "replay_bpc", color: "--curve-2" },
       { metric: "held_out_bpc", color: "--curve-3", dots: true },
+      { metric: "held_out_mixed_bpc", color: "--curve-5", dots: true, optional: true },
     ],
   },
   { id: "accuracy", title: "Accuracy", size: "wide", optional: true, range: [0, 1.02], series: [

@@ -340,14 +340,25 @@ def test_what_a_kind_of_brain_cannot_have_steps_back_and_its_accuracy_is_shown(
         id="r-memory",
         name="two memories",
         state="stopped",
-        latest={"bpc": 2.617, "mixed_bpc": 1.874, "reliance": 0.73},
+        latest={
+            "bpc": 2.617,
+            "mixed_bpc": 1.874,
+            "reliance": 0.73,
+            "held_out_bpc": 2.5,
+            "held_out_mixed_bpc": 1.75,
+        },
     )
     scripted.call(partial(scripted.daemon.add, remembering))
     page.get_by_role("button", name="Show two memories").click()
     expect(page.locator("[data-value=mixed_bpc]")).to_have_text("1.874")
     expect(page.locator("[data-tile=mixed_bpc]")).to_contain_text("73 % of the evidence from memory")
+    expect(page.locator("#detail-mixed_bpc")).to_contain_text("held-out, with memory1.750")
+    both = page.locator("#held-out tbody tr", has_text="stdlib").locator("td")
+    expect(both.nth(1)).to_have_text("2.130")
+    expect(both.nth(2)).to_have_text("1.630")
     expect(tiles.first).to_have_text("BPC")
     page.get_by_role("button", name="Show labels").click()
+    expect(page.locator("#held-out th.mixed")).to_be_hidden()
     expect(tiles).to_have_text(["BPC", "Accuracy", "Held-out accuracy", "Integration", "Confidence"])
     expect(page.locator("[data-value=accuracy]")).to_have_text("0.717")
     held_out = page.locator("[data-tile=held_out_accuracy]")

@@ -216,13 +216,15 @@ class FakeApi:
         return JSONResponse(generated | {"is_answer": chance is not None, "probability": chance})
 
     async def get_evaluations(self, request: Request) -> Response:
-        step = self.daemon.runs[request.path_params["run"]].step
+        run = self.daemon.runs[request.path_params["run"]]
+        step, remembers = run.step, "mixed_bpc" in (run.latest or {})
         rows = [("stdlib", 2.13, 1.0, 40), ("notes", 2.71, 0.62, 310), (HOSTILE, 3.02, 0.11, 900)]
         return page(
             [
                 {
                     "source": name,
                     "bpc": bpc,
+                    "mixed_bpc": round(bpc - 0.5, 3) if remembers else None,
                     "coverage": share,
                     "age_steps": age,
                     "accuracy": None,

@@ -112,6 +112,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "bpc": 2.5,
         "accuracy": 0.75,
         "examples": 12,
+        "mixed_bpc": 1.75,
     },
     "alarms": {
         "id": "a-1",

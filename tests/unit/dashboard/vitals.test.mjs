@@ -35,8 +35,10 @@ test("what a kind of brain cannot have stands in one line, by what it lacks", ()
   assert.equal(unsupportedLine(readings), "Not for this kind of brain: Φ, agency (it has no modules); weight norm (it has no sites).");
 });
 
-test("accuracy stands beside the held-out loss of a brain that predicts labels alone", () => {
+test("beside the held-out loss stand the loss with memory and the accuracy, of brains that have them alone", () => {
   assert.equal(wholeSet({ bpc: { total: 1.25 } }), "Held-out BPC 1.250 over the whole set.");
+  const remembering = { bpc: { total: 2.5 }, mixed_bpc: { total: 1.875 } };
+  assert.equal(wholeSet(remembering), "Held-out BPC 2.500 (1.875 with memory) over the whole set.");
   const labelled = { bpc: { total: 0.057 }, accuracy: { total: 0.444 }, num_examples: { total: 1080 } };
   assert.equal(wholeSet(labelled), "Held-out BPC 0.057 and accuracy 0.444 (1,080 examples) over the whole set.");
 });

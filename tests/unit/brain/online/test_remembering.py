@@ -6,6 +6,7 @@ import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import torch
 
 from brain.build import build_brain
@@ -77,6 +78,24 @@ def test_both_losses_are_reported_and_neither_stands_for_the_other() -> None:
     assert torch.equal(alone.score(row, row >= 0), both.score(row, row >= 0))
     assert both.score_remembering(row, row >= 0).item() < 0.5 * both.score(row, row >= 0).item()
     assert torch.equal(alone.score_remembering(row, row >= 0), alone.score(row, row >= 0))
+    assert (alone.remembers, both.remembers) == (False, True)
+
+
+def test_one_pass_gives_both_losses_however_long_the_rows_are() -> None:
+    brain = newborn(mib=20)
+    text = Path(typing.__file__).read_bytes()
+    read(brain, text[:4_000])
+    rows, lengths = torch.zeros(3, 700, dtype=torch.uint8), torch.tensor([700, 40, 300])
+    for row, length in enumerate(lengths.tolist()):
+        rows[row, :length] = torch.frombuffer(bytearray(text[1_000 * row :][:length]), dtype=torch.uint8)
+    mask = torch.arange(700) < lengths[:, None]
+    alone, both = brain.score_both(rows, mask)
+    assert torch.equal(alone, brain.score(rows, mask))
+    for row, length in enumerate(lengths.tolist()):  # what lies behind a row does not count
+        own = rows[row : row + 1, :length]
+        assert both[row].item() == pytest.approx(brain.score_remembering(own, own >= 0).item(), rel=1e-6)
+    part = mask & (torch.arange(700) >= 20)
+    assert bool((torch.stack(brain.score_both(rows, part)) < torch.stack([alone, both])).all())
 
 
 def test_asking_and_scoring_change_nothing_of_it() -> None:

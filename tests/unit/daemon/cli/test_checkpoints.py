@@ -21,6 +21,8 @@ NO_LABELS: dict[str, Any] = {
     "accuracy_by_source": {},
     "num_examples_by_source": {},
 }
+NO_MEMORY: dict[str, Any] = {"mixed_bpc": None, "mixed_by_source": {}}
+MEMORY: dict[str, Any] = {"mixed_bpc": 1.75, "mixed_by_source": {"stdlib": 1.75}}
 LABELS: dict[str, Any] = {
     "accuracy": 0.875,
     "num_examples": 1016,
@@ -52,6 +54,7 @@ class Offline:
                 "step": 3,
                 "checkpoint": checkpoint,
                 **NO_LABELS,
+                **NO_MEMORY,
             }
         labels = LABELS if checkpoint == "continuous_3" else NO_LABELS
         return {
@@ -61,6 +64,7 @@ class Offline:
             "step": 3,
             "checkpoint": checkpoint,
             **labels,
+            **(MEMORY if checkpoint == "continuous_4" else NO_MEMORY),
         }
 
 
@@ -93,6 +97,7 @@ def test_evaluate_shows_the_held_out_loss_of_every_source(call: Call, offline: O
     assert "Held-out BPC 2.5000 over 1,000 bytes" in out
     assert "stdlib" in out
     assert "accuracy" not in out
+    assert "memory" not in out
     assert call("evaluate", "continuous_1", "--json").json()["by_source"] == {"stdlib": 2.5}
 
 
@@ -105,6 +110,16 @@ def test_of_a_brain_that_predicts_labels_evaluate_shows_the_accuracy_too(
     assert head == ["source", "bpc", "accuracy", "examples"]
     assert row == ["stdlib", "2.500", "0.875", "1,016"]
     assert call("evaluate", "continuous_3", "--json").json()["accuracy"] == 0.875
+
+
+def test_of_a_brain_with_an_exact_memory_evaluate_shows_both_losses(call: Call, offline: Offline) -> None:
+    out = call("evaluate", "continuous_4").out
+    assert "Held-out BPC 2.5000 over 1,000 bytes" in out
+    assert "Held-out BPC 1.7500 with its exact memory" in out
+    head, row = (line.split() for line in out.splitlines()[-2:])
+    assert head == ["source", "bpc", "with", "memory"]
+    assert row == ["stdlib", "2.500", "1.750"]
+    assert call("evaluate", "continuous_4", "--json").json()["mixed_by_source"] == {"stdlib": 1.75}
 
 
 def test_with_nothing_held_out_evaluate_reports_it(call: Call, offline: Offline) -> None:

@@ -10,7 +10,14 @@ import pytest
 import torch
 
 from daemon.config.tree import EvaluationConfig
-from daemon.trainer.held_out_loss import BLOCK, CORRECT, HeldOutEvaluation, HeldOutLoss, combine
+from daemon.trainer.held_out_loss import (
+    BLOCK,
+    CORRECT,
+    MIXED_NATS,
+    HeldOutEvaluation,
+    HeldOutLoss,
+    combine,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +40,24 @@ class FakeLabeller(FakeBrain):
         num_bytes = mask.sum(dim=1)
         right = (num_bytes % 2 == 0).double()
         return right.masked_fill(num_bytes == 12, torch.nan)
+
+
+class FakeRememberer(FakeBrain):
+    """With its memory every byte costs one bit; how often it was scored is counted."""
+
+    def __init__(self, *, remembers: bool = True) -> None:
+        self.remembers, self.passes = remembers, 0
+
+    def score_remembering(self, rows: Tensor, mask: Tensor) -> Tensor:
+        raise AssertionError("a second pass over the same text")
+
+    def score(self, rows: Tensor, mask: Tensor) -> Tensor:
+        self.passes += 1
+        return super().score(rows, mask)
+
+    def score_both(self, rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        alone = self.score(rows, mask)
+        return alone, alone / 2
 
 
 class Points:
@@ -184,6 +209,7 @@ def test_nothing_held_out_is_never_due_and_never_a_number() -> None:
     total = combine([HeldOutLoss(source="a", bpc=2.0, num_bytes=3, coverage=1, age_steps=0)])
     assert total is not None
     assert (total.bpc, total.num_bytes, total.accuracy, total.num_examples) == (2.0, 3, None, 0)
+    assert total.mixed_bpc is None
 
 
 def test_a_brain_that_predicts_labels_has_an_accuracy_over_the_examples_that_have_one() -> None:
@@ -214,6 +240,39 @@ def test_another_brain_has_a_held_out_loss_and_no_accuracy() -> None:
     assert not [name for name in points.seen if "accuracy" in name or "examples" in name]
 
 
+def test_a_brain_with_an_exact_memory_has_two_losses_from_one_pass() -> None:
+    held, brain = evaluation(FakeStream(a=FakeHeldOut(4), b=FakeHeldOut(2))), FakeRememberer()
+    losses = held.score_all(brain, 7, lambda: None)  # type: ignore[arg-type]
+    assert brain.passes == 3  # slices of two blocks
+    assert [(loss.bpc, loss.mixed_bpc) for loss in losses] == [pytest.approx((2.0, 1.0))] * 2
+    points = Points()
+    total = held.report(losses, points, 7)  # type: ignore[arg-type]
+    assert total is not None
+    assert (total.bpc, total.mixed_bpc) == pytest.approx((2.0, 1.0))
+    mixed = {name: value for name, value in points.seen.items() if "mixed" in name}
+    assert mixed == pytest.approx(
+        {"held_out_mixed_bpc": 1.0, "held_out_mixed_bpc/a": 1.0, "held_out_mixed_bpc/b": 1.0}
+    )
+    assert points.seen["held_out_bpc"] == pytest.approx(2.0)
+
+
+def test_a_memory_that_is_switched_on_or_off_never_lends_one_loss_to_the_other() -> None:
+    held = evaluation(FakeStream(a=FakeHeldOut(4)))
+    without, points = FakeRememberer(remembers=False), Points()
+    held.report(held.score_all(without, 7, lambda: None), points, 7)  # type: ignore[arg-type]
+    assert held.summary("a", 7).mixed_bpc is None
+    assert not [name for name in points.seen if "mixed" in name]
+    held.score_slice(FakeRememberer(), 8)  # type: ignore[arg-type]
+    part = held.summary("a", 8)
+    assert (part.bpc, part.mixed_bpc) == pytest.approx((2.0, 1.0))
+    assert 0 < part.num_mixed_bytes < part.num_bytes  # over the blocks that were scored with it
+    total = combine([part])
+    assert total is not None
+    assert total.mixed_bpc == pytest.approx(1.0)
+    held.score_all(without, 9, lambda: None)  # type: ignore[arg-type]
+    assert held.summary("a", 9).mixed_bpc is None
+
+
 def test_tables_from_before_there_was_an_accuracy_are_taken_back() -> None:
     held = evaluation(FakeStream(a=FakeHeldOut(4)))
     held.score_all(FakeLabeller(), 7, lambda: None)  # type: ignore[arg-type]
@@ -224,6 +283,6 @@ def test_tables_from_before_there_was_an_accuracy_are_taken_back() -> None:
     assert loss.bpc == pytest.approx(2.0)
     assert loss.coverage == 1.0
     assert (loss.accuracy, loss.num_examples) == (None, 0)
-    assert np.isnan(again.state_arrays()["a"][:, CORRECT]).all()
+    assert np.isnan(again.state_arrays()["a"][:, [CORRECT, MIXED_NATS]]).all()
     again.score_slice(FakeLabeller(), 8)  # type: ignore[arg-type]
     assert again.summary("a", 8).num_examples == 2
