@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from brain.growth.plan import Birth, GrowthPlan
     from brain.growth.signals import SiteProbe
     from brain.growth.site import Site
+    from brain.memory.selection import Selection
 
 
 CARRIED = "carried|"
@@ -36,6 +37,7 @@ class Batch:
             from a reset state and leaves none behind.
         reset: bool (B,), True where the lane's state must be reset before the row (a jump in the text).
         source: int64 (B,), index of the source the row was read from.
+        step: of the run, by which what is remembered of the rows is dated.
     """
 
     bytes: Tensor
@@ -43,6 +45,7 @@ class Batch:
     lane: Tensor
     reset: Tensor
     source: Tensor
+    step: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,6 +268,29 @@ class Remembering(Protocol):
 
     def score_both(self, rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """`score` and `score_remembering`, at the cost of one pass. Changes nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgotten:
+    """What a brain gave up beside its weights.
+
+    Attributes:
+        num_bytes: of text that it kept word for word.
+        num_contexts: places in its exact memory that knew what followed on some of it.
+        emptied: the exact memory was given up as a whole, since what was meant can no longer be told from the rest.
+    """
+
+    num_bytes: int = 0
+    num_contexts: int = 0
+    emptied: bool = False
+
+
+@runtime_checkable
+class Forgetful(Protocol):
+    """A brain that can forget on purpose what it keeps beside its weights; these it cannot."""
+
+    def forget(self, selection: Selection) -> Forgotten:
+        """Forget what is meant in every memory of it; what is carried from row to row goes as a whole."""
 
 
 @runtime_checkable

@@ -15,6 +15,7 @@ import torch
 from brain.averaging.averages import PREFIX as AVERAGE_PREFIX
 from brain.growth.operators import STEP
 from brain.memory.hippocampus.config import MEMORY_PREFIX
+from brain.memory.hippocampus.origins import ORIGIN_PREFIX
 from brain.plasticity.lasting import KNOWN_PREFIX, START_PREFIX
 from brain.ports import CARRIED
 
@@ -29,6 +30,7 @@ _ANEW = {
     START_PREFIX: "optimizer.plasticity.l2_init draws back to the weights of the checkpoint, which kept no first",
     KNOWN_PREFIX: "the checkpoint does not know which units are of use: it is found out again",
     MEMORY_PREFIX: "the hippocampus does not fit the checkpoint and begins empty",
+    ORIGIN_PREFIX: "what the hippocampus knows is not dated: to forget a source or a time empties it",
     _MOMENTS: "optimizer state does not fit the checkpoint and starts over",
 }
 

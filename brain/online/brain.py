@@ -21,7 +21,7 @@ from brain.online.reading import Reader, continue_bytes, score_rows
 from brain.online.remembering import RememberingReader
 from brain.online.spec import BasedSpec, NetworkSpec
 from brain.online.step import take_step
-from brain.ports import Base, Batch, BrainState, StepReport
+from brain.ports import Base, Batch, BrainState, Forgotten, StepReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from brain.growth.plan import Birth, GrowthPlan
     from brain.growth.signals import SiteProbe
     from brain.growth.site import Site
+    from brain.memory.selection import Selection
     from brain.online.lanes import Lanes
     from brain.online.network import SequenceNetwork
     from brain.optim.config import OptimizerConfig
@@ -183,6 +184,15 @@ class OnlineBrain(Generic[Spec]):
     def _freeze(self, names: set[str]) -> None:
         self.spec = self.spec.with_frozen(tuple(sorted(names)))
         self.learner.freeze(self.spec.frozen_by_hand)
+
+    def forget(self, selection: Selection) -> Forgotten:
+        """Forget on purpose: the hippocampus what is meant, and every lane what it carries. Weights stay."""
+        for carried in self.lanes.tensors().values():
+            carried.zero_()
+        if self.learner.hippocampus is None:
+            return Forgotten()
+        erased = self.learner.hippocampus.forget(selection)
+        return Forgotten(num_bytes=erased.num_bytes, num_contexts=erased.num_buckets, emptied=erased.emptied)
 
     # Reading without learning.
 

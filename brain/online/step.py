@@ -150,7 +150,16 @@ def _remember(learner: Learner, batch: Batch, done: Pass, *, learn: bool) -> dic
     rows, mask = batch.bytes[live], batch.mask[live]
     logits = cap_logits(done.logits.detach()[live.to(learner.device)], learner.network.logit_cap)
     network = path_probability(logits.softmax(dim=-1), rows.to(learner.device))
-    mixed = memory.read(rows, mask, batch.lane[live], batch.reset[live], network, learn=learn)
+    mixed = memory.read(
+        rows,
+        mask,
+        batch.lane[live],
+        batch.reset[live],
+        network,
+        learn=learn,
+        source=batch.source[live],
+        step=batch.step,
+    )
     count = max(1, int(mask.sum()))
     return {
         "mixed_bpc": float(mixed.nats.sum()) / count / math.log(2),

@@ -72,18 +72,26 @@ def loops() -> Loops:
 
 
 def _compile(*, kept: bool) -> tuple[Callable[..., None], Callable[..., None]]:
+    read_rows, spread = compile_all(kernel.read_rows, kernel.spread, kept=kept)
+    _run_once(read_rows, spread)
+    return read_rows, spread
+
+
+def compile_all(*functions: Callable[..., None], kept: bool) -> list[Callable[..., None]]:
+    """These, to be compiled when they are first called, or taken from the cache if that is `kept`.
+
+    Raises:
+        ImportError: Numba is not installed.
+    """
     import numba  # noqa: PLC0415 - costs a start nothing where no hippocampus is
 
     settings: Any = numba.config
     before = settings.CACHE_DIR
     settings.CACHE_DIR = _cache_folder() or before  # it is read when a function is decorated
     try:
-        read_rows = numba.njit(nogil=True, cache=kept)(kernel.read_rows)
-        spread = numba.njit(nogil=True, cache=kept)(kernel.spread)
+        return [numba.njit(nogil=True, cache=kept)(function) for function in functions]
     finally:
         settings.CACHE_DIR = before
-    _run_once(read_rows, spread)
-    return read_rows, spread
 
 
 def _cache_folder() -> str:

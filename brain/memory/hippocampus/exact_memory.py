@@ -16,6 +16,8 @@ from brain.memory.hippocampus import context_tables as tables
 from brain.memory.hippocampus.bit_paths import node_probability
 from brain.memory.hippocampus.compiled import loops
 from brain.memory.hippocampus.config import MEMORY_PREFIX
+from brain.memory.hippocampus.erasing import Erased, erase
+from brain.memory.hippocampus.origins import Origins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.memory.hippocampus.config import Sizes
+    from brain.memory.selection import Selection
 
 READER_PAST = 1024
 
@@ -50,13 +53,24 @@ class Hippocampus:
     """
 
     def __init__(self, sizes: Sizes, *, lanes: int) -> None:
-        self.tables = tables.newborn(lanes=lanes, buckets=sizes.buckets, past=sizes.past, heads=sizes.heads)
+        self._sizes, self._num_lanes = sizes, lanes
+        self.tables = self._empty()
+        self.origins = Origins(lanes, sizes.past)
         self.lanes = tables.fresh_lanes(self.tables.past)
         self._constants, self._scratch, self._rates = tables.constants(), tables.new_scratch(), tables.Rates()
         self._loops = loops()
 
     def read(
-        self, rows: Tensor, mask: Tensor, lane: Tensor, reset: Tensor, network: Tensor, *, learn: bool
+        self,
+        rows: Tensor,
+        mask: Tensor,
+        lane: Tensor,
+        reset: Tensor,
+        network: Tensor,
+        *,
+        learn: bool,
+        source: Tensor | None = None,
+        step: int = 0,
     ) -> Mixed:
         """Score rows of its lanes (R, T), each byte before it is learned from.
 
@@ -67,7 +81,17 @@ class Hippocampus:
             reset: bool (R,), whether a row follows on nothing its lane has read.
             network: (R, T, 8) of `path_probability`.
             learn: False reads on without remembering.
+            source: int64 (R,), what each row was read from.
+            step: of the run.
         """
+        lanes = lane.cpu().numpy()
+        self.origins.note(
+            lanes,
+            self.lanes.stand[lanes, tables.READ],
+            source=np.zeros(len(lanes), np.int64) if source is None else source.cpu().numpy(),
+            step=step,
+            reset=reset.cpu().numpy(),
+        )
         return self._read(self.lanes, rows, mask, lane, reset, network, learn=learn)
 
     def expect(self, lane: int, network: Tensor) -> Tensor:
@@ -78,10 +102,15 @@ class Hippocampus:
         """A reader of `rows` rows that have read nothing; the memory itself is only looked at."""
         return MemoryReader(self, tables.fresh_lanes(np.zeros((rows, READER_PAST), np.uint8)))
 
+    def forget(self, selection: Selection) -> Erased:
+        """Forget what is meant; every lane goes on behind a jump. See `erasing`."""
+        return erase(self.tables, self.lanes, self.origins, selection, empty=self._empty())
+
     def tensors(self) -> dict[str, Tensor]:
-        """References to all it keeps, as `hippocampus|<table>`."""
+        """References to all it keeps, as `hippocampus|<table>` and, of what its past was read from, `origin|<name>`."""
         kept = {**self.tables._asdict(), "stand": self.lanes.stand}
-        return {f"{MEMORY_PREFIX}{name}": torch.from_numpy(table) for name, table in kept.items()}
+        own = {f"{MEMORY_PREFIX}{name}": torch.from_numpy(table) for name, table in kept.items()}
+        return own | self.origins.tensors()
 
     def check(self, stored: Mapping[str, Tensor]) -> None:
         """Whether stored tables point into each other: compiled loops look at no bounds.
@@ -97,6 +126,12 @@ class Hippocampus:
         outside = any(bool(((one < 0) | (one > size)).any()) for one in pointers)
         if outside or bool((stand < 0).any()) or bool((stand[:, tables.LENGTH] > tables.LONGEST).any()):
             raise SpecMismatchError("the tables of the hippocampus do not fit each other; they are damaged")
+
+    def _empty(self) -> tables.Tables:
+        sizes = self._sizes
+        return tables.newborn(
+            lanes=self._num_lanes, buckets=sizes.buckets, past=sizes.past, heads=sizes.heads
+        )
 
     def _read(
         self,

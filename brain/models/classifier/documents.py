@@ -86,6 +86,13 @@ class Carry:
                 : len(data)
             ]
 
+    def clear(self) -> int:
+        """Carry nothing on; how many bytes that were."""
+        num_bytes = int(self.length.sum())
+        self.bytes.zero_()
+        self.length.zero_()
+        return num_bytes
+
     def tensors(self) -> dict[str, Tensor]:
         """Live tensors of the carried state."""
         return {f"{CARRIED}document": self.bytes, f"{CARRIED}document_bytes": self.length}

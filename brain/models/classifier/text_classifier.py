@@ -22,11 +22,12 @@ from brain.models.classifier.learn_reports import LearnReport
 from brain.models.classifier.online_learner import Examples, OnlineLearner, Weights
 from brain.models.tensors import copy_named
 from brain.online.adopting import adopted
-from brain.ports import CARRIED, Batch, BrainState, StepReport
+from brain.ports import CARRIED, Batch, BrainState, Forgotten, StepReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from brain.memory.selection import Selection
     from brain.optim.config import OptimizerConfig
 
 logger = logging.getLogger(__name__)
@@ -334,6 +335,10 @@ class TextClassifier:
     def num_neurons(self) -> int:
         """Hidden units."""
         return self.config.hidden_size
+
+    def forget(self, selection: Selection) -> Forgotten:  # noqa: ARG002 - all that was begun goes
+        """Forget on purpose what each lane carries; weights and labels stay."""
+        return Forgotten(num_bytes=self.carry.clear())
 
     # What survives a restart.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from brain.build import build_brain
+from brain.memory.selection import Selection, SourceSpan
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch
 
@@ -136,3 +138,33 @@ def test_tables_of_another_size_begin_empty_together() -> None:
         smaller.state().learning[f"hippocampus|{name}"].any()
         for name in ("buckets", "heads", "past", "stand")
     )
+
+
+def test_what_was_forgotten_on_purpose_is_not_said_any_more_and_another_fact_is() -> None:
+    brain = newborn(mib=20)
+    other = Path(typing.__file__).read_bytes()
+    known = b"\nBertram keeps old maps of Gohlis on shelf 907, row 6653, in box 41.\n"
+    read(brain, other[:1_000] + FACT + other[1_000:2_000] + known + other[2_000:3_000])
+    prompt, prompt_known = b"Please dial the bakery in Lindenau is ", b"There are maps of Gohlis on shelf "
+    assert say(brain, prompt, 13) == b"0341 480 2291"
+    assert say(brain, prompt_known, 13) == b"907, row 6653"
+    weights = {name: tensor.clone() for name, tensor in brain.state().model.items()}
+    forgotten = brain.forget(Selection(text=FACT.strip()))
+    assert forgotten.num_bytes == len(FACT.strip())
+    assert b"2291" not in say(brain, prompt, 40)
+    assert say(brain, prompt_known, 13) == b"907, row 6653"
+    learning = brain.state().learning
+    assert not any(tensor.any() for name, tensor in learning.items() if name.startswith("carried|"))
+    assert all(torch.equal(weights[name], tensor) for name, tensor in brain.state().model.items())
+
+
+def test_a_checkpoint_of_before_rows_were_dated_keeps_its_memory() -> None:
+    brain, other = newborn(mib=20), newborn(mib=20)
+    read(brain, FACT * 2)
+    stored = brain.state()
+    undated = {name: tensor for name, tensor in stored.learning.items() if not name.startswith("origin|")}
+    state, notices = other.adopt(replace(stored, learning=undated))
+    assert [notice for notice in notices if "not dated" in notice]
+    other.load(state)
+    assert torch.equal(other.state().learning["hippocampus|buckets"], stored.learning["hippocampus|buckets"])
+    assert other.forget(Selection(sources=(SourceSpan(index=0),))).emptied
