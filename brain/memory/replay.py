@@ -10,7 +10,6 @@ Shapes: n items of one call, T bytes of an item.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -19,6 +18,7 @@ from brain.errors import MemoryDamagedError
 from brain.memory.commit import ReplayCommit
 from brain.memory.policies import policies
 from brain.memory.policies.port import ReplayPolicy, SlotTable
+from brain.memory.records import Chosen, Recorded, ReplayRows, columns_of, look_through, record_type
 from brain.memory.segments import SegmentLog, unreferenced
 
 if TYPE_CHECKING:
@@ -28,34 +28,13 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from brain.memory.config import ReplayConfig
+    from brain.memory.selection import Selection
 
 logger = logging.getLogger(__name__)
 
 FLUSH_ROWS = 1024
 TAIL_BYTES = 8 << 20  # what a full disk may hold back in memory
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplayRows:
-    """Items drawn from the memory.
-
-    Attributes:
-        bytes: uint8 (n, T); zero behind `length`.
-        length: int64 (n,), valid bytes.
-        source: int64 (n,), index of the source it was read from.
-        offset: int64 (n,), where in its document it began.
-        index: int64 (n,), slot it was drawn from; what `update` wants.
-        loss: float32 (n,), newest known loss in nats per byte.
-        step: int64 (n,), step at which it was experienced.
-    """
-
-    bytes: NDArray[np.uint8]
-    length: NDArray[np.int64]
-    source: NDArray[np.int64]
-    offset: NDArray[np.int64]
-    index: NDArray[np.int64]
-    loss: NDArray[np.float32]
-    step: NDArray[np.int64]
+LOOK_ROWS = 65_536  # looked at at once for what is to be forgotten
 
 
 class ReplayMemory:
@@ -101,6 +80,7 @@ class ReplayMemory:
         memory._log = memory._new_log(folder, commit.rows_per_segment)
         memory._log.take_over(commit.segments, parents)
         memory._take_slots(commit, slots)
+        memory._drop(memory._log.erased(memory._table.row[: len(memory)]))
         return memory
 
     @classmethod
@@ -211,6 +191,52 @@ class ReplayMemory:
         self._table.loss[index] = losses
         self._policy.update(index, losses)
 
+    def chosen(self, selection: Selection) -> Chosen:
+        """Which items a selection means; changes nothing."""
+        search, found = selection.search(), []
+        for rows in self.items(LOOK_ROWS):
+            looked_at = columns_of(rows)
+            search.look(rows.index, looked_at)
+            found.append(looked_at._replace(bytes=looked_at.bytes[:0]))
+        slots = search.found()
+        if not len(slots):
+            return Chosen(slots=slots)
+        length, step = (
+            np.concatenate([getattr(one, name) for one in found])[slots] for name in ("length", "step")
+        )
+        return Chosen(slots=slots, num_bytes=int(length.sum()), first_step=int(step.min()))
+
+    def forget(self, selection: Selection) -> Chosen:
+        """Draw no more what a selection means; it lies on disk until `erase`."""
+        chosen = self.chosen(selection)
+        gone = np.zeros(len(self), np.bool_)
+        gone[chosen.slots] = True
+        self._drop(gone)
+        return chosen
+
+    def recorded(self, selection: Selection, commits: Iterable[ReplayCommit]) -> Recorded:
+        """What a selection means of all that lies on disk, drawn or not; `commits` are those of this run.
+
+        Raises:
+            OSError: what waits could not be written, or something not be read.
+        """
+        self._log.flush()
+        files = self._log.files([segment for commit in commits for segment in commit.segments])
+        return look_through(files, selection, self._record)
+
+    def erase(self, recorded: Recorded, commits: Iterable[ReplayCommit]) -> None:
+        """Make these records unreadable; `commits` are those of everybody who may refer to them.
+
+        Raises:
+            OSError: the disk is full or broken; call it again.
+        """
+        heads: dict[tuple[str, int], set[tuple[int, str]]] = {}
+        for segment in (segment for commit in commits for segment in commit.segments):
+            heads.setdefault((segment.folder, segment.number), set()).add((segment.rows, segment.sha256))
+        for segment_file, rows in recorded.rows:
+            key = segment_file.path.parent.name, segment_file.number
+            segment_file.erase(rows, heads.get(key, set()))
+
     def commit(self, *, sync: bool = True) -> ReplayCommit:
         """Everything added so far, on disk: what a checkpoint's manifest says about replay.
 
@@ -254,7 +280,18 @@ class ReplayMemory:
     def unreferenced(self, commits: Iterable[ReplayCommit]) -> list[Path]:
         """Sealed segments of this memory's folder that neither the commits nor its own slots refer to."""
         live = {f"seg-{number:06d}.bin" for number in self._live_segments()}
-        return [path for path in unreferenced(self._log.folder, commits) if path.name not in live]
+        found = unreferenced(self._log.folder, commits)
+        return [path for path in found if f"{path.name.partition('.')[0]}.bin" not in live]
+
+    def _drop(self, gone: NDArray[np.bool_]) -> None:
+        """Give up items by slot, (num_items,)."""
+        if not gone.any():
+            return
+        table, kept = self._table, self._policy.compact(~gone)
+        for column in (table.row, table.loss, table.source):
+            column[: len(kept)] = column[kept]
+        table.num_items = len(kept)
+        self._policy.resized()
 
     def _new_log(self, folder: Path, rows_per_segment: int) -> SegmentLog:
         record_bytes = self._record.itemsize
@@ -307,21 +344,3 @@ class ReplayMemory:
             column[: len(kept)] = slots[name][kept]
         table.num_items = len(kept)
         self._policy.resized()
-
-
-def record_type(item_bytes: int) -> np.dtype[np.void]:
-    """One record on disk: packed, little-endian.
-
-    >>> record_type(64).itemsize
-    92
-    """
-    return np.dtype(
-        [
-            ("offset", "<i8"),
-            ("step", "<i8"),
-            ("length", "<i4"),
-            ("source", "<i4"),
-            ("loss", "<f4"),  # when it was experienced
-            ("bytes", "u1", (item_bytes,)),
-        ]
-    )

@@ -1,7 +1,8 @@
 """Append-only segment files of fixed-size records, written with write(), read through read-only memory maps.
 
 A file only ever grows: after a crash or a fall-back, rows that no checkpoint committed stay there, and
-a new segment begins behind them, so forks and older checkpoints can rely on the heads they refer to.
+a new segment begins behind them, so forks and older checkpoints can rely on the heads they refer to. Rows that are
+forgotten on purpose become zeros in their place (`erasing`).
 
 Address of a row = number of its segment × rows_per_segment + its place there.
 """
@@ -9,6 +10,7 @@ Address of a row = number of its segment × rows_per_segment + its place there.
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import threading
 from typing import TYPE_CHECKING
@@ -19,15 +21,17 @@ from numpy.typing import NDArray
 from brain.errors import MemoryDamagedError
 from brain.medium import sync_directory, sync_file
 from brain.memory.commit import ReplayCommit, SegmentCommit
+from brain.memory.erasing import ErasedRows, erase, hash_rows, list_of, overwrite
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
+logger = logging.getLogger(__name__)
+
 ByteRows = NDArray[np.uint8]
 
 _NAME = re.compile(r"seg-(\d{6,})\.bin")
-_HASH_CHUNK_BYTES = 1 << 20
 
 
 class SegmentFile:
@@ -38,6 +42,7 @@ class SegmentFile:
         self.number = number
         self.rows = 0
         self.mapped: ByteRows = np.empty((0, record_bytes), np.uint8)
+        self.erased = ErasedRows()
         self._record_bytes = record_bytes
         self._sha256 = hashlib.sha256()
 
@@ -49,21 +54,41 @@ class SegmentFile:
             MemoryDamagedError: when the file is missing, short, or differs from what was committed.
         """
         segment = cls(path, commit.number, record_bytes)
-        missing = commit.rows * record_bytes
+        segment.erased = ErasedRows.beside(path)
         try:
-            with path.open("rb") as file:
-                while missing and (chunk := file.read(min(missing, _HASH_CHUNK_BYTES))):
-                    segment._sha256.update(chunk)
-                    missing -= len(chunk)
+            segment._hash(commit.rows)
         except OSError as error:
             raise _damaged(path, error.strerror or str(error)) from error
-        if missing:
-            raise _damaged(path, f"{missing} committed bytes are missing")
-        if segment._sha256.hexdigest() != commit.sha256:
+        if not segment.erased.accepts((commit.rows, commit.sha256), segment._sha256.hexdigest()):
             raise _damaged(path, "checksum differs")
+        segment._finish_erasing()
         if commit.rows:
             segment.rows, segment.mapped = commit.rows, segment._map(commit.rows)
         return segment
+
+    def erase(self, rows: NDArray[np.int64], heads: Iterable[tuple[int, str]]) -> None:
+        """Make rows of the file unreadable; `heads` are those that others committed of it.
+
+        Raises:
+            OSError: the disk is full or broken.
+        """
+        erase(self.path, rows, {*heads, (self.rows, self._sha256.hexdigest())}, self._record_bytes)
+        self.erased = ErasedRows.beside(self.path)
+        self._hash(self.rows)
+
+    def _hash(self, rows: int) -> None:
+        """Hash the first rows anew, as they are without what is erased."""
+        gone = self.erased.mask(rows)
+        ((_, self._sha256),) = hash_rows(self.path, [rows], self._record_bytes, gone)
+
+    def _finish_erasing(self) -> None:
+        if not self.erased.ranges:
+            return
+        total = self.path.stat().st_size // self._record_bytes
+        try:
+            overwrite(self.path, self.erased.mask(total), self._record_bytes)
+        except OSError as error:
+            logger.warning("%s still holds rows that are to be forgotten: %s", self.path, error)
 
     def append(self, rows: ByteRows) -> None:
         """Write rows (n, R) behind the last; a failed write leaves the segment as it was, to be tried again.
@@ -205,6 +230,37 @@ class SegmentLog:
                 rows[i] = segments[number].mapped[place]
         return rows
 
+    def erased(self, addresses: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which records at these addresses (n,) are erased."""
+        gone = np.zeros(len(addresses), np.bool_)
+        for number, segment in self._segments.items():
+            if segment.erased.ranges:
+                within = addresses // self.rows_per_segment == number
+                gone[within] = segment.erased.mask(segment.rows)[addresses[within] % self.rows_per_segment]
+        return gone
+
+    def files(self, commits: Iterable[SegmentCommit]) -> list[tuple[SegmentFile, int | None]]:
+        """Segments of the own folder, to be read whole, and heads of others that are used or that `commits` name."""
+        heads: dict[tuple[str, int], int] = {}
+        used = [segment.commit() for segment in self._segments.values()]
+        for commit in (*used, *commits):
+            if commit.folder != self.folder.name:
+                key = commit.folder, commit.number
+                heads[key] = max(heads.get(key, 0), commit.rows)
+        known = {segment.path: segment for segment in self._segments.values()}
+        paths: dict[Path, int | None] = {
+            self.folder / f"seg-{number:06d}.bin": None for number in sorted(_numbers(self.folder))
+        }
+        for (folder, number), rows in sorted(heads.items()):
+            path = self.folder.parent / folder / f"seg-{number:06d}.bin"
+            path = next((one for one in known if one.name == path.name and one.parent.name == folder), path)
+            paths[path] = rows
+        return [
+            (known.get(path) or SegmentFile(path, int(path.stem[4:]), self._record_bytes), rows)
+            for path, rows in paths.items()
+            if path.exists()
+        ]
+
     def commits(self, live: Collection[int]) -> tuple[SegmentCommit, ...]:
         """Commits of the segments numbered in `live` and of the open one; the tail must be flushed."""
         assert self._tail_used == 0
@@ -227,6 +283,7 @@ class SegmentLog:
     def _begin(self) -> SegmentFile:
         number = self._next_number
         path = self.folder / f"seg-{number:06d}.bin"
+        list_of(path).unlink(missing_ok=True)  # of one of the same number that is long gone
         self._open = self._segments[number] = SegmentFile(path, number, self._record_bytes)
         self._next_number += 1
         return self._open
@@ -245,7 +302,8 @@ def unreferenced(folder: Path, commits: Iterable[ReplayCommit]) -> list[Path]:
         segment.number for commit in commits for segment in commit.segments if segment.folder == folder.name
     }
     numbers = sorted(_numbers(folder))
-    return [folder / f"seg-{number:06d}.bin" for number in numbers[:-1] if number not in referenced]
+    gone = [folder / f"seg-{number:06d}.bin" for number in numbers[:-1] if number not in referenced]
+    return [*gone, *(path for path in map(list_of, gone) if path.exists())]
 
 
 def _numbers(folder: Path) -> list[int]:

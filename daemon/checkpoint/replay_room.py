@@ -7,6 +7,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from brain.memory.erasing import list_of
 from daemon.checkpoint.manifest import read_manifest
 from daemon.checkpoint.run_lock import LOCK
 from daemon.errors import CheckpointError
@@ -94,6 +95,7 @@ def drop_segments(folder: Path, needed: Collection[str], *, newest_too: bool) ->
             logger.warning("%s could not be deleted: %s", path, error)
         else:
             freed += size
+            list_of(path).unlink(missing_ok=True)
     return freed
 
 
@@ -101,8 +103,8 @@ def drop_all(folder: Path, needed: Collection[str] = ()) -> int:
     """Delete everything in a replay folder, journal and all, but for needed segments and the lock; bytes freed."""
     freed = drop_segments(folder, needed, newest_too=True)
     for path in sorted(folder.iterdir()):
-        if path.name == LOCK or SEGMENT.fullmatch(path.name):
-            continue
+        if path.name == LOCK or SEGMENT.fullmatch(f"{path.name.partition('.')[0]}.bin"):
+            continue  # a segment that stays keeps the list of its rows that were erased
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

@@ -204,14 +204,14 @@ def test_a_document_over_several_rows_is_one(case: Case, cuts: tuple[int, ...]) 
     text = b"the moon and one star over mars\x1fsky"
     whole, pieces = make(*case), make(*case)
     wide = torch.tensor([[*text, 0]], dtype=torch.uint8)
-    lane = {"lane": torch.tensor([0]), "source": torch.tensor([0])}
-    once = Batch(bytes=wide, mask=wide > 0, reset=torch.tensor([True]), **lane)
+    zero = torch.tensor([0])
+    once = Batch(bytes=wide, mask=wide > 0, reset=torch.tensor([True]), lane=zero, source=zero)
     expected = whole.learn(once)
     reports = []
     for begin, end in zip((0, *cuts), (*cuts, len(text)), strict=True):
         part = torch.tensor([[*text[begin:end]]], dtype=torch.uint8)
         reset = torch.tensor([begin == 0])
-        reports.append(pieces.learn(Batch(bytes=part, mask=part > 0, reset=reset, **lane)))
+        reports.append(pieces.learn(Batch(bytes=part, mask=part > 0, reset=reset, lane=zero, source=zero)))
     assert all(math.isnan(report.loss) for report in reports)
     changed = changed_by(pieces, lambda: reports.append(pieces.learn(batch_of([b"io\x1fsky"], lanes=[0]))))
     assert "carried|document" in changed

@@ -76,6 +76,12 @@ class ReplayPolicy(Protocol):
             state: of this policy at that time; None when another one ruled.
         """
 
+    def compact(self, kept: NDArray[np.bool_]) -> IntArray:
+        """Slots in use that stay, of those marked (num_items,), in the order in which they lie from now on.
+
+        `resized` is called once they do.
+        """
+
     def resized(self) -> None:
         """The table was taken over, perhaps from a memory of another capacity."""
 

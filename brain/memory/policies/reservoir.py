@@ -12,6 +12,8 @@ from brain.memory.policies.draws import UniformBlocks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from brain.memory.policies.port import FloatArray, IntArray, SlotTable
 
 
@@ -62,6 +64,10 @@ class Reservoir:
         if items <= room:
             return np.arange(items)
         return np.sort(np.random.default_rng(self.num_seen).choice(items, room, replace=False))
+
+    def compact(self, kept: NDArray[np.bool_]) -> IntArray:
+        """As they lay; what becomes free is filled first."""
+        return np.flatnonzero(kept)
 
     def resized(self) -> None:
         """Free slots are filled in order; nothing else depends on the capacity."""

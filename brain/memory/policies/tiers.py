@@ -15,6 +15,8 @@ from brain.memory.tiers.recent import RecentRing
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from brain.memory.policies.port import FloatArray, IntArray, SlotTable
 
 RING_SHARE = 0.1  # of the slots, and of the draws
@@ -85,6 +87,14 @@ class Tiers:
         older, newest = np.split(order, [items - self._recent.size])
         kept = self._balanced.choose(before.source[older].astype(np.int64), self.num_seen)
         return np.concatenate([older[kept], newest])
+
+    def compact(self, kept: NDArray[np.bool_]) -> IntArray:
+        """By age, as while a table fills: the newest tenth of what is left is the ring."""
+        order = _by_age(self._table, self.state())
+        self._recent.straighten()
+        self._balanced.refit()
+        self._priority.forget_ahead()
+        return order[kept[order]]
 
     def resized(self) -> None:
         """Begin again with the order the table has now; its last tenth counts as recent."""

@@ -13,11 +13,13 @@ import pytest
 from brain.errors import MemoryDamagedError
 from brain.memory.commit import ReplayCommit
 from brain.memory.config import ReplayConfig
-from brain.memory.replay import ReplayMemory, ReplayRows
+from brain.memory.replay import ReplayMemory
 from brain.memory.segments import SegmentFile, unreferenced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from brain.memory.records import ReplayRows
 
 T = 64
 
