@@ -9,6 +9,7 @@ from brain.errors import MemoryDamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 FORMAT = 1
 
@@ -78,3 +79,8 @@ class ReplayCommit:
             return cls(**fields, segments=segments)
         except (KeyError, TypeError) as error:
             raise MemoryDamagedError(f"Replay's commit is incomplete ({error}).") from error
+
+
+def list_of(segment: Path) -> Path:
+    """Where it stands which rows of a segment were erased; see `erasing`."""
+    return segment.with_name(f"{segment.stem}.erased.json")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brain.medium import sync_directory, sync_file
+from brain.memory.commit import list_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -78,11 +79,6 @@ class ErasedRows:
         for begin, end in self.ranges:
             gone[begin:end] = True
         return gone
-
-
-def list_of(segment: Path) -> Path:
-    """Where it stands which rows of a segment are gone."""
-    return segment.with_name(f"{segment.stem}.erased.json")
 
 
 def hash_rows(

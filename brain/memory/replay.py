@@ -18,7 +18,7 @@ from brain.errors import MemoryDamagedError
 from brain.memory.commit import ReplayCommit
 from brain.memory.policies import policies
 from brain.memory.policies.port import ReplayPolicy, SlotTable
-from brain.memory.records import Chosen, Recorded, ReplayRows, columns_of, look_through, record_type
+from brain.memory.replay_records import Chosen, Recorded, ReplayRows, columns_of, look_through, record_type
 from brain.memory.segments import SegmentLog, unreferenced
 
 if TYPE_CHECKING:

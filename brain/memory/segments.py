@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from brain.errors import MemoryDamagedError
 from brain.medium import sync_directory, sync_file
-from brain.memory.commit import ReplayCommit, SegmentCommit
-from brain.memory.erasing import ErasedRows, erase, hash_rows, list_of, overwrite
+from brain.memory.commit import ReplayCommit, SegmentCommit, list_of
+from brain.memory.erasing import ErasedRows, erase, hash_rows, overwrite
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

@@ -7,7 +7,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from brain.memory.erasing import list_of
+from brain.memory.commit import list_of
 from daemon.checkpoint.manifest import read_manifest
 from daemon.checkpoint.run_lock import LOCK
 from daemon.errors import CheckpointError

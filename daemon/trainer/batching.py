@@ -10,7 +10,7 @@ import torch
 from brain.ports import Batch
 
 if TYPE_CHECKING:
-    from brain.memory.records import ReplayRows
+    from brain.memory.replay_records import ReplayRows
     from daemon.streams.experience import Experience
 
 NO_LANE = -1

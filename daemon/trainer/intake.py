@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import torch
 
     from brain.memory.config import ReplayConfig
-    from brain.memory.records import ReplayRows
     from brain.memory.replay import ReplayMemory
+    from brain.memory.replay_records import ReplayRows
     from brain.ports import Batch, StepReport
     from daemon.streams.experience import Experience
     from daemon.streams.stream import ExperienceStream

@@ -16,7 +16,7 @@ from brain.memory.hippocampus import context_tables as tables
 from brain.memory.hippocampus.bit_paths import node_probability
 from brain.memory.hippocampus.compiled import loops
 from brain.memory.hippocampus.config import MEMORY_PREFIX
-from brain.memory.hippocampus.erasing import Erased, erase
+from brain.memory.hippocampus.emptying import Erased, erase
 from brain.memory.hippocampus.origins import Origins
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Hippocampus:
         return MemoryReader(self, tables.fresh_lanes(np.zeros((rows, READER_PAST), np.uint8)))
 
     def forget(self, selection: Selection) -> Erased:
-        """Forget what is meant; every lane goes on behind a jump. See `erasing`."""
+        """Forget what is meant; every lane goes on behind a jump. See `emptying`."""
         return erase(self.tables, self.lanes, self.origins, selection, empty=self._empty())
 
     def tensors(self) -> dict[str, Tensor]:

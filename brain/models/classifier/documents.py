@@ -118,3 +118,10 @@ def document(data: bytes, *, row: int, live: bool) -> Document:
         )
     named = label.decode("utf-8", "backslashreplace").strip()
     return Document(text=text, label=named, row=row, live=live, num_bytes=len(data))
+
+
+def labelled(rows: Tensor, mask: Tensor) -> list[Document]:
+    """The rows that have a label, each as a document."""
+    data, lengths = rows.cpu().numpy(), mask.sum(dim=1).tolist()
+    read = [document(data[row, :n].tobytes(), row=row, live=True) for row, n in enumerate(lengths)]
+    return [one for one in read if one.label is not None]

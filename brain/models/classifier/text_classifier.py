@@ -16,7 +16,7 @@ from torch import Tensor
 
 from brain.errors import SpecMismatchError
 from brain.models.classifier.config import ClassifierConfig, learner_config
-from brain.models.classifier.documents import SEPARATOR, Carry, Document, document
+from brain.models.classifier.documents import SEPARATOR, Carry, Document, labelled
 from brain.models.classifier.features import features
 from brain.models.classifier.learn_reports import LearnReport
 from brain.models.classifier.online_learner import Examples, OnlineLearner, Weights
@@ -266,9 +266,9 @@ class TextClassifier:
         A label that is not known yet costs what the next new one would.
         """
         nats = torch.full((len(rows),), torch.nan, dtype=torch.float64)
-        if labelled := _labelled(rows, mask):
-            outputs = self._outputs([one.text for one in labelled])
-            nats[[one.row for one in labelled]] = _nats(outputs, self._targets(labelled, self.labels))
+        if examples := labelled(rows, mask):
+            outputs = self._outputs([one.text for one in examples])
+            nats[[one.row for one in examples]] = _nats(outputs, self._targets(examples, self.labels))
         return nats
 
     def correct(self, rows: Tensor, mask: Tensor) -> Tensor:
@@ -277,9 +277,9 @@ class TextClassifier:
         A label that is not known yet is never predicted.
         """
         right = torch.full((len(rows),), torch.nan, dtype=torch.float64)
-        if labelled := _labelled(rows, mask):
-            best = self._best(self._outputs([one.text for one in labelled]), self.labels).tolist()
-            for one, index in zip(labelled, best, strict=True):
+        if examples := labelled(rows, mask):
+            best = self._best(self._outputs([one.text for one in examples]), self.labels).tolist()
+            for one, index in zip(examples, best, strict=True):
                 right[one.row] = float(index >= 0 and self.labels[index] == one.label)
         return right
 
@@ -384,13 +384,6 @@ class TextClassifier:
 
 
 _LEARNER_COUNTERS = ("num_samples", "num_updates", "num_steps")
-
-
-def _labelled(rows: Tensor, mask: Tensor) -> list[Document]:
-    """The rows that have a label, each as a document."""
-    data, lengths = rows.cpu().numpy(), mask.sum(dim=1).tolist()
-    read = [document(data[row, :n].tobytes(), row=row, live=True) for row, n in enumerate(lengths)]
-    return [one for one in read if one.label is not None]
 
 
 def _nats(outputs: Tensor, targets: Tensor) -> Tensor:

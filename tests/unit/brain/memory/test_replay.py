@@ -19,7 +19,7 @@ from brain.memory.segments import SegmentFile, unreferenced
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from brain.memory.records import ReplayRows
+    from brain.memory.replay_records import ReplayRows
 
 T = 64
 

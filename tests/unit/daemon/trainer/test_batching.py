@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brain.memory.records import ReplayRows
+from brain.memory.replay_records import ReplayRows
 from daemon.streams.experience import Experience
 from daemon.trainer.batching import NO_LANE, assemble, num_lanes, num_replayed, reading_lanes
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from brain.memory.hippocampus import context_tables as tables
-from brain.memory.hippocampus import erasing
+from brain.memory.hippocampus import emptying
 from brain.memory.hippocampus.compiled import loops
 from brain.memory.hippocampus.config import Sizes
 from brain.memory.hippocampus.exact_memory import Hippocampus
@@ -169,14 +169,14 @@ def test_where_nobody_knows_any_more_what_was_meant_all_is_given_up(undated: boo
 def test_a_source_that_was_never_read_costs_nothing() -> None:
     reader = told_both(Reader())
     before = {name: tensor.clone() for name, tensor in reader.memory.tensors().items()}
-    assert reader.memory.forget(Selection(sources=(SourceSpan(index=7),))) == erasing.Erased()
+    assert reader.memory.forget(Selection(sources=(SourceSpan(index=7),))) == emptying.Erased()
     same = [name for name, tensor in reader.memory.tensors().items() if torch.equal(tensor, before[name])]
     assert set(before) - set(same) == {"hippocampus|stand"}
 
 
 def test_compiled_and_as_it_stands_the_loop_empties_the_same_buckets() -> None:
     results: list[Any] = []
-    for loop in (erasing.empty_buckets_of, erasing._compiled()):
+    for loop in (emptying.empty_buckets_of, emptying._compiled()):
         reader = told_both(Reader())
         lanes = tables.fresh_lanes(np.zeros((1, 512), np.uint8))
         text = np.frombuffer(SECRET, np.uint8)
