@@ -28,6 +28,7 @@ from daemon.events.runs import (
     SettingRestored,
     StateChanged,
     TrainerLost,
+    TrainerSlow,
 )
 from daemon.events.sleep import SleepBegan, SleepEnded, SleepRolledBack
 from daemon.events.vitals import (
@@ -82,5 +83,6 @@ __all__ = [
     "StateChanged",
     "StopHinted",
     "TrainerLost",
+    "TrainerSlow",
     "VitalSignRedefined",
 ]

@@ -53,6 +53,18 @@ class TrainerLost(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainerSlow(Event):
+    """The trainer sent nothing for long, but uses the processor: it is left alone."""
+
+    severity: ClassVar[Severity] = "warning"
+    silent_seconds: float
+
+    @property
+    def message(self) -> str:
+        return f"The trainer is slow: it works, but has sent nothing for {self.silent_seconds:.0f} s"
+
+
+@dataclass(frozen=True, kw_only=True)
 class DegradedChanged(Event):
     """The `degraded` flag of the run was raised or cleared."""
 

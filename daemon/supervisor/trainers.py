@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from daemon.events import StateChanged, TrainerLost
+from daemon.events import StateChanged, TrainerLost, TrainerSlow
 from daemon.protocol import Goodbye, Outcome, Ready, Report, RunState, TrainerOrder
 from daemon.supervisor.children.life import ChildKind, ChildLife, LifeSettings
 from daemon.supervisor.run_ending import lost, pending_stops, refused
@@ -102,6 +102,14 @@ class Trainers:
                 self._on_outcome(message)
             case Ready():
                 self._on_ready(self._runs[subject], message)
+
+    def on_slow(self, subject: str, silent_seconds: float) -> None:
+        """A trainer works on without a word; its next report clears the flag."""
+        run = self._runs[subject]
+        event = TrainerSlow(step=run.step, silent_seconds=silent_seconds)
+        run.degraded = event.message
+        self._publisher.publish(run, event)
+        self._runs.show(run)
 
     def on_death(self, subject: str, reason: str, restart_seconds: float | None) -> None:
         """A trainer died."""

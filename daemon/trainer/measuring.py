@@ -73,10 +73,12 @@ class Measuring:
         """
         step = self._clock.step
         self._look(batch, report)
+        self._reporter.still_alive()
         if self._evaluation.due(step, self._clock.session_seconds):
             with self._better_weights():
                 loss = self._evaluation.score_slice(self._brain, step)
             self._evaluation.report([] if loss is None else [loss], self._reporter, step)
+            self._reporter.still_alive()
         if self._sampler.due():
             with self._better_weights():
                 self._reporter.sample(self._sampler.sample(self._brain, context))
@@ -131,7 +133,7 @@ class Measuring:
             choices=self._choices(),
             training_seconds=self._clock.training_seconds,
         )
-        if tick := self._watch.look(moment):
+        if tick := self._watch.look(moment, self._reporter.still_alive):
             for reading in tick.readings:
                 self._reporter.reading(reading, step)
             for event in tick.events:

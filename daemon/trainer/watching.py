@@ -55,10 +55,11 @@ class Watch:
         self._redefined: dict[str, int] = {}  # signs that a checkpoint knew by another definition
         self._broken: dict[str, Breakage] = {}  # how each sign that cannot be computed broke
 
-    def look(self, moment: Moment) -> Tick | None:
+    def look(self, moment: Moment, alive: Callable[[], object] = lambda: None) -> Tick | None:
         """Gather this step's evidence; when a tick is due, measure every sign and judge the alarms.
 
-        Gathering and judging are paid for too. Time is training time: a pause ages no alarm.
+        Gathering and judging are paid for too. Time is training time: a pause ages no alarm. `alive` is called
+        after each sign: a tick may take long.
         """
         if not self._signs:
             return None
@@ -69,7 +70,10 @@ class Watch:
         self._governor = advance(self._governor, self._config, training_seconds=moment.training_seconds)
         if not is_due(self._governor, self._config, step=moment.step):
             return None
-        readings = [sign.measure(moment) for sign in self._signs]
+        readings = []
+        for sign in self._signs:
+            readings.append(sign.measure(moment))
+            alive()
         events = self._redefinitions(moment.step) + self.breakages(readings, moment.step)
         events += self.alarms.judge(readings, moment, moment.training_seconds)
         cost_seconds = self._clock() - began

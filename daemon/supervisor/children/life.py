@@ -17,6 +17,7 @@ from daemon.errors import ConflictError
 from daemon.supervisor.children.child_process import ChildProcess, Death, cause_of
 from daemon.supervisor.children.restart import RestartPolicy
 from daemon.system.patience import slices
+from daemon.system.process_cpu import cpu_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,9 @@ Message = TypeVar("Message")
 Message_contra = TypeVar("Message_contra", contravariant=True)
 Goodbye = TypeVar("Goodbye", bound=ChildGoodbye)
 Goodbye_contra = TypeVar("Goodbye_contra", bound=ChildGoodbye, contravariant=True)
+
+# Of one processor, over a silence: a child that gets less does nothing, one that gets more is only slow.
+WORKING_SHARE = 0.001
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +59,11 @@ class LifeSettings:
 
     Attributes:
         entry: `module:function` a child begins with; it is called with its order and its end of the pipe.
-        silence_seconds: a child that sends nothing for so long is killed; counts as death. Here and below, time
-            in which the supervisor stood still itself does not count.
+        silence_seconds: a child that neither sends anything nor uses the processor for so long is killed; counts
+            as death. Here and below, time in which the supervisor stood still itself does not count.
         loading_seconds: the same, before it is ready: reading a large checkpoint or source takes its time.
+        busy_factor: a silent child that does use the processor has so many times as long.
+        cpu_seconds: processor time that the process of this pid has used; None: not known.
         linger_seconds: time to end in, after the goodbye.
         restart: a new policy for each piece of work.
     """
@@ -65,6 +71,8 @@ class LifeSettings:
     entry: str
     silence_seconds: float = 120.0
     loading_seconds: float = 900.0
+    busy_factor: int = 8
+    cpu_seconds: Callable[[int], float | None] = field(default=cpu_seconds)
     linger_seconds: float = 60.0
     restart: Callable[[], RestartPolicy] = field(default=RestartPolicy)
 
@@ -77,6 +85,9 @@ class ChildObserver(Protocol[Order, Message_contra, Goodbye_contra]):
 
     def on_message(self, subject: str, message: Message_contra) -> None:
         """It sent something that is no goodbye."""
+
+    def on_slow(self, subject: str, silent_seconds: float) -> None:
+        """It has sent nothing for so long, and yet it works; once for each such silence."""
 
     def on_death(self, subject: str, reason: str, restart_seconds: float | None) -> None:
         """It died; the next one starts in so many seconds, None: none does."""
@@ -112,7 +123,7 @@ class ChildLife(Generic[Order, Message, Goodbye]):
         self._child: ChildProcess | None = None
         self._goodbye: ChildGoodbye | None = None
         self._num_messages = 0
-        self._silent_for: float | None = None
+        self._hung: str | None = None
         self._ready = False
         self._killed_for: str | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -134,7 +145,7 @@ class ChildLife(Generic[Order, Message, Goodbye]):
     def begin(self) -> None:
         """Spawn a child for the current order; a failure to start counts as its death."""
         self._waiting = None
-        self._goodbye, self._silent_for, self._ready = None, None, False
+        self._goodbye, self._hung, self._ready = None, None, False
         self._child = ChildProcess(
             self._order,
             noun=self._kind.noun,
@@ -223,8 +234,8 @@ class ChildLife(Generic[Order, Message, Goodbye]):
     def _why(self, death: Death) -> str:
         if self._killed_for is not None:  # by us: its signal would point to a fault it never had
             return self._killed_for
-        if self._silent_for is not None:
-            return f"silent for {self._silent_for:.0f} s"
+        if self._hung is not None:
+            return self._hung
         return (self._goodbye.error if self._goodbye else None) or death.reason
 
     def _last_death(self, reason: str) -> str:
@@ -252,18 +263,36 @@ class ChildLife(Generic[Order, Message, Goodbye]):
         try:
             yield
         except Exception:
-            logger.exception("the observer failed at the end of a %s of %s", self._kind.noun, self.subject)
+            logger.exception("the observer of a %s of %s failed", self._kind.noun, self.subject)
 
     async def _watch_silence(self, child: ChildProcess) -> None:
-        """Kill a child that sends nothing; while this process stands still nothing can be received."""
+        """Kill a child that hangs; while this process stands still nothing can be received."""
         while True:
-            num_messages, ready = self._num_messages, self._ready
-            limit = self._settings.silence_seconds if ready else self._settings.loading_seconds
-            for seconds in slices(limit, self._clock.monotonic):
-                await asyncio.sleep(seconds)
-                if self._num_messages != num_messages:
+            limit = self._settings.silence_seconds if self._ready else self._settings.loading_seconds
+            used = self._cpu_seconds(child)
+            for silence in range(1, self._settings.busy_factor + 1):
+                if await self._speaks_within(limit):
                     break
+                before, used = used, self._cpu_seconds(child)
+                if before is None or used is None or used - before < WORKING_SHARE * limit:
+                    self._hung = f"silent for {silence * limit:.0f} s, and idle"
+                    break
+                if silence == 1:
+                    with self._whatever_happens():
+                        self._observer.on_slow(self.subject, limit)
             else:
-                self._silent_for = limit
+                self._hung = f"silent for {self._settings.busy_factor * limit:.0f} s, though it used the processor"
+            if self._hung is not None:
                 child.kill()
                 return
+
+    async def _speaks_within(self, seconds: float) -> bool:
+        num_messages = self._num_messages
+        for part in slices(seconds, self._clock.monotonic):
+            await asyncio.sleep(part)
+            if self._num_messages != num_messages:
+                return True
+        return False
+
+    def _cpu_seconds(self, child: ChildProcess) -> float | None:
+        return None if child.pid is None else self._settings.cpu_seconds(child.pid)

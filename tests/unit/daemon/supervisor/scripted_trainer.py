@@ -173,6 +173,10 @@ class ScriptedTrainer:
             os._exit(3)
         if self.step == self.script.get("segfault_at_step"):
             os.kill(os.getpid(), signal.SIGSEGV)
+        if self.step == self.script.get("work_at_step"):
+            until = time.process_time() + self.script["work_seconds"]
+            while time.process_time() < until:
+                pass
         if self.step == self.script.get("hang_at_step"):
             while True:
                 time.sleep(60)

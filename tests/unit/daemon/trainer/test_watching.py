@@ -48,3 +48,12 @@ def test_a_checkpoint_without_definitions_is_of_the_ones_before(stored: dict[str
     assert [1.0, 0.9] not in kept["agency"]
     assert [1.0, 0.4] in kept["phi"]
     assert looked(watch, 3) == []  # reported once
+
+
+def test_each_sign_of_a_tick_shows_life() -> None:
+    watch, signs_of_life = Watch(CONFIG, seed=0), []
+    tick = watch.look(
+        dataclasses.replace(moment(Network(), 1), training_seconds=100.0), lambda: signs_of_life.append(1)
+    )
+    assert tick is not None
+    assert len(signs_of_life) == len(tick.readings) > 1

@@ -21,6 +21,7 @@ from tests.unit.daemon.supervisor.children.counting_child import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
@@ -40,6 +41,7 @@ class Tally:
     def __init__(self) -> None:
         self.sessions: list[int] = []
         self.counted: list[int] = []
+        self.slow: list[float] = []
         self.deaths: list[tuple[str, float | None]] = []
         self.ends: list[tuple[CountGoodbye | None, str]] = []
         self.news = asyncio.Event()
@@ -51,6 +53,10 @@ class Tally:
     def on_message(self, subject: str, message: Counted) -> None:
         assert subject == "count-1"
         self.counted.append(message.number)
+        self.news.set()
+
+    def on_slow(self, subject: str, silent_seconds: float) -> None:
+        self.slow.append(silent_seconds)
         self.news.set()
 
     def on_death(self, subject: str, reason: str, restart_seconds: float | None) -> None:
@@ -71,12 +77,19 @@ class Tally:
 
 
 def begun(
-    tmp_path: Path, *, first_seconds: float = 0.01, silence_seconds: float = 60.0, **order: Any
+    tmp_path: Path,
+    *,
+    first_seconds: float = 0.01,
+    silence_seconds: float = 60.0,
+    cpu_seconds: Callable[[int], float | None] = lambda _: 0.0,
+    **order: Any,
 ) -> tuple[ChildLife[Any, Any, Any], Tally]:
     tally = Tally()
     settings = LifeSettings(
         entry=ENTRY,
         silence_seconds=silence_seconds,
+        busy_factor=3,
+        cpu_seconds=cpu_seconds,
         linger_seconds=5.0,
         restart=lambda: RestartPolicy(first_seconds=first_seconds, max_restarts=2),
     )
@@ -107,7 +120,7 @@ async def test_an_order_a_heartbeat_a_goodbye(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
-    [("dies", CANNOT_COUNT), ("crashed", "cannot count"), ("falls silent", "silent for 1 s")],
+    [("dies", CANNOT_COUNT), ("crashed", "cannot count"), ("falls silent", "silent for 1 s, and idle")],
 )
 async def test_a_death_is_followed_by_another_child_where_the_kind_allows_it(
     tmp_path: Path, fault: str, reason: str
@@ -158,3 +171,44 @@ async def test_a_killed_one_stays_dead(tmp_path: Path) -> None:
     await ended(life)
     assert tally.ends == [(None, "ended at once, without a last save")]
     assert tally.sessions == [1]
+
+
+class WorkingClock:
+    """Processor time of a child that works on: more at each look."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self, pid: int) -> float:
+        assert pid > 0
+        self.seconds += 0.5
+        return self.seconds
+
+
+async def test_a_silent_child_that_works_is_slow_and_lives(tmp_path: Path) -> None:
+    life, tally = begun(tmp_path, silence_seconds=0.5, cpu_seconds=WorkingClock(), ends_as="waits")
+    await tally.until("slow", 1)
+    life.stop("stop")
+    await ended(life)
+    assert (tally.slow, tally.deaths) == ([0.5], [])
+    assert tally.ends == [(CountGoodbye(state="stopped", total=3), "")]
+
+
+async def test_a_child_that_works_without_a_word_for_too_long_hangs(tmp_path: Path) -> None:
+    life, tally = begun(
+        tmp_path, silence_seconds=0.5, cpu_seconds=WorkingClock(), fault="falls silent", faulty_sessions=1
+    )
+    await tally.until("deaths", 1)
+    await ended(life)
+    assert (tally.slow, [reason for reason, _ in tally.deaths]) == (
+        [0.5],
+        ["silent for 2 s, though it used the processor"],
+    )
+
+
+async def test_a_child_whose_processor_time_is_not_known_is_judged_by_its_silence(tmp_path: Path) -> None:
+    life, tally = begun(
+        tmp_path, silence_seconds=1.0, cpu_seconds=lambda _: None, fault="falls silent", faulty_sessions=1
+    )
+    await ended(life)
+    assert ([reason for reason, _ in tally.deaths], tally.slow) == (["silent for 1 s, and idle"], [])
