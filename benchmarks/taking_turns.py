@@ -13,6 +13,7 @@ from daemon.protocol import RunState
 from daemon.trainer.ending import Ending
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from brain.ports import Moment
@@ -29,7 +30,7 @@ class Switched:
         self._look, self.on, self.looks = watch.look, True, 0
         self._last, self._off_seconds = 0.0, 0.0
 
-    def look(self, moment: Moment) -> Tick | None:
+    def look(self, moment: Moment, alive: Callable[[], object] = lambda: None) -> Tick | None:
         """As the watch does; nothing while switched off."""
         now = moment.training_seconds
         if not self.on:
@@ -37,7 +38,7 @@ class Switched:
         self._last = now
         if not self.on:
             return None
-        tick = self._look(dataclasses.replace(moment, training_seconds=now - self._off_seconds))
+        tick = self._look(dataclasses.replace(moment, training_seconds=now - self._off_seconds), alive)
         self.looks += tick is not None
         return tick
 

@@ -43,6 +43,11 @@ class Entry:
         """The part learns from labelled texts alone; its config says so: `needs_labels: ClassVar[bool] = True`."""
         return bool(getattr(self.config, "needs_labels", False))
 
+    @property
+    def can_grow(self) -> bool:
+        """The part may grow; the config of one that never does says so: `can_grow: ClassVar[bool] = False`."""
+        return bool(getattr(self.config, "can_grow", True))
+
     def load(self) -> Any:
         """Import and return the class behind the name (this may import torch)."""
         module, _, attribute = self.builds.partition(":")

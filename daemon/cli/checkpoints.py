@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from daemon.cli.options import HomeOption, JsonOption
+from daemon.cli.options import HomeOption, JsonOption, given_path
 from daemon.cli.printing import err, say
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ def export(
         Literal["pt"], typer.Option("--format", help="pt: one file for torch.load.")
     ] = "pt",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; else here, by its name.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", parser=given_path, help="Where to; else here, by its name."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
     home: HomeOption = None,

@@ -13,10 +13,25 @@ DEFAULT_PORT = 8765
 RUN = "The run"
 AS = "Where the daemon answers"
 
+
+def given_path(text: str) -> Path:
+    """Parser of every option that takes a path; `Path("")` would be the current folder.
+
+    Raises:
+        typer.BadParameter: the text is empty.
+    """
+    if not text:
+        raise typer.BadParameter("an empty text names no path")
+    return Path(text)
+
+
 HomeOption = Annotated[
     Path | None,
     typer.Option(
-        "--home", metavar="FOLDER", help="Home folder; else SYNAPSED_HOME, else the current folder."
+        "--home",
+        metavar="FOLDER",
+        parser=given_path,
+        help="Home folder; else SYNAPSED_HOME, else the current folder.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -73,7 +88,11 @@ BrainOption = Annotated[
 DataOption = Annotated[
     list[Path] | None,
     typer.Option(
-        "--data", metavar="PATH", help="File or folder to learn from; repeatable.", rich_help_panel=RUN
+        "--data",
+        metavar="PATH",
+        parser=given_path,
+        help="File or folder to learn from; repeatable.",
+        rich_help_panel=RUN,
     ),
 ]
 FollowOption = Annotated[

@@ -90,7 +90,9 @@ def resolve_config(
         layers = [below, *environment_layers(environ, setting_names(kinds[-1])), above]
         if str(preset) not in (shipped := preset_names()) and kinds[-1] in shipped:
             layers.insert(0, preset_layer(kinds[-1]))  # a person's own says only what differs
-    return _with_sources(check(layers, str(preset)), layers)
+    config = check(layers, str(preset))
+    _require_growing(config, layers)
+    return _with_sources(config, layers)
 
 
 def _preset_of_brain(asked: Layer) -> str:
@@ -131,6 +133,8 @@ def override_config(
         asked_layer(overrides, origin),
     ]
     checked = check(layers, config.preset)
+    if not config.growth.enabled:
+        _require_growing(checked, layers)
     # What was stored is located; it may be gone by now, and whoever continues with it reports that.
     before, after = config.stream, checked.stream
     if (before.data, before.source) != (after.data, after.source):
@@ -176,8 +180,21 @@ def _require_labels(config: RunConfig, layers: list[Layer]) -> None:
     )
 
 
+def _require_growing(config: RunConfig, layers: list[Layer]) -> None:
+    """Refuse growth of a brain that cannot grow."""
+    kind = config.brain["kind"]
+    if config.growth.enabled and not brains.get(kind).can_grow:
+        raise ConfigError(
+            f"brain {kind} cannot grow: leave out --neurogenesis (growth.enabled)"
+            f"{origin_of(layers, ('growth', 'enabled'))}",
+            path="growth.enabled",
+        )
+
+
 def _with_located_data(config: RunConfig, layers: list[Layer]) -> RunConfig:
     """Paths of sources made absolute and checked at once, each and together."""
+    for text in config.stream.data:
+        _refuse_empty(text, ("stream", "data"), layers)
     try:
         data = locate(config.stream.data, may_fill=config.stream.at_end == "wait")
     except UsageError as error:
@@ -197,6 +214,7 @@ def _located_source(
 ) -> dict[str, Any]:
     """The table of a source with its path made absolute, after a look at what is there."""
     path = ("stream", "source", str(place))
+    _refuse_empty(table["path"], (*path, "path"), layers)
     try:
         (located,) = locate([table["path"]], may_fill=may_fill)
         found = {**table, "path": located}
@@ -204,3 +222,10 @@ def _located_source(
     except UsageError as error:
         raise ConfigError(f"{error}{origin_of(layers, path)}", path=".".join(path)) from None
     return found
+
+
+def _refuse_empty(text: str, path: tuple[str, ...], layers: list[Layer]) -> None:
+    if not text:
+        name = ".".join(path)
+        line = f'{name} = "": an empty text names no path{origin_of(layers, path)}'
+        raise ConfigError(line, path=name)

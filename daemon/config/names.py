@@ -9,19 +9,19 @@ import typing
 from typing import TYPE_CHECKING
 
 from brain.registry import brains
-from daemon.config.tree import DEFAULT_BRAIN, RunConfig
+from daemon.config.tree import RunConfig
 from daemon.config.upgrades import MOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def setting_names(kind: str = DEFAULT_BRAIN) -> list[str]:
-    """Every dotted setting of a run with a brain of `kind`."""
+def setting_names(kind: str | None = None) -> list[str]:
+    """Every dotted setting of a run with a brain of `kind`; of None, those that every run has."""
     return [
         *(name for name in names_of(RunConfig) if name != "brain"),
         "brain.kind",
-        *names_of(brains.get(kind).config, "brain."),
+        *(() if kind is None else names_of(brains.get(kind).config, "brain.")),
     ]
 
 
@@ -60,6 +60,11 @@ def name_tables() -> frozenset[tuple[str, ...]]:
         *(name for entry in brains for name in open_tables(entry.config, "brain.")),
     ]
     return frozenset(tuple(name.split(".")) for name in found)
+
+
+def brains_with(setting: str) -> list[str]:
+    """Kinds of brains that have a setting, by its dotted name."""
+    return [entry.name for entry in brains if setting in names_of(entry.config, "brain.")]
 
 
 def nearest(name: str, names: list[str]) -> str:

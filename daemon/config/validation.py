@@ -16,7 +16,7 @@ from brain.errors import UnknownNameError
 from brain.registry import Registry, brains
 from daemon.config.dotted_names import leaves, merge, not_unicode
 from daemon.config.layers import Layer, brain_kind, origin_of, show
-from daemon.config.names import names_of, nearest, setting_names
+from daemon.config.names import brains_with, names_of, nearest, setting_names
 from daemon.config.setting_ranges import range_of
 from daemon.config.tree import DEFAULT_BRAIN, RunConfig
 from daemon.config.upgrades import plain
@@ -112,7 +112,8 @@ def _checked_kind(
         ) from error
     own = {key: value for key, value in table.items() if key != "kind"}
     names = [*names_of(entry.config, ".".join((*path, ""))), *setting_names()]
-    checked = _validate(entry.config, own, layers, names, path)
+    unknown = f"the {registry.kind} {kind} has no setting {{}}"
+    checked = _validate(entry.config, own, layers, names, path, unknown=unknown)
     settings: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(checked)))
     return {"kind": kind, **settings}
 
@@ -123,8 +124,19 @@ def _validate(
     layers: list[Layer],
     names: list[str],
     parents: tuple[str, ...] = (),
+    *,
+    unknown: str = "",
 ) -> Any:
-    """Settings as their config class; `names` are those that may have been meant."""
+    """Settings as their config class.
+
+    Args:
+        config: the class.
+        settings: as they were given.
+        layers: where they were set.
+        names: those that may have been meant.
+        parents: where the settings stand.
+        unknown: what to say of a name that is none of the class's, with a place for it.
+    """
     try:
         # Strict JSON: a list may become a tuple, but never text a number.
         return adapter(config).validate_json(json.dumps(settings, default=str), strict=True)
@@ -143,13 +155,18 @@ def _validate(
                 f"{name} is text that is no Unicode{origin_of(layers, path)}", path=name
             ) from None
         name = ".".join(path)
-        raise ConfigError(f"{_complaint(name, first, names)}{origin_of(layers, path)}", path=name) from None
+        raise ConfigError(
+            f"{_complaint(name, first, names, unknown)}{origin_of(layers, path)}", path=name
+        ) from None
 
 
-def _complaint(name: str, error: Any, names: list[str]) -> str:
+def _complaint(name: str, error: Any, names: list[str], unknown: str) -> str:
     """What is wrong with a setting, and what is expected."""
     if error["type"] == "unexpected_keyword_argument":
-        return f"no setting is called {name}{nearest(name, names)}"
+        said = unknown.format(".".join(map(str, error["loc"]))) or f"no setting is called {name}"
+        if others := brains_with(name):
+            return f"{said}; {name} is a setting of {' and '.join(others)}"
+        return said + nearest(name, names)
     if error["type"] == "missing":
         return f"{name} is missing"
     if error["type"] == "value_error":

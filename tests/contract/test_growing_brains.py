@@ -15,9 +15,12 @@ from brain.models.tensors import sha256_of
 from brain.online.brain import OnlineBrain
 from brain.optim.config import OptimizerConfig
 from brain.ports import Growable
+from brain.registry import brains
 from tests.contract.cases import (
     CASES,
+    LABELLED,
     LANES,
+    TINY,
     Case,
     assert_same,
     batches,
@@ -51,6 +54,12 @@ def test_a_site_that_is_widened_changes_nothing_and_learns_on(case: Case) -> Non
     for batch in batches(3, seed=9):
         assert brain.learn(batch).loss == again.learn(batch).loss
     assert_same(brain, again)
+
+
+@pytest.mark.parametrize("kind", [entry.name for entry in brains])
+def test_a_kind_says_before_it_is_built_whether_it_can_grow(kind: str) -> None:
+    brain = make(kind, {**TINY, **LABELLED}[kind][0], torch.device("cpu"))
+    assert brains.get(kind).can_grow == isinstance(brain, Growable)
 
 
 def test_what_is_frozen_by_hand_stays_so_after_a_restart(case: Case) -> None:

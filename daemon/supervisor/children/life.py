@@ -281,7 +281,9 @@ class ChildLife(Generic[Order, Message, Goodbye]):
                     with self._whatever_happens():
                         self._observer.on_slow(self.subject, limit)
             else:
-                self._hung = f"silent for {self._settings.busy_factor * limit:.0f} s, though it used the processor"
+                self._hung = (
+                    f"silent for {self._settings.busy_factor * limit:.0f} s, though it used the processor"
+                )
             if self._hung is not None:
                 child.kill()
                 return

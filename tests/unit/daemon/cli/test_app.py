@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import typing
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.main
 
 from daemon.cli.app import app
+from daemon.cli.options import given_path
 
 if TYPE_CHECKING:
     from tests.unit.daemon.cli.conftest import Call
@@ -165,3 +167,20 @@ def test_without_a_daemon_the_way_to_one_is_shown(call: Call, arguments: list[st
     assert called.code == 4
     assert called.err.count("\n") == 1
     assert "start one: synapsed start" in called.err
+
+
+def test_no_option_takes_an_empty_text_for_the_current_folder(call: Call) -> None:
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    checked = 0
+    for name, command in commands.items():
+        for hint in typing.get_type_hints(command.callback, include_extras=True).values():
+            kind, *extras = typing.get_args(hint) or (hint,)
+            if extras and "Path" in str(kind):
+                checked += 1
+                assert extras[0].parser is given_path, name
+    assert checked > len(commands)
+    for arguments in (["start", "--data", ""], ["start", "--home", ""], ["export", "--output", ""]):
+        called = call(*arguments)
+        assert (called.code, called.out) == (2, "")
+        assert "an empty text names no path" in called.err
+        assert called.err.count("\n") == 1

@@ -24,6 +24,7 @@ from daemon.config.loading import (
     setting_names,
 )
 from daemon.config.setting_ranges import range_of
+from daemon.config.tree import DEFAULT_BRAIN
 from daemon.config.upgrades import config_to_dict
 from daemon.errors import ConfigError
 
@@ -135,7 +136,7 @@ def test_the_environment_chooses_the_preset_and_ignores_what_is_no_setting() -> 
         ({"rows": 3}, "no setting is called rows; did you mean stream.rows? (command line)"),
         (
             {"brain.hiden_size": 3},
-            "no setting is called brain.hiden_size; did you mean brain.hidden_size? (command line)",
+            "the brain synapse has no setting hiden_size; did you mean brain.hidden_size? (command line)",
         ),
         ({"stream.rows": "many"}, 'stream.rows = "many": a whole number is expected (command line)'),
         ({"stream.rows": True}, "stream.rows = true: a whole number is expected (command line)"),
@@ -387,7 +388,7 @@ def test_whatever_is_set_ends_in_a_config_or_a_config_error(key: str, value: str
 
 
 @given(
-    st.sampled_from(setting_names()),
+    st.sampled_from(setting_names(DEFAULT_BRAIN)),
     st.one_of(st.integers(-5, 5), st.floats(), st.booleans(), st.none(), st.text(max_size=5)),
 )
 def test_whatever_a_setting_is_given_ends_in_a_config_or_a_config_error(name: str, value: object) -> None:
@@ -414,7 +415,9 @@ def test_every_number_of_the_core_configuration_has_a_range() -> None:
 
     named = numbers(config_to_dict(resolve()))
     assert [name for name in named if range_of(name) is None] == [VERSION]  # no setting
-    brains = [name for name in setting_names() if name.startswith("brain.") and name != "brain.kind"]
+    brains = [
+        name for name in setting_names(DEFAULT_BRAIN) if name.startswith("brain.") and name != "brain.kind"
+    ]
     for name in [*named, *brains]:
         allowed = range_of(name)
         assert allowed is None or not {1e20, 10**20, 1e308} & {
@@ -476,3 +479,46 @@ def test_data_given_at_a_resume_is_made_absolute(tmp_path: Path, monkeypatch: py
     assert config.stream.data == (str(tmp_path / "link"),)  # a link stays one
     (tmp_path / "link").unlink()
     assert override_config(config, {"seed": 3}).stream.data == config.stream.data
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"brain.layers": 3},
+            "the brain classifier has no setting layers; brain.layers is a setting of synapse",
+        ),
+        (
+            {"brain.hiden_size": 3},
+            "the brain classifier has no setting hiden_size; did you mean brain.hidden_size?",
+        ),
+        ({"growth.enabled": True}, "brain classifier cannot grow: leave out --neurogenesis (growth.enabled)"),
+    ],
+)
+def test_a_setting_of_another_kind_of_brain_is_refused_as_such(
+    settings: dict[str, Any], message: str
+) -> None:
+    assert message in complaint({"brain.kind": "classifier", **settings})
+
+
+def test_no_hint_names_a_setting_of_a_brain_that_was_not_chosen() -> None:
+    for entry in brains:
+        others = set(setting_names(entry.name)) - set(setting_names())
+        for other in brains:
+            for name in others - set(setting_names(other.name)):
+                hint = complaint({"brain.kind": other.name, f"{name}x": 1}).partition("did you mean ")[2]
+                assert hint.partition("?")[0] not in others - set(setting_names(other.name))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"stream.data": ""}, "stream.data"),
+        ({"stream.data": ["", "x"]}, "stream.data"),
+        ({"stream.source": [{"path": ""}]}, "stream.source.0.path"),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(settings: dict[str, Any], name: str) -> None:
+    assert complaint(settings) == f'{name} = "": an empty text names no path (command line)'
+    with pytest.raises(ConfigError, match="an empty text names no path"):
+        override_config(resolve(), settings)
