@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from brain.memory.hippocampus.config import MEMORY_PREFIX
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 CARRIED = "carried|"
 """What the names of carried tensors begin with in `BrainState.learning`."""
+AWAKE_ONLY = (CARRIED, MEMORY_PREFIX)
+"""What the names of tensors begin with there that sleep leaves as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)

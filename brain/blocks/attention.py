@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from brain.blocks.span import Span
 
 
+PIECE = 256  # positions of a long span that attend together
+
+
 class _RingAttention(torch.autograd.Function):
     """softmax(q [ring, k]ᵀ/√D + bias) [ring, v], where the ring is a constant and needs no gradient.
 
@@ -58,6 +61,39 @@ def ring_attention(
     """Attention over a constant ring and the span itself; see `_RingAttention` for shapes."""
     mixed: Tensor = _RingAttention.apply(q, k, v, ring_keys, ring_values, bias)  # type: ignore[no-untyped-call]
     return mixed
+
+
+def window_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    ring_keys: Tensor,
+    ring_values: Tensor,
+    bias: Tensor,
+    window: int,
+) -> Tensor:
+    """As `ring_attention`, in pieces of a long span: each looks only at what lies within its window."""
+    length = q.shape[2]
+    if length <= PIECE:
+        return ring_attention(q, k, v, ring_keys=ring_keys, ring_values=ring_values, bias=bias)
+    held = ring_keys.shape[2]
+    pieces = []
+    for first in range(0, length, PIECE):
+        last, oldest = min(first + PIECE, length), max(0, first - window + 1)
+        ring = slice(0, held if first < window else 0)
+        seen = bias[:, :, first:last]
+        pieces.append(
+            ring_attention(
+                q[:, :, first:last],
+                k[:, :, oldest:last],
+                v[:, :, oldest:last],
+                ring_keys=ring_keys[:, :, ring],
+                ring_values=ring_values[:, :, ring],
+                bias=torch.cat([seen[..., :held][..., ring], seen[..., held + oldest : held + last]], dim=-1),
+            )
+        )
+    return torch.cat(pieces, dim=2)
 
 
 @mixers.register("attention", builds="brain.blocks.attention:WindowAttention")
@@ -100,13 +136,14 @@ class WindowAttention(Mixer):
         value = value.squeeze(2).transpose(1, 2).contiguous()
         # Without a state the ring is empty.
         rings = {"keys": key[:, :, :0], "values": value[:, :, :0]} if state is None else state
-        mixed = ring_attention(
+        mixed = window_attention(
             query,
             key,
             value,
             ring_keys=rings["keys"].to(x.dtype),
             ring_values=rings["values"].to(x.dtype),
             bias=span.window_bias(self.window),
+            window=self.window,
         )
         update = {"keys": key[:, :, -self.window :], "values": value[:, :, -self.window :]}
         return self.out(mixed.transpose(1, 2).reshape(rows, length, size)), update

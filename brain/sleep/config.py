@@ -19,6 +19,7 @@ class SleepConfig:
         steps: of one sleep, at most 10,000.
         rest_steps: forgetting starts a sleep, at the earliest so many steps after the last; 0: never.
         idle_awake_steps: an idle stream starts a sleep, at the earliest so many steps after the last; 0: never.
+        rows: replayed in each of them; None: as many as a batch awake has.
         final_rate: share of the learning rate that is left at the end of a sleep.
         tolerance: relative rise of the mean probe loss beyond which a sleep is undone.
     """
@@ -27,6 +28,7 @@ class SleepConfig:
     steps: Annotated[int, COUNT] = 100
     rest_steps: Annotated[int, COUNT_OR_ZERO] = 1000
     idle_awake_steps: Annotated[int, COUNT_OR_ZERO] = 200
+    rows: Annotated[int | None, SIZE] = None
     final_rate: Annotated[float, Range(at_most=1, above=0)] = 0.1
     tolerance: Annotated[float, AMOUNT_OR_ZERO] = 0.01
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from brain.ports import Moment, Observable
 from brain.vitals.live import NotMeasurableError, UnsupportedError, is_constant
+from brain.vitals.live_text import whole_pieces
 from brain.vitals.perturbation import SKIPPED_STEPS
 
 if TYPE_CHECKING:
@@ -176,15 +177,13 @@ class ModuleWatch:
         self._seen = None
 
     def _recent_rows(self, moment: Moment) -> Tensor:
-        """Whole live rows of this step's batch, picked by the watch's own generator, uint8 (B, T)."""
-        batch = moment.batch
-        length = min(self.config.length, batch.bytes.shape[1])
-        whole = (batch.lane >= 0) & batch.mask[:, :length].all(dim=1)
-        usable = whole.cpu().nonzero().squeeze(1)
-        if len(usable) == 0 or length < SKIPPED_STEPS + 2:
-            raise NotMeasurableError(f"no live row of at least {SKIPPED_STEPS + 2} bytes in this batch")
-        order = torch.randperm(len(usable), generator=self._generator)[: self.config.rows]
-        rows = batch.bytes[usable[order].to(batch.bytes.device), :length]
+        """Whole pieces of this step's live rows, picked by the watch's own generator, uint8 (B, T)."""
+        length = min(self.config.length, moment.batch.bytes.shape[1])
+        if length < SKIPPED_STEPS + 2:
+            raise NotMeasurableError(f"rows of {length} bytes are too short; {SKIPPED_STEPS + 2} are needed")
+        rows = whole_pieces(moment.batch, length, most=self.config.rows, generator=self._generator)
+        if len(rows) == 0:
+            raise NotMeasurableError(f"no live row of at least {length} bytes in this batch")
         if is_constant(rows):
             raise NotMeasurableError(
                 "the input is constant: without experience there is nothing to integrate"

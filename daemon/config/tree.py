@@ -27,7 +27,7 @@ class StreamConfig:
         source: more sources, each a table of its own with a `kind` and that kind's settings.
         mix: how a lane chooses its next source at the end of a stretch.
         weights: relative weight of a source by its name, for the weighted mix.
-        rows: rows of a batch, replayed ones included.
+        rows: rows of a batch, replayed ones included; beside a single one they come in addition.
         segment_bytes: bytes of a row.
         stretch_bytes: a lane may change source after this many bytes.
         held_out_share: share of blocks never trained on.

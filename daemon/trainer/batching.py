@@ -28,10 +28,12 @@ def num_lanes(rows: int, replay_fraction: float) -> int:
 def num_replayed(step: int, rows: int, replay_fraction: float) -> int:
     """Rows that replay in this step: depends on step and fraction alone, and averages the fraction.
 
-    >>> [num_replayed(step, 32, 0.2) for step in range(5)]
-    [6, 6, 7, 6, 7]
+    A batch of one row is live; what replays comes beside it.
+
+    >>> [num_replayed(step, 32, 0.2) for step in range(5)], [num_replayed(step, 1, 0.2) for step in range(5)]
+    ([6, 6, 7, 6, 7], [0, 0, 0, 1, 0])
     """
-    due = rows * replay_fraction
+    due = rows * replay_fraction if rows > 1 else replay_fraction / (1.0 - replay_fraction)
     return int((step + 1) * due + 1e-9) - int(step * due + 1e-9)
 
 
@@ -46,7 +48,11 @@ def reading_lanes(step: int, rows: int, replay_fraction: float, lowest: float | 
 
     >>> len(reading_lanes(0, 32, 0.2)), len(reading_lanes(2, 32, 0.2)), len(reading_lanes(0, 32, 0.5, 0.2))
     (26, 25, 16)
+    >>> reading_lanes(3, 1, 0.2)
+    [0]
     """
+    if rows == 1:
+        return [0]
     lanes = num_lanes(rows, replay_fraction if lowest is None else lowest)
     idle = lanes - (rows - num_replayed(step, rows, replay_fraction))
     resting = {(step * max(idle, 1) + offset) % lanes for offset in range(idle)}

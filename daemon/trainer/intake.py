@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.errors import StreamError
-from daemon.trainer.batching import assemble, reading_lanes
+from daemon.trainer.batching import assemble, num_replayed, reading_lanes
 from daemon.trainer.idling import LOOK_SECONDS
 
 if TYPE_CHECKING:
@@ -108,8 +108,10 @@ class Intake:
     def batch(self, experience: Experience) -> Batch:
         """One batch of live and replayed rows; replay also fills the places of lanes with nothing to read."""
         experience = self._resets.added_to(experience)
-        places = self._rows - len(experience.length)
-        count = min(places, len(self._replay)) if self._share.now(self._config) else 0
+        share = self._share.now(self._config)
+        due = num_replayed(self._clock.step, self._rows, share)
+        places = max(due, self._rows - len(experience.length))
+        count = min(places, len(self._replay)) if share else 0
         self._replayed = self._replay.sample(count) if count else None
         return assemble(experience, self._replayed, self._device)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from brain.ports import CARRIED
+from brain.ports import AWAKE_ONLY
 from brain.sleep.schedule import due_to_sleep, due_when_idle
 from daemon.events import SettingRestored, SleepBegan
 from daemon.protocol import RunState
@@ -119,7 +119,7 @@ class Sleeping:
         before |= {
             LEARNING + name: tensor.clone()
             for name, tensor in state.learning.items()
-            if not name.startswith(CARRIED)
+            if not name.startswith(AWAKE_ONLY)
         }
         self._state.tensors = before
         self._state.current = SleepInProgress(steps=steps, reason=reason, counters=dict(state.counters))

@@ -183,7 +183,7 @@ class _Wiring:
         return Dreaming(
             contents.sleep,
             self._config.sleep,
-            rows=self._config.stream.rows,
+            rows=self._config.sleep.rows or self._config.stream.rows,
             device=contents.device,
             brain=self._brain,
             replay=self._replay,

@@ -18,6 +18,7 @@ from brain.vitals.choices import ChoiceFollower
 from brain.vitals.closed_loop import probe_contexts
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError
 from brain.vitals.live_controls import LiveControls
+from brain.vitals.live_text import whole_pieces
 from brain.vitals.twins import BROKEN, UNTRAINED, twin_of
 from brain.vitals.window import Window
 from brain.vitals.world_response import WorldResponse
@@ -205,15 +206,12 @@ class AgencySign(LiveSign):
         )
 
     def _contexts(self, moment: Moment, detail: Mapping[str, float], count: int) -> Tensor:
-        """Beginnings of at most `count` live rows of this step's batch, uint8 (C, T)."""
-        batch = moment.batch
-        length = min(self.config.context_bytes, batch.bytes.shape[1])
-        whole = (batch.lane >= 0) & batch.mask[:, :length].all(dim=1)
-        usable = whole.cpu().nonzero().squeeze(1)
-        if len(usable) == 0:
-            raise NotMeasurableError("no whole live row in this batch", detail)
-        order = torch.randperm(len(usable), generator=self._generator)[:count]
-        return batch.bytes[usable[order].to(batch.bytes.device), :length]
+        """At most `count` whole pieces of this step's live rows, uint8 (C, T)."""
+        length = min(self.config.context_bytes, moment.batch.bytes.shape[1])
+        found = whole_pieces(moment.batch, length, most=count, generator=self._generator)
+        if len(found) == 0:
+            raise NotMeasurableError(f"no live row of at least {length} bytes in this batch", detail)
+        return found
 
     def state_tensors(self) -> Mapping[str, Tensor]:
         """Scored choices with their models, probed contexts, random states; not what is still being followed."""

@@ -152,3 +152,25 @@ def test_half_precision_follows_full(mixer: Mixer) -> None:
     half = mixer(x.bfloat16(), Span.beginning(ROWS, 24, device=x.device, dtype=torch.bfloat16), None)[0]
     assert half.dtype == torch.bfloat16
     assert (half.float() - full).abs().mean() < 0.03 * full.abs().mean()
+
+
+@pytest.mark.parametrize("piece", [1, 5, 12, 16, 50])
+@pytest.mark.parametrize("carried", [0, 3, 40])
+def test_pieces_of_a_long_span_attend_as_the_whole(
+    piece: int, carried: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attention = WindowAttention(SIZE, num_heads=2, window=12).double()
+    initialize(attention, torch.Generator().manual_seed(0))
+    attention.out.weight.data.normal_(generator=torch.Generator().manual_seed(1))
+    x, before, found = inputs(37), inputs(40, seed=3)[:, :carried], []
+    for size in (64, piece):
+        monkeypatch.setattr("brain.blocks.attention.PIECE", size)
+        state, position = new_state(attention), torch.full((ROWS,), carried)
+        if carried:
+            with torch.no_grad():
+                read(attention, before, state, position - carried)
+        y, update = attention(x, Span(position=position, length=37, dtype=WIDE), state)
+        (gradient,) = torch.autograd.grad(y.square().sum(), attention.qkv.weight)
+        found.append([y, gradient, update["keys"]])
+    for whole_span, in_pieces in zip(*found, strict=True):
+        torch.testing.assert_close(in_pieces, whole_span, rtol=1e-9, atol=1e-10)

@@ -21,7 +21,7 @@ def test_six_rows_replay_and_a_seventh_in_two_steps_of_five() -> None:
 
 @given(
     step=st.integers(0, 10**9),
-    rows=st.integers(1, 128),
+    rows=st.integers(2, 128),
     fraction=st.sampled_from([0.0, 0.1, 0.2, 1 / 3, 0.5]),
 )
 def test_a_batch_always_has_the_same_number_of_rows(step: int, rows: int, fraction: float) -> None:
@@ -29,6 +29,13 @@ def test_a_batch_always_has_the_same_number_of_rows(step: int, rows: int, fracti
     assert len(lanes) + num_replayed(step, rows, fraction) == rows
     assert len(set(lanes)) == len(lanes)
     assert all(0 <= lane < num_lanes(rows, fraction) for lane in lanes)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.2, 0.5, 0.75])
+def test_beside_a_single_row_replay_comes_in_addition(fraction: float) -> None:
+    assert all(reading_lanes(step, 1, fraction, 0.2) == [0] for step in range(1000))
+    replayed = sum(num_replayed(step, 1, fraction) for step in range(1000))
+    assert replayed / (1000 + replayed) == pytest.approx(fraction, abs=0.001)
 
 
 def test_lanes_rest_in_turn() -> None:
