@@ -159,21 +159,10 @@ class ReplayMemory:
 
     def sample(self, n: int) -> ReplayRows:
         """N items by the policy's choice, with replacement; none of an empty memory."""
-        return self._rows(self._policy.draw(n) if len(self) else np.empty(0, np.int64))
+        return self.at(self._policy.draw(n) if len(self) else np.empty(0, np.int64))
 
-    def items(self, block_rows: int) -> Iterator[ReplayRows]:
-        """Every item in the order of its slot, at most `block_rows` at a time; draws nothing."""
-        for first in range(0, len(self), block_rows):
-            yield self._rows(np.arange(first, min(first + block_rows, len(self))))
-
-    def _append(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
-        """Put records of these columns, (n, …) each, behind the log; their addresses, (n,)."""
-        records = np.empty(len(columns["length"]), self._record)
-        for name in self._record.names or ():
-            records[name] = columns[name]
-        return self._log.append(records.view(np.uint8).reshape(len(records), -1))
-
-    def _rows(self, index: NDArray[np.int64]) -> ReplayRows:
+    def at(self, index: NDArray[np.int64]) -> ReplayRows:
+        """The items in these slots, (n,), each in use; draws nothing."""
         records = self._log.read(self._table.row[index]).view(self._record)[:, 0]
         return ReplayRows(
             bytes=np.ascontiguousarray(records["bytes"]),
@@ -184,6 +173,18 @@ class ReplayMemory:
             loss=self._table.loss[index],
             step=records["step"].astype(np.int64),
         )
+
+    def items(self, block_rows: int) -> Iterator[ReplayRows]:
+        """Every item in the order of its slot, at most `block_rows` at a time; draws nothing."""
+        for first in range(0, len(self), block_rows):
+            yield self.at(np.arange(first, min(first + block_rows, len(self))))
+
+    def _append(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
+        """Put records of these columns, (n, …) each, behind the log; their addresses, (n,)."""
+        records = np.empty(len(columns["length"]), self._record)
+        for name in self._record.names or ():
+            records[name] = columns[name]
+        return self._log.append(records.view(np.uint8).reshape(len(records), -1))
 
     def update(self, index: NDArray[np.int64], loss: ArrayLike) -> None:
         """Newly measured losses of sampled items; before the next `add`, which may give their slots away."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from brain.ranges import AMOUNT_OR_ZERO, BYTES, COUNT, COUNT_OR_ZERO, SIZE, SOME_LEFT, Range
+from brain.ranges import AMOUNT_OR_ZERO, BYTES, COUNT, COUNT_OR_ZERO, SHARE, SIZE, SOME_LEFT, Range
 
 MAX_SLEEP_STEPS = 10_000
 
@@ -20,6 +20,8 @@ class SleepConfig:
         rest_steps: forgetting starts a sleep, at the earliest so many steps after the last; 0: never.
         idle_awake_steps: an idle stream starts a sleep, at the earliest so many steps after the last; 0: never.
         rows: replayed in each of them; None: as many as a batch awake has.
+        carried_share: of these rows, those that the exact memory knows better than the network, where there is one.
+        carried_items: so many different ones at most.
         final_rate: share of the learning rate that is left at the end of a sleep.
         tolerance: relative rise of the mean probe loss beyond which a sleep is undone.
     """
@@ -29,6 +31,8 @@ class SleepConfig:
     rest_steps: Annotated[int, COUNT_OR_ZERO] = 1000
     idle_awake_steps: Annotated[int, COUNT_OR_ZERO] = 200
     rows: Annotated[int | None, SIZE] = None
+    carried_share: Annotated[float, SHARE] = 0.5
+    carried_items: Annotated[int, SIZE] = 256
     final_rate: Annotated[float, Range(at_most=1, above=0)] = 0.1
     tolerance: Annotated[float, AMOUNT_OR_ZERO] = 0.01
 

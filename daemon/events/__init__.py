@@ -30,7 +30,7 @@ from daemon.events.runs import (
     TrainerLost,
     TrainerSlow,
 )
-from daemon.events.sleep import SleepBegan, SleepEnded, SleepRolledBack
+from daemon.events.sleep import CarriedOver, SleepBegan, SleepEnded, SleepRolledBack
 from daemon.events.vitals import (
     AlarmAcknowledged,
     AlarmCleared,
@@ -47,6 +47,7 @@ __all__ = [
     "AlarmRaised",
     "AudienceDropped",
     "BrainGrew",
+    "CarriedOver",
     "CheckpointFailed",
     "CheckpointPruned",
     "CheckpointSaved",

@@ -36,6 +36,32 @@ class SleepEnded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CarriedOver(Event):
+    """What a sleep taught the network of items that only the exact memory knew; losses in bits per byte of them.
+
+    Attributes:
+        items: so many.
+        share: of the gap between the network's loss and that with memory, by which the network's own fell.
+        before: loss of the network alone before the sleep.
+        after: and behind it.
+        with_memory: loss of both before it.
+    """
+
+    items: int
+    share: float
+    before: float
+    after: float
+    with_memory: float
+
+    @property
+    def message(self) -> str:
+        return (
+            f"[Sleep] Carried over {self.share:.1%} of what only the exact memory knew of {self.items} passages: "
+            f"network alone {self.before:.3f} → {self.after:.3f} BPC, with memory {self.with_memory:.3f}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class SleepRolledBack(Event):
     """A sleep did harm and was undone: the weights are those before it."""
 

@@ -11,17 +11,22 @@ import torch
 
 from brain.ports import Sleeper
 from brain.sleep.schedule import is_worse, rate_factor
-from daemon.events import NonFiniteStepSkipped, SleepEnded, SleepRolledBack
+from daemon.events import CarriedOver, NonFiniteStepSkipped, SleepEnded, SleepRolledBack
 from daemon.protocol import RunState
 from daemon.trainer.batching import replayed_batch
+from daemon.trainer.carrying_over import CarryingOver
 from daemon.trainer.idling import READ
 from daemon.trainer.sleeping import LEARNING, MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from brain.memory.replay import ReplayMemory
     from brain.ports import Brain
+    from brain.sleep.carry_over import CarryOver
     from brain.sleep.config import SleepConfig
     from daemon.trainer.forgetting_watch import ForgettingWatch
     from daemon.trainer.frozen_probes import Probes
@@ -70,6 +75,7 @@ class Dreaming:
         self._device = device
         self._brain = brain
         self._replay = replay
+        self._carrying = CarryingOver(config, brain=brain, replay=replay, clock=clock, life=life)
         self._probes = probes
         self._forgetting = forgetting
         self._step_log = step_log
@@ -87,6 +93,7 @@ class Dreaming:
         assert sleep is not None
         if not sleep.scored:
             before = self._probes.score_all(self._brain, self._life.progressed)
+            sleep.carried = self._carrying.choose(sleep.steps, self._rows)
             sleep.before, sleep.scored = None if math.isnan(before) else before, True
         if sleep.done < sleep.steps:
             self._step(sleep)
@@ -96,7 +103,7 @@ class Dreaming:
     def _step(self, sleep: SleepInProgress) -> None:
         started = time.perf_counter()
         assert isinstance(self._brain, Sleeper)
-        replayed = self._replay.sample(self._rows)
+        replayed = self._carrying.replayed(sleep.carried, sleep.done, self._rows)
         batch = replayed_batch(replayed, self._device)
         factor = rate_factor(sleep.done, sleep.steps, self._config.final_rate)
         # ------------------------------------------------------------------
@@ -126,6 +133,7 @@ class Dreaming:
     def _judge(self, sleep: SleepInProgress) -> None:
         before = math.nan if sleep.before is None else sleep.before
         after = self._probes.score_all(self._brain, self._life.progressed)
+        cost = self._carrying.costs(sleep.carried) if sleep.carried else None
         known, step = not math.isnan(before), self._clock.step
         if known and is_worse(before, after, self._config.tolerance) and self._can_go_back():
             self._go_back(sleep.counters)
@@ -140,6 +148,22 @@ class Dreaming:
                 steps=sleep.steps,
                 before=before if known else None,
                 after=after if known else None,
+            )
+        )
+        if sleep.carried and cost is not None:
+            self._report_carried(sleep.carried, cost)
+
+    def _report_carried(self, carried: CarryOver, cost: NDArray[np.float64]) -> None:
+        share, step = carried.share(cost), self._clock.step
+        self._report.point("carried_over", step, share)
+        self._report.event(
+            CarriedOver(
+                step=step,
+                items=len(carried),
+                share=share,
+                before=carried.bpc(carried.network),
+                after=carried.bpc(cost),
+                with_memory=carried.bpc(carried.both),
             )
         )
 

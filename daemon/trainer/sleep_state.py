@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from brain.sleep.carry_over import CarryOver
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -24,6 +26,7 @@ class SleepInProgress:
         before: mean loss on them then, in BPC; None where nothing is known.
         skips: non-finite steps in a row.
         undone: it did harm, and the brain is again as before.
+        carried: what it carries over from the exact memory to the network; None before that was chosen.
     """
 
     steps: int
@@ -34,6 +37,7 @@ class SleepInProgress:
     before: float | None = None
     skips: int = 0
     undone: bool = False
+    carried: CarryOver | None = None
 
 
 @dataclass(kw_only=True)
@@ -72,6 +76,7 @@ class SleepState:
                 before=kept.get("before"),
                 skips=kept.get("skips", 0),
                 undone=bool(kept.get("undone")),
+                carried=CarryOver.restored(kept["carried"]) if kept.get("carried") else None,
             )
         return cls(
             woke=kept.get("woke"),
@@ -83,10 +88,12 @@ class SleepState:
     def state(self) -> dict[str, Any]:
         """Its entry of `loop`, JSON-able: flat; `before` stands in it once the probes were scored."""
         known = {"woke": self.woke, "forgetting": self.forgetting}
-        kept = {name: value for name, value in known.items() if value is not None}
+        kept: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
         if self.current is not None:
-            left_out = {"scored"} if self.current.scored else {"scored", "before"}
+            left_out = {"scored", "carried"} | (set() if self.current.scored else {"before"})
             kept |= {name: value for name, value in vars(self.current).items() if name not in left_out}
+            if self.current.carried is not None:
+                kept["carried"] = self.current.carried.state()
         return {"sleep": kept}
 
     def wake(self, step: int) -> None:

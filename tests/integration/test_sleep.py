@@ -26,6 +26,7 @@ SLEEPY: dict[str, Any] = {
     "optimizer__averaging__consistency_every_steps": 3,
     "stream__held_out_share": 0.05,
 }
+REMEMBERING: dict[str, Any] = {**SLEEPY, "brain__hippocampus_mib": 20}
 
 
 def weights_hash(checkpoint: Path) -> str:
@@ -46,7 +47,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[
     """The uninterrupted run: STEPS steps in one life."""
     home = Home.open(tmp_path_factory.mktemp("straight"), environ={})
     home.prepare()
-    return learn(home, limits__steps=STEPS)
+    return learn(home, **REMEMBERING, limits__steps=STEPS)
 
 
 def test_a_run_sleeps_on_schedule_and_wakes_up(straight: tuple[Path, list[dict[str, Any]]]) -> None:
@@ -60,18 +61,32 @@ def test_a_run_sleeps_on_schedule_and_wakes_up(straight: tuple[Path, list[dict[s
     assert states[:4] == ["running", "sleeping", "running", "sleeping"]
 
 
+def test_sleep_carries_over_what_only_the_exact_memory_knew(
+    straight: tuple[Path, list[dict[str, Any]]],
+) -> None:
+    _, events = straight
+    kinds = [event["kind"] for event in events]
+    assert kinds.count("carried_over") == kinds.count("sleep_ended") > 0
+    found = next(event["data"] for event in events if event["kind"] == "carried_over")
+    assert found["with_memory"] < found["before"]
+    assert found["share"] == pytest.approx(
+        (found["before"] - found["after"]) / (found["before"] - found["with_memory"])
+    )
+    assert 0 < found["share"] < 1
+
+
 def test_interrupted_in_sleep_and_awake_the_same_weights_come_out(
     home: Home, straight: tuple[Path, list[dict[str, Any]]]
 ) -> None:
-    middle, _ = learn(home, limits__steps=25)
-    end, _ = learn(home, limits__steps=STEPS - 25, session=2, checkpoint=middle)
+    middle, _ = learn(home, **REMEMBERING, limits__steps=25)
+    end, _ = learn(home, **REMEMBERING, limits__steps=STEPS - 25, session=2, checkpoint=middle)
     assert weights_hash(end) == weights_hash(straight[0])
 
 
 def test_after_kill_9_in_sleep_the_same_weights_come_out(
     home: Home, straight: tuple[Path, list[dict[str, Any]]]
 ) -> None:
-    trainer = spawn(tiny_order(home, **SLEEPY, limits__steps=STEPS))
+    trainer = spawn(tiny_order(home, **REMEMBERING, limits__steps=STEPS))
     trainer.receive_until(lambda seen: seen.step >= 21)
     trainer.order("checkpoint")
     trainer.kill()
