@@ -13,7 +13,8 @@ from brain.sleep.carry_over import CarryOver
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from brain.memory.replay import ReplayMemory, ReplayRows
+    from brain.memory.replay import ReplayMemory
+    from brain.memory.replay_records import ReplayRows
     from brain.ports import Brain
     from brain.sleep.config import SleepConfig
     from daemon.trainer.ports import Clock, Life

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from brain.memory.replay import ReplayRows
+from brain.memory.replay_records import ReplayRows
 from brain.sleep.carry_over import CarryOver
 from brain.sleep.config import SleepConfig
 from daemon.interrupting import Interrupted
@@ -72,13 +72,13 @@ class FakeBrain:
 def carrying(
     brain: Any = None, replay: Any = None, progressed: Any = lambda: None, **settings: Any
 ) -> CarryingOver:
-    return CarryingOver(
-        SleepConfig(**settings),
-        brain=brain or FakeBrain(),
-        replay=replay or FakeReplay(),
-        clock=SimpleNamespace(step=7),  # type: ignore[arg-type]
-        life=SimpleNamespace(progressed=progressed),  # type: ignore[arg-type]
-    )
+    parts: dict[str, Any] = {
+        "brain": brain or FakeBrain(),
+        "replay": replay or FakeReplay(),
+        "clock": SimpleNamespace(step=7),
+        "life": SimpleNamespace(progressed=progressed),
+    }
+    return CarryingOver(SleepConfig(**settings), **parts)
 
 
 def test_items_that_memory_saves_most_of_are_chosen_and_the_choice_follows_the_step() -> None:
