@@ -1,6 +1,7 @@
 """Steps a second of the full daemon beside a plain PyTorch loop and beside the brain learning alone.
 
-Full means replay, vital signs, held-out loss, store, feed and checkpoints. The plain loop
+Full means replay, vital signs, held-out loss, store, feed and checkpoints; the exact memory is off, since the plain
+loop has none. The plain loop
 (`benchmarks/peers/plain_loop.py`) imports nothing of the project: the same architecture written out, the same batch,
 the same loss and updates. The brain alone is `learn` on ready-made batches: the difference to it is what the daemon
 costs, the difference to the plain loop is what the project costs.
@@ -25,15 +26,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarks.result import Result, judged
 from daemon.cli.client import DaemonClient
 from daemon.home import Home
+from daemon.trainer.batching import num_replayed
 from daemon.trainer.process import settle_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
 
+    from daemon.config.tree import RunConfig
+
 AT_LEAST = 0.97
 START_TIMEOUT_SECONDS = 120.0
 WARM_UP_STEPS = 20
+SETTINGS: dict[str, Any] = {"brain.hippocampus_mib": 0}
 
 
 PLAIN_LOOP = Path(__file__).parent / "peers" / "plain_loop.py"
@@ -105,7 +110,7 @@ Turn = Callable[[int], float]
 def measure(home: Home, plain: Turn, alone: Turn, rounds: int, window_seconds: float) -> list[Rates]:
     """Steps a second of each round of turns; the peers change places from round to round."""
     with wait_for_daemon(home) as client:
-        run_id = client.post("/runs", {"preset": "default"})["id"]
+        run_id = client.post("/runs", {"preset": "default", "config": SETTINGS})["id"]
         wait_for_step(client, run_id, WARM_UP_STEPS)
         client.finished(client.act(run_id, "pause"))
         plain(WARM_UP_STEPS)
@@ -188,16 +193,15 @@ def learn_alone(pipe: Connection) -> None:
     from brain.build import newborn  # noqa: PLC0415
     from daemon.config.loading import resolve_config  # noqa: PLC0415
 
-    config = resolve_config(preset="default", environ={})
-    rows, length = config.stream.rows, config.stream.segment_bytes
+    config = resolve_config(preset="default", overrides=SETTINGS, environ={})
     brain: Any = newborn(
         config.brain,
         optimizer=config.optimizer,
-        lanes=rows,
+        lanes=config.stream.rows,
         device=torch.device("cpu"),
         seed=0,
     )
-    batches = ready_batches(rows, length)
+    batches = ready_batches(config)
     while True:
         try:
             steps = pipe.recv()
@@ -209,25 +213,31 @@ def learn_alone(pipe: Connection) -> None:
         pipe.send(steps / (time.perf_counter() - began))
 
 
-def ready_batches(rows: int, length: int) -> list[Any]:
-    """Batches of this file's own text, with as many replayed rows as a real step has."""
+def ready_batches(config: RunConfig) -> list[Any]:
+    """Batches of this file's own text, with as many replayed rows as real steps have."""
     import torch  # noqa: PLC0415
 
     from brain.ports import Batch  # noqa: PLC0415
 
+    length = config.stream.segment_bytes
     text = torch.frombuffer(bytearray(Path(__file__).read_bytes() * 64), dtype=torch.uint8)
-    replayed = round(rows * 0.2)
-    lane = torch.tensor([*range(rows - replayed), *([-1] * replayed)])
-    return [
-        Batch(
-            bytes=text[first : first + rows * length].view(rows, length),
-            mask=torch.ones(rows, length, dtype=torch.bool),
-            lane=lane,
-            reset=lane < 0,
-            source=torch.zeros(rows, dtype=torch.int64),
+    found, first = [], 0
+    for step in range(16):
+        lane = torch.arange(config.stream.rows)
+        replayed = num_replayed(step, len(lane), config.replay.fraction)
+        lane = torch.cat([lane[replayed if len(lane) > 1 else 0 :], torch.full((replayed,), -1)])
+        rows = len(lane)
+        found.append(
+            Batch(
+                bytes=text[first : first + rows * length].view(rows, length),
+                mask=torch.ones(rows, length, dtype=torch.bool),
+                lane=lane,
+                reset=lane < 0,
+                source=torch.zeros(rows, dtype=torch.int64),
+            )
         )
-        for first in range(0, 16 * rows * length, rows * length)
-    ]
+        first += rows * length
+    return found
 
 
 def wait_for_daemon(home: Home) -> DaemonClient:

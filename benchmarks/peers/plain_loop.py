@@ -1,9 +1,9 @@
 """A plain PyTorch loop over the default brain's architecture, written out; nothing of the project is imported.
 
 The same network (byte embedding and bigram table, blocks of minGRU and window attention with squared-ReLU MLPs, self
-model), the same batch (26 rows that read on, 6 from a reset state), the same loss and the same updates (Muon for
-matrices between hidden layers, AdamW for the rest, sparse Adam for the table, clipped). What makes a run last is left
-out: averages, renewal, replay, vital signs, checkpoints.
+model), the same batches (a row that reads on, and in one step of four another from a reset state beside it), the same
+loss and the same updates (Muon for matrices between hidden layers, AdamW for the rest, sparse Adam for the table,
+clipped). What makes a run last is left out: averages, renewal, replay, vital signs, checkpoints; the exact memory, too.
 
 `python plain_loop.py [SPIN]`: for every number of steps on a line of standard input, one line of steps a second.
 """
@@ -32,9 +32,9 @@ from torch.nn import functional
 
 SIZE, HEADS, WINDOW, MLP_RATIO, BIGRAM, SELF_MODEL = 128, 2, 256, 4, 64, 128
 LAYERS = ("mingru", "attention", "mingru", "attention")
-LANES, REPLAYED, LENGTH = 26, 6, 128
+LANES, REPLAYED_EVERY, LENGTH = 1, 4, 512  # steps of which one replays a row
 LOGIT_CAP, EPSILON, PERIOD = 30.0, 1e-6, 8192
-LEARNING_RATE, MUON_RATE, MOMENTUM, BETAS, WARM_UP, CLIP = 3e-3, 0.02, 0.95, (0.8, 0.95), 100, 1.0
+LEARNING_RATE, MUON_RATE, MOMENTUM, BETAS, WARM_UP, CLIP = 1.5e-3, 0.01, 0.95, (0.8, 0.95), 100, 1.0
 TEXT_BYTES = 8_000_000
 
 State = dict[str, Tensor]
@@ -318,12 +318,13 @@ class Loop:
             optimizer.zero_grad(set_to_none=True)
 
 
-def batches(text: Tensor, rows: int, length: int) -> Any:
-    """Without end: rows that read on from places spread over the text."""
-    start = torch.arange(rows) * (len(text) // rows)
+def batches(text: Tensor, length: int) -> Any:
+    """Without end: a row that reads on, in one step of four with a row from the middle of the text beside it."""
+    start = torch.tensor([0, len(text) // 2])
     step = 0
     while True:
-        place = (start[:, None] + step * length + torch.arange(length)) % len(text)
+        rows = LANES + (step % REPLAYED_EVERY == REPLAYED_EVERY - 1)
+        place = (start[:rows, None] + step * length + torch.arange(length)) % len(text)
         yield text[place]
         step += 1
 
@@ -342,7 +343,7 @@ def main() -> None:
     """Answer numbers of steps with steps a second."""
     torch.manual_seed(0)
     loop = Loop(Brain(), lanes=LANES, dtype=torch.bfloat16)
-    rows = batches(read_text(), LANES + REPLAYED, LENGTH)
+    rows = batches(read_text(), LENGTH)
     for line in sys.stdin:
         steps, began = int(line), time.perf_counter()
         for _ in range(steps):

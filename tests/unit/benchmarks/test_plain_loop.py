@@ -17,6 +17,7 @@ from brain.models.synapse.model import Synapse
 from brain.plasticity.config import BrainPlasticityConfig
 from brain.ports import Batch
 from daemon.config.loading import resolve_config
+from daemon.trainer.batching import num_replayed
 
 LANES, ROWS, LENGTH, STEPS = 3, 5, 96, 5  # the window of 256 fills and goes round
 
@@ -75,7 +76,10 @@ def test_its_sizes_are_those_of_the_default_preset(ours: Synapse) -> None:
     config = resolve_config(preset="default", environ={})
     theirs = {name: tuple(p.shape) for name, p in plain_loop.Brain().named_parameters()}
     assert theirs == {name: tuple(p.shape) for name, p in ours.network.named_parameters()}
-    assert config.stream.rows == plain_loop.LANES + plain_loop.REPLAYED
+    assert config.stream.rows == plain_loop.LANES
+    replayed = [num_replayed(step, config.stream.rows, config.replay.fraction) for step in range(12)]
+    batches = plain_loop.batches(torch.zeros(99, dtype=torch.uint8), 4)
+    assert [len(next(batches)) - plain_loop.LANES for _ in replayed] == replayed
     assert config.stream.segment_bytes == plain_loop.LENGTH
     optimizer = config.optimizer
     assert (optimizer.learning_rate, optimizer.betas) == (plain_loop.LEARNING_RATE, plain_loop.BETAS)
