@@ -32,7 +32,7 @@ def decide_growth(history: GrowthHistory, rule: GrowthRule, *, trigger: str = ""
     `max_neurons`.
     """
     limits, last = history.limits, history.last_growth_step
-    if last is not None and history.step - last < limits.cooldown_steps:
+    if last is not None and history.step - last < history.cooldowns.of_brain():
         return None
     proposal = rule.propose(history)
     if proposal is None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.growth.config import GrowthConfig
+    from brain.growth.cooldowns import Cooldowns
     from brain.growth.site import Site
 
 
@@ -52,6 +53,7 @@ class GrowthHistory:
         num_neurons: hidden units of all sites.
         recyclable: whether dormant units can be renewed.
         limits: the settings of growth.
+        cooldowns: as they are after the verdicts on earlier growth.
     """
 
     step: int
@@ -68,16 +70,21 @@ class GrowthHistory:
     num_neurons: int
     recyclable: bool
     limits: GrowthConfig
+    cooldowns: Cooldowns
 
     def mature(self) -> list[str]:
-        """Sites that were looked at, are not frozen, and old enough: a brain is born with newborns alone."""
+        """Sites that were looked at, are not frozen, old enough (a brain is born with newborns alone), and rested."""
         return [
             name
             for name, site in self.sites.items()
-            if name in self.signals
-            and not site.frozen
-            and self.step - self.born_steps.get(name, 0) >= self.limits.maturity_steps
+            if name in self.signals and not site.frozen and self._has_rested(name)
         ]
+
+    def _has_rested(self, site: str) -> bool:
+        born = self.born_steps.get(site)
+        if born is None:
+            return self.step >= self.limits.maturity_steps
+        return self.step - born >= max(self.limits.maturity_steps, self.cooldowns.of_site(site))
 
     def cap(self, site: str) -> int:
         """Units the site may have."""

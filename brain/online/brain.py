@@ -21,6 +21,7 @@ from brain.online.reading import Reader, continue_bytes, score_rows
 from brain.online.remembering import RememberingReader
 from brain.online.spec import BasedSpec, NetworkSpec
 from brain.online.step import take_step
+from brain.online.twin import twin_of
 from brain.ports import Base, Batch, BrainState, Forgotten, StepReport
 
 if TYPE_CHECKING:
@@ -299,6 +300,10 @@ class OnlineBrain(Generic[Spec]):
     def probe_sites(self, batch: Batch, generator: torch.Generator) -> Mapping[str, SiteProbe]:
         """How each site fares on the live rows of a batch, read from a reset state; changes nothing."""
         return probe(self.learner, batch, generator)
+
+    def twin(self, state: BrainState | None = None) -> OnlineBrain[Any]:
+        """A copy that learns by itself, without the hippocampus; or that which was stored so."""
+        return twin_of(self, state)
 
     # What survives a restart.
 

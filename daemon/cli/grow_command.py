@@ -10,6 +10,8 @@ from daemon.cli.options import HomeOption, JsonOption, RunOption, above_zero
 from daemon.cli.order_commands import connect
 from daemon.cli.printing import say
 
+SHOWN_GROWTHS = 5
+
 
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
@@ -119,6 +121,7 @@ def _print_sites(view: dict[str, Any]) -> None:
             "site": site["site"],
             "units": site["units"],
             "at_most": site["max_units"],
+            "cool_down": site["cooldown_steps"],
             "utilisation": (site["signals"] or {}).get("utilisation"),
             "would_have": site["preview"]["units"],
             "neurons_then": site["preview"]["num_neurons"],
@@ -129,8 +132,8 @@ def _print_sites(view: dict[str, Any]) -> None:
         for site in view["sites"]
     ]
     columns = (
-        "site", "units", "at_most", "utilisation", "would_have", "neurons_then", "kept_from_it_by", "block_behind",
-        "expert_beside",
+        "site", "units", "at_most", "cool_down", "utilisation", "would_have", "neurons_then", "kept_from_it_by",
+        "block_behind", "expert_beside",
     )  # fmt: skip
     print_table(rows, columns, empty="This brain has no growth sites")
     column = view["column"]
@@ -143,6 +146,25 @@ def _print_sites(view: dict[str, Any]) -> None:
         )
     state = "on" if view["enabled"] else "off; switch it on with: synapsed resume latest --neurogenesis"
     say(f"{view['num_neurons']:,} of at most {view['max_neurons']:,} neurons. Growth by itself is {state}.")
+    for record in view["history"][-SHOWN_GROWTHS:]:
+        units = f"{record['units_before']:,} to {record['units_after']:,} units"
+        say(f"Step {record['step']:,}: {record['site']}, {units}: {_verdict(record, view['trial'])}")
+
+
+def _verdict(record: dict[str, Any], trial: dict[str, Any] | None) -> str:
+    """What came of a growth, in words."""
+    verdict = record.get("verdict")
+    if verdict is None:
+        if trial is not None and trial["began"] == record["step"]:
+            return f"on trial, {trial['done']:,} of {trial['steps']:,} steps"
+        return "not judged"
+    if verdict["paid"] is None:
+        return f"not judged, {verdict['reason']}"
+    word = "paid" if verdict["paid"] else "did not pay"
+    return (
+        f"{word}, {verdict['bpc']:.3f} bits a byte beside {verdict['promised_bpc']:.3f} of a twin that did not grow "
+        f"({verdict['gain']:+.2%} ± {verdict['noise']:.2%})"
+    )
 
 
 def _print_grown(result: dict[str, Any]) -> None:

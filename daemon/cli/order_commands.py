@@ -23,6 +23,7 @@ FURTHER_METRICS = (
     ("Confidence", "confidence", 3),
     ("Self-prediction error", "self_prediction_error", 3),
     ("Reliance on memory", "reliance", 3),
+    ("Gain of the newest growth", "growth_gain", 4),
     ("Held-out BPC", "held_out_bpc", 3),
     ("Held-out BPC with memory", "held_out_mixed_bpc", 3),
     ("Held-out accuracy", "held_out_accuracy", 3),

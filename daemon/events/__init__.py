@@ -16,7 +16,7 @@ from daemon.events.experience import (
     SourceChanged,
     SourceOpened,
 )
-from daemon.events.growth import BrainGrew
+from daemon.events.growth import BrainGrew, GrowthJudged
 from daemon.events.jobs import JobFailed, JobFinished, JobMissed
 from daemon.events.learning import EvaluationFinished, NonFiniteStepSkipped, RolledBack
 from daemon.events.runs import (
@@ -60,6 +60,7 @@ __all__ = [
     "EvaluationFinished",
     "Event",
     "ExperiencePushed",
+    "GrowthJudged",
     "JobFailed",
     "JobFinished",
     "JobMissed",

@@ -1,4 +1,4 @@
-"""Growth: neurons were added or renewed."""
+"""Growth: neurons were added or renewed, and whether that paid."""
 
 from __future__ import annotations
 
@@ -30,3 +30,39 @@ class BrainGrew(Event):
             return f"[Neurogenesis] Renewing {self.num_renewed} dormant units of {self.site}: {self.reason}"
         parts = {"deepen": "a block behind ", "expert": "an expert beside ", "column": "a column, "}
         return f"[Neurogenesis] Growing {parts.get(self.operator, '')}{self.site}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowthJudged(Event):
+    """A growth was judged against a twin that did not grow and learned from the same text.
+
+    `gain` is how far the loss lay below the twin's, as a share of it; `noise` is its standard error, `least` the gain
+    that would pay. Without a verdict `paid` and the numbers are null, and `reason` says why.
+    """
+
+    site: str
+    operator: str
+    by_hand: bool
+    grew_step: int
+    paid: bool | None
+    reason: str
+    gain: float | None
+    noise: float | None
+    least: float | None
+    promised_bpc: float | None
+    bpc: float | None
+    cooldown_steps: int  # of the site, from its growth on
+
+    @property
+    def message(self) -> str:
+        which = f"[Neurogenesis] The growth of {self.site} at step {self.grew_step:,}"
+        if self.paid is None:
+            return f"{which} was not judged: {self.reason}"
+        assert self.gain is not None
+        side = "below" if self.gain >= 0 else "above"
+        found = (
+            f"{self.bpc:.4f} bits a byte, {abs(self.gain):.2%} ± {self.noise:.2%} {side} "
+            f"the {self.promised_bpc:.4f} of a twin that did not grow; {self.least:.2%} below would pay"
+        )
+        rest = "" if self.by_hand else f"; its cool-down is now {self.cooldown_steps:,} steps"
+        return f"{which} {'paid' if self.paid else 'did not pay'}: {found}{rest}"

@@ -25,6 +25,7 @@ from daemon.journal import Journal
 from daemon.trainer.contents import Contents
 from daemon.trainer.frozen_probes import Probes
 from daemon.trainer.growth_state import GrowthState
+from daemon.trainer.growth_trial import restore_trial
 from daemon.trainer.held_out_loss import HeldOutEvaluation
 from daemon.trainer.journal_position import JournalPosition
 from daemon.trainer.lane_resets import LaneResets
@@ -35,6 +36,7 @@ from daemon.trainer.restoring import (
     HELD_OUT_PREFIX,
     PROBES_PREFIX,
     SLEEP_PREFIX,
+    TRIAL_PREFIX,
     VITALS_PREFIX,
     Emit,
     load_checkpoint,
@@ -158,7 +160,7 @@ def contents_of(
         nonfinite=NonFiniteSteps.restored(kept),
         resets=LaneResets.restored(kept),
         share=ReplayShare.restored(kept),
-        growth=GrowthState.restored(kept),
+        growth=growth_of(kept, loaded, brain, emit),
         sleep=sleep_of(kept, loaded, brain, progress.step),
     )
 
@@ -216,6 +218,17 @@ def sleep_of(kept: Mapping[str, Any], loaded: LoadedCheckpoint | None, brain: Br
     state = SleepState.restored(kept, tensors)
     if loaded is not None and not can_sleep(brain):
         state.wake(step)
+    return state
+
+
+def growth_of(
+    kept: Mapping[str, Any], loaded: LoadedCheckpoint | None, brain: Brain, emit: Emit
+) -> GrowthState:
+    """What has grown, and the trial of the newest growth."""
+    state = GrowthState.restored(kept)
+    if loaded is not None:
+        tensors = parts_of(loaded.learning, TRIAL_PREFIX)
+        restore_trial(state, kept.get("growth") or {}, tensors, brain=brain, emit=emit)
     return state
 
 

@@ -11,6 +11,7 @@ from daemon.trainer.restoring import (
     PROBES_PREFIX,
     SLEEP_PREFIX,
     SLOTS_PREFIX,
+    TRIAL_PREFIX,
     VITALS_PREFIX,
     random_states,
 )
@@ -82,6 +83,7 @@ class Contents:
         brain, replay = self.brain.state(), self.replay.commit(sync=False)
         vitals = {f"{VITALS_PREFIX}{name}": tensor for name, tensor in self.watch.state_tensors().items()}
         asleep = {f"{SLEEP_PREFIX}{name}": tensor for name, tensor in self.sleep.tensors.items()}
+        trial = {f"{TRIAL_PREFIX}{name}": tensor for name, tensor in self.growth.tensors().items()}
         slots = {f"{SLOTS_PREFIX}{name}": column for name, column in self.replay.slots().items()}
         held_out = {f"{HELD_OUT_PREFIX}{name}": one for name, one in self.evaluation.state_arrays().items()}
         probes = {f"{PROBES_PREFIX}{name}": array for name, array in self.probes.arrays().items()}
@@ -91,7 +93,7 @@ class Contents:
             samples=self.progress.samples,
             reason=reason,
             model=brain.model,
-            learning={**brain.learning, **vitals, **asleep},
+            learning={**brain.learning, **vitals, **asleep, **trial},
             random=random_states(self.device),
             arrays={**slots, **held_out, **probes},
             state={

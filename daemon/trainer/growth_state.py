@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from torch import Tensor
+
+    from daemon.trainer.growth_trial import Trial
+
 
 @dataclass(kw_only=True)
 class GrowthState:
@@ -20,7 +24,8 @@ class GrowthState:
         risen_step: since when the error has been too far above that; None while it is not.
         last_growth_step: step of the last growth.
         pending: plan of the growth before which the checkpoint at hand was saved.
-        history: what grew, when, with the metrics before and after.
+        history: what grew, when, with the metrics before and after, and the verdict.
+        trial: of the newest growth, until there is a verdict.
     """
 
     signals: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -30,10 +35,11 @@ class GrowthState:
     last_growth_step: int | None = None
     pending: Mapping[str, Any] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
+    trial: Trial | None = None
 
     @classmethod
     def restored(cls, stored: Mapping[str, Any]) -> GrowthState:
-        """The state out of `loop` in a checkpoint's `state.json`."""
+        """The state out of `loop` in a checkpoint's `state.json`; `restore_trial` adds a trial."""
         kept = stored.get("growth") or {}
         return cls(
             signals={name: dict(signal) for name, signal in (kept.get("signals") or {}).items()},
@@ -47,8 +53,13 @@ class GrowthState:
 
     def state(self) -> dict[str, Any]:
         """Its entries of `loop`, JSON-able."""
-        decides = {name: value for name, value in vars(self).items() if name != "history"}
-        return {"growth": decides, "growth_history": self.history}
+        decides = {name: value for name, value in vars(self).items() if name not in {"history", "trial"}}
+        trial = None if self.trial is None else self.trial.state()
+        return {"growth": {**decides, "trial": trial}, "growth_history": self.history}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is kept beside them."""
+        return {} if self.trial is None else self.trial.tensors()
 
     def go_back_to(self, stored: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Forget what grew behind a checkpoint with this `state.json`; its records."""
@@ -57,6 +68,6 @@ class GrowthState:
             before = GrowthState.restored(stored.get("loop", {}))
             for name in ("signals", "born", "best_error", "risen_step", "last_growth_step"):
                 setattr(self, name, getattr(before, name))
-            self.pending = None
+            self.pending = self.trial = None
             del self.history[-len(undone) :]
         return undone

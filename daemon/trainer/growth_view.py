@@ -1,9 +1,10 @@
-"""What a person sees before growing a brain by hand: its sites, what each growth would add, and what prevents it."""
+"""What a person sees of growth: the sites, what each growth would add and what prevents it, and the verdicts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from brain.growth.cooldowns import Cooldowns
 from brain.growth.decision import newborn_units, room_for, why_no_column, why_no_expert, why_not_deeper
 from brain.growth.plan import Birth
 from brain.ports import Columnar
@@ -37,12 +38,20 @@ def growth_view(
         counts: `num_neurons` and `num_parameters` of the brain now.
     """
     sites, share = brain.sites(), limits.fraction if fraction is None else fraction
+    cooldowns = Cooldowns.of(limits, state.history)
     return {
         "enabled": limits.enabled,
         "fraction": share,
         "max_neurons": limits.max_neurons,
         **counts,
-        "sites": [_site(name, sites, state, limits, share=share, counts=counts) for name in sites],
+        "cooldown_steps": cooldowns.of_brain(),
+        "last_growth_step": state.last_growth_step,
+        "trial": None if state.trial is None else state.trial.view(),
+        "sites": [
+            _site(name, sites, state, limits, share=share, counts=counts)
+            | {"cooldown_steps": cooldowns.of_site(name)}
+            for name in sites
+        ],
         "column": _column(brain, sites, limits, counts),
         "history": list(state.history),
     }

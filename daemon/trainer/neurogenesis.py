@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from brain.errors import SettingsError
 from brain.growth.apply import apply_growth
+from brain.growth.cooldowns import Cooldowns
 from brain.growth.decision import decide_growth
 from brain.growth.history import GrowthHistory
 from brain.growth.plan import WHOLE_PARTS, GrowthPlan
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from brain.growth.site import Site
     from brain.ports import Batch, Brain, StepReport
     from daemon.trainer.growth_state import GrowthState
+    from daemon.trainer.growth_trial import Trials
     from daemon.trainer.ports import Report, Save
     from daemon.trainer.progress import Progress
     from daemon.trainer.site_signals import SiteSignals
@@ -40,6 +42,7 @@ class Growing:
         config: the limits and rules.
         brain: that grows.
         signals: looks at the sites.
+        trials: judges each growth.
         progress: step and smoothed error.
         sleeping: comes before a growth for an error that has risen.
         save: takes a checkpoint before each growth, and one behind it.
@@ -53,6 +56,7 @@ class Growing:
         *,
         brain: Brain,
         signals: SiteSignals,
+        trials: Trials,
         progress: Progress,
         sleeping: Sleeping,
         save: Save,
@@ -62,6 +66,7 @@ class Growing:
         self._config = config
         self._brain = brain
         self._signals = signals
+        self._trials = trials
         self._progress = progress
         self._sleeping = sleeping
         self._save = save
@@ -86,11 +91,12 @@ class Growing:
         """After a step: complete the record of earlier growth; when it is time, look, decide and grow."""
         self.newest_batch = batch
         self._complete_history()
+        self._trials.follow(batch, report)
         due = self._config.enabled and self._progress.step % self._config.every_steps == 0 and report.applied
         if not (due and isinstance(self._brain, Growable)) or self._sleeping.asleep:
             return
         probes = self._signals.look(self._brain, batch)
-        if probes is None:
+        if probes is None or self._trials.under_way:
             return
         history = self._history(self._brain)
         if self._config.rising_error.enabled and self._config.rising_error.awaits_sleep(history):
@@ -127,7 +133,7 @@ class Growing:
         brain, state, step = self._brain, self._state, self._progress.step
         assert isinstance(brain, Growable)
         before = _counts(self._brain)
-        sites_before = brain.sites()
+        sites_before, twin = brain.sites(), self._trials.twin()
         try:
             apply_growth(brain, plan, max_neurons=self._config.max_neurons)
         except SettingsError as error:
@@ -152,7 +158,9 @@ class Growing:
             "metrics_after": after,
             "settled_step": step + self._config.maturity_steps,
         }
+        self._trials.break_off("something else grew meanwhile")
         state.history.append(record)
+        self._trials.begin(twin, added_share=after["num_neurons"] / before["num_neurons"] - 1.0)
         self._remember(plan, sites_before, brain.sites())
         self._report.event(
             BrainGrew(
@@ -173,6 +181,7 @@ class Growing:
     def rolled_back(self, stored: Mapping[str, Any]) -> None:
         """The brain is again that of a checkpoint with this `state.json`: forget what grew since."""
         if not (undone := self._state.go_back_to(stored)):
+            self._trials.break_off("the brain was rolled back meanwhile")
             return
         sites = ", ".join(record["site"] for record in undone)
         what = f"the roll-back went behind the growth of {sites}: it is undone"
@@ -196,6 +205,7 @@ class Growing:
             num_neurons=self._brain.num_neurons(),
             recyclable=True,
             limits=self._config,
+            cooldowns=Cooldowns.of(self._config, state.history),
         )
 
     def _remember(self, plan: GrowthPlan, before: Mapping[str, Site], after: Mapping[str, Site]) -> None:

@@ -38,6 +38,7 @@ HELD_OUT_PREFIX = "held_out|"
 SLOTS_PREFIX = "replay|"
 PROBES_PREFIX = "probes|"
 SLEEP_PREFIX = "sleep|"
+TRIAL_PREFIX = "trial|"
 TORCH_RANDOM = "torch"
 CUDA_RANDOM = "cuda"
 
@@ -163,7 +164,7 @@ def brain_state(loaded: LoadedCheckpoint) -> BrainState:
         learning={
             name: tensor
             for name, tensor in loaded.learning.items()
-            if not name.startswith((VITALS_PREFIX, SLEEP_PREFIX))
+            if not name.startswith((VITALS_PREFIX, SLEEP_PREFIX, TRIAL_PREFIX))
         },
         counters=loaded.state.get("brain", {}),
         spec=loaded.manifest.spec,

@@ -15,6 +15,7 @@ from daemon.trainer.effects import Effects
 from daemon.trainer.ending import Endings
 from daemon.trainer.forgetting_watch import ForgettingWatch
 from daemon.trainer.growth_by_hand import GrowthByHand
+from daemon.trainer.growth_trial import Trials
 from daemon.trainer.idling import Idling
 from daemon.trainer.intake import Intake
 from daemon.trainer.loop import Loop, Waking
@@ -202,11 +203,13 @@ class _Wiring:
 
     @cached_property
     def growing(self) -> Growing:
+        state, config = self._contents.growth, self._config.growth
         return Growing(
-            self._contents.growth,
-            self._config.growth,
+            state,
+            config,
             brain=self._brain,
             signals=self.site_signals,
+            trials=Trials(state, config, brain=self._brain, clock=self._clock, report=self._report),
             progress=self._clock,
             sleeping=self.sleeping,
             save=self.saver,

@@ -1,4 +1,4 @@
-// Growth by hand: the growth sites of the brain, the effect of growing each, and what has grown so far.
+// Growth: the growth sites of the brain, the effect of growing each by hand, what has grown so far and whether that paid.
 
 import { allow, perform, refusal, setStatus } from "./actions.js";
 import { confirm } from "./confirm.js";
@@ -17,13 +17,37 @@ const COLUMNS = [
   ["", "actions"],
 ];
 
+const CHANGES = new Set(["brain_grew", "growth_judged"]);
+
+const PAST_COLUMNS = [
+  ["Step", "number"],
+  ["What grew", "name"],
+  ["Units", "number"],
+  ["Loss", "number"],
+  ["Of the twin", "number"],
+  ["Gain", "number"],
+  ["Verdict", "name"],
+];
+
+/** What came of a growth, in words; `trial` is that of the newest growth, or null. */
+export function verdictOf(record, trial) {
+  const verdict = record.verdict;
+  if (!verdict) return trial?.began === record.step ? `on trial: ${count(trial.done)} of ${count(trial.steps)} steps` : "not judged";
+  if (verdict.paid === null) return `not judged: ${verdict.reason}`;
+  return verdict.paid ? "paid" : "did not pay";
+}
+
 export function mountGrowth(page) {
   const view = table("Growth sites", COLUMNS, "Not looked at yet.");
   const status = element("p", { class: "status", role: "status" });
   const facts = element("p", { class: "aside" });
   const look = element("button", { type: "button", class: "quiet", text: "Look at the sites", data: { act: "growth" }, on: { click: show } });
   byId("growth").append(view.node, view.empty);
-  byId("growth").after(facts, status);
+  // Beside the loss of a growth there is always that of a twin which did not grow and learned from the same text.
+  const past = table("What grew, and whether it paid", PAST_COLUMNS, "");
+  const pastPlace = element("div", { class: "table-scroll", id: "growth-past", tabindex: "0" }, past.node);
+  byId("growth").after(facts, pastPlace, status);
+  pastPlace.hidden = true;
   byId("growth-actions").append(look);
   view.node.hidden = true;
   // A column is added to the whole brain, so its button is below all sites.
@@ -49,7 +73,25 @@ export function mountGrowth(page) {
     price.textContent = found.column.reason
       ? `No column can be born: ${found.column.reason}.`
       : `It would bring ${count(found.column.newborns)} neurons and ${count(found.column.parameters)} parameters, and freeze ${count(found.column.freezes)} permanently.`;
-    facts.textContent = `${count(found.num_neurons)} of at most ${count(found.max_neurons)} neurons, ${count(found.history.length)} growths so far; growth by itself is ${found.enabled ? "on" : "off"}.`;
+    facts.textContent = `${count(found.num_neurons)} of at most ${count(found.max_neurons)} neurons, ${count(found.history.length)} growths so far; growth by itself is ${found.enabled ? "on" : "off"}, with a cool-down of ${count(found.cooldown_steps)} steps.`;
+    past.body.replaceChildren(...found.history.toReversed().map((record, index) => pastRow(record, index === 0 ? found.trial : null)));
+    pastPlace.hidden = found.history.length === 0;
+  }
+
+  function pastRow(record, trial) {
+    const verdict = record.verdict ?? {};
+    const noise = Number.isFinite(verdict.noise) ? ` ± ${percent(verdict.noise, 2)}` : "";
+    return element(
+      "tr",
+      {},
+      element("td", { class: "number", text: count(record.step) }),
+      element("td", { class: "name", text: record.site, title: record.reason }),
+      element("td", { class: "number", text: `${count(record.units_before)} → ${count(record.units_after)}` }),
+      element("td", { class: "number", text: fixed(verdict.bpc) }),
+      element("td", { class: "number", text: fixed(verdict.promised_bpc) }),
+      element("td", { class: "number", text: `${percent(verdict.gain, 2)}${noise}` }),
+      element("td", { class: "name", text: verdictOf(record, trial) }),
+    );
   }
 
   function show() {
@@ -113,11 +155,12 @@ export function mountGrowth(page) {
     view.node.hidden = true;
     view.empty.hidden = false;
     beside.hidden = true;
+    pastPlace.hidden = true;
     facts.textContent = "";
     setStatus(status, "");
   });
   page.onFrame.push((frame) => {
-    if (frame.type === "event" && frame.kind === "brain_grew" && frame.run === page.shown()?.id && !view.node.hidden) {
+    if (frame.type === "event" && CHANGES.has(frame.kind) && frame.run === page.shown()?.id && !view.node.hidden) {
       load().catch((error) => setStatus(status, refusal(error), "bad"));
     }
   });

@@ -14,7 +14,7 @@ from brain.growth.plan import GrowthPlan
 from brain.models.tensors import sha256_of
 from brain.online.brain import OnlineBrain
 from brain.optim.config import OptimizerConfig
-from brain.ports import Growable
+from brain.ports import Growable, Twinned
 from brain.registry import brains
 from tests.contract.cases import (
     CASES,
@@ -25,6 +25,7 @@ from tests.contract.cases import (
     assert_same,
     batches,
     copied,
+    everything,
     make,
 )
 
@@ -60,6 +61,26 @@ def test_a_site_that_is_widened_changes_nothing_and_learns_on(case: Case) -> Non
 def test_a_kind_says_before_it_is_built_whether_it_can_grow(kind: str) -> None:
     brain = make(kind, {**TINY, **LABELLED}[kind][0], torch.device("cpu"))
     assert brains.get(kind).can_grow == isinstance(brain, Growable)
+
+
+def test_a_twin_learns_as_the_brain_would_and_shares_nothing_with_it(case: Case) -> None:
+    brain = make(*case)
+    if not isinstance(brain, Twinned):
+        pytest.skip("this brain has no twin")
+    for batch in batches(3):
+        brain.learn(batch)
+    before, random = copied(brain.state()), torch.get_rng_state()
+    twin = brain.twin()
+    first = [twin.learn(batch).loss for batch in batches(3, seed=9)]
+    again = brain.twin(copied(twin.state()))
+    second = [twin.learn(batch).loss for batch in batches(2, seed=10)]
+    assert [again.learn(batch).loss for batch in batches(2, seed=10)] == second
+    assert_same(again, twin)
+    assert torch.equal(torch.get_rng_state(), random)
+    kept, now = {**before.model, **before.learning}, everything(brain)
+    assert [name for name in kept if not torch.equal(kept[name], now[name])] == []
+    assert [brain.learn(batch).loss for batch in batches(3, seed=9)] == first
+    assert [brain.learn(batch).loss for batch in batches(2, seed=10)] == second
 
 
 def test_what_is_frozen_by_hand_stays_so_after_a_restart(case: Case) -> None:

@@ -179,10 +179,13 @@ def test_a_brain_is_grown_by_hand(context: BrowserContext, server: RealServer, t
     expect(reported).to_have_text(
         re.compile(r"^blocks\.0\.mlp grew from [\d,]+ to [\d,]+ units\.$"), timeout=PATIENCE_MS
     )
+    grown = page.locator("#growth-past tbody tr")
+    expect(grown).to_contain_text("on trial: ", timeout=PATIENCE_MS)
     page.get_by_role("button", name="Add a block behind that of blocks.0.mlp").click()
     expect(reported).to_have_text(
         re.compile(r"^A block of [\d,]+ units was born behind blocks\.0\.mlp\.$"), timeout=PATIENCE_MS
     )
+    expect(grown.last).to_contain_text("not judged: something else grew meanwhile", timeout=PATIENCE_MS)
     expect(rows).to_have_count(sites + 2)
     expect(page.locator("#event-list")).to_contain_text("Growing a block behind blocks.0.mlp: By hand")
 

@@ -25,8 +25,8 @@ STEPS = 60
 # Everything counts as busy, so that a tiny brain grows twice within the run.
 EAGER: dict[str, Any] = {
     "growth__enabled": True, "growth__every_steps": 10, "growth__cooldown_steps": 20,
-    "growth__maturity_steps": 5, "growth__high_activation__above": 0.0, "growth__recycle_above": 1.0,
-    "checkpoint__keep_latest": 50,
+    "growth__trial_steps": 0, "growth__maturity_steps": 5, "growth__high_activation__above": 0.0,
+    "growth__recycle_above": 1.0, "checkpoint__keep_latest": 50,
 }  # fmt: skip
 
 
@@ -65,6 +65,23 @@ def test_a_resume_across_growth_is_bit_exact(home: Home, tmp_path: Path) -> None
     file = export(home, half.name, tmp_path)
     end = learn(home, limits__steps=40, run_id="r-file", checkpoint=file, **EAGER)
     assert weights_hash(end) == weights_hash(whole)
+
+
+def test_a_resume_in_the_middle_of_a_trial_leads_to_the_same_verdicts(home: Home) -> None:
+    judged = EAGER | {"growth__trial_steps": 16, "growth__cooldown_steps": 10}
+    whole = learn(home, limits__steps=STEPS, **judged)
+    history = json.loads((whole / "state.json").read_text())["growth_history"]
+    assert [record["step"] for record in history][:2] == [10, 30]  # nothing grows while a trial is under way
+    first, second = (record["verdict"] for record in history[:2])
+    assert (first["step"], second["step"]) == (26, 46)
+    assert {first["cooldown_steps"], second["cooldown_steps"]} <= {2, 5, 20, 40}
+    # Learn on from step 20, in the trial of the first growth.
+    half = learn(home, session=2, limits__steps=10, checkpoint=before_growth(home)[0], **judged)
+    stored = load_file(half / "optimizer.safetensors")
+    assert [name for name in stored if name.startswith("trial|model|")]
+    end = learn(home, session=3, limits__steps=40, checkpoint=half, **judged)
+    assert weights_hash(end) == weights_hash(whole)
+    assert json.loads((end / "state.json").read_text())["growth_history"] == history
 
 
 def test_growth_is_reported_with_its_evidence_and_its_numbers(home: Home) -> None:

@@ -60,14 +60,23 @@ class Site(BaseModel):
     eligible: bool
     reason: str | None
     last_growth_step: int | None
+    cooldown_steps: int
     signals: dict[str, float] | None
     preview: Preview
     deeper: Deeper
     expert: Expert
 
 
+class Trial(BaseModel):
+    """The newest growth on trial: `done` of `steps` since it `began`."""
+
+    began: int
+    steps: int
+    done: int
+
+
 class GrowthView(BaseModel):
-    """The sites of a brain from input to output, and what grew so far, oldest first."""
+    """The sites of a brain from input to output, and what grew so far, oldest first, with the verdict on it."""
 
     step: int
     enabled: bool
@@ -75,6 +84,9 @@ class GrowthView(BaseModel):
     max_neurons: int
     num_neurons: int
     num_parameters: int
+    cooldown_steps: int
+    last_growth_step: int | None
+    trial: Trial | None
     sites: list[Site]
     column: Column
     history: list[dict[str, Any]]

@@ -9,6 +9,7 @@ import pytest
 
 from brain.errors import SettingsError
 from brain.growth.config import GrowthConfig
+from brain.growth.cooldowns import Cooldowns
 from brain.growth.decision import (
     column_by_hand,
     decide_growth,
@@ -56,7 +57,8 @@ def history(**changes: Any) -> GrowthHistory:
         "recyclable": True,
         "limits": GrowthConfig(),
     }
-    return GrowthHistory(**plain | changes)
+    wanted = plain | changes
+    return GrowthHistory(**{"cooldowns": Cooldowns.of(wanted["limits"], ())} | wanted)
 
 
 BUSY = {"a": signal(utilisation=0.86), "b": signal(), "self_model": signal(utilisation=0.87)}

@@ -20,6 +20,9 @@ VIEW: dict[str, Any] = {
     "max_neurons": 100_000,
     "num_neurons": 176,
     "num_parameters": 9000,
+    "cooldown_steps": 2000,
+    "last_growth_step": None,
+    "trial": None,
     "sites": [
         {
             "site": "self_model",
@@ -29,6 +32,7 @@ VIEW: dict[str, Any] = {
             "eligible": True,
             "reason": None,
             "last_growth_step": None,
+            "cooldown_steps": 2000,
             "signals": None,
             "preview": {"newborns": 2, "units": 18, "num_neurons": 178, "num_parameters": 9128},
             "deeper": {"newborns": 0, "reason": "it stands in no block"},

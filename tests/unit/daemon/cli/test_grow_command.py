@@ -112,3 +112,25 @@ def test_a_refusal_is_one_line_and_exit_code_5(call: Call, daemon: FakeDaemon) -
     called = call("grow", "--site", "self_model")
     assert (called.code, called.err) == (5, "synapsed: self_model cannot grow: growth.max_neurons = 176\n")
     assert call("grow", "--fraction", "1.5").code == 2
+
+
+def test_the_preview_shows_what_came_of_earlier_growth(call: Call, daemon: FakeDaemon) -> None:
+    grown = {"site": "self_model", "units_before": 16, "units_after": 18}
+    numbers = {"gain": 0.0123, "noise": 0.001, "bpc": 2.5, "promised_bpc": 2.531}
+    history = [
+        {**grown, "step": 100},
+        {**grown, "step": 2000, "verdict": {"paid": True, **numbers}},
+        {**grown, "step": 4000, "verdict": {"paid": False, **numbers, "gain": -0.0123}},
+        {**grown, "step": 6000, "verdict": {"paid": None, "reason": "the brain slept meanwhile"}},
+        {**grown, "step": 8000},
+    ]
+    trial = {"began": 8000, "steps": 1000, "done": 250}
+    daemon.answers["GET", GROWTH] = (200, {**VIEW, "history": history, "trial": trial})
+    beside = "2.500 bits a byte beside 2.531 of a twin that did not grow"
+    assert call("grow", "--preview").out.splitlines()[-5:] == [
+        "Step 100: self_model, 16 to 18 units: not judged",
+        f"Step 2,000: self_model, 16 to 18 units: paid, {beside} (+1.23% ± 0.10%)",
+        f"Step 4,000: self_model, 16 to 18 units: did not pay, {beside} (-1.23% ± 0.10%)",
+        "Step 6,000: self_model, 16 to 18 units: not judged, the brain slept meanwhile",
+        "Step 8,000: self_model, 16 to 18 units: on trial, 250 of 1,000 steps",
+    ]

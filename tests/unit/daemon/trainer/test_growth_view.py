@@ -89,3 +89,13 @@ def test_a_column_is_shown_with_what_it_brings_and_what_it_freezes() -> None:
     }  # fmt: skip
     crowded = view(WithColumns(), max_neurons=89)["column"]
     assert crowded["reason"] == "a column has 30 units, growth.max_neurons = 89 leaves room for 29"
+
+
+def test_cool_downs_follow_from_the_verdicts_and_the_record_shows_them() -> None:
+    verdict = {"paid": False, "gain": 0.0}
+    record = {"step": 2000, "site": "young", "trigger": "bottleneck", "verdict": verdict}
+    state = GrowthState(history=[record], last_growth_step=2000)
+    shown = growth_view(Plain(), state, GrowthConfig(), fraction=0.5, counts=COUNTS)
+    assert [site["cooldown_steps"] for site in shown["sites"]] == [2000, 4000]
+    assert (shown["cooldown_steps"], shown["last_growth_step"], shown["trial"]) == (4000, 2000, None)
+    assert shown["history"] == [record]
