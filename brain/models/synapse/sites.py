@@ -81,7 +81,7 @@ def newborn_sites(
 
 
 def declared_sites(network: SynapseNetwork) -> dict[str, Site]:
-    """The sites from input to output, of each column behind the last; the self model stands beside all."""
+    """The sites from input to output, of each column behind the last; the self model, if any, stands beside all."""
     spec, place = network.spec, 0
     sites: dict[str, Site] = {}
     deeper: dict[str, Any] = {"deeper_units": sum(spec.newborn_block("").values())}
@@ -101,6 +101,8 @@ def declared_sites(network: SynapseNetwork) -> dict[str, Site]:
                 )
                 place += not beside
         place += 1  # the first of a column is no neighbour of the last of another
+    if not spec.config.self_model_size:
+        return sites  # nothing can be born where there is no parent
     return sites | {SELF_MODEL: declared_site(SELF_MODEL, network.self_model, place=place)}
 
 

@@ -256,3 +256,11 @@ def test_what_does_not_fit_is_refused_in_words() -> None:
         with pytest.raises(SettingsError, match=words):
             apply_growth(brain, wrong, max_neurons=LIMIT)
     assert brain.spec.growth == ()
+
+
+def test_a_brain_without_a_self_model_has_no_site_there_and_can_be_looked_at() -> None:
+    brain = make(self_model_size=0)
+    brain.learn(batch(0))
+    assert "self_model" not in brain.sites()
+    probes = brain.probe_sites(batch(1), torch.Generator().manual_seed(0))
+    assert probes.keys() == brain.sites().keys()
