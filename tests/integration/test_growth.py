@@ -100,7 +100,7 @@ def test_growth_is_reported_with_its_evidence_and_its_numbers(home: Home) -> Non
 
 
 def test_growth_ordered_by_hand_happens_again_after_a_crash(home: Home) -> None:
-    trainer = spawn(tiny_order(home, limits__steps=120))
+    trainer = spawn(tiny_order(home, limits__steps=120, growth__trial_steps=8))
     trainer.receive_until(lambda seen: seen.step >= 3)
     overview = trainer.order("growth", fraction=0.5)
     sites = {row["site"]: row for row in overview.result["sites"]}
@@ -123,7 +123,9 @@ def test_growth_ordered_by_hand_happens_again_after_a_crash(home: Home) -> None:
     ]
     # The same journal, from the checkpoint of step 0: as if everything after it had been lost.
     first = min(home.checkpoints.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    again = spawn(tiny_order(home, session=2, checkpoint=first, limits_from_checkpoint=True))
+    again = spawn(
+        tiny_order(home, session=2, checkpoint=first, limits_from_checkpoint=True, growth__trial_steps=8)
+    )
     replayed = again.finish()
     assert replayed.checkpoint is not None
     assert weights_hash(home.checkpoints / replayed.checkpoint) == weights_hash(
@@ -132,7 +134,7 @@ def test_growth_ordered_by_hand_happens_again_after_a_crash(home: Home) -> None:
 
 
 def test_experts_and_columns_ordered_by_hand_happen_again_after_a_crash(home: Home) -> None:
-    trainer = spawn(tiny_order(home, limits__steps=120))
+    trainer = spawn(tiny_order(home, limits__steps=120, growth__trial_steps=8))
     trainer.receive_until(lambda seen: seen.step >= 3)
     overview = trainer.order("growth").result
     beside = {row["site"]: row["expert"] for row in overview["sites"]}
@@ -173,7 +175,9 @@ def test_experts_and_columns_ordered_by_hand_happen_again_after_a_crash(home: Ho
     assert frozen_in(final) == {name: frozen_in(older)[name] for name in frozen_in(final)}
     # The same journal, from the checkpoint of step 0: as if everything after it had been lost.
     first = min(home.checkpoints.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    replayed = spawn(tiny_order(home, session=2, checkpoint=first, limits_from_checkpoint=True)).finish()
+    replayed = spawn(
+        tiny_order(home, session=2, checkpoint=first, limits_from_checkpoint=True, growth__trial_steps=8)
+    ).finish()
     assert replayed.checkpoint is not None
     assert weights_hash(home.checkpoints / replayed.checkpoint) == weights_hash(final)
 
