@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import pytest
 import torch
@@ -17,6 +17,7 @@ from daemon.trainer.growth_trial import Trials, restore_trial
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from brain.ports import Brain
     from daemon.events import Event
 
 STEPS = 40
@@ -81,7 +82,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.state = GrowthState()
-        self.brain: Any = Scripted(self.twin_loss)
+        self.brain = cast("Brain", Scripted(self.twin_loss))
         self.trials = Trials(self.state, self.limits, brain=self.brain, clock=self, report=self)
         twin = self.trials.twin()
         self.state.history.append(
@@ -116,7 +117,9 @@ def test_the_second_half_is_judged_and_the_verdict_is_written_down_and_reported(
     verdict = bench.state.history[-1]["verdict"]
     assert (verdict["paid"], verdict["step"], verdict["cooldown_steps"]) == (True, 140, 1000)
     assert verdict["least"] == pytest.approx(0.001)
-    assert bench.points == [("growth_gain", 140, pytest.approx(0.01))]
+    [(metric, step, gain)] = bench.points
+    assert (metric, step) == ("growth_gain", 140)
+    assert gain == pytest.approx(0.01)
     assert bench.judged.message == (
         "[Neurogenesis] The growth of self_model at step 100 paid: 2.8565 bits a byte, 1.00% ± 0.00% below the 2.8854 "
         "of a twin that did not grow; 0.10% below would pay; its cool-down is now 1,000 steps"
