@@ -202,21 +202,6 @@ class Growable(Protocol):
 
 
 @runtime_checkable
-class Twinned(Protocol):
-    """A brain that gives a copy of itself which learns beside it; a growth is judged against one."""
-
-    def twin(self, state: BrainState | None = None) -> Brain:
-        """A copy of the network and all that learns with it, or such a copy as it was stored.
-
-        An exact memory is left out: the network does not learn from it. Nothing is shared with this brain, and the
-        global random state stays as it is.
-
-        Raises:
-            SpecMismatchError: the stored state does not fit.
-        """
-
-
-@runtime_checkable
 class Columnar(Protocol):
     """A growable brain beside which a whole column can be born; all that was there before is frozen then."""
 

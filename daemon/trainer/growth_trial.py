@@ -15,8 +15,9 @@ import torch
 from brain.errors import BrainError
 from brain.growth.cooldowns import Cooldowns
 from brain.growth.plan import BY_HAND
+from brain.growth.port import Twinned
 from brain.growth.verdict import BLOCKS, Losses, judge
-from brain.ports import BrainState, Twinned
+from brain.ports import BrainState
 from brain.upgrades import SPEC
 from daemon.events import GrowthJudged, SettingRestored
 

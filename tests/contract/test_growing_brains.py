@@ -11,10 +11,11 @@ from brain.build import brain_from_spec
 from brain.errors import SpecMismatchError
 from brain.growth.apply import apply_growth
 from brain.growth.plan import GrowthPlan
+from brain.growth.port import Twinned
 from brain.models.tensors import sha256_of
 from brain.online.brain import OnlineBrain
 from brain.optim.config import OptimizerConfig
-from brain.ports import Growable, Twinned
+from brain.ports import Growable
 from brain.registry import brains
 from tests.contract.cases import (
     CASES,
