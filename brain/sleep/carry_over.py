@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+PASSES = 2
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CarryOver:
@@ -63,13 +65,16 @@ class CarryOver:
         return len(self.slots)
 
     def turn(self, first: int, count: int) -> NDArray[np.int64]:
-        """The slots of so many items, in turn from the `first` on; fewer when there are fewer.
+        """The slots of so many draws from the `first` on: each item in turn, `PASSES` times in all.
+
+        More often, and the network learns them by heart at the cost of all else.
 
         >>> two = CarryOver(slots=np.array([7, 4]), network=np.ones(2), both=np.ones(2), num_bytes=np.ones(2))
-        >>> two.turn(3, 2).tolist(), two.turn(0, 5).tolist()
-        ([4, 7], [7, 4])
+        >>> two.turn(1, 2).tolist(), two.turn(3, 2).tolist(), two.turn(5, 2).tolist()
+        ([4, 7], [4], [])
         """
-        return self.slots[(first + np.arange(min(count, len(self)))) % max(len(self), 1)]
+        end = min(first + count, PASSES * len(self))
+        return self.slots[np.arange(first, end) % max(len(self), 1)]
 
     def share(self, after: NDArray[np.float64]) -> float:
         """What was carried over, from what each item costs the network alone now, (K,) nats: share of the gap.

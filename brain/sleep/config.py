@@ -21,7 +21,7 @@ class SleepConfig:
         idle_awake_steps: an idle stream starts a sleep, at the earliest so many steps after the last; 0: never.
         rows: replayed in each of them; None: as many as a batch awake has.
         carried_share: of these rows, those that the exact memory knows better than the network, where there is one.
-        carried_items: so many different ones at most.
+        carried_items: so many different ones at most, each of them twice.
         final_rate: share of the learning rate that is left at the end of a sleep.
         tolerance: relative rise of the mean probe loss beyond which a sleep is undone.
     """
@@ -32,7 +32,7 @@ class SleepConfig:
     idle_awake_steps: Annotated[int, COUNT_OR_ZERO] = 200
     rows: Annotated[int | None, SIZE] = None
     carried_share: Annotated[float, SHARE] = 0.5
-    carried_items: Annotated[int, SIZE] = 256
+    carried_items: Annotated[int, SIZE] = 1024
     final_rate: Annotated[float, Range(at_most=1, above=0)] = 0.1
     tolerance: Annotated[float, AMOUNT_OR_ZERO] = 0.01
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from brain.ports import Remembering
-from brain.sleep.carry_over import CarryOver
+from brain.sleep.carry_over import PASSES, CarryOver
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +49,8 @@ class CarryingOver:
         Raises:
             Interrupted: the run is to end.
         """
-        most = min(self._config.carried_items, int(steps * rows * self._config.carried_share))
+        draws = steps * int(rows * self._config.carried_share)
+        most = min(self._config.carried_items, draws // PASSES)
         if not (
             isinstance(self._brain, Remembering) and self._brain.remembers and most and len(self._replay)
         ):
@@ -68,12 +69,12 @@ class CarryingOver:
 
     def replayed(self, carried: CarryOver | None, step: int, rows: int) -> ReplayRows:
         """Rows for step `step` (from 0) of a sleep: in turn what is to be carried over, the rest by the policy."""
-        of_these = int(rows * self._config.carried_share) if carried else 0
-        drawn = self._replay.sample(rows - of_these)
-        if not carried or not of_these:
-            return drawn
+        if not carried:
+            return self._replay.sample(rows)
+        of_these = int(rows * self._config.carried_share)
         turn = carried.turn(step * of_these, of_these)
-        return joined(self._replay.at(turn[turn < len(self._replay)]), drawn)
+        turn = turn[turn < len(self._replay)]
+        return joined(self._replay.at(turn), self._replay.sample(rows - len(turn)))
 
     def costs(self, carried: CarryOver) -> NDArray[np.float64]:
         """What each item costs the network alone now, (K,) nats; what has gone meanwhile costs what it did.

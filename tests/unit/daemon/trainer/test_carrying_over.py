@@ -82,12 +82,12 @@ def carrying(
 
 
 def test_items_that_memory_saves_most_of_are_chosen_and_the_choice_follows_the_step() -> None:
-    found = carrying().choose(steps=10, rows=2)
+    found = carrying().choose(steps=40, rows=2)
     assert found is not None
-    assert len(found) == 10
+    assert len(found) == 20  # each twice in forty steps of one row
     assert (found.slots % 2 == 1).all()
     assert (np.diff(found.network - found.both) <= 0).all()
-    again = carrying().choose(steps=10, rows=2)
+    again = carrying().choose(steps=40, rows=2)
     assert again is not None
     assert again.slots.tolist() == found.slots.tolist()
 
@@ -101,13 +101,13 @@ def test_nothing_is_carried_over_without_a_memory_or_when_switched_off(settings:
     assert parts.replayed(None, 3, 4).index.tolist() == [0, 0, 0, 0]
 
 
-def test_half_of_each_dream_is_carried_over_in_turn() -> None:
+def test_half_of_each_dream_is_carried_over_in_turn_and_each_item_twice() -> None:
     parts = carrying(carried_items=3)
     carried = parts.choose(steps=10, rows=4)
     assert carried is not None
     first, second, third = carried.slots.tolist()
-    turns = [parts.replayed(carried, step, 4).index.tolist() for step in range(3)]
-    assert turns == [[first, second, 0, 0], [third, first, 0, 0], [second, third, 0, 0]]
+    turns = [parts.replayed(carried, step, 4).index.tolist() for step in range(4)]
+    assert turns == [[first, second, 0, 0], [third, first, 0, 0], [second, third, 0, 0], [0, 0, 0, 0]]
 
 
 def test_what_was_forgotten_meanwhile_is_not_replayed() -> None:
@@ -115,7 +115,7 @@ def test_what_was_forgotten_meanwhile_is_not_replayed() -> None:
         slots=np.array([39, 3]), network=np.ones(2), both=np.zeros(2), num_bytes=np.ones(2, np.int64)
     )
     parts = carrying(replay=FakeReplay(items=10))
-    assert parts.replayed(carried, 0, 4).index.tolist() == [3, 0, 0]
+    assert parts.replayed(carried, 0, 4).index.tolist() == [3, 0, 0, 0]
     assert parts.costs(carried).tolist() == [1.0, 3.0]
 
 
