@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from brain.memory.hippocampus.config import MEMORY_PREFIX
+from brain.memory.hippocampus.config import MEMORY_PREFIX, ORIGIN_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CARRIED = "carried|"
 """What the names of carried tensors begin with in `BrainState.learning`."""
-AWAKE_ONLY = (CARRIED, MEMORY_PREFIX)
+AWAKE_ONLY = (CARRIED, MEMORY_PREFIX, ORIGIN_PREFIX)
 """What the names of tensors begin with there that sleep leaves as they are."""
 
 

@@ -14,8 +14,7 @@ import torch
 
 from brain.averaging.averages import PREFIX as AVERAGE_PREFIX
 from brain.growth.operators import STEP
-from brain.memory.hippocampus.config import MEMORY_PREFIX
-from brain.memory.hippocampus.origins import ORIGIN_PREFIX
+from brain.memory.hippocampus.config import MEMORY_PREFIX, ORIGIN_PREFIX
 from brain.plasticity.lasting import KNOWN_PREFIX, START_PREFIX
 from brain.ports import CARRIED
 

@@ -97,7 +97,7 @@ def test_state_is_constant_in_size_and_names(case: Case) -> None:
 def test_moments_and_carried_state_are_keyed_by_name(case: Case) -> None:
     state = make(*case).state()
     owners = {name.rpartition("|")[0] for name in state.learning}
-    beside = {"carried", "average|plastic", "average|stable", "plasticity", "start", "hippocampus"}
+    beside = {"carried", "average|plastic", "average|stable", "plasticity", "start", "hippocampus", "origin"}
     assert owners <= {*state.model, *beside}
     averaged = {name.rpartition("|")[2] for name in state.learning if name.startswith("average|")}
     assert averaged <= state.model.keys()

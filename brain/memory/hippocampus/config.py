@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 MEMORY_PREFIX = "hippocampus|"
 """What the names of its tensors begin with in `BrainState.learning`."""
+ORIGIN_PREFIX = "origin|"
+"""What those of the rows in its past begin with there."""
 
 MIB = 1 << 20
 LEAST_MIB = 20  # below that too little would be left beside the maps
@@ -16,7 +18,7 @@ class Sizes:
     """Elements of each table.
 
     Attributes:
-        buckets: of 16 bytes, a power of two.
+        buckets: of 16 bytes, a power of two; a quarter comes in addition for indirect contexts.
         heads: of 4 bytes, a power of two.
         past: bytes a lane.
     """
@@ -27,13 +29,17 @@ class Sizes:
 
 
 def sizes_for(mib: int, *, lanes: int) -> Sizes:
-    """What fits into so many MiB: as many buckets as fit, an eighth of their bytes for the past, and its index.
+    """What fits into so many MiB: as many buckets as fit, then the past and its index.
 
     >>> sizes_for(128, lanes=32)
-    Sizes(buckets=4194304, heads=2097152, past=262144)
+    Sizes(buckets=4194304, heads=2097152, past=524288)
     """
-    room = max(mib, LEAST_MIB) * MIB - 18 * MIB  # the maps and what else does not grow
-    buckets = 1 << max(10, (room // 16).bit_length() - 1)
-    if buckets * 16 + buckets * 4 > room:
-        buckets //= 2
-    return Sizes(buckets=buckets, heads=buckets // 2, past=max(1024, buckets * 2 // lanes))
+    room = max(mib, LEAST_MIB) * MIB - 19 * MIB  # the maps and what else does not grow
+    buckets = _power_of_two(room // 20)
+    rest = room - buckets * 20
+    heads = _power_of_two(rest // 8)
+    return Sizes(buckets=buckets, heads=heads, past=max(1024, min(rest - heads * 4, heads * 8) // lanes))
+
+
+def _power_of_two(most: int) -> int:
+    return 1 << max(10, most.bit_length() - 1)

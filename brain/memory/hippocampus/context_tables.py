@@ -14,10 +14,14 @@ from brain.memory.hippocampus.histories import bit_histories
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ORDERS = (2, 3, 4, 5, 6, 8)  # bytes of each context that is hashed, the shorter ones first
-# Behind them: the word so far, the word before it as well, and three bytes without the last.
-WORDS, PAIRS, SKIPS = len(ORDERS), len(ORDERS) + 1, len(ORDERS) + 2
-CONTEXTS = len(ORDERS) + 3
+ORDERS = (1, 2, 3, 4, 5, 6, 8)  # bytes of each context that is hashed, the shorter ones first
+# Behind them: the word so far; with the word before it; with the one before that; three bytes without the last; four
+# without the second; and what followed the last byte, or the last two, when they were met before.
+WORDS, PAIRS, LEAPS, SKIPS, HOLES, AFTER_ONE, AFTER_TWO = range(len(ORDERS), len(ORDERS) + 7)
+CONTEXTS = len(ORDERS) + 7
+INDIRECT = (
+    5  # of so many buckets one is for the last two of these contexts, which cannot be told from a text later
+)
 KINDS = 16  # rows of the gates by how many contexts are known
 ORDER1 = 2 * CONTEXTS  # inputs of memory: two of each context, one of the last byte, two of the match
 MATCHING = ORDER1 + 1
@@ -25,8 +29,10 @@ BIAS = ORDER1 + 3
 NETWORK = ORDER1 + 4  # the last input is the network's
 INPUTS = ORDER1 + 5
 PAST = 8  # bytes of a lane that contexts look back on
-# Rows of the gates: 256 by the bits so far, then by match and known contexts, then 256 by the last byte.
-BY_MATCH, BY_LAST, GATES = 256, 768, 1024
+# Rows of the gates: by the bits so far, by match and known contexts, by the last byte, by the one before, by the byte
+# that the match expects and the bit of it.
+BY_MATCH, BY_LAST, BY_SECOND, BY_EXPECTED, GATES = 256, 768, 1024, 1280, 3328
+CHOSEN = 5  # rows that mix a bit
 WAYS = 3  # buckets that a context may be found in
 NODES = 16  # of a bucket: a check, and the history of each of the 15 places in half a byte
 MATCHED = 6  # bytes that a match begins with
@@ -39,7 +45,8 @@ NEAREST = 1.0 / 65536.0  # to certainty
 MASK = 0x7FFFFFFF  # hashes have 31 bits, so that no product of two exceeds 62
 MULTIPLIERS = (0x2F0B4C47, 0x1B873593)
 
-READ, SINCE, MATCH, LENGTH, WORD, WORD_BEFORE = 0, 1, 2, 3, 4, 5  # columns of `Lanes.stand`
+# Columns of `Lanes.stand`.
+READ, SINCE, MATCH, LENGTH, WORD, WORD_BEFORE, SECOND_BEFORE = range(7)
 
 
 class Lanes(NamedTuple):
@@ -47,8 +54,8 @@ class Lanes(NamedTuple):
 
     Attributes:
         past: uint8 (L, H), a ring of bytes for each.
-        stand: int64 (L, 6): bytes read; of these since the last jump; where in the memory's past, flat, the match goes
-            on, plus one, or 0 without; its length; a hash of the word so far; a hash of the one before it.
+        stand: int64 (L, 7): bytes read; of these since the last jump; where in the memory's past, flat, the match goes
+            on, plus one, or 0 without; its length; hashes of the word so far, of the one before it, and before that.
     """
 
     past: NDArray[np.uint8]
@@ -59,24 +66,31 @@ class Tables(NamedTuple):
     """All that is remembered; the arrays are changed in place.
 
     Attributes:
-        buckets: uint8 (N, 16), N a power of two: check of a context and half a byte, then 15 bit histories.
+        buckets: uint8 (N + N / 4, 16), N a power of two, behind which the indirect contexts have theirs: check of a
+            context and half a byte, then 15 bit histories.
         meaning: float64 (C, 256), probability that a one follows a history, by context.
         order1: float64 (65536,), probability of a one behind the last byte and the bits so far.
-        gates: float64 (1024, I), weights of the inputs.
+        gates: float64 (3328, I), weights of the inputs.
+        trust: float64 (32, 5), weights of what five of these rows predict, by the length of the match.
         maps: float32 (2, 65536, 33), the prediction corrected, by the last byte and by a hash of the last two.
         matches: float64 (32,), probability that a match of some length goes on.
         heads: int32 (M,), M a power of two: where in the past a hash of six bytes was last met, plus one.
         past: uint8 (L, H), what the lanes that are learned from have read.
+        after_one: int64 (256,), the two bytes that followed a byte the last two times, the newest the lowest.
+        after_two: int64 (65536,), the same of two bytes.
     """
 
     buckets: NDArray[np.uint8]
     meaning: NDArray[np.float64]
     order1: NDArray[np.float64]
     gates: NDArray[np.float64]
+    trust: NDArray[np.float64]
     maps: NDArray[np.float32]
     matches: NDArray[np.float64]
     heads: NDArray[np.int32]
     past: NDArray[np.uint8]
+    after_one: NDArray[np.int64]
+    after_two: NDArray[np.int64]
 
 
 class Constants(NamedTuple):
@@ -96,7 +110,8 @@ class Constants(NamedTuple):
 class Rates(NamedTuple):
     """Shares of its error by which each part learns from a bit."""
 
-    gates: float = 0.003
+    gates: float = 0.005
+    trust: float = 0.002
     meaning: float = 0.006
     order1: float = 0.04
     maps: float = 0.02
@@ -110,8 +125,9 @@ class Scratch(NamedTuple):
         hashes: int64 (2, C), of the byte's contexts, to find them by and to check.
         bucket: int64 (C,), where the histories of this half of it stand; −1 where there is none.
         inputs: float64 (I,), of the bit.
-        mixed: float64 (4,): what each of three gates predicts, and their mean in the logistic domain.
-        places: int64 (8,): rows of the three gates, row and cell of the first map, row of the second, the byte that
+        evidence: float64 (5,), what each of five gates predicts, in the logistic domain.
+        mixed: float64 (6,): the same as probabilities, then their trusted sum in the logistic domain.
+        places: int64 (10,): rows of the five gates, row and cell of the first map, row of the second, the byte that
             the match expects (−1: none), the class of its length.
         last: int64 (8,), the last bytes, the newest first.
     """
@@ -119,13 +135,14 @@ class Scratch(NamedTuple):
     hashes: NDArray[np.int64]
     bucket: NDArray[np.int64]
     inputs: NDArray[np.float64]
+    evidence: NDArray[np.float64]
     mixed: NDArray[np.float64]
     places: NDArray[np.int64]
     last: NDArray[np.int64]
 
 
-MEAN = 3  # in `Scratch.mixed`
-ROW, CELL, PAIR, EXPECTED, CLASS = 3, 4, 5, 6, 7  # in `Scratch.places`, behind the gates
+SUM = CHOSEN  # in `Scratch.mixed`
+ROW, CELL, PAIR, EXPECTED, CLASS = range(CHOSEN, CHOSEN + 5)  # in `Scratch.places`, behind the gates
 
 
 def constants() -> Constants:
@@ -139,7 +156,10 @@ def constants() -> Constants:
 
 
 def newborn(*, lanes: int, buckets: int, past: int, heads: int) -> Tables:
-    """An empty memory; `buckets` and `heads` are powers of two, `past` is bytes a lane."""
+    """An empty memory; `buckets` and `heads` are powers of two, `past` is bytes a lane.
+
+    A quarter of the buckets comes in addition, for indirect contexts.
+    """
     zeros, ones = bit_histories()[1].T.astype(np.float64)
     classes = np.arange(CLASSES)
     lengths = np.where(classes < 16, classes, np.where(classes < 20, 4 * classes - 48, 32 * classes - 608))
@@ -147,21 +167,32 @@ def newborn(*, lanes: int, buckets: int, past: int, heads: int) -> Tables:
     gates[BY_MATCH + LONG * KINDS : BY_LAST, MATCHING] = (
         0.8  # what was once met for so long is believed at first
     )
+    trust = np.full((CLASSES, CHOSEN), 1.0 / CHOSEN)
+    trust[LONG:] = 0.1
+    trust[LONG:, 1] = 1.0 - 0.1 * (CHOSEN - 1)
     return Tables(
-        buckets=np.zeros((buckets, NODES), np.uint8),
+        buckets=np.zeros((buckets + buckets // (INDIRECT - 1), NODES), np.uint8),
         meaning=np.tile((ones + 0.4) / (zeros + ones + 0.8), (CONTEXTS, 1)),
         order1=np.full(65536, 0.5),
         gates=gates,
+        trust=trust,
         maps=np.tile(_logistic(np.linspace(-EDGE, EDGE, CELLS)).astype(np.float32), (2, 65536, 1)),
         matches=1.0 - 0.5 / (1.0 + lengths),
         heads=np.zeros(heads, np.int32),
         past=np.zeros((lanes, past), np.uint8),
+        after_one=np.zeros(256, np.int64),
+        after_two=np.zeros(65536, np.int64),
     )
+
+
+def num_direct(num_buckets: int) -> int:
+    """How many of all buckets, from the first on, are those of contexts that a text gives by itself."""
+    return num_buckets - num_buckets // INDIRECT
 
 
 def fresh_lanes(past: NDArray[np.uint8]) -> Lanes:
     """Lanes that have read nothing, over rings that are there."""
-    return Lanes(past=past, stand=np.zeros((len(past), 6), np.int64))
+    return Lanes(past=past, stand=np.zeros((len(past), 7), np.int64))
 
 
 def new_scratch() -> Scratch:
@@ -170,8 +201,9 @@ def new_scratch() -> Scratch:
         hashes=np.zeros((2, CONTEXTS), np.int64),
         bucket=np.zeros(CONTEXTS, np.int64),
         inputs=np.zeros(INPUTS),
-        mixed=np.zeros(4),
-        places=np.zeros(8, np.int64),
+        evidence=np.zeros(CHOSEN),
+        mixed=np.zeros(CHOSEN + 1),
+        places=np.zeros(CHOSEN + 5, np.int64),
         last=np.zeros(PAST, np.int64),
     )
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from brain.memory.hippocampus.context_tables import (
+    AFTER_ONE,
+    AFTER_TWO,
     CLASS,
     CONTEXTS,
     EXPECTED,
+    HOLES,
+    INDIRECT,
+    LEAPS,
     LENGTH,
     LONGEST,
     MASK,
@@ -19,6 +24,7 @@ from brain.memory.hippocampus.context_tables import (
     PAIRS,
     PAST,
     READ,
+    SECOND_BEFORE,
     SINCE,
     SKIPS,
     WAYS,
@@ -54,8 +60,19 @@ def begin_byte(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int) -> Non
         hashes[which, WORDS] = finished(value, multiplier)
         value = (((before ^ (before >> 11)) + word + 1) * multiplier) & MASK
         hashes[which, PAIRS] = finished(value, multiplier)
+        second = int(lanes.stand[lane, SECOND_BEFORE])
+        value = (((second ^ (second >> 9)) + word * 3 + 77) * multiplier) & MASK
+        hashes[which, LEAPS] = finished(value, multiplier)
         value = ((int(last[1]) << 16 | int(last[2]) << 8 | int(last[3])) * 0x19660D + 1) & MASK
         hashes[which, SKIPS] = finished(value, multiplier)
+        value = ((int(last[0]) << 16 | int(last[2]) << 8 | int(last[3])) * 0x2545F5 + 9) & MASK
+        hashes[which, HOLES] = finished(value, multiplier)
+        value = ((int(tables.after_one[last[0]]) << 8 | int(last[0])) * 0x3545F5 + 5) & MASK
+        hashes[which, AFTER_ONE] = finished(value, multiplier)
+        value = (
+            (int(tables.after_two[int(last[1]) << 8 | int(last[0])]) << 8 | int(last[0])) * 0x4545F5 + 3
+        ) & MASK
+        hashes[which, AFTER_TWO] = finished(value, multiplier)
     _look_for_match(tables, lanes, scratch, lane)
 
 
@@ -121,15 +138,17 @@ def find_buckets(tables: Tables, scratch: Scratch, bits: int, learn: bool) -> No
     A context that is new takes the least used of three buckets, if it is to be learned.
     """
     buckets = tables.buckets
-    mask = buckets.shape[0] - 1
+    indirect = buckets.shape[0] // INDIRECT
+    direct = buckets.shape[0] - indirect
     for context in range(CONTEXTS):
         key = (((int(scratch.hashes[0, context]) ^ (bits * 0x1F3D5B79)) & MASK) * MULTIPLIERS[0]) & MASK
-        place = (key ^ (key >> 14)) & mask
+        place = key ^ (key >> 14)
+        place = place & (direct - 1) if context < AFTER_ONE else direct + (place & (indirect - 1))
         key = (((int(scratch.hashes[1, context]) ^ (bits * 0x0E4F2A35)) & MASK) * MULTIPLIERS[1]) & MASK
         check = (key >> 17) & 255
         found, least, victim = -1, 256, 0
         for way in range(WAYS):
-            bucket = place ^ way
+            bucket = place ^ way  # stays in its part: both are powers of two
             used = int(buckets[bucket, 1])
             if used != 0 and int(buckets[bucket, 0]) == check:
                 found = bucket
@@ -156,8 +175,13 @@ def end_byte(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int, byte: in
     """Go on behind a byte, and remember where it followed the six before it, if it is to be learned."""
     stand = lanes.stand
     size, own_size, read = tables.past.shape[1], lanes.past.shape[1], int(stand[lane, READ])
-    if learn and int(stand[lane, SINCE]) >= MATCHED:
-        tables.heads[match_hash(scratch) & (tables.heads.shape[0] - 1)] = lane * size + read % size + 1
+    if learn:
+        if int(stand[lane, SINCE]) >= MATCHED:
+            tables.heads[match_hash(scratch) & (tables.heads.shape[0] - 1)] = lane * size + read % size + 1
+        one = int(scratch.last[0])
+        two = int(scratch.last[1]) << 8 | one
+        tables.after_one[one] = (int(tables.after_one[one]) << 8 | byte) & 0xFFFF
+        tables.after_two[two] = (int(tables.after_two[two]) << 8 | byte) & 0xFFFF
     lanes.past[lane, read % own_size] = byte
     stand[lane, READ] = read + 1
     stand[lane, SINCE] = int(stand[lane, SINCE]) + 1
@@ -171,4 +195,5 @@ def end_byte(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int, byte: in
     if byte >= 128 or 97 <= letter <= 122:
         stand[lane, WORD] = ((word + letter) * MULTIPLIERS[0] + 1) & MASK
     elif word != 0:
+        stand[lane, SECOND_BEFORE] = stand[lane, WORD_BEFORE]
         stand[lane, WORD], stand[lane, WORD_BEFORE] = 0, word

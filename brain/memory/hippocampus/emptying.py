@@ -1,8 +1,9 @@
 """Forgetting on purpose: what a text left in the hippocampus is erased, bucket by bucket.
 
 A bit history cannot be reduced by what one text added to it, so every bucket that a context of the text finds is
-emptied, whatever else it knew. The text is blanked in the past, and no index points there any more. What stays are
-averages over all that was ever read: what histories mean, gates, and what follows the last two bytes.
+emptied, whatever else it knew. Contexts by what followed earlier cannot be found again from the text, so all of theirs
+are. The text is blanked in the past, and no index points there any more. What stays are averages over all that was ever
+read: what histories mean, gates, and what follows the last two bytes.
 """
 
 from __future__ import annotations
@@ -80,6 +81,9 @@ def erase(
             passages.append(_with_surroundings(kept, origins, lane, int(read[lane]), begin, end))
             blank[lane, np.arange(begin, end) % kept.past.shape[1]] = True
     _empty_buckets(kept, passages)
+    if passages:
+        kept.buckets[tables.num_direct(len(kept.buckets)) :] = 0
+        kept.after_one[:], kept.after_two[:] = 0, 0
     _blank_past(kept, blank)
     lanes.stand[:, tables.SINCE :] = 0
     return Erased(int(blank.sum()), used - _used(kept))

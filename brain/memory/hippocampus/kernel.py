@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from brain.memory.hippocampus.context_tables import (
     LENGTH,
     MATCH,
+    SECOND_BEFORE,
     SINCE,
     WORD,
     WORD_BEFORE,
@@ -70,7 +71,7 @@ def read_rows(
     for row in range(rows.shape[0]):
         at = int(lane[row])
         if reset[row]:
-            for column in (SINCE, MATCH, LENGTH, WORD, WORD_BEFORE):
+            for column in (SINCE, MATCH, LENGTH, WORD, WORD_BEFORE, SECOND_BEFORE):
                 lanes.stand[at, column] = 0
         for time in range(int(lengths[row])):
             byte = int(rows[row, time])

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from brain.memory.hippocampus.context_tables import (
     BIAS,
+    BY_EXPECTED,
     BY_LAST,
     BY_MATCH,
+    BY_SECOND,
     CELL,
     CELLS,
+    CHOSEN,
     CLASS,
     CONTEXTS,
     EDGE,
@@ -18,19 +21,21 @@ from brain.memory.hippocampus.context_tables import (
     KINDS,
     MASK,
     MATCHING,
-    MEAN,
     NEAREST,
     NETWORK,
     ORDER1,
     PAIR,
     ROW,
     STEPS,
+    SUM,
 )
 from brain.memory.hippocampus.contexts import expects, node_of
 from brain.memory.hippocampus.jit import jitable
 
 if TYPE_CHECKING:
     from brain.memory.hippocampus.context_tables import Constants, Rates, Scratch, Tables
+
+FARTHEST = 12.0  # that one gate goes in the logistic domain
 
 
 @jitable
@@ -71,25 +76,25 @@ def predict_bit(
     inputs[BIAS] = 0.4
     inputs[NETWORK] = stretch(constants, network)
     places[0], places[1], places[2] = bits, BY_MATCH + kind * KINDS + matched, BY_LAST + int(scratch.last[0])
+    places[3] = BY_SECOND + int(scratch.last[1])
+    places[4] = BY_EXPECTED + ((left - 1) << 8 | max(int(places[EXPECTED]), 0))
     return _corrected(tables, constants, scratch, row, _mixed(tables, constants, scratch))
 
 
 @jitable
 def _mixed(tables: Tables, constants: Constants, scratch: Scratch) -> float:
-    """The mean of what three gates predict, in the logistic domain."""
-    inputs, places, mixed, gates = scratch.inputs, scratch.places, scratch.mixed, tables.gates
-    first, second, third = int(places[0]), int(places[1]), int(places[2])
-    by_bits, by_match, by_last = 0.0, 0.0, 0.0
-    for number in range(INPUTS):
-        value = inputs[number]
-        by_bits += gates[first, number] * value
-        by_match += gates[second, number] * value
-        by_last += gates[third, number] * value
-    mixed[0] = squash(constants, by_bits)
-    mixed[1] = squash(constants, by_match)
-    mixed[2] = squash(constants, by_last)
-    mixed[MEAN] = (by_bits + by_match + by_last) / 3.0
-    return float(mixed[MEAN])
+    """What five gates predict, each trusted as far as the length of the match has taught, in the logistic domain."""
+    inputs, places, evidence, gates = scratch.inputs, scratch.places, scratch.evidence, tables.gates
+    total, kind = 0.0, int(places[CLASS])
+    for which in range(CHOSEN):
+        gate, value = int(places[which]), 0.0
+        for number in range(INPUTS):
+            value += gates[gate, number] * inputs[number]
+        evidence[which] = min(max(value, -FARTHEST), FARTHEST)
+        scratch.mixed[which] = squash(constants, value)
+        total += tables.trust[kind, which] * evidence[which]
+    scratch.mixed[SUM] = total
+    return total
 
 
 @jitable
@@ -106,18 +111,18 @@ def _corrected(tables: Tables, constants: Constants, scratch: Scratch, row: int,
     places[CELL] = low + 1 if share > 0.5 else low
     behind_one = float(maps[0, row, low]) * (1.0 - share) + float(maps[0, row, low + 1]) * share
     behind_two = float(maps[1, pair, low]) * (1.0 - share) + float(maps[1, pair, low + 1]) * share
-    final = (2.0 * squash(constants, mean) + behind_one + behind_two) / 4.0
+    final = (squash(constants, mean) + behind_one + 2.0 * behind_two) / 4.0
     return min(max(final, NEAREST), 1.0 - NEAREST)
 
 
 @jitable
 def memory_share(tables: Tables, scratch: Scratch) -> float:
     """How much of the evidence for the bit just predicted came from memory, from 0 to 1."""
-    network = 0.0
-    for which in range(3):
-        network += tables.gates[int(scratch.places[which]), NETWORK]
-    network *= scratch.inputs[NETWORK] / 3.0
-    memory, network = abs(scratch.mixed[MEAN] - network), abs(network)
+    network, kind = 0.0, int(scratch.places[CLASS])
+    for which in range(CHOSEN):
+        network += tables.trust[kind, which] * tables.gates[int(scratch.places[which]), NETWORK]
+    network *= scratch.inputs[NETWORK]
+    memory, network = abs(scratch.mixed[SUM] - network), abs(network)
     return memory / (memory + network) if memory + network > 0.0 else 0.0
 
 
@@ -127,7 +132,10 @@ def learn_bit(
 ) -> None:
     """Learn from the bit that came, after `predict_bit`; `bits` are those before it."""
     places, cell, node = scratch.places, int(scratch.places[CELL]), node_of(bits, left)
-    for which in range(3):
+    missed = (bit - squash(constants, scratch.mixed[SUM])) * rates.trust
+    for which in range(CHOSEN):
+        tables.trust[int(places[CLASS]), which] += missed * scratch.evidence[which]
+    for which in range(CHOSEN):
         gate = int(places[which])
         step = (bit - scratch.mixed[which]) * rates.gates
         for number in range(INPUTS):

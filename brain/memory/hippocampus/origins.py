@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from brain.memory.hippocampus.config import ORIGIN_PREFIX
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
     from brain.memory.selection import Selection
-
-ORIGIN_PREFIX = "origin|"
-"""What the names of its tensors begin with in `BrainState.learning`."""
 
 ROW_BYTES = 64  # rows of a lane are remembered for so many bytes of its past each; usual ones are longer
 BEGIN, STEP, SOURCE, RESET = range(4)
