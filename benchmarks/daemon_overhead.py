@@ -194,6 +194,7 @@ def learn_alone(pipe: Connection) -> None:
     from daemon.config.loading import resolve_config  # noqa: PLC0415
 
     config = resolve_config(preset="default", overrides=SETTINGS, environ={})
+    torch.set_num_threads(config.threads)
     brain: Any = newborn(
         config.brain,
         optimizer=config.optimizer,

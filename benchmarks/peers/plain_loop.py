@@ -36,6 +36,7 @@ LANES, REPLAYED_EVERY, LENGTH = 1, 4, 512  # steps of which one replays a row
 LOGIT_CAP, EPSILON, PERIOD = 30.0, 1e-6, 8192
 LEARNING_RATE, MUON_RATE, MOMENTUM, BETAS, WARM_UP, CLIP = 1.5e-3, 0.01, 0.95, (0.8, 0.95), 100, 1.0
 TEXT_BYTES = 8_000_000
+THREADS = 1
 
 State = dict[str, Tensor]
 
@@ -342,6 +343,7 @@ def read_text() -> Tensor:
 def main() -> None:
     """Answer numbers of steps with steps a second."""
     torch.manual_seed(0)
+    torch.set_num_threads(THREADS)
     loop = Loop(Brain(), lanes=LANES, dtype=torch.bfloat16)
     rows = batches(read_text(), LENGTH)
     for line in sys.stdin:

@@ -81,6 +81,7 @@ def test_its_sizes_are_those_of_the_default_preset(ours: Synapse) -> None:
     batches = plain_loop.batches(torch.zeros(99, dtype=torch.uint8), 4)
     assert [len(next(batches)) - plain_loop.LANES for _ in replayed] == replayed
     assert config.stream.segment_bytes == plain_loop.LENGTH
+    assert config.threads == plain_loop.THREADS
     optimizer = config.optimizer
     assert (optimizer.learning_rate, optimizer.betas) == (plain_loop.LEARNING_RATE, plain_loop.BETAS)
     assert (optimizer.muon_learning_rate, optimizer.muon_momentum) == (
