@@ -30,7 +30,7 @@ VITALS = (
     ("Self-prediction error", "self_prediction_error", 3),
 )
 LEARNING = (
-    ("BPC", "bpc", 3),
+    ("BPC", "recent_bpc", 3),
     ("BPC with memory", "mixed_bpc", 3),
     ("Held-out BPC", "held_out_bpc", 3),
     ("Held-out BPC with memory", "held_out_mixed_bpc", 3),

@@ -17,7 +17,7 @@ Metric = tuple[str, str, int]  # label, name, decimals
 LINE: tuple[Metric, ...] = (
     ("Φ", "phi", 3),
     ("Agency", "agency", 3),
-    ("BPC", "bpc", 2),
+    ("BPC", "recent_bpc", 2),
     ("BPC with memory", "mixed_bpc", 2),
     ("Accuracy", "accuracy", 3),
 )
@@ -103,8 +103,8 @@ class Progress:
                 self.unsupported.discard(reading["name"])
 
     def value(self, metric: str, digits: int) -> str:
-        """Newest value of a metric, or a dash."""
-        value = self.values.get(metric)
+        """Newest value of a metric, or a dash; before there is a mean of the newest losses the newest."""
+        value = self.values.get(metric, self.values.get("bpc") if metric == "recent_bpc" else None)
         return number(value if value is None or math.isfinite(value) else None, digits)
 
     def line_of(self, event: dict[str, Any]) -> str | None:

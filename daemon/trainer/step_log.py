@@ -7,6 +7,8 @@ import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from daemon.trainer.recent_loss import RecentLoss
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -25,6 +27,7 @@ class StepLog:
         self._pace = pace
         self._reporter = reporter
         self._life = life
+        self._recent = RecentLoss()
 
     def finish(
         self,
@@ -54,5 +57,5 @@ class StepLog:
             learning_rate=report.learning_rate,
             step_seconds=seconds,
         )
-        self._pace.report(self._reporter, self._progress.step, metrics)
+        self._pace.report(self._reporter, self._progress.step, self._recent.follow(report, metrics))
         self._life.alive()
