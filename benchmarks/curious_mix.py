@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from benchmarks.result import Result, judged
+from benchmarks.texts import SHARED
 from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
 from daemon.config.tree import StreamConfig
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 Way = Literal["curious", "round_robin", "chance"]
 
-TEXTS = Path(__file__).parents[2] / "shared" / "data" / "text"
 ROWS = 16
 STEPS, STEPS_LONG = 500, 6000
 SEEDS, SEEDS_LONG = (0, 1), (0, 1, 2, 3, 4)
@@ -192,7 +192,7 @@ def write_sources(folder: Path) -> tuple[str, ...]:
         "noise": rng.choice(alphabet, SOURCE_BYTES).tobytes(),
         "constant": b"all work and no play makes jack a dull boy\n" * (SOURCE_BYTES // 40),
     }
-    texts = sorted(path for path in TEXTS.glob("*.*") if not path.name.endswith(".SOURCE.txt"))
+    texts = sorted(path for path in (SHARED / "text").glob("*.*") if not path.name.endswith(".SOURCE.txt"))
     for path in texts or [library / "pydoc_data" / "topics.py"]:
         contents[path.stem] = path.read_bytes()
     for name, content in contents.items():
