@@ -3,17 +3,109 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import random
 import sysconfig
 import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+ENWIK8 = "text/enwik8_prefix_4M.bin"
+PACKAGE_LOG = Path("/var/log/dpkg.log")
+
+
+class MissingTextError(Exception):
+    """A text is not on this machine; the message says where it would lie."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """Bytes to read, in whole characters.
+
+    Attributes:
+        name: in the names of figures.
+        what: in words, such as `the first 1 MB of enwik8`.
+    """
+
+    name: str
+    what: str
+    data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Which bytes these are."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def take(name: str, num_bytes: int) -> Text:
+    """The first bytes of a named text, all of it where it is shorter.
+
+    Raises:
+        MissingTextError: it is not here.
+    """
+    what, load = TEXTS[name]
+    data = whole_characters(load()[:num_bytes])
+    size = f"{len(data) / 1e6:.3g} MB" if len(data) >= 100_000 else f"{len(data) / 1e3:.3g} kB"
+    return Text(name=name, what=f"the first {size} of {what}", data=data)
+
+
+def whole_characters(data: bytes) -> bytes:
+    """Without the beginning of a character whose rest is cut off.
+
+    >>> whole_characters("né".encode()[:-1])
+    b'n'
+    """
+    return data.decode(errors="ignore").encode()
+
+
+def shared_bytes(name: str) -> bytes:
+    """A file of the data beside the checkout.
+
+    Raises:
+        MissingTextError: it does not lie there.
+    """
+    path = SHARED / name
+    if not path.exists():
+        raise MissingTextError(f"no {name} in the data beside the checkout")
+    return path.read_bytes()
+
+
+def chats() -> bytes:
+    """What people asked an assistant and what it answered, one message after the other."""
+    messages = []
+    for chat in json.loads(shared_bytes("preferences/dpo_en_demo.json")):
+        messages += [message["value"] for message in (*chat["conversations"], chat["chosen"])]
+    return "\n\n".join(messages).encode()
+
+
+def package_log() -> bytes:
+    """What this machine's package manager did.
+
+    Raises:
+        MissingTextError: it kept no log.
+    """
+    if not PACKAGE_LOG.exists():
+        raise MissingTextError(f"no {PACKAGE_LOG}")
+    return whole_characters(PACKAGE_LOG.read_bytes())
+
+
+TEXTS: Mapping[str, tuple[str, Callable[[], bytes]]] = {
+    "enwik8": ("enwik8", lambda: shared_bytes(ENWIK8)),
+    "chats": ("chats with an assistant in English, which nothing was tuned on", chats),
+    "shakespeare": ("tinyshakespeare", lambda: shared_bytes("text/tinyshakespeare.txt")),
+    "russian": ("Russian prose", lambda: shared_bytes("text/ru_classics.txt")),
+    "python": ("the source of Python's standard library", lambda: first(python(), 2_000_000)),
+    "json": ("clinc150, a JSON file", lambda: shared_bytes("intent/clinc150_full.json")),
+    "package_log": ("this machine's dpkg.log, which differs from machine to machine", package_log),
+    "made_up_log": ("a made-up server's log", lambda: first(logs(), 2_000_000)),
+}
+"""By name, what each is and how it is found."""
 
 
 def five_sources(num_bytes: int) -> dict[str, bytes]:
