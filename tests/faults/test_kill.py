@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(900)]
 
-KILLS = 10
+KILLS = 6  # of each kind two: one early, one in a run that was resumed several times
 OFTEN = "checkpoint.every_seconds=0.3"
 
 Launch = Callable[..., DaemonProcess]
@@ -44,11 +44,11 @@ def kill_some(daemon: DaemonProcess, trainers: list[psutil.Process], whom: str) 
 
 @pytest.mark.fault(
     "Killed processes",
-    tried="supervisor, trainer or both are killed with SIGKILL, 30 times",
+    tried="supervisor, trainer or both are killed with SIGKILL, 12 times",
     happens="each resume continues from no less than what was reported as saved; no orphan stays",
 )
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_killed_ten_times_it_always_continues(home: Home, launch: Launch, seed: int) -> None:
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_again_and_again_it_always_continues(home: Home, launch: Launch, seed: int) -> None:
     chance = random.Random(seed)
     catalogue = Catalogue(home.checkpoints)
     daemon = launch("start", "--preset", "tiny", "--set", OFTEN)
