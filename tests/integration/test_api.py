@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.home import Home
 from daemon.protocol import RunState
 from tests.unit.daemon.api.reception import TOKEN, URL, Reception, receiving
 
 if TYPE_CHECKING:
     import httpx
+
+    from daemon.home import Home
 
 pytestmark = pytest.mark.anyio
 
@@ -445,29 +447,29 @@ bodies = anything | st.fixed_dictionaries(
 )
 
 
-@settings(
-    max_examples=5,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
-)
-@given(batch=st.lists(bodies, min_size=20, max_size=40))
-def test_no_body_brings_the_daemon_down(tmp_path_factory: pytest.TempPathFactory, batch: list[Any]) -> None:
-    async def fire() -> None:
-        home = Home.open(tmp_path_factory.mktemp("home"), environ={})
-        home.prepare()
-        async with receiving(home, script={"refuse": "no"}) as reception, reception.client() as client:
-            for body in batch:
-                response = await client.post(
-                    "/api/v1/runs",
-                    content=json.dumps(body).encode(),
-                    headers={"Content-Type": "application/json"},
-                )
-                assert response.status_code in {201, 409, 422}, (body, response.text)
-                if response.status_code != 201:
-                    assert_problem(response, response.status_code)
+def test_no_body_brings_the_daemon_down(home: Home) -> None:
+    with asyncio.Runner() as loop:
+        opened = contextlib.AsyncExitStack()
+        reception = loop.run(opened.enter_async_context(receiving(home, script={"refuse": "no"})))
+        client = loop.run(opened.enter_async_context(reception.client()))
 
-    asyncio.run(fire())
+        @settings(max_examples=130, deadline=None, derandomize=True)
+        @given(body=bodies)
+        def fire(body: Any) -> None:
+            answering = client.post(
+                "/api/v1/runs",
+                content=json.dumps(body).encode(),
+                headers={"Content-Type": "application/json"},
+            )
+            response = loop.run(answering)
+            assert response.status_code in {201, 409, 422}, (body, response.text)
+            if response.status_code != 201:
+                assert_problem(response, response.status_code)
+
+        try:
+            fire()
+        finally:
+            loop.run(opened.aclose())
 
 
 def test_no_torch_is_imported_when_a_request_has_been_served() -> None:
