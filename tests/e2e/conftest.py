@@ -44,7 +44,7 @@ BLANK_PLOTLY = "globalThis.Plotly = { react(node) { node.on = () => {}; }, Fx: {
 def context(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     """A browser profile of this test's own; only with the mark `curves` does Plotly draw in it."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, timezone_id="Asia/Tokyo")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)  # a page must come, however slow the machine
     if request.node.get_closest_marker("curves") is None:
         context.route(
             "**/vendor/plotly.min.js",
