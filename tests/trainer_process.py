@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from daemon.config.loading import resolve_config
 from daemon.config.upgrades import config_to_dict
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
+from daemon.trainer import process as trainer_process
 from daemon.trainer.process import trainer_main
 from tests.orders import order_of
 
@@ -116,16 +117,23 @@ def tiny_order(home: Home, *, run_id: str = "r-test", session: int = 1, **settin
     )
 
 
+def live_with_tests(order: TrainerOrder, connection: Connection) -> None:
+    """A trainer at the priority of the tests: as nice as it is it gets a fifteenth of a core beside busy workers."""
+    trainer_process.NICENESS = 0
+    trainer_main(order, connection)
+
+
 def spawn(order: TrainerOrder, *, method: Literal["forkserver", "spawn"] = "forkserver") -> TrainerProcess:
     """Start a trainer on `order`; `spawn` as the supervisor does it, `forkserver` without importing torch again."""
     context: SpawnContext | ForkServerContext
+    main = live_with_tests
     if method == "spawn" or sys.platform == "win32":
-        context = multiprocessing.get_context("spawn")
+        main, context = trainer_main, multiprocessing.get_context("spawn")
     else:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
     ours, theirs = context.Pipe()
-    process = context.Process(target=trainer_main, args=(order, theirs))
+    process = context.Process(target=main, args=(order, theirs))
     process.start()
     theirs.close()
     return TrainerProcess(process=process, connection=ours)

@@ -83,7 +83,7 @@ def end(trainer: TrainerProcess) -> Goodbye:
 
 
 def test_it_reads_all_sleeps_once_waits_and_learns_on_what_is_appended(home: Home, log: Path) -> None:
-    trainer = follow(home, log, checkpoint__every_seconds=0.5)
+    trainer = follow(home, log, checkpoint__every_seconds=1.0)  # oftener, a busy machine does little else
     until_waiting(trainer)
     assert states(trainer) == ["running", "sleeping", "waiting"]
     (began,) = [event for event in trainer.events if event["kind"] == "sleep_began"]
