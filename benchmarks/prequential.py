@@ -57,6 +57,7 @@ BEFORE: Mapping[str, Any] = {  # the default preset of 2026-11-30, before it had
     "stream.mix": "curious",
     "stream.rows": 32,
     "stream.segment_bytes": 128,
+    "stream.stretch_bytes": 1024,
     "replay.fraction": 0.2,
     "optimizer.kind": "muon",
     "optimizer.learning_rate": 3e-3,
