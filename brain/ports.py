@@ -307,7 +307,13 @@ class Answering(Protocol):
 
 @runtime_checkable
 class Labelling(Protocol):
-    """A brain that predicts labels: of held-out examples it is known whether it is right, not only what that costs."""
+    """A brain that predicts labels: of held-out examples it is known whether it is right, not only what that costs.
+
+    Attributes:
+        labels: those it knows, in the order of its outputs.
+    """
+
+    labels: list[str]
 
     def correct(self, rows: Tensor, mask: Tensor) -> Tensor:
         """1 for each row whose label is predicted, 0 for another label, nan for a row without one.

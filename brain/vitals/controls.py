@@ -7,6 +7,7 @@ run live; brains handed in are copies, for reading moves their carried state.
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from brain.ports import Batch, Brain, Moment, Observable, Reading, RowReader, Severable, Steerable, StepReport
 from brain.vitals.build import build_vitals
-from brain.vitals.live import UnsupportedError
+from brain.vitals.live import WARMING_UP, UnsupportedError
 from brain.vitals.twins import draw_silent
 
 if TYPE_CHECKING:
@@ -44,11 +45,29 @@ EXPECTED: Mapping[str, str] = {
     "effective_rank": _OF_UNITS,
     "weight_norm": _OF_UNITS,
 }
-UNSHUFFLED = frozenset(
-    {"dormant_share", "effective_rank", "weight_norm"}
-)  # they compare nothing that is in pairs
+# They compare nothing that is in pairs.
+UNSHUFFLED = frozenset({"dormant_share", "effective_rank", "weight_norm"})
 
 Readings = dict[str, Reading]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probed:
+    """Readings by control and vital sign, and how many batches each was measured over."""
+
+    readings: dict[str, Readings]
+    ticks: int
+
+    def expected(self) -> dict[str, str]:
+        """What to expect of each sign, where there is anything to compare it with."""
+        null = self.readings["shuffled"]
+        return {
+            name: EXPECTED[name]
+            for name, own in self.readings[OWN].items()
+            if name in EXPECTED
+            and own.value is not None
+            and (name in UNSHUFFLED or null[name].value is not None)
+        }
 
 
 def probe_with_controls(
@@ -57,13 +76,15 @@ def probe_with_controls(
     config: VitalsConfig,
     *,
     seed: int,
+    ticks: int | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
-) -> dict[str, Readings]:
+) -> Probed:
     """Readings of every vital sign, by name, of the brain (`checkpoint`) and in every control.
 
     Args:
         make: gives a fresh copy of the brain, True, or an untrained twin of it, False.
-        batches: text to read, one batch a tick.
+        batches: text to read, at most one batch a tick.
+        ticks: so many are read, and more as long as a sign of the brain is warming up; None: all.
         config: of the vital signs.
         seed: of their generators and of all shuffling.
         on_progress: called with the name of each control before it is measured.
@@ -71,50 +92,60 @@ def probe_with_controls(
     found: dict[str, Readings] = {}
     on_progress(OWN)
     brain = frozen(make(True))
-    found[OWN], found["shuffled"] = watch_beside_shuffled(brain, batches, config, seed=seed)
+    found[OWN], found["shuffled"], count = watch_beside_shuffled(
+        brain, batches, config, seed=seed, ticks=ticks
+    )
     on_progress("disconnected")
     if isinstance(brain, Severable):
         severed = frozen(make(True))
         assert isinstance(severed, Severable)
         severed.sever()
-        found["disconnected"] = watch(severed, batches, config, seed=seed)
+        found["disconnected"] = watch(severed, batches, config, seed=seed, ticks=count)
     else:
         found["disconnected"] = {
             name: Reading(name=name, value=None, reason="this brain cannot be severed") for name in found[OWN]
         }
     on_progress("zero_input")
     silence = [dataclasses.replace(batch, bytes=torch.zeros_like(batch.bytes)) for batch in batches]
-    found["zero_input"] = watch(brain, silence, config, seed=seed)
+    found["zero_input"] = watch(brain, silence, config, seed=seed, ticks=count)
     on_progress("scrambled")
     scrambled = frozen(make(True))
     scramble(scrambled, seed=seed)
-    found["scrambled"] = watch(scrambled, batches, config, seed=seed)
+    found["scrambled"] = watch(scrambled, batches, config, seed=seed, ticks=count)
     on_progress("untrained")
     untrained = frozen(make(False))
     draw_silent(untrained, seed=seed)
-    found["untrained"] = watch(untrained, batches, config, seed=seed)
-    return {name: found[name] for name in (OWN, *CONTROLS)}
+    found["untrained"] = watch(untrained, batches, config, seed=seed, ticks=count)
+    return Probed(readings={name: found[name] for name in (OWN, *CONTROLS)}, ticks=count)
 
 
-def watch(brain: Brain, batches: Sequence[Batch], config: VitalsConfig, *, seed: int) -> Readings:
-    """Read batch after batch, a tick at each; the readings of the last."""
+def watch(
+    brain: Brain, batches: Sequence[Batch], config: VitalsConfig, *, seed: int, ticks: int | None = None
+) -> Readings:
+    """Read batch after batch, a tick at each; the readings of the last.
+
+    So many are read, and more as long as a sign is warming up; None: all.
+    """
     signs, readings = build_vitals(alone(config), seed=seed), {}
     for step, batch in enumerate(batches, start=1):
         moment = Moment(step=step, brain=brain, batch=batch, report=brain.learn(batch))
         for sign in signs:
             sign.observe(moment)
         readings = {sign.name: sign.measure(moment) for sign in signs}
+        if step >= (ticks or len(batches)) and not _warming_up(readings):
+            break
     return readings
 
 
 def watch_beside_shuffled(
-    brain: Brain, batches: Sequence[Batch], config: VitalsConfig, *, seed: int
-) -> tuple[Readings, Readings]:
-    """As `watch`, with the shuffled control over the very same passes beside it."""
+    brain: Brain, batches: Sequence[Batch], config: VitalsConfig, *, seed: int, ticks: int | None = None
+) -> tuple[Readings, Readings, int]:
+    """As `watch`, with the shuffled control over the very same passes beside it, and the number of batches read."""
     generator = torch.Generator().manual_seed(seed)
     own, null = build_vitals(alone(config), seed=seed), build_vitals(alone(config), seed=seed)
     mixed: Brain = Shuffled(brain, seed=seed)  # type: ignore[assignment]  # it is only watched and steered
     readings: tuple[Readings, Readings] = ({}, {})
+    step = 0
     for step, batch in enumerate(batches, start=1):
         report = brain.learn(batch)
         moments = (
@@ -125,12 +156,18 @@ def watch_beside_shuffled(
             for sign in signs:
                 sign.observe(moment)
             kept.update({sign.name: sign.measure(moment) for sign in signs})
+        if step >= (ticks or len(batches)) and not _warming_up(readings[0]):
+            break
     for name in UNSHUFFLED & readings[1].keys():
         why = "shuffling does not change units or weights"
         readings[1][name] = dataclasses.replace(
             readings[1][name], value=None, raw=None, uncertainty=None, samples=0, reason=why
         )
-    return readings
+    return *readings, step
+
+
+def _warming_up(readings: Readings) -> bool:
+    return any(WARMING_UP in reading.detail for reading in readings.values())
 
 
 def alone(config: VitalsConfig) -> VitalsConfig:

@@ -1,5 +1,6 @@
-"""Keeps probes within their share of the training time: widens the tick rather than exceed it.
+"""Keeps probes within their share of the training time, plus one tick: widens the interval rather than exceed that.
 
+The first tick is taken on credit, for nobody knows yet what it costs; every later one when it is paid for.
 Pure: a decision follows from measured costs and training time, and influences nothing but when to look.
 """
 

@@ -25,6 +25,9 @@ FAILED, OUT_OF_MEMORY = "failed", "out_of_memory"
 UNSUPPORTED = "unsupported"
 """What the detail of a reading holds (as 1) when this kind of brain lacks what is measured; `reason` says what."""
 
+WARMING_UP = "warming_up"
+"""What the detail of a reading holds (as 1) when more of the same experience is all that is missing."""
+
 _OUT_OF_MEMORY_PHRASES = ("out of memory", "not enough memory", "can't allocate memory")
 _CONSTANT_SHARE = 0.999  # of one byte value among all: no experience to speak of
 
@@ -42,6 +45,13 @@ class UnsupportedError(NotMeasurableError):
 
     def __init__(self, reason: str, detail: Mapping[str, float] | None = None) -> None:
         super().__init__(reason, {**(detail or {}), UNSUPPORTED: 1.0})
+
+
+class WarmingUpError(NotMeasurableError):
+    """Too little was gathered yet, and each step adds to it; the message says how much of how much."""
+
+    def __init__(self, reason: str, detail: Mapping[str, float] | None = None) -> None:
+        super().__init__(reason, {**(detail or {}), WARMING_UP: 1.0})
 
 
 def is_constant(values: Tensor) -> bool:

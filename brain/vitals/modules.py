@@ -14,7 +14,7 @@ from torch import Tensor
 
 from brain.ports import Moment, Observable
 from brain.vitals.live import NotMeasurableError, UnsupportedError, is_constant
-from brain.vitals.live_text import whole_pieces
+from brain.vitals.live_text import live_pieces
 from brain.vitals.perturbation import SKIPPED_STEPS
 
 if TYPE_CHECKING:
@@ -177,13 +177,14 @@ class ModuleWatch:
         self._seen = None
 
     def _recent_rows(self, moment: Moment) -> Tensor:
-        """Whole pieces of this step's live rows, picked by the watch's own generator, uint8 (B, T)."""
-        length = min(self.config.length, moment.batch.bytes.shape[1])
-        if length < SKIPPED_STEPS + 2:
-            raise NotMeasurableError(f"rows of {length} bytes are too short; {SKIPPED_STEPS + 2} are needed")
-        rows = whole_pieces(moment.batch, length, most=self.config.rows, generator=self._generator)
-        if len(rows) == 0:
-            raise NotMeasurableError(f"no live row of at least {length} bytes in this batch")
+        """Pieces of this step's live rows, picked by the watch's own generator, uint8 (B, T)."""
+        rows = live_pieces(
+            moment.batch,
+            longest=self.config.length,
+            shortest=SKIPPED_STEPS + 2,
+            most=self.config.rows,
+            generator=self._generator,
+        )
         if is_constant(rows):
             raise NotMeasurableError(
                 "the input is constant: without experience there is nothing to integrate"

@@ -59,6 +59,9 @@ class _Job:
     sync_replay: Callable[[], object] | None
 
 
+EARLIEST_SHARE = 0.5  # of the period: a disk on which a save takes longer is not written to all the time
+
+
 class CheckpointWriter:
     """Saves the checkpoints of one life of a run, one at a time. Its methods belong to the trainer's thread.
 
@@ -99,6 +102,7 @@ class CheckpointWriter:
         self._in_flight: Future[list[Event]] | None = None
         self._sequence = max((info.manifest.sequence for info in self._catalogue.list(run_id)), default=0)
         self._last_begun = self._last_commit = monotonic()
+        self._last_took = 0.0  # seconds from the copy to the commit
         self._num_failures = 0
         self._retry_at = 0.0
 
@@ -123,12 +127,17 @@ class CheckpointWriter:
         return self._num_failures
 
     def due(self, every_seconds: float) -> bool:
-        """Whether the next periodic save should begin: its period or the back-off after a failure is over."""
+        """Whether the next periodic save should begin, or the back-off after a failure is over.
+
+        What is learned while a save is under way is lost with it, so a save begins earlier by what the last one took,
+        and is committed `every_seconds` after that one began; saves are never closer than half of that.
+        """
         if self.busy:
             return False
         if self._num_failures:
             return self._monotonic() >= self._retry_at
-        return self._monotonic() - self._last_begun >= every_seconds
+        period = max(every_seconds - self._last_took, EARLIEST_SHARE * every_seconds)
+        return self._monotonic() - self._last_begun >= period
 
     def retry_now(self) -> None:
         """Let the back-off after a failure be over."""
@@ -269,6 +278,7 @@ class CheckpointWriter:
         except (OSError, ValueError) as error:
             return [self._failure(job.snapshot.step, job.snapshot.reason, error)]
         self._last_commit = self._monotonic()
+        self._last_took = self._last_commit - job.begun
         saved = CheckpointSaved(
             step=manifest.step,
             checkpoint=path.name,
@@ -276,7 +286,7 @@ class CheckpointWriter:
             reason=manifest.reason,
             size_bytes=manifest.size_bytes,
             stall_seconds=job.stall_seconds,
-            seconds=self._last_commit - job.begun,
+            seconds=self._last_took,
             metrics=dict(manifest.metrics),
             timestamp=manifest.created,
         )

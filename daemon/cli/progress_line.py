@@ -48,10 +48,11 @@ class Progress:
     unsupported: set[str] = field(default_factory=set)
 
     def take_run(self, run: dict[str, Any]) -> None:
-        """Take over a Run of the API; of another run than before nothing stays."""
-        if run["id"] != self.run:
+        """Take over a Run of the API; of another run, and of steps that were lost, nothing stays."""
+        if run["id"] != self.run or run["step"] < self.step:
             self.values.clear()
             self.unsupported.clear()
+            self.sample = None
         self.run, self.name, self.state = run["id"], run.get("name") or run["id"], run["state"]
         self.degraded, self.reason = run.get("degraded"), run.get("reason")
         self.step, self.samples = run["step"], run["samples"]

@@ -65,7 +65,8 @@ class CheckpointConfig:
     checkpoints; the room of all runs together is the home's: `keep.checkpoints_gib`.
 
     Attributes:
-        every_seconds: at most so much learning is lost.
+        every_seconds: from the beginning of a save to the commit of the next, while that takes no longer than the one
+            before: so much learning is lost at most.
         keep_latest: newest ones.
         keep_hourly: the last of each of so many hours.
         keep_daily: the last of each of so many days.

@@ -39,6 +39,9 @@ class LiveRun:
     num_neurons: int | None = None
     sources: list[dict[str, Any]] = field(default_factory=list)
     latest: dict[str, float | None] = field(default_factory=dict)
+    latest_steps: dict[str, int] = field(
+        default_factory=dict
+    )  # of each, as far as this daemon saw it measured
     readings: dict[str, dict[str, Any]] = field(default_factory=dict)
     sample: str | None = None
     sample_step: int | None = None
@@ -49,12 +52,24 @@ class LiveRun:
 
     def apply_ready(self, ready: Ready) -> None:
         """Take over what a trainer reports when it is about to learn."""
+        if ready.step < self.step:
+            self._forget_after(ready.step)
         self.step, self.samples = ready.step, ready.samples
         self.device = ready.device
         self.num_parameters, self.num_neurons = ready.num_parameters, ready.num_neurons
         self.sources = ready.sources
         if ready.checkpoint is not None:
             self.checkpoint, self.checkpoint_step = ready.checkpoint, ready.step
+
+    def _forget_after(self, step: int) -> None:
+        """Drop what was measured in steps that were lost; what it is not known of was measured in the newest."""
+        lost = {name for name in self.latest if self.latest_steps.get(name, self.step) > step}
+        self.latest = {name: value for name, value in self.latest.items() if name not in lost}
+        self.readings = {
+            name: one for name, one in self.readings.items() if one.get("step", self.step) <= step
+        }
+        if self.sample_step is None or self.sample_step > step:
+            self.sample = self.sample_step = self.sample_time = None
 
     def apply_report(self, report: Report) -> None:
         """Take over the newest numbers of a report; the state is the supervisor's to change."""
@@ -64,20 +79,23 @@ class LiveRun:
         self.degraded = report.degraded
         for metric, values in report.columns.items():
             if values and metric not in ("step", "time"):
-                self.latest[metric] = finite(values[-1])
-        for metric, _step, _time, value in report.points:
-            self.latest[metric] = finite(value)
+                self._note(metric, values[-1], step=int(report.columns["step"][-1]))
+        for metric, step, _time, value in report.points:
+            self._note(metric, value, step=step)
             if metric == "num_neurons":
                 self.num_neurons = int(value)
             elif metric == "num_parameters":
                 self.num_parameters = int(value)
         for reading in report.readings:
             self.readings[str(reading["name"])] = reading
-            self.latest[str(reading["name"])] = finite(reading.get("value"))
+            self._note(str(reading["name"]), reading.get("value"), step=reading.get("step", report.step))
         if report.sample is not None:
             self.sample, self.sample_step = report.sample, report.step
             times = report.columns.get("time")  # a report without steps has none
             self.sample_time = datetime.fromtimestamp(times[-1], UTC) if times else datetime.now(UTC)
+
+    def _note(self, metric: str, value: float | None, *, step: int) -> None:
+        self.latest[metric], self.latest_steps[metric] = finite(value), step
 
     def apply_goodbye(self, goodbye: Goodbye) -> RunState:
         """Take over a trainer's goodbye; the state it leaves the run in."""

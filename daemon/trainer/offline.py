@@ -22,7 +22,7 @@ from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
 from daemon.trainer.frozen_probes import better_of_stored
 from daemon.trainer.held_out_loss import HeldOutEvaluation, accuracy_by_source, combine, mixed_by_source
-from daemon.trainer.probing import DEFAULT_TICKS, probe_checkpoint
+from daemon.trainer.probing import probe_checkpoint
 from daemon.trainer.restoring import PROBES_PREFIX, SLOTS_PREFIX, brain_state, parts_of
 from daemon.trainer.sampling import Sampler
 from daemon.trainer.slow_weights import swapped
@@ -102,7 +102,7 @@ def probe(
     home: Home,
     checkpoint: str,
     *,
-    ticks: int = DEFAULT_TICKS,
+    ticks: int | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Measure every vital sign of a checkpoint, and the same in every null control.

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from brain.build import brain_from_spec
-from brain.ports import Moment, Reading
+from brain.ports import Labelling, Moment, Reading
 from brain.vitals.build import build_vitals
-from brain.vitals.controls import CONTROLS, EXPECTED, OWN, alone, probe_with_controls
+from brain.vitals.controls import CONTROLS, alone, probe_with_controls
 from daemon.config.loading import config_from_dict
 from daemon.streams.cursor import Cursor
 from daemon.streams.stream import ExperienceStream
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from daemon.home import Home
 
 DEFAULT_TICKS = 16
+MAX_TICKS = 256  # read by default while a vital sign is warming up
 WORLD = "agency"
 PROBED = {WORLD: "agency_self"}  # what a sign is called that measures something else without a run
 OF_THE_WORLD = ("acts", "world")
@@ -36,12 +37,13 @@ def probe_checkpoint(
     home: Home,
     loaded: LoadedCheckpoint,
     *,
-    ticks: int = DEFAULT_TICKS,
+    ticks: int | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Readings by control and vital sign, and what each control took away.
 
-    The text is what the run would have read next. Agency over the world cannot be measured without a live run, so
+    The text is what the run would have read next: `ticks` batches of it, by default 16 and up to 256 while a vital sign
+    of the brain is warming up. Agency over the world cannot be measured without a live run, so
     what is probed is `agency_self`, that over the brain's own words. From the run's own windows come `agency`, what the
     brain could tell of its acts, and `world_agency`, how far the world answered them; None where it does not act.
 
@@ -49,22 +51,29 @@ def probe_checkpoint(
         SynapsedError: the sources of the checkpoint are gone.
     """
     config = config_from_dict(loaded.state.get("config", {}), origin=loaded.path.name)
-    batches = read_on(home, loaded, config, ticks)
+    batches = read_on(home, loaded, config, ticks or MAX_TICKS)
 
     def make(trained: bool) -> Brain:
-        return copy_of(loaded, config) if trained else newborn(loaded, config)
+        return copy_of(loaded, config) if trained else untrained(loaded, config)
 
-    found = probe_with_controls(make, batches, config.vitals, seed=config.seed, on_progress=on_progress)
-    acts = agency_of_acts(loaded, config, make(True), batches[-1])
+    found = probe_with_controls(
+        make,
+        batches,
+        config.vitals,
+        seed=config.seed,
+        ticks=DEFAULT_TICKS if ticks is None else None,
+        on_progress=on_progress,
+    )
+    acts = agency_of_acts(loaded, config, make(True), batches[found.ticks - 1])
     return {
         "checkpoint": loaded.path.name,
         "step": loaded.manifest.step,
-        "ticks": ticks,
-        "vitals": {control: by_name(readings) for control, readings in found.items()},
+        "ticks": found.ticks,
+        "vitals": {control: by_name(readings) for control, readings in found.readings.items()},
         "agency": None if acts is None else dataclasses.asdict(acts),
         "world_agency": None if acts is None else world_agency(acts),
         "controls": dict(CONTROLS),
-        "expected": {PROBED.get(name, name): EXPECTED[name] for name in found[OWN] if name in EXPECTED},
+        "expected": {PROBED.get(name, name): line for name, line in found.expected().items()},
     }
 
 
@@ -112,6 +121,14 @@ def copy_of(loaded: LoadedCheckpoint, config: RunConfig) -> Brain:
     brain = newborn(loaded, config)
     fitted, _ = brain.adopt(brain_state(loaded))
     brain.load(fitted)
+    return brain
+
+
+def untrained(loaded: LoadedCheckpoint, config: RunConfig) -> Brain:
+    """A newborn brain to compare with; at a rate of 0 it takes in no label, so it knows those of the checkpoint."""
+    brain = newborn(loaded, config)
+    if isinstance(brain, Labelling) and isinstance(trained := copy_of(loaded, config), Labelling):
+        brain.labels = list(trained.labels)
     return brain
 
 

@@ -51,6 +51,7 @@ class Watch:
         self._clock = clock
         self._signs = build_vitals(config, seed=seed) if config.enabled else []
         self._governor = GovernorState()
+        self._gathered_seconds = 0.0  # since the last tick, which pays for it
         self.alarms = AlarmJudge()
         self._redefined: dict[str, int] = {}  # signs that a checkpoint knew by another definition
         self._broken: dict[str, Breakage] = {}  # how each sign that cannot be computed broke
@@ -69,6 +70,7 @@ class Watch:
         self.alarms.observe(moment.report)
         self._governor = advance(self._governor, self._config, training_seconds=moment.training_seconds)
         if not is_due(self._governor, self._config, step=moment.step):
+            self._gathered_seconds += self._clock() - began
             return None
         readings = []
         for sign in self._signs:
@@ -76,7 +78,7 @@ class Watch:
             alive()
         events = self._redefinitions(moment.step) + self.breakages(readings, moment.step)
         events += self.alarms.judge(readings, moment, moment.training_seconds)
-        cost_seconds = self._clock() - began
+        cost_seconds, self._gathered_seconds = self._gathered_seconds + self._clock() - began, 0.0
         self._governor = after_tick(self._governor, step=moment.step, cost_seconds=cost_seconds)
         return Tick(readings, events)
 

@@ -11,7 +11,7 @@ import pytest
 
 from daemon.home import Home
 from daemon.trainer import offline
-from daemon.trainer.offline import evaluate
+from daemon.trainer.offline import evaluate, probe
 from tests.trainer_process import TrainerProcess, newest, spawn, tiny_order
 
 if TYPE_CHECKING:
@@ -106,6 +106,12 @@ def test_it_is_asked_for_a_label_while_it_learns_and_scored_alike_once_it_has_en
     assert stored["num_examples"] == scored["num_examples"]["total"]
     assert stored["accuracy"] == stored["accuracy_by_source"]["things.jsonl"] == scored["accuracy"]["total"]
     assert stored["bpc"] == pytest.approx(scored["bpc"]["total"])
+    probed = probe(home, "latest")
+    assert probed["ticks"] > 16  # records end in few rows of a batch
+    reasons = {name: str(readings["confidence"]["reason"]) for name, readings in probed["vitals"].items()}
+    assert reasons["checkpoint"] == reasons["shuffled"] == "all of the last 512 predictions were right"
+    assert not any("warming up" in reason or "no prediction" in reason for reason in reasons.values())
+    assert probed["expected"] == {}
     found = {}
     for weights in ("fast", "stable"):
         monkeypatch.setattr(offline, "better_weights", lambda _loaded, name=weights: name)

@@ -16,9 +16,9 @@ from brain.vitals.act_recognition import MIN_BYTES, ActRecognition, activity_aft
 from brain.vitals.action_information import MIN_ACTION_ENTROPY, Agency, closed_loop_agency
 from brain.vitals.choices import ChoiceFollower
 from brain.vitals.closed_loop import probe_contexts
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError
+from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError, WarmingUpError
 from brain.vitals.live_controls import LiveControls
-from brain.vitals.live_text import whole_pieces
+from brain.vitals.live_text import live_pieces
 from brain.vitals.twins import BROKEN, UNTRAINED, twin_of
 from brain.vitals.window import Window
 from brain.vitals.world_response import WorldResponse
@@ -115,9 +115,7 @@ class AgencySign(LiveSign):
         count, wanted = len(self._told.scored), self.config.warm_up_choices
         detail["recognised"] = float(count)
         if count < wanted:
-            raise NotMeasurableError(
-                f"warming up, {count} of {wanted} choices", {**detail, "warming_up": 1.0}
-            )
+            raise WarmingUpError(f"warming up, {count} of {wanted} choices", detail)
         if self._told.silent:
             raise NotMeasurableError("every unit is constant", detail)
         found = self._told.scored.estimate()
@@ -189,9 +187,7 @@ class AgencySign(LiveSign):
         self._probed.add(probed.actions, probed.continuations)
         have, wanted = len(self._probed), self.config.contexts // 2
         if have < wanted:
-            raise NotMeasurableError(
-                f"warming up, {have} of {wanted} contexts", {**detail, "warming_up": 1.0}
-            )
+            raise WarmingUpError(f"warming up, {have} of {wanted} contexts", detail)
         found = closed_loop_agency(*self._probed.arrays())
         if found is None:
             raise NotMeasurableError(f"the next byte carries less than {MIN_ACTION_ENTROPY:.3f} nats", detail)
@@ -206,12 +202,17 @@ class AgencySign(LiveSign):
         )
 
     def _contexts(self, moment: Moment, detail: Mapping[str, float], count: int) -> Tensor:
-        """At most `count` whole pieces of this step's live rows, uint8 (C, T)."""
-        length = min(self.config.context_bytes, moment.batch.bytes.shape[1])
-        found = whole_pieces(moment.batch, length, most=count, generator=self._generator)
-        if len(found) == 0:
-            raise NotMeasurableError(f"no live row of at least {length} bytes in this batch", detail)
-        return found
+        """At most `count` pieces of this step's live rows, uint8 (C, T)."""
+        try:
+            return live_pieces(
+                moment.batch,
+                longest=self.config.context_bytes,
+                shortest=1,
+                most=count,
+                generator=self._generator,
+            )
+        except NotMeasurableError as problem:
+            raise NotMeasurableError(str(problem), detail) from None
 
     def state_tensors(self) -> Mapping[str, Tensor]:
         """Scored choices with their models, probed contexts, random states; not what is still being followed."""

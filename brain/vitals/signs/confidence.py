@@ -14,7 +14,7 @@ from brain.vitals.calibration import (
     expected_calibration_error,
     type2_auroc,
 )
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError
+from brain.vitals.live import Clock, LiveSign, NotMeasurableError, WarmingUpError
 from brain.vitals.modules import MAX_DROPPED_SHARE, ModuleWatch
 from brain.vitals.window import Window
 
@@ -63,9 +63,7 @@ class ConfidenceSign(LiveSign):
             )
         sure, right = sure[finite], right[finite]
         if len(sure) < self.config.warm_up_predictions:
-            raise NotMeasurableError(
-                f"warming up, {len(sure)} of {self.config.warm_up_predictions} predictions"
-            )
+            raise WarmingUpError(f"warming up, {len(sure)} of {self.config.warm_up_predictions} predictions")
         detail = {
             "accuracy": float(right.mean()),
             "mean_confidence": float(sure.mean()),

@@ -10,7 +10,7 @@ import torch
 
 from brain.plasticity.health import effective_rank
 from brain.vitals.config import EffectiveRankConfig
-from brain.vitals.live import NotMeasurableError
+from brain.vitals.live import NotMeasurableError, WarmingUpError
 from brain.vitals.units import UnitSign
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ class EffectiveRankSign(UnitSign[EffectiveRankConfig]):
         for site in self._longest_ago(list(activations)):
             self._found[site] = self._look(site, activations[site])
         if len(self._found) < len(activations):
-            raise NotMeasurableError(
-                f"warming up, {len(self._found)} of {len(activations)} sites were looked at"
-            )
+            raise WarmingUpError(f"warming up, {len(self._found)} of {len(activations)} sites were looked at")
         width = sum(found.width for found in self._found.values())
         moved = sum(
             (found.width / width) ** 2 * (found.share - found.before) ** 2 / 2.0

@@ -15,7 +15,7 @@ from brain.vitals.dependence import (
     gaussian_dependence,
     total_correlation_bias,
 )
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError
+from brain.vitals.live import Clock, LiveSign, NotMeasurableError, WarmingUpError
 from brain.vitals.perturbation import SKIPPED_STEPS
 from brain.vitals.window import Window
 
@@ -75,7 +75,7 @@ class IntegrationSign(LiveSign):
     def _dependence(self, states: Matrix, detail: Mapping[str, float]) -> Reading:
         samples, modules = states.shape
         if samples < 10 * modules:
-            raise NotMeasurableError(f"insufficient samples: {samples} of {10 * modules}", detail)
+            raise WarmingUpError(f"insufficient samples: {samples} of {10 * modules}", detail)
         if (states.std(0) == 0).any():
             raise NotMeasurableError("a module is constant over the window", {**detail, "collapsed": 1.0})
         scores = gaussian_copula(states)

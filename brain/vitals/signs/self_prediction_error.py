@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError
+from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError, WarmingUpError
 from brain.vitals.modules import MAX_DROPPED_SHARE, ModuleWatch
 from brain.vitals.self_prediction import (
     clean_states,
@@ -68,7 +68,7 @@ class SelfPredictionErrorSign(LiveSign):
         before, after, foreseen = (part[clean.rows][:, clean.units] for part in (before, after, foreseen))
         if len(after) < 2 * self.config.states_per_step:
             wanted = 2 * self.config.states_per_step
-            raise NotMeasurableError(f"insufficient samples: {len(after)} of {wanted}", detail)
+            raise WarmingUpError(f"insufficient samples: {len(after)} of {wanted}", detail)
         detail["persistence"] = persistence_baseline(before, after)
         if len(after) >= 4 * after.shape[1]:  # with fewer the fitted half could not determine the map
             detail["linear"] = linear_baseline(before, after)

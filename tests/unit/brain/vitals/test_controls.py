@@ -10,12 +10,13 @@ import torch
 
 from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
-from brain.ports import Batch, Brain, BrainState, Choice, Moment
+from brain.ports import Batch, Brain, BrainState, Choice, Moment, Reading
 from brain.vitals.build import build_vitals
-from brain.vitals.config import AgencyConfig, VitalsConfig
+from brain.vitals.config import AgencyConfig, ConfidenceConfig, VitalsConfig
 from brain.vitals.controls import (
     CONTROLS,
     OWN,
+    Probed,
     Shuffled,
     alone,
     frozen,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from brain.ports import Reading, StepReport
+    from brain.ports import StepReport
 
 ROWS, LENGTH, TICKS, STEPS = 20, 48, 8, 150
 LANGUAGES, LETTERS = 4, 12
@@ -135,7 +136,7 @@ def found(weights: Mapping[str, torch.Tensor]) -> dict[str, dict[str, Reading]]:
         texts(TICKS, seed=2),
         VitalsConfig(),
         seed=0,
-    )
+    ).readings
 
 
 def copy_of(weights: Mapping[str, torch.Tensor]) -> Brain:
@@ -321,7 +322,7 @@ def test_a_brain_that_cannot_be_severed_reports_it() -> None:
             return BrainState(model=weights, learning={}, counters={}, spec={})
 
     batches = [batch_of(random_rows(step)) for step in range(4)]
-    found = probe_with_controls(lambda _: cast("Brain", Whole()), batches, VitalsConfig(), seed=0)
+    found = probe_with_controls(lambda _: cast("Brain", Whole()), batches, VitalsConfig(), seed=0).readings
     assert {reading.reason for reading in found["disconnected"].values()} == {"this brain cannot be severed"}
     assert found["scrambled"]["integration"].value is not None
 
@@ -330,8 +331,39 @@ def test_the_shuffled_control_does_not_disturb_what_it_stands_beside(
     weights: Mapping[str, torch.Tensor],
 ) -> None:
     batches, config = texts(3, seed=4), VitalsConfig()
-    beside, _ = watch_beside_shuffled(frozen(copy_of(weights)), batches, config, seed=0)
+    beside, _, _ = watch_beside_shuffled(frozen(copy_of(weights)), batches, config, seed=0)
     alone = watch(frozen(copy_of(weights)), batches, config, seed=0)
     assert {name: reading.value for name, reading in beside.items()} == {
         name: reading.value for name, reading in alone.items()
     }
+
+
+def test_as_much_is_read_as_the_signs_need(weights: Mapping[str, torch.Tensor]) -> None:
+    warm_up = 5 * ROWS * (LENGTH - 1)  # predictions of a little more than five batches
+    config = VitalsConfig(
+        confidence=ConfidenceConfig(warm_up_predictions=warm_up, window_predictions=2 * warm_up)
+    )
+
+    def probed(least: int) -> Probed:
+        return probe_with_controls(lambda _: copy_of(weights), texts(8, seed=2), config, seed=0, ticks=least)
+
+    found = probed(2)
+    assert 2 < found.ticks < 8
+    assert found.readings[OWN]["confidence"].value is not None
+    assert {
+        reading["confidence"].samples for name, reading in found.readings.items() if name != "zero_input"
+    } == {found.readings[OWN]["confidence"].samples}
+    assert probed(7).ticks == 7
+
+
+def test_nothing_is_expected_of_what_has_no_value() -> None:
+    def found(own: float | None, shuffled: float | None) -> dict[str, str]:
+        readings = {
+            control: {name: Reading(name=name, value=value) for name in ("confidence", "weight_norm")}
+            for control, value in ((OWN, own), ("shuffled", shuffled))
+        }
+        return Probed(readings=readings, ticks=1).expected()
+
+    assert found(0.7, 0.5).keys() == {"confidence", "weight_norm"}
+    assert found(0.7, None).keys() == {"weight_norm"}
+    assert found(None, None) == {}

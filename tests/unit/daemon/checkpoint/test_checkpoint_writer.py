@@ -266,6 +266,23 @@ def test_back_off_doubles_and_due_keeps_to_it(tmp_path: Path) -> None:
     assert not writer.due(300)
 
 
+@pytest.mark.parametrize(("took", "period"), [(0, 300), (57, 243), (200, 150)])
+def test_a_save_begins_earlier_by_what_the_last_one_took(tmp_path: Path, took: int, period: int) -> None:
+    clock = Clock()
+    writer = new_writer(tmp_path, clock=clock)
+    writer.save_now(tiny(), sync_replay=lambda: clock.advance(took))
+    clock.advance(period - took - 1)
+    assert not writer.due(300)
+    clock.advance(1)
+    assert writer.due(300)
+    began = clock()
+    writer.save_now(tiny(2), sync_replay=lambda: clock.advance(took))
+    if took <= 150:
+        assert (
+            clock() - (began - period) <= 300
+        )  # from the beginning of the first to the commit of the second
+
+
 def test_a_replay_that_cannot_be_synced_is_no_commit(tmp_path: Path) -> None:
     def full() -> None:
         raise OSError(errno.EIO, "Input/output error")

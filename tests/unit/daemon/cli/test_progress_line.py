@@ -110,3 +110,12 @@ def test_what_a_byte_costs_with_an_exact_memory_stands_beside_the_network_alone(
     assert "memory" not in progress.line()
     progress.values["mixed_bpc"] = 1.874
     assert "BPC=2.62 | BPC with memory=1.87" in progress.line()
+
+
+def test_nothing_of_lost_steps_stays_in_the_line() -> None:
+    progress = Progress(home=HOME)
+    progress.take_run({**RUN, "step": 900, "latest": {"phi": 0.4}, "readings": {}})
+    progress.take_delta(delta(columns={"bpc": [2.91]}, sample="of a lost step"))
+    progress.take_run({**RUN, "step": 900, "latest": {"phi": 0.4}, "readings": {}, "sample": None})
+    assert progress.line().startswith("Step     900 | Φ=0.400 | Agency=– | BPC=– |")
+    assert progress.sample is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,3 +58,13 @@ def test_each_sign_of_a_tick_shows_life() -> None:
     )
     assert tick is not None
     assert len(signs_of_life) == len(tick.readings) > 1
+
+
+def test_what_is_gathered_between_ticks_is_paid_for_by_the_next() -> None:
+    clock = itertools.count(0.0, 0.25)  # every look at it costs a quarter of a second
+    config = VitalsConfig(every_steps=10, budget_share=1.0)
+    watch = Watch(config, seed=0, clock=lambda: next(clock))
+    for step in range(1, 11):
+        watch.look(dataclasses.replace(moment(Network(), step), training_seconds=100.0 * step))
+    assert watch.governor_state()["ticks"] == 1
+    assert watch.governor_state()["spent_seconds"] == pytest.approx(10 * 0.25)
