@@ -17,13 +17,14 @@ vitals: Registry[Any] = Registry("vital sign", ("brain.vitals.config",))
 
 
 def describe_vitals(config: VitalsConfig | None = None) -> list[dict[str, Any]]:
-    """What a list or a tile needs of each vital sign: name, label, summary, band and what the band is."""
+    """What a list or a tile needs of each vital sign: what it is called and means, whether it is measured, its band."""
     bands = {} if config is None else config.bands
     return [
         {
             "name": entry.name,
             "label": vars(entry.config)["label"],
             "summary": entry.summary,
+            "measured": config is None or config.enabled,
             "band": list(bands.get(entry.name, vars(entry.config)["band"])),
             "band_is": "project convention",
         }

@@ -253,6 +253,7 @@ class VitalItem(BaseModel):
     name: str
     label: str
     summary: str
+    measured: bool
     band: tuple[float, float]
     band_is: str
 

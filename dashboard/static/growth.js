@@ -38,10 +38,10 @@ export function verdictOf(record, trial) {
 }
 
 export function mountGrowth(page) {
-  const view = table("Growth sites", COLUMNS, "Not looked at yet.");
+  const view = table("Growth sites", COLUMNS, "Press the button to see how full each site is.");
   const status = element("p", { class: "status", role: "status" });
   const facts = element("p", { class: "aside" });
-  const look = element("button", { type: "button", class: "quiet", text: "Look at the sites", data: { act: "growth" }, on: { click: show } });
+  const look = element("button", { type: "button", class: "quiet", text: "Show growth sites", data: { act: "growth" }, on: { click: show } });
   byId("growth").append(view.node, view.empty);
   // Beside the loss of a growth there is always that of a twin which did not grow and learned from the same text.
   const past = table("What grew, and whether it paid", PAST_COLUMNS, "");

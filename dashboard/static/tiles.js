@@ -100,6 +100,7 @@ function isAbsent(run, tile) {
 
 /** Draw the healthy band of a tile, as the daemon describes it for this run; without one there is none. */
 function setBand(tile, sign) {
+  tile.measured = sign?.measured;
   tile.band = sign?.band ?? null;
   if (!tile.band) {
     tile.foot.replaceChildren();
@@ -129,16 +130,17 @@ export function governorLine(latest) {
   return `Vital signs take ${percent(share, 2)} of the training time: one measurement every ${every} steps, ${fixed(latest.vitals_tick_ms, 0)} ms each.`;
 }
 
-/** The prequential loss of the last step, as the terminal and the list of runs show it; the note is the mean over the newest steps. */
-function lossNow(run, history) {
+/** The prequential loss as its mean over the newest steps, for one step says little; the note is the last step, as the terminal shows it. */
+export function lossNow(run, history) {
   const recent = history.curve("bpc").recent(RECENT_STEPS);
-  const value = run?.latest?.bpc ?? null;
-  const detail = [["last step", fixed(value)]];
+  const last = run?.latest?.bpc ?? null;
+  const value = recent?.mean ?? last;
+  const detail = [["last step", fixed(last)]];
   if (recent) detail.push(["mean of", `${count(recent.count)} steps`], ["their mean", fixed(recent.mean)], ["standard error", uncertainty(recent.error)]);
   detail.push(["held-out", fixed(run?.latest?.held_out_bpc)]);
-  const note = recent ? `mean of ${count(recent.count)} steps ${fixed(recent.mean)}\u00a0±\u00a0${uncertainty(recent.error)}` : "";
+  const note = recent ? `mean of ${count(recent.count)} steps; the last ${fixed(last)}` : "";
   const reason = run ? "no step has been scored yet" : "no run yet";
-  return { metric: "bpc", value, error: null, note, reason, detail };
+  return { metric: "bpc", value, error: recent?.error ?? null, note, reason, detail };
 }
 
 /** What a byte costs the network and the exact memory together, beside what it costs the network alone. */
@@ -160,16 +162,22 @@ function accuracyNow(run, tile) {
 
 function readingNow(run, tile) {
   const reading = run?.readings?.[tile.name];
-  const reason = reading?.reason ?? (run ? "not measured yet" : "no run yet");
   return {
     metric: tile.name,
     heading: headingOf(tile.heading, reading),
     value: reading?.value ?? null,
     error: reading?.uncertainty ?? null,
     note: comparedWith(reading) || (reading?.samples ? `${count(reading.samples)} samples` : ""),
-    reason,
+    reason: whyMissing(run, reading, tile.measured),
     detail: reading ? readingDetail(reading) : [],
   };
+}
+
+/** Why a vital sign has no value; `measured` is false where the run's settings switch all of them off. */
+export function whyMissing(run, reading, measured) {
+  if (!run) return "no run yet";
+  if (measured === false) return "switched off (vitals.enabled)";
+  return reading?.reason ?? "not measured yet";
 }
 
 /** For a brain that cannot act on the world, agency is that over its own words; the heading shows it. */

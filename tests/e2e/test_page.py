@@ -168,7 +168,7 @@ def test_a_brain_is_grown_by_hand(context: BrowserContext, server: RealServer, t
     start_tiny_run(page, text_folder)
     wait_for_step(page, 5)
 
-    page.get_by_role("button", name="Look at the sites").click()
+    page.get_by_role("button", name="Show growth sites").click()
     rows = page.locator("#growth tbody tr")
     expect(rows.last).to_contain_text("self_model", timeout=PATIENCE_MS)
     expect(page.get_by_role("button", name="Add a block behind that of self_model")).to_be_disabled()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from brain.vitals.modules import ModuleWatch
 
 
-_TWIN_OUTCOMES = 64  # kept for the next turn of the untrained twin
+_TWIN_OUTCOMES = 128  # kept for the next turn of the untrained twin: enough for a value at once
 
 
 class AgencySign(LiveSign):
@@ -107,7 +107,7 @@ class AgencySign(LiveSign):
         if self._follower.num_too_many and not len(self._told.scored) and not self._queue:
             raise NotMeasurableError("the brain chooses among too many candidates to tell them apart", detail)
         self._read_outcomes(moment, detail)
-        if control := self._controls.due():
+        if control := self._controls.due() or self._overdue():
             self._measure_control(control, moment)
         detail |= self._controls.detail()
         if (shuffled := self._estimated(self._shuffled)) is not None:
@@ -122,6 +122,12 @@ class AgencySign(LiveSign):
         if found is None:
             raise NotMeasurableError("the choices carry less than 0.05 bit", detail)
         return self._agency(found, detail)
+
+    def _overdue(self) -> str | None:
+        """The control that a value would stand without; between its turns may lie an hour of a large brain's ticks."""
+        enough = len(self._told.scored) >= self.config.warm_up_choices
+        wanted = self.config.control_every_ticks and self._estimated(self._of_twin) is None
+        return UNTRAINED if enough and wanted and not self._told.silent else None
 
     def _read_outcomes(self, moment: Moment, detail: Mapping[str, float]) -> None:
         """Let the brain read what followed its newest choices, and recognise them by what that did to it."""

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { inOrder } from "../../../dashboard/static/alarms.js";
 import { wholeSet } from "../../../dashboard/static/heldout.js";
-import { comparedWith, governorLine, headingOf } from "../../../dashboard/static/tiles.js";
+import { comparedWith, governorLine, headingOf, lossNow, whyMissing } from "../../../dashboard/static/tiles.js";
 import { isUnsupported, unsupportedLine } from "../../../dashboard/static/unsupported.js";
 
 test("agency over own words is labelled so, world agency is not", () => {
@@ -62,4 +62,19 @@ test("unseen and grave alarms stand first", () => {
     alarm("grave", "error", "2026-01-01"),
   ];
   assert.deepEqual(inOrder(alarms).map((one) => one.id), ["grave", "new", "old", "hint", "seen"]);
+});
+
+test("the loss is the mean of the newest steps, with the last one beside it", () => {
+  const history = (recent) => ({ curve: () => ({ recent: () => recent }) });
+  const shown = lossNow({ latest: { bpc: 3.5 } }, history({ mean: 2.25, error: 0.015, count: 100 }));
+  assert.deepEqual([shown.value, shown.error, shown.note], [2.25, 0.015, "mean of 100 steps; the last 3.500"]);
+  assert.equal(lossNow({ latest: { bpc: 3.5 } }, history(null)).value, 3.5);
+  assert.equal(lossNow(undefined, history(null)).value, null);
+});
+
+test("a vital sign that is switched off is not one that is not measured yet", () => {
+  assert.equal(whyMissing({}, undefined, true), "not measured yet");
+  assert.equal(whyMissing({}, undefined, false), "switched off (vitals.enabled)");
+  assert.equal(whyMissing({}, { reason: "warming up" }, true), "warming up");
+  assert.equal(whyMissing(undefined, undefined, undefined), "no run yet");
 });

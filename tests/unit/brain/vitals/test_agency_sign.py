@@ -71,6 +71,16 @@ def test_a_brain_that_forgets_what_it_read_tells_little_of_its_acts() -> None:
     assert reading.detail["world"] > 0.7
 
 
+def test_no_value_stands_without_its_untrained_control(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brain.vitals.signs.agency.twin_of", lambda *_, **__: Network())
+    sign = AgencySign(AgencyConfig(control_every_ticks=1000), seed=0)
+    brain = remembering()
+    shown = [chooser(sign, num_steps=8, obeyed=True, start=start, brain=brain) for start in range(0, 400, 8)]
+    shown = [reading for reading in shown if reading.value is not None]
+    assert shown
+    assert all("control.untrained" in reading.detail for reading in shown)
+
+
 def test_choices_without_effect_show_none() -> None:
     reading = chooser(AgencySign(AgencyConfig(), seed=0), num_steps=400, obeyed=False, brain=remembering())
     assert reading.value is not None

@@ -37,6 +37,8 @@ def test_description_names_the_convention_and_takes_bands_of_the_run() -> None:
     assert described["phi"]["band"] == [0.1, 0.2]
     assert described["agency"]["band"] == [0.6, 0.9]
     assert {one["band_is"] for one in described.values()} == {"project convention"}
+    assert {one["measured"] for one in described.values()} == {True}
+    assert {one["measured"] for one in describe_vitals(VitalsConfig(enabled=False))} == {False}
 
 
 def test_registry_imports_neither_torch_nor_numpy() -> None:
