@@ -63,15 +63,16 @@ class Span:
         """
         if window not in self._biases:
             device = self.position.device
-            time = torch.arange(self.length, device=device)
+            time = torch.arange(self.length, dtype=torch.int32, device=device)
             distance = time[:, None] - time[None, :]
             visible = ((distance >= 0) & (distance < window))[None]
             if not self.fresh_only:
                 slot = torch.arange(window, device=device)
                 last = self.position[:, None] - 1
                 held = last - (last - slot).remainder(window)  # position of the byte that each slot holds
-                age = self.position[:, None, None] + time[:, None] - held[:, None, :]
-                ring = (held[:, None, :] >= 0) & (age < window)
+                # Of its newest byte, at most `window`; what was never written is older than that.
+                age = (self.position[:, None] - held).where(held >= 0, window).to(torch.int32)
+                ring = age[:, None, :] + time[:, None] < window
                 visible = torch.cat([ring, visible.expand(len(ring), -1, -1)], dim=-1)
             bias = torch.zeros(visible.shape, dtype=self.dtype, device=device)
             self._biases[window] = bias.masked_fill_(~visible, float("-inf"))[:, None]
