@@ -18,11 +18,12 @@ def node_probability(probability: Tensor) -> Tensor:
     >>> node_probability(torch.full((256,), 1 / 256))[1:4].tolist()
     [0.5, 0.5, 0.5]
     """
-    ones = [torch.zeros_like(probability[..., :1])]
-    for level in range(8):
-        mass = probability.view(*probability.shape[:-1], 1 << level, 2, 128 >> level).sum(dim=-1)
-        ones.append(mass[..., 1] / mass.sum(dim=-1).clamp(min=1e-30))
-    return torch.cat(ones, dim=-1)
+    ones, mass = [], probability  # of everything behind the bits so far, from the last bit up
+    for _ in range(8):
+        behind_one = mass[..., 1::2]
+        mass = mass[..., ::2] + behind_one
+        ones.append(behind_one / mass.clamp(min=1e-30))
+    return torch.cat([torch.zeros_like(mass), *reversed(ones)], dim=-1)
 
 
 def path_probability(probability: Tensor, byte: Tensor) -> Tensor:
