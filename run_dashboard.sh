@@ -8,6 +8,10 @@ cd "$here"
 # shellcheck source=scripts/setup.sh
 . scripts/setup.sh
 make_environment ""
+if [ -n "${installed:-}" ]; then
+    say "Compiling the loops of the exact memory (once) ..."
+    .venv/bin/python -c 'from brain.memory.hippocampus.compiled import loops; loops().wait()' || true
+fi
 # Relative paths in the arguments mean the caller's folder; what is learned stays here unless a home is named.
 cd "$called_from"
 if [ -n "${SYNAPSED_HOME:-}" ]; then

@@ -17,7 +17,8 @@ find_python() {
     return 1
 }
 
-# make_environment EXTRAS: .venv with the project and its pinned packages. A stamp makes the second run instant.
+# make_environment EXTRAS: .venv with the project and its pinned packages. A stamp makes the second run instant; where
+# anything was installed `installed` is set.
 make_environment() {
     local extras="$1" python stamp wanted log
     # Torch of the CPU index on Linux would need another index; the pin takes whichever build pip is set up for.
@@ -46,4 +47,5 @@ make_environment() {
         fail "installing the packages failed; the whole story is in $log"
     fi
     printf '%s' "$wanted" >"$stamp"
+    installed=yes
 }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 60.0
+PATIENT_SECONDS = 3.0  # what taking them from the cache takes at most
 SOURCES = ("kernel.py", "contexts.py", "mixing.py", "context_tables.py")
 
 
@@ -37,7 +38,9 @@ class Loops:
 
     def wait(self) -> Loops:
         """Themselves, once they are compiled or cannot be; after a minute as they stand."""
-        self.ready.wait(WAIT_SECONDS)
+        if not self.ready.wait(PATIENT_SECONDS):
+            logger.warning("compiling the loops of the exact memory, once on this machine; learning waits for it")
+            self.ready.wait(WAIT_SECONDS)
         return self
 
     @property

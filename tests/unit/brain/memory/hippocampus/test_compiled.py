@@ -62,3 +62,17 @@ def test_where_nothing_can_be_compiled_it_says_so(
         loops.compile()
     assert not loops.wait().compiled
     assert "no compiler, kept=False" in caplog.text
+
+
+def test_whoever_waits_for_the_compiler_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("brain.memory.hippocampus.compiled.PATIENT_SECONDS", 0.0)
+    monkeypatch.setattr("brain.memory.hippocampus.compiled.WAIT_SECONDS", 0.0)
+    waiting = compiled.Loops()
+    assert not waiting.wait().compiled
+    assert "compiling the loops" in caplog.text
+    caplog.clear()
+    waiting.ready.set()
+    waiting.wait()
+    assert not caplog.text
