@@ -1,7 +1,7 @@
 """A plain PyTorch loop over the default brain's architecture, written out; nothing of the project is imported.
 
 The same network (byte embedding and bigram table, blocks of minGRU and window attention with squared-ReLU MLPs, self
-model), the same batches (a row that reads on, and in one step of four another from a reset state beside it), the same
+model), the same batch (8 rows that read on, 2 from a reset state), the same
 loss and the same updates (Muon for matrices between hidden layers, AdamW for the rest, sparse Adam for the table,
 clipped). What makes a run last is left out: averages, renewal, replay, vital signs, checkpoints; the exact memory, too.
 
@@ -32,9 +32,9 @@ from torch.nn import functional
 
 SIZE, HEADS, WINDOW, MLP_RATIO, BIGRAM, SELF_MODEL = 128, 2, 256, 4, 64, 128
 LAYERS = ("mingru", "attention", "mingru", "attention")
-LANES, REPLAYED_EVERY, LENGTH = 1, 4, 512  # steps of which one replays a row
+LANES, REPLAYED, LENGTH = 8, 2, 128
 LOGIT_CAP, EPSILON, PERIOD = 30.0, 1e-6, 8192
-LEARNING_RATE, MUON_RATE, MOMENTUM, BETAS, WARM_UP, CLIP = 1.5e-3, 0.01, 0.95, (0.8, 0.95), 100, 1.0
+LEARNING_RATE, MUON_RATE, MOMENTUM, BETAS, WARM_UP, CLIP = 3e-3, 0.02, 0.95, (0.8, 0.95), 100, 1.0
 TEXT_BYTES = 8_000_000
 THREADS = 1
 
@@ -319,13 +319,12 @@ class Loop:
             optimizer.zero_grad(set_to_none=True)
 
 
-def batches(text: Tensor, length: int) -> Any:
-    """Without end: a row that reads on, in one step of four with a row from the middle of the text beside it."""
-    start = torch.tensor([0, len(text) // 2])
+def batches(text: Tensor, rows: int, length: int) -> Any:
+    """Without end: rows that read on from places spread over the text."""
+    start = torch.arange(rows) * (len(text) // rows)
     step = 0
     while True:
-        rows = LANES + (step % REPLAYED_EVERY == REPLAYED_EVERY - 1)
-        place = (start[:rows, None] + step * length + torch.arange(length)) % len(text)
+        place = (start[:, None] + step * length + torch.arange(length)) % len(text)
         yield text[place]
         step += 1
 
@@ -345,7 +344,7 @@ def main() -> None:
     torch.manual_seed(0)
     torch.set_num_threads(THREADS)
     loop = Loop(Brain(), lanes=LANES, dtype=torch.bfloat16)
-    rows = batches(read_text(), LENGTH)
+    rows = batches(read_text(), LANES + REPLAYED, LENGTH)
     for line in sys.stdin:
         steps, began = int(line), time.perf_counter()
         for _ in range(steps):

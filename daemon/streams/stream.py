@@ -63,8 +63,8 @@ class ExperienceStream:
         self._emit = emit
         self._follows = config.at_end == "wait"
         mix = cast("type[Mix]", mixes.get(config.mix).load())
-        # A growing source has no parts that stay the same; a single lane reads a source in its order.
-        segments = mix.segments if len(paths) == 1 and lanes > 1 and not self._follows else 1
+        # A growing source has no parts that stay the same.
+        segments = mix.segments if len(paths) == 1 and not self._follows else 1
         names = tuple(path.name for path in paths)
         if segments > 1:
             names = tuple(f"{names[0]} {number}/{segments}" for number in range(1, segments + 1))

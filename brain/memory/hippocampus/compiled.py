@@ -39,7 +39,9 @@ class Loops:
     def wait(self) -> Loops:
         """Themselves, once they are compiled or cannot be; after a minute as they stand."""
         if not self.ready.wait(PATIENT_SECONDS):
-            logger.warning("compiling the loops of the exact memory, once on this machine; learning waits for it")
+            logger.warning(
+                "compiling the loops of the exact memory, once on this machine; learning waits for it"
+            )
             self.ready.wait(WAIT_SECONDS)
         return self
 

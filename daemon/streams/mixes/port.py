@@ -35,7 +35,7 @@ class Mix(Protocol):
     Attributes:
         acts: its choices are actions: only what has text for the lane is offered, and a lane finishes a pass
             of a source before it begins the next.
-        segments: a single source is offered in this many segments, unless a single lane reads; several are never cut.
+        segments: a single source is offered in this many segments; several sources are never cut.
     """
 
     acts: ClassVar[bool] = False

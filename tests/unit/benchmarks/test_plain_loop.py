@@ -76,10 +76,8 @@ def test_its_sizes_are_those_of_the_default_preset(ours: Synapse) -> None:
     config = resolve_config(preset="default", environ={})
     theirs = {name: tuple(p.shape) for name, p in plain_loop.Brain().named_parameters()}
     assert theirs == {name: tuple(p.shape) for name, p in ours.network.named_parameters()}
-    assert config.stream.rows == plain_loop.LANES
-    replayed = [num_replayed(step, config.stream.rows, config.replay.fraction) for step in range(12)]
-    batches = plain_loop.batches(torch.zeros(99, dtype=torch.uint8), 4)
-    assert [len(next(batches)) - plain_loop.LANES for _ in replayed] == replayed
+    assert config.stream.rows == plain_loop.LANES + plain_loop.REPLAYED
+    assert num_replayed(0, config.stream.rows, config.replay.fraction) == plain_loop.REPLAYED
     assert config.stream.segment_bytes == plain_loop.LENGTH
     assert config.threads == plain_loop.THREADS
     optimizer = config.optimizer

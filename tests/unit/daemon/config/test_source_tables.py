@@ -56,7 +56,7 @@ def test_what_is_wrong_is_one_line(book: Path) -> None:
         "no kind of source is called 'flies'; did you mean 'files'? (command line)"
     )
     assert complaint({"kind": "files"}) == "stream.source.0.path is missing (command line)"
-    assert "no setting is called stream.source.0.paht; did you mean stream.source.0.path?" in complaint(
+    assert "the kind of source files has no setting paht; did you mean stream.source.0.path?" in complaint(
         {"paht": path}
     )
     assert "stream.source.1.name = 3: text is expected" in complaint(

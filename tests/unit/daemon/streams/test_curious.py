@@ -190,21 +190,13 @@ def test_a_single_source_is_read_in_segments_that_lanes_choose_among(tmp_path: P
 
 
 def test_losses_go_to_the_segment_a_lane_reads(tmp_path: Path, opener: Opener) -> None:
-    stream = opener(write_tree(tmp_path / "d", {"a": numbered(800_000)}), mix="curious", lanes=2)
+    stream = opener(write_tree(tmp_path / "d", {"a": numbered(800_000)}), mix="curious", lanes=1)
     stream.next([0])
     (choice,) = stream.choices()
     stream.learned(0, 5.0, lane=0)
     stream.learned(0, 5.0)  # of no lane: nobody's
     known = [rows for _, rows, _, _ in stream.cursor().mix_state]
     assert known == [int(segment == choice.chosen) for segment in range(8)]
-
-
-def test_a_single_lane_reads_a_single_source_in_its_order(tmp_path: Path, opener: Opener) -> None:
-    folder = write_tree(tmp_path / "d", {"a": numbered(200_000)})
-    stream = opener(folder, mix="curious", lanes=1, held_out_share=0.0)
-    offsets = [int(stream.next([0])[0].offset[0]) for _ in range(1000)]
-    assert offsets == list(range(0, 64_000, 64))
-    assert stream.choices() == ()
 
 
 def test_several_sources_are_not_cut(tmp_path: Path, opener: Opener) -> None:
