@@ -19,46 +19,25 @@ Segments are closed when they are large, and dropped from the front once no kept
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import logging
-import zlib
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from daemon.errors import CheckpointError
-from daemon.system.durable import is_left_over, sync_directory, sync_file, write_whole
+from daemon.journal_entry import VOID, Entry, line_of, parse
+from daemon.system.durable import is_left_over, rewrite_wiped, sync_directory, sync_file, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
+__all__ = ["SEGMENT_BYTES", "VOID", "Entry", "Journal"]
+
 SEGMENT_BYTES = 1024 * 1024
-_CRC_MARK = b',"crc":"'
-_CRC_TAIL = len(_CRC_MARK) + 8 + len(b'"}')
 _TRUNCATED = "journal_truncated"
-VOID = "void"  # an entry that stands in the place of another and does nothing
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One thing from outside.
-
-    Attributes:
-        sequence: its number in the run, from 1; never given twice.
-        step: steps that are finished when it takes effect.
-        kind: feed, grow, sleep, roll_back, void …
-        payload: JSON values.
-        replaces: number of the entry that it stands for at another step; 0: none.
-    """
-
-    sequence: int
-    step: int
-    kind: str
-    payload: Mapping[str, Any]
-    replaces: int = 0
 
 
 class Journal:
@@ -185,6 +164,34 @@ class Journal:
         self._write(_TRUNCATED, step, {})
         self._entries = _counting(self._segments)
 
+    def redact(self, edit: Callable[[Entry], Mapping[str, Any] | None]) -> int:
+        """Take out of entries what is to be forgotten, and off the disk; how many were changed.
+
+        Args:
+            edit: the payload an entry has from now on, the same one for one that stays, None for one that is void.
+
+        Raises:
+            CheckpointError: not all could be written; call it again.
+        """
+        changed = 0
+        try:
+            self._repair()
+            for path, entries in self._segments.items():
+                edited = [_edited(entry, edit) for entry in entries]
+                if edited != entries:
+                    data = b"".join(map(line_of, edited))
+                    rewrite_wiped(path, data)
+                    changed += sum(one != other for one, other in zip(edited, entries, strict=True))
+                    self._segments[path] = edited
+                    if path == self._last_path():
+                        self._good_bytes = len(data)
+            for damaged in self.folder.glob("journal-*.damaged") if changed else ():
+                damaged.unlink()  # nobody knows what stands in it
+        except OSError as error:
+            raise self._failed("rewritten; some of what is forgotten stands in it still", error) from error
+        self._entries = _counting(self._segments)
+        return changed
+
     def drop_before(self, step: int) -> list[Path]:
         """Delete closed segments from the front as long as all their entries take effect before `step`.
 
@@ -210,7 +217,7 @@ class Journal:
     def _write(self, kind: str, step: int, payload: Mapping[str, Any], *, replaces: int = 0) -> Entry:
         entry = Entry(sequence=self._next, step=step, kind=kind, payload=payload, replaces=replaces)
         try:
-            line = _line(entry)
+            line = line_of(entry)
         except (TypeError, ValueError) as error:
             raise ValueError(f"the payload of a journal entry must be JSON: {error}") from error
         try:
@@ -273,7 +280,7 @@ class Journal:
         defects: list[str] = []
         for path in paths:
             raw = path.read_bytes()
-            entries, kept, bad = _parse(raw, tail_may_tear=path == paths[-1])
+            entries, kept, bad = parse(raw, tail_may_tear=path == paths[-1])
             if bad:
                 defects.append(
                     f"{path.name}: {bad} damaged line(s) left out; the file as it was is {path.name}.damaged"
@@ -295,6 +302,15 @@ class Journal:
         )
 
 
+def _edited(entry: Entry, edit: Callable[[Entry], Mapping[str, Any] | None]) -> Entry:
+    if entry.kind in (_TRUNCATED, VOID):
+        return entry
+    payload = edit(entry)
+    if payload is None:
+        return dataclasses.replace(entry, kind=VOID, payload={})
+    return dataclasses.replace(entry, payload=payload)
+
+
 def _order(entry: Entry) -> tuple[int, int]:
     return (entry.step, entry.sequence)
 
@@ -311,58 +327,6 @@ def _counting(segments: Mapping[Path, list[Entry]]) -> list[Entry]:
                     counting = [earlier for earlier in counting if earlier.sequence != entry.replaces]
                 counting.append(entry)
     return counting
-
-
-def _line(entry: Entry) -> bytes:
-    tree = {
-        "sequence": entry.sequence,
-        "step": entry.step,
-        "kind": entry.kind,
-        "payload": dict(entry.payload),
-    }
-    if entry.replaces:
-        tree["replaces"] = entry.replaces
-    body = json.dumps(tree, separators=(",", ":"), allow_nan=False).encode("ascii")[:-1]
-    return body + _CRC_MARK + f"{zlib.crc32(body):08x}".encode() + b'"}\n'
-
-
-def _parse(raw: bytes, *, tail_may_tear: bool) -> tuple[list[Entry], bytes, int]:
-    """Sound entries of a segment, the bytes they stand in, and how many damaged lines stood among them.
-
-    What follows the last sound line of the last segment was cut short, unless the line has its end.
-    """
-    entries: list[Entry] = []
-    kept: list[bytes] = []
-    bad = 0
-    waiting: list[bytes] = []
-    for line in raw.splitlines(keepends=True):
-        entry = _entry(line)
-        if entry is None:
-            waiting.append(line)
-            continue
-        bad += len(waiting)
-        waiting.clear()
-        entries.append(entry)
-        kept.append(line)
-    bad += sum(not tail_may_tear or line.endswith(b'"}\n') for line in waiting)
-    return entries, b"".join(kept), bad
-
-
-def _entry(line: bytes) -> Entry | None:
-    body, rest = line[: -_CRC_TAIL - 1], line[-_CRC_TAIL - 1 :]
-    if rest != _CRC_MARK + f"{zlib.crc32(body):08x}".encode() + b'"}\n':
-        return None
-    try:
-        tree = json.loads(body + b"}")
-        return Entry(
-            sequence=int(tree["sequence"]),
-            step=int(tree["step"]),
-            kind=str(tree["kind"]),
-            payload=dict(tree["payload"]),
-            replaces=int(tree.get("replaces", 0)),
-        )
-    except (ValueError, TypeError, LookupError, RecursionError):
-        return None
 
 
 def _first_of(path: Path) -> int:

@@ -118,6 +118,21 @@ class Feed:
 
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
+class Forget:
+    """Forget a text, a source, or all that was read since a step: exactly one of them.
+
+    With `dry_run` only what is there of it is counted.
+    """
+
+    action: ClassVar[str] = "forget"
+    text: Annotated[str, Field(strict=True, min_length=1)] | None = None
+    source: Annotated[str, Field(strict=True, min_length=1, max_length=200)] | None = None
+    since_step: Annotated[int, Field(strict=True, ge=0, lt=2**53)] | None = None
+    asked: Annotated[str, Field(strict=True, max_length=100, description="The time that step is of.")] = ""
+    dry_run: Annotated[bool, Field(strict=True)] = False
+
+
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class Generate:
     """Generate text after a prompt."""
 
@@ -128,6 +143,8 @@ class Generate:
     top_p: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)] = 0.95
 
 
-Order = Stop | Pause | Continue | SaveCheckpoint | Grow | ViewGrowth | Sleep | Evaluate | Feed | Generate
+Order = (
+    Stop | Pause | Continue | SaveCheckpoint | Grow | ViewGrowth | Sleep | Evaluate | Feed | Forget | Generate
+)
 
 ORDERS: dict[str, type[Order]] = {kind.action: kind for kind in get_args(Order)}

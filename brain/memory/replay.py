@@ -215,15 +215,34 @@ class ReplayMemory:
         self._drop(gone)
         return chosen
 
-    def recorded(self, selection: Selection, commits: Iterable[ReplayCommit]) -> Recorded:
-        """What a selection means of all that lies on disk, drawn or not; `commits` are those of this run.
+    def recorded(
+        self,
+        selection: Selection,
+        commits: Iterable[ReplayCommit],
+        *,
+        before_step: int | None = None,
+        others: Iterable[ReplayCommit] = (),
+    ) -> Recorded:
+        """What a selection means of all that lies on disk, drawn or not.
+
+        Args:
+            selection: what is meant.
+            commits: those of this run.
+            before_step: what was read later stays, unless nobody has committed it: it is of a life that was lost.
+            others: commits of other runs.
 
         Raises:
             OSError: what waits could not be written, or something not be read.
         """
         self._log.flush()
-        files = self._log.files([segment for commit in commits for segment in commit.segments])
-        return look_through(files, selection, self._record)
+        own = [segment for commit in commits for segment in commit.segments]
+        theirs = [segment for commit in others for segment in commit.segments]
+        heads: dict[tuple[str, int], int] = {}
+        for one in (*own, *theirs):
+            key = one.folder, one.number
+            heads[key] = max(heads.get(key, 0), one.rows)
+        files = self._log.files(own)
+        return look_through(files, selection, self._record, before_step=before_step, heads=heads)
 
     def erase(self, recorded: Recorded, commits: Iterable[ReplayCommit]) -> None:
         """Make these records unreadable; `commits` are those of everybody who may refer to them.

@@ -13,7 +13,7 @@ import numpy as np
 from brain.memory.passages import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -79,9 +79,14 @@ class Recorded:
 
 
 def look_through(
-    files: Iterable[tuple[SegmentFile, int | None]], selection: Selection, record: np.dtype[np.void]
+    files: Iterable[tuple[SegmentFile, int | None]],
+    selection: Selection,
+    record: np.dtype[np.void],
+    *,
+    before_step: int | None = None,
+    heads: Mapping[tuple[str, int], int] | None = None,
 ) -> Recorded:
-    """What a selection means of segments, each read whole or its first rows.
+    """What a selection means of segments, each read whole or its first rows; see `ReplayMemory.recorded`.
 
     Raises:
         OSError: one cannot be read.
@@ -94,9 +99,12 @@ def look_through(
         with segment.path.open("rb") as file:
             for first in range(0, count, LOOK_ROWS):
                 records = np.fromfile(file, record, min(LOOK_ROWS, count - first))
-                place = first + np.flatnonzero(records["length"] > 0)  # what is erased has none
-                keys = (number << 32) + place
-                rows = columns_of(records[records["length"] > 0])
+                meant = records["length"] > 0  # what is erased has none
+                if before_step is not None:
+                    head = (heads or {}).get((segment.path.parent.name, segment.number), 0)
+                    meant &= (records["step"] < before_step) | (first + np.arange(len(records)) >= head)
+                keys = (number << 32) + first + np.flatnonzero(meant)
+                rows = columns_of(records[meant])
                 search.look(keys, rows)
                 known.append((keys, rows.length, rows.step))
     found = search.found()

@@ -158,6 +158,9 @@ class History(Protocol):
     ) -> Page:
         """Events of a run or of all, newest first; with `after`, oldest first."""
 
+    def step_at(self, run: str, time: float) -> int | None:
+        """Steps a run had finished at a moment, unix seconds; None where nothing is known of it."""
+
     def series(
         self, run: str, metrics: Sequence[str], *, start: int | None, end: int | None, points: int
     ) -> Record | None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from brain.memory.selection import Selection
     from brain.ports import Base
     from daemon.checkpoint.retention import CheckpointInfo
     from daemon.events import Event
@@ -59,6 +60,7 @@ class LoadedCheckpoint:
         replay_rows: blocks of replayed items as columns of equal length; only a `.pt` carries them.
         missing: what a `.pt` does not carry, so that it starts over; one phrase each.
         base: the weights it stands on that never change; None without any.
+        forgotten: what was taken out of it after loading, because its run was told to forget it; but for replayed rows.
     """
 
     path: Path
@@ -71,6 +73,7 @@ class LoadedCheckpoint:
     replay_rows: Sequence[Mapping[str, Tensor]] = ()
     missing: tuple[str, ...] = ()
     base: Base | None = None
+    forgotten: tuple[Selection, ...] = ()
 
 
 def load(path: Path) -> LoadedCheckpoint:

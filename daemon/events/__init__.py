@@ -9,6 +9,7 @@ from daemon.events.database import DatabaseHealed, DatabaseMissing, DatabaseStal
 from daemon.events.event import Event, Severity
 from daemon.events.experience import (
     DocumentSkipped,
+    ExperienceForgotten,
     ExperiencePushed,
     LabelsMissing,
     ListingContinued,
@@ -59,6 +60,7 @@ __all__ = [
     "DocumentSkipped",
     "EvaluationFinished",
     "Event",
+    "ExperienceForgotten",
     "ExperiencePushed",
     "GrowthJudged",
     "JobFailed",

@@ -22,6 +22,45 @@ class ExperiencePushed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExperienceForgotten(Event):
+    """A person had something forgotten: from `step` on the run remembers it no more, and the disk neither.
+
+    Attributes:
+        what: was asked for; of a text its length.
+        receipt: number of the receipt, and of the journal entry.
+        sha256: of the text as it was given; empty for anything else.
+        rows: records of replayed text that were erased on disk, with so many `row_bytes`.
+        memory_bytes: of the exact memory's past that were blanked, and `memory_contexts` that were emptied.
+        memory_emptied: all of the exact memory was given up.
+        probe_rows: of frozen probes.
+        pushed_texts: journal entries that were blanked.
+        first_step: at which it was first read, as far as memories reach back.
+        checkpoint: the first one without it.
+    """
+
+    what: str
+    receipt: int
+    sha256: str
+    rows: int
+    row_bytes: int
+    memory_bytes: int
+    memory_contexts: int
+    memory_emptied: bool
+    probe_rows: int
+    pushed_texts: int
+    first_step: int | None
+    checkpoint: str
+
+    @property
+    def message(self) -> str:
+        memory = "the whole exact memory" if self.memory_emptied else f"{self.memory_contexts:,} contexts"
+        return (
+            f"Forgot {self.what} (receipt {self.receipt}): {self.rows:,} remembered rows, {memory}, "
+            f"{self.probe_rows:,} probe rows and {self.pushed_texts:,} pushed texts; weights are as they were"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListingContinued(Event):
     """Listing the files of a source has taken long so far, and continues."""
 

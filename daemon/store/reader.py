@@ -17,6 +17,7 @@ from daemon.store.engine import reason_of
 from daemon.store.forgetting_matrix import read_forgetting
 from daemon.store.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from daemon.store.series import Touched, Window, read_series
+from daemon.store.step_times import read_step_at
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -64,6 +65,11 @@ class Reader:
         with self._reading() as connection:
             window = Window(start=start, end=end, num_points=points)
             return read_series(connection, run, metrics, window, touched or Touched())
+
+    def step_at(self, run: str, time: float) -> int | None:
+        """Steps a run had finished at a moment, unix seconds; None where nothing is known of it."""
+        with self._reading() as connection:
+            return read_step_at(connection, run, time)
 
     def events(
         self,

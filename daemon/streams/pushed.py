@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from daemon.errors import StreamError
-from daemon.streams.cursor import Extent, PushedText
+from daemon.streams.cursor import Cursor, Extent, LaneState, PushedText
 from daemon.streams.listing import SourceInfo
 from daemon.streams.sources import PUSHED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    Edit = Callable[[int, bytes], bytes | None]
+    """What a text of this number is from now on: as long as before, or nothing."""
 
 MAX_PENDING_BYTES = 16 << 20
 EXTENT_BYTES = 64 << 10
@@ -97,6 +101,38 @@ class PushedQueue:
             num_skipped=0,
             skipped={},
         )
+
+
+def edited(texts: Iterable[PushedText], edit: Edit) -> tuple[tuple[PushedText, ...], set[str]]:
+    """Texts after an edit that keeps each as long as it was, or drops it; and the documents that were dropped."""
+    kept: list[PushedText] = []
+    gone: set[str] = set()
+    for text in texts:
+        content = edit(text.sequence, text.text)
+        if content is None:
+            gone.add(document_name(text))
+        else:
+            kept.append(text._replace(text=content))
+    return tuple(kept), gone
+
+
+def cursor_edited(cursor: Cursor, edit: Edit) -> Cursor:
+    """A cursor whose pushed texts were edited; no lane reads on in one that was dropped."""
+    texts, gone = edited(cursor.pushed, edit)
+    pushed, width = len(cursor.sources), len(cursor.places)
+
+    def stays(lane: LaneState) -> bool:
+        return lane.tail is None or lane.tail.source != pushed or lane.tail.document not in gone
+
+    return replace(
+        cursor,
+        pushed=texts,
+        held=tuple(
+            None if extent is not None and index % width == width - 1 and extent.document in gone else extent
+            for index, extent in enumerate(cursor.held)
+        ),
+        lanes=tuple(lane if stays(lane) else lane._replace(tail=None) for lane in cursor.lanes),
+    )
 
 
 def document_name(text: PushedText) -> str:

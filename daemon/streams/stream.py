@@ -27,7 +27,7 @@ from daemon.streams.following import FollowingReader
 from daemon.streams.holdout import HeldOutSet, HoldOut
 from daemon.streams.mixes import mixes
 from daemon.streams.places import Places
-from daemon.streams.pushed import PushedQueue
+from daemon.streams.pushed import PushedQueue, edited
 from daemon.streams.read_ahead import ReadAhead
 from daemon.streams.source_reader import SourceReader
 from daemon.streams.sources import resolve
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from daemon.config.tree import StreamConfig
     from daemon.streams.listing import SourceInfo
     from daemon.streams.mixes.port import Mix
+    from daemon.streams.pushed import Edit
 
 
 class ExperienceStream:
@@ -163,6 +164,12 @@ class ExperienceStream:
         `Journal.replay_from` knows which journal entries have been pushed already; `sequence` names the text.
         """
         return self._pushed.push(text, sequence=sequence, origin=origin)
+
+    def edit_pushed(self, edit: Edit) -> None:
+        """Change or drop pushed texts that are not read to their end."""
+        self._pushed.texts, gone = edited(self._pushed.texts, edit)
+        self._ahead.void(len(self._readers), lambda _: True)
+        self._lose(len(self._readers), gone.__contains__)
 
     def learned(self, source: int, loss: float, *, lane: int | None = None) -> None:
         """Report to the mix the loss (nats per byte, before the update) of a row of `source`.
@@ -311,6 +318,9 @@ class ExperienceStream:
         def is_void(name: str) -> bool:
             return self._readers[source].corpus.locate(name, 0)[0] == document
 
+        self._lose(source, is_void)
+
+    def _lose(self, source: int, is_void: Callable[[str], bool]) -> None:
         self._places.void(source, is_void)
         self._ahead.void(source, is_void)
         for lane, state in enumerate(self._lanes):
@@ -349,12 +359,8 @@ class ExperienceStream:
         self._generator_state = dict(cursor.generator)
         if cursor.mix == self._config.mix:
             self._mix.load(cursor.mix_state)
-        self._pushed.load(
-            cursor.pushed,
-            sequence=cursor.sequence,
-            num_texts=cursor.pushed_texts,
-            num_bytes=cursor.pushed_bytes,
-        )
+        totals = {"num_texts": cursor.pushed_texts, "num_bytes": cursor.pushed_bytes}
+        self._pushed.load(cursor.pushed, sequence=cursor.sequence, **totals)
         sources = self._resume_sources(cursor)
         self._resume_lanes(cursor, sources)
 

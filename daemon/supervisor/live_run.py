@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from daemon.events import ExperienceForgotten
 from daemon.protocol import Goodbye, Ready, Report, RunState
 
 # What a run's row and the run in memory call and hold alike.
@@ -142,6 +143,12 @@ class LiveRun:
             view["sources"] = list(self.sources)
             view["config"] = self.config
         return view
+
+
+def forget_sample(run: LiveRun | None, record: dict[str, Any]) -> None:
+    """Once something was forgotten on purpose: the text shown last may be of it."""
+    if run is not None and record["kind"] == ExperienceForgotten.kind():
+        run.sample = run.sample_step = run.sample_time = None
 
 
 def run_from_row(row: dict[str, Any], *, checkpoint_step: int | None = None) -> LiveRun:

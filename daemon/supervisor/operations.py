@@ -31,6 +31,7 @@ TIMEOUT_SECONDS = {
     "grow": 600.0,
     "sleep": 3600.0,
     "feed": 60.0,
+    "forget": 600.0,
     "generate": 120.0,
 }
 DEFAULT_TIMEOUT_SECONDS = 60.0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from daemon.supervisor.trainers import TrainerLife
 
 # Their answer depends on the brain: it is waited for, so that a refusal is a 409 and not a failed operation.
-ASKED_FIRST = frozenset({"grow", "sleep", "evaluate"})
+ASKED_FIRST = frozenset({"grow", "sleep", "evaluate", "forget"})
 ASKED_FIRST_SECONDS = 10.0
 
 

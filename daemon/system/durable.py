@@ -33,6 +33,7 @@ __all__ = [
     "is_left_over",
     "remove_durably",
     "replace_file",
+    "rewrite_wiped",
     "sync_directory",
     "sync_file",
     "temporary_beside",
@@ -168,6 +169,24 @@ def write_whole(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
             temporary.unlink()
         raise
     disk.sync_directory(path.parent)
+
+
+def rewrite_wiped(path: Path, data: bytes) -> None:
+    """As `write_whole`, and the old content is overwritten once the new stands; not on Windows, where it is in use.
+
+    Raises:
+        OSError: it could not be written; the old content stands.
+    """
+    if _shares():
+        write_whole(path, data)
+        return
+    with path.open("r+b", buffering=0) as old:
+        size = old.seek(0, os.SEEK_END)
+        write_whole(path, data)
+        old.seek(0)
+        with contextlib.suppress(OSError):  # its blocks are free all the same
+            Disk().write_part(old, memoryview(bytes(size)))
+            sync_file(old.fileno())
 
 
 def temporary_beside(path: Path) -> Path:

@@ -23,6 +23,7 @@ from daemon.events import SettingRestored
 from daemon.interrupting import Interrupted
 from daemon.journal import Journal
 from daemon.trainer.contents import Contents
+from daemon.trainer.forgotten_again import without_forgotten
 from daemon.trainer.frozen_probes import Probes
 from daemon.trainer.growth_state import GrowthState
 from daemon.trainer.growth_trial import restore_trial
@@ -49,8 +50,10 @@ from daemon.trainer.restoring import (
 )
 from daemon.trainer.sleep_state import SleepState
 from daemon.trainer.slow_weights import can_sleep
+from daemon.trainer.source_names import SourceNames
+from daemon.trainer.surroundings import Surroundings
 from daemon.trainer.watching import Watch
-from daemon.trainer.wiring import Surroundings, wire
+from daemon.trainer.wiring import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,6 +107,10 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     loaded = load_checkpoint(order, home, reporter.event)
+    if loaded is not None:
+        loaded = without_forgotten(
+            loaded, home.replay, lambda what: reporter.event(SettingRestored(what=what))
+        )
     progressed()
     contents = contents_of(
         order, home, config, loaded, device=device, emit=reporter.event, progressed=progressed
@@ -111,8 +118,8 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
     origin = origin_of(loaded, order, home, device, inexact)
     around = Surroundings(
         order=order,
+        home=home,
         config=config,
-        checkpoints=home.checkpoints,
         origin=origin.checkpoint,
         pipe=pipe,
         reporter=reporter,
@@ -162,6 +169,7 @@ def contents_of(
         share=ReplayShare.restored(kept),
         growth=growth_of(kept, loaded, brain, emit),
         sleep=sleep_of(kept, loaded, brain, progress.step),
+        names=SourceNames.of(kept, progress.step, [source.name for source in stream.sources]),
     )
 
 

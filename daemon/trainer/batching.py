@@ -72,8 +72,10 @@ def replayed_batch(replayed: ReplayRows, device: torch.device) -> Batch:
     )
 
 
-def assemble(experience: Experience, replayed: ReplayRows | None, device: torch.device) -> Batch:
-    """One batch: the live rows first, the replayed ones behind them."""
+def assemble(
+    experience: Experience, replayed: ReplayRows | None, device: torch.device, *, step: int = 0
+) -> Batch:
+    """One batch for a step of the run: the live rows first, the replayed ones behind them."""
     rows, length, lane, source = experience.bytes, experience.length, experience.lane, experience.source
     reset = experience.reset
     if replayed is not None:
@@ -90,4 +92,5 @@ def assemble(experience: Experience, replayed: ReplayRows | None, device: torch.
         lane=torch.from_numpy(lane.astype(np.int64)).to(device),
         reset=torch.from_numpy(reset).to(device),
         source=torch.from_numpy(source.astype(np.int64)).to(device),
+        step=step,
     )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from daemon.trainer.progress import Limits, Progress
     from daemon.trainer.replay_share import ReplayShare
     from daemon.trainer.sleep_state import SleepState
+    from daemon.trainer.source_names import SourceNames
     from daemon.trainer.watching import Watch
 
 
@@ -65,6 +66,7 @@ class Contents:
     share: ReplayShare
     growth: GrowthState
     sleep: SleepState
+    names: SourceNames
 
     def moment(self) -> tuple[int, int]:
         """What a checkpoint depends on: while nothing is learned and nobody intervenes it is the same."""
@@ -115,6 +117,7 @@ class Contents:
         """What the parts keep as JSON."""
         owners = (
             self.progress, self.limits, self.position, self.nonfinite, self.resets, self.share, self.growth, self.sleep,
+            self.names,
         )  # fmt: skip
         found: dict[str, Any] = {
             "cursor": self.stream.cursor().to_json(),

@@ -95,9 +95,9 @@ class Dreaming:
             before = self._probes.score_all(self._brain, self._life.progressed)
             sleep.carried = self._carrying.choose(sleep.steps, self._rows)
             sleep.before, sleep.scored = None if math.isnan(before) else before, True
-        if sleep.done < sleep.steps:
+        if sleep.done < sleep.steps and len(self._replay):
             self._step(sleep)
-        if sleep.done >= sleep.steps:
+        if sleep.done >= sleep.steps or not len(self._replay):  # all of it may be forgotten meanwhile
             self._wake_up(sleep)
 
     def _step(self, sleep: SleepInProgress) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from brain.growth.plan import GrowthPlan
+from daemon.errors import CheckpointError
 from daemon.events import ExperiencePushed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from daemon.journal import Entry, Journal
+    from daemon.receipts import Receipt
     from daemon.streams.stream import ExperienceStream
+    from daemon.trainer.forgetting_on_purpose import Forgetting
     from daemon.trainer.journal_position import JournalPosition
     from daemon.trainer.neurogenesis import Growing
     from daemon.trainer.ports import Clock, Report, Save
@@ -33,6 +36,7 @@ class Effects:
         sleeping: falls asleep.
         growing: grows.
         roll_back: goes back.
+        forgetting: forgets on purpose.
         save: takes a checkpoint before a growth by hand.
         clock: of the run.
         report: takes what came in.
@@ -48,6 +52,7 @@ class Effects:
         sleeping: Sleeping,
         growing: Growing,
         roll_back: RollBack,
+        forgetting: Forgetting,
         save: Save,
         clock: Clock,
         report: Report,
@@ -59,6 +64,7 @@ class Effects:
         self._sleeping = sleeping
         self._growing = growing
         self._roll_back = roll_back
+        self._forgetting = forgetting
         self._save = save
         self._clock = clock
         self._report = report
@@ -92,6 +98,20 @@ class Effects:
             **self._growing.last_record(),
         }
 
+    def forget(self, receipt: Receipt) -> None:
+        """Journal an order to forget and let it take effect; its receipt is kept first.
+
+        Raises:
+            CheckpointError: it could not be kept or journaled; nothing is forgotten.
+        """
+        self._forgetting.put(receipt)
+        try:
+            entry = self._journal.append("forget", self._clock.step, receipt.order)
+        except CheckpointError:
+            self._forgetting.drop(receipt)
+            raise
+        self.apply(entry)
+
     def order(self, kind: str, payload: Mapping[str, Any]) -> Entry:
         """Journal what a person orders, and let it take effect.
 
@@ -114,6 +134,7 @@ class Effects:
         pending = self._position.pending
         while pending and pending[0].step <= self._clock.step:
             self.apply(pending.pop(0))
+        self._forgetting.settle()
 
     def apply(self, entry: Entry) -> None:
         """Let one journaled entry take effect."""
@@ -126,11 +147,15 @@ class Effects:
                 self._growing.apply(GrowthPlan.from_json(entry.payload))
             case "roll_back":
                 self._roll_back.take(entry.payload["checkpoint"])
+            case "forget":
+                self._forgetting.take(entry.payload)
             case "void":
                 pass
             case _:
                 raise AssertionError(f"no journal entry is of kind {entry.kind!r}")
         self._position.journal_sequence = entry.sequence
+        if entry.kind == "forget":
+            self._forgetting.settle()  # a checkpoint without it says that it has taken effect
 
     def repeat_roll_back(self) -> bool | None:
         """Roll back as the life before a crash did at this step.

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from brain.memory.forgetting import Forgetting, Track
+from brain.memory.passages import Rows
 from daemon.streams.holdout import BLOCK_BYTES
 from daemon.trainer.slow_weights import FAST, STABLE, WEIGHTS, can_sleep, swapped
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from brain.memory.selection import Selection
     from brain.ports import Brain
     from brain.sleep.config import ForgettingConfig
     from daemon.streams.holdout import HeldOutSet
@@ -67,6 +69,20 @@ class Probe:
             padded[row, : len(text)] = np.frombuffer(text, np.uint8)
         length = np.array([len(text) for text in found], np.int64)
         return cls(padded, length, held_out.fingerprint, np.full((len(found), len(WEIGHTS)), np.nan))
+
+    def without(self, selection: Selection) -> Probe | None:
+        """Itself without the rows that hold a passage; None where none are left."""
+        if not selection.text:
+            return self
+        search, number = selection.search(), np.arange(len(self.length))
+        # Rows of a probe do not follow on each other: a border proves nothing.
+        search.look(number, Rows(self.rows, self.length, number, number, number))
+        kept = np.setdiff1d(number, search.found())
+        if len(kept) == len(number):
+            return self
+        if not len(kept):
+            return None
+        return Probe(self.rows[kept], self.length[kept], self.fingerprint, self.nats[kept])
 
     @property
     def is_full(self) -> bool:
@@ -120,6 +136,19 @@ class Probes:
         for index in set(sources):
             if index < len(self._names) and (track := self.tracks.get(self._names[index])) is not None:
                 track.fresh = True
+
+    def forget(self, selection: Selection, source: str = "") -> int:
+        """Give up the probe of a source, or rows that hold a passage; how many rows.
+
+        What was frozen of a source that is read on is frozen anew from what it holds then.
+        """
+        turn = self._slices()[self._next :][:1]
+        before = sum(len(probe.length) for probe in self.probes.values())
+        kept = {name: one.without(selection) for name, one in self.probes.items() if name != source}
+        self._take({name: probe for name, probe in kept.items() if probe is not None})
+        slices = self._slices()
+        self._next = slices.index(turn[0]) if turn and turn[0] in slices else 0
+        return before - sum(len(probe.length) for probe in self.probes.values())
 
     def due(self, step: int) -> bool:
         """Whether a slice is scored after this step."""
@@ -253,6 +282,25 @@ class Probes:
                 probe.nats[chosen.start : chosen.stop, STABLE] = np.inf
                 break
         self.spent_seconds += self._clock() - started
+
+
+def stored_without(
+    state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], selection: Selection, source: str = ""
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """`Probes.state` and `Probes.arrays` of a checkpoint after `Probes.forget`."""
+    kept = dict(arrays)
+    fingerprints = dict(state.get("fingerprints", {}))
+    for name, (probe, _) in _stored(state, arrays).items():
+        rest = None if name == source else probe.without(selection)
+        for part in ("rows", "length", "nats"):
+            if rest is None:
+                kept.pop(f"{part}|{name}", None)
+            else:
+                kept[f"{part}|{name}"] = getattr(rest, part)
+        if rest is None:
+            fingerprints.pop(name, None)
+    tracks = {name: track for name, track in state.get("tracks", {}).items() if name in fingerprints}
+    return {**state, "fingerprints": fingerprints, "tracks": tracks, "next": 0}, kept
 
 
 def better_of_stored(state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -80,6 +80,10 @@ class Intake:
         self._news = news
         self._replayed: ReplayRows | None = None
 
+    def let_go(self) -> None:
+        """Forget what was read last."""
+        self.newest, self._replayed = b"", None
+
     def read(self) -> Experience | None:
         """The next segment of every lane that reads.
 
@@ -113,7 +117,7 @@ class Intake:
         places = max(due, self._rows - len(experience.length))
         count = min(places, len(self._replay)) if share else 0
         self._replayed = self._replay.sample(count) if count else None
-        return assemble(experience, self._replayed, self._device)
+        return assemble(experience, self._replayed, self._device, step=self._clock.step)
 
     def remember(self, experience: Experience, report: StepReport) -> None:
         """Pass each row's loss to stream and replay memory, and offer the live rows to the memory."""

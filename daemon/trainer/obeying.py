@@ -6,10 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from brain.errors import SettingsError
+from daemon.errors import ConflictError
 from daemon.orders import (
     Continue,
     Evaluate,
     Feed,
+    Forget,
     Generate,
     Grow,
     Pause,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from brain.ports import Brain
     from daemon.trainer.effects import Effects
+    from daemon.trainer.forgetting_on_purpose import Forgetting
     from daemon.trainer.frozen_probes import Probes
     from daemon.trainer.growth_by_hand import GrowthByHand
     from daemon.trainer.measuring import Measuring
@@ -135,14 +138,27 @@ class Questions:
 class Interventions:
     """Orders that touch learning: journaled before they take effect."""
 
-    def __init__(self, effects: Effects, growth: GrowthByHand, sleeping: Sleeping) -> None:
+    def __init__(
+        self, effects: Effects, growth: GrowthByHand, sleeping: Sleeping, forgetting: Forgetting
+    ) -> None:
         self._effects = effects
+        self._forgetting = forgetting
         self._growth = growth
         self._sleeping = sleeping
 
     def handlers(self) -> Handlers:
         """What comes of each."""
-        return {Feed: self._feed, Grow: self._grow, Sleep: self._sleep}
+        return {Feed: self._feed, Forget: self._forget, Grow: self._grow, Sleep: self._sleep}
+
+    def _forget(self, order: Forget) -> dict[str, Any]:
+        receipt = self._forgetting.wanted(order)
+        if not order.dry_run:
+            try:
+                self._forgetting.require_alone()
+            except ConflictError as error:
+                raise RefusalError(str(error)) from error
+            self._effects.forget(receipt)
+        return self._forgetting.answer(receipt, dry_run=order.dry_run)
 
     def _feed(self, order: Feed) -> dict[str, Any]:
         entry = self._effects.feed(order.text, order.origin)

@@ -20,6 +20,7 @@ from daemon.config.loading import config_from_dict
 from daemon.errors import TornCheckpointError
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
+from daemon.trainer.forgotten_again import without_forgotten
 from daemon.trainer.frozen_probes import better_of_stored
 from daemon.trainer.held_out_loss import HeldOutEvaluation, accuracy_by_source, combine, mixed_by_source
 from daemon.trainer.probing import probe_checkpoint
@@ -120,7 +121,13 @@ def export(home: Home, checkpoint: str, target: Path) -> Path:
         SynapsedError: no such checkpoint, it or its replay is damaged, or the file cannot be written.
     """
     loaded = open_checkpoint(home, checkpoint)
-    return export_pt(loaded, target, replay_rows=replay_blocks(home, loaded))
+    memory = replay_of(home, loaded)
+    if memory is not None and loaded.manifest.replay and len(memory) != loaded.manifest.replay["num_items"]:
+        # Some of it was forgotten since: the file says what it holds.
+        kept = {f"{SLOTS_PREFIX}{name}": column for name, column in memory.slots().items()}
+        manifest = dataclasses.replace(loaded.manifest, replay=memory.commit().to_json())
+        loaded = dataclasses.replace(loaded, manifest=manifest, arrays={**loaded.arrays, **kept})
+    return export_pt(loaded, target, replay_rows=blocks_of(memory))
 
 
 def open_checkpoint(home: Home, text: str) -> LoadedCheckpoint:
@@ -129,9 +136,10 @@ def open_checkpoint(home: Home, text: str) -> LoadedCheckpoint:
     if text == LATEST:
         for info in catalogue.list(newest_run(catalogue)):
             with contextlib.suppress(TornCheckpointError):
-                return load(info.path)
+                return without_forgotten(load(info.path), home.replay)
     path = resolve(catalogue, text)
-    return load_pt(path) if path.suffix == PORTABLE else load(path)
+    loaded = load_pt(path) if path.suffix == PORTABLE else load(path)
+    return without_forgotten(loaded, home.replay)
 
 
 def revive(loaded: LoadedCheckpoint) -> tuple[RunConfig, Brain]:
@@ -158,14 +166,21 @@ def better_weights(loaded: LoadedCheckpoint) -> str:
     return better_of_stored(state, parts_of(loaded.arrays, PROBES_PREFIX))
 
 
-def replay_blocks(home: Home, loaded: LoadedCheckpoint) -> Iterator[dict[str, torch.Tensor]]:
-    """The items of the replay memory in the order of its slots, a block of columns at a time."""
+def replay_of(home: Home, loaded: LoadedCheckpoint) -> ReplayMemory | None:
+    """The replay memory of a checkpoint; None without one."""
     if loaded.manifest.replay is None:
-        return
+        return None
     config = config_from_dict(loaded.state.get("config", {}), origin=loaded.path.name)
     commit = ReplayCommit.from_json(loaded.manifest.replay)
     folder = home.replay / loaded.manifest.run_id
     memory = ReplayMemory.restore(folder, config.replay, commit, parts_of(loaded.arrays, SLOTS_PREFIX))
-    for rows in memory.items(EXPORT_BLOCK_ROWS):
+    for selection in loaded.forgotten:
+        memory.forget(selection)
+    return memory
+
+
+def blocks_of(memory: ReplayMemory | None) -> Iterator[dict[str, torch.Tensor]]:
+    """The items of a replay memory in the order of its slots, a block of columns at a time."""
+    for rows in memory.items(EXPORT_BLOCK_ROWS) if memory is not None else ():
         columns = {field.name: getattr(rows, field.name) for field in dataclasses.fields(rows)}
         yield {name: torch.from_numpy(column) for name, column in columns.items()}

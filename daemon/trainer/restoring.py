@@ -6,7 +6,7 @@ tables, the slot table of the replay memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,6 +29,7 @@ from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
 
 if TYPE_CHECKING:
+    from brain.memory.selection import Selection
     from daemon.config.tree import RunConfig
     from daemon.home import Home
     from daemon.protocol import TrainerOrder
@@ -133,10 +134,11 @@ def open_replay(
             commit = ReplayCommit.from_json(record)
             if commit.item_bytes == item_bytes and loaded.replay_rows:
                 blocks = [{name: column.numpy() for name, column in b.items()} for b in loaded.replay_rows]
-                return ReplayMemory.adopt(folder, config.replay, commit, blocks)
+                return _without(ReplayMemory.adopt(folder, config.replay, commit, blocks), loaded.forgotten)
             if commit.item_bytes == item_bytes:
                 slots = parts_of(loaded.arrays, SLOTS_PREFIX)
-                return ReplayMemory.restore(folder, config.replay, commit, slots, parents=parents)
+                restored = ReplayMemory.restore(folder, config.replay, commit, slots, parents=parents)
+                return _without(restored, loaded.forgotten)
             emit(
                 SettingRestored(
                     what=f"replayed rows had {commit.item_bytes} bytes, now {item_bytes}; replay starts over"
@@ -147,6 +149,12 @@ def open_replay(
                 SettingRestored(what=f"{error} Replay starts over; older checkpoints may still have theirs.")
             )
     return ReplayMemory.create(folder, config.replay, item_bytes=item_bytes, seed=config.seed)
+
+
+def _without(memory: ReplayMemory, forgotten: Iterable[Selection]) -> ReplayMemory:
+    for selection in forgotten:
+        memory.forget(selection)
+    return memory
 
 
 def loop_state(loaded: LoadedCheckpoint | None) -> dict[str, Any]:

@@ -103,6 +103,7 @@ def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib
         reporter.event(RunResumed(step=step, checkpoint=name, differences=origin.differences))
     if not origin.own:
         parts.saver.save_first()
+    parts.forgetting.begin()
     goodbye = parts.loop.run(parts.control)
     parts.control.answer_stop(goodbye.checkpoint, goodbye.step, goodbye.error)
     return goodbye

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from brain.memory.commit import ReplayCommit
 from daemon.errors import CheckpointError
+from daemon.receipts import Receipts
 from daemon.system.retry import Retry
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class Tidying:
-    """Deletes it after checkpoints were pruned.
+    """Deletes it after checkpoints were pruned; with it texts of receipts that none of them could bring back.
 
     Args:
         run_id: of the run, whose checkpoints alone need its journal.
@@ -41,6 +42,7 @@ class Tidying:
         self._run_id = run_id
         self._journal = journal
         self._replay = replay
+        self._receipts = Receipts(journal.folder)
         self._retry = Retry(monotonic=monotonic)
 
     def tidy(self, catalogue: Catalogue) -> bool:
@@ -52,6 +54,7 @@ class Tidying:
             own = [info.manifest.step for info in infos if info.manifest.run_id == self._run_id]
             if own:
                 self._journal.drop_before(min(own))
+            self._receipts.seal(info.manifest for info in infos if info.manifest.run_id == self._run_id)
             commits = [ReplayCommit.from_json(info.manifest.replay) for info in infos if info.manifest.replay]
             for path in self._replay.unreferenced(commits):
                 delete(path)

@@ -14,6 +14,7 @@ from daemon.checkpoint.portable import load_pt
 from daemon.checkpoint.resolve import PORTABLE
 from daemon.errors import CheckpointError, NoCheckpointError
 from daemon.events import SettingRestored
+from daemon.trainer.forgotten_again import without_forgotten
 from daemon.trainer.restoring import brain_state
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class WayBack:
         run_id: of the run.
         catalogue: of its checkpoints.
         origin: the checkpoint that the session resumed, wherever it lies.
+        replay: the home's folder of replay, where it stands what was forgotten since.
         brain: that goes back.
         growing: forgets what grew since.
         clock: of the run.
@@ -46,6 +48,7 @@ class WayBack:
         catalogue: Catalogue,
         origin: Path | None,
         *,
+        replay: Path,
         brain: Brain,
         growing: Growing,
         clock: Clock,
@@ -54,6 +57,7 @@ class WayBack:
         self._run_id = run_id
         self._catalogue = catalogue
         self._origin = {} if origin is None else {origin.name: origin}
+        self._replay = replay
         self._brain = brain
         self._growing = growing
         self._clock = clock
@@ -87,7 +91,8 @@ class WayBack:
         own = [info.path for info in self._catalogue.list(self._run_id) if info.manifest.step <= step]
         for path in dict.fromkeys((first, *own, *self._origin.values())):
             try:
-                return load_pt(path) if path.suffix == PORTABLE else load(path)
+                loaded = load_pt(path) if path.suffix == PORTABLE else load(path)
+                return without_forgotten(loaded, self._replay)
             except DefectError as defect:
                 if path.parent == folder and path.exists():
                     with suppress(OSError):  # it stays in its place then, and is passed over again

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from daemon.trainer.control import Control
 from daemon.trainer.dreaming import Dreaming
 from daemon.trainer.effects import Effects
 from daemon.trainer.ending import Endings
+from daemon.trainer.forgetting_on_purpose import Forgetting, forgetting_of
 from daemon.trainer.forgetting_watch import ForgettingWatch
 from daemon.trainer.growth_by_hand import GrowthByHand
 from daemon.trainer.growth_trial import Trials
@@ -38,25 +38,8 @@ from daemon.trainer.tidying import Tidying
 from daemon.trainer.way_back import WayBack
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from daemon.config.tree import RunConfig
-    from daemon.protocol import TrainerOrder
     from daemon.trainer.contents import Contents
-    from daemon.trainer.pipe import Pipe
-    from daemon.trainer.reporting import Reporter
-
-
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What a trainer finds: its order, the folder of checkpoints, the one it resumed, and its pipe."""
-
-    order: TrainerOrder
-    config: RunConfig
-    checkpoints: Path
-    origin: Path | None
-    pipe: Pipe
-    reporter: Reporter
+    from daemon.trainer.surroundings import Surroundings
 
 
 def wire(contents: Contents, around: Surroundings) -> Parts:
@@ -77,6 +60,7 @@ def wire(contents: Contents, around: Surroundings) -> Parts:
         pauses=made.pauses,
         endings=made.endings,
         saver=made.saver,
+        forgetting=made.forgetting_on_purpose,
     )
 
 
@@ -119,7 +103,7 @@ class _Wiring:
     def saver(self) -> Saver:
         contents, around = self._contents, self._around
         return Saver(
-            around.checkpoints,
+            around.home.checkpoints,
             around.order,
             self._config.checkpoint,
             contents,
@@ -236,10 +220,23 @@ class _Wiring:
             self._around.order.run_id,
             self.saver.catalogue,
             self._around.origin,
+            replay=self._around.home.replay,
             brain=self._brain,
             growing=self.growing,
             clock=self._clock,
             report=self._report,
+        )
+
+    @cached_property
+    def forgetting_on_purpose(self) -> Forgetting:
+        run, home = self._around.order.run_id, self._around.home.root
+        return forgetting_of(
+            self._contents,
+            run,
+            home,
+            saver=self.saver,
+            report=self._report,
+            shown=lambda: self.intake.let_go(),  # noqa: PLW0108 - it is made later, and needs this
         )
 
     @cached_property
@@ -265,6 +262,7 @@ class _Wiring:
             sleeping=self.sleeping,
             growing=self.growing,
             roll_back=self.roll_back,
+            forgetting=self.forgetting_on_purpose,
             save=self.saver,
             clock=self._clock,
             report=self._report,
@@ -381,7 +379,9 @@ class _Wiring:
     @cached_property
     def control(self) -> Control:
         standing_orders = StandingOrders(self.pauses, self.saver, self.standing)
-        interventions = Interventions(self.effects, self.growth_by_hand, self.sleeping)
+        interventions = Interventions(
+            self.effects, self.growth_by_hand, self.sleeping, self.forgetting_on_purpose
+        )
         handlers = {**standing_orders.handlers(), **self.questions.handlers(), **interventions.handlers()}
         return Control(
             self._pipe,

@@ -12,8 +12,9 @@ import torch
 
 from brain.build import brain_from_spec
 from brain.errors import SpecMismatchError
+from brain.memory.selection import Selection
 from brain.optim.config import OptimizerConfig
-from brain.ports import Batch, Brain
+from brain.ports import CARRIED, Batch, Brain, Forgetful
 from brain.probes.coverage import share_learned
 from brain.probes.freezing import changed_by
 from brain.registry import brains
@@ -58,6 +59,21 @@ def test_same_seed_and_batches_give_the_same_bits(case: Case, optimizer: str) ->
 def test_another_seed_gives_another_brain(case: Case) -> None:
     one, other = make(*case).state().model, make(*case, seed=1).state().model
     assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_it_forgets_on_purpose_what_it_carries_and_leaves_the_weights(case: Case) -> None:
+    brain = make(*case)
+    assert isinstance(brain, Forgetful)
+    first, second = batches(2)
+    brain.learn(first)
+    before = copied(brain.state())
+    brain.forget(Selection(since=0), dry_run=True)
+    assert all(torch.equal(one, before.learning[name]) for name, one in brain.state().learning.items())
+    brain.forget(Selection(since=0))
+    after = brain.state()
+    assert all(torch.equal(one, before.model[name]) for name, one in after.model.items())
+    assert not any(one.any() for name, one in after.learning.items() if name.startswith(CARRIED))
+    assert math.isfinite(brain.learn(second).loss)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])

@@ -5,6 +5,7 @@ Shapes: R rows, T bytes of a row, L lanes.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,9 +103,13 @@ class Hippocampus:
         """A reader of `rows` rows that have read nothing; the memory itself is only looked at."""
         return MemoryReader(self, tables.fresh_lanes(np.zeros((rows, READER_PAST), np.uint8)))
 
-    def forget(self, selection: Selection) -> Erased:
-        """Forget what is meant; every lane goes on behind a jump. See `emptying`."""
-        return erase(self.tables, self.lanes, self.origins, selection, empty=self._empty())
+    def forget(self, selection: Selection, *, dry_run: bool = False) -> Erased:
+        """Forget what is meant; every lane goes on behind a jump. With `dry_run` nothing changes. See `emptying`."""
+        kept, lanes, origins = self.tables, self.lanes, self.origins
+        if dry_run:
+            kept, lanes, origins = copy.deepcopy((kept, lanes, origins))
+            lanes = lanes._replace(past=kept.past)
+        return erase(kept, lanes, origins, selection, empty=self._empty())
 
     def tensors(self) -> dict[str, Tensor]:
         """References to all it keeps, as `hippocampus|<table>` and, of what its past was read from, `origin|<name>`."""

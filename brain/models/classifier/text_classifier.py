@@ -336,9 +336,9 @@ class TextClassifier:
         """Hidden units."""
         return self.config.hidden_size
 
-    def forget(self, selection: Selection) -> Forgotten:  # noqa: ARG002 - all that was begun goes
+    def forget(self, selection: Selection, *, dry_run: bool = False) -> Forgotten:  # noqa: ARG002 - all goes
         """Forget on purpose what each lane carries; weights and labels stay."""
-        return Forgotten(num_bytes=self.carry.clear())
+        return Forgotten() if dry_run else Forgotten(num_bytes=self.carry.clear())
 
     # What survives a restart.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +15,7 @@ from daemon.errors import CheckpointError
 from daemon.journal import Entry, Journal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -273,3 +274,33 @@ def test_any_flipped_bit_loses_at_most_two_lines_and_invents_none(
     assert set(steps_of(left)) <= set(steps_of(journal.entries))
     assert all(entry in journal.entries for entry in left)
     assert len(left) >= len(texts) - 2
+
+
+def test_what_is_forgotten_is_taken_out_of_entries_and_off_the_disk(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, segment_bytes=120)
+    for step, text in enumerate(["keep this", "a secret here", "another secret", "keep that"]):
+        journal.append("feed", step, {"text": text})
+    journal.truncate_after(3)
+    files = sorted(tmp_path.glob("journal-*.jsonl"))
+    assert len(files) > 1
+
+    def edit(entry: Entry) -> Mapping[str, Any] | None:
+        text = entry.payload["text"]
+        if text.startswith("another"):
+            return None
+        return {**entry.payload, "text": text.replace("secret", "      ")}
+
+    assert journal.redact(edit) == 2
+    assert journal.redact(edit) == 0
+    assert not any(b"secret" in path.read_bytes() for path in files)
+    again = Journal(tmp_path, segment_bytes=120)
+    assert again.entries == journal.entries
+    assert [(entry.sequence, entry.kind) for entry in again.entries] == [
+        (1, "feed"),
+        (2, "feed"),
+        (3, "void"),
+        (4, "feed"),
+    ]
+    assert again.entries[1].payload == {"text": "a        here"}
+    assert (again.append("feed", 9, {"text": "more"}).sequence, again.defects) == (6, ())
+    assert journal.last_sequence == 5

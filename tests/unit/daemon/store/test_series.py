@@ -346,3 +346,17 @@ def test_the_width_of_a_bucket_keeps_to_the_number_asked_for(start: int, length:
     width = bucket_width(start, start + length, points)
     assert (start + length - 1) // width - start // width + 1 <= points
     assert width < 100 or width % (100 if width < 10_000 else 10_000) == 0
+
+
+def test_a_moment_is_told_by_the_newest_step_before_it(run: Store) -> None:
+    run.start_session("r-1", 1, first_step=1)
+    run.add_columns("r-1", 1, columns(list(range(1, 21)), [1.0] * 20))
+    run.start_session("r-1", 2, first_step=11)  # steps that a crash had lost
+    again = columns(list(range(11, 15)), [1.0] * 4)
+    run.add_columns("r-1", 2, {**again, "time": [1e9 + 100 + step for step in again["step"]]})
+    run.flush(5.0)
+    assert run.step_at("r-1", 1e9) is None
+    assert run.step_at("r-1", 1e9 + 5.5) == 5
+    assert run.step_at("r-1", 1e9 + 50) == 20
+    assert run.step_at("r-1", 1e9 + 112) == 12
+    assert run.step_at("r-2", 2e9) is None

@@ -56,7 +56,7 @@ class Scene:
         nobody: Any = None
         effects = Effects(
             self.position, self.journal, patient=nobody, stream=nobody, sleeping=nobody, growing=nobody,
-            roll_back=nobody, save=nobody, clock=clock, report=report,
+            roll_back=nobody, forgetting=nobody, save=nobody, clock=clock, report=report,
         )  # fmt: skip
         saver: Any = SimpleNamespace(newest=lambda: "continuous_7")
         way_back: Any = self.way_back

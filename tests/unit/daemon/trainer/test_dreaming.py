@@ -42,13 +42,29 @@ class FakeBrain:
         raise NotImplementedError
 
 
+class FakeReplay:
+    """Two rows, always the same."""
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return 2
+
+    def sample(self, _: int) -> Any:
+        return self.rows
+
+    def update(self, *_: object) -> None:
+        pass
+
+
 def test_dreams_that_came_to_nothing_are_counted_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[NonFiniteStepSkipped] = []
     replayed = SimpleNamespace(index=np.arange(2))
     monkeypatch.setattr("daemon.trainer.dreaming.replayed_batch", lambda *_: None)
     parts: dict[str, Any] = {
         "brain": FakeBrain(False, False, True, False),
-        "replay": SimpleNamespace(sample=lambda _: replayed, update=lambda *_: None),
+        "replay": FakeReplay(replayed),
         "report": SimpleNamespace(event=events.append),
         "clock": SimpleNamespace(step=7),
         **dict.fromkeys(("probes", "forgetting", "life")),

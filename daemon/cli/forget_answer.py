@@ -1,0 +1,90 @@
+"""What came of an order to forget, and what it does not reach, in lines for a terminal. Commands can be pasted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MOST_NAMES = 5
+NOT_REACHED = (
+    "Not reached: the weights, their averages and moments, which still carry what it taught; exports, backups, log "
+    "files, the cache of unpacked text, events that quote pushed text, and copies of this home"
+)
+
+
+def lines_of(answer: dict[str, Any], home_flag: str = "") -> list[str]:
+    """The answer of a trainer, or of a dry run, a line each."""
+    return [
+        *found(answer),
+        *_receipt(answer),
+        NOT_REACHED,
+        *_elsewhere(answer),
+        _way_back(answer, home_flag),
+        *_read_on(answer, home_flag),
+    ]
+
+
+def found(answer: dict[str, Any]) -> list[str]:
+    """What there is of it, or was."""
+    from daemon.cli.output import size
+
+    dry, first = answer["receipt"] is None, answer.get("first_step")
+    rows, num_bytes = answer.get("rows", 0), size(answer.get("row_bytes", 0))
+    parts = [f"rows of replayed text {rows:,} ({num_bytes})", _memory(answer)]
+    if not dry:
+        parts.append(f"rows of frozen probes {answer.get('probe_rows', 0):,}")
+        parts.append(f"pushed texts {answer.get('pushed_texts', 0):,}")
+    since = "" if first is None else f"; first read at step {first:,}, as far as its memories reach back"
+    return [f"{'There is' if dry else 'Forgotten'} of {answer['what']}: {', '.join(parts)}{since}"]
+
+
+def _memory(answer: dict[str, Any]) -> str:
+    if "memory_bytes" not in answer:
+        return "the exact memory, if it has one"
+    if answer["memory_emptied"]:
+        return "the whole exact memory, in which it cannot be told from the rest any more"
+    return f"bytes of the exact memory {answer['memory_bytes']:,}, contexts {answer['memory_contexts']:,}"
+
+
+def _receipt(answer: dict[str, Any]) -> list[str]:
+    if answer["receipt"] is None:
+        return []
+    of_text = f"; SHA-256 of the text {answer['sha256']}" if answer["sha256"] else ""
+    lines = [
+        f"Receipt {answer['receipt']} of {answer['run']}, from step {answer['effective_step']:,} on{of_text}"
+    ]
+    if not answer["on_disk"]:
+        why = answer["why_not"] or "not saved yet"
+        lines.append(f"Out of memory, but still on disk ({why}): erased there once a checkpoint can be saved")
+    return lines
+
+
+def _elsewhere(answer: dict[str, Any]) -> list[str]:
+    lines = []
+    if older := answer["older"]:
+        names = ", ".join(older[:MOST_NAMES]) + (" …" if len(older) > MOST_NAMES else "")
+        lines.append(f"Older checkpoints may hold it ({names}); when one is loaded it is forgotten again")
+    if answer["others"]:
+        names = ", ".join(answer["others"])
+        lines.append(
+            f"Runs that share its rows lose them, and keep what is their own ({names}): forget there too, with --run"
+        )
+    return lines
+
+
+def _way_back(answer: dict[str, Any], home_flag: str) -> str:
+    before = answer["before"]
+    if answer.get("first_step") is None:
+        return "No remembered row tells when it was first read, so no checkpoint from before can be named"
+    if before is None:
+        return "No checkpoint from before it was first read is left; a sleep (synapsed sleep) rehearses what is left"
+    resume = f"synapsed resume {before['checkpoint']}{home_flag}"
+    return f"Weights that never saw it: those of step {before['step']:,}; to go on from there, or sleep there: {resume}"
+
+
+def _read_on(answer: dict[str, Any], home_flag: str) -> list[str]:
+    if answer["kind"] != "source":
+        return ["Where a source still holds it, it is learned again: take it out there first"]
+    if not answer.get("sources_read_on", True):
+        return []
+    others = f"synapsed resume latest{home_flag} --data OTHER"
+    return [f"The source goes on being read. To leave it out, stop the run and name the others: {others}"]

@@ -1,0 +1,186 @@
+"""What a run was told to forget, taken off the disk: records of replay, journal, receipts; and what is said of it.
+
+Serves the trainer of a living run, and the command line for one that stands still.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from brain.memory.commit import ReplayCommit
+from daemon.checkpoint.replay_room import replayed_folders
+from daemon.checkpoint.run_lock import RunLock
+from daemon.errors import ConflictError
+from daemon.events import ExperienceForgotten
+from daemon.receipts import ERASED, TAKEN, Receipts
+from daemon.trainer.forgotten_again import edit_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from brain.memory.replay import ReplayMemory
+    from brain.memory.replay_records import Recorded
+    from daemon.checkpoint.catalogue import Catalogue
+    from daemon.journal import Entry, Journal
+    from daemon.receipts import Receipt
+    from daemon.streams.pushed import Edit
+
+
+class ErasingOnDisk:
+    """Erases on disk.
+
+    Args:
+        home: the home folder.
+        run_id: of the run, whose lock is held.
+        replay: memory of it.
+        journal: of it.
+        catalogue: of all checkpoints.
+    """
+
+    def __init__(
+        self, home: Path, run_id: str, *, replay: ReplayMemory, journal: Journal, catalogue: Catalogue
+    ) -> None:
+        self.receipts = Receipts(home / "replay" / run_id)
+        self._home = home
+        self._run_id = run_id
+        self._replay = replay
+        self._journal = journal
+        self._catalogue = catalogue
+
+    def find(self, receipt: Receipt) -> Recorded:
+        """Records of what is meant.
+
+        Raises:
+            OSError: they cannot be read, or what waits not be written.
+        """
+        own, others = self._commits()
+        return self._replay.recorded(receipt.selection, own, before_step=receipt.step, others=others)
+
+    def taken(self, receipt: Receipt, checkpoint: str) -> Receipt:
+        """A checkpoint holds the run without it from now on; the receipt as it is then.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        saved = self._catalogue.info(checkpoint).manifest.sequence
+        return self._put(receipt, state=TAKEN, saved=saved, checkpoint=checkpoint)
+
+    def erase(self, receipt: Receipt) -> Receipt:
+        """Take it off the disk; the receipt as it is then.
+
+        Raises:
+            OSError: the disk is full or broken; call it again.
+            CheckpointError: the same of the journal.
+        """
+        recorded, (own, others) = self.find(receipt), self._commits()
+        self._replay.erase(recorded, [*own, *others])
+        edit = edit_of(receipt, self.dated(receipt))
+        texts = self._journal.redact(lambda entry: _redacted(entry, edit, receipt.number))
+        rows = max(recorded.num_rows, int(receipt.counts.get("rows", 0)))
+        receipt = self._put(
+            receipt, state=ERASED, counts={**receipt.counts, "rows": rows, "pushed_texts": texts}
+        )
+        self.receipts.seal(one.manifest for one in self._catalogue.list(self._run_id))
+        return receipt
+
+    def dated(self, receipt: Receipt) -> set[int]:
+        """Numbers of the entries since the step from which on all is forgotten, and before the order."""
+        if receipt.since is None:
+            return set()
+        return {
+            one.sequence
+            for one in self._journal.entries
+            if receipt.since <= one.step <= receipt.step and one.sequence < receipt.number
+        }
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold every run that shares rows with this one, so that none reads them meanwhile.
+
+        Raises:
+            ConflictError: one is alive; names it.
+        """
+        with contextlib.ExitStack() as stack:
+            for run in self._others():
+                try:
+                    stack.enter_context(RunLock(self._home, run))
+                except ConflictError:
+                    raise ConflictError(
+                        f"{run} is alive and replays some of the same memories; stop it first: "
+                        f"synapsed stop --keep-serving --run {run}"
+                    ) from None
+            yield
+
+    def answer(self, receipt: Receipt, *, dry_run: bool = False, why_not: str = "") -> dict[str, Any]:
+        """What whoever ordered it is told."""
+        infos = self._catalogue.list(self._run_id)
+        first = receipt.counts.get("first_step")
+        before = None if first is None else next((one for one in infos if one.manifest.step <= first), None)
+        return {
+            "what": receipt.what,
+            "kind": receipt.kind,
+            "run": self._run_id,
+            "receipt": None if dry_run else receipt.number,
+            "effective_step": receipt.step,
+            "sha256": receipt.sha256 or None,
+            **receipt.counts,
+            "checkpoint": receipt.checkpoint or None,
+            "before": None if before is None else {"checkpoint": before.name, "step": before.manifest.step},
+            "older": [one.name for one in infos if dry_run or receipt.lacked_by(one.manifest)],
+            "others": self._others(),
+            "on_disk": None if dry_run else receipt.state == ERASED,
+            "why_not": why_not or None,
+        }
+
+    def _put(self, receipt: Receipt, **changes: Any) -> Receipt:
+        receipt = dataclasses.replace(receipt, **changes)
+        self.receipts.put(receipt)
+        return receipt
+
+    def _commits(self) -> tuple[list[ReplayCommit], list[ReplayCommit]]:
+        """What the checkpoints of this run, and of all others, refer to."""
+        own: list[ReplayCommit] = []
+        others: list[ReplayCommit] = []
+        for info in self._catalogue.list():
+            if info.manifest.replay:
+                commit = ReplayCommit.from_json(info.manifest.replay)
+                (own if info.manifest.run_id == self._run_id else others).append(commit)
+        return own, others
+
+    def _others(self) -> list[str]:
+        """Runs that share replayed rows with this one."""
+        folders = replayed_folders(info.manifest for info in self._catalogue.list())
+        own = folders.get(self._run_id, set()) | {self._run_id}
+        return sorted(run for run, names in folders.items() if run != self._run_id and own & {*names, run})
+
+
+def event_of(receipt: Receipt) -> ExperienceForgotten:
+    """The event that tells of what was forgotten."""
+    counts = receipt.counts
+    return ExperienceForgotten(
+        step=receipt.step,
+        what=receipt.what,
+        receipt=receipt.number,
+        sha256=receipt.sha256,
+        rows=int(counts.get("rows", 0)),
+        row_bytes=int(counts.get("row_bytes", 0)),
+        memory_bytes=int(counts.get("memory_bytes", 0)),
+        memory_contexts=int(counts.get("memory_contexts", 0)),
+        memory_emptied=bool(counts.get("memory_emptied")),
+        probe_rows=int(counts.get("probe_rows", 0)),
+        pushed_texts=int(counts.get("pushed_texts", 0)),
+        first_step=counts.get("first_step"),
+        checkpoint=receipt.checkpoint,
+    )
+
+
+def _redacted(entry: Entry, edit: Edit, number: int) -> Mapping[str, Any] | None:
+    """The payload of a journal entry without what was forgotten by the entry of that number."""
+    payload = entry.payload
+    if entry.kind != "feed" or entry.sequence > number:
+        return payload
+    text = edit(entry.sequence, payload["text"].encode())
+    return None if text is None else {**payload, "text": text.decode()}

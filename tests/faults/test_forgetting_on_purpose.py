@@ -1,0 +1,265 @@
+"""What a person had forgotten does not come back, whatever happens in between; and nothing else is lost."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from brain.memory import erasing
+from daemon.checkpoint.run_lock import RunLock
+from daemon.errors import CheckpointError, ConflictError
+from daemon.journal import Journal
+from daemon.orders import Feed, Forget
+from daemon.protocol import Command, Outcome
+from daemon.receipts import ERASED, ORDERED, Receipts
+from daemon.trainer import forgetting_offline
+from tests.full_disk import FailingDisk
+from tests.still_loop import StillLoop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.home import Home
+
+pytestmark = pytest.mark.faults
+
+SECRET = "Jolanda answers the bakery's telephone at 0341 480 2291 before noon, on weekdays only."
+SETTINGS: dict[str, Any] = {"sample__max_bytes": 0}
+
+
+class Died(BaseException):
+    """The trainer is gone in the middle."""
+
+
+class Life(StillLoop):
+    """A loop that a test moves, and orders about."""
+
+    def ordered(self, order: Feed | Forget) -> Outcome:
+        return self.parts.control.obey(Command(id="o", order=order))
+
+    def steps(self, count: int) -> None:
+        for _ in range(count):
+            self.learn()
+            self.parts.effects.apply_due()
+
+    def resumed(self) -> Life:
+        """As a session begins."""
+        self.parts.effects.apply_due()
+        self.parts.forgetting.begin()
+        return self
+
+    def fingerprint(self) -> str:
+        state, digest = self.parts.brain.state(), hashlib.sha256()
+        for name, tensor in sorted({**state.model, **state.learning}.items()):
+            digest.update(name.encode() + tensor.numpy().tobytes())
+        return digest.hexdigest()
+
+    def die(self) -> None:
+        """Without a save."""
+        self.parts.saver.close()
+        self.ours.close()
+
+
+def told(home: Home) -> Life:
+    """A run that has read the secret."""
+    life = Life(home, **SETTINGS)
+    life.steps(2)
+    assert life.ordered(Feed(text=f"{SECRET}\n")).ok
+    life.steps(12)
+    life.parts.replay.commit()
+    assert standing(home)
+    return life
+
+
+def after(home: Home, checkpoint: str, session: int = 2) -> Life:
+    return Life(home, session=session, checkpoint=home.checkpoints / checkpoint, **SETTINGS)
+
+
+def standing(home: Home, run: str = "r-test") -> list[Path]:
+    """Files of the replay folder in which a piece of the secret stands; receipts aside."""
+    files = [path for path in (home.replay / run).iterdir() if path.is_file()]
+    return [path for path in files if b"0341 480" in path.read_bytes() or b"telephone" in path.read_bytes()]
+
+
+def receipts(home: Home) -> Receipts:
+    return Receipts(home.replay / "r-test")
+
+
+def sound(life: Life) -> bool:
+    """Nothing of it is drawn any more."""
+    text = b"".join(rows.bytes.tobytes() for rows in life.parts.replay.items(1000))
+    return b"0341 480" not in text and not life.parts.stream.cursor().pushed
+
+
+@pytest.mark.fault(
+    "Forgetting on purpose",
+    tried="the trainer is killed after the order is journaled, before a checkpoint holds the run without it",
+    happens="resumed from the checkpoint before, it is forgotten again at its step, bit for bit, then erased on disk",
+)
+def test_killed_before_the_checkpoint_it_is_repeated_at_its_step(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = told(home)
+    first = life.parts.saver.newest()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            type(life.parts.saver), "save", lambda *_: (_ for _ in ()).throw(CheckpointError("full"))
+        )
+        outcome = life.ordered(Forget(text=SECRET))
+        assert outcome.ok
+        assert outcome.result["on_disk"] is False
+        assert outcome.result["why_not"] == "full"
+        life.steps(4)
+        expected, step = life.fingerprint(), life.step
+        life.die()
+    assert standing(home)
+    assert receipts(home).all()[0].state == ORDERED
+    again = after(home, first).resumed()
+    again.steps(step)
+    assert again.step == step
+    assert again.fingerprint() == expected
+    assert standing(home) == []
+    assert receipts(home).all()[0].state == ERASED
+    again.let_go()
+
+
+@pytest.mark.fault(
+    "Forgetting on purpose",
+    tried="the trainer is killed between the checkpoint without it and each write that erases it on disk",
+    happens="the next start finishes the erasing; nothing of it stands in replay and journal then",
+)
+@pytest.mark.parametrize("moment", ["list", "zeros", "journal", "receipt"])
+def test_killed_in_the_middle_of_erasing_it_is_finished_at_the_next_start(
+    home: Home, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    life = told(home)
+
+    def dies(*_: object, **__: object) -> None:
+        raise Died
+
+    owner: Any = {"list": erasing, "zeros": erasing, "journal": Journal, "receipt": Receipts}[moment]
+    name = {"list": "_write_list", "zeros": "overwrite", "journal": "redact", "receipt": "seal"}[moment]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, dies)
+        with pytest.raises(Died):
+            life.ordered(Forget(text=SECRET))
+    newest = life.parts.saver.newest()
+    life.die()
+    again = after(home, newest)
+    assert sound(again)
+    again.resumed()
+    assert standing(home) == []
+    (receipt,) = receipts(home).all()
+    assert (receipt.state, receipt.reported) == (ERASED, True)
+    assert sum(event["kind"] == "experience_forgotten" for event in again.events()) == 1
+
+
+@pytest.mark.fault(
+    "Forgetting on purpose",
+    tried="the disk is full when it is ordered, and when its checkpoint is to be saved",
+    happens="refused with the reason, nothing changed; or out of memory at once, off the disk when there is room",
+)
+def test_a_full_disk_refuses_it_or_puts_the_erasing_off(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    life = told(home)
+    before = life.fingerprint()
+    disk = FailingDisk(monkeypatch, "checkpoint")
+    refused = life.ordered(Forget(text=SECRET))
+    assert (refused.ok, life.fingerprint()) == (False, before)
+    assert "Nothing was forgotten" in str(refused.error)
+    assert receipts(home).all() == []
+    assert len(life.parts.journal.entries) == 1
+    disk.mend()
+    save = type(life.parts.saver).save
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            type(life.parts.saver), "save", lambda *_: (_ for _ in ()).throw(CheckpointError("full"))
+        )
+        assert life.ordered(Forget(text=SECRET)).result["on_disk"] is False
+        assert sound(life)
+        life.steps(1)
+        assert standing(home)
+    assert type(life.parts.saver).save is save
+    life.steps(1)
+    assert standing(home) == []
+    assert receipts(home).all()[0].state == ERASED
+    life.let_go()
+
+
+@pytest.mark.fault(
+    "Forgetting on purpose",
+    tried="the checkpoint without it is damaged, so that the run falls back to one of before",
+    happens="it is taken out of that one when it is loaded, and again at its step; all else is fed again",
+)
+def test_falling_back_behind_it_does_not_bring_it_back(home: Home) -> None:
+    life = told(home)
+    old = life.parts.saver.save("manual")
+    assert life.ordered(Forget(text=SECRET)).result["on_disk"] is True
+    life.steps(3)
+    life.die()
+    back = after(home, old)
+    assert sound(back)
+    back.resumed()
+    back.steps(6)
+    assert sound(back)
+    assert standing(home) == []
+    assert any("is forgotten again" in event["message"] for event in back.events())
+
+
+@pytest.mark.fault(
+    "Forgetting on purpose",
+    tried="a fork that replays the parent's rows is alive, or its trainer holds the run that is to forget",
+    happens="refused in one line that names it; nothing is forgotten in part",
+)
+def test_a_fork_that_is_alive_hinders_it_and_says_so(home: Home) -> None:
+    life = told(home)
+    old = life.parts.saver.save("manual")
+    fork = Life(home, run_id="r-fork", fork_of="r-test", checkpoint=home.checkpoints / old, **SETTINGS)
+    with RunLock(home.root, "r-fork"):
+        refused = life.ordered(Forget(text=SECRET))
+    assert (refused.ok, refused.conflict) == (False, True)
+    assert "r-fork is alive" in str(refused.error)
+    assert receipts(home).all() == []
+    fork.die()
+    result = life.ordered(Forget(text=SECRET)).result
+    assert result["others"] == ["r-fork"]
+    assert standing(home) == []
+    newest = max(path.name for path in home.checkpoints.iterdir() if path.name != life.parts.saver.newest())
+    life.let_go()
+    # The fork goes on with what is left; to forget what is its own it is asked itself.
+    again = Life(home, run_id="r-fork", session=2, checkpoint=home.checkpoints / newest, **SETTINGS)
+    assert sound(again)
+    again.die()
+    with RunLock(home.root, "r-test"), pytest.raises(ConflictError, match="still held"):
+        forgetting_offline.forget(home, "r-test", text=SECRET)
+
+
+@pytest.mark.fault(
+    "Forgetting on purpose",
+    tried="a run that stands still is to forget, its disk full; then with room; then it is resumed",
+    happens="nothing is forgotten without a checkpoint that holds it; then the run goes on from a new one",
+)
+def test_a_run_that_stands_still_forgets_on_its_newest_checkpoint(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = told(home)
+    life.let_go()
+    text = f"{SECRET}\n"
+    answer, event = forgetting_offline.forget(home, "r-test", text=text, dry_run=True)
+    assert (answer["receipt"], event) == (None, None)
+    disk = FailingDisk(monkeypatch, "checkpoint")
+    with pytest.raises(CheckpointError, match="Nothing was forgotten"):
+        forgetting_offline.forget(home, "r-test", text=text)
+    disk.mend()
+    assert receipts(home).all() == []
+    answer, event = forgetting_offline.forget(home, "r-test", text=text)
+    assert event is not None
+    assert event["data"]["rows"] == answer["rows"] > 0
+    assert answer["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    assert standing(home) == []
+    again = after(home, answer["checkpoint"])
+    assert sound(again)
+    again.resumed()
+    again.steps(2)
+    again.let_go()
