@@ -294,10 +294,7 @@ class Forgetful(Protocol):
     """A brain that can forget on purpose what it keeps beside its weights; these it cannot."""
 
     def forget(self, selection: Selection, *, dry_run: bool = False) -> Forgotten:
-        """Forget what is meant in every memory of it; what is carried from row to row goes as a whole.
-
-        With `dry_run` nothing changes.
-        """
+        """Forget what is meant, and all that is carried from row to row; with `dry_run` nothing changes."""
 
 
 @runtime_checkable

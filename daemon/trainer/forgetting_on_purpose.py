@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from daemon.journal import Journal
     from daemon.orders import Forget
     from daemon.streams.stream import ExperienceStream
-    from daemon.trainer.contents import Contents
     from daemon.trainer.frozen_probes import Probes
     from daemon.trainer.journal_position import JournalPosition
     from daemon.trainer.lane_resets import LaneResets
@@ -227,35 +226,26 @@ class Forgetting:
 
 
 def forgetting_of(
-    contents: Contents,
     run_id: str,
     home: Path,
+    stores: Stores,
     *,
+    names: SourceNames,
+    journal: Journal,
+    position: JournalPosition,
     saver: Saver,
+    clock: Clock,
     report: Report,
-    shown: Callable[[], object],
 ) -> Forgetting:
-    """That of a run, put together."""
-    stores = Stores(
-        brain=contents.brain,
-        replay=contents.replay,
-        stream=contents.stream,
-        probes=contents.probes,
-        sleep=contents.sleep,
-        resets=contents.resets,
-        shown=shown,
-    )
-    disk = ErasingOnDisk(
-        home, run_id, replay=contents.replay, journal=contents.journal, catalogue=saver.catalogue
-    )
+    """That of a run in a home, put together."""
     return Forgetting(
         run_id,
         stores=stores,
-        disk=disk,
-        names=contents.names,
-        journal=contents.journal,
-        position=contents.position,
+        disk=ErasingOnDisk(home, run_id, replay=stores.replay, journal=journal, catalogue=saver.catalogue),
+        names=names,
+        journal=journal,
+        position=position,
         save=saver,
-        clock=contents.progress,
+        clock=clock,
         report=report,
     )

@@ -12,7 +12,7 @@ from daemon.trainer.control import Control
 from daemon.trainer.dreaming import Dreaming
 from daemon.trainer.effects import Effects
 from daemon.trainer.ending import Endings
-from daemon.trainer.forgetting_on_purpose import Forgetting, forgetting_of
+from daemon.trainer.forgetting_on_purpose import Forgetting, Stores, forgetting_of
 from daemon.trainer.forgetting_watch import ForgettingWatch
 from daemon.trainer.growth_by_hand import GrowthByHand
 from daemon.trainer.growth_trial import Trials
@@ -229,15 +229,15 @@ class _Wiring:
 
     @cached_property
     def forgetting_on_purpose(self) -> Forgetting:
-        run, home = self._around.order.run_id, self._around.home.root
+        kept, around = self._contents, self._around
+        stores = Stores(
+            brain=kept.brain, replay=kept.replay, stream=kept.stream, probes=kept.probes, sleep=kept.sleep,
+            resets=kept.resets, shown=lambda: self.intake.let_go(),  # noqa: PLW0108 - made later, and needs this
+        )  # fmt: skip
         return forgetting_of(
-            self._contents,
-            run,
-            home,
-            saver=self.saver,
-            report=self._report,
-            shown=lambda: self.intake.let_go(),  # noqa: PLW0108 - it is made later, and needs this
-        )
+            around.order.run_id, around.home.root, stores, names=kept.names, journal=kept.journal,
+            position=kept.position, saver=self.saver, clock=self._clock, report=self._report,
+        )  # fmt: skip
 
     @cached_property
     def roll_back(self) -> RollBack:
