@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from daemon.trainer.ports import Clock, Report
 
 MODEL, LEARNING = "model|", "learning|"
+ENOUGH = 0.25  # of the judged half, for a trial that a sleep ends
 NO_ROOM = "there is no memory for a twin"
 
 
@@ -164,7 +165,7 @@ class Trials:
         if trial is None:
             return
         if step != trial.learned + 1:
-            self.break_off("the brain slept meanwhile")
+            self._end_early(trial)
             return
         try:
             beside = trial.twin.learn(batch)
@@ -178,6 +179,13 @@ class Trials:
             block = judged * BLOCKS // (trial.steps - trial.steps // 2)
             trial.losses.add(block, twin=beside.loss, grown=report.loss, num_bytes=report.num_bytes)
         if step - trial.began >= trial.steps:
+            self._conclude(trial)
+
+    def _end_early(self, trial: Trial) -> None:
+        """The brain slept, which its twin did not: judge by what was learned before, if that is enough."""
+        if len(trial.losses.num_bytes) < BLOCKS * ENOUGH:
+            self.break_off("the brain slept meanwhile")
+        else:
             self._conclude(trial)
 
     def break_off(self, why: str) -> None:

@@ -144,9 +144,17 @@ def test_a_growth_by_hand_is_judged_and_moves_no_cool_down() -> None:
     assert "cool-down" not in bench.judged.message
 
 
-def test_a_gap_in_the_steps_ends_a_trial_without_a_verdict() -> None:
+def test_a_sleep_late_in_a_trial_ends_it_with_what_was_learned_before() -> None:
+    bench = Bench(lambda step: 2.0 if step <= 25 else 0.5)
+    bench.learn(25, lambda _: 1.9)
+    bench.step += 100
+    bench.learn(1, lambda _: 1.9)
+    assert (bench.judged.paid, bench.judged.gain) == (True, pytest.approx(0.05))
+
+
+def test_a_sleep_early_in_a_trial_ends_it_without_a_verdict() -> None:
     bench = Bench(lambda _: 2.0)
-    bench.learn(30, lambda _: 1.0)
+    bench.learn(24, lambda _: 1.0)
     bench.step += 100
     bench.learn(1, lambda _: 1.0)
     assert bench.state.history[-1]["verdict"]["paid"] is None
