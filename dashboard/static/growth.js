@@ -30,7 +30,7 @@ const PAST_COLUMNS = [
 ];
 
 /** What came of a growth, in words; `trial` is that of the newest growth, or null. */
-export function verdictOf(record, trial) {
+function verdictOf(record, trial) {
   const verdict = record.verdict;
   if (!verdict) return trial?.began === record.step ? `on trial: ${count(trial.done)} of ${count(trial.steps)} steps` : "not judged";
   if (verdict.paid === null) return `not judged: ${verdict.reason}`;
@@ -74,7 +74,7 @@ export function mountGrowth(page) {
       ? `No column can be born: ${found.column.reason}.`
       : `It would bring ${count(found.column.newborns)} neurons and ${count(found.column.parameters)} parameters, and freeze ${count(found.column.freezes)} permanently.`;
     facts.textContent = `${count(found.num_neurons)} of at most ${count(found.max_neurons)} neurons, ${count(found.history.length)} growths so far; growth by itself is ${found.enabled ? "on" : "off"}, with a cool-down of ${count(found.cooldown_steps)} steps.`;
-    past.body.replaceChildren(...found.history.toReversed().map((record, index) => pastRow(record, index === 0 ? found.trial : null)));
+    past.body.replaceChildren(...[...found.history].reverse().map((record, index) => pastRow(record, index === 0 ? found.trial : null)));
     pastPlace.hidden = found.history.length === 0;
   }
 
