@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from brain.growth.site import Site
     from brain.memory.selection import Selection
 
-
 CARRIED = "carried|"
 """What the names of carried tensors begin with in `BrainState.learning`."""
 AWAKE_ONLY = (CARRIED, MEMORY_PREFIX, ORIGIN_PREFIX)
@@ -113,6 +112,7 @@ class BrainState:
             by hand; rebuilt from it before tensors load.
         tied: groups of tensor names that share storage.
         base: weights that are in neither of these because they never change; None without any.
+        tables: names in `learning` of large tables of low entropy, worth compressing where they are stored.
     """
 
     model: Mapping[str, Tensor]
@@ -121,6 +121,7 @@ class BrainState:
     spec: Mapping[str, Any]
     tied: tuple[tuple[str, ...], ...] = ()
     base: Base | None = None
+    tables: frozenset[str] = frozenset()
 
 
 class Brain(Protocol):

@@ -315,6 +315,7 @@ class OnlineBrain(Generic[Spec]):
             counters=dict(self.counters),
             spec=self.spec.to_json(),
             base=self._described_base(),
+            tables=self.learner.tables(),
         )
 
     def _described_base(self) -> Base | None:

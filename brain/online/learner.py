@@ -90,6 +90,10 @@ class Learner:
             | ({} if self.hippocampus is None else self.hippocampus.tensors())
         )
 
+    def tables(self) -> frozenset[str]:
+        """Names of those that are large tables of low entropy."""
+        return frozenset() if self.hippocampus is None else frozenset(self.hippocampus.tensors())
+
     def freeze(self, names: tuple[str, ...]) -> None:
         """Let exactly these, and what never learns, ask for no gradient."""
         still = set(names).union(*(group.parameters for group in self.groups if group.frozen))

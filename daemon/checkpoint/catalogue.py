@@ -9,13 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.checkpoint.known import Known, look_at
-from daemon.checkpoint.manifest import (
-    FILES,
-    DefectError,
-    check_file,
-    read_manifest,
-    unreadable,
-)
+from daemon.checkpoint.manifest import DefectError, check_file, read_manifest, unreadable
 from daemon.checkpoint.retention import CheckpointInfo, best_of, newest_first, newest_of_all
 from daemon.errors import CheckpointError, ConflictError, NotFoundError, TornCheckpointError
 from daemon.system.durable import Disk, is_left_over, remove_durably
@@ -119,7 +113,7 @@ class Catalogue:
         look = look_at(path)
         manifest = read_manifest(path)
         try:
-            for name in FILES:
+            for name in manifest.names:
                 check_file(path, name, manifest.files[name])
         except DefectError:
             self._known.judge(path, look, sound=False)

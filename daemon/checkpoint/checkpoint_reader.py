@@ -13,14 +13,13 @@ from brain.upgrades import SPEC
 from daemon.checkpoint import tensor_file
 from daemon.checkpoint.bases import load_base
 from daemon.checkpoint.catalogue import Catalogue
-from daemon.checkpoint.checkpoint_writer import RANDOM_PREFIX
 from daemon.checkpoint.damage import set_aside
 from daemon.checkpoint.manifest import (
-    FILES,
     LEARNING,
     MODEL,
     SLOTS,
     STATE,
+    TABLES,
     DefectError,
     Manifest,
     NewerFormatError,
@@ -28,6 +27,7 @@ from daemon.checkpoint.manifest import (
     read_manifest,
     unreadable,
 )
+from daemon.checkpoint.snapshot import RANDOM_PREFIX
 from daemon.errors import CheckpointError, NoCheckpointError
 
 logger = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ def _candidates(
 
 def _load(path: Path) -> LoadedCheckpoint:
     manifest = read_manifest(path)
-    for name in FILES:
+    for name in manifest.names:
         check_file(path, name, manifest.files[name])
     manifest = with_spec_of_today(path, manifest)
     model = _tensors(path, MODEL)
@@ -159,6 +159,8 @@ def _load(path: Path) -> LoadedCheckpoint:
             raise DefectError(path, f"{MODEL} lacks {first}")
         model.update(dict.fromkeys(others, model[first]))
     learning = _tensors(path, LEARNING)
+    if TABLES in manifest.files:
+        learning |= _tensors(path, TABLES)
     return LoadedCheckpoint(
         path=path,
         manifest=manifest,

@@ -20,21 +20,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from brain.upgrades import SPEC
-from daemon.checkpoint import tensor_file
 from daemon.checkpoint.bases import Bases
 from daemon.checkpoint.catalogue import Catalogue, free_names
 from daemon.checkpoint.manifest import (
-    LEARNING,
     MANIFEST,
-    MODEL,
-    SLOTS,
     STATE,
+    TABLES,
     BaseRecord,
     Manifest,
     timestamp_of,
 )
 from daemon.checkpoint.pruning import prune
-from daemon.checkpoint.snapshot import Buffers, Snapshot
+from daemon.checkpoint.snapshot import RANDOM_PREFIX, Buffers, Snapshot, file_contents
 from daemon.events import CheckpointFailed, CheckpointSaved, Event
 from daemon.system.durable import Disk, FileRecord, temporary_beside
 from daemon.system.retry import retry_seconds
@@ -45,8 +42,6 @@ if TYPE_CHECKING:
     from daemon.config.tree import CheckpointConfig
 
 logger = logging.getLogger(__name__)
-
-RANDOM_PREFIX = "random|"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,15 +316,7 @@ class CheckpointWriter:
         return path, manifest
 
     def _write_files(self, temporary: Path, job: _Job) -> dict[str, FileRecord]:
-        snapshot = job.snapshot
-        random = {RANDOM_PREFIX + name: tensor for name, tensor in snapshot.random.items()}
-        arrays = {name: torch.from_numpy(array) for name, array in snapshot.arrays.items()}
-        contents = {
-            MODEL: tensor_file.chunks(snapshot.model),
-            LEARNING: tensor_file.chunks({**snapshot.learning, **random}),
-            SLOTS: tensor_file.chunks(arrays),
-            STATE: iter([self._stamped(job)]),
-        }
+        contents = {**file_contents(job.snapshot), STATE: iter([self._stamped(job)])}
         return {name: self._disk.write(temporary / name, content) for name, content in contents.items()}
 
     def _manifest(self, job: _Job, files: dict[str, FileRecord], base: BaseRecord | None) -> Manifest:
@@ -351,6 +338,7 @@ class CheckpointWriter:
             metrics={name: value for name, value in snapshot.metrics.items() if math.isfinite(value)},
             files=files,
             base=base,
+            format_version=2 if TABLES in files else 1,
         )
 
     def _stamped(self, job: _Job) -> bytes:

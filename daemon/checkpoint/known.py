@@ -8,7 +8,7 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from daemon.checkpoint.manifest import FILES, MANIFEST, Manifest, read_manifest
+from daemon.checkpoint.manifest import ALL_FILES, MANIFEST, Manifest, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,15 +27,17 @@ class FileLook(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A checkpoint as it looks from outside: its manifest and the files of FILES, in that order."""
+    """A checkpoint as it looks from outside: its manifest and the files of ALL_FILES, in that order."""
 
     manifest: FileLook
     files: tuple[FileLook, ...]
 
     def fits(self, manifest: Manifest) -> bool:
         """Every file is there, plain, and of the size it had."""
-        sizes = [manifest.files[name].size for name in FILES]
-        return all(file.plain and file.size == size for file, size in zip(self.files, sizes, strict=True))
+        found = dict(zip(ALL_FILES, self.files, strict=True))
+        return all(
+            found[name].plain and found[name].size == manifest.files[name].size for name in manifest.names
+        )
 
 
 class Known:
@@ -78,7 +80,7 @@ class Known:
 
 def look_at(path: Path) -> Look:
     """How the checkpoint directory `path` looks now."""
-    return Look(_look_at(path / MANIFEST), tuple(_look_at(path / name) for name in FILES))
+    return Look(_look_at(path / MANIFEST), tuple(_look_at(path / name) for name in ALL_FILES))
 
 
 def _look_at(path: Path) -> FileLook:

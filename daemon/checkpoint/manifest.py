@@ -26,13 +26,19 @@ from daemon.system.durable import CHUNK_BYTES, FileRecord
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "MANIFEST.json"
 MODEL = "model.safetensors"
 LEARNING = "optimizer.safetensors"
 SLOTS = "slots.safetensors"
 STATE = "state.json"
+TABLES = "tables.safetensors.gz"
 FILES = (MODEL, LEARNING, SLOTS, STATE)
+FILES_OF_FORMAT = {
+    1: FILES,
+    2: (MODEL, LEARNING, SLOTS, TABLES, STATE),
+}  # the latter for a brain with large tables
+ALL_FILES = FILES_OF_FORMAT[FORMAT_VERSION]
 MANIFEST_BYTES_MAX = 64 * 1024 * 1024
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -127,6 +133,7 @@ class Manifest:
         metrics: newest finite numbers by name, `bpc` among them.
         files: size and hash of each file.
         base: weights outside this checkpoint that it stands on; None without any.
+        format_version: which files it has; see FILES_OF_FORMAT.
     """
 
     run_id: Annotated[str, Field(max_length=200)]
@@ -145,12 +152,17 @@ class Manifest:
     metrics: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, FileRecord] = field(default_factory=dict)
     base: BaseRecord | None = None
-    format_version: int = FORMAT_VERSION
+    format_version: int = 1
 
     @property
     def bpc(self) -> float | None:
         """Bits per byte when it was saved, if measured."""
         return self.metrics.get("bpc")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its files, in the order in which they are written and read."""
+        return FILES_OF_FORMAT[self.format_version]
 
     @property
     def size_bytes(self) -> int:
@@ -224,8 +236,12 @@ def read_manifest(path: Path) -> Manifest:
         raise DefectError(path, f"{MANIFEST}: {where}: {first['msg']}") from None
     except (ValueError, RecursionError):
         raise DefectError(path, f"{MANIFEST} is not readable") from None
-    sound = set(manifest.files) == set(FILES) and all(map(_is_sound, manifest.files.values()))
-    if manifest.format_version != FORMAT_VERSION or not sound:
+    expected = FILES_OF_FORMAT.get(manifest.format_version, ())
+    if (
+        not expected
+        or set(manifest.files) != set(expected)
+        or not all(map(_is_sound, manifest.files.values()))
+    ):
         raise DefectError(path, f"{MANIFEST} names another format or other files")
     return manifest
 

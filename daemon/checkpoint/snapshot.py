@@ -12,12 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from daemon.checkpoint.manifest import Environment
+from daemon.checkpoint import tensor_file
+from daemon.checkpoint.manifest import LEARNING, MODEL, SLOTS, TABLES, Environment
 from daemon.checkpoint.tensor_file import memory_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from brain.ports import Base
 
+RANDOM_PREFIX = "random|"
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -54,6 +58,7 @@ class Snapshot:
         metrics: newest numbers by name, `bpc` among them.
         environment: where this is.
         base: weights that never change, stored once; they are not copied.
+        tables: names in `learning` of large tables of low entropy, which are compressed.
     """
 
     step: int
@@ -71,6 +76,23 @@ class Snapshot:
     metrics: Mapping[str, float] = field(default_factory=dict)
     environment: Environment = field(default_factory=current_environment)
     base: Base | None = None
+    tables: frozenset[str] = frozenset()
+
+
+def file_contents(snapshot: Snapshot) -> dict[str, Iterator[bytes | memoryview]]:
+    """What the files of tensors hold, by their names, in the order in which they are written; tensors on the CPU."""
+    random = {RANDOM_PREFIX + name: tensor for name, tensor in snapshot.random.items()}
+    plain = {name: one for name, one in snapshot.learning.items() if name not in snapshot.tables}
+    tables = {name: snapshot.learning[name] for name in snapshot.tables}
+    arrays = {name: torch.from_numpy(array) for name, array in snapshot.arrays.items()}
+    contents = {
+        MODEL: tensor_file.chunks(snapshot.model),
+        LEARNING: tensor_file.chunks({**plain, **random}),
+        SLOTS: tensor_file.chunks(arrays),
+    }
+    if tables:
+        contents[TABLES] = tensor_file.compressed(tensor_file.chunks(tables))
+    return contents
 
 
 class Buffers:

@@ -108,6 +108,7 @@ class Contents:
             tied=brain.tied,
             replay=replay.to_json(),
             base=brain.base,
+            tables=brain.tables,
             journal=self.journal.last_sequence,
             metrics={} if bpc is None else {"bpc": bpc},
             environment=current_environment(str(self.device)),

@@ -11,7 +11,7 @@ import pytest
 
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import load, load_newest
-from daemon.checkpoint.manifest import FILES, MANIFEST
+from daemon.checkpoint.manifest import ALL_FILES, MANIFEST
 from daemon.errors import NoCheckpointError, TornCheckpointError
 from daemon.events import CheckpointSetAside, Event
 from tests.unit.daemon.checkpoint.samples import assert_same, flip_bit, save_steps, tiny, truncate, zero_tail
@@ -19,7 +19,7 @@ from tests.unit.daemon.checkpoint.samples import assert_same, flip_bit, save_ste
 pytestmark = pytest.mark.faults
 
 Damage = Callable[[Path], None]
-ALL_FILES = (*FILES, MANIFEST)
+WITH_MANIFEST = (*ALL_FILES, MANIFEST)
 
 
 def flip_first(path: Path) -> None:
@@ -84,7 +84,7 @@ DAMAGES: list[Damage] = [
     happens="the damage is named, the checkpoint is set aside, never deleted, and the one before it is resumed",
 )
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-@pytest.mark.parametrize("name", ALL_FILES)
+@pytest.mark.parametrize("name", WITH_MANIFEST)
 def test_found_set_aside_and_the_older_one_taken(tmp_path: Path, name: str, damage: Damage) -> None:
     _, newest = save_steps(tmp_path, [1, 2])
     damage(newest / name)
@@ -108,7 +108,7 @@ def test_found_set_aside_and_the_older_one_taken(tmp_path: Path, name: str, dama
 def test_five_hundred_flipped_bits_are_five_hundred_found(tmp_path: Path) -> None:
     [path] = save_steps(tmp_path, [40])
     dice = random.Random(7)
-    files = [path / name for name in ALL_FILES]
+    files = [path / name for name in WITH_MANIFEST]
     sizes = [file.stat().st_size for file in files]
     for _ in range(500):
         file = dice.choices(files, sizes)[0]
@@ -127,7 +127,7 @@ def test_five_hundred_flipped_bits_are_five_hundred_found(tmp_path: Path) -> Non
 )
 def test_files_of_two_checkpoints_do_not_mix(tmp_path: Path) -> None:
     first, second = save_steps(tmp_path, [1, 2])
-    for name in FILES:
+    for name in ALL_FILES:
         held = (second / name).read_bytes()
         shutil.copyfile(first / name, second / name)
         with pytest.raises(TornCheckpointError, match=name.replace(".", r"\.")):
@@ -143,7 +143,7 @@ def test_files_of_two_checkpoints_do_not_mix(tmp_path: Path) -> None:
 )
 def test_damage_to_all_is_a_clear_error_and_deletes_nothing(tmp_path: Path) -> None:
     paths = save_steps(tmp_path, [1, 2, 3])
-    for path, name in zip(paths, (MANIFEST, *FILES), strict=False):
+    for path, name in zip(paths, (MANIFEST, *ALL_FILES), strict=False):
         halve(path / name)
     events: list[Event] = []
     with pytest.raises(NoCheckpointError, match="No sound checkpoint of run r-1"):
@@ -152,4 +152,4 @@ def test_damage_to_all_is_a_clear_error_and_deletes_nothing(tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         f"damaged-{path.name}" for path in paths
     )
-    assert len(list(tmp_path.glob("damaged-*/*"))) == 15
+    assert len(list(tmp_path.glob("damaged-*/*"))) == 18

@@ -30,9 +30,17 @@ processes = multiprocessing.get_context("forkserver")  # torch is imported once,
 
 
 def snapshot(step: int) -> Snapshot:
-    """A quarter of a MiB, every value the step."""
+    """A quarter of a MiB, every value the step, and half of one to be compressed."""
     model = {"w": torch.full((32_768,), float(step)), "v": torch.arange(32_768) + step}
-    return Snapshot(step=step, samples=step, reason="auto", model=model, state={"step_again": step})
+    return Snapshot(
+        step=step,
+        samples=step,
+        reason="auto",
+        model=model,
+        learning={"counts": torch.arange(65_536) * step},
+        tables=frozenset({"counts"}),
+        state={"step_again": step},
+    )
 
 
 def live(folder: Path, session: int, first_step: int, pipe: Connection) -> None:
@@ -96,8 +104,10 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         loaded = load_newest(catalogue, "r-1", emit=lambda event: pytest.fail(event.message))
         assert loaded.manifest.step >= acknowledged
         assert loaded.state["step_again"] == loaded.manifest.step
-        assert torch.equal(loaded.model["w"], snapshot(loaded.manifest.step).model["w"])
-        assert torch.equal(loaded.model["v"], snapshot(loaded.manifest.step).model["v"])
+        meant = snapshot(loaded.manifest.step)
+        assert torch.equal(loaded.model["w"], meant.model["w"])
+        assert torch.equal(loaded.model["v"], meant.model["v"])
+        assert torch.equal(loaded.learning["counts"], meant.learning["counts"])
         step = loaded.manifest.step
         for info in catalogue.list():
             catalogue.verify(info.path)

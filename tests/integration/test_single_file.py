@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from daemon.home import Home
 from daemon.trainer.offline import evaluate, export, generate
-from tests.integration.test_bit_exact import learn, weights_hash
+from tests.integration.test_bit_exact import learn, remembered_hash, weights_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def test_a_pt_file_resumes_bit_exactly_in_another_home(home: Home, tmp_path: Path) -> None:
-    middle = learn(home, limits__steps=25)
+    with_memory: dict[str, Any] = {"brain__hippocampus_mib": 20}
+    middle = learn(home, limits__steps=25, **with_memory)
     exported = export(home, middle.name, tmp_path)
     assert exported.name == f"{middle.name}.pt"
-    whole = learn(home, limits__steps=20, session=2, checkpoint=middle)
+    whole = learn(home, limits__steps=20, session=2, checkpoint=middle, **with_memory)
     other = Home.open(tmp_path / "other", environ={})
     other.prepare()
-    moved = learn(other, limits__steps=20, checkpoint=exported)
-    assert weights_hash(moved) == weights_hash(whole)
+    moved = learn(other, limits__steps=20, checkpoint=exported, **with_memory)
+    forked = learn(
+        home, run_id="r-fork", fork_of="r-test", limits__steps=20, checkpoint=middle, **with_memory
+    )
+    for end in (moved, forked):
+        assert weights_hash(end) == weights_hash(whole)
+        assert remembered_hash(end) == remembered_hash(whole)
 
 
 def test_the_file_has_the_ten_keys_and_loads_without_running_anything(home: Home, tmp_path: Path) -> None:

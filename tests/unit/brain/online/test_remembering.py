@@ -13,7 +13,7 @@ import torch
 from brain.build import build_brain
 from brain.memory.selection import Selection, SourceSpan
 from brain.optim.config import OptimizerConfig
-from brain.ports import Batch
+from brain.ports import AWAKE_ONLY, Batch
 
 if TYPE_CHECKING:
     from brain.online.brain import OnlineBrain
@@ -168,3 +168,10 @@ def test_a_checkpoint_of_before_rows_were_dated_keeps_its_memory() -> None:
     other.load(state)
     assert torch.equal(other.state().learning["hippocampus|buckets"], stored.learning["hippocampus|buckets"])
     assert other.forget(Selection(sources=(SourceSpan(index=0),))).emptied
+
+
+def test_its_tables_are_named_and_sleep_leaves_them_alone() -> None:
+    state = newborn(mib=20).state()
+    assert {"hippocampus|buckets", "hippocampus|maps"} <= state.tables <= state.learning.keys()
+    assert all(name.startswith(AWAKE_ONLY) for name in state.tables)
+    assert newborn(mib=0).state().tables == frozenset()

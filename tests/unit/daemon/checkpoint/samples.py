@@ -110,7 +110,13 @@ def tiny(step: int = 7, **changes: Any) -> Snapshot:
         "samples": 32 * step,
         "reason": "auto",
         "model": {"embed": shared, "head": shared, "bias": torch.full((5,), float(step))},
-        "learning": {"embed|momentum": torch.randn(3, 4, generator=generator), "carried|h": torch.ones(2, 3)},
+        "learning": {
+            "embed|momentum": torch.randn(3, 4, generator=generator),
+            "carried|h": torch.ones(2, 3),
+            "counts|table": torch.eye(32, 16, dtype=torch.uint8) * step,
+            "counts|rates": torch.full((4,), 1 / step, dtype=torch.float64),
+        },
+        "tables": frozenset({"counts|table", "counts|rates"}),
         "random": {"torch": generator.get_state()},
         "arrays": {"row": np.arange(step, dtype=np.int64), "loss": np.linspace(0, 1, step, dtype=np.float32)},
         "state": {"cursor": {"offset": step}, "growth_history": [], "window": [0.1, 1e-300, float("inf")]},
@@ -141,11 +147,16 @@ def new_writer(folder: Path, events: list[Event] | None = None, **changes: Any) 
 
 def save_steps(folder: Path, steps: Iterable[int], **changes: Any) -> list[Path]:
     """Save one checkpoint a step, five minutes apart."""
+    return save_all(folder, map(tiny, steps), **changes)
+
+
+def save_all(folder: Path, snapshots: Iterable[Snapshot], **changes: Any) -> list[Path]:
+    """Save these, five minutes apart."""
     clock = changes.pop("clock", None) or Clock()
     writer = new_writer(folder, clock=clock, **changes)
     paths = []
-    for step in steps:
-        saved = writer.save_now(tiny(step))
+    for snapshot in snapshots:
+        saved = writer.save_now(snapshot)
         assert isinstance(saved, CheckpointSaved)
         paths.append(folder / saved.checkpoint)
         clock.advance(300)

@@ -89,7 +89,7 @@ def test_from_a_chosen_one_only_to_older_ones(tmp_path: Path) -> None:
 def test_a_later_format_is_an_error_and_stays_where_it_is(tmp_path: Path) -> None:
     _, newest = save_steps(tmp_path, [1, 2])
     tree = read_manifest(newest).to_json()
-    (newest / MANIFEST).write_bytes(_sealed({**tree, "format_version": 2}))
+    (newest / MANIFEST).write_bytes(_sealed({**tree, "format_version": 3}))
     with pytest.raises(NewerFormatError):
         load(newest)
     with pytest.raises(NewerFormatError):

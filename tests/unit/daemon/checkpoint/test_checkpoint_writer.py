@@ -11,6 +11,7 @@ import torch
 
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import load
+from daemon.checkpoint.manifest import FILES, LEARNING, MANIFEST, TABLES
 from daemon.config.tree import CheckpointConfig
 from daemon.events import CheckpointFailed, CheckpointPruned, CheckpointSaved, Event
 from daemon.system import durable
@@ -23,6 +24,7 @@ from tests.unit.daemon.checkpoint.samples import (
     QuickDisk,
     assert_same,
     new_writer,
+    save_all,
     save_steps,
     tiny,
 )
@@ -172,6 +174,7 @@ def test_commit_order(tmp_path: Path) -> None:
         "write model.safetensors", "sync model.safetensors",
         "write optimizer.safetensors", "sync optimizer.safetensors",
         "write slots.safetensors", "sync slots.safetensors",
+        "write tables.safetensors.gz", "sync tables.safetensors.gz",
         "write state.json", "sync state.json",
         "write MANIFEST.json", "sync MANIFEST.json",
         "sync_directory",
@@ -346,3 +349,24 @@ def test_a_manifest_that_its_reader_would_refuse_is_a_failed_save(tmp_path: Path
     assert not list(tmp_path.iterdir())
     assert isinstance(writer.save_now(tiny()), CheckpointSaved)
     writer.close()
+
+
+def test_large_tables_have_a_file_of_their_own(tmp_path: Path) -> None:
+    counts = torch.zeros(100_000, dtype=torch.uint8)
+    counts[::50] = 7
+    large = {**tiny().learning, "counts|table": counts}
+    [path] = save_all(tmp_path / "with", [tiny(learning=large)])
+    assert_same(load(path), tiny(learning=large))
+    info = Catalogue(path.parent).verify(path)
+    assert info.manifest.format_version == 2
+    assert info.size_bytes == sum(file.stat().st_size for file in path.iterdir())  # what it takes on disk
+    assert info.manifest.files[TABLES].size < 10_000
+    assert info.manifest.files[LEARNING].size < 10_000
+
+
+def test_without_tables_the_form_is_that_of_before(tmp_path: Path) -> None:
+    [path] = save_all(tmp_path, [tiny(tables=frozenset())])
+    assert sorted(file.name for file in path.iterdir()) == sorted((*FILES, MANIFEST))
+    loaded = load(path)
+    assert_same(loaded, tiny())
+    assert loaded.manifest.format_version == 1

@@ -13,7 +13,7 @@ from daemon.checkpoint import known as known_module
 from daemon.checkpoint import manifest as manifest_module
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import load
-from daemon.checkpoint.manifest import FILES, MANIFEST, DefectError
+from daemon.checkpoint.manifest import ALL_FILES, MANIFEST, DefectError
 from daemon.trainer.offline import open_checkpoint
 from tests.unit.daemon.checkpoint.samples import flip_bit, save_steps
 
@@ -91,9 +91,7 @@ def test_what_was_hashed_on_its_way_to_the_disk_is_not_hashed_again(tmp_path: Pa
     assert read == [MANIFEST]
 
 
-@pytest.mark.parametrize(
-    "file", ["model.safetensors", "optimizer.safetensors", "slots.safetensors", "state.json"]
-)
+@pytest.mark.parametrize("file", ALL_FILES)
 def test_a_file_that_changed_is_not_known_any_more(tmp_path: Path, file: str) -> None:
     [path] = save_steps(tmp_path, [1])
     catalogue = Catalogue(tmp_path)
@@ -137,6 +135,6 @@ def test_latest_is_hashed_once_when_something_is_asked_of_it(home: Home, read: l
     older, newer = save_steps(home.checkpoints, [1, 2])
     read.clear()
     assert open_checkpoint(home, "latest").path == newer
-    assert [name for name in read if name != MANIFEST] == [*FILES]
+    assert [name for name in read if name != MANIFEST] == [*ALL_FILES]
     flip_bit(newer / "model.safetensors", 1000)
     assert open_checkpoint(home, "latest").path == older

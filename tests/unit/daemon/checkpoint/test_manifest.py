@@ -108,7 +108,7 @@ def test_no_manifest_at_all(tmp_path: Path, raw: bytes) -> None:
         ("run_id", None), ("files", {}), ("files", {"../x": {"size": 1, "sha256": "0" * 64}}), ("tied", "ab"),
         ("files", {name: {"size": 1, "sha256": "0"} for name in FILES}), ("metrics", {"bpc": "low"}),
         ("files", {name: {"size": -1, "sha256": "0" * 64} for name in FILES}), ("format_version", 0),
-        ("format_version", "1"), ("environment", []), ("spec", []),
+        ("format_version", "1"), ("format_version", 2), ("environment", []), ("spec", []),
     ],
     ids=lambda value: repr(value)[:24],
 )  # fmt: skip
@@ -145,7 +145,7 @@ def test_a_missing_field_is_named(tmp_path: Path) -> None:
 
 def test_a_later_format_is_sound_but_not_for_us(tmp_path: Path) -> None:
     with pytest.raises(NewerFormatError, match="Upgrade synapsed") as caught:
-        read_manifest(put(tmp_path, _sealed({**sample().to_json(), "format_version": 2})))
+        read_manifest(put(tmp_path, _sealed({**sample().to_json(), "format_version": 3})))
     assert not isinstance(caught.value, DefectError)
 
 
