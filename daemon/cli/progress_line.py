@@ -22,7 +22,9 @@ LINE: tuple[Metric, ...] = (
     ("Accuracy", "accuracy", 3),
 )
 # Those that predict labels, and those with an exact memory.
-COUNTED_BY_SOME = frozenset({"accuracy", "held_out_accuracy", "mixed_bpc", "held_out_mixed_bpc", "reliance"})
+COUNTED_BY_SOME = frozenset(
+    {"accuracy", "growth_gain", "held_out_accuracy", "mixed_bpc", "held_out_mixed_bpc", "reliance"}
+)
 UNSUPPORTED = "unsupported"  # in the detail of a reading: a brain of this kind cannot have it
 
 
