@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from daemon.config.loading import resolve_config
 from daemon.config.upgrades import config_to_dict
 from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
+from daemon.supervisor.children.child_process import interrupts_held_back
 from daemon.trainer import process as trainer_process
 from daemon.trainer.process import trainer_main
 from tests.orders import order_of
@@ -134,7 +136,9 @@ def spawn(order: TrainerOrder, *, method: Literal["forkserver", "spawn"] = "fork
         context.set_forkserver_preload(PRELOADED)
     ours, theirs = context.Pipe()
     process = context.Process(target=main, args=(order, theirs))
-    process.start()
+    # As by the supervisor; a fork server would keep it for good.
+    with interrupts_held_back() if method == "spawn" else contextlib.nullcontext():
+        process.start()
     theirs.close()
     return TrainerProcess(process=process, connection=ours)
 

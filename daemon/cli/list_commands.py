@@ -13,6 +13,9 @@ from daemon.cli.printing import say
 from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.cli.client import DaemonClient
     from daemon.home import Home
 
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")]
@@ -30,11 +33,30 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=panel)(brains)
 
 
+def _history(home: Path | None) -> DaemonClient:
+    """A client for what stands in the database alone, which only a daemon reads.
+
+    Raises:
+        NotRunningError: none runs; names the one that learns nothing.
+    """
+    from daemon.errors import NotRunningError
+    from daemon.home import Home
+
+    try:
+        return connect(home)
+    except NotRunningError as error:
+        flag = Home.open(home, create=False).flag
+        raise NotRunningError(
+            f"{str(error).partition(';')[0]}; runs and events are read through one, and one that learns nothing is "
+            f"enough: synapsed serve{flag}"
+        ) from None
+
+
 def runs(limit: LimitOption = 20, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """List the runs of this home."""
     from daemon.cli.output import duration, local_time, print_json, print_table
 
-    with connect(home) as daemon:
+    with _history(home) as daemon:
         items = list(daemon.items("/runs", limit=limit))
     if as_json:
         print_json(items)
@@ -100,7 +122,7 @@ def events(
     from daemon.cli.output import local_time, print_json
 
     path = f"/runs/{run_id}/events" if run_id else "/events"
-    with connect(home) as daemon:
+    with _history(home) as daemon:
         items = list(daemon.items(path, limit=limit, kind=kind))
     if as_json:
         print_json(items)

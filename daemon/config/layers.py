@@ -56,7 +56,13 @@ def environment_layers(environ: Mapping[str, str], names: list[str]) -> list[Lay
     for variable, dotted in settings_in(environ, tables).items():
         if is_setting(dotted, names, tables):
             origin = f"environment {variable}"
-            layers.append(Layer(origin, unfold({dotted: parse_value(environ[variable])}, origin=origin)))
+            try:
+                value = parse_value(environ[variable])
+            except tomllib.TOMLDecodeError as error:
+                raise ConfigError(
+                    f"{dotted}: the value is no TOML: {error} ({origin})", path=dotted
+                ) from error
+            layers.append(Layer(origin, unfold({dotted: value}, origin=origin)))
     return layers
 
 
@@ -70,14 +76,23 @@ def parse_set(assignment: str) -> tuple[str, Any]:
     key, equals, text = (found[1], "=", assignment[found.end() :]) if found else assignment.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set wants key=value, not {assignment!r}; for instance --set stream.rows=16")
-    return key.strip(), parse_value(text.strip())
+    try:
+        return key.strip(), parse_value(text.strip())
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"--set {key.strip()}: the value is no TOML: {error}", path=key.strip()) from error
 
 
 def parse_value(text: str) -> Any:
-    """A TOML value; what is none is text itself."""
+    """A TOML value; what is none is text itself, unless it begins as a list or a table does.
+
+    Raises:
+        tomllib.TOMLDecodeError: a list or a table that is written wrong.
+    """
     try:
         return tomllib.loads(f"value = {text}")["value"] if "\n" not in text else text
     except tomllib.TOMLDecodeError:
+        if text.startswith(("[", "{")):
+            raise
         return text
 
 
@@ -92,8 +107,8 @@ def origin_of(layers: list[Layer], path: tuple[str, ...]) -> str:
     for layer in reversed(layers):
         value: Any = layer.settings
         for part in path:
-            if isinstance(value, list):
-                return f" ({layer.origin})"  # an item of a list set as a whole
+            if isinstance(value, list) or (isinstance(value, dict) and part == "0" and part not in value):
+                return f" ({layer.origin})"  # an item of a list set as a whole, or a single table in place of one
             if not isinstance(value, dict) or part not in value:
                 break
             value = value[part]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from typing import TYPE_CHECKING, Any
 
 from brain.errors import SynapsedError
@@ -62,11 +60,6 @@ class Control:
         self._life = life
         self._stop: Command | None = None
 
-    def take_signals(self) -> None:
-        """From now on SIGTERM ends the run as a stop does."""
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._terminate)
-
     def __call__(self) -> Ending | None:
         """Obey all waiting commands; stay here while the run is paused."""
         while True:
@@ -101,9 +94,6 @@ class Control:
             fault = self._broken.take_back(command.order, error, journaled=journaled)
             return Outcome(id=command.id, ok=False, step=step, error=fault)
         return Outcome(id=command.id, ok=True, step=step, result=result)
-
-    def _terminate(self, *_: object) -> None:
-        self._pipe.terminated = True
 
     def _obey_waiting(self) -> Ending | None:
         while (command := self._pipe.next_command()) is not None:

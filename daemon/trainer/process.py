@@ -11,6 +11,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
+from daemon.trainer.pipe import Pipe
+
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
@@ -22,8 +24,21 @@ NICENESS = 10
 def trainer_main(order: TrainerOrder, connection: Connection) -> None:
     """Run one session: set the process up, learn until it is to end, exit with a code."""
     settle_process()
+    pipe = Pipe(connection)
+    end_by_sigterm(pipe)
     session = importlib.import_module("daemon.trainer.session")  # the one place where torch comes in
-    leave(session.live(order, connection))
+    leave(session.live(order, pipe))
+
+
+def end_by_sigterm(pipe: Pipe) -> None:
+    """From now on SIGTERM ends the run as a stop does, be it still loading; one that was held back comes now."""
+
+    def terminate(*_: object) -> None:
+        pipe.terminated = True
+
+    signal.signal(signal.SIGTERM, terminate)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def leave(code: int) -> NoReturn:

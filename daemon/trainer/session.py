@@ -16,30 +16,28 @@ from daemon.system.retry import Retry
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.control import HEARTBEAT_SECONDS
 from daemon.trainer.holding import take_run
-from daemon.trainer.pipe import Pipe
 from daemon.trainer.reporting import Reporter
 from daemon.trainer.storage import is_failing_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from multiprocessing.connection import Connection
 
     from daemon.checkpoint.run_lock import RunLock
     from daemon.trainer.assembly import Origin
     from daemon.trainer.parts import Parts
+    from daemon.trainer.pipe import Pipe
 
 T = TypeVar("T")
 
 EXIT_FAILED = 2
 
 
-def live(order: TrainerOrder, connection: Connection) -> int:
+def live(order: TrainerOrder, pipe: Pipe) -> int:
     """Live one session; the exit code of the process.
 
     A mistake that a restart cannot cure (wrong setting, nothing to read, no sound checkpoint) is named in the
     goodbye; anything unforeseen ends the process, and the supervisor tries again.
     """
-    pipe = Pipe(connection)
     reporter = Reporter(pipe)
     try:
         with contextlib.ExitStack() as stack:
@@ -83,7 +81,6 @@ def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib
 
     lock: list[RunLock] = []
     parts, origin = wait_for_disk(assemble, pipe, reporter)
-    parts.control.take_signals()
     pipe.send(
         Ready(
             pid=origin.pid,

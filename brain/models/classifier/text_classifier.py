@@ -286,14 +286,14 @@ class TextClassifier:
     def generate(
         self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
     ) -> Iterator[bytes]:
-        """The most probable label of `prompt`, whatever the temperature: an answer, no sample.
+        """The most probable label of `prompt`, whole, whatever temperature and `max_bytes`: an answer, no sample.
 
         What stands behind a separator is no part of the text. Before any label is known nothing comes.
         """
         if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0:
             raise ValueError("generate needs temperature >= 0, 0 < top_p <= 1 and max_bytes >= 0")
         del generator
-        answer = b"" if not self.labels else self._answer(prompt)[0].encode()[:max_bytes]
+        answer = self._answer(prompt)[0].encode() if self.labels and max_bytes else b""
         return iter([answer] if answer else [])
 
     def confidence(self, prompt: bytes) -> float | None:

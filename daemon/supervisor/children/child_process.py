@@ -7,6 +7,7 @@ import contextlib
 import logging
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.resource_tracker
 import queue
 import signal
 import sys
@@ -221,11 +222,12 @@ def cause_of(error: Exception) -> str:
 
 @contextlib.contextmanager
 def interrupts_held_back() -> Iterator[None]:
-    """Ctrl+C and a closed terminal reach the whole process group; a child that still boots must not die of them."""
+    """Ctrl+C, SIGTERM and a closed terminal reach the whole group; a child that still boots must not die of them."""
     if sys.platform == "win32":
         yield
         return
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    multiprocessing.resource_tracker.ensure_running()  # its own start would let SIGINT and SIGTERM through again
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
     try:
         yield
     finally:

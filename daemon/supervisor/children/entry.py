@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def enter(entry: str, order: ChildOrder, connection: Connection, log_path: Path) -> None:
-    """Send all output to `log_path`, ignore the terminal's signals, then call `entry` (`module:function`)."""
+    """Send all output to `log_path`, ignore the terminal's signals, then call `entry` (`module:function`).
+
+    SIGTERM stays held back: a child lets it through once it can end well by it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":
         # A closed terminal must not kill a child that is about to save.

@@ -522,3 +522,17 @@ def test_an_empty_path_is_not_the_current_folder(settings: dict[str, Any], name:
     assert complaint(settings) == f'{name} = "": an empty text names no path (command line)'
     with pytest.raises(ConfigError, match="an empty text names no path"):
         override_config(resolve(), settings)
+
+
+def test_a_list_or_table_that_does_not_parse_is_no_text() -> None:
+    with pytest.raises(ConfigError, match=r"^--set stream\.source: the value is no TOML: "):
+        parse_set('stream.source=[{kind="table", path="a.csv"}')
+    with pytest.raises(ConfigError, match=r"^--set vitals\.bands: the value is no TOML: "):
+        parse_set("vitals.bands={phi=[0.1, 0.2]")
+    assert "(environment SYNAPSED_STREAM__DATA)" in complaint(environ={"SYNAPSED_STREAM__DATA": '["a'})
+    assert parse_set("stream.data=a[1].txt") == ("stream.data", "a[1].txt")
+
+
+def test_a_table_that_lacks_its_path_names_where_it_was_set() -> None:
+    for source in ({"kind": "table"}, [{"kind": "table"}]):
+        assert complaint({"stream.source": source}) == "stream.source.0.path is missing (command line)"
