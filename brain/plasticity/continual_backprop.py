@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from brain.plasticity.unit_tensors import strength
+from brain.plasticity.unit_slices import strength
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from brain.growth.site import Site
     from brain.plasticity.config import PlasticityConfig
-    from brain.plasticity.unit_tensors import UnitTensors
+    from brain.plasticity.unit_slices import UnitSlices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class ContinualBackprop:
     """
 
     def __init__(
-        self, sites: Mapping[str, Site], tensors: UnitTensors, config: PlasticityConfig, *, seed: int
+        self, sites: Mapping[str, Site], tensors: UnitSlices, config: PlasticityConfig, *, seed: int
     ) -> None:
         self.config = config
         self.sites, self._tensors = dict(sites), tensors
@@ -143,7 +143,7 @@ class ContinualBackprop:
         """Running utility of a site's units, corrected for its short past, (…, H)."""
         return self._corrected(self._index[site])
 
-    def unit_tensors(self) -> list[Tensor]:
+    def unit_slices(self) -> list[Tensor]:
         """What is known of the units: utilities, means, ages, and what is due."""
         return [*self._utility, *self._mean, *self._age, *self._due]
 

@@ -15,7 +15,7 @@ from brain.blocks.linear import Linear
 from brain.growth.operators import recycle
 from brain.plasticity.continual_backprop import ContinualBackprop
 from brain.plasticity.regularize import pull_to_start, shrink_and_perturb
-from brain.plasticity.unit_tensors import UnitTensors
+from brain.plasticity.unit_slices import UnitSlices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +74,7 @@ class LastingPlasticity:
             if config.l2_init
             else {}
         )
-        self._recycling = ContinualBackprop(self._sites, self._unit_tensors(), config, seed=0)
+        self._recycling = ContinualBackprop(self._sites, self._unit_slices(), config, seed=0)
 
     def looks_at(self, step: int) -> bool:
         """Whether `follow` needs the activations of this step (from 0)."""
@@ -117,10 +117,10 @@ class LastingPlasticity:
             f"{START_PREFIX}{name}": tensor for name, tensor in self._start.items()
         }
 
-    def _unit_tensors(self) -> UnitTensors:
+    def _unit_slices(self) -> UnitSlices:
         names = [name for site in self._sites.values() for name in site.axes]
         slow = self._averages.slow.values()
-        return UnitTensors(
+        return UnitSlices(
             weights={name: self._network.get_parameter(name).detach() for name in names},
             moments={name: self._optimizer.unit_moments(name) for name in names},
             followers={

@@ -42,9 +42,8 @@ def activity_after(brain: Brain, texts: Sequence[NDArray[np.uint8]], *, device: 
         NotMeasurableError: the brain cannot be watched.
     """
     lengths = np.array([len(text) for text in texts])
-    rows = np.zeros(
-        (len(texts), int(lengths.max())), np.uint8
-    )  # what pads the end comes after all that is used
+    # What pads the end comes after all that is used.
+    rows = np.zeros((len(texts), int(lengths.max())), np.uint8)
     for row, text in zip(rows, texts, strict=True):
         row[: len(text)] = text
     activity = observe(brain, torch.from_numpy(rows).to(device))

@@ -25,7 +25,7 @@ _LEARNING_ROUNDS = 12
 _MINIBATCH = 64
 
 
-class InverseModel:
+class CandidateModel:
     """Softmax over the offered candidates of their weighted fits, learned by AdaGrad."""
 
     def __init__(self, num_fits: int) -> None:
@@ -60,7 +60,7 @@ class ScoredChoices:
     def __init__(self, num_fits: int, *, window: int, at_least: int, seed: int) -> None:
         self.num_candidates = 0
         self._num_fits, self._window, self._at_least = num_fits, window, at_least
-        self._model = InverseModel(num_fits)
+        self._model = CandidateModel(num_fits)
         self._generator = torch.Generator().manual_seed(seed)
         self._fits: Array
         self._offered: NDArray[np.bool_]

@@ -30,7 +30,7 @@ from daemon.checkpoint.manifest import (
     Manifest,
     timestamp_of,
 )
-from daemon.checkpoint.pruning import prune
+from daemon.checkpoint.prune import prune
 from daemon.checkpoint.snapshot import RANDOM_PREFIX, Buffers, Snapshot, file_contents
 from daemon.events import CheckpointFailed, CheckpointSaved, Event
 from daemon.system.durable import Disk, FileRecord, temporary_beside

@@ -80,9 +80,8 @@ def spawn(arguments: Sequence[str], home: Home, log_path: Path) -> subprocess.Po
         log: int | IO[bytes] = subprocess.DEVNULL
         try:
             set_aside(log_path, parts=1)
-            log = stack.enter_context(
-                log_path.open("ab")
-            )  # appending: the daemon may cut it while it is written
+            # Appending: the daemon may cut it while it is written.
+            log = stack.enter_context(log_path.open("ab"))
         except OSError as error:
             complain(f"synapsed: what the daemon prints is lost: cannot write {log_path}: {error.strerror}")
         return subprocess.Popen(  # noqa: S603 (our own command line)

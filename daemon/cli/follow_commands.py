@@ -142,9 +142,8 @@ def follow_lines(path: Path, position: int, *, wait: Callable[[], bool]) -> Iter
                 file = path.open(encoding="utf-8", errors="replace")
                 file.seek(position)
             if file is not None:
-                moved = _is_another(
-                    path, file
-                )  # asked first: what was added before the move is still read below
+                # Asked first: what was added before the move is still read below.
+                moved = _is_another(path, file)
                 while chunk := file.readline():
                     partial += chunk
                     if partial.endswith("\n"):

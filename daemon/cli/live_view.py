@@ -118,9 +118,8 @@ class LiveView(PlainView):
         if progress.sample:
             sample = shown(progress.sample[-SAMPLE_CHARACTERS:].strip())
             parts.append(Text(f"“{sample}”", style="italic"))
-        title = Text(
-            one_line(f"synapsed · {progress.name}")
-        )  # as text: in markup a name could break the panel
+        # As text: in markup a name could break the panel.
+        title = Text(one_line(f"synapsed · {progress.name}"))
         return Panel(Group(*parts), title=title, subtitle=Text(self._url), border_style=style)
 
     def _say(self, line: str) -> None:

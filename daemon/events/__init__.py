@@ -7,7 +7,10 @@ from daemon.events.audiences import AudienceDropped
 from daemon.events.checkpoints import CheckpointFailed, CheckpointPruned, CheckpointSaved, CheckpointSetAside
 from daemon.events.database import DatabaseHealed, DatabaseMissing, DatabaseStalled
 from daemon.events.event import Event, Severity
-from daemon.events.experience import (
+from daemon.events.growth import BrainGrew, GrowthJudged
+from daemon.events.jobs import JobFailed, JobFinished, JobMissed
+from daemon.events.learning import EvaluationFinished, NonFiniteStepSkipped, RolledBack
+from daemon.events.reading import (
     DocumentSkipped,
     ExperienceForgotten,
     ExperiencePushed,
@@ -17,9 +20,6 @@ from daemon.events.experience import (
     SourceChanged,
     SourceOpened,
 )
-from daemon.events.growth import BrainGrew, GrowthJudged
-from daemon.events.jobs import JobFailed, JobFinished, JobMissed
-from daemon.events.learning import EvaluationFinished, NonFiniteStepSkipped, RolledBack
 from daemon.events.runs import (
     DegradedChanged,
     LimitReached,

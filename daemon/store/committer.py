@@ -29,7 +29,7 @@ from daemon.store.writes import Columns, Insert, Points, Put, Remove, RemoveSome
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from daemon.store.whereabouts import Whereabouts
+    from daemon.store.file_watch import FileWatch
 
 
 class UnknownRunError(LookupError):
@@ -64,9 +64,9 @@ class Committer:
             self._forget()
             raise
 
-    def write_anew(self, whereabouts: Whereabouts) -> None:
-        """Put the database back in its place; see Whereabouts.write_anew."""
-        whereabouts.write_anew(self._connection)
+    def restore_file(self, file_watch: FileWatch) -> None:
+        """Put the database back in its place; see FileWatch.restore_file."""
+        file_watch.restore_file(self._connection)
 
     def close(self) -> None:
         """Give the connection back."""

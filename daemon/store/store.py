@@ -18,14 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from daemon.errors import DaemonError
 from daemon.events import DatabaseHealed, DatabaseStalled
-from daemon.store import queries, removal, thinning, upkeep
+from daemon.store import maintenance, queries, removal, thinning
 from daemon.store.committer import Committer
 from daemon.store.engine import database_file, parse_url, read_engine, reason_of
+from daemon.store.file_watch import FileWatch
 from daemon.store.opening import is_damage, mark_suspect, open_engine, refusal
 from daemon.store.reader import Reader
 from daemon.store.recorder import Recorder
 from daemon.store.sequence import EventNumbers
-from daemon.store.whereabouts import Whereabouts
 from daemon.store.writer import Writer
 from daemon.store.writes import RemoveSome
 
@@ -60,7 +60,7 @@ class Store(Reader, Recorder):
         self._committer = Committer(engine, clock=clock)
         writer = Writer(self._committer, on_trouble=self.note_trouble, on_change=self._on_change)
         Recorder.__init__(self, writer, numbers, clock)
-        self._whereabouts = Whereabouts(self.file)
+        self._file_watch = FileWatch(self.file)
         writer.on_written = self._look_for_file
         self.report: Callable[[Event], object] = self._keep_event
         self._closed = False
@@ -139,7 +139,7 @@ class Store(Reader, Recorder):
         written = self._writer.close(timeout_seconds)
         try:
             if written:
-                if self._whereabouts.gone():
+                if self._file_watch.gone():
                     self._put_back()
                 self._committer.close()
                 self._numbers.finish()
@@ -186,7 +186,7 @@ class Store(Reader, Recorder):
                 store closes first.
         """
         self.flush()
-        return upkeep.backup(self.url, path, stop=self._leaving)
+        return maintenance.backup(self.url, path, stop=self._leaving)
 
     def thin(self, *, metric_rows: int, rollup_rows: int, history_rows: int) -> int:
         """Delete the oldest rows beyond these bounds; how many. Waits, so not for the event loop.
@@ -219,7 +219,7 @@ class Store(Reader, Recorder):
             DaemonError: the file is damaged, or cannot be written.
         """
         self.flush()
-        return upkeep.tidy(self.url, stop=self._leaving)
+        return maintenance.tidy(self.url, stop=self._leaving)
 
     # ── within ───────────────────────────────────────────────────────────────────────────────────
 
@@ -241,7 +241,7 @@ class Store(Reader, Recorder):
 
     def _look_for_file(self) -> None:
         """On the writer's thread, between batches."""
-        if (event := self._whereabouts.restored(self._put_back)) is not None:
+        if (event := self._file_watch.restored(self._put_back)) is not None:
             self._report(event)
 
     def _report(self, event: Event) -> None:
@@ -249,7 +249,7 @@ class Store(Reader, Recorder):
             self.report(event)
 
     def _put_back(self) -> None:
-        self._committer.write_anew(self._whereabouts)
+        self._committer.restore_file(self._file_watch)
         self._committer.close()
         for engine in (self._write_engine, self._read_engine):
             engine.dispose()  # what they hold open is the file that is gone

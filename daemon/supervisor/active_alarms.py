@@ -62,9 +62,8 @@ class ActiveAlarms:
         before = self._up.setdefault(run.id, {})
         now_up = {kind_of(record): record for record in records}
         if not known:
-            self._store.clear_alarms(
-                run.id
-            )  # of earlier lives of the daemon; those still up are opened again
+            # Of earlier lives of the daemon; those still up are opened again.
+            self._store.clear_alarms(run.id)
         changed = [
             AlarmCleared(
                 step=run.step, alarm=kind, sign=record["data"].get("sign", ""), raised_step=record["step"]

@@ -40,9 +40,8 @@ class LiveRun:
     num_neurons: int | None = None
     sources: list[dict[str, Any]] = field(default_factory=list)
     latest: dict[str, float | None] = field(default_factory=dict)
-    latest_steps: dict[str, int] = field(
-        default_factory=dict
-    )  # of each, as far as this daemon saw it measured
+    # Of each, as far as this daemon saw it measured.
+    latest_steps: dict[str, int] = field(default_factory=dict)
     readings: dict[str, dict[str, Any]] = field(default_factory=dict)
     sample: str | None = None
     sample_step: int | None = None

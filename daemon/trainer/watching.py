@@ -34,9 +34,8 @@ class Tick:
 
 
 DEFINITION = "definition"
-BEFORE_NAMED = {
-    "agency": 2
-}  # the definition of what was stored before checkpoints named it, where it is not 1
+# The definition of what was stored before checkpoints named it, where it is not 1.
+BEFORE_NAMED = {"agency": 2}
 
 Breakage = type[MeasurementFailed] | type[MeasurementOutOfMemory]
 

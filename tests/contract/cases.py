@@ -38,9 +38,8 @@ LABELLED: dict[str, list[dict[str, Any]]] = {
 CASES = [(kind, settings) for kind, cases in TINY.items() for settings in cases]
 CASES += list(TINY_BRAINS.items())  # brains whose units, or modules, are none of this project's
 UNITS = {"tiny-patches": 4}  # of a symbol
-UNDECIDED = {
-    "tiny-tokens": 2
-}  # bytes at most that a row which continues leaves undecided; a row here fills its patches
+# Bytes at most that a row which continues leaves undecided; a row here fills its patches.
+UNDECIDED = {"tiny-tokens": 2}
 Case = tuple[str, dict[str, Any], torch.device]
 LANES, ROWS, LENGTH = 4, 6, 20
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.errors import DaemonError
-from daemon.store import Store, copying, upkeep
+from daemon.store import Store, copying, maintenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ class Pace:
 @pytest.mark.usefixtures("by_single_pages")
 def test_a_copy_ends_while_a_run_commits_all_the_time(store: Store, tmp_path: Path) -> None:
     pace = Pace(store)
-    size = upkeep.backup(store.url, tmp_path / "copies" / "copy.db", on_pages=pace)
+    size = maintenance.backup(store.url, tmp_path / "copies" / "copy.db", on_pages=pace)
 
     page_size = 4096
     assert NUM_PAGES_AT_LEAST < pace.num_pages == size // page_size
@@ -100,7 +100,7 @@ def test_a_copy_is_given_up(store: Store, tmp_path: Path, monkeypatch: pytest.Mo
     copy = tmp_path / "copy.db"
     copy.write_bytes(b"of the day before")
     with pytest.raises(DaemonError, match=why):
-        upkeep.backup(store.url, copy, stop=stop, on_pages=on_pages)
+        maintenance.backup(store.url, copy, stop=stop, on_pages=on_pages)
     assert pace.num_pages < 60
     assert copy.read_bytes() == b"of the day before"
     assert not list(tmp_path.glob(".*"))
@@ -182,7 +182,7 @@ def test_the_daily_check_keeps_nobody_waiting(store: Store, monkeypatch: pytest.
 )
 def test_damage_found_by_the_check_is_no_success(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.file is not None
-    monkeypatch.setattr(upkeep, "quick_check", lambda _connection: "page 7 is torn")
+    monkeypatch.setattr(maintenance, "quick_check", lambda _connection: "page 7 is torn")
     with pytest.raises(DaemonError, match=r"is damaged \(page 7 is torn\)\. Restart"):
         store.upkeep()
     assert store.file.with_name("synapsed.db-suspect").exists()

@@ -117,9 +117,8 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
 
 def fill(folder: Path, pipe: Connection) -> None:
     """Save under a limit on the size of files, as the kernel sets it: one fits, a larger one does not."""
-    signal.signal(
-        signal.SIGXFSZ, signal.SIG_IGN
-    )  # then the write fails with EFBIG instead of ending the process
+    # Then the write fails with EFBIG instead of ending the process.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
     events: list[Event] = []
     writer = CheckpointWriter(folder, run_id="r-1", session=1, retention=KEEP_TWO, emit=events.append)

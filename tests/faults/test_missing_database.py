@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.store import whereabouts
+from daemon.store import file_watch
 from daemon.store.store import Store
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def event(message: str) -> dict[str, object]:
 def test_it_is_reported_and_put_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, log_too: bool
 ) -> None:
-    monkeypatch.setattr(whereabouts, "LOOK_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(file_watch, "LOOK_EVERY_SECONDS", 0.0)
     file = tmp_path / "synapsed.db"
     reported: list[Event] = []
     with Store.open(file) as store:

@@ -94,7 +94,7 @@ async def test_nothing_is_shown_or_begun_too_early(home: Home, monkeypatch: pyte
 @pytest.mark.fault(
     "A daemon that comes after one that died",
     tried="it is asked to end while it waits for a trainer of the first",
-    happens="it ends at once and leaves the books to the next, which closes them",
+    happens="it ends at once; the next daemon closes what is open of those runs",
 )
 def test_it_can_be_ended_meanwhile(home: Home) -> None:
     store = Store.open(home.database)

@@ -73,9 +73,8 @@ def test_a_fork_has_one_of_its_own(home: Home, settings: dict[str, Any]) -> None
         (info.manifest.reason, info.manifest.step) for info in Catalogue(home.checkpoints).list("r-fork")
     ]
     assert steps == [("final", 4), ("first", 3)]
-    again = OneLife(
-        tiny_order(home, session=2, checkpoint=origin, limits__steps=1, **settings)
-    )  # its own is enough
+    # Its own is enough.
+    again = OneLife(tiny_order(home, session=2, checkpoint=origin, limits__steps=1, **settings))
     assert [e["data"]["reason"] for e in again.events if e["kind"] == "checkpoint_saved"] == ["final"]
 
 

@@ -167,9 +167,8 @@ def ring_of(capacity: int) -> int:
 def _by_age(before: SlotTable, state: Mapping[str, Any] | None) -> IntArray:
     """Slots of a committed table; those that may be the ring of another table last, the newest behind the others."""
     if state is None:
-        return np.argsort(before.row, kind="stable").astype(
-            np.int64
-        )  # records lie on disk in the order they came
+        # Records lie on disk in the order they came.
+        return np.argsort(before.row, kind="stable").astype(np.int64)
     items, capacity = before.num_items, int(state["capacity"])
     ring = ring_of(capacity)
     if items < capacity:

@@ -18,7 +18,7 @@ from brain.growth.site import Site
 from brain.optim.adam import adamw_update
 from brain.plasticity.continual_backprop import ContinualBackprop, Renewal
 from brain.plasticity.regularize import pull_to_start, shrink_and_perturb
-from brain.plasticity.unit_tensors import UnitTensors
+from brain.plasticity.unit_slices import UnitSlices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +90,7 @@ class OnlineMLP:
         self._copies: dict[str, Tensor] = {}
         self.num_steps = 0
         self.recycling = ContinualBackprop(
-            self._sites(), self._unit_tensors(), config.plasticity, seed=seed + 2
+            self._sites(), self._unit_slices(), config.plasticity, seed=seed + 2
         )
 
     def _views(self, flat: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -116,13 +116,13 @@ class OnlineMLP:
             for index, units in enumerate(self.config.sizes[1:-1])
         }
 
-    def _unit_tensors(self) -> UnitTensors:
+    def _unit_slices(self) -> UnitSlices:
         moments = [self.exp_avg, self.exp_avg_sq]
         if self.known.shape == self.flat.shape:
             moments += [self.known, self.known_sq]
         weights, kept = self.named(self.flat), [self.named(moment) for moment in moments]
         starts = {} if self.start is None else self.named(self.start)
-        return UnitTensors(
+        return UnitSlices(
             weights=weights,
             moments={name: tuple(own[name] for own in kept) for name in weights},
             followers={name: (start,) for name, start in starts.items()},
@@ -229,7 +229,7 @@ class OnlineMLP:
     def moments(self) -> list[Tensor]:
         """Every tensor an update changes besides the weights."""
         own = [self.exp_avg, self.exp_avg_sq, self.known, self.known_sq]
-        return own + ([] if self.start is None else [self.start]) + self.recycling.unit_tensors()
+        return own + ([] if self.start is None else [self.start]) + self.recycling.unit_slices()
 
     def learning_tensors(self) -> dict[str, Tensor]:
         """Moments as `<weight>|<moment>`, first weights as `start|<weight>`, the rest as `plasticity|<name>`."""

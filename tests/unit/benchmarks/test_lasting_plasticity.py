@@ -32,9 +32,8 @@ def test_the_smoothed_loss_is_the_mean_of_the_last_steps() -> None:
 
 def test_steps_are_counted_to_the_first_smoothed_loss_at_the_threshold() -> None:
     curve = torch.cat([torch.full((50,), 3.0), torch.full((100,), 1.0)])
-    assert (
-        steps_to(2.0, curve) == 50 + SMOOTHED_STEPS // 2 + 1
-    )  # by then more of the window is below than above
+    # By then more of the window is below than above.
+    assert steps_to(2.0, curve) == 50 + SMOOTHED_STEPS // 2 + 1
     assert steps_to(0.5, curve) == 150
 
 

@@ -59,9 +59,8 @@ def test_a_sources_room_is_a_uniform_sample_of_what_it_offered() -> None:
 
 
 def test_draws_come_from_the_tiers_by_their_shares_and_evenly_over_sources() -> None:
-    policy, table = filled(
-        [[0] * 18] * 10 + [[1] * 2] * 10
-    )  # a fresh table: 180 of one source, 20 of another
+    # A fresh table: 180 of one source, 20 of another.
+    policy, table = filled([[0] * 18] * 10 + [[1] * 2] * 10)
     drawn = np.concatenate([policy.draw(7) for _ in range(3000)])
     share = np.bincount(table.source[drawn[drawn < RESERVOIR]], minlength=2) / len(drawn)
     assert (drawn >= RESERVOIR).mean() == pytest.approx(0.1 + 0.1 * 0.1, abs=0.02)

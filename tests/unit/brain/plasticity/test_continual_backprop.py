@@ -9,13 +9,13 @@ from torch import Tensor
 from brain.growth.site import Site
 from brain.plasticity.config import PlasticityConfig
 from brain.plasticity.continual_backprop import ContinualBackprop
-from brain.plasticity.unit_tensors import UnitTensors
+from brain.plasticity.unit_slices import UnitSlices
 
 UNITS, INPUTS, OUTPUTS = 6, 4, 3
 SITES = {"hidden": Site(units=UNITS, incoming=("into", "bias"), outgoing=("out",), next_bias="next")}
 
 
-def tensors_of(*, population: int | None = None, seed: int = 0) -> tuple[UnitTensors, dict[str, Tensor]]:
+def tensors_of(*, population: int | None = None, seed: int = 0) -> tuple[UnitSlices, dict[str, Tensor]]:
     draw = torch.Generator().manual_seed(seed)
     lead = () if population is None else (population,)
 
@@ -30,7 +30,7 @@ def tensors_of(*, population: int | None = None, seed: int = 0) -> tuple[UnitTen
     }
     own |= {f"{name}|avg": torch.ones_like(own[name]) for name in ("into", "bias", "out")}
     own["start"] = own["into"].clone()
-    tensors = UnitTensors(
+    tensors = UnitSlices(
         weights=own,
         moments={name: (own[f"{name}|avg"],) for name in ("into", "bias", "out")},
         followers={"into": (own["start"],)},

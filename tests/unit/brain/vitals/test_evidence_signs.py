@@ -45,9 +45,8 @@ def test_confidence_of_a_brain_that_knows() -> None:
     reading = measured(
         ConfidenceSign(ConfidenceConfig()), [predictions(sharpness=1.0, seed=s) for s in range(6)]
     )
-    assert reading.value == pytest.approx(
-        5 / 6, abs=0.03
-    )  # theory for confidence uniform on [0, 1] and calibrated
+    # Theory for confidence uniform on [0, 1] and calibrated.
+    assert reading.value == pytest.approx(5 / 6, abs=0.03)
     assert reading.samples == 4_096
     assert reading.detail["calibrated"] == 1.0
 

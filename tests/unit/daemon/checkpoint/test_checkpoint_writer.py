@@ -281,9 +281,8 @@ def test_a_save_begins_earlier_by_what_the_last_one_took(tmp_path: Path, took: i
     began = clock()
     writer.save_now(tiny(2), sync_replay=lambda: clock.advance(took))
     if took <= 150:
-        assert (
-            clock() - (began - period) <= 300
-        )  # from the beginning of the first to the commit of the second
+        # From the beginning of the first to the commit of the second.
+        assert clock() - (began - period) <= 300
 
 
 def test_a_replay_that_cannot_be_synced_is_no_commit(tmp_path: Path) -> None:

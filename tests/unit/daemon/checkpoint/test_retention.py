@@ -190,9 +190,8 @@ def test_what_must_stay_stays_whatever_the_rules(
 ) -> None:
     doomed = set(decide_pruning(infos, policy, NOW, held=held))
     left = [each for each in infos if each.name not in doomed]
-    assert (
-        decide_pruning(left, policy, NOW, held=held) == []
-    )  # deciding again over what is left changes nothing
+    # Deciding again over what is left changes nothing.
+    assert decide_pruning(left, policy, NOW, held=held) == []
     capped_away = set(capped(left, max_gib, policy, held=held))
     doomed |= capped_away
     left = [each for each in left if each.name not in capped_away]

@@ -53,9 +53,8 @@ def test_a_mistake_is_one_clear_line(tmp_path: Path, text: str, printed: str) ->
 def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"keep\.cache_gib.*\(environment SYNAPSED_KEEP__CACHE_GIB\)"):
         read_keep(tmp_path, environ={"SYNAPSED_KEEP__CACHE_GIB": "much"})
-    assert (
-        read_keep(tmp_path, environ={"SYNAPSED_KEEP__CACHES": "1"}) == KeepConfig()
-    )  # that is reported elsewhere
+    # That is reported elsewhere.
+    assert read_keep(tmp_path, environ={"SYNAPSED_KEEP__CACHES": "1"}) == KeepConfig()
 
 
 def test_what_moved_from_the_run_is_found_here() -> None:

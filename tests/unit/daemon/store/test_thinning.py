@@ -90,9 +90,8 @@ def test_fine_rollups_are_thinned_to_coarse_ones_where_no_row_is_left(run: Store
             sa.select(metric_names.c.id).where(metric_names.c.name == "bpc")
         ).scalar_one()
     old = rollups.c.level == FINE, rollups.c.start < 2 * COARSE, rollups.c.metric == bpc
-    assert (
-        count(run, rollups, *old) == 200
-    )  # rows of single steps are there still: nothing coarser stands for them
+    # Rows of single steps are there still: nothing coarser stands for them.
+    assert count(run, rollups, *old) == 200
     run.thin(metric_rows=1000, rollup_rows=0, history_rows=10**9)
     assert count(run, rollups, *old) == 0
     for buckets in (1, 2, 3, 50, 1000):

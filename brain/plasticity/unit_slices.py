@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class UnitTensors:
+class UnitSlices:
     """Live tensors; all are changed in place.
 
     Attributes:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOOK_EVERY_SECONDS = 5.0
 
 
-class Whereabouts:
+class FileWatch:
     """Whether a database file is where it was.
 
     Args:
@@ -66,7 +66,7 @@ class Whereabouts:
         self._told = event if error else None
         return event if event != before else None
 
-    def write_anew(self, connection: Connection) -> None:
+    def restore_file(self, connection: Connection) -> None:
         """Put what an open connection still holds in the file's place.
 
         Raises:
