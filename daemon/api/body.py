@@ -31,7 +31,7 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self.app(scope, receive, send)
             return
-        limit = LARGE_BYTES if scope["path"].endswith("/experience") else SMALL_BYTES
+        limit = LARGE_BYTES if scope["path"].endswith(("/experience", "/forget")) else SMALL_BYTES
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         refusal: tuple[int, str] | None = None
         body: bytes | None = b""

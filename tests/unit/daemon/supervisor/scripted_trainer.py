@@ -2,7 +2,7 @@
 
 Keys of the script: `sessions` (the faults below happen in sessions up to this number only),
 `crash_at_step`, `segfault_at_step`, `hang_at_step`, `finish_at_step`, `refuse` (a goodbye that no restart
-can help), `ignores_orders`, `disk_full` (there is no last checkpoint), `conflict` (words for grow and
+can help), `ignores_orders`, `disk_full` (there is no last checkpoint), `conflict` (words for grow, forget and
 sleep), `step_seconds`, `alarm_at_step` and `clear_at_step` (agency is low between them), `alarms` (raised
 before the checkpoint it resumes).
 """
@@ -24,6 +24,7 @@ from daemon.events import AlarmCleared, AlarmRaised, CheckpointSaved, Experience
 from daemon.orders import (
     Continue,
     Feed,
+    Forget,
     Generate,
     Grow,
     Pause,
@@ -213,7 +214,7 @@ class ScriptedTrainer:
                 result = self.script.get("growth", {})
             case Grow() if "grown" in self.script:
                 result = {**dataclasses.asdict(command.order), **self.script["grown"]}
-            case Grow() | Sleep():
+            case Grow() | Sleep() | Forget():
                 words = self.script.get("conflict", "not available for this brain")
                 self.answer(Outcome(id=command.id, ok=False, step=self.step, error=words, conflict=True))
                 return
