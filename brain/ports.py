@@ -64,6 +64,8 @@ class StepReport:
         learning_rate: rate of this step.
         applied: False when the loss or gradient was not finite; then nothing was changed: no weight, no moment,
             no carried state. What its rows' lanes read next must be marked `reset`: it follows on nothing they kept.
+        row_mixed_loss: (B,) the same with an exact memory, nan for a row that it did not read; None without one.
+        row_reliance: (B,) how much of the evidence for a row came from it, from 0 to 1; nan and None likewise.
         metrics: further numbers of this brain, by name.
         evidence: named tensors for vital signs, detached: `confidence` (N,) top probability, `correct` (N,) bool,
             `state` / `next_state` / `predicted_state` (N, D) for self-prediction; now and then `units|<site>`
@@ -77,6 +79,8 @@ class StepReport:
     grad_norm: float
     learning_rate: float
     applied: bool
+    row_mixed_loss: Tensor | None = None
+    row_reliance: Tensor | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     evidence: Mapping[str, Tensor] = field(default_factory=dict)
 

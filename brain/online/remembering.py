@@ -5,8 +5,11 @@ Shapes: R rows, T bytes of a row.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from brain.memory.hippocampus.bit_paths import path_probability
@@ -18,6 +21,31 @@ if TYPE_CHECKING:
     from brain.codecs.port import Codec
     from brain.memory.hippocampus.exact_memory import Hippocampus, Mixed
     from brain.online.reading import Reader
+
+
+@dataclass(frozen=True)
+class MixedRows:
+    """What the rows of a batch cost with both memories.
+
+    Attributes:
+        nats: float64 (R,), mean over the bytes of a row; nan for one that the hippocampus did not read.
+        share: float64 (R,), how much of the evidence came from the hippocampus, a mean likewise.
+        bpc: bits per byte over all.
+    """
+
+    nats: Tensor
+    share: Tensor
+    bpc: float
+
+    @classmethod
+    def of(cls, mixed: Mixed, mask: Tensor, read: Tensor, *, rows: int) -> MixedRows:
+        """From what the hippocampus found of those rows that are called `read`, of whose bytes `mask` holds."""
+        count = mask.sum(dim=1).cpu()
+        sums = torch.from_numpy(np.stack([mixed.nats.sum(axis=1), mixed.share.sum(axis=1)]))
+        means = torch.full((2, rows), torch.nan, dtype=torch.float64)
+        means[:, read.cpu()] = sums / count.double().masked_fill(count == 0, torch.nan)
+        bpc = float(sums[0].sum()) / max(1, int(count.sum())) / math.log(2)
+        return cls(nats=means[0], share=means[1], bpc=bpc)
 
 
 class RememberingReader:

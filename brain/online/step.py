@@ -15,6 +15,7 @@ from brain.blocks.loss import cap_logits, symbol_nats
 from brain.blocks.span import per_row
 from brain.memory.hippocampus.bit_paths import path_probability
 from brain.online.evidence import gather_states
+from brain.online.remembering import MixedRows
 from brain.plasticity.activations import EVIDENCE_PREFIX, evenly, recorded_activations
 from brain.ports import Batch, StepReport
 
@@ -71,9 +72,8 @@ def take_step(
     norm = learner.optimizer.gather()
     applied = math.isfinite(total.item()) and math.isfinite(norm.item())
     rate = _update(learner, counters, units, rate_factor, asleep=asleep, applied=applied)
-    memory = (
-        {} if asleep or not applied else _remember(learner, batch, done, learn=counters["rate_scale"] > 0)
-    )
+    learns = counters["rate_scale"] > 0
+    memory = None if asleep or not applied else _remember(learner, batch, done, learn=learns)
     if applied:
         learner.lanes.put(lane, mask, taken.span, done.update, carry)
     counters["step" if applied else "skipped"] += 1
@@ -89,7 +89,10 @@ def take_step(
         grad_norm=norm.item(),
         learning_rate=rate,
         applied=applied,
-        metrics={f"{name}_loss": loss.value.item() for name, loss in auxiliary.losses.items()} | memory,
+        row_mixed_loss=None if memory is None else memory.nats,
+        row_reliance=None if memory is None else memory.share,
+        metrics={f"{name}_loss": loss.value.item() for name, loss in auxiliary.losses.items()}
+        | ({} if memory is None else {"mixed_bpc": memory.bpc}),
         evidence={"confidence": best[scored], "correct": (guess == symbols.ids)[scored]}
         | _states(symbols.read & alive[:, None], done, auxiliary)
         | {f"{EVIDENCE_PREFIX}{site}": activity for site, activity in units.items()},
@@ -139,14 +142,14 @@ def _update(
 
 
 @torch.no_grad()
-def _remember(learner: Learner, batch: Batch, done: Pass, *, learn: bool) -> dict[str, float]:
-    """What live rows cost with the hippocampus, before it learned from them; nothing without one.
+def _remember(learner: Learner, batch: Batch, done: Pass, *, learn: bool) -> MixedRows | None:
+    """What live rows cost with the hippocampus, before it learned from them; None without one.
 
     It learns the bytes in the order of the rows, so its state follows from the batch alone.
     """
     memory, live = learner.hippocampus, (batch.lane >= 0).nonzero().squeeze(1)
     if memory is None or not len(live):
-        return {}
+        return None
     rows, mask = batch.bytes[live], batch.mask[live]
     logits = cap_logits(done.logits.detach()[live.to(learner.device)], learner.network.logit_cap)
     network = path_probability(logits.softmax(dim=-1), rows.to(learner.device))
@@ -160,11 +163,7 @@ def _remember(learner: Learner, batch: Batch, done: Pass, *, learn: bool) -> dic
         source=batch.source[live],
         step=batch.step,
     )
-    count = max(1, int(mask.sum()))
-    return {
-        "mixed_bpc": float(mixed.nats.sum()) / count / math.log(2),
-        "reliance": float(mixed.share.sum()) / count,
-    }
+    return MixedRows.of(mixed, mask, live, rows=len(batch.lane))
 
 
 @torch.no_grad()

@@ -95,6 +95,21 @@ class ConfidenceConfig:
     warm_up_predictions: Annotated[int, COUNT_OR_ZERO] = 512
 
 
+@vitals.register("reliance", builds="brain.vitals.signs.reliance:RelianceSign")
+@dataclass(frozen=True, kw_only=True)
+class RelianceConfig:
+    """How much of the evidence for the brain's predictions comes from its exact memory, not from its network.
+
+    Attributes:
+        window_rows: rows of text that count, the newest, each predicted before it was learned from.
+    """
+
+    label: ClassVar[str] = "Reliance on memory"
+    band: ClassVar[tuple[float, float]] = (0.0, 0.9)
+
+    window_rows: Annotated[int, WINDOW] = 4096
+
+
 @vitals.register(
     "self_prediction_error", builds="brain.vitals.signs.self_prediction_error:SelfPredictionErrorSign"
 )
@@ -193,6 +208,7 @@ class VitalsConfig:
     integration: IntegrationConfig = field(default_factory=IntegrationConfig)
     confidence: ConfidenceConfig = field(default_factory=ConfidenceConfig)
     self_prediction_error: SelfPredictionErrorConfig = field(default_factory=SelfPredictionErrorConfig)
+    reliance: RelianceConfig = field(default_factory=RelianceConfig)
     dormant_share: DormantShareConfig = field(default_factory=DormantShareConfig)
     effective_rank: EffectiveRankConfig = field(default_factory=EffectiveRankConfig)
     weight_norm: WeightNormConfig = field(default_factory=WeightNormConfig)

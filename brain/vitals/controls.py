@@ -41,12 +41,19 @@ EXPECTED: Mapping[str, str] = {
     "are correlated: compare it with Φ",
     "confidence": "0.5 when shuffled",
     "self_prediction_error": "1 when shuffled: no variance is explained",
+    "reliance": "a plain measure of a mixture, no effect that a control removes: compare it with untrained",
     "dormant_share": _OF_UNITS,
     "effective_rank": _OF_UNITS,
     "weight_norm": _OF_UNITS,
 }
-# They compare nothing that is in pairs.
-UNSHUFFLED = frozenset({"dormant_share", "effective_rank", "weight_norm"})
+# They compare nothing that is in pairs; each with why shuffling has no reading of it.
+_UNITS_STAY = "shuffling does not change units or weights"
+UNSHUFFLED: Mapping[str, str] = {
+    "dormant_share": _UNITS_STAY,
+    "effective_rank": _UNITS_STAY,
+    "reliance": "shuffling does not change where evidence comes from",
+    "weight_norm": _UNITS_STAY,
+}
 
 Readings = dict[str, Reading]
 
@@ -158,11 +165,11 @@ def watch_beside_shuffled(
             kept.update({sign.name: sign.measure(moment) for sign in signs})
         if step >= (ticks or len(batches)) and not _warming_up(readings[0]):
             break
-    for name in UNSHUFFLED & readings[1].keys():
-        why = "shuffling does not change units or weights"
-        readings[1][name] = dataclasses.replace(
-            readings[1][name], value=None, raw=None, uncertainty=None, samples=0, reason=why
-        )
+    for name, why in UNSHUFFLED.items():
+        if name in readings[1]:
+            readings[1][name] = dataclasses.replace(
+                readings[1][name], value=None, raw=None, uncertainty=None, samples=0, reason=why
+            )
     return *readings, step
 
 

@@ -28,6 +28,7 @@ VITALS = (
     ("Integration", "integration", 3),
     ("Confidence", "confidence", 3),
     ("Self-prediction error", "self_prediction_error", 3),
+    ("Reliance on memory", "reliance", 3),
 )
 LEARNING = (
     ("BPC", "recent_bpc", 3),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from brain.ports import Batch, Brain, Choice, StepReport
     from daemon.trainer.held_out_loss import HeldOutEvaluation
     from daemon.trainer.ports import Clock
+    from daemon.trainer.reliance_by_source import RelianceBySource
     from daemon.trainer.reporting import Reporter
     from daemon.trainer.sampling import Sampler
     from daemon.trainer.slow_weights import BetterWeights
@@ -33,6 +34,7 @@ class Measuring:
         choices: that the brain made in this step.
         watch: over the vital signs.
         evaluation: on held-out text.
+        reliance: on the exact memory.
         sampler: draws what the brain generates.
         clock: of the run.
         progressed: called in the middle of long work; may end it.
@@ -47,6 +49,7 @@ class Measuring:
         *,
         watch: Watch,
         evaluation: HeldOutEvaluation,
+        reliance: RelianceBySource,
         sampler: Sampler,
         clock: Clock,
         progressed: Callable[[], None],
@@ -57,6 +60,7 @@ class Measuring:
         self._choices = choices
         self._watch = watch
         self._evaluation = evaluation
+        self._reliance = reliance
         self._sampler = sampler
         self._clock = clock
         self._progressed = progressed
@@ -74,6 +78,8 @@ class Measuring:
         step = self._clock.step
         self._look(batch, report)
         self._reporter.still_alive()
+        self._reliance.add(batch, report)
+        self._reliance.report(self._reporter, step)
         if self._evaluation.due(step, self._clock.session_seconds):
             with self._better_weights():
                 loss = self._evaluation.score_slice(self._brain, step)

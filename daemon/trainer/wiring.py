@@ -25,6 +25,7 @@ from daemon.trainer.obeying import Interventions, Questions, StandingOrders
 from daemon.trainer.pace import Pace
 from daemon.trainer.parts import Parts
 from daemon.trainer.pausing import Pauses
+from daemon.trainer.reliance_by_source import RelianceBySource
 from daemon.trainer.rolling_back import Recovery, RollBack
 from daemon.trainer.sampling import Sampler
 from daemon.trainer.saving import Saver
@@ -331,6 +332,7 @@ class _Wiring:
             self._stream.choices,
             watch=self._contents.watch,
             evaluation=self._contents.evaluation,
+            reliance=RelianceBySource(lambda index: self._stream.sources[index].name),
             sampler=self.sampler,
             clock=self._clock,
             progressed=self.standing.progressed,

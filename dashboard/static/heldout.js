@@ -1,5 +1,6 @@
 // Held-out loss of each source, with its coverage of the held-out set and its age. Of a brain with an exact memory there are
-// two losses, of its network alone and of both together; of one that predicts labels there is its accuracy.
+// two losses, of its network alone and of both together, and its reliance: how much of the evidence for what it read of the
+// source lately came from memory. Of one that predicts labels there is its accuracy.
 
 import { allow, perform, refusal } from "./actions.js";
 import { byId, element, setAttribute, setText, timeElement } from "./dom.js";
@@ -11,6 +12,7 @@ const COLUMNS = [
   ["Source", "name"],
   ["BPC", "number"],
   ["With memory", "number mixed"],
+  ["Reliance", "number mixed"],
   ["Accuracy", "number accuracy"],
   ["Coverage", "number coverage"],
   ["Age, steps", "number"],
@@ -61,7 +63,8 @@ export function mountHeldOut(page) {
     view.node.hidden = newest.length === 0;
     setAttribute(view.node, "data-labelled", String(newest.some(isLabelled)));
     setAttribute(view.node, "data-remembering", String(newest.some(isMixed)));
-    view.body.replaceChildren(...newest.map(row));
+    const latest = page.shown()?.latest ?? {};
+    view.body.replaceChildren(...newest.map((item) => row(item, latest[`reliance/${item.source}`])));
   }
 
   page.onRun.push(load);
@@ -90,13 +93,14 @@ const isMixed = (item) => (item.mixed_bpc ?? null) !== null;
 
 const isLabelled = (item) => (item.accuracy ?? null) !== null;
 
-function row(item) {
+function row(item, reliance) {
   return element(
     "tr",
     {},
     element("td", { class: "name", text: item.source || NONE }),
     element("td", { class: "number", text: fixed(item.bpc) }),
     element("td", { class: "number mixed", text: fixed(item.mixed_bpc) }),
+    element("td", { class: "number mixed", text: percent(reliance) }),
     element("td", { class: "number accuracy", text: isLabelled(item) ? `${fixed(item.accuracy)} of ${count(item.examples)}` : NONE }),
     element("td", { class: "number coverage", text: percent(item.coverage) }),
     element("td", { class: "number", text: count(item.age_steps) }),

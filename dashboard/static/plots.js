@@ -38,6 +38,9 @@ export const PLOTS = [
       { metric: "self_prediction_error", color: "--curve-5" },
     ],
   },
+  { id: "reliance", title: "Reliance on the exact memory", size: "wide plasticity", optional: true, range: [0, 1.02], series: [
+    { metric: "reliance", color: "--curve-4" },
+  ] },
   {
     id: "plasticity",
     title: "Plasticity",

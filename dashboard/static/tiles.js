@@ -146,7 +146,7 @@ export function lossNow(run, history) {
 /** What a byte costs the network and the exact memory together, beside what it costs the network alone. */
 function mixedNow(run, tile) {
   const { mixed_bpc: value, recent_bpc: bpc, reliance, held_out_bpc: heldOut, held_out_mixed_bpc: heldOutMixed } = run.latest;
-  const note = `${percent(reliance, 0)} of the evidence from memory`;
+  const note = reliance === undefined || reliance === null ? tile.fallback : `${percent(reliance, 0)} of the evidence from memory`;
   const detail = [["network alone", fixed(bpc)], ["with memory", fixed(value)], ["reliance", percent(reliance, 0)], ["held-out, network alone", fixed(heldOut)], ["held-out, with memory", fixed(heldOutMixed)]];
   return { metric: tile.name, value, error: null, note, reason: "", detail };
 }

@@ -346,6 +346,7 @@ def test_what_a_kind_of_brain_cannot_have_steps_back_and_its_accuracy_is_shown(
             "reliance": 0.73,
             "held_out_bpc": 2.5,
             "held_out_mixed_bpc": 1.75,
+            "reliance/stdlib": 0.61,
         },
     )
     scripted.call(partial(scripted.daemon.add, remembering))
@@ -356,9 +357,11 @@ def test_what_a_kind_of_brain_cannot_have_steps_back_and_its_accuracy_is_shown(
     both = page.locator("#held-out tbody tr", has_text="stdlib").locator("td")
     expect(both.nth(1)).to_have_text("2.130")
     expect(both.nth(2)).to_have_text("1.630")
+    expect(both.nth(3)).to_have_text("61 %")
     expect(tiles.first).to_have_text("BPC")
     page.get_by_role("button", name="Show labels").click()
-    expect(page.locator("#held-out th.mixed")).to_be_hidden()
+    for column in page.locator("#held-out th.mixed").all():
+        expect(column).to_be_hidden()
     expect(tiles).to_have_text(["BPC", "Accuracy", "Held-out accuracy", "Integration", "Confidence"])
     expect(page.locator("[data-value=accuracy]")).to_have_text("0.717")
     held_out = page.locator("[data-tile=held_out_accuracy]")

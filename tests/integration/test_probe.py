@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from daemon.home import Home
 
 PLASTICITY = {"dormant_share", "effective_rank", "weight_norm"}
-SIGNS = {"phi", "agency_self", "integration", "confidence", "self_prediction_error"} | PLASTICITY
+SIGNS = {"phi", "agency_self", "integration", "confidence", "self_prediction_error", "reliance"} | PLASTICITY
 
 
 @pytest.fixture

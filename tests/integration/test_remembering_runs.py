@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from daemon.home import Home
 
-STEPS = 20
+STEPS = 52  # behind the first tick of vital signs and the first report by source
 
 
 @pytest.fixture
@@ -43,3 +43,14 @@ def test_held_out_text_has_two_losses_and_a_checkpoint_the_same_two(
     assert stored["mixed_bpc"] == pytest.approx(scored["mixed_bpc"]["total"])
     by_source = {name: bpc for name, bpc in scored["mixed_bpc"].items() if name != "total"}
     assert stored["mixed_by_source"] == pytest.approx(by_source)
+
+
+def test_its_reliance_is_a_vital_sign_and_a_figure_of_each_source(running: TrainerProcess) -> None:
+    running.receive_until(lambda seen: any(name.startswith("reliance/") for name, *_ in seen.points))
+    found = {name: value for name, _, _, value in running.points if name.startswith("reliance")}
+    reading = next(one for one in running.readings if one["name"] == "reliance")
+    assert reading["value"] == found.pop("reliance")
+    assert set(found) == {"reliance/stdlib"}
+    assert all(0.0 < value <= 1.0 for value in (*found.values(), reading["value"]))
+    assert reading["detail"]["mixed_bpc"] < reading["detail"]["bpc"]
+    assert [name for name, *_ in running.points].count("mixed_bpc") >= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from dataclasses import replace
 from pathlib import Path
@@ -72,7 +73,6 @@ def test_both_losses_are_reported_and_neither_stands_for_the_other() -> None:
     assert "mixed_bpc" not in read(alone, text)[-1]
     metrics = read(both, text)
     assert metrics[-1]["mixed_bpc"] < metrics[0]["mixed_bpc"]
-    assert all(0.0 < one["reliance"] <= 1.0 for one in metrics)
     # The network learns from its own loss alone, and is scored alone.
     weights = alone.state().model
     assert all(torch.equal(weights[name], tensor) for name, tensor in both.state().model.items())
@@ -98,6 +98,41 @@ def test_one_pass_gives_both_losses_however_long_the_rows_are() -> None:
         assert both[row].item() == pytest.approx(brain.score_remembering(own, own >= 0).item(), rel=1e-6)
     part = mask & (torch.arange(700) >= 20)
     assert bool((torch.stack(brain.score_both(rows, part)) < torch.stack([alone, both])).all())
+
+
+def test_a_step_reports_what_each_row_cost_with_it_and_how_much_came_from_it() -> None:
+    brain: OnlineBrain[Any] = build_brain(  # type: ignore[assignment]
+        "synapse",
+        {**SETTINGS, "hippocampus_mib": 20},
+        optimizer=OptimizerConfig(warmup_steps=2),
+        lanes=3,
+        device=CPU,
+        seed=0,
+    )
+    rows = torch.frombuffer(bytearray(Path(typing.__file__).read_bytes()[: 4 * LENGTH]), dtype=torch.uint8)
+    mask = torch.arange(LENGTH) < torch.tensor([LENGTH, 10, 0, LENGTH])[:, None]
+    batch = Batch(
+        bytes=rows.view(4, LENGTH),
+        mask=mask,
+        lane=torch.tensor([0, 1, 2, -1]),  # the last is replayed
+        reset=torch.zeros(4, dtype=torch.bool),
+        source=torch.zeros(4, dtype=torch.int64),
+    )
+    first, second = brain.learn(batch), brain.learn(batch)
+    for report in (first, second):
+        assert report.row_mixed_loss is not None
+        assert report.row_reliance is not None
+        assert report.row_mixed_loss.isnan().tolist() == [False, False, True, True]
+        assert report.row_reliance.isnan().tolist() == [False, False, True, True]
+        assert bool(((report.row_reliance[:2] >= 0) & (report.row_reliance[:2] <= 1)).all())
+        bits = (report.row_mixed_loss[:2] * torch.tensor([LENGTH, 10])).sum() / math.log(2)
+        assert report.metrics["mixed_bpc"] == pytest.approx(bits.item() / (LENGTH + 10))
+    assert first.row_mixed_loss is not None
+    assert second.row_mixed_loss is not None
+    assert bool((second.row_mixed_loss[:2] < 0.5 * first.row_mixed_loss[:2]).all())
+    brain.scale_learning_rate(0.5)
+    assert brain.dream(batch, rate_factor=1.0).row_reliance is None
+    assert newborn(mib=0).learn(replace(batch, lane=torch.tensor([0, -1, -1, -1]))).row_reliance is None
 
 
 def test_asking_and_scoring_change_nothing_of_it() -> None:

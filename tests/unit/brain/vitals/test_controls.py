@@ -155,13 +155,15 @@ def number(reading: Reading) -> float:
 def test_every_vital_sign_is_measured_in_every_control(found: dict[str, dict[str, Reading]]) -> None:
     assert list(found) == [OWN, *CONTROLS]
     names = {"phi", "agency", "integration", "confidence", "self_prediction_error"}
-    names |= {"dormant_share", "effective_rank", "weight_norm"}
+    names |= {"dormant_share", "effective_rank", "reliance", "weight_norm"}
     for readings in found.values():
         assert set(readings) == names
         for reading in readings.values():
             assert reading.version
             assert reading.cost_ms > 0
             assert (reading.value is None) == (reading.reason is not None)
+    memory = found[OWN].pop("reliance")
+    assert (memory.value, "no exact memory" in str(memory.reason)) == (None, True)
     for reading in found[OWN].values():
         assert reading.value is not None, reading.reason
         assert reading.uncertainty is not None

@@ -15,8 +15,8 @@ from brain.vitals.registry import describe_vitals, vitals
 from tests.unit.brain.vitals.networks import Network, moment, report
 
 NAMES = [
-    "agency", "confidence", "dormant_share", "effective_rank", "integration", "phi", "self_prediction_error",
-    "weight_norm",
+    "agency", "confidence", "dormant_share", "effective_rank", "integration", "phi", "reliance",
+    "self_prediction_error", "weight_norm",
 ]  # fmt: skip
 
 
