@@ -264,21 +264,6 @@ class Steerable(Protocol):
         """A reader of R rows, all in the reset state."""
 
 
-@runtime_checkable
-class Remembering(Protocol):
-    """A brain with an exact memory beside its network: `score` is the network's alone, what it says is of both."""
-
-    @property
-    def remembers(self) -> bool:
-        """False when the memory is switched off."""
-
-    def score_remembering(self, rows: Tensor, mask: Tensor) -> Tensor:
-        """As `score`, mixed with what the exact memory knows; without one the same. Changes nothing."""
-
-    def score_both(self, rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """`score` and `score_remembering`, at the cost of one pass. Changes nothing."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Forgotten:
     """What a brain gave up beside its weights.

@@ -16,6 +16,7 @@ from brain.sleep.config import MAX_SLEEP_STEPS
 MAX_PROMPT_CHARS = 64 * 1024
 PUSH_LIMIT_BYTES = 1024 * 1024
 MAX_ANSWER_BYTES = 8192
+MAX_COMPLETION_BYTES = 1024
 MAX_REASON = 200
 
 Reason = Annotated[
@@ -143,8 +144,28 @@ class Generate:
     top_p: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)] = 0.95
 
 
+@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+class Recall:
+    """Look up what the exact memory knows of a context, and complete it by memory alone."""
+
+    action: ClassVar[str] = "remembers"
+    context: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_PROMPT_CHARS)]
+    max_bytes: Annotated[int, Field(strict=True, ge=0, le=MAX_COMPLETION_BYTES)] = 48
+
+
 Order = (
-    Stop | Pause | Continue | SaveCheckpoint | Grow | ViewGrowth | Sleep | Evaluate | Feed | Forget | Generate
+    Stop
+    | Pause
+    | Continue
+    | SaveCheckpoint
+    | Grow
+    | ViewGrowth
+    | Sleep
+    | Evaluate
+    | Feed
+    | Forget
+    | Generate
+    | Recall
 )
 
 ORDERS: dict[str, type[Order]] = {kind.action: kind for kind in get_args(Order)}

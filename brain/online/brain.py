@@ -18,6 +18,7 @@ from brain.online.adopting import adopted
 from brain.online.growing import grow, probe
 from brain.online.learner import Learner
 from brain.online.reading import Reader, continue_bytes, score_rows
+from brain.online.recollecting import recall
 from brain.online.remembering import RememberingReader
 from brain.online.spec import BasedSpec, NetworkSpec
 from brain.online.step import take_step
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from brain.growth.plan import Birth, GrowthPlan
     from brain.growth.signals import SiteProbe
     from brain.growth.site import Site
+    from brain.memory.ports import Recollection
     from brain.memory.selection import Selection
     from brain.online.lanes import Lanes
     from brain.online.network import SequenceNetwork
@@ -218,6 +220,12 @@ class OnlineBrain(Generic[Spec]):
     def score_remembering(self, rows: Tensor, mask: Tensor) -> Tensor:
         """As `score`, mixed with what the hippocampus knows; without one the same. Changes nothing."""
         return self.score_both(rows, mask)[1]
+
+    def recall(self, context: bytes, *, max_bytes: int) -> Recollection:
+        """What the hippocampus knows of a context, see `brain.online.recollecting`; changes nothing."""
+        if self.learner.hippocampus is None or not context:
+            raise ValueError("recall needs a brain with a hippocampus, and a context")
+        return recall(self.reader(1), self.learner.hippocampus, context, max_bytes=max_bytes)
 
     def generate(
         self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator

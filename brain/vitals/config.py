@@ -107,7 +107,7 @@ class RelianceConfig:
     label: ClassVar[str] = "Reliance on memory"
     band: ClassVar[tuple[float, float]] = (0.0, 0.9)
 
-    window_rows: Annotated[int, WINDOW] = 4096
+    window_rows: Annotated[int, WINDOW] = 512
 
 
 @vitals.register(

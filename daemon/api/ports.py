@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
     from daemon.events import RunDeleted
-    from daemon.orders import Generate, Order, ViewGrowth
+    from daemon.orders import Generate, Order, Recall, ViewGrowth
     from daemon.store.paging import Page
     from daemon.supervisor.live_run import LiveRun
     from daemon.supervisor.operations import Operation
@@ -76,7 +76,7 @@ class Steering(Protocol):
     async def feed(self, run_id: str, text: str) -> Operation:
         """Push text into a run's experience."""
 
-    async def ask(self, run_id: str, question: Generate | ViewGrowth) -> Record:
+    async def ask(self, run_id: str, question: Generate | Recall | ViewGrowth) -> Record:
         """The trainer's answer to a question; raises ConflictError, TrainerLostError."""
 
     async def operation(self, operation_id: str, *, wait_seconds: float) -> Record:

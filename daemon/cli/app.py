@@ -23,6 +23,7 @@ from daemon.cli import (
     list_commands,
     memory,
     order_commands,
+    remembers_command,
     running,
 )
 from daemon.cli.printing import complain, guarded_output, out, say
@@ -42,6 +43,7 @@ app = typer.Typer(
 for module in (
     running,
     order_commands,
+    remembers_command,
     grow_command,
     memory,
     forget_command,

@@ -220,7 +220,9 @@ def ask(
     text = unicode_of(text, "the text to ask")
     settings = {"max_bytes": max_bytes, "temperature": temperature, "top_p": top_p}
     opened = Home.open(home, create=False)
-    answer = None if checkpoint_name else _live_answer(opened, run_id, {"prompt": text, **settings})
+    answer = (
+        None if checkpoint_name else live_answer(opened, run_id, "generate", {"prompt": text, **settings})
+    )
     if answer is None:
         from daemon.cli.checkpoints import offline
 
@@ -301,8 +303,8 @@ def _print_summary(run: dict[str, Any], home: Home) -> None:
     say(progress.summary())
 
 
-def _live_answer(home: Home, run_id: str | None, question: dict[str, Any]) -> dict[str, Any] | None:
-    """The learning brain's answer; None where none learns."""
+def live_answer(home: Home, run_id: str | None, noun: str, question: dict[str, Any]) -> dict[str, Any] | None:
+    """The learning brain's answer to a question of its API; None where none learns."""
     from daemon.cli.client import DaemonClient
     from daemon.errors import NotFoundError, NotRunningError
     from daemon.protocol import RunState
@@ -312,7 +314,7 @@ def _live_answer(home: Home, run_id: str | None, question: dict[str, Any]) -> di
             run = daemon.run(run_id)
             if RunState(run["state"]).ended:
                 return None
-            answer: dict[str, Any] = daemon.post(f"/runs/{run['id']}/generate", question)
+            answer: dict[str, Any] = daemon.post(f"/runs/{run['id']}/{noun}", question)
             return answer
     except NotRunningError:
         return None

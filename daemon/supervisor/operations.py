@@ -33,6 +33,7 @@ TIMEOUT_SECONDS = {
     "feed": 60.0,
     "forget": 600.0,
     "generate": 120.0,
+    "remembers": 120.0,
 }
 DEFAULT_TIMEOUT_SECONDS = 60.0
 

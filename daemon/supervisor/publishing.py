@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Follower = Callable[[LiveRun | None, Record], None]
 
 # A question and its answer are no history.
-QUESTIONS = frozenset({"generate", "growth"})
+QUESTIONS = frozenset({"generate", "growth", "remembers"})
 
 
 class Publisher:

@@ -11,7 +11,7 @@ from daemon.protocol import Command, RunState
 from daemon.supervisor.operations import Operation, Operations, wait_for
 
 if TYPE_CHECKING:
-    from daemon.orders import Generate, Order, ViewGrowth
+    from daemon.orders import Generate, Order, Recall, ViewGrowth
     from daemon.store.reader import Reader
     from daemon.supervisor.admission import Admission
     from daemon.supervisor.live_run import LiveRun
@@ -56,8 +56,8 @@ class Steering:
         """Push text into a run's experience; done once it is journaled."""
         return await self.act(run_id, Feed(text=text, origin=origin))
 
-    async def ask(self, run_id: str, question: Generate | ViewGrowth) -> dict[str, Any]:
-        """The trainer's answer to a question: the text a brain generates after a prompt, how it could grow.
+    async def ask(self, run_id: str, question: Generate | Recall | ViewGrowth) -> dict[str, Any]:
+        """The trainer's answer to a question: the text a brain generates, what it remembers, how it could grow.
 
         Raises:
             ConflictError: no trainer of the run could answer, or the question does not fit its brain.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from brain.ports import Remembering
+from brain.memory.ports import Remembering
 from brain.sleep.carry_over import PASSES, CarryOver
 
 if TYPE_CHECKING:

@@ -15,12 +15,14 @@ from daemon.orders import (
     Generate,
     Grow,
     Pause,
+    Recall,
     SaveCheckpoint,
     Sleep,
     ViewGrowth,
 )
 from daemon.protocol import RunState
 from daemon.streams.encodings import last_bytes
+from daemon.trainer.recalling import MAX_CONTEXT_BYTES, what_it_remembers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from daemon.trainer.measuring import Measuring
     from daemon.trainer.pausing import Pauses
     from daemon.trainer.ports import Life, Save
+    from daemon.trainer.recalling import NameOf
     from daemon.trainer.sampling import Sampler
     from daemon.trainer.sleeping import Sleeping
     from daemon.trainer.slow_weights import BetterWeights
@@ -87,6 +90,7 @@ class Questions:
         measuring: Measuring,
         probes: Probes,
         growth: GrowthByHand,
+        name_of: NameOf,
         progressed: Callable[[], None],
     ) -> None:
         self._brain = brain
@@ -95,11 +99,17 @@ class Questions:
         self._measuring = measuring
         self._probes = probes
         self._growth = growth
+        self._name_of = name_of
         self._progressed = progressed
 
     def handlers(self) -> Handlers:
         """What comes of each."""
-        return {Generate: self._generate, Evaluate: self._evaluate, ViewGrowth: self._view_growth}
+        return {
+            Generate: self._generate,
+            Recall: self._recall,
+            Evaluate: self._evaluate,
+            ViewGrowth: self._view_growth,
+        }
 
     def _generate(self, order: Generate) -> dict[str, Any]:
         prompt = last_bytes(order.prompt, MAX_PROMPT_BYTES)
@@ -119,6 +129,16 @@ class Questions:
                 go_on=go_on,
             )
         return answer.as_dict()
+
+    def _recall(self, order: Recall) -> dict[str, Any]:
+        context = last_bytes(order.context, MAX_CONTEXT_BYTES)
+        with self._better_weights():
+            try:
+                return what_it_remembers(
+                    self._brain, context, max_bytes=order.max_bytes, name_of=self._name_of
+                )
+            except ConflictError as error:
+                raise RefusalError(str(error)) from error
 
     def _evaluate(self, _order: Evaluate) -> dict[str, Any]:
         found = self._measuring.evaluate()

@@ -1,4 +1,4 @@
-"""What works on a checkpoint without a running trainer: generate, evaluate, probe, export."""
+"""What works on a checkpoint without a running trainer: generate, remember, evaluate, probe, export."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from daemon.checkpoint.portable import export_pt, load_pt
 from daemon.checkpoint.resolve import LATEST, PORTABLE, newest_run, resolve
 from daemon.config.loading import config_from_dict
 from daemon.errors import TornCheckpointError
+from daemon.streams.encodings import last_bytes
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
 from daemon.trainer.forgotten_again import without_forgotten
 from daemon.trainer.frozen_probes import better_of_stored
 from daemon.trainer.held_out_loss import HeldOutEvaluation, accuracy_by_source, combine, mixed_by_source
 from daemon.trainer.probing import probe_checkpoint
+from daemon.trainer.recalling import MAX_CONTEXT_BYTES, what_it_remembers
 from daemon.trainer.restoring import PROBES_PREFIX, SLOTS_PREFIX, brain_state, parts_of
 from daemon.trainer.sampling import Sampler
 from daemon.trainer.slow_weights import swapped
@@ -59,6 +61,19 @@ def generate(
         "step": loaded.manifest.step,
         "checkpoint": loaded.path.name,
     }
+
+
+def remembers(home: Home, checkpoint: str, context: str, *, max_bytes: int) -> dict[str, Any]:
+    """What the exact memory of a checkpoint's brain knows of a context.
+
+    Raises:
+        SynapsedError: there is no such checkpoint, it is damaged, or its brain has no exact memory.
+    """
+    loaded = open_checkpoint(home, checkpoint)
+    _, brain = revive(loaded)
+    with swapped(brain, better_weights(loaded)):
+        found = what_it_remembers(brain, last_bytes(context, MAX_CONTEXT_BYTES), max_bytes=max_bytes)
+    return {**found, "step": loaded.manifest.step, "checkpoint": loaded.path.name}
 
 
 def evaluate(home: Home, checkpoint: str) -> dict[str, Any]:

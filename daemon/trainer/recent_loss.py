@@ -12,11 +12,7 @@ if TYPE_CHECKING:
     from brain.ports import StepReport
 
 STEPS = 100
-# What a brain may report beside its loss as a mean over the bytes of the step.
-OF_BYTES = (
-    "mixed_bpc",
-    "reliance",
-)
+OF_BYTES = ("mixed_bpc",)  # what a brain may report beside its loss as a mean over the bytes of the step
 
 
 class RecentLoss:

@@ -25,6 +25,7 @@ from daemon.trainer.obeying import Interventions, Questions, StandingOrders
 from daemon.trainer.pace import Pace
 from daemon.trainer.parts import Parts
 from daemon.trainer.pausing import Pauses
+from daemon.trainer.recalling import SessionSources
 from daemon.trainer.reliance_by_source import RelianceBySource
 from daemon.trainer.rolling_back import Recovery, RollBack
 from daemon.trainer.sampling import Sampler
@@ -375,6 +376,7 @@ class _Wiring:
             measuring=self.measuring,
             probes=self._contents.probes,
             growth=self.growth_by_hand,
+            name_of=SessionSources(self._stream, self._clock.step),
             progressed=self.standing.progressed,
         )
 

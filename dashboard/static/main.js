@@ -14,6 +14,7 @@ import { mountGrowth } from "./growth.js";
 import { mountHeader } from "./header.js";
 import { mountHeldOut } from "./heldout.js";
 import { mountMemory } from "./memory.js";
+import { mountRecall } from "./recall.js";
 import { mountRuns } from "./runs.js";
 import { mountSchedule } from "./schedule.js";
 import { mountTiles } from "./tiles.js";
@@ -54,6 +55,7 @@ const panels = [
   [mountTalk, ".sample"],
   [mountEvents, ".events"],
   [mountHeldOut, ".held-out"],
+  [mountRecall, "#recall-panel"],
   [mountMemory, ".memory"],
   [mountGrowth, ".growth"],
   [mountCheckpoints, ".checkpoints"],

@@ -99,7 +99,7 @@ function mountFeed(page) {
 }
 
 /** Ctrl+Enter (or Cmd+Enter) in a text box sends its form. */
-function submitOnKey(form, box) {
+export function submitOnKey(form, box) {
   box.addEventListener("keydown", (key) => {
     if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) {
       key.preventDefault();

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from brain.ports import Brain, Observable, Remembering, Steerable
+from brain.memory.ports import Remembering
+from brain.ports import Brain, Observable, Steerable
 from brain.probes.causality import brain_leak
 from brain.probes.freezing import changed_by
 from tests.contract.cases import (

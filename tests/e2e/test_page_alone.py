@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.browser import GONE, Watch
 from tests.fake_daemon.run import SPIKE_STEP, reading
 from tests.fake_daemon.server import ScriptedServer
-from tests.fake_daemon.world import HOSTILE, FakeDaemon
+from tests.fake_daemon.world import HOSTILE, FakeDaemon, problem_body
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator
@@ -359,7 +359,9 @@ def test_what_a_kind_of_brain_cannot_have_steps_back_and_its_accuracy_is_shown(
     expect(both.nth(2)).to_have_text("1.630")
     expect(both.nth(3)).to_have_text("61 %")
     expect(tiles.first).to_have_text("BPC")
+    expect(page.locator("#recall-panel")).to_be_visible()
     page.get_by_role("button", name="Show labels").click()
+    expect(page.locator("#recall-panel")).to_be_hidden()
     for column in page.locator("#held-out th.mixed").all():
         expect(column).to_be_hidden()
     expect(tiles).to_have_text(["BPC", "Accuracy", "Held-out accuracy", "Integration", "Confidence"])
@@ -373,6 +375,42 @@ def test_what_a_kind_of_brain_cannot_have_steps_back_and_its_accuracy_is_shown(
     page.get_by_role("button", name="Follow the learning run").click()
     expect(tiles).to_have_count(6)
     expect(page.locator("#unsupported")).to_be_hidden()
+
+
+def test_what_it_remembers_of_a_context_is_looked_up_and_shown_as_text(
+    watched: Watched, scripted: ScriptedServer
+) -> None:
+    page, watch = watched
+    panel, status = page.locator("#recall-panel"), page.locator("#recall-status")
+    expect(panel).to_be_hidden()
+    run = scripted.daemon.runs[RUN]
+    run.latest = {"bpc": 2.6, "mixed_bpc": 1.9}
+    scripted.call(partial(scripted.daemon.set_state, run, "running"))
+    expect(panel).to_be_visible()
+    button = panel.get_by_role("button", name="Look it up")
+    button.click()
+    expect(status).to_have_text("Type a context first.")
+    panel.get_by_label("Context").fill("<i>the bakery is ")
+    button.click()
+    expect(status).to_have_text(re.compile(r"^at step [\d,]+$"))
+    expect(panel).to_contain_text(
+        f"The longest match has 6 bytes, read 1,234 bytes ago, at step 40 from {HOSTILE}."
+    )
+    expect(page.locator("#recalled-passage")).to_have_text(f"{HOSTILE}ry is <b> \\xff")
+    expect(page.locator("#recalled-passage mark")).to_have_text("ry is ")
+    cells = page.locator("#recalled-next tbody td")
+    expect(cells).to_have_text(["< 75.0 %"] * 3 + ["\\n 25.0 %"] * 3)
+    expect(page.locator("#recalled-completion")).to_have_text(f"Memory continues: {HOSTILE} on")
+    assert scripted.daemon.asked[-1][1:] == (f"/runs/{RUN}/remembers", {"context": "<i>the bakery is "})
+    panel.get_by_label("Context").fill("ry")
+    panel.get_by_label("Context").press("Control+Enter")
+    expect(panel).to_contain_text("No match: it takes six bytes or more that were read before.")
+    expect(page.locator("#recalled-completion")).to_have_text("Memory is sure of nothing that follows.")
+    scripted.daemon.answers["POST", f"/runs/{RUN}/remembers"] = (409, problem_body(409, "it is paused <b>"))
+    button.click()
+    expect(status).to_have_text("it is paused <b>")
+    watch.check(forgive=["409 (Conflict)"])
+    watch.errors.clear()
 
 
 def test_another_run_can_be_shown(watched: Watched) -> None:

@@ -88,6 +88,7 @@ class FakeApi:
             Route("/events", self.get_events),
             Route("/runs/{run}/experience", self.post_experience, methods=["POST"]),
             Route("/runs/{run}/generate", self.post_generate, methods=["POST"]),
+            Route("/runs/{run}/remembers", self.post_remembers, methods=["POST"]),
             Route("/runs/{run}/evaluations", self.get_evaluations),
             Route("/runs/{run}/forgetting", self.get_forgetting),
             Route("/vitals", self.get_vitals),
@@ -214,6 +215,32 @@ class FakeApi:
         generated = {"text": text, "bytes_generated": len(text), "step": run.step}
         chance = self.daemon.probability
         return JSONResponse(generated | {"is_answer": chance is not None, "probability": chance})
+
+    async def post_remembers(self, request: Request) -> Response:
+        run, context = self.daemon.runs[request.path_params["run"]], (await request.json())["context"]
+        likely = [
+            {"byte": 60, "text": "<", "probability": 0.75},
+            {"byte": 10, "text": "\\n", "probability": 0.25},
+        ]
+        known = len(context) >= 6
+        match = {
+            "length": 6,
+            "bytes_ago": 1234,
+            "step": 40,
+            "source": HOSTILE,
+            "before": HOSTILE,
+            "matched": context[-6:],
+            "after": "<b> \\xff",
+        }
+        return JSONResponse(
+            {
+                "step": run.step,
+                "context_bytes": len(context.encode()),
+                "match": match if known else None,
+                "next": dict.fromkeys(("memory", "network", "both"), likely),
+                "completion": f"{HOSTILE} on" if known else "",
+            }
+        )
 
     async def get_evaluations(self, request: Request) -> Response:
         run = self.daemon.runs[request.path_params["run"]]

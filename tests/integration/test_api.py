@@ -181,7 +181,7 @@ async def test_openapi_describes_every_resource_of_the_reference(home: Home) -> 
             "/operations/{operation_id}": {"get"}, "/runs/{run_id}/series": {"get"},
             "/runs/{run_id}/events": {"get"}, "/events": {"get"}, "/runs/{run_id}/experience": {"post"},
             "/runs/{run_id}/generate": {"post"}, "/runs/{run_id}/evaluations": {"get"},
-            "/runs/{run_id}/forgetting": {"get"},
+            "/runs/{run_id}/forgetting": {"get"}, "/runs/{run_id}/remembers": {"post"},
             "/checkpoints": {"get"}, "/checkpoints/{checkpoint_id}": {"get", "delete"},
             "/checkpoints/{checkpoint_id}/resume": {"post"}, "/schedule": {"get"},
             "/schedule/{job}": {"patch"}, "/shutdown": {"post"},

@@ -18,6 +18,7 @@ from brain.memory.hippocampus.bit_paths import node_probability
 from brain.memory.hippocampus.compiled import loops
 from brain.memory.hippocampus.config import MEMORY_PREFIX
 from brain.memory.hippocampus.emptying import Erased, erase
+from brain.memory.hippocampus.matched_text import matched_passage
 from brain.memory.hippocampus.origins import Origins
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.memory.hippocampus.config import Sizes
+    from brain.memory.ports import Passage
     from brain.memory.selection import Selection
 
 READER_PAST = 1024
@@ -186,6 +188,15 @@ class MemoryReader:
         return self._memory._read(
             self._lanes, rows, mask, lane, torch.zeros(len(rows), dtype=torch.bool), network, learn=False
         )
+
+    @property
+    def match_length(self) -> int:
+        """Bytes of the match of the first row, as `predict` found it; 0 without one."""
+        return int(self._lanes.stand[0, tables.LENGTH])
+
+    def match(self) -> Passage | None:
+        """What the match of the first row points at, as `predict` found it; None without one."""
+        return matched_passage(self._memory.lanes, self._memory.origins, self._lanes, 0)
 
     def predict(self, network: Tensor) -> Tensor:
         """Probabilities float64 (R, 256) of the byte to come, given the network's own, (R, 256)."""

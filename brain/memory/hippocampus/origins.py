@@ -31,6 +31,13 @@ class Run(NamedTuple):
     end: int
 
 
+class Origin(NamedTuple):
+    """What a byte was read from, by its number, and at which step."""
+
+    source: int
+    step: int
+
+
 class Origins:
     """A ring of rows for each lane.
 
@@ -77,6 +84,12 @@ class Origins:
             cuts.add(int(rows[0][BEGIN]))
         ordered = sorted(cut for cut in cuts if oldest <= cut <= read)
         return [Run(begin, end) for begin, end in itertools.pairwise(ordered)]
+
+    def of(self, lane: int, position: int) -> Origin | None:
+        """Of a byte, counted as the lane reads; None where that is not noted any more."""
+        rows = self._ordered(lane)
+        place = int(np.searchsorted(rows[:, BEGIN], position, side="right")) - 1
+        return None if place < 0 else Origin(source=int(rows[place, SOURCE]), step=int(rows[place, STEP]))
 
     def meant(self, selection: Selection, lane: int, read: int) -> list[Run]:
         """What a lane still holds of what a selection means by source or step."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brain.ports import Remembering
+from brain.memory.ports import Remembering
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError
 from brain.vitals.window import Window
 

@@ -11,10 +11,12 @@ from pydantic import ValidationError
 from daemon.orders import ORDERS, Feed, Generate, Grow, Sleep
 from tests.orders import order_of
 
+NEEDED = {"feed": {"text": "x"}, "remembers": {"context": "x"}}
+
 
 def test_every_action_has_a_body_with_defaults_or_needs_its_text() -> None:
     for action in ORDERS:
-        order = order_of(action, {"text": "x"} if action == "feed" else {})
+        order = order_of(action, NEEDED.get(action, {}))
         assert order.action == action
         assert pickle.loads(pickle.dumps(order)) == order
 
@@ -47,6 +49,9 @@ def test_a_reason_is_text(action: str, reason: Any) -> None:
         ("generate", {"temperature": float("inf")}),
         ("generate", {"top_p": 0}),
         ("generate", {"prompt": None}),
+        ("remembers", {}),
+        ("remembers", {"context": ""}),
+        ("remembers", {"max_bytes": 1025, "context": "x"}),
     ],
 )
 def test_a_wrong_argument_is_named(action: str, arguments: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 import { inOrder } from "../../../dashboard/static/alarms.js";
 import { wholeSet } from "../../../dashboard/static/heldout.js";
+import { matchLine } from "../../../dashboard/static/recall.js";
 import { comparedWith, governorLine, headingOf, lossNow, whyMissing } from "../../../dashboard/static/tiles.js";
 import { isUnsupported, unsupportedLine } from "../../../dashboard/static/unsupported.js";
 
@@ -41,6 +42,13 @@ test("beside the held-out loss stand the loss with memory and the accuracy, of b
   assert.equal(wholeSet(remembering), "Held-out BPC 2.500 (1.875 with memory) over the whole set.");
   const labelled = { bpc: { total: 0.057 }, accuracy: { total: 0.444 }, num_examples: { total: 1080 } };
   assert.equal(wholeSet(labelled), "Held-out BPC 0.057 and accuracy 0.444 (1,080 examples) over the whole set.");
+});
+
+test("the longest match is a sentence, also where there is none", () => {
+  const match = { length: 31, bytes_ago: 12345, step: null, source: null };
+  assert.equal(matchLine(match), "The longest match has 31 bytes, read 12,345 bytes ago.");
+  assert.equal(matchLine({ ...match, step: 1200, source: "notes" }), "The longest match has 31 bytes, read 12,345 bytes ago, at step 1,200 from notes.");
+  assert.match(matchLine(null), /^No match: it takes six bytes/);
 });
 
 test("the cost of measuring is shown after the first measurement", () => {

@@ -40,7 +40,7 @@ def test_an_event_is_stored_then_followed_then_published(store: Store) -> None:
     assert [kept["seq"] for kept in store.events().items] == [before + 1]
 
 
-@pytest.mark.parametrize(("action", "kept"), [("pause", 1), ("generate", 0), ("growth", 0)])
+@pytest.mark.parametrize(("action", "kept"), [("pause", 1), ("generate", 0), ("growth", 0), ("remembers", 0)])
 def test_a_question_is_no_history(store: Store, action: str, kept: int) -> None:
     publisher, news = Publisher(store, SystemClock()), News()
     publisher.audiences.add(news, "test")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ class Points:
     """The part of a reporter that is asked here."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[str, int, float]] = []
+        self.seen: list[tuple[str, int, Any]] = []
 
     def point(self, metric: str, step: int, value: float) -> None:
         self.seen.append((metric, step, value))

@@ -83,7 +83,7 @@ def asked(max_bytes: int, patience: int = 10_000) -> tuple[FakeBrain, list[int],
         nullcontext,  # type: ignore[arg-type]
         sampler=Sampler(SampleConfig(), device=torch.device("cpu"), seed=0),
         progressed=progressed,
-        **dict.fromkeys(("measuring", "probes", "growth")),  # type: ignore[arg-type]
+        **dict.fromkeys(("measuring", "probes", "growth", "name_of")),  # type: ignore[arg-type]
     )
     control = Control(
         pipe,  # type: ignore[arg-type]

@@ -1,0 +1,93 @@
+"""The command that shows what the exact memory knows of a context."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.options import HomeOption, JsonOption, RunOption
+from daemon.cli.printing import say
+from daemon.system.escaping import one_line, shown
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(rich_help_panel="Steer")(remembers)
+
+
+def remembers(
+    context: Annotated[str, typer.Argument(help="The text that it is asked about; its last 4 KiB count.")],
+    *,
+    max_bytes: Annotated[int, typer.Option(min=0, max=1024, help="How far memory may complete it.")] = 48,
+    checkpoint_name: Annotated[
+        str | None,
+        typer.Option("--checkpoint", metavar="CKPT", help="Ask this checkpoint, not the live brain."),
+    ] = None,
+    run_id: RunOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the exact memory knows of a context; with nothing running, by the newest checkpoint."""
+    from daemon.cli.feeding import unicode_of
+    from daemon.cli.order_commands import live_answer
+    from daemon.cli.output import print_json
+    from daemon.errors import UsageError
+    from daemon.home import Home
+
+    context = unicode_of(context, "the context")
+    if not context:
+        raise UsageError('the context is empty: type some text, as in synapsed remembers "Once upon"')
+    opened = Home.open(home, create=False)
+    question = {"context": context, "max_bytes": max_bytes}
+    answer = None if checkpoint_name else live_answer(opened, run_id, "remembers", question)
+    if answer is None:
+        from daemon.cli.checkpoints import offline
+
+        answer = offline("remembers", opened, checkpoint_name or "latest", context, max_bytes=max_bytes)
+    if as_json:
+        print_json(answer)
+    else:
+        _print(answer)
+
+
+def _print(answer: dict[str, Any]) -> None:
+    from daemon.cli.output import print_table
+
+    match = answer["match"]
+    if match is None:
+        say("No match: it takes six bytes or more that were read before.")
+    else:
+        say(one_line(f"The longest match has {match['length']:,} bytes, read {_when(match)}:"))
+        say(shown(f"  {match['before']}[{match['matched']}]{match['after']}".replace("\n", "\n  ")))
+    columns = {"memory_alone": "memory", "network_alone": "network", "both": "both"}
+    rows = [
+        {column: _likely(answer["next"][name][rank]) for column, name in columns.items()}
+        for rank in range(len(answer["next"]["both"]))
+    ]
+    say("Next byte:")
+    print_table(rows, tuple(columns), empty="")
+    if answer["completion"]:
+        say(one_line(f"Memory continues: {answer['completion']}"))
+    else:
+        say("Memory is sure of nothing that follows.")
+
+
+def _when(match: dict[str, Any]) -> str:
+    """When a passage was read and, where that is known, from which source.
+
+    >>> _when({"bytes_ago": 2345, "step": 12, "source": "notes"}), _when({"bytes_ago": 9, "step": None, "source": None})
+    ('2,345 bytes ago, at step 12 from notes', '9 bytes ago')
+    """
+    step = "" if match["step"] is None else f", at step {match['step']:,}"
+    source = "" if match["source"] is None else f" from {match['source']}"
+    return f"{match['bytes_ago']:,} bytes ago{step}{source}"
+
+
+def _likely(one: dict[str, Any]) -> str:
+    """A byte and its probability.
+
+    >>> _likely({"byte": 101, "text": "e", "probability": 0.5})
+    'e 0.500'
+    """
+    return f"{one['text']} {one['probability']:.3f}"
