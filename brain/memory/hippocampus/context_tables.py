@@ -22,7 +22,7 @@ CONTEXTS = len(ORDERS) + 7
 INDIRECT = (
     5  # of so many buckets one is for the last two of these contexts, which cannot be told from a text later
 )
-KINDS = 16  # rows of the gates by how many contexts are known
+KINDS, WORD_KNOWN = 16, 8  # rows of the gates by how long a context is known, and whether the word is
 ORDER1 = 2 * CONTEXTS  # inputs of memory: two of each context, one of the last byte, two of the match
 MATCHING = ORDER1 + 1
 BIAS = ORDER1 + 3
@@ -37,6 +37,7 @@ WAYS = 3  # buckets that a context may be found in
 NODES = 16  # of a bucket: a check, and the history of each of the 15 places in half a byte
 MATCHED = 6  # bytes that a match begins with
 LONGEST = 400
+ALONE = 5  # a match stands alone where fewer orders than so many are known
 CLASSES, LONG = 32, 16  # of the length of a match; from this class on it is 16 bytes and more
 CELLS = 33  # of an adaptive map, over the logistic domain
 STEPS = 4096  # of the tables of that domain
@@ -71,7 +72,8 @@ class Tables(NamedTuple):
         meaning: float64 (C, 256), probability that a one follows a history, by context.
         order1: float64 (65536,), probability of a one behind the last byte and the bits so far.
         gates: float64 (3328, I), weights of the inputs.
-        trust: float64 (32, 5), weights of what five of these rows predict, by the length of the match.
+        trust: float64 (512, 5), weights of what five of these rows predict, by match and known contexts.
+        disputes: float64 (32, 2), weights of that sum and of a long match that expects the other bit, by its length.
         maps: float32 (2, 65536, 33), the prediction corrected, by the last byte and by a hash of the last two.
         matches: float64 (32,), probability that a match of some length goes on.
         heads: int32 (M,), M a power of two: where in the past a hash of six bytes was last met, plus one.
@@ -85,6 +87,7 @@ class Tables(NamedTuple):
     order1: NDArray[np.float64]
     gates: NDArray[np.float64]
     trust: NDArray[np.float64]
+    disputes: NDArray[np.float64]
     maps: NDArray[np.float32]
     matches: NDArray[np.float64]
     heads: NDArray[np.int32]
@@ -112,6 +115,7 @@ class Rates(NamedTuple):
 
     gates: float = 0.005
     trust: float = 0.002
+    disputes: float = 0.0005
     meaning: float = 0.006
     order1: float = 0.04
     maps: float = 0.02
@@ -126,7 +130,8 @@ class Scratch(NamedTuple):
         bucket: int64 (C,), where the histories of this half of it stand; −1 where there is none.
         inputs: float64 (I,), of the bit.
         evidence: float64 (5,), what each of five gates predicts, in the logistic domain.
-        mixed: float64 (6,): the same as probabilities, then their trusted sum in the logistic domain.
+        mixed: float64 (7,): the same as probabilities, then their trusted sum in the logistic domain, and what that
+            settles to where a long match disputes it.
         places: int64 (10,): rows of the five gates, row and cell of the first map, row of the second, the byte that
             the match expects (−1: none), the class of its length.
         last: int64 (8,), the last bytes, the newest first.
@@ -141,7 +146,7 @@ class Scratch(NamedTuple):
     last: NDArray[np.int64]
 
 
-SUM = CHOSEN  # in `Scratch.mixed`
+SUM, SETTLED = CHOSEN, CHOSEN + 1  # in `Scratch.mixed`
 ROW, CELL, PAIR, EXPECTED, CLASS = range(CHOSEN, CHOSEN + 5)  # in `Scratch.places`, behind the gates
 
 
@@ -164,18 +169,22 @@ def newborn(*, lanes: int, buckets: int, past: int, heads: int) -> Tables:
     classes = np.arange(CLASSES)
     lengths = np.where(classes < 16, classes, np.where(classes < 20, 4 * classes - 48, 32 * classes - 608))
     gates = np.full((GATES, INPUTS), 0.18)
-    gates[BY_MATCH + LONG * KINDS : BY_LAST, MATCHING] = (
-        0.8  # what was once met for so long is believed at first
-    )
-    trust = np.full((CLASSES, CHOSEN), 1.0 / CHOSEN)
-    trust[LONG:] = 0.1
-    trust[LONG:, 1] = 1.0 - 0.1 * (CHOSEN - 1)
+    trust = np.full((CLASSES, KINDS, CHOSEN), 1.0 / CHOSEN)
+    # What was once met for so long is believed at first, and alone where longer contexts have been pushed out since.
+    by_match = gates[BY_MATCH:BY_LAST].reshape(CLASSES, KINDS, INPUTS)
+    by_match[LONG:, :, MATCHING] = 0.8
+    trust[LONG:], trust[LONG:, :, 1] = 0.1, 1.0 - 0.1 * (CHOSEN - 1)
+    for known in range(KINDS):
+        if known % WORD_KNOWN < ALONE:
+            by_match[LONG:, known], by_match[LONG:, known, MATCHING] = 0.02, 1.2
+            trust[LONG:, known], trust[LONG:, known, 1] = 0.0, 1.0
     return Tables(
         buckets=np.zeros((buckets + buckets // (INDIRECT - 1), NODES), np.uint8),
         meaning=np.tile((ones + 0.4) / (zeros + ones + 0.8), (CONTEXTS, 1)),
         order1=np.full(65536, 0.5),
         gates=gates,
-        trust=trust,
+        trust=trust.reshape(CLASSES * KINDS, CHOSEN),
+        disputes=np.tile([0.1, 1.0], (CLASSES, 1)),
         maps=np.tile(_logistic(np.linspace(-EDGE, EDGE, CELLS)).astype(np.float32), (2, 65536, 1)),
         matches=1.0 - 0.5 / (1.0 + lengths),
         heads=np.zeros(heads, np.int32),
@@ -202,7 +211,7 @@ def new_scratch() -> Scratch:
         bucket=np.zeros(CONTEXTS, np.int64),
         inputs=np.zeros(INPUTS),
         evidence=np.zeros(CHOSEN),
-        mixed=np.zeros(CHOSEN + 1),
+        mixed=np.zeros(CHOSEN + 2),
         places=np.zeros(CHOSEN + 5, np.int64),
         last=np.zeros(PAST, np.int64),
     )

@@ -19,15 +19,20 @@ from brain.memory.hippocampus.context_tables import (
     EXPECTED,
     INPUTS,
     KINDS,
+    LONG,
     MASK,
     MATCHING,
     NEAREST,
     NETWORK,
     ORDER1,
+    ORDERS,
     PAIR,
     ROW,
+    SETTLED,
     STEPS,
     SUM,
+    WORD_KNOWN,
+    WORDS,
 )
 from brain.memory.hippocampus.contexts import expects, node_of
 from brain.memory.hippocampus.jit import jitable
@@ -62,7 +67,10 @@ def predict_bit(
             meant = tables.meaning[context, history]
             inputs[2 * context] = stretch(constants, meant)
             inputs[2 * context + 1] = (meant - 0.5) * 3.0
-            matched = context + 1
+            if context < len(ORDERS):
+                matched = context + 1
+            elif context == WORDS:
+                matched += WORD_KNOWN
     row = (int(scratch.last[0]) << 8) | bits
     inputs[ORDER1] = stretch(constants, tables.order1[row])
     kind = 0
@@ -83,18 +91,28 @@ def predict_bit(
 
 @jitable
 def _mixed(tables: Tables, constants: Constants, scratch: Scratch) -> float:
-    """What five gates predict, each trusted as far as the length of the match has taught, in the logistic domain."""
+    """What five gates predict, each trusted as far as match and known contexts have taught, in the logistic domain."""
     inputs, places, evidence, gates = scratch.inputs, scratch.places, scratch.evidence, tables.gates
-    total, kind = 0.0, int(places[CLASS])
+    total, known = 0.0, int(places[1]) - BY_MATCH
     for which in range(CHOSEN):
         gate, value = int(places[which]), 0.0
         for number in range(INPUTS):
             value += gates[gate, number] * inputs[number]
         evidence[which] = min(max(value, -FARTHEST), FARTHEST)
         scratch.mixed[which] = squash(constants, value)
-        total += tables.trust[kind, which] * evidence[which]
+        total += tables.trust[known, which] * evidence[which]
     scratch.mixed[SUM] = total
-    return total
+    scratch.mixed[SETTLED] = total
+    if _disputed(scratch):
+        disputes, kind = tables.disputes, int(places[CLASS])
+        scratch.mixed[SETTLED] = disputes[kind, 0] * total + disputes[kind, 1] * inputs[MATCHING]
+    return float(scratch.mixed[SETTLED])
+
+
+@jitable
+def _disputed(scratch: Scratch) -> bool:
+    """Whether all else speaks against what a long match expects."""
+    return int(scratch.places[CLASS]) >= LONG and scratch.mixed[SUM] * scratch.inputs[MATCHING] < 0.0
 
 
 @jitable
@@ -118,9 +136,9 @@ def _corrected(tables: Tables, constants: Constants, scratch: Scratch, row: int,
 @jitable
 def memory_share(tables: Tables, scratch: Scratch) -> float:
     """How much of the evidence for the bit just predicted came from memory, from 0 to 1."""
-    network, kind = 0.0, int(scratch.places[CLASS])
+    network, known = 0.0, int(scratch.places[1]) - BY_MATCH
     for which in range(CHOSEN):
-        network += tables.trust[kind, which] * tables.gates[int(scratch.places[which]), NETWORK]
+        network += tables.trust[known, which] * tables.gates[int(scratch.places[which]), NETWORK]
     network *= scratch.inputs[NETWORK]
     memory, network = abs(scratch.mixed[SUM] - network), abs(network)
     return memory / (memory + network) if memory + network > 0.0 else 0.0
@@ -132,9 +150,14 @@ def learn_bit(
 ) -> None:
     """Learn from the bit that came, after `predict_bit`; `bits` are those before it."""
     places, cell, node = scratch.places, int(scratch.places[CELL]), node_of(bits, left)
+    if _disputed(scratch):
+        disputes, kind = tables.disputes, int(places[CLASS])
+        missed = (bit - squash(constants, scratch.mixed[SETTLED])) * rates.disputes
+        disputes[kind, 0] += missed * scratch.mixed[SUM]
+        disputes[kind, 1] += missed * scratch.inputs[MATCHING]
     missed = (bit - squash(constants, scratch.mixed[SUM])) * rates.trust
     for which in range(CHOSEN):
-        tables.trust[int(places[CLASS]), which] += missed * scratch.evidence[which]
+        tables.trust[int(places[1]) - BY_MATCH, which] += missed * scratch.evidence[which]
     for which in range(CHOSEN):
         gate = int(places[which])
         step = (bit - scratch.mixed[which]) * rates.gates
