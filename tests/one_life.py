@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.protocol import Goodbye, Outcome, Report
 from daemon.trainer.pipe import Pipe
+from daemon.trainer.process import end_by_sigterm
 from daemon.trainer.reporting import Reporter
 from daemon.trainer.session import learn
 
@@ -33,6 +34,7 @@ class OneLife:
         self.outcomes: dict[str, Outcome] = {}
         reporter = Reporter(self.pipe)
         before = signal.getsignal(signal.SIGTERM)
+        end_by_sigterm(self.pipe)
         begin(self)
         try:
             with contextlib.ExitStack() as stack:

@@ -254,6 +254,9 @@ class ChartGrid {
       element("div", { class: "plot-head" }, element("h3", { text: spec.title, class: spec.series.length === 1 ? "only-read" : null }), element("div", { class: "legend" }, ...keys.map((key) => key.node))),
       element("div", { class: "canvas-holder" }, canvas, note),
     );
+    // What only some brains have appears once this one has it; the other way round the page would jump.
+    node.hidden = Boolean(spec.optional);
+    spec.series.forEach((series, index) => (keys[index].node.hidden = Boolean(series.optional)));
     const plot = { spec, node, canvas, note, keys, visible: true, listening: false, pointer: null };
     canvas.addEventListener("pointermove", (move) => {
       const box = canvas.getBoundingClientRect();

@@ -22,6 +22,7 @@ from tests.contract.test_brains import (  # noqa: F401 - run on the documents be
     test_another_seed_gives_another_brain,
     test_counts,
     test_every_weight_learns,
+    test_it_forgets_on_purpose_what_it_carries_and_leaves_the_weights,
     test_moments_and_carried_state_are_keyed_by_name,
     test_replayed_rows_leave_no_state_behind,
     test_same_seed_and_batches_give_the_same_bits,

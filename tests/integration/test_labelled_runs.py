@@ -110,7 +110,7 @@ def test_it_is_asked_for_a_label_while_it_learns_and_scored_alike_once_it_has_en
     assert probed["ticks"] > 16  # records end in few rows of a batch
     reasons = {name: str(readings["confidence"]["reason"]) for name, readings in probed["vitals"].items()}
     for name in ("checkpoint", "shuffled", "scrambled", "untrained"):  # a value, or all were right, or wrong
-        assert reasons[name] == "None" or reasons[name].startswith("all of the last 512"), name
+        assert reasons[name] == "None" or reasons[name].startswith("all of the last "), name
     assert set(probed["expected"]) == ({"confidence"} if reasons["shuffled"] == "None" else set())
     found = {}
     for weights in ("fast", "stable"):

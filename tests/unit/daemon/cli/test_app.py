@@ -34,6 +34,7 @@ COMMANDS = [
     "feed",
     "grow",
     "sleep",
+    "forget",
     "forgetting",
     "presets",
     "brains",
@@ -42,6 +43,7 @@ COMMANDS = [
     "export",
     "evaluate",
     "probe",
+    "remembers",
     "schedule",
     "token",
     "open",
@@ -166,7 +168,10 @@ def test_without_a_daemon_the_way_to_one_is_shown(call: Call, arguments: list[st
     called = call(*arguments)
     assert called.code == 4
     assert called.err.count("\n") == 1
-    assert "start one: synapsed start" in called.err
+    history = arguments in (["runs"], ["events"])  # is there to be read without learning
+    assert (
+        "one that learns nothing is enough: synapsed serve" if history else "start one: synapsed start"
+    ) in called.err
 
 
 def test_no_option_takes_an_empty_text_for_the_current_folder(call: Call) -> None:

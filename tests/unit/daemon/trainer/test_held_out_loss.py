@@ -36,6 +36,8 @@ class FakeBrain:
 class FakeLabeller(FakeBrain):
     """Right about examples of an even number of bytes; one of twelve has no label."""
 
+    labels = ["odd", "even"]  # noqa: RUF012 - as the port has it
+
     def correct(self, rows: Tensor, mask: Tensor) -> Tensor:
         num_bytes = mask.sum(dim=1)
         right = (num_bytes % 2 == 0).double()
