@@ -90,7 +90,7 @@ def window_attention(
                 v[:, :, oldest:last],
                 ring_keys=ring_keys[:, :, ring],
                 ring_values=ring_values[:, :, ring],
-                bias=torch.cat([seen[..., :held][..., ring], seen[..., held + oldest : held + last]], dim=-1),
+                bias=torch.cat([seen[..., ring], seen[..., held + oldest : held + last]], dim=-1),
             )
         )
     return torch.cat(pieces, dim=2)

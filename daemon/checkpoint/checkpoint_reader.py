@@ -60,6 +60,7 @@ class LoadedCheckpoint:
         replay_rows: blocks of replayed items as columns of equal length; only a `.pt` carries them.
         missing: what a `.pt` does not carry, so that it starts over; one phrase each.
         base: the weights it stands on that never change; None without any.
+        tables: names in `learning` of those that stood in a file of their own.
         forgotten: what was taken out of it after loading, because its run was told to forget it; but for replayed rows.
     """
 
@@ -73,6 +74,7 @@ class LoadedCheckpoint:
     replay_rows: Sequence[Mapping[str, Tensor]] = ()
     missing: tuple[str, ...] = ()
     base: Base | None = None
+    tables: frozenset[str] = frozenset()
     forgotten: tuple[Selection, ...] = ()
 
 
@@ -159,8 +161,8 @@ def _load(path: Path) -> LoadedCheckpoint:
             raise DefectError(path, f"{MODEL} lacks {first}")
         model.update(dict.fromkeys(others, model[first]))
     learning = _tensors(path, LEARNING)
-    if TABLES in manifest.files:
-        learning |= _tensors(path, TABLES)
+    tables = _tensors(path, TABLES) if TABLES in manifest.files else {}
+    learning |= tables
     return LoadedCheckpoint(
         path=path,
         manifest=manifest,
@@ -174,6 +176,7 @@ def _load(path: Path) -> LoadedCheckpoint:
         arrays={name: tensor.numpy() for name, tensor in _tensors(path, SLOTS).items()},
         state=_state(path),
         base=None if manifest.base is None else load_base(path, manifest.base),
+        tables=frozenset(tables),
     )
 
 

@@ -9,6 +9,7 @@ import torch
 
 from brain.memory.ports import Remembering
 from brain.sleep.carry_over import PASSES, CarryOver
+from daemon.trainer.batching import replayed_batch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,7 +63,7 @@ class CarryingOver:
         for first in range(0, count, SCORED_TOGETHER):
             part = slice(first, first + SCORED_TOGETHER)
             items = self._replay.at(slots[part])
-            alone, mixed = self._brain.score_both(*_tensors(items))
+            alone, mixed = self._brain.score_both(*_text(items))
             network[part], both[part], num_bytes[part] = alone.numpy(), mixed.numpy(), items.length
             self._life.progressed()
         return CarryOver.choose(slots, network, both, num_bytes, most=most)
@@ -85,7 +86,7 @@ class CarryingOver:
         found, there = carried.network.copy(), np.flatnonzero(carried.slots < len(self._replay))
         for first in range(0, len(there), SCORED_TOGETHER):
             part = there[first : first + SCORED_TOGETHER]
-            found[part] = self._brain.score(*_tensors(self._replay.at(carried.slots[part]))).numpy()
+            found[part] = self._brain.score(*_text(self._replay.at(carried.slots[part]))).numpy()
             self._life.progressed()
         return found
 
@@ -96,6 +97,6 @@ def joined(first: ReplayRows, second: ReplayRows) -> ReplayRows:
     return type(first)(**both)
 
 
-def _tensors(items: ReplayRows) -> tuple[torch.Tensor, torch.Tensor]:
-    mask = np.arange(items.bytes.shape[1])[None, :] < items.length[:, None]
-    return torch.from_numpy(items.bytes), torch.from_numpy(mask)
+def _text(items: ReplayRows) -> tuple[torch.Tensor, torch.Tensor]:
+    batch = replayed_batch(items, torch.device("cpu"))
+    return batch.bytes, batch.mask

@@ -196,4 +196,5 @@ class Standing:
             metrics=manifest.metrics,
             environment=manifest.environment,
             base=loaded.base,
+            tables=loaded.tables & loaded.learning.keys(),
         )

@@ -20,7 +20,7 @@ from daemon.streams.pushed import cursor_edited
 from daemon.streams.sources import PUSHED
 from daemon.trainer.batching import num_lanes
 from daemon.trainer.frozen_probes import stored_without
-from daemon.trainer.restoring import PROBES_PREFIX, SLEEP_PREFIX, VITALS_PREFIX, brain_state, parts_of
+from daemon.trainer.restoring import BESIDE_BRAIN, PROBES_PREFIX, SLEEP_PREFIX, brain_state, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -96,11 +96,7 @@ def _learning_without(
         return loaded.learning, None
     brain.load(brain.adopt(brain_state(loaded))[0])
     forgotten = brain.forget(receipt.selection)
-    others = {
-        name: tensor
-        for name, tensor in loaded.learning.items()
-        if name.startswith((VITALS_PREFIX, SLEEP_PREFIX))
-    }
+    others = {name: tensor for name, tensor in loaded.learning.items() if name.startswith(BESIDE_BRAIN)}
     own = {name: tensor.clone() for name, tensor in brain.state().learning.items()}
     return {**own, **others, **kept_for_waking(others, own)}, forgotten
 

@@ -40,6 +40,8 @@ SLOTS_PREFIX = "replay|"
 PROBES_PREFIX = "probes|"
 SLEEP_PREFIX = "sleep|"
 TRIAL_PREFIX = "trial|"
+BESIDE_BRAIN = (VITALS_PREFIX, SLEEP_PREFIX, TRIAL_PREFIX)
+"""What the names of tensors in a checkpoint's `learning` begin with that are not the brain's own."""
 TORCH_RANDOM = "torch"
 CUDA_RANDOM = "cuda"
 
@@ -170,9 +172,7 @@ def brain_state(loaded: LoadedCheckpoint) -> BrainState:
     return BrainState(
         model=loaded.model,
         learning={
-            name: tensor
-            for name, tensor in loaded.learning.items()
-            if not name.startswith((VITALS_PREFIX, SLEEP_PREFIX, TRIAL_PREFIX))
+            name: tensor for name, tensor in loaded.learning.items() if not name.startswith(BESIDE_BRAIN)
         },
         counters=loaded.state.get("brain", {}),
         spec=loaded.manifest.spec,

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 from brain.memory import erasing
+from daemon.checkpoint.catalogue import Catalogue
+from daemon.checkpoint.checkpoint_reader import load, load_newest
 from daemon.checkpoint.run_lock import RunLock
 from daemon.errors import CheckpointError, ConflictError
 from daemon.journal import Journal
 from daemon.orders import Feed, Forget
 from daemon.protocol import Command, Outcome
-from daemon.receipts import ERASED, ORDERED, Receipts
+from daemon.receipts import ERASED, ORDERED, Receipt, Receipts
 from daemon.trainer import forgetting_offline
+from daemon.trainer.forgotten_again import edit_of, forgetting
+from daemon.trainer.restoring import BESIDE_BRAIN
 from tests.full_disk import FailingDisk
 from tests.still_loop import StillLoop
 
@@ -62,9 +68,9 @@ class Life(StillLoop):
         self.ours.close()
 
 
-def told(home: Home) -> Life:
+def told(home: Home, **settings: Any) -> Life:
     """A run that has read the secret."""
-    life = Life(home, **SETTINGS)
+    life = Life(home, **SETTINGS | settings)
     life.steps(2)
     assert life.ordered(Feed(text=f"{SECRET}\n")).ok
     life.steps(12)
@@ -263,3 +269,23 @@ def test_a_run_that_stands_still_forgets_on_its_newest_checkpoint(
     again.resumed()
     again.steps(2)
     again.let_go()
+
+
+@pytest.mark.fault(
+    "Forgetting on purpose",
+    tried="a checkpoint forgets in the middle of a sleep, of a trial of growth, with vital signs and an exact memory",
+    happens="what stands beside the brain in it is all there afterwards, and tables in a file of their own",
+)
+def test_what_stands_beside_the_brain_is_kept(home: Home) -> None:
+    told(home, brain__hippocampus_mib=20).let_go()
+    loaded = load_newest(Catalogue(home.checkpoints), "r-test", emit=lambda _: None)
+    beside = {f"{prefix}model|x": torch.ones(2) for prefix in BESIDE_BRAIN}
+    loaded = dataclasses.replace(loaded, learning={**loaded.learning, **beside})
+    receipt = Receipt(
+        run="r-test", number=9, step=14, time="", kind="text", asked="a text", text=SECRET.encode()
+    )
+    left, _ = forgetting(loaded, receipt, edit_of(receipt, ()))
+    assert left.learning.keys() == loaded.learning.keys()
+    answer, _ = forgetting_offline.forget(home, "r-test", text=SECRET)
+    saved = home.checkpoints / answer["checkpoint"]
+    assert load(saved).tables == loaded.tables != frozenset()
