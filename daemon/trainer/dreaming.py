@@ -16,7 +16,7 @@ from daemon.protocol import RunState
 from daemon.trainer.batching import replayed_batch
 from daemon.trainer.carrying_over import CarryingOver
 from daemon.trainer.idling import READ
-from daemon.trainer.sleeping import LEARNING, MODEL
+from daemon.trainer.sleep_state import LEARNING, MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,8 +17,7 @@ from daemon.errors import CheckpointError
 from daemon.receipts import ERASED, ORDERED, TAKEN, Receipt
 from daemon.system.retry import Retry
 from daemon.trainer.erasing_on_disk import ErasingOnDisk, event_of
-from daemon.trainer.forgotten_again import OF_SLEEP, edit_of, kept_for_waking
-from daemon.trainer.restoring import SLEEP_PREFIX
+from daemon.trainer.forgotten_again import edit_of
 from daemon.trainer.wishes import counts_of, memory_counts, receipt_of
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from daemon.trainer.lane_resets import LaneResets
     from daemon.trainer.ports import Clock, Report, Save
     from daemon.trainer.saving import Saver
-    from daemon.trainer.sleep_state import SleepState
     from daemon.trainer.source_names import SourceNames
 
 logger = logging.getLogger(__name__)
@@ -50,7 +48,6 @@ class Stores:
         replay: rows, in memory and on disk.
         stream: pushed texts that are not read to their end.
         probes: frozen rows.
-        sleep: what a sleep under way would go back to.
         resets: of lanes.
         shown: called to let go of what was shown last.
     """
@@ -59,7 +56,6 @@ class Stores:
     replay: ReplayMemory
     stream: ExperienceStream
     probes: Probes
-    sleep: SleepState
     resets: LaneResets
     shown: Callable[[], object]
 
@@ -181,9 +177,6 @@ class Forgetting:
         source = receipt.asked if receipt.kind == "source" else ""
         probe_rows = stores.probes.forget(selection, source)
         stores.stream.edit_pushed(edit_of(receipt, self._disk.dated(receipt)))
-        asleep = {f"{SLEEP_PREFIX}{name}": tensor for name, tensor in stores.sleep.tensors.items()}
-        for name, tensor in kept_for_waking(asleep, stores.brain.state().learning).items():
-            stores.sleep.tensors[f"learning|{name.removeprefix(OF_SLEEP)}"] = tensor
         stores.resets.owe_all(len(stores.stream.cursor().lanes))
         stores.shown()
         counts = {**receipt.counts, "replayed_rows": rows, "probe_rows": probe_rows}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from brain.build import brain_from_spec
-from brain.memory.hippocampus.config import MEMORY_PREFIX
 from brain.memory.passages import spans
 from brain.ports import Forgetful
 from daemon.config.loading import config_from_dict
@@ -21,6 +20,7 @@ from daemon.streams.sources import PUSHED
 from daemon.trainer.batching import num_lanes
 from daemon.trainer.frozen_probes import stored_without
 from daemon.trainer.restoring import BESIDE_BRAIN, PROBES_PREFIX, SLEEP_PREFIX, brain_state, parts_of
+from daemon.trainer.sleep_state import AWAKE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-OF_SLEEP = f"{SLEEP_PREFIX}learning|"
+# An older checkpoint that was saved in a sleep held the exact memory twice.
+HELD_TWICE = tuple(f"{SLEEP_PREFIX}{prefix}" for prefix in AWAKE)
 
 
 def without_forgotten(
@@ -96,18 +97,13 @@ def _learning_without(
         return loaded.learning, None
     brain.load(brain.adopt(brain_state(loaded))[0])
     forgotten = brain.forget(receipt.selection)
-    others = {name: tensor for name, tensor in loaded.learning.items() if name.startswith(BESIDE_BRAIN)}
-    own = {name: tensor.clone() for name, tensor in brain.state().learning.items()}
-    return {**own, **others, **kept_for_waking(others, own)}, forgotten
-
-
-def kept_for_waking(asleep: Mapping[str, Tensor], learning: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What a sleep under way would go back to: of the exact memory, only what is left of it."""
-    return {
-        name: learning[name.removeprefix(OF_SLEEP)].clone()
-        for name in asleep
-        if name.startswith(f"{OF_SLEEP}{MEMORY_PREFIX}") and name.removeprefix(OF_SLEEP) in learning
+    others = {
+        name: tensor
+        for name, tensor in loaded.learning.items()
+        if name.startswith(BESIDE_BRAIN) and not name.startswith(HELD_TWICE)
     }
+    own = {name: tensor.clone() for name, tensor in brain.state().learning.items()}
+    return {**own, **others}, forgotten
 
 
 def pushed_by(receipt: Receipt, folder: Path) -> Edit:

@@ -20,6 +20,8 @@ from brain.growth.verdict import BLOCKS, Losses, judge
 from brain.ports import BrainState
 from brain.upgrades import SPEC
 from daemon.events import GrowthJudged, SettingRestored
+from daemon.trainer.restoring import parts_of
+from daemon.trainer.sleep_state import LEARNING, MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from daemon.trainer.growth_state import GrowthState
     from daemon.trainer.ports import Clock, Report
 
-MODEL, LEARNING = "model|", "learning|"
 ENOUGH = 0.25  # of the judged half, for a trial that a sleep ends
 NO_ROOM = "there is no memory for a twin"
 
@@ -91,8 +92,8 @@ class Trial:
         """
         twin = brain.twin(
             BrainState(
-                model=_parts(tensors, MODEL),
-                learning=_parts(tensors, LEARNING),
+                model=parts_of(tensors, MODEL),
+                learning=parts_of(tensors, LEARNING),
                 counters=stored["counters"],
                 spec=SPEC.brought_up(stored["spec"], origin="a twin"),
             )
@@ -252,7 +253,3 @@ def restore_trial(
     except (BrainError, LookupError, TypeError, torch.OutOfMemoryError) as error:
         what = f"the newest growth is not judged, for its twin could not be restored: {error}"
         emit(SettingRestored(what=what))
-
-
-def _parts(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from brain.ports import AWAKE_ONLY
 from brain.sleep.carry_over import CarryOver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
+
+MODEL, LEARNING = "model|", "learning|"
+AWAKE = tuple(f"{LEARNING}{prefix}" for prefix in AWAKE_ONLY)
 
 
 @dataclass(kw_only=True)
@@ -82,7 +86,8 @@ class SleepState:
             woke=kept.get("woke"),
             forgetting=kept.get("forgetting"),
             current=current,
-            tensors={name: tensor.clone() for name, tensor in tensors.items()},
+            # Older checkpoints held what sleep leaves as it is, too.
+            tensors={name: one.clone() for name, one in tensors.items() if not name.startswith(AWAKE)},
         )
 
     def state(self) -> dict[str, Any]:

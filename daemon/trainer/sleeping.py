@@ -13,7 +13,7 @@ from brain.ports import AWAKE_ONLY
 from brain.sleep.schedule import due_to_sleep, due_when_idle
 from daemon.events import SettingRestored, SleepBegan
 from daemon.protocol import RunState
-from daemon.trainer.sleep_state import SleepInProgress
+from daemon.trainer.sleep_state import LEARNING, MODEL, SleepInProgress
 from daemon.trainer.slow_weights import can_sleep
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from daemon.trainer.forgetting_watch import ForgettingWatch
     from daemon.trainer.ports import Clock, Life, Report
     from daemon.trainer.sleep_state import SleepState
-
-MODEL, LEARNING = "model|", "learning|"
 
 
 class Sleeping:

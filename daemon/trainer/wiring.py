@@ -233,7 +233,7 @@ class _Wiring:
     def forgetting_on_purpose(self) -> Forgetting:
         kept, around = self._contents, self._around
         stores = Stores(
-            brain=kept.brain, replay=kept.replay, stream=kept.stream, probes=kept.probes, sleep=kept.sleep,
+            brain=kept.brain, replay=kept.replay, stream=kept.stream, probes=kept.probes,
             resets=kept.resets, shown=lambda: self.intake.let_go(),  # noqa: PLW0108 - made later, and needs this
         )  # fmt: skip
         return forgetting_of(

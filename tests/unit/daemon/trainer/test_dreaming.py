@@ -99,3 +99,9 @@ def test_what_older_checkpoints_kept_of_a_sleep_continues(kept: dict[str, Any]) 
     assert {name: again[name] for name in kept} == kept
     assert ("before" in again) is ("before" in kept)
     assert SleepState.restored({"sleep": again}, {}) == state
+
+
+def test_what_sleep_leaves_as_it_is_is_not_held_for_its_undoing() -> None:
+    held = {"model|w": torch.ones(1), "learning|w|step": torch.ones(1)}
+    awake = {"learning|carried|x": torch.ones(1), "learning|hippocampus|past": torch.ones(1)}
+    assert SleepState.restored({"sleep": {"steps": 5}}, held | awake).tensors.keys() == held.keys()
