@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.result import Result, judged
 from daemon.protocol import HOT_METRICS
 from daemon.store import Store
-from daemon.store.writer import BATCH_SECONDS
+from daemon.store.write_thread import BATCH_SECONDS
 
 CPU_MICROSECONDS_MAX = 6.0
 BYTES_MAX = 20.0

@@ -17,12 +17,12 @@ from brain.models.tensors import copy_named, sha256_of
 from brain.online.adopting import adopted
 from brain.online.growing import grow, probe
 from brain.online.learner import Learner
+from brain.online.learning_copy import twin_of
 from brain.online.reading import Reader, continue_bytes, score_rows
 from brain.online.recollecting import recall
 from brain.online.remembering import RememberingReader
 from brain.online.spec import BasedSpec, NetworkSpec
 from brain.online.step import take_step
-from brain.online.twin import twin_of
 from brain.ports import Base, Batch, BrainState, Forgotten, StepReport
 
 if TYPE_CHECKING:

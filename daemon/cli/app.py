@@ -27,7 +27,7 @@ from daemon.cli import (
     running,
 )
 from daemon.cli.printing import complain, guarded_output, out, say
-from daemon.system.printer import OutputGoneError
+from daemon.system.standard_stream import OutputGoneError
 
 PROGRAM = "synapsed"
 EXIT_LOST_OUTPUT = 1

@@ -163,8 +163,8 @@ def feed(
 ) -> None:
     """Push text into the experience of the run that learns; journaled before it is acknowledged."""
     from daemon.cli.feed_input import STANDARD_INPUT, read_texts
-    from daemon.cli.feeding import BrokenOffError, Rest, push
     from daemon.cli.output import print_json, size
+    from daemon.cli.text_upload import BrokenOffError, Rest, push
     from daemon.home import Home
     from daemon.system.paths import as_path, refuse_private
 
@@ -213,8 +213,8 @@ def ask(
     as_json: JsonOption = False,
 ) -> None:
     """Generate text after a prompt, or its label; with nothing running, from the newest checkpoint."""
-    from daemon.cli.feeding import unicode_of
     from daemon.cli.output import print_json
+    from daemon.cli.text_upload import unicode_of
     from daemon.home import Home
 
     text = unicode_of(text, "the text to ask")

@@ -9,7 +9,7 @@ from typing import IO, Any, cast
 
 from daemon.cli.printing import out, say
 from daemon.system.escaping import one_line, shown_json
-from daemon.system.printer import Printer
+from daemon.system.standard_stream import Printer
 
 MISSING = "–"
 PIPED_WIDTH = 240

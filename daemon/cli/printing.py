@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 
 from daemon.system.escaping import one_line
-from daemon.system.printer import Printer
+from daemon.system.standard_stream import Printer
 
 logger = logging.getLogger("daemon.output")
 

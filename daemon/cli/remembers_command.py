@@ -29,9 +29,9 @@ def remembers(
     as_json: JsonOption = False,
 ) -> None:
     """Show what the exact memory knows of a context; with nothing running, by the newest checkpoint."""
-    from daemon.cli.feeding import unicode_of
     from daemon.cli.order_commands import live_answer
     from daemon.cli.output import print_json
+    from daemon.cli.text_upload import unicode_of
     from daemon.errors import UsageError
     from daemon.home import Home
 

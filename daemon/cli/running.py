@@ -125,7 +125,7 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Carry on from a checkpoint, bit-exactly; limits count from here, settings override the stored ones."""
-    from daemon.cli.feeding import unicode_of
+    from daemon.cli.text_upload import unicode_of
     from daemon.config.loading import override_config, resolve_config
     from daemon.config.presets import read_preset
     from daemon.supervisor.requests import ResumeRequest
@@ -236,7 +236,7 @@ def serve(
 
 
 def _start_request(preset: str | None, overrides: dict[str, Any], name: str | None) -> StartRequest:
-    from daemon.cli.feeding import unicode_of
+    from daemon.cli.text_upload import unicode_of
     from daemon.config.loading import resolve_config
     from daemon.supervisor.requests import StartRequest
 
@@ -267,7 +267,7 @@ def _run(
     as_json: bool,
 ) -> None:
     """Be the daemon, here or in the background, until it ends; then leave with its exit code."""
-    from daemon.cli.checking import check_request
+    from daemon.cli.preflight import check_request
     from daemon.home import Home
     from daemon.public_url import PublicUrl
     from daemon.supervisor.listening import check_host

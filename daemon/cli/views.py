@@ -18,7 +18,7 @@ from daemon.cli.printing import err, out
 from daemon.cli.progress_line import Progress
 from daemon.home import Home
 from daemon.protocol import RunState
-from daemon.system.printer import OutputGoneError
+from daemon.system.standard_stream import OutputGoneError
 
 LINE_EVERY_SECONDS = 3.0
 STANDING = frozenset({RunState.PAUSED, RunState.WAITING})

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
 
     from daemon.store.sequence import EventNumbers
-    from daemon.store.writer import Writer
+    from daemon.store.write_thread import Writer
 
 Moment = str | float | datetime
 

@@ -19,14 +19,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from daemon.errors import DaemonError
 from daemon.events import DatabaseHealed, DatabaseStalled
 from daemon.store import maintenance, queries, removal, thinning
-from daemon.store.committer import Committer
 from daemon.store.engine import database_file, parse_url, read_engine, reason_of
 from daemon.store.file_watch import FileWatch
 from daemon.store.opening import is_damage, mark_suspect, open_engine, refusal
-from daemon.store.reader import Reader
+from daemon.store.read_pool import Reader
 from daemon.store.recorder import Recorder
 from daemon.store.sequence import EventNumbers
-from daemon.store.writer import Writer
+from daemon.store.transaction import Committer
+from daemon.store.write_thread import Writer
 from daemon.store.writes import RemoveSome
 
 if TYPE_CHECKING:

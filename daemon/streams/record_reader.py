@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 from daemon.streams.encodings import HEAD_BYTES
-from daemon.streams.records import MAX_RECORD_BYTES, Form, FormError, RecordError
+from daemon.streams.table_records import MAX_RECORD_BYTES, Form, FormError, RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

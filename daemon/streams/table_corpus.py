@@ -15,8 +15,8 @@ from daemon.streams.kinds.files import FilesCorpus
 from daemon.streams.kinds.table import TableConfig
 from daemon.streams.listing import SNIFFED_FILES, sniff
 from daemon.streams.record_reader import LONG_WINDOW_BYTES, WINDOW_BYTES, RecordReader
-from daemon.streams.records import SUFFIXES, TABLES
 from daemon.streams.sources import nothing_to_read
+from daemon.streams.table_records import SUFFIXES, TABLES
 from daemon.system.paths import shown
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from daemon.streams.decoding import DecodedCache
     from daemon.streams.listing import Document, Listing, SourceInfo
-    from daemon.streams.records import Form
     from daemon.streams.sources import SourcePath
+    from daemon.streams.table_records import Form
 
 SURVEYED_BYTES = 64 << 20  # of text; records behind that are not counted, and those held out not scored
 

@@ -243,7 +243,7 @@ class _Life:
     @contextlib.asynccontextmanager
     async def _serving(self, supervisor: Supervisor) -> AsyncIterator[Diary]:
         """Serve HTTP while this lasts; yields the diary, which is not started yet."""
-        from daemon.supervisor.serving import api_of  # noqa: PLC0415 - FastAPI is loaded once the port is ours
+        from daemon.supervisor.http_api import api_of  # noqa: PLC0415 - FastAPI is loaded once the port is ours
 
         of = self._of
         api = api_of(

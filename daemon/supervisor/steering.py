@@ -12,7 +12,7 @@ from daemon.supervisor.operations import Operation, Operations, wait_for
 
 if TYPE_CHECKING:
     from daemon.orders import Generate, Order, Recall, ViewGrowth
-    from daemon.store.reader import Reader
+    from daemon.store.read_pool import Reader
     from daemon.supervisor.admission import Admission
     from daemon.supervisor.live_run import LiveRun
     from daemon.supervisor.registry import RunRegistry

@@ -22,6 +22,7 @@ from daemon.errors import ConfigError
 from daemon.events import SettingRestored
 from daemon.interrupting import Interrupted
 from daemon.journal import Journal
+from daemon.trainer.composition import wire
 from daemon.trainer.contents import Contents
 from daemon.trainer.forgotten_again import without_forgotten
 from daemon.trainer.frozen_probes import Probes
@@ -53,7 +54,6 @@ from daemon.trainer.slow_weights import can_sleep
 from daemon.trainer.source_names import SourceNames
 from daemon.trainer.surroundings import Surroundings
 from daemon.trainer.watching import Watch
-from daemon.trainer.wiring import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

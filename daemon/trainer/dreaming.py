@@ -14,7 +14,7 @@ from brain.sleep.schedule import is_worse, rate_factor
 from daemon.events import CarriedOver, NonFiniteStepSkipped, SleepEnded, SleepRolledBack
 from daemon.protocol import RunState
 from daemon.trainer.batching import replayed_batch
-from daemon.trainer.carrying_over import CarryingOver
+from daemon.trainer.consolidation import CarryingOver
 from daemon.trainer.idling import READ
 from daemon.trainer.sleep_state import LEARNING, MODEL
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from daemon.trainer.stored import Stored
+from daemon.trainer.checkpoint_form import Stored
 
 if TYPE_CHECKING:
     from daemon.journal import Entry

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daemon.trainer.stored import Stored
+from daemon.trainer.checkpoint_form import Stored
 
 if TYPE_CHECKING:
     from daemon.streams.experience import Experience

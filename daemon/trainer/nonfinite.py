@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from daemon.trainer.stored import Stored
+from daemon.trainer.checkpoint_form import Stored
 
 if TYPE_CHECKING:
     from daemon.config.tree import RecoveryConfig

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from daemon.journal import Journal
     from daemon.streams.stream import ExperienceStream
     from daemon.trainer.contents import Contents
-    from daemon.trainer.control import Control
     from daemon.trainer.dreaming import Dreaming
     from daemon.trainer.effects import Effects
     from daemon.trainer.ending import Endings
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from daemon.trainer.neurogenesis import Growing
     from daemon.trainer.pausing import Pauses
     from daemon.trainer.progress import Progress
+    from daemon.trainer.safe_point import Control
     from daemon.trainer.saving import Saver
     from daemon.trainer.sleeping import Sleeping
     from daemon.trainer.standing import Standing

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from daemon.events import SettingRestored
-from daemon.trainer.stored import Stored
+from daemon.trainer.checkpoint_form import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,9 @@ from daemon.interrupting import Interrupted
 from daemon.protocol import Goodbye, Ready, RunState, TrainerOrder
 from daemon.system.retry import Retry
 from daemon.trainer.assembly import assemble_parts
-from daemon.trainer.control import HEARTBEAT_SECONDS
-from daemon.trainer.holding import take_run
+from daemon.trainer.lock_wait import take_run
 from daemon.trainer.reporting import Reporter
+from daemon.trainer.safe_point import HEARTBEAT_SECONDS
 from daemon.trainer.storage import is_failing_disk
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from daemon.trainer.stored import Stored
+from daemon.trainer.checkpoint_form import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,8 +18,12 @@ LINES_MAX = 400
 SAME_IN_EVERY_ROOM = {
     "__init__", "app", "build", "config", "errors", "network", "port", "ports", "registry", "spec", "upgrades",
 }  # fmt: skip
-# Here the folder says what is done, and a file what it is done with: a route for runs, the events of runs.
-NAMED_BY_SUBJECT = {"daemon/api/routes", "daemon/events", "daemon/schedule/jobs", "daemon/cli/checkpoints.py"}
+# Here the folder says what is done, and a file what it is done with: a route for runs, the events of runs, a kind of
+# source by the name that a preset gives it.
+NAMED_BY_SUBJECT = {
+    "daemon/api/routes", "daemon/events", "daemon/schedule/jobs", "daemon/streams/kinds", "daemon/streams/mixes",
+    "daemon/cli/checkpoints.py",
+}  # fmt: skip
 HOMELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 # The supervisor's side of the house, all that must start without torch and numpy.
 HEAVY = {"torch", "numpy", "scipy"}
@@ -93,14 +97,56 @@ def test_every_file_is_called_by_what_it_holds() -> None:
     assert [str(path) for path in source_files() if path.stem in HOMELESS_NAMES] == []
 
 
-def test_no_two_files_in_rooms_side_by_side_have_one_name() -> None:
+def root_of(word: str) -> str:
+    """What `end`, `ends`, `ended`, `ender` and `ending` share."""
+    if word.endswith("ies") and len(word) > 4:
+        word = word[:-3] + "y"
+    elif word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
+        word = word[:-1]
+    for ending in ("ing", "er", "ed"):
+        if word.endswith(ending) and len(word) >= len(ending) + 3:
+            word = word[: -len(ending)]
+            if word[-1] == word[-2] not in "ls":  # committer, commit
+                word = word[:-1]
+            break
+    return word.rstrip("e")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ending", "endings"),
+        ("config", "configs"),
+        ("history", "histories"),
+        ("carry_over", "carrying_over"),
+        ("commit", "committer"),
+        ("write", "writing"),
+        ("store", "stored"),
+    ],
+)
+def test_names_are_alike_that_differ_by_an_ending(one: str, other: str) -> None:
+    assert root_of_name(one) == root_of_name(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("bus", "bu"), ("process", "proces"), ("ring", "r"), ("step", "steep")]
+)
+def test_names_differ_whose_words_do(one: str, other: str) -> None:
+    assert root_of_name(one) != root_of_name(other)
+
+
+def root_of_name(stem: str) -> str:
+    return "_".join(root_of(word) for word in stem.split("_"))
+
+
+def test_no_two_files_in_rooms_side_by_side_have_one_name_or_similar_ones() -> None:
     places: dict[str, list[str]] = {}
     for path in source_files():
         place = path.relative_to(ROOT)
         if path.stem in SAME_IN_EVERY_ROOM or {place.as_posix(), place.parent.as_posix()} & NAMED_BY_SUBJECT:
             continue
         if place.parts[0] in ("brain", "daemon"):
-            places.setdefault(path.stem, []).append(str(place))
+            places.setdefault(root_of_name(path.stem), []).append(str(place))
     assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
 
 

@@ -9,11 +9,11 @@ import pytest
 
 ROOM = Path(__file__).parents[2] / "daemon" / "trainer"
 KNOW_ALL = {
-    "parts": {"assembly", "session", "wiring"},
-    "contents": {"assembly", "parts", "wiring"},
-    "wiring": {"assembly"},
+    "parts": {"assembly", "session", "composition"},
+    "contents": {"assembly", "parts", "composition"},
+    "composition": {"assembly"},
     "assembly": {"session"},
-    "loop": {"parts", "wiring"},
+    "loop": {"parts", "composition"},
 }
 
 

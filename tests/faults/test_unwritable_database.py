@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.events import AlarmCleared, DatabaseHealed, DatabaseStalled, LimitReached
-from daemon.store import Store, engine, writer
+from daemon.store import Store, engine, write_thread
 from daemon.store.waiting import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def test_an_alarm_ends_as_it_was_last(store: Store, lock: sqlite3.Connection, en
     happens="an event reports that it cannot be written and why, another that it can again",
 )
 def test_trouble_and_its_end_are_reported(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "FIRST_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(write_thread, "FIRST_RETRY_SECONDS", 0.01)
     reported: list[Event] = []
     store.report = reported.append
     apply = store._committer.apply
@@ -150,7 +150,7 @@ def test_trouble_and_its_end_are_reported(store: Store, monkeypatch: pytest.Monk
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(store._committer, "apply", full)
-    monkeypatch.setattr(writer, "passes", lambda _error: True)
+    monkeypatch.setattr(write_thread, "passes", lambda _error: True)
     store.update_run("r-1", step=7)
     assert not store.flush(0.2)
     monkeypatch.setattr(store._committer, "apply", apply)

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.store import Store
-from daemon.store.committer import Committer
 from daemon.store.engine import parse_url, write_engine
 from daemon.store.fresh_rows import FRESH_CHECKPOINT, FRESH_RUN
 from daemon.store.tables import alarms, answers, checkpoints, events, metadata, operations, runs, sessions
+from daemon.store.transaction import Committer
 from daemon.store.waiting import Waiting
 from daemon.store.writes import Columns, Insert, Points, Put, Remove, StartSession, Write
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from brain.memory.hippocampus.histories import bit_histories
+from brain.memory.hippocampus.bit_histories import bit_histories
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ import numpy as np
 
 from brain.memory.hippocampus import context_tables as tables
 from brain.memory.hippocampus.compiled import compile_all
-from brain.memory.hippocampus.contexts import begin_byte, end_byte, find_buckets
+from brain.memory.hippocampus.prefix import begin_byte, end_byte, find_buckets
 from brain.memory.passages import merged, spans
 
 if TYPE_CHECKING:

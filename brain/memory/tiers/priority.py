@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brain.memory.tiers.blocks import WeightedBlocks, Weights
+from brain.memory.tiers.draws_ahead import WeightedBlocks, Weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

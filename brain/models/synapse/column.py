@@ -23,7 +23,7 @@ from brain.blocks.embedding import draw_embedding, new_embedding
 from brain.blocks.linear import Linear
 from brain.blocks.norm import rms_norm
 from brain.models.synapse.block import Block
-from brain.models.synapse.sites import BORN_MIXER
+from brain.models.synapse.growth_sites import BORN_MIXER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

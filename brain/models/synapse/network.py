@@ -22,7 +22,7 @@ from brain.blocks.norm import rms_norm
 from brain.blocks.row_table import RowTable
 from brain.models.synapse.block import Block
 from brain.models.synapse.column import Column
-from brain.models.synapse.sites import SELF_MODEL, declared_sites
+from brain.models.synapse.growth_sites import SELF_MODEL, declared_sites
 from brain.online.network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
 from brain.optim.groups import ParamGroup, Rule
 

@@ -10,8 +10,7 @@ import torch
 from brain.errors import SettingsError, SpecMismatchError
 from brain.growth.plan import BY_HAND, Birth, GrowthPlan
 from brain.models.synapse.config import SynapseConfig
-from brain.models.synapse.network import SynapseNetwork
-from brain.models.synapse.sites import (
+from brain.models.synapse.growth_sites import (
     BORN_MIXER,
     COLUMN_SHARE,
     SELF_MODEL,
@@ -20,6 +19,7 @@ from brain.models.synapse.sites import (
     column_sites,
     newborn_sites,
 )
+from brain.models.synapse.network import SynapseNetwork
 from brain.online.spec import PRECISIONS, NetworkSpec
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Literal
 from daemon.errors import UsageError
 from daemon.streams.encodings import HEAD_BYTES, classify
 from daemon.streams.kinds import sources
-from daemon.streams.records import SUFFIXES, Form, FormError, RecordError, form_of
+from daemon.streams.table_records import SUFFIXES, Form, FormError, RecordError, form_of
 from daemon.system.paths import as_path, is_folder, shown
 
 _CHECKED_FILES = 1000  # of a folder, before anything starts

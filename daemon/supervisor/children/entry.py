@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from daemon.child_protocol import CRASHED, ChildGoodbye
-from daemon.system.printer import Printer
+from daemon.system.standard_stream import Printer
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from brain.memory.policies.port import SlotTable
 from brain.memory.policies.tiers import Tiers
-from brain.memory.tiers.blocks import WeightedBlocks, capped
+from brain.memory.tiers.draws_ahead import WeightedBlocks, capped
 
 CAPACITY = 200
 RESERVOIR = 180

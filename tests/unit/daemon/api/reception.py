@@ -12,7 +12,7 @@ from daemon.api.addresses import Addresses
 from daemon.api.app import allowed_hosts, create_app
 from daemon.api.feed import FeedTiming, Hub
 from daemon.schedule.diary import Diary
-from daemon.supervisor.serving import api_context
+from daemon.supervisor.http_api import api_context
 from tests.unit.daemon.supervisor.stage import News, staged
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 
 from daemon.cli import feed_input
 from daemon.cli.feed_input import read_text
-from daemon.cli.feeding import CHUNK_CHARACTERS
+from daemon.cli.text_upload import CHUNK_CHARACTERS
 from daemon.errors import UsageError
 from daemon.streams.decoding import UndecodableError, decode
 

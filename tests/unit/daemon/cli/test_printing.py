@@ -23,7 +23,7 @@ from daemon.cli.printing import (
     say,
     stray_output_logged,
 )
-from daemon.system.printer import OutputGoneError, Printer
+from daemon.system.standard_stream import OutputGoneError, Printer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ from daemon.journal import Journal
 from daemon.orders import Evaluate, Grow, Order
 from daemon.protocol import Command, Outcome, RunState
 from daemon.trainer.broken_orders import BrokenOrders
-from daemon.trainer.control import Control
 from daemon.trainer.effects import Effects
 from daemon.trainer.journal_position import JournalPosition
+from daemon.trainer.safe_point import Control
 
 if TYPE_CHECKING:
     from pathlib import Path

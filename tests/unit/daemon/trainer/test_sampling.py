@@ -15,8 +15,8 @@ from daemon.orders import Generate
 from daemon.protocol import Command, Outcome, RunState
 from daemon.streams.encodings import last_bytes
 from daemon.trainer import obeying
-from daemon.trainer.control import Control
 from daemon.trainer.obeying import Questions
+from daemon.trainer.safe_point import Control
 from daemon.trainer.sampling import Sampler
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.cli.client import DaemonClient
-from daemon.cli.feeding import CHUNK_CHARACTERS, BrokenOffError, Rest, push, unicode_of
+from daemon.cli.text_upload import CHUNK_CHARACTERS, BrokenOffError, Rest, push, unicode_of
 from daemon.errors import ConflictError, UsageError
 
 if TYPE_CHECKING:

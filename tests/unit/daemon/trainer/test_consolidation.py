@@ -12,7 +12,7 @@ from brain.memory.replay_records import ReplayRows
 from brain.sleep.carry_over import CarryOver
 from brain.sleep.config import SleepConfig
 from daemon.interrupting import Interrupted
-from daemon.trainer.carrying_over import CarryingOver
+from daemon.trainer.consolidation import CarryingOver
 
 if TYPE_CHECKING:
     import torch

@@ -34,8 +34,8 @@ from brain.memory.hippocampus.context_tables import (
     WORD_KNOWN,
     WORDS,
 )
-from brain.memory.hippocampus.contexts import expects, node_of
 from brain.memory.hippocampus.jit import jitable
+from brain.memory.hippocampus.prefix import expects, node_of
 
 if TYPE_CHECKING:
     from brain.memory.hippocampus.context_tables import Constants, Rates, Scratch, Tables

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from daemon.store import writer as writer_module
+from daemon.store import write_thread as writer_module
 from daemon.store.tables import events
-from daemon.store.writer import Writer
+from daemon.store.write_thread import Writer
 from daemon.store.writes import Columns, Insert
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.streams.records import Form, FormError, RecordError, form_of
+from daemon.streams.table_records import Form, FormError, RecordError, form_of
 
 CSV = Form(("text", "label"), ",")
 JSONL = Form(("text", "label"))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from daemon.protocol import RunState
 from daemon.trainer.batching import num_lanes
 from daemon.trainer.broken_orders import BrokenOrders
-from daemon.trainer.control import Control
 from daemon.trainer.dreaming import Dreaming
 from daemon.trainer.effects import Effects
 from daemon.trainer.ending import Endings
@@ -28,6 +27,7 @@ from daemon.trainer.pausing import Pauses
 from daemon.trainer.recalling import SessionSources
 from daemon.trainer.reliance_by_source import RelianceBySource
 from daemon.trainer.rolling_back import Recovery, RollBack
+from daemon.trainer.safe_point import Control
 from daemon.trainer.sampling import Sampler
 from daemon.trainer.saving import Saver
 from daemon.trainer.site_signals import SiteSignals
