@@ -30,6 +30,16 @@ TINY: dict[str, list[dict[str, Any]]] = {
         }
         for precision, memory in (("fp32", 0), ("bf16", 0), ("fp32", 20))
     ],
+    "mingru": [
+        {
+            "hidden_size": 16,
+            "num_layers": 2,
+            "mlp_ratio": 2,
+            "bigram_size": 4,
+            "self_model_size": 8,
+            "precision": "fp32",
+        }
+    ],
 }
 # Brains of labelled documents keep what of the contract is not about the next byte: test_labelled_brains.
 LABELLED: dict[str, list[dict[str, Any]]] = {

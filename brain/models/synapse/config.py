@@ -2,11 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import Field, dataclass
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, LAYERS, SIZE, SIZE_OR_ZERO
 from brain.registry import brains
+
+
+class StackConfig(Protocol):
+    """What a stack of mixers and MLPs is built from; `SynapseConfig` says what each setting is.
+
+    Another brain of the same stack has a config of its own, in which some of these follow from others.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def hidden_size(self) -> int:
+        """Width d of the residual stream."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Mixer of each block."""
+
+    @property
+    def num_heads(self) -> int | None:
+        """Attention heads."""
+
+    @property
+    def window(self) -> int:
+        """Positions that attention looks back on."""
+
+    @property
+    def mlp_ratio(self) -> int:
+        """Hidden units of an MLP per unit of width."""
+
+    @property
+    def bigram_size(self) -> int:
+        """Width of the bigram table; 0: none."""
+
+    @property
+    def self_model_size(self) -> int:
+        """Hidden units of the self model."""
+
+    @property
+    def self_model_weight(self) -> float:
+        """Weight of its loss."""
+
+    @property
+    def logit_cap(self) -> float:
+        """Soft cap of the logits."""
+
+    @property
+    def hippocampus_mib(self) -> int:
+        """Room for an exact memory; 0: none."""
+
+    @property
+    def precision(self) -> Literal["bf16", "fp32"]:
+        """Of matrix products."""
 
 
 @brains.register("synapse", builds="brain.models.synapse.model:Synapse")

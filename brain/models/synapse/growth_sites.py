@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from brain.growth.site import Site
     from brain.models.synapse.block import Block
-    from brain.models.synapse.config import SynapseConfig
+    from brain.models.synapse.config import StackConfig
     from brain.models.synapse.network import SynapseNetwork
 
 SELF_MODEL = "self_model"
@@ -51,7 +51,7 @@ def column_paths(number: int, depth: int) -> list[str]:
 
 
 def newborn_sites(
-    config: SynapseConfig,
+    config: StackConfig,
     layers: Iterable[str] | None = None,
     *,
     experts: Mapping[str, int] | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 
@@ -25,7 +25,7 @@ from brain.online.spec import PRECISIONS, NetworkSpec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-KIND = "synapse"
+    from brain.models.synapse.config import StackConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +42,12 @@ class SynapseSpec(NetworkSpec):
         experts: hidden units each expert was born with, by its site.
         columns: width of each column, in the order of birth; all but the youngest, and the trunk, are frozen.
         frozen_by_hand: names of weights that a person keeps from learning.
+        kind: under which it is registered.
     """
 
-    config: SynapseConfig
+    kind: ClassVar[str] = "synapse"
+
+    config: StackConfig
     sites: Mapping[str, int]
     growth: tuple[Mapping[str, Any], ...] = field(default=())
     layers: tuple[str, ...] = ()
@@ -60,7 +63,7 @@ class SynapseSpec(NetworkSpec):
             object.__setattr__(self, "order", tuple(range(len(self.config.layers))))
 
     @classmethod
-    def newborn(cls, config: SynapseConfig) -> SynapseSpec:
+    def newborn(cls, config: StackConfig) -> Self:
         """A brain that has not grown."""
         return cls(config=config, sites=newborn_sites(config))
 
@@ -78,7 +81,7 @@ class SynapseSpec(NetworkSpec):
         """The network, its weights not drawn yet."""
         return SynapseNetwork(self)
 
-    def with_frozen(self, names: tuple[str, ...]) -> SynapseSpec:
+    def with_frozen(self, names: tuple[str, ...]) -> Self:
         """The same with other weights frozen by hand."""
         return replace(self, frozen_by_hand=names)
 
@@ -160,7 +163,7 @@ class SynapseSpec(NetworkSpec):
         }
         return frozenset(changed & self.sites.keys())
 
-    def grown(self, plan: GrowthPlan) -> SynapseSpec:
+    def grown(self, plan: GrowthPlan) -> Self:
         """The architecture after `plan`.
 
         Raises:
@@ -208,10 +211,12 @@ class SynapseSpec(NetworkSpec):
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able form; `brain.build.brain_from_spec` reads it."""
-        config = asdict(self.config) | {"layers": list(self.config.layers)}
+        config = asdict(self.config)
         return {
-            "kind": KIND,
-            "config": config,
+            "kind": self.kind,
+            "config": {
+                name: list(value) if isinstance(value, tuple) else value for name, value in config.items()
+            },
             "sites": dict(self.sites),
             "growth": [dict(g) for g in self.growth],
             "layers": list(self.layers),
@@ -222,14 +227,14 @@ class SynapseSpec(NetworkSpec):
         }
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> SynapseSpec:
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """Read `to_json` back; a spec from before blocks, experts or columns could be born has none of its own.
 
         Raises:
             SpecMismatchError: when it is no spec of this kind of brain.
         """
         try:
-            config = SynapseConfig(**{**stored["config"], "layers": tuple(stored["config"]["layers"])})
+            config = cls.read_config(stored["config"])
             layers = tuple(str(kind) for kind in stored.get("layers", config.layers))
             spec = cls(
                 config=config,
@@ -243,10 +248,15 @@ class SynapseSpec(NetworkSpec):
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SpecMismatchError(
-                f"the spec of a {KIND} brain cannot be read ({error}); it is damaged"
+                f"the spec of a {cls.kind} brain cannot be read ({error}); it is damaged"
             ) from error
         spec._check()
         return spec
+
+    @classmethod
+    def read_config(cls, stored: Mapping[str, Any]) -> StackConfig:
+        """The config as it was stored; raises what a damaged one may."""
+        return SynapseConfig(**{**stored, "layers": tuple(stored["layers"])})
 
     def _check(self) -> None:
         """Whether its parts fit each other."""
@@ -256,8 +266,10 @@ class SynapseSpec(NetworkSpec):
         }
         odd += sorted(self.experts.keys() - placed)
         if odd:
-            raise SpecMismatchError(f"the spec of a {KIND} brain does not fit its layers at {', '.join(odd)}")
+            raise SpecMismatchError(
+                f"the spec of a {self.kind} brain does not fit its layers at {', '.join(odd)}"
+            )
         if sorted(self.order) != list(range(len(self.layers))):
             raise SpecMismatchError(
-                f"the spec of a {KIND} brain orders its blocks as {self.order}; it is damaged"
+                f"the spec of a {self.kind} brain orders its blocks as {self.order}; it is damaged"
             )

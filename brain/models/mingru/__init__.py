@@ -1,0 +1,1 @@
+"""The minGRU language model: a stack of gated linear recurrences, small and fast."""

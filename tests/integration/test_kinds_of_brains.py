@@ -1,0 +1,86 @@
+"""Every further language brain lives as the default one does: under a trainer, killed, resumed to the same bits."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from daemon.home import Home
+from daemon.trainer.offline import evaluate, generate
+from tests.trainer_process import newest, spawn, tiny_order
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STEPS = 40
+TINY: dict[str, dict[str, Any]] = {
+    "mingru": {
+        "hidden_size": 16,
+        "num_layers": 2,
+        "bigram_size": 4,
+        "self_model_size": 8,
+        "precision": "fp32",
+    },
+}
+
+
+def settings_of(kind: str, tmp_path: Path) -> dict[str, Any]:
+    book = tmp_path / "book.txt"
+    book.write_text(
+        "".join(f"page {number} tells of the brain and of number {number * 7}.\n" for number in range(600))
+    )
+    own = {f"brain__{name}": value for name, value in TINY[kind].items()}
+    text = {"stream__data": [str(book)], "stream__held_out_share": 0.1}
+    return {"brain__kind": kind, "brain__hippocampus_mib": 20, **text, **own}
+
+
+def weights_hash(home: Home, checkpoint: str | None) -> str:
+    assert checkpoint is not None
+    return hashlib.sha256((home.checkpoints / checkpoint / "model.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", sorted(TINY))
+def test_after_kill_9_the_same_weights_come_out_and_a_checkpoint_answers(
+    kind: str, home: Home, tmp_path: Path
+) -> None:
+    settings = settings_of(kind, tmp_path)
+    other = Home.open(tmp_path / "other", environ={})
+    other.prepare()
+    whole = spawn(tiny_order(other, limits__steps=STEPS, **settings)).finish()
+    killed = spawn(tiny_order(home, limits__steps=STEPS, **settings))
+    killed.receive_until(lambda seen: seen.ready is not None)
+    killed.order("checkpoint")
+    killed.receive_until(lambda seen: seen.step >= 10)
+    killed.kill()
+    again = tiny_order(
+        home, session=2, checkpoint=newest(home.checkpoints), limits_from_checkpoint=True, **settings
+    )
+    ended = spawn(again).finish()
+    assert ended.state == "finished", ended.error
+    assert weights_hash(home, ended.checkpoint) == weights_hash(other, whole.checkpoint)
+    scored = evaluate(home, "latest")
+    assert 0 < scored["mixed_bpc"] < scored["bpc"] < 8
+    assert generate(home, "latest", "page 7", max_bytes=9, temperature=0.5, top_p=0.9)["bytes_generated"] == 9
+
+
+@pytest.mark.parametrize("kind", sorted(TINY))
+def test_a_live_one_obeys_every_order(kind: str, home: Home, tmp_path: Path) -> None:
+    run = spawn(tiny_order(home, **settings_of(kind, tmp_path)))
+    try:
+        run.receive_until(lambda seen: seen.step >= 30)
+        assert run.order("feed", text="A page that is fed. " * 20).ok
+        sites = run.order("growth").result["sites"]
+        grown = run.order("grow", site=sites[0]["site"], operator="widen", fraction=0.5)
+        assert grown.ok, grown.error
+        assert run.order("remembers", context="page 7 tells of the ", max_bytes=5).ok
+        assert run.order("generate", prompt="page", max_bytes=8).ok
+        assert run.order("sleep", steps=4).ok
+        run.receive_until(lambda seen: "sleep_ended" in seen.kinds())
+        assert run.order("evaluate").ok
+        run.receive_until(lambda seen: {"phi", "confidence"} <= {one["name"] for one in seen.readings})
+        assert run.order("stop").ok
+        assert run.finish().state == "stopped"
+    finally:
+        run.kill()
