@@ -1,16 +1,18 @@
-// Forgetting of each source, the share of replay in each batch, and sleep by hand.
+// Forgetting of each source, the share of replay in each batch, sleep by hand, and forgetting on purpose.
 
-import { allow, perform, refusal } from "./actions.js";
+import { allow, perform, refusal, setStatus } from "./actions.js";
 import { byId, element, setText } from "./dom.js";
+import { openForget } from "./forget_dialog.js";
 import { fixed, NONE, percent } from "./format.js";
 import { availability } from "./state.js";
-import { table } from "./table.js";
+import { rowButton, table } from "./table.js";
 
 const COLUMNS = [
   ["Source", "name"],
   ["Smoothed", "number"],
-  ["Best", "number"],
+  ["Best", "number best"],
   ["Forgetting", "number"],
+  ["", "actions"],
 ];
 const RELOAD_AT_MOST_EVERY_MS = 10_000;
 const EMPTY = "No frozen probe has been scored yet.";
@@ -22,7 +24,8 @@ export function mountMemory(page) {
   const sleep = element("button", { type: "button", class: "quiet", text: "Sleep", data: { act: "sleep" }, on: { click: fallAsleep } });
   byId("memory").append(view.node, view.empty);
   byId("memory").after(facts, status);
-  byId("memory-actions").append(sleep);
+  const forget = element("button", { type: "button", class: "quiet", text: "Forget…", data: { act: "forget" }, on: { click: () => askToForget(forget) } });
+  byId("memory-actions").append(sleep, forget);
   let timer = null;
   let request = 0;
 
@@ -31,6 +34,27 @@ export function mountMemory(page) {
       const done = await page.api.act(page.shown().id, "sleep");
       return `Asleep for ${done.result?.steps ?? NONE} steps; the events show the outcome.`;
     });
+  }
+
+  function askToForget(button, given = {}) {
+    if (button.getAttribute("aria-disabled") === "true") setStatus(status, `Not now: ${button.title}.`);
+    else openForget(page, status, given);
+  }
+
+  function row(name, columns) {
+    const last = columns.step.length - 1;
+    const smooth = columns.smooth[last];
+    const lost = columns.forgetting[last];
+    const button = rowButton("Forget…", "forget", () => askToForget(button, { source: name }), `Forget all of ${name}`);
+    return element(
+      "tr",
+      {},
+      element("td", { class: "name", text: name }),
+      element("td", { class: "number", text: fixed(smooth), title: `${fixed(columns.bpc[last])} at the last measurement` }),
+      element("td", { class: "number best", text: lost === null ? NONE : fixed(smooth - lost) }),
+      element("td", { class: "number", text: fixed(lost) }),
+      element("td", { class: "actions" }, button),
+    );
   }
 
   async function load() {
@@ -55,9 +79,10 @@ export function mountMemory(page) {
     view.empty.hidden = sources.length > 0;
     view.node.hidden = sources.length === 0;
     view.body.replaceChildren(...sources.map(([name, columns]) => row(name, columns)));
+    allowAll(page.state);
     const share = page.shown()?.latest?.replay_fraction;
     facts.textContent = sources.length
-      ? `Loss on the frozen probes in BPC. Mean forgetting ${fixed(found.mean)} BPC, worst ${fixed(found.worst)}; stability gap ${fixed(found.stability_gap)}; ${percent(share)} of each batch is replay.`
+      ? `Loss on the frozen probes in BPC. Mean forgetting ${fixed(found.mean)} BPC, worst ${fixed(found.worst)}; stability gap ${fixed(found.stability_gap)}.${Number.isFinite(share) ? ` ${percent(share)} of each batch is replay.` : ""}`
       : "";
   }
 
@@ -70,19 +95,11 @@ export function mountMemory(page) {
       load();
     }, RELOAD_AT_MOST_EVERY_MS);
   });
-  return (state) => allow(sleep, availability(state).sleep);
-}
-
-function row(name, columns) {
-  const last = columns.step.length - 1;
-  const smooth = columns.smooth[last];
-  const lost = columns.forgetting[last];
-  return element(
-    "tr",
-    {},
-    element("td", { class: "name", text: name }),
-    element("td", { class: "number", text: fixed(smooth), title: `${fixed(columns.bpc[last])} at the last measurement` }),
-    element("td", { class: "number", text: lost === null ? NONE : fixed(smooth - lost) }),
-    element("td", { class: "number", text: fixed(lost) }),
-  );
+  function allowAll(state) {
+    const can = availability(state);
+    allow(sleep, can.sleep);
+    allow(forget, can.forget);
+    for (const button of view.body.querySelectorAll('[data-act="forget"]')) allow(button, can.forget);
+  }
+  return allowAll;
 }

@@ -69,6 +69,7 @@ export const MARKS = {
   rolled_back: { symbol: "x", color: "--bad", label: "rolled back" },
   trainer_lost: { symbol: "x", color: "--bad", label: "trainer lost" },
   experience_pushed: { symbol: "diamond", color: "--curve-4", label: "experience" },
+  experience_forgotten: { symbol: "diamond-open", color: "--curve-4", label: "forgotten" },
   alarm_raised: { symbol: "circle-open", color: "--bad", label: "alarm" },
 };
 

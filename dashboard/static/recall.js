@@ -2,8 +2,10 @@
 
 import { allow, perform, setStatus } from "./actions.js";
 import { byId, element } from "./dom.js";
+import { openForget } from "./forget_dialog.js";
 import { count, percent } from "./format.js";
 import { availability } from "./state.js";
+import { rowButton } from "./table.js";
 import { submitOnKey } from "./talk.js";
 
 const SHARES = [
@@ -18,9 +20,14 @@ export function mountRecall(page) {
   const context = element("textarea", { name: "context", rows: 2, "aria-label": "Context", placeholder: "Text it may have read before" });
   const status = element("p", { class: "status", id: "recall-status", role: "status" });
   const button = element("button", { type: "submit", class: "primary", text: "Look it up" });
+  const forget = element("button", { type: "button", text: "Forget it…", data: { act: "forget" }, on: { click: () => askToForget({ text: context.value }) } });
   const found = element("div", { class: "recalled", id: "recalled", hidden: true });
-  form.append(context, element("div", { class: "row" }, status, button), found);
+  form.append(context, element("div", { class: "row" }, status, element("div", { class: "buttons" }, forget, button)), found);
   submitOnKey(form, context);
+  function askToForget(given) {
+    if (forget.getAttribute("aria-disabled") === "true") setStatus(status, `Not now: ${forget.title}.`);
+    else openForget(page, status, given);
+  }
   form.addEventListener("submit", (submission) => {
     submission.preventDefault();
     if (!context.value) {
@@ -31,7 +38,7 @@ export function mountRecall(page) {
       const path = `/runs/${encodeURIComponent(page.shown().id)}/remembers`;
       const answer = await page.api.post(path, { context: context.value });
       found.hidden = false;
-      found.replaceChildren(...recalled(answer));
+      found.replaceChildren(...recalled(answer, askToForget));
       return `at step ${count(answer.step)}`;
     });
   });
@@ -41,7 +48,9 @@ export function mountRecall(page) {
   });
   return (state, run) => {
     panel.hidden = (run?.latest?.mixed_bpc ?? null) === null;
-    allow(button, availability(state).talk);
+    const can = availability(state);
+    allow(button, can.talk);
+    allow(forget, can.forget);
   };
 }
 
@@ -53,12 +62,16 @@ export function matchLine(match) {
   return `The longest match has ${count(match.length)} bytes, read ${count(match.bytes_ago)} bytes ago${step}${source}.`;
 }
 
-function recalled(answer) {
+function recalled(answer, askToForget) {
   const { match, next, completion } = answer;
   const parts = [element("p", { text: matchLine(match) })];
   if (match !== null) {
     parts.push(element("pre", { class: "generated", id: "recalled-passage", tabindex: 0 },
       element("span", { class: "prompt", text: match.before }), element("mark", { text: match.matched }), match.after));
+    const passage = match.before + match.matched + match.after;
+    parts.push(element("div", { class: "buttons" },
+      rowButton("Forget this passage…", "forget-passage", () => askToForget({ text: passage })),
+      match.source !== null && rowButton(`Forget all of ${match.source}…`, "forget-source", () => askToForget({ source: match.source }))));
   }
   parts.push(nextBytes(next));
   parts.push(element("p", { id: "recalled-completion" },

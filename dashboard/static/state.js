@@ -67,6 +67,7 @@ export function availability(state) {
     checkpoint: need(...ANSWERING),
     stop: need("queued", "starting", ...ANSWERING),
     talk: need(...ANSWERING),
+    forget: run && ended(run.state) && !offline ? `the run is ${run.state}: resume it, or run synapsed forget in a terminal` : need(...ANSWERING),
     evaluate: need(...ANSWERING),
     sleep: need("running", "paused", "waiting"),
   };

@@ -24,6 +24,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from brain.vitals.config import VitalsConfig
 from brain.vitals.registry import describe_vitals
 from tests.fake_daemon.contract import Contract, frame_faults
+from tests.fake_daemon.forgetting import forgotten
 from tests.fake_daemon.run import START, FakeRun, clock_time
 from tests.fake_daemon.world import HOSTILE, FakeDaemon, problem_body
 
@@ -43,7 +44,7 @@ class FakeApi:
     def __init__(self, daemon: FakeDaemon) -> None:
         self.daemon = daemon
 
-    def operation(self, run: FakeRun | None, action: str, **result: Any) -> JSONResponse:
+    def operation(self, run: FakeRun | None, action: str, /, **result: Any) -> JSONResponse:
         """The answer of a command: its operation, done or on its way."""
         operation = self.daemon.operate(run, action, result)
         waiting: dict[str, Any] = {"state": "pending", "result": {}, "finished_at": None}
@@ -89,6 +90,7 @@ class FakeApi:
             Route("/runs/{run}/experience", self.post_experience, methods=["POST"]),
             Route("/runs/{run}/generate", self.post_generate, methods=["POST"]),
             Route("/runs/{run}/remembers", self.post_remembers, methods=["POST"]),
+            Route("/runs/{run}/forget", self.post_forget, methods=["POST"]),
             Route("/runs/{run}/evaluations", self.get_evaluations),
             Route("/runs/{run}/forgetting", self.get_forgetting),
             Route("/vitals", self.get_vitals),
@@ -241,6 +243,10 @@ class FakeApi:
                 "completion": f"{HOSTILE} on" if known else "",
             }
         )
+
+    async def post_forget(self, request: Request) -> Response:
+        run, wanted = self.daemon.runs[request.path_params["run"]], await request.json()
+        return self.operation(run, "forget", **forgotten(self.daemon, run, wanted))
 
     async def get_evaluations(self, request: Request) -> Response:
         run = self.daemon.runs[request.path_params["run"]]

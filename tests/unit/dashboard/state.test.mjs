@@ -68,13 +68,14 @@ test("the run shown: the choice, else what learns, else the proposal, else the n
 test("controls fit the state of the run and say why not", () => {
   const can = (state) => availability(after(initialState(), live, snapshot([run("1", state, { checkpoint: "c" })])));
   const allowed = (state) => Object.entries(can(state)).filter(([, reason]) => reason === null).map(([name]) => name).sort();
-  assert.deepEqual(allowed("running"), ["checkpoint", "evaluate", "pause", "sleep", "stop", "talk"]);
-  assert.deepEqual(allowed("waiting"), ["checkpoint", "evaluate", "pause", "sleep", "stop", "talk"]);
-  assert.deepEqual(allowed("paused"), ["checkpoint", "continue", "evaluate", "sleep", "stop", "talk"]);
+  assert.deepEqual(allowed("running"), ["checkpoint", "evaluate", "forget", "pause", "sleep", "stop", "talk"]);
+  assert.deepEqual(allowed("waiting"), ["checkpoint", "evaluate", "forget", "pause", "sleep", "stop", "talk"]);
+  assert.deepEqual(allowed("paused"), ["checkpoint", "continue", "evaluate", "forget", "sleep", "stop", "talk"]);
   assert.deepEqual(allowed("stopped"), ["resume", "start"]);
   assert.deepEqual(allowed("stopping"), []);
   assert.match(can("running").start, /one run learns at a time/);
   assert.equal(can("stopped").pause, "the run is stopped");
+  assert.match(can("stopped").forget, /synapsed forget in a terminal/);
 });
 
 test("nothing can be done without a connection", () => {
