@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from brain.blocks.delta_scan import DeltaStep
 
 
 def naive_scan(decay: Tensor, write: Tensor, initial: Tensor) -> Tensor:
@@ -25,3 +30,16 @@ def naive_ssd(
         hidden = log_decay[:, t].exp()[:, :, None, None] * hidden + write
         reads.append(torch.einsum("bhpn,bn->bhp", hidden, outof[:, t]))
     return torch.stack(reads, dim=1), hidden
+
+
+def naive_delta(step: DeltaStep, initial: Tensor) -> tuple[Tensor, Tensor]:
+    """The recurrence of `delta_scan`; shapes as there."""
+    state, reads = initial, []
+    for t in range(step.value.shape[1]):
+        decay, erase, back, key, value, read = (part[:, t] for part in step)
+        erased = torch.einsum("bhkv,bhk->bhv", state, erase)
+        state = decay.exp().unsqueeze(-1) * state
+        state = state + torch.einsum("bhk,bhv->bhkv", back, erased)
+        state = state + torch.einsum("bhk,bhv->bhkv", key, value)
+        reads.append(torch.einsum("bhkv,bhk->bhv", state, read))
+    return torch.stack(reads, dim=1), state

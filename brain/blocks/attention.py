@@ -145,8 +145,28 @@ class WindowAttention(Mixer):
             bias=span.window_bias(self.window),
             window=self.window,
         )
-        update = {"keys": key[:, :, -self.window :], "values": value[:, :, -self.window :]}
+        newest = {"keys": key[:, :, -self.window :], "values": value[:, :, -self.window :]}
+        update = newest if span.lengths is None else self._newest_of_each(key, value, span, rings)
         return self.out(mixed.transpose(1, 2).reshape(rows, length, size)), update
+
+    def _newest_of_each(self, key: Tensor, value: Tensor, span: Span, rings: Mapping[str, Tensor]) -> State:
+        """The newest keys and values of rows that end at places of their own.
+
+        Where a row is shorter than what the update holds, its ring's own content is written again.
+        """
+        assert span.lengths is not None
+        width = min(span.length, self.window)
+        place = span.lengths[:, None] - width + torch.arange(width, device=key.device)  # (B, width)
+        slot = (span.position[:, None] + place).remainder(self.window)
+        row = torch.arange(len(key), device=key.device)[:, None]
+        update = {}
+        for name, new in (("keys", key), ("values", value)):
+            chosen = new.transpose(1, 2)[row, place.clamp(min=0)]  # (B, width, heads, head size)
+            if rings[name].shape[2]:
+                held = rings[name].transpose(1, 2)[row, slot].to(new.dtype)
+                chosen = torch.where((place < 0)[:, :, None, None], held, chosen)
+            update[name] = chosen.transpose(1, 2)
+        return update
 
     @torch.no_grad()
     def commit(self, state: State, rows: Tensor, update: Mapping[str, Tensor], end: Tensor) -> None:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from brain.blocks.span import last_read
+
 WIDTH = 4
 
 
@@ -48,13 +50,13 @@ class CausalConv(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(WIDTH, channels))
 
-    def forward(self, x: Tensor, tail: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Convolve, and return the tail for the next span."""
+    def forward(self, x: Tensor, tail: Tensor | None, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Convolve, and return the tail for the next span; `lengths` (B,) as in `Span`."""
         if tail is None:
             tail = x.new_zeros(x.shape[0], WIDTH - 1, x.shape[2])
         reach = torch.cat([tail.to(x.dtype), x], dim=1)
         y: Tensor = _CausalConv.apply(reach, self.weight.to(x.dtype))  # type: ignore[no-untyped-call]
-        return y, reach[:, x.shape[1] :]
+        return y, last_read(reach, WIDTH - 1, lengths)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:

@@ -12,6 +12,7 @@ from brain.blocks.convolution import WIDTH, CausalConv
 from brain.blocks.linear import Linear
 from brain.blocks.mixer import Mixer, MixerOptions, State, mixers
 from brain.blocks.scan import linear_scan
+from brain.blocks.span import last_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,10 +74,14 @@ class MinGRU(Mixer):
             tail, hidden = None, x.new_zeros(x.shape[0], self.hidden, dtype=wide)
         else:
             tail, hidden = span.keep(state["tail"]), span.keep(state["hidden"]).to(wide)
-        u, tail = self.conv(x, tail)
+        u, tail = self.conv(x, tail, span.lengths)
         z = torch.sigmoid(self.gate(u).to(wide))
         states = linear_scan(1.0 - z, z * positive(self.candidate(u).to(wide)), hidden)
-        return self.out(states.to(x.dtype)), {"hidden": states[:, -1], "tail": tail}
+        y = self.out(states.to(x.dtype))
+        if span.lengths is None:
+            return y, {"hidden": states[:, -1], "tail": tail}
+        reached = last_read(torch.cat([hidden.unsqueeze(1), states], dim=1), 1, span.lengths)
+        return y, {"hidden": reached[:, 0], "tail": tail}
 
     def candidates(self, x: Tensor, gate: Tensor, candidate: Tensor) -> Tensor:
         """Activations for x (B, T, d) of units that might be born with these rows (K, d): (B, T, K)."""

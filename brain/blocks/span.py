@@ -20,6 +20,23 @@ def per_row(of_row: Tensor, values: Tensor) -> Tensor:
     return of_row.view(-1, *[1] * (values.dim() - 1))
 
 
+def last_read(line: Tensor, width: int, lengths: Tensor | None) -> Tensor:
+    """The last `width` that each row has read, (B, W, …).
+
+    Args:
+        line: (B, W + T, …), the W before a span and then its T positions.
+        width: W.
+        lengths: positions of each row that count, as in `Span`.
+
+    >>> last_read(torch.tensor([[7, 8, 1, 2, 0], [7, 8, 1, 2, 3]]), 2, torch.tensor([1, 3])).tolist()
+    [[8, 1], [2, 3]]
+    """
+    if lengths is None:
+        return line[:, line.shape[1] - width :]
+    place = lengths[:, None] + torch.arange(width, device=line.device)
+    return line[torch.arange(len(line), device=line.device)[:, None], place]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Span:
     """Where B rows stand in their streams, and how many symbols of each are read now.
@@ -39,6 +56,7 @@ class Span:
     dtype: torch.dtype = torch.float32
     lengths: Tensor | None = None
     _biases: dict[int, Tensor] = field(default_factory=dict)
+    _counted: list[Tensor] = field(default_factory=list)
 
     @property
     def end(self) -> Tensor:
@@ -54,6 +72,16 @@ class Span:
     def keep(self, carried: Tensor) -> Tensor:
         """The carried state (B, …) with zeros in place of what a fresh row would find there."""
         return carried.masked_fill(per_row(self.position == 0, carried), 0.0)
+
+    def counted_only(self, values: Tensor) -> Tensor:
+        """Values (B, T, …) with zeros at positions behind the end of their row, which its state must not see."""
+        if self.lengths is None:
+            return values
+        if not self._counted:
+            time = torch.arange(self.length, device=self.lengths.device)
+            self._counted.append(time < self.lengths[:, None])
+        shape = (*values.shape[:2], *[1] * (values.dim() - 2))
+        return values.masked_fill(~self._counted[0].view(shape), 0.0)
 
     def window_bias(self, window: int) -> Tensor:
         """Additive attention bias: 0 where a query may look, −inf elsewhere. Built once for all layers.

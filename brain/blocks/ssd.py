@@ -104,11 +104,12 @@ class SSD(Mixer):
         else:
             tail, hidden = span.keep(state["tail"]), span.keep(state["hidden"]).to(wide)
         gate, mixed, dt = torch.split(self.into(x), [self.inner, self.mixed, self.num_heads], dim=-1)
-        mixed, tail = self.conv(mixed, tail)
+        mixed, tail = self.conv(mixed, tail, span.lengths)
         mixed = functional.silu(mixed).to(wide)
         values, into, outof = torch.split(mixed, [self.inner, self.state_size, self.state_size], dim=-1)
         values = values.view(rows, length, self.num_heads, self.head_size)
-        dt = functional.softplus(dt.to(wide) + self.dt_bias)
+        # Behind the end of its row a position takes no time: it neither decays the state nor writes to it.
+        dt = span.counted_only(functional.softplus(dt.to(wide) + self.dt_bias))
         log_decay = -self.log_rate.exp() * dt
         y, hidden = ssd_scan(log_decay, values * dt.unsqueeze(-1), into, outof, hidden)
         y = (y + self.skip[:, None] * values).reshape(rows, length, self.inner)

@@ -19,7 +19,7 @@ TINY: dict[str, list[dict[str, Any]]] = {
     "synapse": [
         {
             "hidden_size": 16,
-            "layers": ["mingru", "attention", "ssd"],
+            "layers": ["mingru", "attention", *layers],
             "num_heads": 2,
             "window": 24,
             "mlp_ratio": 2,
@@ -28,7 +28,11 @@ TINY: dict[str, list[dict[str, Any]]] = {
             "precision": precision,
             "hippocampus_mib": memory,
         }
-        for precision, memory in (("fp32", 0), ("bf16", 0), ("fp32", 20))
+        for precision, memory, layers in (
+            ("fp32", 0, ["ssd"]),
+            ("bf16", 0, ["ssd", "rwkv7"]),
+            ("fp32", 20, ["rwkv7"]),
+        )
     ],
     "mingru": [
         {

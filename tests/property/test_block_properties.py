@@ -10,12 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brain.blocks.attention import WindowAttention
 from brain.blocks.linear import initialize
-from brain.blocks.mingru import MinGRU
+from brain.blocks.mixer import MixerOptions, mixers
 from brain.blocks.scan import doubling_scan, sequential_scan
 from brain.blocks.span import Span
-from brain.blocks.ssd import SSD
 from tests.naive_recurrences import naive_scan
 
 if TYPE_CHECKING:
@@ -27,11 +25,8 @@ SIZE, ROWS, WIDE = 4, 2, torch.float64
 
 
 def make(kind: str) -> Mixer:
-    mixer: Mixer = {
-        "mingru": MinGRU(SIZE, hidden=5),
-        "attention": WindowAttention(SIZE, num_heads=1, window=6),
-        "ssd": SSD(SIZE, head_size=4, state_size=3),
-    }[kind].double()
+    options = MixerOptions(num_heads=1, window=6, hidden=5)
+    mixer: Mixer = mixers.get(kind).load().of(SIZE, options).double()
     initialize(mixer, torch.Generator().manual_seed(0))
     mixer.out.weight.data.normal_(generator=torch.Generator().manual_seed(1))  # type: ignore[union-attr, operator]
     return mixer
@@ -49,7 +44,7 @@ spans = st.lists(
 )
 
 
-@pytest.mark.parametrize("kind", ["mingru", "attention", "ssd"])
+@pytest.mark.parametrize("kind", mixers.names())
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(spans=spans, seed=st.integers(0, 99))
 @torch.no_grad()

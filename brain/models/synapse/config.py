@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, LAYERS, SIZE, SIZE_OR_ZERO
 from brain.registry import brains
 
+MixerName = Literal["mingru", "attention", "ssd", "rwkv7"]
+
 
 class StackConfig(Protocol):
     """What a stack of mixers and MLPs is built from; `SynapseConfig` says what each setting is.
@@ -69,7 +71,7 @@ class SynapseConfig:
 
     Attributes:
         hidden_size: width d of the residual stream.
-        layers: mixer of each block: `mingru`, `attention` or `ssd`.
+        layers: mixer of each block: `mingru`, `attention`, `ssd` or `rwkv7`.
         num_heads: attention heads; None takes heads of 64 channels, which are the fastest on a CPU.
         window: attention window in bytes (ring cache).
         mlp_ratio: hidden units of an MLP per unit of width.
@@ -82,7 +84,7 @@ class SynapseConfig:
     """
 
     hidden_size: Annotated[int, SIZE] = 192
-    layers: tuple[Literal["mingru", "attention", "ssd"], ...] = ("mingru", "attention", "mingru", "attention")
+    layers: tuple[MixerName, ...] = ("mingru", "attention", "mingru", "attention")
     num_heads: Annotated[int | None, LAYERS] = None
     window: Annotated[int, SIZE] = 256
     mlp_ratio: Annotated[int, LAYERS] = 4

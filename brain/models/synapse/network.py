@@ -20,6 +20,7 @@ from brain.blocks.linear import Linear
 from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
 from brain.blocks.row_table import RowTable
+from brain.blocks.span import last_read
 from brain.models.synapse.block import Block
 from brain.models.synapse.column import Column
 from brain.models.synapse.growth_sites import SELF_MODEL, declared_sites
@@ -44,7 +45,7 @@ class SynapseNetwork(SequenceNetwork):
 
     The states it reports are the trunk's, also beside a column: so what the self model predicts keeps its width
     through every growth, and a self model that knew its brain still knows it. Beside a column all older weights
-    are frozen: they ask for no gradient. Of a row that ends inside a span it carries nothing on.
+    are frozen: they ask for no gradient.
     """
 
     def __init__(self, spec: SynapseSpec) -> None:
@@ -178,7 +179,8 @@ class SynapseNetwork(SequenceNetwork):
         else:
             before = reader["bytes"].masked_fill((span.position == 0)[:, None], NO_BYTE)
         read = torch.cat([before, rows.long()], dim=1)  # (B, T + 2)
-        return read[:, : span.length], read[:, 1 : span.length + 1], read[:, span.length :]
+        behind = last_read(read, 2, span.lengths)
+        return read[:, : span.length], read[:, 1 : span.length + 1], behind
 
     def _entry(self, previous: Tensor, last: Tensor, span: Span, valid: Tensor) -> Tensor:
         """Embed what stands before each position: (B, T, d)."""

@@ -11,6 +11,8 @@ from torch import Tensor
 from brain.blocks.attention import WindowAttention
 from brain.blocks.linear import initialize
 from brain.blocks.mingru import MinGRU
+from brain.blocks.mixer import MixerOptions, mixers
+from brain.blocks.rwkv7 import RWKV7
 from brain.blocks.span import Span
 from brain.blocks.ssd import SSD
 from brain.probes.causality import sequence_leak
@@ -25,15 +27,26 @@ WIDE = torch.float64
 MIXERS: dict[str, Callable[[], Mixer]] = {
     "mingru": lambda: MinGRU(SIZE, hidden=11),
     "attention": lambda: WindowAttention(SIZE, num_heads=2, window=12),
+    "rwkv7": lambda: RWKV7(SIZE, head_size=4),
     "ssd": lambda: SSD(SIZE, head_size=4, state_size=5),
 }
+
+
+def test_every_registered_mixer_is_here_and_is_built_by_its_name() -> None:
+    assert sorted(MIXERS) == mixers.names()
+    for name, make in MIXERS.items():
+        of = mixers.get(name).load().of(SIZE, MixerOptions(num_heads=2, window=12))
+        assert type(of) is type(make())
 
 
 @pytest.fixture(params=sorted(MIXERS))
 def mixer(request: pytest.FixtureRequest) -> Mixer:
     made = MIXERS[request.param]().double()
     initialize(made, torch.Generator().manual_seed(0))
-    made.out.weight.data.normal_(generator=torch.Generator().manual_seed(1))  # type: ignore[union-attr, operator]
+    draw = torch.Generator().manual_seed(1)
+    for weight in made.parameters():
+        if not weight.any():  # what begins at zero would hide what stands before it
+            weight.data.normal_(0.0, 0.5, generator=draw)
     return made
 
 
@@ -78,6 +91,36 @@ def test_every_way_to_read_gives_the_same(mixer: Mixer, lengths: list[int]) -> N
 def test_chunks_of_the_scan_do_not_show(mixer: Mixer) -> None:
     x = inputs(131)  # two whole chunks of 64 and a bit
     torch.testing.assert_close(read_in(mixer, x, [1] * 131), whole(mixer, x), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("begun", [0, 5, 30])
+def test_rows_that_end_inside_a_span_and_go_on_read_as_each_by_itself(mixer: Mixer, begun: int) -> None:
+    spans = [(9, [9, 0, 4]), (20, [1, 20, 16]), (3, [0, 3, 3]), (14, [14, 13, 0])]
+    x, position, state = inputs(120), torch.zeros(ROWS, dtype=torch.int64), new_state(mixer)
+    parts: list[list[Tensor]] = [[] for _ in range(ROWS)]
+    with torch.no_grad():
+        if begun:
+            for row, y in enumerate(read(mixer, x[:, :begun], state, position)):
+                parts[row].append(y)
+            position = position + begun
+        for length, lengths in spans:
+            # Padding holds other symbols' bytes, which nothing may see.
+            padded = 9.0 * inputs(length, seed=length)
+            for row, own in enumerate(lengths):
+                padded[row, :own] = x[row, position[row] : position[row] + own]
+            fresh = not position.any()
+            span = Span(
+                position=position, length=length, fresh_only=fresh, dtype=WIDE, lengths=torch.tensor(lengths)
+            )
+            y, update = mixer(padded, span, None if fresh else state)
+            mixer.commit(state, torch.arange(ROWS), update, span.end)
+            for row, own in enumerate(lengths):
+                parts[row].append(y[row, :own])
+            position = span.end
+    for row, found in enumerate(parts):
+        together = torch.cat(found)
+        alone = whole(mixer, x[row : row + 1, : len(together)])[0]
+        torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-11)
 
 
 def test_the_future_does_not_leak(mixer: Mixer) -> None:

@@ -43,8 +43,8 @@ def make(
     device: torch.device = DEVICE, *, kind: str = "adamw", precision: str = "fp32", seed: int = 0
 ) -> Synapse:
     config = SynapseConfig(
-        hidden_size=8, layers=("mingru", "attention", "ssd"), num_heads=2, window=16, mlp_ratio=2, bigram_size=2,
-        self_model_size=4, precision="bf16" if precision == "bf16" else "fp32",
+        hidden_size=8, layers=("mingru", "attention", "ssd", "rwkv7"), num_heads=2, window=16, mlp_ratio=2,
+        bigram_size=2, self_model_size=4, precision="bf16" if precision == "bf16" else "fp32",
     )  # fmt: skip
     optimizer = OptimizerConfig(kind="muon" if kind == "muon" else "adamw", warmup_steps=2, plasticity=EAGER)
     return Synapse.build(config, optimizer=optimizer, lanes=LANES, device=device, seed=seed)
