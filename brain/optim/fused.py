@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.optim._muon import DEFAULT_A, DEFAULT_B, DEFAULT_C, DEFAULT_NS_STEPS, EPS, muon
 from torch.optim.adamw import adamw
 
 if TYPE_CHECKING:
@@ -60,26 +61,31 @@ class FusedAdamW:
 
 
 class FusedMuon:
-    """`torch.optim.Muon` over named matrices."""
+    """`torch.optim.Muon` over named matrices, as the function behind it, for the same reason."""
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], config: OptimizerConfig) -> None:
-        self._parameters = dict(parameters)
-        self._muon = torch.optim.Muon(
-            self._parameters.values(), lr=config.muon_learning_rate, momentum=config.muon_momentum,
-            weight_decay=config.weight_decay,
-        )  # fmt: skip
-        for p in self._parameters.values():
-            self._muon.state[p] = {"momentum_buffer": torch.zeros_like(p)}
+        self.config, self._parameters = config, dict(parameters)
+        self._buffers = {name: torch.zeros_like(p.detach()) for name, p in parameters.items()}
 
+    @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Update every matrix that has a gradient."""
-        for group in self._muon.param_groups:
-            group["lr"] = learning_rate
-        self._muon.step()  # type: ignore[no-untyped-call]
+        gradients = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
+        muon(
+            [self._parameters[name] for name in gradients],
+            list(gradients.values()),
+            [self._buffers[name] for name in gradients],
+            lr=learning_rate,
+            weight_decay=self.config.weight_decay,
+            momentum=self.config.muon_momentum,
+            nesterov=True,
+            ns_coefficients=(DEFAULT_A, DEFAULT_B, DEFAULT_C),
+            ns_steps=DEFAULT_NS_STEPS,
+            eps=EPS,
+            adjust_lr_fn=None,
+            has_complex=False,
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         """References to every moment, as `<parameter name>|momentum_buffer`."""
-        state = self._muon.state
-        return {
-            f"{name}|momentum_buffer": state[p]["momentum_buffer"] for name, p in self._parameters.items()
-        }
+        return {f"{name}|momentum_buffer": buffer for name, buffer in self._buffers.items()}

@@ -138,6 +138,22 @@ def test_muon_moves_its_matrix_by_an_orthogonal_step() -> None:
     assert singular.max() < 0.1 * math.sqrt(4 / 3) * 1.3
 
 
+def test_muon_moves_its_matrix_as_torchs_muon_does() -> None:
+    net, optimizer = make(kind="muon", clip_norm=1e9, warmup_steps=0, weight_decay=0.1)
+    matrix, config = nn.Parameter(net.matrix.detach().clone()), optimizer.config
+    reference = torch.optim.Muon(
+        [matrix], lr=config.muon_learning_rate, momentum=config.muon_momentum, weight_decay=0.1
+    )
+    for number in range(3):
+        (net(torch.tensor([1, 2])) - 1.0).square().sum().backward()
+        optimizer.gather()
+        assert net.matrix.grad is not None
+        matrix.grad = net.matrix.grad.clone()
+        optimizer.step(number, 1.0)
+        reference.step()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(net.matrix, matrix, rtol=0.0, atol=0.0)
+
+
 def test_clearing_drops_every_gradient() -> None:
     net, optimizer = make()
     net(torch.tensor([1])).sum().backward()

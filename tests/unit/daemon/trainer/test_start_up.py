@@ -23,19 +23,21 @@ from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch
 
-brain = build_brain(
-    "synapse", {"hidden_size": 16}, optimizer=OptimizerConfig(), lanes=2, device=torch.device("cpu"), seed=0
-)
 rows = torch.zeros(2, 16, dtype=torch.uint8)
-brain.learn(
-    Batch(
-        bytes=rows,
-        mask=torch.ones_like(rows, dtype=torch.bool),
-        lane=torch.arange(2),
-        reset=torch.zeros(2, dtype=torch.bool),
-        source=torch.zeros(2, dtype=torch.int64),
+for kind in ("adamw", "muon"):
+    optimizer = OptimizerConfig(kind=kind)
+    brain = build_brain(
+        "synapse", {"hidden_size": 16}, optimizer=optimizer, lanes=2, device=torch.device("cpu"), seed=0
     )
-)
+    brain.learn(
+        Batch(
+            bytes=rows,
+            mask=torch.ones_like(rows, dtype=torch.bool),
+            lane=torch.arange(2),
+            reset=torch.zeros(2, dtype=torch.bool),
+            source=torch.zeros(2, dtype=torch.int64),
+        )
+    )
 print(json.dumps([name for name in json.loads(sys.argv[1]) if name in sys.modules]))
 """
 
