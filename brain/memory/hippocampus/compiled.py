@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brain.memory.hippocampus import bit_prediction, kernel, prefix
 from brain.memory.hippocampus import context_tables as tables
-from brain.memory.hippocampus import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 60.0
 PATIENT_SECONDS = 3.0  # what taking them from the cache takes at most
-SOURCES = ("kernel.py", "contexts.py", "mixing.py", "context_tables.py")
+SOURCES = (kernel, prefix, bit_prediction, tables)  # what is compiled
 
 
 class Loops:
@@ -101,9 +101,9 @@ def compile_all(*functions: Callable[..., None], kept: bool) -> list[Callable[..
 
 def _cache_folder() -> str:
     """Beside the bytecode of these files, by what stands in them; empty where that cannot be written."""
-    here = Path(__file__).parent
-    digest = hashlib.sha256(b"".join((here / name).read_bytes() for name in SOURCES)).hexdigest()[:16]
-    folder = here / "__pycache__" / f"compiled-{digest}"
+    texts = (Path(str(source.__file__)).read_bytes() for source in SOURCES)
+    digest = hashlib.sha256(b"".join(texts)).hexdigest()[:16]
+    folder = Path(__file__).parent / "__pycache__" / f"compiled-{digest}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

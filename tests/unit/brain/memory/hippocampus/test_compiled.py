@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import inspect
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brain.memory.hippocampus import compiled, kernel
@@ -76,3 +78,16 @@ def test_whoever_waits_for_the_compiler_is_told_so(
     waiting.ready.set()
     waiting.wait()
     assert not caplog.text
+
+
+def test_the_cache_lies_in_a_folder_named_by_what_is_compiled() -> None:
+    folder = Path(compiled._cache_folder())
+    assert folder.is_dir()
+    assert folder.parent == Path(compiled.__file__).parent / "__pycache__"
+    # All files of the room whose functions the loops call.
+    called = {
+        getattr(kernel, name).__module__
+        for name in kernel.read_rows.__code__.co_names + kernel.spread.__code__.co_names
+        if inspect.isfunction(getattr(kernel, name, None))
+    }
+    assert called <= {source.__name__ for source in compiled.SOURCES}
