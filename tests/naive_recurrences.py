@@ -43,3 +43,16 @@ def naive_delta(step: DeltaStep, initial: Tensor) -> tuple[Tensor, Tensor]:
         state = state + torch.einsum("bhk,bhv->bhkv", key, value)
         reads.append(torch.einsum("bhkv,bhk->bhv", state, read))
     return torch.stack(reads, dim=1), state
+
+
+def naive_delta_attention(
+    *, query: Tensor, key: Tensor, value: Tensor, log_decay: Tensor, strength: Tensor, initial: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The recurrence of `delta_attention`; shapes as there."""
+    state, reads = initial, []
+    for t in range(value.shape[1]):
+        state = log_decay[:, t].exp().unsqueeze(-1) * state
+        found = torch.einsum("bhkv,bhk->bhv", state, key[:, t])
+        state = state + torch.einsum("bhk,bhv->bhkv", key[:, t], strength[:, t] * (value[:, t] - found))
+        reads.append(torch.einsum("bhkv,bhk->bhv", state, query[:, t]))
+    return torch.stack(reads, dim=1), state

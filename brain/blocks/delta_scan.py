@@ -26,7 +26,7 @@ class DeltaStep(NamedTuple):
         log_decay: log w ≤ 0.
         erase: a, the direction that is read of the state before.
         back: b, the direction that what was read is added to.
-        key: k, the direction that the value is written to.
+        key: k, the direction that the value is written to; if it is the very tensor `back`, half the work is saved.
         value: v.
         read: r.
     """
@@ -52,17 +52,23 @@ def delta_scan(step: DeltaStep, initial: Tensor, *, chunk: int = CHUNK) -> tuple
         return _one_step(step, initial)
     num_chunks = -(-length // chunk)
     size = -(-length // num_chunks)  # chunks of one size waste least of the last
-    log_decay, erase, back, key, value, read = (_chunks(part, size, num_chunks) for part in step)
+    log_decay, erase, back, value, read = (
+        _chunks(part, size, num_chunks)
+        for part in (step.log_decay, step.erase, step.back, step.value, step.read)
+    )
     total = log_decay.cumsum(dim=3)
     toward, away = total.exp(), (-total).exp()
     reads = torch.cat([erase * (total - log_decay).exp(), read * toward], dim=3)  # (B, H, N, 2C, K)
-    writes = torch.cat([back * away, key * away], dim=3)
-    pairs = (reads @ writes.transpose(3, 4)).masked_fill(_unseen(size, value.device), 0.0)
+    same = step.back is step.key
+    writes = back * away
+    if not same:
+        writes = torch.cat([writes, _chunks(step.key, size, num_chunks) * away], dim=3)
+    pairs = (reads @ writes.transpose(3, 4)).masked_fill(_unseen(size, writes), 0.0)
     erasing, reading = pairs[..., :size, :], pairs[..., size:, :]
-    # u = erased H + raised, for whatever state H the chunk begins with.
+    # u (where it is all that is written, u + v) = erased H + raised, for whatever state H the chunk begins with.
     solved = torch.linalg.solve_triangular(
         torch.eye(size, dtype=value.dtype, device=value.device) - erasing[..., :size],
-        torch.cat([reads[..., :size, :], erasing[..., size:] @ value], dim=-1),
+        torch.cat([reads[..., :size, :], value if same else erasing[..., size:] @ value], dim=-1),
         upper=False,
         unitriangular=True,
     )
@@ -70,8 +76,9 @@ def delta_scan(step: DeltaStep, initial: Tensor, *, chunk: int = CHUNK) -> tuple
     leave = toward[:, :, :, -1].unsqueeze(-1)  # (B, H, N, K, 1)
     state, entered, added = initial, [], []
     for number in range(num_chunks):
-        u = raised[:, :, number] + erased[:, :, number] @ state
-        written = torch.cat([u, value[:, :, number]], dim=2)
+        written = raised[:, :, number] + erased[:, :, number] @ state
+        if not same:
+            written = torch.cat([written, value[:, :, number]], dim=2)
         entered.append(state)
         added.append(written)
         state = leave[:, :, number] * (state + writes[:, :, number].transpose(2, 3) @ written)
@@ -86,11 +93,10 @@ def _chunks(part: Tensor, size: int, num_chunks: int) -> Tensor:
     return padded.view(rows, num_chunks, size, heads, channels).permute(0, 3, 1, 2, 4).contiguous()
 
 
-def _unseen(size: int, device: torch.device) -> Tensor:
-    """Pairs (2C, 2C) that do not meet: reads of the state before see earlier writes, reads of it now their own too."""
-    later = torch.ones(size, size, dtype=torch.bool, device=device)
-    before, now = later.triu(), later.triu(1)
-    return torch.cat([before.repeat(1, 2), now.repeat(1, 2)])
+def _unseen(size: int, writes: Tensor) -> Tensor:
+    """Pairs that do not meet: reads of the state before see earlier writes alone, reads of it now their own too."""
+    later = torch.ones(size, size, dtype=torch.bool, device=writes.device)
+    return torch.cat([later.triu(), later.triu(1)]).repeat(1, writes.shape[3] // size)
 
 
 def _one_step(step: DeltaStep, state: Tensor) -> tuple[Tensor, Tensor]:

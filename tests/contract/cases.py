@@ -31,7 +31,7 @@ TINY: dict[str, list[dict[str, Any]]] = {
         for precision, memory, layers in (
             ("fp32", 0, ["ssd"]),
             ("bf16", 0, ["ssd", "rwkv7"]),
-            ("fp32", 20, ["rwkv7"]),
+            ("fp32", 20, ["kda", "gated_delta"]),
         )
     ],
     "mingru": [

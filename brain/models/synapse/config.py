@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, LAYERS, SIZE, SIZE_OR_ZERO
 from brain.registry import brains
 
-MixerName = Literal["mingru", "attention", "ssd", "rwkv7"]
+MixerName = Literal["mingru", "attention", "ssd", "rwkv7", "kda", "gated_delta"]
 
 
 class StackConfig(Protocol):
@@ -71,7 +71,8 @@ class SynapseConfig:
 
     Attributes:
         hidden_size: width d of the residual stream.
-        layers: mixer of each block: `mingru`, `attention`, `ssd` or `rwkv7`.
+        layers: mixer of each block: `mingru`, `attention`, `ssd`, `rwkv7`, `kda` or
+            `gated_delta`.
         num_heads: attention heads; None takes heads of 64 channels, which are the fastest on a CPU.
         window: attention window in bytes (ring cache).
         mlp_ratio: hidden units of an MLP per unit of width.

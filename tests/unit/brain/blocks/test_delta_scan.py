@@ -1,4 +1,4 @@
-"""The chunked delta rule is the recurrence, in float32 and at the fastest decays too, and RWKV-7 is its equations."""
+"""The chunked delta rule is the recurrence, in float32 at the fastest decays too; its mixers are their equations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from brain.blocks import delta_attention
 from brain.blocks.delta_scan import DeltaStep, delta_scan
 from brain.blocks.linear import initialize
 from brain.blocks.rwkv7 import FASTEST, NORM_EPSILON, RWKV7
 from brain.blocks.span import Span
-from tests.naive_recurrences import naive_delta
+from tests.naive_recurrences import naive_delta, naive_delta_attention
 
 WIDE = torch.float64
 HEADS, KEYS, VALUES = 3, 5, 4
@@ -68,6 +69,24 @@ def test_single_precision_holds_the_fastest_decays(fastest: float, chunk: int, a
     slopes = torch.autograd.grad(got.square().sum(), narrow)
     for slope, true in zip(slopes, torch.autograd.grad(expected.square().sum(), wide), strict=True):
         assert (slope.double() - true).abs().max() <= 1e-4 * true.abs().max()
+
+
+@pytest.mark.parametrize("by_channel", [True, False])
+@pytest.mark.parametrize("length", [1, 15, 16, 17, 50])
+def test_delta_attention_is_its_equations_in_a_loop(length: int, by_channel: bool) -> None:
+    step, initial = draw_step(length, fastest=delta_attention.FASTEST)
+    parts = {
+        "query": step.read, "key": functional.normalize(step.key, dim=-1), "value": step.value,
+        "log_decay": step.log_decay if by_channel else step.log_decay[..., :1],
+        "strength": torch.sigmoid(step.key[..., :1]), "initial": initial,
+    }  # fmt: skip
+    found = []
+    for attend in (delta_attention.delta_attention, naive_delta_attention):
+        leaves = {name: part.clone().requires_grad_() for name, part in parts.items()}
+        y, last = attend(**leaves)
+        found.append([y, last, *torch.autograd.grad(y.square().sum() + last.sin().sum(), [*leaves.values()])])
+    for got, expected in zip(*found, strict=True):
+        assert (got - expected).abs().max() <= 1e-10
 
 
 def test_no_position_feels_a_later_one_even_in_its_last_bit() -> None:

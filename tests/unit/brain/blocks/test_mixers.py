@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from brain.blocks.attention import WindowAttention
+from brain.blocks.delta_attention import GatedDeltaAttention, KimiDeltaAttention
 from brain.blocks.linear import initialize
 from brain.blocks.mingru import MinGRU
 from brain.blocks.mixer import MixerOptions, mixers
@@ -27,6 +28,8 @@ WIDE = torch.float64
 MIXERS: dict[str, Callable[[], Mixer]] = {
     "mingru": lambda: MinGRU(SIZE, hidden=11),
     "attention": lambda: WindowAttention(SIZE, num_heads=2, window=12),
+    "gated_delta": lambda: GatedDeltaAttention(SIZE, head_size=4),
+    "kda": lambda: KimiDeltaAttention(SIZE, head_size=4),
     "rwkv7": lambda: RWKV7(SIZE, head_size=4),
     "ssd": lambda: SSD(SIZE, head_size=4, state_size=5),
 }
