@@ -13,9 +13,6 @@ from daemon.cli.printing import say
 from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from daemon.cli.client import DaemonClient
     from daemon.home import Home
 
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")]
@@ -33,37 +30,21 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=panel)(brains)
 
 
-def _history(home: Path | None) -> DaemonClient:
-    """A client for what stands in the database alone, which only a daemon reads.
-
-    Raises:
-        NotRunningError: none runs; names the one that learns nothing.
-    """
-    from daemon.errors import NotRunningError
+def runs(limit: LimitOption = 20, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """List the runs of this home; daemon or not."""
+    from daemon.cli.home_history import history_of, state_of
+    from daemon.cli.output import duration, local_time, print_json, print_table
     from daemon.home import Home
 
-    try:
-        return connect(home)
-    except NotRunningError as error:
-        flag = Home.open(home, create=False).flag
-        raise NotRunningError(
-            f"{str(error).partition(';')[0]}; runs and events are read through one, and one that learns nothing is "
-            f"enough: synapsed serve{flag}"
-        ) from None
-
-
-def runs(limit: LimitOption = 20, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """List the runs of this home."""
-    from daemon.cli.output import duration, local_time, print_json, print_table
-
-    with _history(home) as daemon:
-        items = list(daemon.items("/runs", limit=limit))
+    with history_of(Home.open(home, create=False)) as history:
+        items = history.runs(limit)
     if as_json:
         print_json(items)
         return
     rows = [
         {
             **run,
+            "state": state_of(history, run),
             "bpc": (run.get("latest") or {}).get("bpc"),
             "learned_for": duration(run["training_seconds"]),
             "started": local_time(run["started_at"]),
@@ -118,12 +99,13 @@ def events(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what happened, the newest last; with --json, the newest first."""
+    """Show what happened, the newest last; with --json, the newest first; daemon or not."""
+    from daemon.cli.home_history import history_of
     from daemon.cli.output import local_time, print_json
+    from daemon.home import Home
 
-    path = f"/runs/{run_id}/events" if run_id else "/events"
-    with _history(home) as daemon:
-        items = list(daemon.items(path, limit=limit, kind=kind))
+    with history_of(Home.open(home, create=False)) as history:
+        items = history.events(run_id, kind, limit)
     if as_json:
         print_json(items)
         return
@@ -145,15 +127,18 @@ def alarms(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the vital signs warn of, why, and what to do."""
+    """Show what the vital signs warn of, why, and what to do; daemon or not."""
+    from daemon.cli.home_history import history_of
     from daemon.cli.output import local_time, print_json
+    from daemon.home import Home
 
-    with connect(home) as daemon:
-        if acknowledge is not None:
+    if acknowledge is not None:
+        with connect(home) as daemon:
             alarm = daemon.post(f"/alarms/{acknowledge}/acknowledge")
-            print_json(alarm) if as_json else say(f"{alarm['kind']} of {alarm['run']}: acknowledged")
-            return
-        items = list(daemon.items("/alarms", limit=limit, run=run_id, active=None if every else "true"))
+        print_json(alarm) if as_json else say(f"{alarm['kind']} of {alarm['run']}: acknowledged")
+        return
+    with history_of(Home.open(home, create=False)) as history:
+        items = history.alarms(run_id, active=not every, limit=limit)
     if as_json:
         print_json(items)
         return

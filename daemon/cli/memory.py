@@ -40,12 +40,13 @@ def sleep(
 
 
 def forgetting(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Show what was forgotten of each source since it was known best, by its frozen probe."""
+    """Show what was forgotten of each source since it was known best, by its frozen probe; daemon or not."""
+    from daemon.cli.home_history import history_of
     from daemon.cli.output import print_json
+    from daemon.home import Home
 
-    with connect(home) as daemon:
-        run = daemon.run(run_id)
-        answer = daemon.get(f"/runs/{run['id']}/forgetting", rows=500)
+    with history_of(Home.open(home, create=False)) as history:
+        answer = history.forgetting(run_id)
     if as_json:
         print_json(answer)
     else:

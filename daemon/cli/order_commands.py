@@ -52,35 +52,30 @@ def connect(home_path: Path | None) -> DaemonClient:
 
 
 def status(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Show the daemon and the run: state, step, speed, vital signs."""
+    """Show the daemon and the run: state, step, speed, vital signs; without a daemon as they were, with exit code 4."""
+    from daemon.cli.home_history import history_of, state_of
     from daemon.cli.output import print_json
-    from daemon.cli.progress_line import Progress
-    from daemon.errors import NotFoundError
+    from daemon.errors import NotFoundError, NotRunningError
+    from daemon.home import Home
 
-    with connect(home) as daemon:
+    with history_of(Home.open(home, create=False)) as history:
         try:
-            run = daemon.run(run_id)
+            run = history.run(run_id)
         except NotFoundError:
             if run_id is not None:
                 raise
             run = None
-        if as_json:
-            print_json({"url": daemon.url, "run": run})
-            return
-        say(f"synapsed answers at {daemon.url}")
+    if as_json:
+        print_json({"url": history.url, "run": run})
+    else:
+        if history.url is not None:
+            say(f"synapsed answers at {history.url}")
         if run is None:
             say("Nothing has been started here yet: synapsed start")
-            return
-        progress = Progress(home=Path())
-        progress.take_run(run)
-        why = f": {run['reason']}" if run.get("reason") else ""
-        say(one_line(f"{run['name']} ({run['id']}) is {run['state']}{why}"))
-        if progress.degraded:
-            say(one_line(f"Degraded: {progress.degraded}"))
-        say(progress.line())
-        further = progress.shown(FURTHER_METRICS)
-        say(" | ".join(f"{label}={progress.value(metric, digits)}" for label, metric, digits in further))
-        say(f"Newest checkpoint: {run.get('checkpoint') or 'none'}")
+        else:
+            _print_run(run, state_of(history, run))
+    if history.url is None:
+        raise typer.Exit(NotRunningError.exit_code)
 
 
 def pause(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -213,20 +208,15 @@ def ask(
     as_json: JsonOption = False,
 ) -> None:
     """Generate text after a prompt, or its label; with nothing running, from the newest checkpoint."""
+    from daemon.cli.asking import answer_of
     from daemon.cli.output import print_json
     from daemon.cli.text_upload import unicode_of
     from daemon.home import Home
 
     text = unicode_of(text, "the text to ask")
-    settings = {"max_bytes": max_bytes, "temperature": temperature, "top_p": top_p}
+    question = {"prompt": text, "max_bytes": max_bytes, "temperature": temperature, "top_p": top_p}
     opened = Home.open(home, create=False)
-    answer = (
-        None if checkpoint_name else live_answer(opened, run_id, "generate", {"prompt": text, **settings})
-    )
-    if answer is None:
-        from daemon.cli.checkpoints import offline
-
-        answer = offline("generate", opened, checkpoint_name or "latest", text, **settings)
+    answer = answer_of(opened, "generate", question, run_id=run_id, checkpoint=checkpoint_name)
     if as_json:
         print_json(answer)
     else:
@@ -255,6 +245,21 @@ def _act(action: str, run_id: str | None, home: Path | None, as_json: bool) -> N
         return
     saved = (operation.get("result") or {}).get("checkpoint")
     say(f"{action}: done" + (f"; saved {saved}" if saved else ""))
+
+
+def _print_run(run: dict[str, Any], state: str) -> None:
+    from daemon.cli.progress_line import Progress
+
+    progress = Progress(home=Path())
+    progress.take_run(run)
+    why = f": {run['reason']}" if run.get("reason") else ""
+    say(one_line(f"{run['name']} ({run['id']}) is {state}{why}"))
+    if progress.degraded:
+        say(one_line(f"Degraded: {progress.degraded}"))
+    say(progress.line())
+    further = progress.shown(FURTHER_METRICS)
+    say(" | ".join(f"{label}={progress.value(metric, digits)}" for label, metric, digits in further))
+    say(f"Newest checkpoint: {run.get('checkpoint') or 'none'}")
 
 
 def _ended(daemon: DaemonClient, run_id: str) -> dict[str, Any]:
@@ -301,24 +306,3 @@ def _print_summary(run: dict[str, Any], home: Home) -> None:
     progress = Progress(home=home.root, flag=home.flag)
     progress.take_run(run)
     say(progress.summary())
-
-
-def live_answer(home: Home, run_id: str | None, noun: str, question: dict[str, Any]) -> dict[str, Any] | None:
-    """The learning brain's answer to a question of its API; None where none learns."""
-    from daemon.cli.client import DaemonClient
-    from daemon.errors import NotFoundError, NotRunningError
-    from daemon.protocol import RunState
-
-    try:
-        with DaemonClient.connect(home) as daemon:
-            run = daemon.run(run_id)
-            if RunState(run["state"]).ended:
-                return None
-            answer: dict[str, Any] = daemon.post(f"/runs/{run['id']}/{noun}", question)
-            return answer
-    except NotRunningError:
-        return None
-    except NotFoundError:
-        if run_id is not None:
-            raise
-        return None

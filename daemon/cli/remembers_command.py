@@ -29,7 +29,7 @@ def remembers(
     as_json: JsonOption = False,
 ) -> None:
     """Show what the exact memory knows of a context; with nothing running, by the newest checkpoint."""
-    from daemon.cli.order_commands import live_answer
+    from daemon.cli.asking import answer_of
     from daemon.cli.output import print_json
     from daemon.cli.text_upload import unicode_of
     from daemon.errors import UsageError
@@ -40,11 +40,7 @@ def remembers(
         raise UsageError('the context is empty: type some text, as in synapsed remembers "Once upon"')
     opened = Home.open(home, create=False)
     question = {"context": context, "max_bytes": max_bytes}
-    answer = None if checkpoint_name else live_answer(opened, run_id, "remembers", question)
-    if answer is None:
-        from daemon.cli.checkpoints import offline
-
-        answer = offline("remembers", opened, checkpoint_name or "latest", context, max_bytes=max_bytes)
+    answer = answer_of(opened, "remembers", question, run_id=run_id, checkpoint=checkpoint_name)
     if as_json:
         print_json(answer)
     else:

@@ -16,6 +16,14 @@ AS_STORED = (
     "readings", "sample", "sample_step", "checkpoint",
 )  # fmt: skip
 
+# How a summary of forgetting calls the metrics.
+FORGETTING_METRICS = {
+    "mean": "forgetting",
+    "worst": "forgetting_worst",
+    "backward_transfer": "backward_transfer",
+    "stability_gap": "stability_gap",
+}
+
 
 @dataclass(kw_only=True)
 class LiveRun:
@@ -107,6 +115,10 @@ class LiveRun:
             self.checkpoint = goodbye.checkpoint or self.checkpoint
         return state if state.ended else RunState.STOPPED  # a trainer that ends while paused has stopped
 
+    def forgetting(self) -> dict[str, float | None]:
+        """Forgetting over all its sources."""
+        return forgetting_summary(self.latest)
+
     def view(self, *, full: bool = True) -> dict[str, Any]:
         """The Run of the API; lists and the feed leave out `config` and `sources`."""
         limits = self.config.get("limits", {})
@@ -174,6 +186,15 @@ def run_from_row(row: dict[str, Any], *, checkpoint_step: int | None = None) -> 
         checkpoint_step=checkpoint_step,
         **{name: row[name] for name in AS_STORED},
     )
+
+
+def forgetting_summary(latest: dict[str, float | None]) -> dict[str, float | None]:
+    """Forgetting over all sources, from the newest metrics of a run; None where it was not measured.
+
+    >>> forgetting_summary({"forgetting": 0.25})["mean"]
+    0.25
+    """
+    return {name: latest.get(metric) for name, metric in FORGETTING_METRICS.items()}
 
 
 def finite(value: Any) -> float | None:

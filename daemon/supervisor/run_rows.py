@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from daemon.protocol import Report
+    from daemon.store.read_pool import Reader
     from daemon.store.store import Store
 
 SAVE_EVERY_SECONDS = 1.0
@@ -83,21 +84,11 @@ class RunRows:
 
     def load(self, run_id: str) -> LiveRun | None:
         """A run as it was saved last; None when there is none of that id."""
-        row = self._store.run(run_id)
-        if row is None:
-            return None
-        saved = self._store.checkpoints(run_id, limit=20).items
-        steps = {checkpoint["name"]: checkpoint["step"] for checkpoint in saved}
-        return run_from_row(row, checkpoint_step=steps.get(row["checkpoint"]))
+        return loaded(self._store, run_id)
 
     def views(self, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Runs as lists show them, newest first, and where the list continues."""
-        page = self._store.runs(cursor=cursor, limit=limit)
-        items = [
-            run_from_row({"config": {}, **row}).view(full=False) | {name: row[name] for name in LISTED}
-            for row in page.items
-        ]
-        return items, page.next
+        return listed(self._store, cursor, limit)
 
     def newest_id(self) -> str | None:
         """The run created last."""
@@ -107,3 +98,23 @@ class RunRows:
     def unfinished(self) -> list[str]:
         """Runs that were not ended when the store was written last."""
         return [str(row["id"]) for row in self._store.runs(states=UNFINISHED, limit=500).items]
+
+
+def loaded(reader: Reader, run_id: str) -> LiveRun | None:
+    """A run as it was saved last; None when there is none of that id."""
+    row = reader.run(run_id)
+    if row is None:
+        return None
+    saved = reader.checkpoints(run_id, limit=20).items
+    steps = {checkpoint["name"]: checkpoint["step"] for checkpoint in saved}
+    return run_from_row(row, checkpoint_step=steps.get(row["checkpoint"]))
+
+
+def listed(reader: Reader, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+    """Runs as lists show them, newest first, and where the list continues."""
+    page = reader.runs(cursor=cursor, limit=limit)
+    items = [
+        run_from_row({"config": {}, **row}).view(full=False) | {name: row[name] for name in LISTED}
+        for row in page.items
+    ]
+    return items, page.next

@@ -427,7 +427,7 @@ def test_memory_shows_what_was_forgotten_and_sleeps_by_hand(watched: Watched) ->
     page, _ = watched
     cells = page.locator("#memory tbody tr").first.locator("td")
     # The newest score is 2.75; shown is the smoothed one, as the best and the forgetting are smoothed too.
-    expect(cells).to_have_text(["stdlib", "2.625", "2.500", "0.125"])
+    expect(cells).to_have_text(["stdlib", "2.625", "2.500", "0.125", "Forget…"])
     expect(cells.nth(1)).to_have_attribute("title", "2.750 at the last measurement")
     expect(page.locator(".memory .aside")).to_contain_text("Mean forgetting 0.125 BPC, worst 0.125")
     page.locator("#memory-actions [data-act=sleep]").click()

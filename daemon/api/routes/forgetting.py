@@ -13,13 +13,6 @@ from daemon.api.wire import Json
 
 router = APIRouter(prefix="/runs", tags=["numbers"])
 
-SUMMARIES = {
-    "mean": "forgetting",
-    "worst": "forgetting_worst",
-    "backward_transfer": "backward_transfer",
-    "stability_gap": "stability_gap",
-}
-
 
 class ProbeColumns(BaseModel):
     """One source of the matrix: columns of equal length, oldest first, losses in bits per byte."""
@@ -50,5 +43,4 @@ async def forgetting(
     """Forgetting of a run by source, with the mean, the worst, backward transfer and the stability gap."""
     run = await runs.find(run_id)
     sources = await asyncio.to_thread(history.forgetting, run_id, limit=rows)
-    summary = {name: run.latest.get(metric) for name, metric in SUMMARIES.items()}
-    return Json({**summary, "sources": sources})
+    return Json({**run.forgetting(), "sources": sources})
