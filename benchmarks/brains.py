@@ -14,7 +14,7 @@ from benchmarks.texts import MissingTextError, take
 if TYPE_CHECKING:
     from benchmarks.result import Result
 
-PRESETS = ("mingru",)
+PRESETS = ("mingru", "tars-demo")
 
 
 def run(*, long: bool) -> list[Result]:

@@ -103,7 +103,8 @@ class LowRank(nn.Module):
 class RWKV7(Mixer):
     """x and what stood before it are mixed six ways; heads of a matrix state; norm, bonus, gate, out-projection.
 
-    `values_mixed` has it take its values in part from `first_value`, those of the first layer.
+    `values_mixed` has it take its values in part from `first_value`, those of the first layer. With `out_size` its
+    out-projection has so many rows, for another part to fuse, and is drawn.
     State: hidden (R, H, K, K) and the last input, tail (R, 1, d), in float32.
     Source: Peng et al. 2025, "RWKV-7 Goose with expressive dynamic state evolution".
     """
@@ -114,7 +115,9 @@ class RWKV7(Mixer):
         del options
         return cls(size)
 
-    def __init__(self, size: int, *, head_size: int = 64, values_mixed: bool = False) -> None:
+    def __init__(
+        self, size: int, *, head_size: int = 64, values_mixed: bool = False, out_size: int | None = None
+    ) -> None:
         super().__init__()
         self.size, self.head_size = size, math.gcd(head_size, size)
         self.num_heads = size // self.head_size
@@ -128,7 +131,7 @@ class RWKV7(Mixer):
         self.kept = nn.Parameter(torch.empty(self.num_heads, self.head_size))
         self.bonus = nn.Parameter(torch.empty(self.num_heads, self.head_size))
         self.norm = HeadNorm(self.num_heads, self.head_size)
-        self.out = Linear(size, size, zero=True)
+        self.out = Linear(size, out_size or size, zero=out_size is None)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:

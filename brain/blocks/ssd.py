@@ -96,6 +96,13 @@ class SSD(Mixer):
 
     def forward(self, x: Tensor, span: Span, state: Mapping[str, Tensor] | None) -> tuple[Tensor, State]:
         """Run the chunked scan over the span."""
+        y, gate, update = self.recall(x, span, state)
+        return self.project(y, gate, x.dtype), update
+
+    def recall(
+        self, x: Tensor, span: Span, state: Mapping[str, Tensor] | None
+    ) -> tuple[Tensor, Tensor, State]:
+        """What the state space reads (B, T, 2d), in at least float32; the gate of it; what changed in the state."""
         rows, length, _ = x.shape
         wide = torch.promote_types(x.dtype, torch.float32)
         if state is None:
@@ -113,5 +120,9 @@ class SSD(Mixer):
         log_decay = -self.log_rate.exp() * dt
         y, hidden = ssd_scan(log_decay, values * dt.unsqueeze(-1), into, outof, hidden)
         y = (y + self.skip[:, None] * values).reshape(rows, length, self.inner)
-        y = rms_norm(y * functional.silu(gate.to(wide)), x.dtype)
-        return self.out(y), {"hidden": hidden, "tail": tail}
+        return y, gate, {"hidden": hidden, "tail": tail}
+
+    def project(self, y: Tensor, gate: Tensor, dtype: torch.dtype) -> Tensor:
+        """Gated norm and out-projection, (B, T, d), with matrix products in `dtype`."""
+        out: Tensor = self.out(rms_norm(y * functional.silu(gate.to(y.dtype)), dtype))
+        return out

@@ -26,7 +26,7 @@ from daemon.config.layers import (
     preset_layer,
 )
 from daemon.config.names import all_names, open_tables, setting_names
-from daemon.config.presets import preset_names, read_preset
+from daemon.config.presets import preset_names, preset_of_brain, read_preset
 from daemon.config.source_list import check_named_weights, refuse_repeated
 from daemon.config.tree import RunConfig
 from daemon.config.upgrades import brought_up, plain
@@ -70,9 +70,9 @@ def resolve_config(
     """Merge all layers and check the result.
 
     Args:
-        preset: name of a shipped preset or path of a TOML file, which lies on the shipped preset named as its kind
-            of brain if there is one; None takes SYNAPSED_PRESET, else the one named as the kind of brain that is
-            asked for, else `default`.
+        preset: name of a shipped preset or path of a TOML file, which lies on the shipped preset of its kind of
+            brain if there is one; None takes SYNAPSED_PRESET, else that of the kind of brain that is asked for,
+            else `default`.
         overrides: from the command line or the API, nested or with dotted keys.
         environ: where `SYNAPSED_STREAM__ROWS=16` style settings are read.
         origin: where the overrides come from, as a person would call it.
@@ -88,17 +88,17 @@ def resolve_config(
     kinds = [kind for layer in layers if (kind := brain_kind(layer.settings)) is not None]
     if kinds and kinds[-1] in {entry.name for entry in brains}:
         layers = [below, *environment_layers(environ, setting_names(kinds[-1])), above]
-        if str(preset) not in (shipped := preset_names()) and kinds[-1] in shipped:
-            layers.insert(0, preset_layer(kinds[-1]))  # a person's own says only what differs
+        if str(preset) not in preset_names() and (shipped := preset_of_brain(kinds[-1])) is not None:
+            layers.insert(0, preset_layer(shipped))  # a person's own says only what differs
     config = check(layers, str(preset))
     _require_growing(config, layers)
     return _with_sources(config, layers)
 
 
 def _preset_of_brain(asked: Layer) -> str:
-    """The shipped preset for the kind of brain that is asked for; `default` where it has none of its name."""
+    """The shipped preset for the kind of brain that is asked for; `default` where it has none."""
     kind = brain_kind(asked.settings)
-    return kind if kind in preset_names() and kind in {entry.name for entry in brains} else "default"
+    return (preset_of_brain(kind) if kind in {entry.name for entry in brains} else None) or "default"
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ, *, kind: str | None = None) -> list[str]:

@@ -21,6 +21,11 @@ def preset_names() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
 
 
+def preset_of_brain(kind: str) -> str | None:
+    """The shipped preset for a kind of brain: of its name, else its smallest, `<kind>-demo`; None without one."""
+    return next((name for name in (kind, f"{kind}-demo") if name in preset_names()), None)
+
+
 def read_preset(preset: str | Path) -> tuple[str, dict[str, Any]]:
     """Summary and settings of a preset: a shipped name, else a TOML file.
 

@@ -44,6 +44,18 @@ TINY: dict[str, list[dict[str, Any]]] = {
             "precision": "fp32",
         }
     ],
+    "tars": [
+        {
+            "hidden_size": 16,
+            "num_layers": 2,
+            "rotated_channels": 6,
+            "num_experts": 4,
+            "expert_rank": 2,
+            "pool_steps": 2,
+            "self_model_size": 8,
+            "precision": "fp32",
+        }
+    ],
 }
 # Brains of labelled documents keep what of the contract is not about the next byte: test_labelled_brains.
 LABELLED: dict[str, list[dict[str, Any]]] = {

@@ -23,6 +23,7 @@ TINY: dict[str, dict[str, Any]] = {
         "self_model_size": 8,
         "precision": "fp32",
     },
+    "tars": {"hidden_size": 16, "num_layers": 2, "num_experts": 4, "expert_rank": 2, "self_model_size": 8},
 }
 
 

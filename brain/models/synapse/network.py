@@ -20,6 +20,7 @@ from brain.blocks.linear import Linear
 from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
 from brain.blocks.row_table import RowTable
+from brain.blocks.self_model import predict_states
 from brain.blocks.span import last_read
 from brain.models.synapse.block import Block
 from brain.models.synapse.column import Column
@@ -162,11 +163,7 @@ class SynapseNetwork(SequenceNetwork):
 
     def auxiliary(self, done: Pass, read: Tensor, dtype: torch.dtype) -> Auxiliary:
         """The self model's error in predicting the next state; the states cannot be moved by it."""
-        states = done.states.detach()
-        predicted = self.self_model(states[:, :-1].to(dtype)).to(states.dtype)
-        both = (read[:, 1:] & read[:, :-1]).unsqueeze(-1)
-        error = (predicted - states[:, 1:]).square().masked_fill(~both, 0.0)
-        loss = error.sum() / (both.sum() * states.shape[-1]).clamp(min=1)
+        loss, predicted = predict_states(self.self_model, done.states, read, dtype)
         return Auxiliary(
             losses={SELF_MODEL: AuxiliaryLoss(value=loss, weight=self.spec.config.self_model_weight)},
             predicted_states=predicted,

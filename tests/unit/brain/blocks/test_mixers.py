@@ -10,6 +10,7 @@ from torch import Tensor
 
 from brain.blocks.attention import WindowAttention
 from brain.blocks.delta_attention import GatedDeltaAttention, KimiDeltaAttention
+from brain.blocks.fusion import FusedRecurrence
 from brain.blocks.linear import initialize
 from brain.blocks.mingru import MinGRU
 from brain.blocks.mixer import MixerOptions, mixers
@@ -30,6 +31,7 @@ MIXERS: dict[str, Callable[[], Mixer]] = {
     "attention": lambda: WindowAttention(SIZE, num_heads=2, window=12),
     "gated_delta": lambda: GatedDeltaAttention(SIZE, head_size=4),
     "kda": lambda: KimiDeltaAttention(SIZE, head_size=4),
+    "fusion": lambda: FusedRecurrence(SIZE, head_size=4, state_size=3),
     "rwkv7": lambda: RWKV7(SIZE, head_size=4),
     "ssd": lambda: SSD(SIZE, head_size=4, state_size=5),
 }
