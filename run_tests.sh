@@ -41,7 +41,8 @@ has_nginx() {
     command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ]
 }
 
-make_environment dev
+# Most of what the packages hold is never imported: what is gets compiled when it is.
+make_environment dev --no-compile
 has_browser || install_package chromium "a headless Chromium"
 has_postgres || install_package postgresql "PostgreSQL"
 has_nginx || install_package nginx-light "nginx"
@@ -77,6 +78,11 @@ trap 'kill "$checks" 2>/dev/null || true' EXIT
 
 # The exact memory's loops, once: else each of the first processes that need them would compile them for itself.
 python -c 'from brain.memory.hippocampus.compiled import loops; loops().wait()' &
+
+# By one process first, beside the checks: else each worker would compile all it imports, and rewrite all assertions.
+if [ -n "${installed:-}" ] || [ ! -d tests/__pycache__ ]; then
+    python -m pytest --collect-only -q >/dev/null 2>&1 || true
+fi
 
 # Tests wait much, for processes and browsers: one worker more than there are cores.
 workers="${SYNAPSED_TEST_WORKERS:-$(($(getconf _NPROCESSORS_ONLN) + 1))}"

@@ -17,10 +17,11 @@ find_python() {
     return 1
 }
 
-# make_environment EXTRAS: .venv with the project and its pinned packages. A stamp makes the second run instant; where
-# anything was installed `installed` is set.
+# make_environment EXTRAS [OPTIONS OF PIP]: .venv with the project and its pinned packages. A stamp makes the second run
+# instant; where anything was installed `installed` is set.
 make_environment() {
     local extras="$1" python stamp wanted log
+    shift
     # Torch of the CPU index on Linux would need another index; the pin takes whichever build pip is set up for.
     if [ ! -x .venv/bin/python ]; then
         python="$(find_python)" ||
@@ -38,7 +39,7 @@ make_environment() {
     fi
     say "Installing the pinned packages (the first time takes a few minutes) ..."
     log=".venv/install.log"
-    if ! .venv/bin/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt \
+    if ! .venv/bin/python -m pip install --disable-pip-version-check --quiet "$@" --constraint constraints.txt \
         --editable ".${extras:+[$extras]}" >"$log" 2>&1; then
         tail -n 5 "$log" >&2
         if grep -qiE 'name resolution|getaddrinfo|network is unreachable|connection (refused|timed out)|NewConnectionError|max retries|timed? ?out|from versions: none' "$log"; then
