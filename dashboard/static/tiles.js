@@ -190,7 +190,10 @@ export function comparedWith(reading) {
   const detail = reading?.detail ?? {};
   const values = [];
   if (detail.acts === 1 && detail.world !== undefined) values.push(`world ${fixed(detail.world)}`);
-  if (detail.acts === 1 && detail.self !== undefined) values.push(`own words ${fixed(detail.self)}`);
+  if (detail.acts === 1 && detail.self !== undefined) {
+    const untrained = detail["self.control.untrained"];
+    values.push(`own words ${fixed(detail.self)}${untrained === undefined ? "" : ` (untrained ${fixed(untrained)})`}`);
+  }
   for (const name of ["disconnected", "untrained", "shuffled"]) {
     const known = detail[`control.${name}`] !== undefined || detail[`control.${name}.step`] !== undefined;
     if (known) values.push(`${name} ${fixed(detail[`control.${name}`])}`);

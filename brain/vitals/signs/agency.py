@@ -13,14 +13,13 @@ from torch import Tensor
 
 from brain.ports import Moment, Observable, Reading, Steerable
 from brain.vitals.act_recognition import MIN_BYTES, ActRecognition, activity_after
-from brain.vitals.action_information import MIN_ACTION_ENTROPY, Agency, closed_loop_agency
+from brain.vitals.action_information import MIN_ACTION_ENTROPY, Agency
 from brain.vitals.choices import ChoiceFollower
-from brain.vitals.closed_loop import probe_contexts
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError, WarmingUpError
 from brain.vitals.live_controls import LiveControls
 from brain.vitals.live_text import live_pieces
+from brain.vitals.own_words import OwnWords, clipped
 from brain.vitals.twins import BROKEN, UNTRAINED, twin_of
-from brain.vitals.window import Window
 from brain.vitals.world_response import WorldResponse
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ class AgencySign(LiveSign):
 
     Beside it in the detail stand `world`, how far the world answers its choices, whoever looks, and `self`, agency
     over its own next words. `acts` is 0 for a brain that chooses nothing: then the world's answer is 0 by
-    construction, and the value shown is that over its own words. Its controls are an untrained twin, which reads the
-    same text, and the same activity behind shuffled choices.
+    construction, and the value shown is that over its own words. The controls are an untrained twin, which reads the
+    same text, and shuffled choices; those of a companion `self` are `self.control.*`.
     """
 
     name = "agency"
@@ -70,7 +69,7 @@ class AgencySign(LiveSign):
         self._twin_queue: list[Outcome] = []
         self._shuffled = ActRecognition(window=window, at_least=at_least, seed=seed)
         self._generator = torch.Generator().manual_seed(seed)
-        self._probed = Window(config.contexts, ("actions", "continuations"))
+        self._words = OwnWords(config, seed=seed)
 
     def observe(self, moment: Moment) -> None:
         """Follow what came of the brain's choices."""
@@ -85,7 +84,7 @@ class AgencySign(LiveSign):
         if not self._follower.acts:
             detail = {"acts": 0.0, "world": 0.0}
             found = self._own_words(moment, detail, num_contexts=self.config.contexts_per_tick)
-            return self._agency(found, {**detail, "self": _share(found)})
+            return self._agency(found, {**detail, "self": clipped(found), **self._words.controls()})
         detail = {"acts": 1.0, "choices": float(self._follower.num_randomised)} | self._beside(moment)
         return self._over_acts(moment, detail)
 
@@ -96,9 +95,10 @@ class AgencySign(LiveSign):
         if len(self._world.scored) >= self.config.warm_up_choices and (
             world := self._world.scored.estimate()
         ):
-            beside["world"] = _share(world)
+            beside["world"] = clipped(world)
         with suppress(NotMeasurableError):  # a companion that is not there yet is left out
-            beside["self"] = _share(self._own_words(moment, {}, num_contexts=1))
+            beside["self"] = clipped(self._own_words(moment, {}, num_contexts=1))
+            beside |= {f"self.{name}": value for name, value in self._words.controls().items()}
         return beside
 
     def _over_acts(self, moment: Moment, detail: dict[str, float]) -> Reading:
@@ -161,7 +161,7 @@ class AgencySign(LiveSign):
             found = self._estimated(self._of_twin)
         self._controls.note(
             control,
-            None if found is None else _share(found),
+            None if found is None else clipped(found),
             None if found is None else found.standard_error,
             step=moment.step,
         )
@@ -183,18 +183,12 @@ class AgencySign(LiveSign):
             raise UnsupportedError(
                 "this brain does not choose what it reads, and cannot be steered byte by byte", detail
             )
-        probed = probe_contexts(
-            moment.brain,
-            self._contexts(moment, detail, num_contexts),
-            num_actions=self.config.actions,
-            num_next=self.config.next_bytes,
-            generator=self._generator,
-        )
-        self._probed.add(probed.actions, probed.continuations)
-        have, wanted = len(self._probed), self.config.contexts // 2
-        if have < wanted:
-            raise WarmingUpError(f"warming up, {have} of {wanted} contexts", detail)
-        found = closed_loop_agency(*self._probed.arrays())
+        rows, words = self._contexts(moment, detail, num_contexts), self._words
+        words.probe(moment.brain, rows, generator=self._generator)
+        words.measure_control(moment.brain, rows, step=moment.step)
+        if words.num_contexts < words.num_wanted:
+            raise WarmingUpError(f"warming up, {words.num_contexts} of {words.num_wanted} contexts", detail)
+        found = words.estimate()
         if found is None:
             raise NotMeasurableError(f"the next byte carries less than {MIN_ACTION_ENTROPY:.3f} nats", detail)
         return found
@@ -233,7 +227,7 @@ class AgencySign(LiveSign):
             | self._shuffled.tensors("shuffled")
             | self._of_twin.tensors("twin")
             | self._controls.tensors()
-            | self._probed.tensors("probed")
+            | self._words.tensors()
         )
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
@@ -241,7 +235,7 @@ class AgencySign(LiveSign):
         if "random" not in tensors:
             return
         self._generator.set_state(tensors["random"].cpu())
-        self._probed.load(tensors, "probed")
+        self._words.load(tensors)
         self._queue = []
         self._follower.forget_pending()
         if "choices.log_q" in tensors:
@@ -253,7 +247,3 @@ class AgencySign(LiveSign):
         self._shuffled.load(tensors, "shuffled")
         self._of_twin.load(tensors, "twin")
         self._controls.load(tensors)
-
-
-def _share(found: Agency) -> float:
-    return min(1.0, max(0.0, found.eta))

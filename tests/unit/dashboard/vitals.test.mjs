@@ -21,6 +21,10 @@ test("a value stands beside its controls, and a control without a value is no ze
   assert.equal(comparedWith(phi), "disconnected 0.000 · untrained –");
   const agency = { name: "agency", detail: { acts: 1, world: 0.9, self: 0.31, "control.untrained": 0.1, "control.shuffled": -0.02 } };
   assert.equal(comparedWith(agency), "world 0.900 · own words 0.310 · untrained 0.100 · shuffled -0.020");
+  const controlled = { ...agency, detail: { ...agency.detail, "self.control.untrained": 0.2, "self.control.shuffled": 0 } };
+  assert.equal(comparedWith(controlled), "world 0.900 · own words 0.310 (untrained 0.200) · untrained 0.100 · shuffled -0.020");
+  const ownWords = { name: "agency", detail: { acts: 0, world: 0, self: 0.4, "control.untrained": 0.2, "control.shuffled": 0 } };
+  assert.equal(comparedWith(ownWords), "untrained 0.200 · shuffled 0.000");
   assert.equal(comparedWith({ name: "agency", detail: { acts: 0, world: 0, self: 0.4 } }), "");
   assert.equal(comparedWith(undefined), "");
 });
