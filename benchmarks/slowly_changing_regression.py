@@ -7,17 +7,21 @@ units with weights of ±1. The learner has 5 hidden units, so it must go on foll
 learning.
 
 All learners of all runs read the same examples, side by side, and make one update an example. In one more row the
-peers have our activation. Rates were chosen on other seeds than these.
+peers have our activation. Rates were chosen on other seeds than these, those of self-normalised resets and spectral
+regularisation by `python -m benchmarks.tuned_plasticity`.
 """
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
+from benchmarks.peers.plasticity import ResettingMLP, SpectralMLP
 from benchmarks.result import Result, judged
 from brain.models.classifier.config import MLPConfig
 from brain.models.classifier.online_mlp import OnlineMLP
@@ -36,6 +40,7 @@ ERROR_MAX = 0.46
 
 NO_RECYCLING = PlasticityConfig(replacement_rate=0.0)
 PLAIN = MLPConfig(sizes=(BITS, 5, 1), learning_rate=0.01, plasticity=NO_RECYCLING)
+TANH = replace(PLAIN, activation="tanh")
 
 
 @dataclass
@@ -66,14 +71,25 @@ class BitFlipping:
             yield bits, fired @ out
 
 
+Make = Callable[..., OnlineMLP]
+"""Makes a net from `population`, `seed` and `rate_scale`."""
+
+
 @torch.inference_mode()
 def follow(
-    learners: Mapping[str, MLPConfig], *, runs: int, steps: int, seed: int, rate_scale: Tensor | None = None
+    learners: Mapping[str, MLPConfig | Make],
+    *,
+    runs: int,
+    steps: int,
+    seed: int,
+    rate_scale: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Mean squared error of each learner, (R, chunks of 1,000 examples)."""
     nets = {
-        name: OnlineMLP(config, population=runs, seed=seed, rate_scale=rate_scale)
-        for name, config in learners.items()
+        name: (partial(OnlineMLP, own) if isinstance(own, MLPConfig) else own)(
+            population=runs, seed=seed, rate_scale=rate_scale
+        )
+        for name, own in learners.items()
     }
     errors: dict[str, list[Tensor]] = {name: [] for name in learners}
     for bits, targets in BitFlipping(runs, seed).chunks(steps):
@@ -100,8 +116,20 @@ OURS = MLPConfig(
     learning_rate=0.01,
     plasticity=PlasticityConfig(replacement_rate=1e-4, maturity_steps=100, l2_init=1e-3),
 )
+
+
+def self_normalised_resets(config: MLPConfig, *, rejected: float) -> Make:
+    """A unit's history is that of the examples since the slow bits flipped last but one."""
+    return partial(ResettingMLP, config, rejected=rejected, every_steps=FLIP_EVERY_STEPS)
+
+
+def spectral_regularisation(config: MLPConfig, *, strength: float) -> Make:
+    """Of both matrices and both biases."""
+    return partial(SpectralMLP, config, strength=strength)
+
+
 CONTINUAL = PlasticityConfig(replacement_rate=1e-4, maturity_steps=100)
-LEARNERS = {
+LEARNERS: dict[str, MLPConfig | Make] = {
     "ours": OURS,
     "linear": replace(PLAIN, sizes=(BITS, 1)),
     "backpropagation, ReLU": PLAIN,
@@ -112,6 +140,10 @@ LEARNERS = {
     "continual backprop + L2-Init, tanh": replace(
         PLAIN, activation="tanh", plasticity=replace(CONTINUAL, l2_init=1e-2)
     ),
+    "self-normalised resets, ReLU": self_normalised_resets(PLAIN, rejected=0.01),
+    "self-normalised resets, tanh": self_normalised_resets(TANH, rejected=0.01),
+    "spectral regularisation, ReLU": spectral_regularisation(PLAIN, strength=1e-3),
+    "spectral regularisation, tanh": spectral_regularisation(TANH, strength=1e-3),
 }
 
 
@@ -141,7 +173,7 @@ def run(*, long: bool) -> list[Result]:
             peers={
                 name: mean
                 for name, mean in means.items()
-                if "continual backprop" not in name or "ReLU" in name
+                if "ReLU" in name or name in {"linear", "backpropagation, tanh"}
             },
             long=long,
             details=details,

@@ -62,12 +62,15 @@ def test_the_figure_is_the_mean_over_five_seeds_and_shows_each(monkeypatch: pyte
     assert len(set(SHORT.seeds)) == len(set(LONG.seeds)) == 5
 
     def fake(_text: torch.Tensor, _length: Length, seed: int) -> tuple[list[int], dict[str, Life]]:
-        return [100], {"ours": Life(steps=[100 + seed]), "naive": Life(steps=[200])}
+        lives = {name: Life(steps=[200]) for name in ARMS}
+        return [100], {**lives, "ours": Life(steps=[100 + seed])}
 
     monkeypatch.setattr(lasting_plasticity, "live", fake)
     length = Length(phases=30, phase_steps=500, judged_phases=1, new_brains=1, seeds=(0, 10))
     result = measure(length)
     assert result.ours == pytest.approx(1.05)
-    assert result.peers == {"naive": 2.0}
+    assert result.peers == dict.fromkeys(
+        ("naive", "continual backprop", "self-normalised resets", "spectral regularisation"), 2.0
+    )
     assert result.details["note"].startswith("Ours by seed: 1.00, 1.10. ")
     assert "after 15,000 steps" in result.measures

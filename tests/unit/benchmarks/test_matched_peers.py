@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from benchmarks import permuted_digits, slowly_changing_regression, split_digits
 from benchmarks.continual import BATCH_SIZE, Online, Score, Task, mean_of, score, split_tasks
 from benchmarks.split_digits import MLP, OURS, judge_matched, matched
+from brain.models.classifier.config import MLPConfig
 
 if TYPE_CHECKING:
     import pytest
@@ -52,8 +54,12 @@ def test_the_row_is_judged_on_the_ratio_to_the_best_peer(monkeypatch: pytest.Mon
 
 
 def test_matched_peers_have_our_activation() -> None:
-    for config in permuted_digits.MATCHED.values():
-        assert config.activation == permuted_digits.OURS.activation == "tanh"
-    tanh = [name for name in slowly_changing_regression.LEARNERS if "tanh" in name]
-    assert len(tanh) == 3
-    assert all(slowly_changing_regression.LEARNERS[name].activation == "tanh" for name in tanh)
+    for matched_config in permuted_digits.MATCHED.values():
+        assert matched_config.activation == permuted_digits.OURS.activation == "tanh"
+    tanh = {name: own for name, own in slowly_changing_regression.LEARNERS.items() if "tanh" in name}
+    assert len(tanh) == 5
+    for own in tanh.values():
+        config = own.args[0] if isinstance(own, partial) else own
+        assert isinstance(config, MLPConfig)
+        assert config.activation == "tanh"
+        assert config.learning_rate == slowly_changing_regression.OURS.learning_rate
