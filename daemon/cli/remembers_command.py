@@ -52,7 +52,7 @@ def _print(answer: dict[str, Any]) -> None:
 
     match = answer["match"]
     if match is None:
-        say("No match: it takes six bytes or more that were read before.")
+        say("No match: at least six bytes must have been read before.")
     else:
         say(one_line(f"The longest match has {match['length']:,} bytes, read {_when(match)}:"))
         say(shown(f"  {match['before']}[{match['matched']}]{match['after']}".replace("\n", "\n  ")))
@@ -66,7 +66,7 @@ def _print(answer: dict[str, Any]) -> None:
     if answer["completion"]:
         say(one_line(f"Memory continues: {answer['completion']}"))
     else:
-        say("Memory is sure of nothing that follows.")
+        say("Memory has no confident continuation.")
 
 
 def _when(match: dict[str, Any]) -> str:

@@ -46,11 +46,10 @@ def receipt_of(order: Forget, *, run: str, number: int, step: int, time: str, na
         receipt = Receipt(**common, kind="source", asked=order.source, sources=spans)
     else:
         since = order.since_step or 0
+        asked = f"step {since:,}" if order.asked.strip().isdecimal() else order.asked or f"step {since:,}"
         if since >= step:
-            raise RefusalError(
-                f"nothing was read since {order.asked or f'step {since:,}'}: the run is at step {step:,}"
-            )
-        receipt = Receipt(**common, kind="since", asked=order.asked or f"step {since:,}", since=since)
+            raise RefusalError(f"nothing was read since {asked}: the run is at step {step:,}")
+        receipt = Receipt(**common, kind="since", asked=asked, since=since)
     try:
         _ = receipt.selection
     except SettingsError as error:

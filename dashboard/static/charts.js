@@ -11,6 +11,7 @@ const DRAW_EVERY_MS = 1000;
 const POINTS = 600;
 const DETAIL_POINTS = 1200;
 const SETTLE_MS = 250;
+const NARROW_PX = 720; // as in the style sheet
 const RANGES = [
   ["all", "All", null],
   ["10000", "Last 10,000", { last: 10_000 }],
@@ -106,6 +107,7 @@ class ChartGrid {
       colors: (name) => this.#color(name),
       curveOf: (metric) => this.#source(range).curve(metric),
       font: getComputedStyle(document.body).fontFamily,
+      narrow: innerWidth <= NARROW_PX,
     };
     for (const plot of this.plots) {
       plot.node.hidden = this.#isAbsent(plot);

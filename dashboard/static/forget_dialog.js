@@ -106,7 +106,8 @@ export function openForget(page, status, given = {}) {
 async function forked(page, run, checkpoint, line) {
   if (!ended((page.state.runs[run.id] ?? run).state)) await page.api.act(run.id, "stop");
   setStatus(line, `Continuing from ${checkpoint} …`);
-  const fork = await page.api.post(`/checkpoints/${encodeURIComponent(checkpoint)}/resume`, {});
+  // Queued, since the run that stops may still be saving.
+  const fork = await page.api.post(`/checkpoints/${encodeURIComponent(checkpoint)}/resume`, { queue: true });
   page.dispatch({ type: "runs", items: [fork] });
   page.choose(fork.id);
   const until = performance.now() + READY_AFTER_MS;
@@ -169,16 +170,19 @@ function question(given, run) {
   fields.text.value = given.text ?? "";
   submitOnKey(node, fields.text);
   turn();
+  function offer(names) {
+    const chosen = fields.source.value;
+    fields.source.replaceChildren(...names.map((name) => element("option", { value: name, text: name })));
+    if (names.includes(chosen)) fields.source.value = chosen;
+  }
+  if (given.source !== undefined) offer([given.source]); // the others are loaded
   return {
     node,
     status,
     submit,
+    offer,
     wanted: () => orderOf(kind(), fields[kind()].value),
     begin: () => fields[kind()].focus(),
-    offer: (names) => {
-      fields.source.replaceChildren(...names.map((name) => element("option", { value: name, text: name })));
-      if (given.source !== undefined) fields.source.value = given.source;
-    },
   };
 }
 

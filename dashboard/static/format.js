@@ -104,6 +104,7 @@ const METRICS = {
   confidence: { label: "confidence", write: (value) => fixed(value, 3) },
   self_prediction_error: { label: "self-prediction error", write: (value) => fixed(value, 3) },
   reliance: { label: "reliance on memory", write: (value) => fixed(value, 3) },
+  carried_over: { label: "carried over by sleep", write: (value) => fixed(value, 3) },
   accuracy: { label: "before learning", write: (value) => fixed(value, 3) },
   held_out_accuracy: { label: "held-out", write: (value) => fixed(value, 3) },
   dormant_share: { label: "dormant units", write: (value) => fixed(value, 3) },

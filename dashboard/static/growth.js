@@ -21,12 +21,12 @@ const CHANGES = new Set(["brain_grew", "growth_judged"]);
 
 const PAST_COLUMNS = [
   ["Step", "number"],
-  ["What grew", "name"],
+  ["Site", "name"],
+  ["Verdict", "name"],
+  ["Gain", "number"],
   ["Units", "number"],
   ["Loss", "number"],
-  ["Of the twin", "number"],
-  ["Gain", "number"],
-  ["Verdict", "name"],
+  ["Twin’s loss", "number"],
 ];
 
 /** What came of a growth, in words; `trial` is that of the newest growth, or null. */
@@ -36,6 +36,8 @@ function verdictOf(record, trial) {
   if (verdict.paid === null) return `not judged: ${verdict.reason}`;
   return verdict.paid ? "paid" : "did not pay";
 }
+
+const times = (number) => (number === 1 ? "once" : `${count(number)} times`);
 
 export function mountGrowth(page) {
   const view = table("Growth sites", COLUMNS, "Press the button to see how full each site is.");
@@ -72,8 +74,8 @@ export function mountGrowth(page) {
     allow(column, found.column.reason);
     price.textContent = found.column.reason
       ? `No column can be born: ${found.column.reason}.`
-      : `It would bring ${count(found.column.newborns)} neurons and ${count(found.column.parameters)} parameters, and freeze ${count(found.column.freezes)} permanently.`;
-    facts.textContent = `${count(found.num_neurons)} of at most ${count(found.max_neurons)} neurons, ${count(found.history.length)} growths so far; growth by itself is ${found.enabled ? "on" : "off"}, with a cool-down of ${count(found.cooldown_steps)} steps.`;
+      : `It would add ${count(found.column.newborns)} neurons and ${count(found.column.parameters)} parameters, and freeze ${count(found.column.freezes)} permanently.`;
+    facts.textContent = `${count(found.num_neurons)} of at most ${count(found.max_neurons)} neurons, grown ${times(found.history.length)} so far; automatic growth is ${found.enabled ? "on" : "off"}, with a cool-down of ${count(found.cooldown_steps)} steps.`;
     past.body.replaceChildren(...[...found.history].reverse().map((record, index) => pastRow(record, index === 0 ? found.trial : null)));
     pastPlace.hidden = found.history.length === 0;
   }
@@ -86,11 +88,11 @@ export function mountGrowth(page) {
       {},
       element("td", { class: "number", text: count(record.step) }),
       element("td", { class: "name", text: record.site, title: record.reason }),
+      element("td", { class: "name", text: verdictOf(record, trial) }),
+      element("td", { class: "number", text: `${percent(verdict.gain, 2)}${noise}` }),
       element("td", { class: "number", text: `${count(record.units_before)} → ${count(record.units_after)}` }),
       element("td", { class: "number", text: fixed(verdict.bpc) }),
       element("td", { class: "number", text: fixed(verdict.promised_bpc) }),
-      element("td", { class: "number", text: `${percent(verdict.gain, 2)}${noise}` }),
-      element("td", { class: "name", text: verdictOf(record, trial) }),
     );
   }
 
@@ -136,9 +138,9 @@ export function mountGrowth(page) {
 
   async function addColumn() {
     const allowed = column.getAttribute("aria-disabled") !== "true";
-    const lost = "All that the brain has now, but for its self model, stops learning permanently, and a new column learns beside it. Only the checkpoint saved before it leads back; it is pinned.";
+    const lost = "Everything the brain has now, except its self model, stops learning permanently, and a new column learns beside it. The only way back is the checkpoint saved before, which is pinned.";
     if (allowed && !(await confirm("Add a column?", lost, "Add"))) return;
-    grow(column, "a column", { operator: "column" }, (grown) => `A column of ${count(grown?.units_after)} units was born; all that is older is frozen.`);
+    grow(column, "a column", { operator: "column" }, (grown) => `A column of ${count(grown?.units_after)} units was born; everything older is frozen.`);
   }
 
   function grow(button, what, wanted, describe) {

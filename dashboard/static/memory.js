@@ -80,15 +80,17 @@ export function mountMemory(page) {
     view.node.hidden = sources.length === 0;
     view.body.replaceChildren(...sources.map(([name, columns]) => row(name, columns)));
     allowAll(page.state);
-    const share = page.shown()?.latest?.replay_fraction;
+    const latest = page.shown()?.latest ?? {};
+    const share = latest.replay_fraction;
+    const carried = Number.isFinite(latest.carried_over) ? ` The last sleep taught the network ${percent(latest.carried_over)} of what only the exact memory knew.` : "";
     facts.textContent = sources.length
-      ? `Loss on the frozen probes in BPC. Mean forgetting ${fixed(found.mean)} BPC, worst ${fixed(found.worst)}; stability gap ${fixed(found.stability_gap)}.${Number.isFinite(share) ? ` ${percent(share)} of each batch is replay.` : ""}`
+      ? `Loss on the frozen probes in BPC. Mean forgetting ${fixed(found.mean)} BPC, worst ${fixed(found.worst)}; stability gap ${fixed(found.stability_gap)}.${Number.isFinite(share) ? ` ${percent(share)} of each batch is replay.` : ""}${carried}`
       : "";
   }
 
   page.onRun.push(load);
   page.onFrame.push((frame) => {
-    const measured = frame.type === "delta" && frame.points?.some(([name]) => name.startsWith("forgetting"));
+    const measured = frame.type === "delta" && frame.points?.some(([name]) => name.startsWith("forgetting") || name === "carried_over");
     if (!measured || timer) return;
     timer = setTimeout(() => {
       timer = null;

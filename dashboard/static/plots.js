@@ -38,8 +38,9 @@ export const PLOTS = [
       { metric: "self_prediction_error", color: "--curve-5" },
     ],
   },
-  { id: "reliance", title: "Reliance on the exact memory", size: "wide plasticity", optional: true, range: [0, 1.02], series: [
-    { metric: "reliance", color: "--curve-4" },
+  { id: "reliance", title: "Exact memory", size: "wide plasticity", optional: true, range: [0, 1.02], series: [
+    { metric: "reliance", color: "--curve-4", optional: true },
+    { metric: "carried_over", color: "--curve-3", dots: true, optional: true },
   ] },
   {
     id: "plasticity",
@@ -53,7 +54,7 @@ export const PLOTS = [
   },
   { id: "rate", title: "Learning rate", size: "", series: [{ metric: "learning_rate", color: "--curve-4", dense: true }] },
   { id: "gradient", title: "Gradient norm", size: "", series: [{ metric: "grad_norm", color: "--curve-2", band: true, dense: true }] },
-  { id: "time", title: "Step time, seconds", size: "", series: [{ metric: "step_seconds", color: "--curve-3", band: true, dense: true }] },
+  { id: "time", title: "Step time in seconds", size: "", series: [{ metric: "step_seconds", color: "--curve-3", band: true, dense: true }] },
 ];
 
 const MOST_BANDS = 20;
@@ -197,7 +198,7 @@ export function markTrace(events, { colors, range, logarithmic }) {
 }
 
 /** Layout of one plot. The range is set every time, so live data does not move it. */
-export function layout(plot, { range, logarithmic, colors, lastStep, font }) {
+export function layout(plot, { range, logarithmic, colors, lastStep, font, narrow = false }) {
   const axis = { gridcolor: colors("--grid"), zeroline: false, linecolor: colors("--line"), color: colors("--muted") };
   const whole = [logarithmic ? 1 : 0, Math.max(10, lastStep)];
   const steps = (range ?? whole).map((step) => (logarithmic ? Math.log10(Math.max(1, step)) : step));
@@ -217,7 +218,8 @@ export function layout(plot, { range, logarithmic, colors, lastStep, font }) {
       autorange: false,
       separatethousands: true,
       exponentformat: "none",
-      nticks: plot.size ? 9 : 4,
+      nticks: plot.size && !narrow ? 9 : 4,
+      tickangle: 0,
       dtick: logarithmic && steps[1] - steps[0] > 1 ? 1 : undefined,
       unifiedhovertitle: { text: "step %{x:,d}" },
     },

@@ -56,7 +56,7 @@ export function mountRecall(page) {
 
 /** The longest match in words. */
 export function matchLine(match) {
-  if (match === null) return "No match: it takes six bytes or more that were read before.";
+  if (match === null) return "No match: at least six bytes must have been read before.";
   const step = match.step === null ? "" : `, at step ${count(match.step)}`;
   const source = match.source === null ? "" : ` from ${match.source}`;
   return `The longest match has ${count(match.length)} bytes, read ${count(match.bytes_ago)} bytes ago${step}${source}.`;
@@ -75,7 +75,7 @@ function recalled(answer, askToForget) {
   }
   parts.push(nextBytes(next));
   parts.push(element("p", { id: "recalled-completion" },
-    completion ? "Memory continues: " : "Memory is sure of nothing that follows.", completion ? element("code", { text: completion }) : null));
+    completion ? "Memory continues: " : "Memory has no confident continuation.", completion ? element("code", { text: completion }) : null));
   return parts;
 }
 

@@ -138,7 +138,8 @@ export function lossNow(run, history) {
   const detail = [["last step", fixed(last)]];
   if (recent) detail.push(["mean of", `${count(recent.count)} steps`], ["their mean", fixed(recent.mean)], ["standard error", uncertainty(recent.error)]);
   detail.push(["held-out", fixed(run?.latest?.held_out_bpc)]);
-  const note = recent ? `mean of ${count(recent.count)} steps; the last ${fixed(last)}` : "";
+  const labelled = (run?.latest?.accuracy ?? null) !== null; // then what is predicted is a label, not the text
+  const note = labelled ? "of the labels alone; see accuracy" : recent ? `mean of ${count(recent.count)} steps; the last ${fixed(last)}` : "";
   const reason = run ? "no step has been scored yet" : "no run yet";
   return { metric: "bpc", value, error: recent?.error ?? null, note, reason, detail };
 }

@@ -204,7 +204,7 @@ def test_a_brain_is_grown_by_hand(context: BrowserContext, server: RealServer, t
     column.click()
     page.get_by_role("button", name="Add", exact=True).click()
     expect(reported).to_have_text(
-        re.compile(r"^A column of [\d,]+ units was born; all that is older is frozen\.$"), timeout=PATIENCE_MS
+        re.compile(r"^A column of [\d,]+ units was born; everything older is frozen\.$"), timeout=PATIENCE_MS
     )
     expect(rows.filter(has_text="columns.0.blocks.0.mlp")).to_have_count(1)
     frozen = page.get_by_role("button", name="Grow blocks.0.mlp", exact=True)

@@ -126,7 +126,7 @@ def test_after_forgetting_it_sleeps_from_a_checkpoint_of_before(
         ),  # the browser is in Tokyo
         (f"/runs/{RUN}/forget", {"since": "2026-03-01T09:00:00+00:00"}),
         (f"/runs/{RUN}/actions", {"action": "stop"}),
-        (f"/checkpoints/{before}/resume", {}),
+        (f"/checkpoints/{before}/resume", {"queue": True}),
         (f"/runs/{RUN}/actions", {"action": "sleep"}),
     ]
 

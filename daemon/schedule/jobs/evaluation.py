@@ -5,7 +5,7 @@ from __future__ import annotations
 from daemon.schedule.registry import JobContext, job
 
 
-@job("evaluation", summary="Score the whole held-out set with the learning brain", cron="30 2 * * *")
+@job("evaluation", summary="Score the learning brain on the whole held-out set", cron="30 2 * * *")
 async def evaluate(context: JobContext) -> str:
     """Ask the learning run; without one there is nothing to do."""
     return await context.work.evaluate()

@@ -7,7 +7,7 @@ from daemon.schedule.registry import JobContext, job
 
 @job(
     "pruning",
-    summary="Keep what grows in the home within its bounds (keep.toml)",
+    summary="Keep the home within its size limits (keep.toml)",
     every_seconds=3600.0,
 )
 async def prune(context: JobContext) -> str:

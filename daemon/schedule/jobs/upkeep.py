@@ -5,7 +5,7 @@ from __future__ import annotations
 from daemon.schedule.registry import JobContext, job
 
 
-@job("upkeep", summary="Tidy the database and check that it is whole", cron="0 4 * * *")
+@job("upkeep", summary="Compact the database and check its integrity", cron="0 4 * * *")
 async def tidy(context: JobContext) -> str:
     """Ask the daemon, which holds the database."""
     return await context.work.upkeep()

@@ -57,8 +57,8 @@ def test_match_next_bytes_and_completion_are_shown_and_steer_no_terminal(
 def test_what_it_does_not_know_is_said(call: Call, daemon: FakeDaemon) -> None:
     daemon.answers["POST", REMEMBERS] = (200, {**ANSWER, "match": None, "completion": ""})
     out = call("remembers", "xyz").out
-    assert out.startswith("No match: it takes six bytes or more that were read before.\n")
-    assert out.endswith("Memory is sure of nothing that follows.\n")
+    assert out.startswith("No match: at least six bytes must have been read before.\n")
+    assert out.endswith("Memory has no confident continuation.\n")
 
 
 @pytest.mark.parametrize("flags", [["--checkpoint", "continuous_1"], []])
