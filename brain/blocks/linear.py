@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from brain.blocks.ternary import Ternary, ternary, ternary_linear
+
 
 class _SplitSum(torch.autograd.Function):
     """x Wᵀ, the first `num_existing` columns of W summed by themselves."""
@@ -37,7 +39,14 @@ class Linear(nn.Module):
     A `zero` matrix begins at zero: put at the end of a residual branch, the branch begins as the identity.
     Of a matrix that has grown, the first `num_existing` columns are summed by themselves: how a library splits a sum
     depends on its length, so that one sum over all would change the last bits of what those columns give together.
+
+    Attributes:
+        is_ternary: the matrix is used as if its weights were −1, 0 or 1 times a scale (`brain.blocks.ternary`).
+        held: the ternary matrix of weights that no longer change; None: it is made in each pass.
     """
+
+    is_ternary = False
+    held: Ternary | None = None
 
     def __init__(
         self, in_features: int, out_features: int, *, zero: bool = False, num_existing: int | None = None
@@ -49,11 +58,18 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the matrix."""
+        if self.is_ternary:
+            return ternary_linear(x, self.weight, self.held or self.as_ternary())
         weight = self.weight.to(x.dtype)
         if self.num_existing == weight.shape[1]:
             return functional.linear(x, weight)
         y: Tensor = _SplitSum.apply(x, weight, self.num_existing)  # type: ignore[no-untyped-call]
         return y
+
+    @torch.no_grad()
+    def as_ternary(self) -> Ternary:
+        """The matrix as signs and scales."""
+        return ternary(self.weight, self.num_existing)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:

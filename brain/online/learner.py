@@ -39,6 +39,8 @@ class Learner:
     ) -> None:
         self.codec, self.dtype, self.device = spec.codec(), spec.dtype, device
         self.network = spec.network()
+        for matrix in self.network.ternary_matrices().values() if spec.ternary else ():
+            matrix.is_ternary = True
         initialize(self.network, torch.Generator().manual_seed(seed))
         self.network.to(device)
         self.sites = self.network.sites()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from brain.blocks.linear import Linear
 from brain.optim.groups import ParamGroup, groups_by_shape
 
 if TYPE_CHECKING:
@@ -117,6 +118,18 @@ class SequenceNetwork(nn.Module, ABC):
     def param_groups(self) -> tuple[ParamGroup, ...]:
         """Every parameter in exactly one group. By default matrices of linear maps, tables, and the rest."""
         return groups_by_shape(self)
+
+    def ternary_matrices(self) -> dict[str, Linear]:
+        """The matrices that are quantised where the spec asks for it, by the names of their weights.
+
+        By default those between layers: embeddings, tables, heads and gates, which are in groups of another rule, keep
+        full precision.
+        """
+        matrices = {
+            name for group in self.param_groups() if group.rule == "matrix" for name in group.parameters
+        }
+        linear = {f"{name}.weight": m for name, m in self.named_modules() if isinstance(m, Linear)}
+        return {name: module for name, module in linear.items() if name in matrices}
 
     def sites(self) -> dict[str, Site]:
         """The hidden units that can grow, from input to output; none by default."""

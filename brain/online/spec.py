@@ -60,6 +60,11 @@ class NetworkSpec(ABC):
         """Precision of matrix products."""
         return torch.float32
 
+    @property
+    def ternary(self) -> bool:
+        """Matrices between layers are used as −1, 0 or 1 times a scale; see `brain.online.network`."""
+        return False
+
     def codec(self) -> Codec:
         """How bytes become its symbols."""
         return ByteCodec()

@@ -27,11 +27,13 @@ TINY: dict[str, list[dict[str, Any]]] = {
             "self_model_size": 8,
             "precision": precision,
             "hippocampus_mib": memory,
+            "ternary": ternary,
         }
-        for precision, memory, layers in (
-            ("fp32", 0, ["ssd"]),
-            ("bf16", 0, ["ssd", "rwkv7"]),
-            ("fp32", 20, ["kda", "gated_delta"]),
+        for precision, memory, layers, ternary in (
+            ("fp32", 0, ["ssd"], False),
+            ("bf16", 0, ["ssd", "rwkv7"], False),
+            ("fp32", 20, ["kda", "gated_delta"], False),
+            ("fp32", 0, ["ssd"], True),
         )
     ],
     "mingru": [

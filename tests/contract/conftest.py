@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -26,7 +26,13 @@ def device(request: pytest.FixtureRequest) -> torch.device:
     return torch.device(request.param)
 
 
-@pytest.fixture(params=CASES, ids=lambda case: "-".join([case[0], *filter(None, [case[1].get("precision")])]))
+def named(case: tuple[str, dict[str, Any]]) -> str:
+    kind, settings = case
+    ternary = "ternary" if settings.get("ternary") else None
+    return "-".join(filter(None, [kind, settings.get("precision"), ternary]))
+
+
+@pytest.fixture(params=CASES, ids=named)
 def case(request: pytest.FixtureRequest, device: torch.device) -> Case:
     kind, settings = request.param
     return kind, settings, device
