@@ -86,6 +86,15 @@ def brain_from_spec(
     )
 
 
+def can_be_ternary(kind: str) -> bool:
+    """Whether a kind of brain has the option to learn with ternary matrices.
+
+    >>> can_be_ternary("synapse"), can_be_ternary("classifier")
+    (True, False)
+    """
+    return any(field.name == "ternary" for field in dataclasses.fields(brains.get(kind).config))
+
+
 def _check_known(entry: Entry, config: Any) -> None:
     """Refuse a stored config with a key that its class has not, before the class does it without a name.
 

@@ -45,6 +45,21 @@ class Packed:
         return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors.values())
 
 
+def described(packed: Packed) -> str:
+    """What a packed brain is, for people.
+
+    >>> described(Packed({}, {"a": {"form": "ternary", "per_byte": 5}, "b": {"form": "table", "bits": 8}}))
+    'ternary, signs at 1.6 bits, tables at 8 bits'
+    """
+    words = {"ternary"}
+    for form in packed.layout.values():
+        if form["form"] == "ternary":
+            words.add(f"signs at {8 / form['per_byte']:g} bits")
+        else:
+            words.add(f"tables at {form['bits']} bits")
+    return ", ".join(sorted(words, key=lambda word: (word != "ternary", word)))
+
+
 def float_bytes(weights: Mapping[str, Tensor]) -> int:
     """What weights take in single precision.
 

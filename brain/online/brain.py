@@ -21,7 +21,7 @@ from brain.online.learning_copy import twin_of
 from brain.online.reading import Reader, continue_bytes, score_rows
 from brain.online.recollecting import recall
 from brain.online.remembering import RememberingReader
-from brain.online.spec import BasedSpec, NetworkSpec
+from brain.online.spec import BasedSpec, NetworkSpec, ternary_form
 from brain.online.step import take_step
 from brain.ports import Base, Batch, BrainState, Forgotten, StepReport
 
@@ -294,7 +294,8 @@ class OnlineBrain(Generic[Spec]):
 
     def rebuild(self, spec: Mapping[str, Any]) -> None:
         """Take on another architecture, its tensors still to be loaded; counters begin anew."""
-        self._begin(type(self.spec).from_json(spec), seed=0)
+        # What has become ternary stays so, also where it goes back to a time before that.
+        self._begin(type(self.spec).from_json(ternary_form(spec) if self.spec.ternary else spec), seed=0)
 
     def grown_into(self, spec: Spec, *, seed: int) -> Self:
         """A fresh brain of another architecture that learns as this one does."""

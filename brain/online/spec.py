@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from brain.growth.plan import Birth, GrowthPlan
     from brain.online.network import SequenceNetwork
 
+TERNARY = "ternary"  # the setting of a kind of brain that has the option
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -89,6 +90,15 @@ class NetworkSpec(ABC):
     def next_column(self) -> Birth | None:
         """The column that can be born beside all that is there; None where none can."""
         return None
+
+
+def ternary_form(stored: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
+    """A spec as `to_json` gives it with the ternary option, and other settings on top.
+
+    >>> ternary_form({"kind": "synapse", "config": {"hidden_size": 8}})
+    {'kind': 'synapse', 'config': {'hidden_size': 8, 'ternary': True}}
+    """
+    return {**stored, "config": {**stored["config"], TERNARY: True, **settings}}
 
 
 class BasedSpec(NetworkSpec):

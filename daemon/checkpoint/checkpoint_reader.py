@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.memory.selection import Selection
+    from brain.packing import Packed
     from brain.ports import Base
     from daemon.checkpoint.retention import CheckpointInfo
     from daemon.events import Event
@@ -62,6 +63,7 @@ class LoadedCheckpoint:
         base: the weights it stands on that never change; None without any.
         tables: names in `learning` of those that stood in a file of their own.
         forgotten: what was taken out of it after loading, because its run was told to forget it; but for replayed rows.
+        packed: its weights as they are stored, of a packed file, which holds nothing else.
     """
 
     path: Path
@@ -76,6 +78,7 @@ class LoadedCheckpoint:
     base: Base | None = None
     tables: frozenset[str] = frozenset()
     forgotten: tuple[Selection, ...] = ()
+    packed: Packed | None = None
 
 
 def load(path: Path) -> LoadedCheckpoint:

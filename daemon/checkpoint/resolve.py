@@ -12,10 +12,11 @@ from daemon.system.paths import as_path, is_file, shown, status_of
 
 LATEST = "latest"
 PORTABLE = ".pt"
+PACKED = ".safetensors"
 
 
 def resolve(catalogue: Catalogue, text: str) -> Path:
-    """The checkpoint meant by `latest`, a name, a bare time stamp, or a path to a directory or `.pt` file.
+    """The checkpoint meant by `latest`, a name, a bare time stamp, or a path to a directory, `.pt` or packed file.
 
     Raises:
         NoCheckpointError: `latest`, and the newest run has no sound checkpoint.
@@ -28,7 +29,7 @@ def resolve(catalogue: Catalogue, text: str) -> Path:
         if (found := _named(catalogue, name)) is not None:
             return found
     path = as_path(text)
-    if path.suffix == PORTABLE and is_file(path):
+    if path.suffix in (PORTABLE, PACKED) and is_file(path):
         return path
     if is_file(path / MANIFEST):
         return path
@@ -42,6 +43,19 @@ def resolve(catalogue: Catalogue, text: str) -> Path:
     raise NotFoundError(
         f"No checkpoint is called {shown(path.name)!r} in {catalogue.folder}.{_nearest(catalogue, path.name)}"
     )
+
+
+def refuse_packed(path: Path) -> None:
+    """Refuse to learn on from what `resolve` found.
+
+    Raises:
+        UsageError: it is a packed file.
+    """
+    if path.suffix == PACKED:
+        raise UsageError(
+            f"{shown(path)} is a packed file, which can be asked and evaluated but not resumed: it lacks what learning "
+            "needs. Resume the checkpoint it was made from: synapsed checkpoints"
+        )
 
 
 def newest_run(catalogue: Catalogue) -> str:

@@ -23,6 +23,7 @@ from daemon.cli import (
     list_commands,
     memory,
     order_commands,
+    quantize_command,
     remembers_command,
     running,
 )
@@ -50,6 +51,7 @@ for module in (
     list_commands,
     follow_commands,
     checkpoints,
+    quantize_command,
     delete_command,
     access_commands,
     doctor,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CheckpointArgument = Annotated[
     str,
     typer.Argument(
-        metavar="CKPT", help="latest, a checkpoint's name, or the path of a directory or .pt file."
+        metavar="CKPT", help="latest, a checkpoint's name, or the path of a directory, .pt or packed file."
     ),
 ]
 
@@ -82,7 +82,8 @@ def evaluate(
             "Nothing is held out: its sources are too small for a block of 4 KiB in a hundred; give it more text"
         )
         return
-    say(f"Held-out BPC {result['bpc']:.4f} over {result['num_bytes']:,} bytes ({checkpoint})")
+    what = f"{checkpoint}; {result['packed']}" if result["packed"] else checkpoint
+    say(f"Held-out BPC {result['bpc']:.4f} over {result['num_bytes']:,} bytes ({what})")
     columns = ["source", "bpc"]
     if result["mixed_bpc"] is not None:
         say(f"Held-out BPC {result['mixed_bpc']:.4f} with its exact memory")

@@ -32,13 +32,13 @@ def check_request(request: StartRequest | ResumeRequest | None, home: Home) -> N
 
 def _check_checkpoint(text: str, home: Home) -> None:
     from daemon.checkpoint.catalogue import Catalogue
-    from daemon.checkpoint.resolve import LATEST, newest_run, resolve
+    from daemon.checkpoint.resolve import LATEST, newest_run, refuse_packed, resolve
 
     catalogue = Catalogue(home.checkpoints)
     if text == LATEST:  # its bytes are hashed once, by the daemon
         newest_run(catalogue)
     else:
-        resolve(catalogue, text)
+        refuse_packed(resolve(catalogue, text))
 
 
 def _check_text(

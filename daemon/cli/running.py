@@ -104,6 +104,9 @@ def resume(
     or_start: Annotated[
         bool, typer.Option("--or-start", help="Where there is nothing to resume yet, start a new run.")
     ] = False,
+    fork: Annotated[
+        bool, typer.Option("--fork", help="Begin a run of its own, even from the newest checkpoint of a run.")
+    ] = False,
     preset: PresetOption = None,
     brain: BrainOption = None,
     data: DataOption = None,
@@ -157,6 +160,7 @@ def resume(
             hours=hours,
             steps=steps,
             name=None if name is None else unicode_of(name, "--name"),
+            fork=fork,
         )
     _run(
         context,

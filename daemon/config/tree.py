@@ -98,11 +98,19 @@ class RecoveryConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LimitsConfig:
-    """Where a run ends by itself; None never."""
+    """Where a run ends by itself; None never.
+
+    Attributes:
+        hours: of learning.
+        steps: of learning.
+        epochs: passes over every source.
+        held_out_bpc: held-out loss of the network alone, on a sample of at most 64 blocks, looked at every 200 steps.
+    """
 
     hours: Annotated[float | None, Range(at_most=1000000.0, above=0)] = None
     steps: Annotated[int | None, COUNT] = None
     epochs: Annotated[int | None, COUNT] = None
+    held_out_bpc: Annotated[float | None, AMOUNT] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from daemon.events.database import DatabaseHealed, DatabaseMissing, DatabaseStal
 from daemon.events.event import Event, Severity
 from daemon.events.growth import BrainGrew, GrowthJudged
 from daemon.events.jobs import JobFailed, JobFinished, JobMissed
-from daemon.events.learning import EvaluationFinished, NonFiniteStepSkipped, RolledBack
+from daemon.events.learning import EvaluationFinished, LossCompared, NonFiniteStepSkipped, RolledBack
 from daemon.events.reading import (
     DocumentSkipped,
     ExperienceForgotten,
@@ -69,6 +69,7 @@ __all__ = [
     "LabelsMissing",
     "LimitReached",
     "ListingContinued",
+    "LossCompared",
     "MeasurementFailed",
     "MeasurementOutOfMemory",
     "NonFiniteStepSkipped",

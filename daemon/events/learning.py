@@ -34,6 +34,18 @@ class RolledBack(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LossCompared(Event):
+    """The loss of the network alone on a sample of held-out text was compared with that at which the run ends."""
+
+    bpc: float
+    target_bpc: float
+
+    @property
+    def message(self) -> str:
+        return f"Held-out BPC {self.bpc:.3f} on a sample; the run ends at {self.target_bpc:.3f}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluationFinished(Event):
     """The whole held-out set was scored on demand. BPC by source name; accuracy of a brain that predicts labels.
 

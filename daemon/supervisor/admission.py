@@ -179,7 +179,7 @@ class Admission:
         self, found: FoundCheckpoint, request: ResumeRequest, config: RunConfig, source: LiveRun | None
     ) -> tuple[LiveRun, TrainerOrder]:
         """The run that continues from a checkpoint, and its trainer's order; `source` is the checkpoint's run."""
-        continues = found.run is not None and found.newest
+        continues = found.run is not None and found.newest and not request.fork
         if found.run is not None and continues:
             self._check_idle(found.run)
             run = source or self._new_run(config, request.name, run_id=found.run)

@@ -38,6 +38,7 @@ class ResumeRequest:
         name: of the run, when it forks.
         by_id_only: refuse paths: what comes over HTTP names checkpoints by id.
         queue: as in StartRequest.
+        fork: begin a run of its own even from the newest checkpoint of a run.
     """
 
     checkpoint: str
@@ -47,6 +48,7 @@ class ResumeRequest:
     name: str | None = None
     by_id_only: bool = False
     queue: bool = False
+    fork: bool = False
 
     @property
     def own_limits(self) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.checkpoint.damage import set_aside, set_aside_newest_run
 from daemon.checkpoint.holds import Holds
 from daemon.checkpoint.manifest import DefectError, read_manifest
-from daemon.checkpoint.resolve import PORTABLE, resolve
+from daemon.checkpoint.resolve import PORTABLE, refuse_packed, resolve
 from daemon.checkpoint.retention import best_of, by_run
 from daemon.checkpoint.room import damaged
 from daemon.config.tree import RunConfig
@@ -161,6 +161,7 @@ class RunCheckpoints:
         path = (
             self.catalogue.path_of(text) if by_id_only and text != "latest" else resolve(self.catalogue, text)
         )
+        refuse_packed(path)
         if path.suffix == PORTABLE:
             inside = describe(path)
             return FoundCheckpoint(

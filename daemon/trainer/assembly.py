@@ -48,6 +48,7 @@ from daemon.trainer.restoring import (
     parts_of,
     restore_brain,
     restore_random,
+    with_option,
 )
 from daemon.trainer.sleep_state import SleepState
 from daemon.trainer.slow_weights import can_sleep
@@ -111,6 +112,7 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
         loaded = without_forgotten(
             loaded, home.replay, lambda what: reporter.event(SettingRestored(what=what))
         )
+        loaded = with_option(config, loaded, reporter.event)
     progressed()
     contents = contents_of(
         order, home, config, loaded, device=device, emit=reporter.event, progressed=progressed

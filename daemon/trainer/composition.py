@@ -15,9 +15,11 @@ from daemon.trainer.forgetting_on_purpose import Forgetting, Stores, forgetting_
 from daemon.trainer.forgetting_watch import ForgettingWatch
 from daemon.trainer.growth_by_hand import GrowthByHand
 from daemon.trainer.growth_trial import Trials
+from daemon.trainer.held_out_sample import HeldOutSample
 from daemon.trainer.idling import Idling
 from daemon.trainer.intake import Intake
 from daemon.trainer.loop import Loop, Waking
+from daemon.trainer.loss_limit import LossLimit
 from daemon.trainer.measuring import Measuring
 from daemon.trainer.neurogenesis import Growing
 from daemon.trainer.obeying import Interventions, Questions, StandingOrders
@@ -123,9 +125,18 @@ class _Wiring:
         return Pauses(self.saver, self.standing)
 
     @cached_property
+    def loss_limit(self) -> LossLimit:
+        stream, device = self._stream, self._contents.device
+        return LossLimit(
+            self._contents.limits, lambda: HeldOutSample(stream, device), brain=self._brain,
+            better=self.better_weights, clock=self._clock, report=self._report,
+        )  # fmt: skip
+
+    @cached_property
     def endings(self) -> Endings:
         return Endings(
             self._contents.limits,
+            self.loss_limit.reached,
             self._clock,
             lambda: self._stream.passes_finished,
             saver=self.saver,
@@ -245,14 +256,9 @@ class _Wiring:
     def roll_back(self) -> RollBack:
         return RollBack(
             num_lanes(self._config.stream.rows, self._config.replay.fraction),
-            brain=self._brain,
-            way_back=self.way_back,
-            resets=self._contents.resets,
-            save=self.saver,
-            pauses=self.pauses,
-            clock=self._clock,
-            report=self._report,
-        )
+            brain=self._brain, way_back=self.way_back, resets=self._contents.resets,
+            save=self.saver, pauses=self.pauses, clock=self._clock, report=self._report,
+        )  # fmt: skip
 
     @cached_property
     def effects(self) -> Effects:
@@ -273,14 +279,9 @@ class _Wiring:
     @cached_property
     def recovery(self) -> Recovery:
         return Recovery(
-            self._contents.nonfinite,
-            self._config.recovery,
-            effects=self.effects,
-            save=self.saver,
-            pauses=self.pauses,
-            clock=self._clock,
-            report=self._report,
-        )
+            self._contents.nonfinite, self._config.recovery, effects=self.effects,
+            save=self.saver, pauses=self.pauses, clock=self._clock, report=self._report,
+        )  # fmt: skip
 
     # -- the step --------------------------------------------------------------------------------------------
 
@@ -357,15 +358,9 @@ class _Wiring:
     @cached_property
     def loop(self) -> Loop:
         return Loop(
-            self.waking,
-            self.dreaming,
-            sleeping=self.sleeping,
-            growing=self.growing,
-            effects=self.effects,
-            pauses=self.pauses,
-            endings=self.endings,
-            life=self.standing,
-        )
+            self.waking, self.dreaming, sleeping=self.sleeping, growing=self.growing,
+            effects=self.effects, pauses=self.pauses, endings=self.endings, life=self.standing,
+        )  # fmt: skip
 
     @cached_property
     def questions(self) -> Questions:

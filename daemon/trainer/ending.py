@@ -34,6 +34,7 @@ class Endings:
 
     Args:
         limits: where it ends by itself.
+        loss_reached: the loss at which it ends, in words, once that is reached.
         progress: how far it has come.
         passes_finished: over every source.
         saver: of its checkpoints.
@@ -45,6 +46,7 @@ class Endings:
     def __init__(
         self,
         limits: Limits,
+        loss_reached: Callable[[], str | None],
         progress: Progress,
         passes_finished: Callable[[], int],
         *,
@@ -54,6 +56,7 @@ class Endings:
         report: Report,
     ) -> None:
         self._limits = limits
+        self._loss_reached = loss_reached
         self._progress = progress
         self._passes_finished = passes_finished
         self._saver = saver
@@ -64,7 +67,7 @@ class Endings:
 
     def at_limit(self) -> Ending | None:
         """The ending at a limit, once it is saved; until it can be, the run stands still."""
-        reached = self._limits.reached(self._progress, self._passes_finished())
+        reached = self._loss_reached() or self._limits.reached(self._progress, self._passes_finished())
         if reached is None:
             return None
         reason = f"limit reached: {reached}"

@@ -12,12 +12,15 @@ from brain.build import brain_from_spec
 from brain.memory.commit import ReplayCommit
 from brain.memory.hippocampus.config import MEMORY_PREFIX
 from brain.memory.replay import ReplayMemory
+from brain.online.brain import OnlineBrain
+from brain.packing import described, hold
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, load
+from daemon.checkpoint.packed import load_packed
 from daemon.checkpoint.portable import export_pt, load_pt
-from daemon.checkpoint.resolve import LATEST, PORTABLE, newest_run, resolve
+from daemon.checkpoint.resolve import LATEST, PACKED, PORTABLE, newest_run, resolve
 from daemon.config.loading import config_from_dict
-from daemon.errors import TornCheckpointError
+from daemon.errors import TornCheckpointError, UsageError
 from daemon.streams.encodings import last_bytes
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
@@ -101,6 +104,7 @@ def evaluate(home: Home, checkpoint: str) -> dict[str, Any]:
     total = combine(losses)
     return {
         "checkpoint": loaded.path.name,
+        "packed": None if loaded.packed is None else described(loaded.packed),
         "step": loaded.manifest.step,
         "bpc": total.bpc if total else None,
         "num_bytes": total.num_bytes if total else 0,
@@ -136,6 +140,8 @@ def export(home: Home, checkpoint: str, target: Path) -> Path:
         SynapsedError: no such checkpoint, it or its replay is damaged, or the file cannot be written.
     """
     loaded = open_checkpoint(home, checkpoint)
+    if loaded.packed is not None:
+        raise UsageError(f"{loaded.path.name} is a packed file, and one file already; export a checkpoint")
     memory = replay_of(home, loaded)
     if memory is not None and loaded.manifest.replay and len(memory) != loaded.manifest.replay["num_items"]:
         # Some of it was forgotten since: the file says what it holds.
@@ -153,6 +159,8 @@ def open_checkpoint(home: Home, text: str) -> LoadedCheckpoint:
             with contextlib.suppress(TornCheckpointError):
                 return without_forgotten(load(info.path), home.replay)
     path = resolve(catalogue, text)
+    if path.suffix == PACKED:
+        return load_packed(path)
     loaded = load_pt(path) if path.suffix == PORTABLE else load(path)
     return without_forgotten(loaded, home.replay)
 
@@ -172,6 +180,8 @@ def revive(loaded: LoadedCheckpoint) -> tuple[RunConfig, Brain]:
     )
     fitted, _ = brain.adopt(stored)
     brain.load(fitted)
+    if loaded.packed is not None and isinstance(brain, OnlineBrain):
+        hold(brain.network)
     return config, brain
 
 

@@ -69,18 +69,25 @@ class Limits(Stored):
         target_step: finished steps.
         target_seconds: time spent learning.
         target_epochs: passes over every source.
+        target_bpc: held-out loss, which `daemon.trainer.loss_limit` compares.
     """
 
     target_step: int | None = None
     target_seconds: float | None = None
     target_epochs: int | None = None
+    target_bpc: float | None = None
 
     @classmethod
     def from_here(cls, limits: LimitsConfig, clock: Clock) -> Limits:
         """The limits of a session, counted from where the run stands."""
         seconds = None if limits.hours is None else clock.training_seconds + limits.hours * SECONDS_PER_HOUR
         steps = None if limits.steps is None else clock.step + limits.steps
-        return cls(target_step=steps, target_seconds=seconds, target_epochs=limits.epochs)
+        return cls(
+            target_step=steps,
+            target_seconds=seconds,
+            target_epochs=limits.epochs,
+            target_bpc=limits.held_out_bpc,
+        )
 
     def drop_reached(self, clock: Clock, emit: Callable[[Event], None]) -> None:
         """Learn on without those limits of an earlier session that were reached in it."""

@@ -6,15 +6,17 @@ tables, the slot table of the replay memory.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from brain.build import brain_from_spec, newborn
+from brain.build import brain_from_spec, can_be_ternary, newborn
 from brain.errors import MemoryDamagedError
 from brain.memory.commit import ReplayCommit
 from brain.memory.replay import ReplayMemory
+from brain.online.spec import TERNARY, ternary_form
 from brain.ports import Brain, BrainState
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, load, load_newest
@@ -101,6 +103,31 @@ def restore_brain(
         emit(SettingRestored(what=notice))
     brain.load(fitted)
     return brain
+
+
+def with_option(config: RunConfig, loaded: LoadedCheckpoint, emit: Emit) -> LoadedCheckpoint:
+    """The checkpoint with the ternary option in its architecture, if the run asks for it and it has it not.
+
+    Weights, moments and carried state stay. Of what was measured nothing stays that was the loss of another network:
+    held-out tables, and the trial of a growth.
+
+    Raises:
+        ConfigError: its kind of brain has no such option.
+    """
+    spec = loaded.manifest.spec
+    if not config.brain.get(TERNARY) or not spec or spec.get("config", {}).get(TERNARY):
+        return loaded
+    if not can_be_ternary(str(spec.get("kind"))):
+        raise ConfigError(
+            f"a brain of kind {spec.get('kind')}, as in {loaded.path.name}, has no ternary form"
+        )
+    emit(SettingRestored(step=loaded.manifest.step, what="matrices between layers are ternary from here on"))
+    return dataclasses.replace(
+        loaded,
+        manifest=dataclasses.replace(loaded.manifest, spec=ternary_form(spec)),
+        learning={name: one for name, one in loaded.learning.items() if not name.startswith(TRIAL_PREFIX)},
+        arrays={name: one for name, one in loaded.arrays.items() if not name.startswith(HELD_OUT_PREFIX)},
+    )
 
 
 def open_stream(

@@ -1,0 +1,71 @@
+"""A run that ends once its held-out loss is low enough: `limits.held_out_bpc`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.events import LossCompared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from brain.ports import Brain
+    from daemon.trainer.held_out_sample import HeldOutSample
+    from daemon.trainer.ports import Clock, Report
+    from daemon.trainer.progress import Limits
+    from daemon.trainer.slow_weights import BetterWeights
+
+EVERY_STEPS = 200
+
+
+class LossLimit:
+    """Compares the loss of the network alone on a sample of the held-out set, every so many steps.
+
+    It follows the step and changes nothing, so a resumed run ends where an uninterrupted one does.
+
+    Args:
+        limits: with the loss at which the run ends; None for none.
+        sample: made when it is first needed: text may not have come yet.
+        brain: whose loss it is.
+        better: swaps in the weights that the run is evaluated with.
+        clock: of the run.
+        report: takes each comparison.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        sample: Callable[[], HeldOutSample],
+        *,
+        brain: Brain,
+        better: BetterWeights,
+        clock: Clock,
+        report: Report,
+    ) -> None:
+        self._limits = limits
+        self._sample = sample
+        self._brain = brain
+        self._better = better
+        self._clock = clock
+        self._report = report
+        self._made: HeldOutSample | None = None
+        self._compared: int | None = None
+        self._reached: str | None = None
+
+    def reached(self) -> str | None:
+        """The limit, in words, once it is reached; None before."""
+        target, step = self._limits.target_bpc, self._clock.step
+        if target is None or step % EVERY_STEPS or step == self._compared or not self._clock.session_seconds:
+            return self._reached
+        self._compared = step
+        self._made = self._made or self._sample()
+        with self._better():
+            bpc = self._made.bpc(self._brain)
+        if bpc is None:
+            return None
+        self._report.event(LossCompared(step=step, bpc=bpc, target_bpc=target))
+        if bpc <= target:
+            # A resume of this checkpoint learns on.
+            self._limits.target_bpc = None
+            self._reached = f"held-out BPC {bpc:.3f}"
+        return self._reached
