@@ -82,7 +82,7 @@ def evaluate(
             "Nothing is held out: its sources are too small for a block of 4 KiB in a hundred; give it more text"
         )
         return
-    what = f"{checkpoint}; {result['packed']}" if result["packed"] else checkpoint
+    what = f"{checkpoint}; {result['packed']}" if result.get("packed") else checkpoint
     say(f"Held-out BPC {result['bpc']:.4f} over {result['num_bytes']:,} bytes ({what})")
     columns = ["source", "bpc"]
     if result["mixed_bpc"] is not None:

@@ -179,10 +179,11 @@ def _print(result: dict[str, Any]) -> None:
 
     before, after, goal = result["before"], result["after"], result["goal"]
     table = "" if result["table_bits"] is None else f", its table at {result['table_bits']}"
+    stored = f"matrices at {result['sign_bits']:g} bits a weight{table}"
     say(
         one_line(
             f"Wrote {result['path']} ({size(result['size_bytes'])}): 1/{result['times_smaller']:.1f} of "
-            f"{size(result['float_bytes'])} in single precision; signs at {result['sign_bits']:g} bits{table}"
+            f"{size(result['float_bytes'])} in single precision; {stored}"
         )
     )
     if not result["fits"]:

@@ -55,7 +55,7 @@ class LossLimit:
     def reached(self) -> str | None:
         """The limit, in words, once it is reached; None before."""
         target, step = self._limits.target_bpc, self._clock.step
-        if target is None or step % EVERY_STEPS or step == self._compared or not self._clock.session_seconds:
+        if target is None or step % EVERY_STEPS or step == self._compared:
             return self._reached
         self._compared = step
         self._made = self._made or self._sample()

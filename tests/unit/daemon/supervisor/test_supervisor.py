@@ -204,9 +204,16 @@ async def test_the_newest_checkpoint_continues_the_run_and_an_older_one_forks(ho
         assert fork.parent == {"run": run.id, "step": 0}
         assert fork.config["stream"]["rows"] == 4
         await supervisor.ending.wait(fork.id)
+
+        (home.root / "script.json").write_text('{"finish_at_step": 12}')
+        asked = await supervisor.admission.resume(
+            ResumeRequest(checkpoint=supervisor.checkpoints.catalogue.list(run.id)[0].name, fork=True)
+        )
+        assert asked.parent == {"run": run.id, "step": 9}
+        await supervisor.ending.wait(asked.id)
         supervisor.store.flush()
         views, _ = supervisor.rows.views(None, 10)
-        assert [view["id"] for view in views] == [fork.id, run.id]
+        assert [view["id"] for view in views] == [asked.id, fork.id, run.id]
 
 
 async def test_a_checkpoint_that_is_not_there(home: Home) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+import torch
 
-from daemon.errors import TornCheckpointError
+from daemon.checkpoint.checkpoint_reader import load
+from daemon.config.tree import RunConfig
+from daemon.errors import ConfigError, TornCheckpointError
 from daemon.protocol import TrainerOrder
-from daemon.trainer.restoring import load_checkpoint
+from daemon.trainer.restoring import load_checkpoint, with_option
 from tests.unit.daemon.checkpoint.samples import flip_bit, save_steps
 
 if TYPE_CHECKING:
@@ -43,3 +48,23 @@ def test_a_damaged_one_elsewhere_is_left_where_it_is(home: Home, tmp_path: Path)
     with pytest.raises(TornCheckpointError):
         load_checkpoint(order_for(home, path, fall_back=True), home, lambda _: None)
     assert path.is_dir()
+
+
+def test_a_run_that_asks_for_it_goes_on_with_the_ternary_form_of_its_checkpoint(home: Home) -> None:
+    (path,) = save_steps(home.checkpoints, [1])
+    loaded = load(path)
+    spec = {"kind": "synapse", "config": {"hidden_size": 8}}
+    arrays = {"held_out|book": np.zeros(2), "probes|rows|book": np.zeros(2)}
+    learning = {"trial|average": torch.zeros(2), "w|momentum_buffer": torch.zeros(2)}
+    loaded = replace(loaded, manifest=replace(loaded.manifest, spec=spec), arrays=arrays, learning=learning)
+    events: list[Event] = []
+    assert with_option(RunConfig(), loaded, events.append) is loaded
+    asks = RunConfig(brain={"kind": "synapse", "ternary": True})
+    made = with_option(asks, loaded, events.append)
+    assert made.manifest.spec["config"] == {"hidden_size": 8, "ternary": True}
+    assert (made.arrays.keys(), made.learning.keys()) == ({"probes|rows|book"}, {"w|momentum_buffer"})
+    assert ["ternary from here on" in event.message for event in events] == [True]
+    assert with_option(asks, made, events.append) is made
+    other = replace(loaded, manifest=replace(loaded.manifest, spec={"kind": "classifier", "config": {}}))
+    with pytest.raises(ConfigError, match="no ternary form"):
+        with_option(asks, other, events.append)
