@@ -89,8 +89,8 @@ def brain_from_spec(
 def can_be_ternary(kind: str) -> bool:
     """Whether a kind of brain has the option to learn with ternary matrices.
 
-    >>> can_be_ternary("synapse"), can_be_ternary("classifier")
-    (True, False)
+    >>> can_be_ternary("synapse"), can_be_ternary("mingru"), can_be_ternary("classifier")
+    (True, True, False)
     """
     return any(field.name == "ternary" for field in dataclasses.fields(brains.get(kind).config))
 

@@ -63,8 +63,8 @@ class NetworkSpec(ABC):
 
     @property
     def ternary(self) -> bool:
-        """Matrices between layers are used as −1, 0 or 1 times a scale; see `brain.online.network`."""
-        return False
+        """Matrices between layers are used as −1, 0 or 1 times a scale: an option of a config that has it."""
+        return bool(getattr(getattr(self, "config", None), TERNARY, False))
 
     def codec(self) -> Codec:
         """How bytes become its symbols."""

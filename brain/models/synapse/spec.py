@@ -77,11 +77,6 @@ class SynapseSpec(NetworkSpec):
         """Room for the exact memory beside the network."""
         return self.config.hippocampus_mib
 
-    @property
-    def ternary(self) -> bool:
-        """As configured."""
-        return self.config.ternary
-
     def network(self) -> SynapseNetwork:
         """The network, its weights not drawn yet."""
         return SynapseNetwork(self)

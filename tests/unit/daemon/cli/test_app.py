@@ -43,6 +43,7 @@ COMMANDS = [
     "export",
     "evaluate",
     "probe",
+    "quantize",
     "remembers",
     "schedule",
     "token",
