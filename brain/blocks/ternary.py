@@ -86,21 +86,33 @@ def int8_levels(x: Tensor) -> tuple[Tensor, Tensor]:
     return (x / scale.clamp(min=torch.finfo(x.dtype).tiny)).round_(), scale
 
 
+def ternary_product(x: Tensor, matrix: Ternary) -> tuple[Tensor, Tensor, Tensor]:
+    """x̂ Ŵᵀ in at least single precision, and the levels and scales that stand for x̂.
+
+    Whole numbers are multiplied, and their scales afterwards.
+    """
+    dtype, existing = x.dtype, matrix.num_existing
+    wide = torch.promote_types(dtype, torch.float32)
+    signs = matrix.signs.to(dtype)
+    levels, scale = int8_levels(x[..., :existing].to(wide))
+    y = functional.linear(levels.to(dtype), signs[:, :existing]).to(wide)
+    y = y * scale * matrix.row_scale[:, 0].to(wide)
+    if existing < signs.shape[1]:  # each is its own scale: what is born must not round what others read
+        later = signs[:, existing:] * matrix.column_scale.to(dtype)
+        y = y + functional.linear(x[..., existing:], later)
+    return y, levels, scale
+
+
 class _TernaryProduct(torch.autograd.Function):
-    """x̂ Ŵᵀ: whole numbers are multiplied, and their scales afterwards; the gradient passes both by."""
+    """x̂ Ŵᵀ, whose gradient passes both roundings by."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, matrix: Ternary) -> Tensor:
         dtype, existing = x.dtype, matrix.num_existing
-        wide = torch.promote_types(dtype, torch.float32)
-        signs = matrix.signs.to(dtype)
-        levels, scale = int8_levels(x[..., :existing].to(wide))
-        y = functional.linear(levels.to(dtype), signs[:, :existing]).to(wide)
-        y = y * scale * matrix.row_scale.to(wide).T
-        later = signs[:, existing:] * matrix.column_scale.to(dtype)
-        if later.shape[1]:  # each is its own scale: what is born must not round what others read
-            y = y + functional.linear(x[..., existing:], later)
+        y, levels, scale = ternary_product(x, matrix)
         if any(ctx.needs_input_grad):
+            signs = matrix.signs.to(dtype)
+            later = signs[:, existing:] * matrix.column_scale.to(dtype)
             read = torch.cat([(levels * scale).to(dtype), x[..., existing:]], dim=-1)
             ctx.save_for_backward(
                 read, torch.cat([signs[:, :existing] * matrix.row_scale.to(dtype), later], dim=1)
@@ -123,5 +135,7 @@ class _TernaryProduct(torch.autograd.Function):
 
 def ternary_linear(x: Tensor, weight: Tensor, matrix: Ternary) -> Tensor:
     """The product x̂ Ŵᵀ for x (…, I) and `matrix`, which is `weight` (O, I) made ternary."""
+    if not torch.is_grad_enabled():
+        return ternary_product(x, matrix)[0].to(x.dtype)
     y: Tensor = _TernaryProduct.apply(x, weight, matrix)  # type: ignore[no-untyped-call]
     return y

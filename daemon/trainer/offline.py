@@ -181,7 +181,7 @@ def revive(loaded: LoadedCheckpoint) -> tuple[RunConfig, Brain]:
     fitted, _ = brain.adopt(stored)
     brain.load(fitted)
     if loaded.packed is not None and isinstance(brain, OnlineBrain):
-        hold(brain.network)
+        hold(brain.network, brain.learner.dtype)
     return config, brain
 
 

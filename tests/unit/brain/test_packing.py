@@ -61,7 +61,7 @@ def test_unpacked_weights_give_the_bits_of_the_brain_that_learned(
     packed = pack(learned.network, learned.state().model, per_byte=per_byte, table_bits=8)
     again = restored(learned, unpack(packed), bigram_size=0, precision=precision)
     assert torch.equal(scored(again), scored(learned))
-    hold(again.network)
+    hold(again.network, again.learner.dtype)
     assert torch.equal(scored(again), scored(learned))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
                 raise KeyboardInterrupt  # the child has got it as well and saves
             return 0
 
-    monkeypatch.setattr(quantize_command.subprocess, "Popen", Child)
+    monkeypatch.setattr(subprocess, "Popen", Child)
     monkeypatch.setattr(quantize_command, "_newest", lambda _: "continuous_2")
     return begun
 
