@@ -129,7 +129,7 @@ class _Wiring:
         stream, device = self._stream, self._contents.device
         return LossLimit(
             self._contents.limits, lambda: HeldOutSample(stream, device), brain=self._brain,
-            better=self.better_weights, clock=self._clock, report=self._report,
+            clock=self._clock, report=self._report,
         )  # fmt: skip
 
     @cached_property

@@ -13,13 +13,12 @@ if TYPE_CHECKING:
     from daemon.trainer.held_out_sample import HeldOutSample
     from daemon.trainer.ports import Clock, Report
     from daemon.trainer.progress import Limits
-    from daemon.trainer.slow_weights import BetterWeights
 
 EVERY_STEPS = 200
 
 
 class LossLimit:
-    """Compares the loss of the network alone on a sample of the held-out set, every so many steps.
+    """Compares the loss of the network alone, by its better weights, on a sample of held-out text every so many steps.
 
     It follows the step and changes nothing, so a resumed run ends where an uninterrupted one does.
 
@@ -27,7 +26,6 @@ class LossLimit:
         limits: with the loss at which the run ends; None for none.
         sample: made when it is first needed: text may not have come yet.
         brain: whose loss it is.
-        better: swaps in the weights that the run is evaluated with.
         clock: of the run.
         report: takes each comparison.
     """
@@ -38,14 +36,12 @@ class LossLimit:
         sample: Callable[[], HeldOutSample],
         *,
         brain: Brain,
-        better: BetterWeights,
         clock: Clock,
         report: Report,
     ) -> None:
         self._limits = limits
         self._sample = sample
         self._brain = brain
-        self._better = better
         self._clock = clock
         self._report = report
         self._made: HeldOutSample | None = None
@@ -59,10 +55,10 @@ class LossLimit:
             return self._reached
         self._compared = step
         self._made = self._made or self._sample()
-        with self._better():
-            bpc = self._made.bpc(self._brain)
-        if bpc is None:
+        found = self._made.better(self._brain)
+        if found is None:
             return None
+        bpc, _ = found
         self._report.event(LossCompared(step=step, bpc=bpc, target_bpc=target))
         if bpc <= target:
             # A resume of this checkpoint learns on.

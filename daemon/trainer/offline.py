@@ -16,9 +16,9 @@ from brain.online.brain import OnlineBrain
 from brain.packing import described, hold
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, load
-from daemon.checkpoint.packed import load_packed
 from daemon.checkpoint.portable import export_pt, load_pt
 from daemon.checkpoint.resolve import LATEST, PACKED, PORTABLE, newest_run, resolve
+from daemon.checkpoint.ternary_file import load_packed
 from daemon.config.loading import config_from_dict
 from daemon.errors import TornCheckpointError, UsageError
 from daemon.streams.encodings import last_bytes

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,8 @@ from brain.online.brain import OnlineBrain
 from brain.online.reading import continue_bytes
 from brain.online.spec import TERNARY, ternary_form
 from brain.packing import SMALLEST_SHARE, SignsPerByte, float_bytes, pack_within_share
-from daemon.checkpoint.packed import PackedBrain, load_packed, write_packed
 from daemon.checkpoint.resolve import PACKED
+from daemon.checkpoint.ternary_file import PackedBrain, load_packed, write_packed
 from daemon.config.loading import config_from_dict
 from daemon.errors import StreamError, UsageError
 from daemon.streams.stream import ExperienceStream
@@ -92,8 +93,8 @@ def quantise(home: Home, checkpoint: str, target: Path | None, *, bits: str) -> 
         sample, why = None, str(error)
     with swapped(brain, better_weights(loaded)):
         before = _measured(brain, sample)
-        weights = {name: tensor.clone() for name, tensor in brain.state().model.items()}
     del brain
+    weights = _weights(loaded, sample)
     packed = _packed(loaded, weights, per_byte=PER_BYTE[bits])
     size = write_packed(packed, target)
     _, again = revive(load_packed(target))
@@ -144,21 +145,36 @@ def _sample(home: Home, loaded: LoadedCheckpoint) -> HeldOutSample:
     return HeldOutSample(stream, CPU)
 
 
+def _weights(loaded: LoadedCheckpoint, sample: HeldOutSample | None) -> dict[str, torch.Tensor]:
+    """Fast or slow weights: those that do better as ternary ones or, where that cannot be measured, as they are."""
+    manifest = dataclasses.replace(loaded.manifest, spec=_packed_spec(loaded))
+    _, brain = revive(dataclasses.replace(loaded, manifest=manifest))
+    found = None if sample is None else sample.better(brain)
+    with swapped(brain, better_weights(loaded) if found is None else found[1]):
+        return {name: tensor.clone() for name, tensor in brain.state().model.items()}
+
+
+def _packed_spec(loaded: LoadedCheckpoint) -> dict[str, Any]:
+    """The checkpoint's architecture, ternary and without its exact memory."""
+    return ternary_form(loaded.manifest.spec, **_without_memory(loaded))
+
+
+def _without_memory(loaded: LoadedCheckpoint) -> dict[str, int]:
+    return {"hippocampus_mib": 0} if "hippocampus_mib" in loaded.manifest.spec["config"] else {}
+
+
 def _packed(
     loaded: LoadedCheckpoint, weights: Mapping[str, torch.Tensor], *, per_byte: SignsPerByte
 ) -> PackedBrain:
-    """The checkpoint's brain as a packed one: ternary, and without its exact memory."""
-    settings = loaded.state.get("config", {})
+    """The checkpoint's brain as a packed one."""
+    settings, spec = loaded.state.get("config", {}), _packed_spec(loaded)
     config = config_from_dict(settings, origin=loaded.path.name)
-    without = {"hippocampus_mib": 0} if "hippocampus_mib" in loaded.manifest.spec["config"] else {}
-    spec = ternary_form(loaded.manifest.spec, **without)
-    brain: OnlineBrain[Any] = brain_from_spec(  # type: ignore[assignment]
-        spec, optimizer=config.optimizer, lanes=1, device=CPU, seed=config.seed
-    )
+    brain = brain_from_spec(spec, optimizer=config.optimizer, lanes=1, device=CPU, seed=config.seed)
+    assert isinstance(brain, OnlineBrain)
     return PackedBrain(
         packed=pack_within_share(brain.network, weights, per_byte=per_byte),
         spec=spec,
-        config={**settings, "brain": {**settings.get("brain", {}), TERNARY: True, **without}},
+        config={**settings, "brain": {**settings.get("brain", {}), TERNARY: True, **_without_memory(loaded)}},
         manifest=loaded.manifest,
     )
 

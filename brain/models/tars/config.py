@@ -29,6 +29,8 @@ class TarsConfig:
         self_model_weight: weight of the self model's loss; behind a stop-gradient, so the trunk is not moved.
         logit_cap: soft cap of the logits.
         hippocampus_mib: room for an exact memory of contexts, mixed with what the network expects; 0: none.
+        ternary: matrices between layers are used as −1, 0 or 1 times a scale while they learn, so that the brain can be
+            packed with `synapsed quantize`.
         precision: `bf16` autocasts matrix products, `fp32` does not.
     """
 
@@ -46,6 +48,7 @@ class TarsConfig:
     self_model_weight: Annotated[float, AMOUNT_OR_ZERO] = 1.0
     logit_cap: Annotated[float, AMOUNT] = 30.0
     hippocampus_mib: Annotated[int, SIZE_OR_ZERO] = 0
+    ternary: bool = False
     precision: Literal["bf16", "fp32"] = "bf16"
 
     def __post_init__(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -81,11 +80,8 @@ def test_a_sample_is_spread_over_all_sources_and_counts_bytes_once() -> None:
 def made() -> tuple[LossLimit, Costing, Progress, Told, Limits]:
     brain, told, progress = Costing(), Told(), Progress()
     limits = Limits.from_here(LimitsConfig(held_out_bpc=2.0), progress)
-    better: Any = contextlib.nullcontext
     fake: Any = brain
-    limit = LossLimit(
-        limits, lambda: sample(Blocks([64])), brain=fake, better=better, clock=progress, report=told
-    )
+    limit = LossLimit(limits, lambda: sample(Blocks([64])), brain=fake, clock=progress, report=told)
     return limit, brain, progress, told, limits
 
 

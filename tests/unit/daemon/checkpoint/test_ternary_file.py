@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from brain.packing import Packed
-from daemon.checkpoint import packed as packed_file
+from daemon.checkpoint import ternary_file
 from daemon.checkpoint.manifest import Manifest
-from daemon.checkpoint.packed import ABOUT, PackedBrain, load_packed, write_packed
+from daemon.checkpoint.ternary_file import ABOUT, PackedBrain, load_packed, write_packed
 from daemon.errors import CheckpointError, TornCheckpointError
 from tests.unit.daemon.checkpoint.samples import flip_bit
 
@@ -89,7 +89,7 @@ def test_a_file_of_another_is_no_packed_brain(tmp_path: Path, about: str | None)
 
 
 def test_a_later_format_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed_file, "FORMAT", "synapsed-packed-0")
+    monkeypatch.setattr(ternary_file, "FORMAT", "synapsed-packed-0")
     with pytest.raises(TornCheckpointError, match="of format synapsed-packed-1"):
         load_packed(path)
 
@@ -100,7 +100,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(packed_file, "sync_file", full)
+    monkeypatch.setattr(ternary_file, "sync_file", full)
     with pytest.raises(CheckpointError, match="No space left on device"):
         write_packed(brain(), tmp_path / "brain.safetensors")
     assert list(tmp_path.iterdir()) == []
