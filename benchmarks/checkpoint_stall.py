@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from daemon.events import CheckpointSaved, Event
 from daemon.system.durable import sync_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
@@ -106,6 +107,12 @@ def _with_memory(repeats: int, *, long: bool) -> list[Result]:
             )
             writer.wait()
             cpu_seconds.append(time.process_time() - begun)
+        peers = {
+            name: _median(
+                repeats, partial(_torch_save, folder / "peer.pt", state.model, state.learning, sync=sync)
+            )
+            for name, sync in {"torch.save": False, "torch.save + fsync": True}.items()
+        }
         writer.close()
         newest = folder / saved[-1].checkpoint
         stored = (newest / TABLES).stat().st_size
@@ -134,6 +141,7 @@ def _with_memory(repeats: int, *, long: bool) -> list[Result]:
             ours=statistics.median(event.stall_seconds for event in saved[1:]),
             unit="s",
             at_most=STALL_SECONDS_MAX,
+            peers=peers,
             long=long,
             details=details,
         ),
@@ -214,9 +222,11 @@ def _writer(folder: Path, saved: list[CheckpointSaved]) -> CheckpointWriter:
     return CheckpointWriter(folder, run_id="benchmark", session=1, retention=policy, emit=emit)
 
 
-def _torch_save(path: Path, model: dict[str, Tensor], learning: dict[str, Tensor], *, sync: bool) -> None:
+def _torch_save(
+    path: Path, model: Mapping[str, Tensor], learning: Mapping[str, Tensor], *, sync: bool
+) -> None:
     with path.open("wb") as file:
-        torch.save({"model": model, "optimizer": learning}, file)
+        torch.save({"model": dict(model), "optimizer": dict(learning)}, file)
         if sync:
             file.flush()
             sync_file(file.fileno())

@@ -3,8 +3,7 @@
 A new brain of a preset reads each text by the trainer's own loop (`benchmarks/reading.py`): whole, in order, every byte
 scored before it is learned from, with the preset's own lanes, replay, vital signs and sleep. Bits per byte are what all
 bytes cost over their number, the first ones of an untrained brain included. Beside them stand compressors that read
-the same bytes. One thread each, so that CPU seconds hardly depend on what else the machine does; the pace alone is
-taken with as many as the preset has.
+the same bytes. One thread each, so that CPU seconds hardly depend on what else the machine does.
 
 Besides: the network alone against the default preset as it was before the exact memory, at equal CPU seconds, and facts
 that are read once, then asked for behind a megabyte of other text.
@@ -17,7 +16,6 @@ from __future__ import annotations
 
 import math
 import platform
-import statistics
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +65,6 @@ TRAIN_BYTES, HELD_OUT_BYTES = 3_654_399, 250_000  # of enwik8, one behind the ot
 HELD_OUT_ROW_BYTES, ROWS_AT_ONCE = 1000, 16
 NETWORK_GAIN = -0.05
 CPU_RATIO_AT_LEAST = 1.5
-STEP_SECONDS_AT_MOST = 0.15  # 10,000 steps in 25 minutes
-PACE_BYTES = 250_000
 
 
 def run(*, long: bool) -> list[Result]:
@@ -184,12 +180,11 @@ def of_cpu_seconds(*, long: bool) -> list[Result]:
     before = read(train, "default", {**BEFORE, **ONE_THREAD}, until=Until(num_bytes=num_bytes), then=then)
     budget = Until(cpu_seconds=before.value.cpu_seconds)
     now = read(train, "default", ONE_THREAD, until=budget, then=then)
-    pace = read(train[: PACE_BYTES if long else SHORT_BYTES], "default", {})
-    return judge_cpu(before.value, now.value, pace.value, of=text.name, long=long)
+    return judge_cpu(before.value, now.value, of=text.name, long=long)
 
 
-def judge_cpu(before: Reading, now: Reading, pace: Reading, *, of: str, long: bool) -> list[Result]:
-    """Bytes a CPU second, the network at equal CPU seconds, seconds a step."""
+def judge_cpu(before: Reading, now: Reading, *, of: str, long: bool) -> list[Result]:
+    """Bytes a CPU second, and the network at equal CPU seconds."""
     then = "its settings before the exact memory"
     details = {
         "cpu_seconds": before.cpu_seconds,
@@ -212,20 +207,11 @@ def judge_cpu(before: Reading, now: Reading, pace: Reading, *, of: str, long: bo
             measures=f"held-out bits per byte of {of} by the network alone over those of the default preset's settings "
             f"before the exact memory, after {before.cpu_seconds:.0f} CPU seconds of each",
             ours=now.further - before.further,
-            peers={},
+            peers={then: 0.0},
             unit="bits per byte",
             at_most=NETWORK_GAIN,
             long=long,
             details={**details, "held_out": {then: before.further, "now": now.further}},
-        ),
-        judged(
-            "prequential.pace",
-            measures=f"seconds a step of the default preset in its own loop, {pace.threads} threads at its end, median",
-            ours=statistics.median(pace.seconds),
-            unit="s",
-            at_most=STEP_SECONDS_AT_MOST,
-            long=long,
-            details={"steps": len(pace.seconds), "mean": statistics.fmean(pace.seconds)},
         ),
     ]
 

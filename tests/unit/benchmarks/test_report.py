@@ -86,3 +86,7 @@ def test_a_section_names_command_peers_and_verdict() -> None:
     assert "| time | **0.25** s | torch 2; xz – | ≤ 0.5 s | yes |" in text
     assert "| time | **–** s | torch 2; xz – | ≤ 0.5 s | **missed** |" in text
     assert bound_of(figure("x", 1.0)) == 0.5
+
+
+def test_every_published_figure_stands_beside_a_peer_or_a_control() -> None:
+    assert [figure["name"] for figure in read([INTO / STORED]) if not figure["peers"]] == []
