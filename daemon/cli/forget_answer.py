@@ -72,13 +72,17 @@ def _elsewhere(answer: dict[str, Any]) -> list[str]:
 
 
 def _way_back(answer: dict[str, Any], home_flag: str) -> str:
-    before = answer["before"]
+    if (before := answer["before"]) is not None:
+        resume = f"synapsed resume {before['checkpoint']}{home_flag}"
+        return (
+            f"Weights from before it was first read, as far as its memories tell: those of step {before['step']:,}; "
+            f"to continue from there, or sleep there: {resume}"
+        )
     if answer.get("first_step") is None:
         return "No remembered row tells when it was first read, so no checkpoint from before can be named"
-    if before is None:
-        return "No checkpoint from before it was first read is left; a sleep (synapsed sleep) rehearses what is left"
-    resume = f"synapsed resume {before['checkpoint']}{home_flag}"
-    return f"Weights that never saw it: those of step {before['step']:,}; to go on from there, or sleep there: {resume}"
+    return (
+        "No checkpoint from before it was first read is left; a sleep (synapsed sleep) replays what is left"
+    )
 
 
 def _read_on(answer: dict[str, Any], home_flag: str) -> list[str]:

@@ -117,8 +117,9 @@ class ErasingOnDisk:
     def answer(self, receipt: Receipt, *, dry_run: bool = False, why_not: str = "") -> dict[str, Any]:
         """What whoever ordered it is told."""
         infos = self._catalogue.list(self._run_id)
-        first = receipt.counts.get("first_step")
-        before = None if first is None else next((one for one in infos if one.manifest.step <= first), None)
+        # Rows since a step may be erased already, by an earlier order; the weights have learned them all the same.
+        begun = [step for step in (receipt.counts.get("first_step"), receipt.since) if step is not None]
+        before = next((one for one in infos if begun and one.manifest.step <= min(begun)), None)
         return {
             "what": receipt.what,
             "kind": receipt.kind,

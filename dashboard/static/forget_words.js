@@ -68,8 +68,8 @@ export function receiptLines(answer) {
 /** Which weights never learned it: the checkpoint from before, or why none can be named. */
 export function wayBackLine(answer) {
   if (answer.before) {
-    return `The weights of ${answer.before.checkpoint} (step ${count(answer.before.step)}) never learned it. Continuing from there and sleeping ` +
-      "lets the brain catch up on what it still remembers; the run as it is now remains and can be resumed.";
+    return `The weights of ${answer.before.checkpoint} (step ${count(answer.before.step)}) are from before it was first read, as far as its memories tell. ` +
+      "Continuing from there and sleeping lets the brain catch up on what it still remembers; the run as it is now remains and can be resumed.";
   }
   const why = (answer.first_step ?? null) === null ? "It is not known when it was first read, so no checkpoint from before can be named." : "No checkpoint from before it was first read is left.";
   return `${why} A sleep replays only what is left.`;

@@ -113,7 +113,7 @@ def test_after_forgetting_it_sleeps_from_a_checkpoint_of_before(
     dialog.get_by_label("Since", exact=True).press("Enter")
     dialog.get_by_role("button", name="Forget permanently").click()
     before = next(one["id"] for one in scripted.daemon.checkpoints if one["step"] == 2000)
-    expect(dialog).to_contain_text(f"The weights of {before} (step 2,000) never learned it.")
+    expect(dialog).to_contain_text(f"The weights of {before} (step 2,000) are from before it was first read")
     dialog.get_by_role("button", name="Continue from there and sleep").click()
     expect(dialog.get_by_role("status")).to_have_text(
         "Asleep for 100 steps; the events show the outcome.", timeout=20_000

@@ -109,6 +109,19 @@ def test_it_is_gone_from_every_store_and_the_answer_says_what_is_not(home: Home)
     trainer.finish()
 
 
+def test_weights_from_before_a_time_are_older_than_it_though_its_rows_are_erased_already(home: Home) -> None:
+    trainer = told(home)
+    forget(trainer, since_step=1)
+    done = trainer.step
+    trainer.receive_until(lambda seen: seen.step > done + 2)
+    again = forget(trainer, since_step=1, asked="1").result
+    assert again["what"] == "all since step 1"
+    assert again["first_step"] > 1
+    assert again["before"]["step"] <= 1
+    trainer.order("stop")
+    trainer.finish()
+
+
 @pytest.mark.parametrize("after", ["answer", "steps"])
 def test_after_kill_9_it_stays_forgotten_and_learning_goes_on_to_the_same_bits(
     home: Home, after: str

@@ -50,7 +50,7 @@ test("a receipt says whether the disk is erased, and why not", () => {
 });
 
 test("weights from before are offered where there are any", () => {
-  assert.match(wayBackLine(answer({ before: { checkpoint: "continuous_1", step: 30 } })), /continuous_1 \(step 30\) never learned it/);
+  assert.match(wayBackLine(answer({ before: { checkpoint: "continuous_1", step: 30 } })), /continuous_1 \(step 30\) are from before it was first read/);
   assert.match(wayBackLine(answer()), /No checkpoint from before it was first read is left/);
   assert.match(wayBackLine(answer({ first_step: null })), /not known when it was first read/);
 });

@@ -86,8 +86,8 @@ def test_a_mistake_is_one_line(call: Call, daemon: FakeDaemon, tmp_path: Path) -
             "on disk",
         ),
         ({"on_disk": False, "why_not": "disk full"}, ("still on disk (disk full)",), "Traceback"),
-        ({"before": None}, ("No checkpoint from before",), "Weights that never saw it"),
-        ({"first_step": None}, ("No remembered row tells",), "first read at"),
+        ({"before": None}, ("No checkpoint from before",), "Weights from before"),
+        ({"first_step": None, "before": None}, ("No remembered row tells",), "first read at"),
         ({"memory_emptied": True}, ("the whole exact memory",), "contexts"),
         ({"others": ["r-2"]}, ("Runs that share its rows lose them", "(r-2)"), "on disk"),
         (
