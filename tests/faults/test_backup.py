@@ -78,7 +78,7 @@ def test_a_copy_ends_while_a_run_commits_all_the_time(store: Store, tmp_path: Pa
 @pytest.mark.fault(
     "Database backup",
     tried="the daemon stops in the middle of a copy, or more is written than the log may hold",
-    happens="the copy is given up at once; nothing of it stays, the copy of the day before does",
+    happens="the copy is given up at once; nothing of it remains; the copy of the day before does",
 )
 @pytest.mark.usefixtures("by_single_pages")
 @pytest.mark.parametrize("why", ["the daemon stops", "was written meanwhile"])

@@ -112,7 +112,7 @@ async def test_what_killed_trainers_left_is_swept(home: Home) -> None:
 
 @pytest.mark.fault(
     "Growth without bound",
-    tried="memories of runs that have no checkpoint left, beside those that checkpoints and forks replay",
+    tried="memories of runs without a checkpoint, beside those that checkpoints and forks replay",
     happens="after a week they go; what anybody replays, and what learns, stays",
 )
 async def test_memories_that_nobody_replays_go(home: Home) -> None:

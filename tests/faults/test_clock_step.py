@@ -22,7 +22,7 @@ pytestmark = pytest.mark.faults
 
 
 @pytest.mark.fault(
-    "The clock is set",
+    "The clock is changed",
     tried="an hour forward, an hour back: every start time that the system reports moves with it",
     happens="status and stop find the daemon; a second start names it",
 )
@@ -48,7 +48,7 @@ def test_the_daemon_is_found(
 
 
 @pytest.mark.fault(
-    "The clock is set",
+    "The clock is changed",
     tried="two hours back between two saves of a run, with checkpoints of another run there",
     happens="lists give each run's checkpoints in the order they were saved, newest first",
 )

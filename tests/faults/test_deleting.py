@@ -187,7 +187,7 @@ async def test_what_somebody_needs_is_not_deleted(home: Home) -> None:
 @pytest.mark.fault(
     "Deleting a run",
     tried="a fork still replays what the deleted run remembers",
-    happens="just those memories stay; who needs them is shown",
+    happens="only those memories stay; the fork that needs them is named",
 )
 async def test_memories_that_a_fork_replays_stay(home: Home) -> None:
     async with staged(home) as (supervisor, _):
@@ -203,7 +203,7 @@ async def test_memories_that_a_fork_replays_stay(home: Home) -> None:
 @pytest.mark.fault(
     "Deleting a run",
     tried="a run is started with blanks around its name, line ends and control characters in it, or nothing else",
-    happens="its name is kept as it can be typed, else made of preset and time; typed, it deletes the run",
+    happens="its name is kept in a form that can be typed, or made of preset and time; typing it deletes the run",
 )
 @pytest.mark.parametrize(
     ("given", "kept"),

@@ -19,8 +19,8 @@ ERRORS = {
 
 
 @pytest.mark.fault(
-    "A measurement that breaks",
-    tried="the device refuses, or has no memory, whenever the modules of the brain are looked at",
+    "A measurement that fails",
+    tried="the device refuses, or runs out of memory, whenever the brain's modules are measured",
     happens="each vital sign reports it once, as an event with the reason, and learning continues",
 )
 @pytest.mark.parametrize("kind", ERRORS)

@@ -31,7 +31,7 @@ def refusing(number: int) -> Callable[..., NoReturn]:
 
 
 @pytest.mark.fault(
-    "Poor file systems",
+    "Limited file systems",
     tried="no hard links, as on FAT, some network folders and phones; sixteen makers of the token at once",
     happens="the token is made anyway, one for all, for its owner alone",
 )
@@ -49,7 +49,7 @@ def test_without_hard_links_the_token_is_made_once(
 
 
 @pytest.mark.fault(
-    "Poor file systems",
+    "Limited file systems",
     tried="the disk is full or broken while the token is made",
     happens="one line with the system's reason, and nothing is left behind",
 )
@@ -64,7 +64,7 @@ def test_a_token_that_cannot_be_written_is_reported(
 
 
 @pytest.mark.fault(
-    "Poor file systems",
+    "Limited file systems",
     tried="permissions that cannot be changed: refused, or ignored without a word",
     happens="it works; a warning that others may read the token, with what to do",
 )
@@ -82,7 +82,7 @@ def test_a_token_that_cannot_be_shut_is_warned_of(
 
 
 @pytest.mark.fault(
-    "Poor file systems",
+    "Limited file systems",
     tried="no locks, as on some network folders",
     happens="refused in a line: two daemons or trainers could write at once",
 )
@@ -96,7 +96,7 @@ def test_without_locks_nothing_is_started(home: Home, number: int, monkeypatch: 
 
 
 @pytest.mark.fault(
-    "Poor file systems",
+    "Limited file systems",
     tried="a token file that holds other bytes than text",
     happens="one line with the reason and what to do",
 )

@@ -35,7 +35,7 @@ def test_a_start_among_foreign_variables(
 
 @pytest.mark.fault(
     "Foreign SYNAPSED_* variables",
-    tried="a known variable with a value that cannot be",
+    tried="a known variable with an impossible value",
     happens="one line that names the variable; nothing is started",
 )
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def impatient_daemon(home: Home) -> Iterator[DaemonProcess]:
 @pytest.mark.fault(
     "Frozen and suspended",
     tried="daemon and trainer are stopped (SIGSTOP to the group, as by Ctrl+Z) for longer than a silence may last",
-    happens="they learn on where they were; no trainer is taken for dead",
+    happens="they continue where they were; no trainer is taken for dead",
 )
 def test_a_frozen_group_learns_on(home: Home) -> None:
     write_script(home.root, step_seconds=0.5)

@@ -150,8 +150,8 @@ def test_replay_that_cannot_be_written_is_a_save_that_failed(
 
 @pytest.mark.fault(
     "Full disk",
-    tried="a person lets a run continue that has paused because nothing could be saved",
-    happens="it learns for three intervals more before it pauses again",
+    tried="a person continues a run that paused because nothing could be saved",
+    happens="it learns for three more intervals before it pauses again",
 )
 def test_continue_gives_three_intervals_again(
     still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch
@@ -181,7 +181,7 @@ def test_continue_gives_three_intervals_again(
 @pytest.mark.parametrize("number", FAILURES)
 @pytest.mark.fault(
     "Full disk",
-    tried="the loss stops being finite, and the way back cannot be journaled",
+    tried="the loss stops being finite, and the roll-back cannot be journaled",
     happens="steps are skipped, which changes nothing, until it can; then the brain rolls back",
 )
 def test_a_roll_back_waits_for_the_disk(
@@ -231,8 +231,8 @@ def test_a_save_on_the_way_may_fail(still: Callable[..., StillLoop], monkeypatch
 @pytest.mark.parametrize("by_hand", [False, True])
 @pytest.mark.fault(
     "Full disk",
-    tried="a run stands still for want of room, nobody or a person pauses it, and there is room again",
-    happens="it continues by itself, or stays paused because somebody wants it so",
+    tried="a run holds still for lack of room, paused by a person or not; then there is room again",
+    happens="it continues by itself, or stays paused if a person paused it",
 )
 def test_a_pause_by_hand_outlives_the_want_of_room(
     still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch, by_hand: bool
@@ -356,7 +356,7 @@ def test_tidying_up_may_fail(still: Callable[..., StillLoop], monkeypatch: pytes
 
 @pytest.mark.fault(
     "A loss that is not finite",
-    tried="the checkpoint to go back to is damaged, or was never there",
+    tried="the checkpoint to roll back to is damaged, or was never there",
     happens="the brain rolls back to the newest sound one before it, and an event reports it",
 )
 def test_the_way_back_is_damaged(still: Callable[..., StillLoop], home: Home) -> None:

@@ -12,7 +12,7 @@ from tests.faults.tiny_brain import text, tiny_brain, weights
 
 
 @pytest.mark.fault(
-    "Gradients lost or bent",
+    "Lost or distorted gradients",
     tried="a table of rows is read again, with and without gradients, before the first reading is learned from",
     happens="it learns from every reading, as a dense embedding does",
 )
@@ -34,8 +34,8 @@ def test_a_second_reading_does_not_take_the_place_of_the_first() -> None:
 
 
 @pytest.mark.fault(
-    "Gradients lost or bent",
-    tried="the self model errs a thousandfold while gradients are clipped",
+    "Lost or distorted gradients",
+    tried="the self model's loss is a thousand times larger while gradients are clipped",
     happens="all other weights move exactly as they would without it",
 )
 def test_the_self_model_has_no_say_in_how_far_others_move() -> None:

@@ -92,7 +92,7 @@ def ended_within(
 
 @pytest.mark.parametrize("how", ENDS)
 @pytest.mark.fault(
-    "The end comes in the middle of work",
+    "Stopping in the middle of work",
     tried="stop, SIGTERM or the loss of the supervisor while the held-out set is scored",
     happens="scoring ends with the slice in hand, is answered as interrupted, and the run saves and ends",
 )
@@ -112,9 +112,9 @@ def test_an_evaluation_lets_go(monkeypatch: pytest.MonkeyPatch, home: Home, tmp_
 
 @pytest.mark.parametrize("how", ENDS)
 @pytest.mark.fault(
-    "The end comes in the middle of work",
+    "Stopping in the middle of work",
     tried="stop, SIGTERM or the loss of the supervisor while the brain writes a long answer",
-    happens="the answer ends there and is reported as interrupted; the run saves and ends",
+    happens="the answer stops there and is reported as interrupted; the run saves and ends",
 )
 def test_a_long_answer_lets_go(monkeypatch: pytest.MonkeyPatch, home: Home, tmp_path: Path, how: str) -> None:
     settings = {"prompt": "line", "max_bytes": 8_000, "temperature": 1.0, "top_p": 1.0}
@@ -127,9 +127,9 @@ def test_a_long_answer_lets_go(monkeypatch: pytest.MonkeyPatch, home: Home, tmp_
 
 @pytest.mark.parametrize("action", ["evaluate", "grow", "growth", "generate", "sleep"])
 @pytest.mark.fault(
-    "The end comes in the middle of work",
+    "Stopping in the middle of work",
     tried="an order that takes long waits before a stop",
-    happens="it is not begun, and answered as interrupted",
+    happens="it is not started, and reported as interrupted",
 )
 def test_what_waits_before_a_stop_is_not_begun(
     monkeypatch: pytest.MonkeyPatch, home: Home, tmp_path: Path, action: str
@@ -153,7 +153,7 @@ def test_what_waits_before_a_stop_is_not_begun(
 
 @pytest.mark.parametrize("cut_at", [0, 1])
 @pytest.mark.fault(
-    "The end comes in the middle of work",
+    "Stopping in the middle of work",
     tried="SIGTERM while a sleep scores the probes, before it begins and before it ends",
     happens="saved in the middle of the sleep; resumed, the weights are those of a run that was never ended",
 )
@@ -187,7 +187,7 @@ def test_a_sleep_is_cut_short_and_continues_exactly(
 @pytest.mark.parametrize("how", ["stop", "loss"])
 @pytest.mark.parametrize("resumed", [False, True])
 @pytest.mark.fault(
-    "The end comes in the middle of work",
+    "Stopping in the middle of work",
     tried="stop, or the loss of the supervisor, while a session still lists its files; new and resumed",
     happens="listing ends with the file in hand; nothing is saved, the newest checkpoint stays what it was",
 )

@@ -140,7 +140,7 @@ Store.open(Path(sys.argv[1]))
 @pytest.mark.fault(
     "Killed migrations",
     tried="kill -9 while the tables are changed",
-    happens="the old tables are whole, with a copy of the file beside; the next start brings them up to date",
+    happens="the old tables are whole, with a copy of the file beside them; the next start brings them up to date",
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_killed_for_real_the_old_tables_are_whole(file: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_half_written_copy_is_not_trusted(file: Path, half: str) -> None:
 @pytest.mark.fault(
     "Killed migrations",
     tried="the daemon is cut off, or the disk is full, while that copy is made",
-    happens="the database is untouched, nothing half stays; a full disk is reported in a line",
+    happens="the database is untouched, nothing half-done remains; a full disk is reported in a line",
 )
 @pytest.mark.parametrize("trouble", [Cut(), OSError(28, "No space left on device")])
 def test_cut_off_in_the_copy_nothing_is_changed(

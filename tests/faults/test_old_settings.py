@@ -103,7 +103,7 @@ def stored_checkpoint(folder: Path, *, version: int | None = None) -> Path:
 
 @pytest.mark.fault(
     "Settings stored by another version",
-    tried="a checkpoint of format 1 whose settings and architecture were renamed since",
+    tried="a checkpoint of format 1 whose settings and architecture have been renamed since",
     happens="both are brought up to date where they are read; it resumes with every weight",
 )
 @pytest.mark.usefixtures("upgraded")
@@ -174,8 +174,8 @@ def test_a_later_version_is_one_clear_line(home: Home) -> None:
 
 @pytest.mark.fault(
     "Settings stored by another version",
-    tried="a setting nobody knows, in a stored configuration and a stored architecture of today's version",
-    happens="it is named, with where it stands and the nearest right one",
+    tried="an unknown setting in a stored configuration and a stored architecture of today's version",
+    happens="it is named, with its place and the nearest valid one",
 )
 def test_an_unknown_name_of_the_same_version_is_reported_with_its_place() -> None:
     config = config_to_dict(resolve_config(preset="tiny", environ={}))

@@ -31,7 +31,7 @@ def waits(trainer: TrainerProcess) -> None:
 @pytest.mark.fault(
     "Orphaned trainers",
     tried="a run is resumed while the trainer of a killed daemon still saves it",
-    happens="the new trainer reports whom it waits for, then continues from what the old one saved last",
+    happens="the new trainer reports what it waits for, then continues from what the old one saved last",
 )
 def test_what_the_orphan_saves_meanwhile_is_gone_on_from(home: Home) -> None:
     orphan = spawn(tiny_order(home))
@@ -54,7 +54,7 @@ def test_what_the_orphan_saves_meanwhile_is_gone_on_from(home: Home) -> None:
 
 @pytest.mark.fault(
     "Orphaned trainers",
-    tried="a stop comes while a trainer waits for one that does not let go",
+    tried="a stop arrives while a trainer waits for one that keeps the lock",
     happens="it is obeyed at once; the run stands where it stood",
 )
 def test_a_stop_is_obeyed_while_it_waits(home: Home) -> None:

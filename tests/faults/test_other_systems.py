@@ -67,7 +67,7 @@ def test_no_handle_that_is_open_for_reading_is_synced(
 @pytest.mark.fault(
     "Windows (its errors injected; not run there)",
     tried="a checkpoint to prune or to set aside is open in another program",
-    happens="it stays for a later time; saving and loading continue",
+    happens="it is left for later; saving and loading continue",
 )
 def test_a_checkpoint_that_is_open_elsewhere_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     older, newer = save_steps(tmp_path, [1, 2])

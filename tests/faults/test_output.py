@@ -158,7 +158,7 @@ ALL_STATES = ["starting", "running", "stopping", "finished"]
 
 
 @pytest.mark.fault(
-    "Output that nobody takes",
+    "Output that nobody reads",
     tried="`synapsed start --steps 100 | head -3`",
     happens="the run learns to its end, the daemon ends, every event is in the store",
 )
@@ -178,7 +178,7 @@ def test_a_reader_that_leaves_changes_nothing(home: Home, start: Start, as_json:
 
 
 @pytest.mark.fault(
-    "Output that nobody takes",
+    "Output that nobody reads",
     tried="`synapsed start | tee run.log`, then Ctrl+C, which ends `tee` first",
     happens="a final checkpoint, and a daemon that ends well",
 )
@@ -199,7 +199,7 @@ def test_ctrl_c_saves_though_tee_is_gone(home: Home, start: Start, tmp_path: Pat
 
 
 @pytest.mark.fault(
-    "Output that nobody takes",
+    "Output that nobody reads",
     tried="`synapsed start --json | sleep 600`: a full pipe that nobody reads",
     happens="page and commands answer, `stop` saves and ends the daemon",
 )
@@ -217,7 +217,7 @@ def test_a_full_pipe_holds_nothing_up(home: Home, start: Start) -> None:
 
 
 @pytest.mark.fault(
-    "Output that nobody takes",
+    "Output that nobody reads",
     tried="Ctrl+S in the terminal, then `stop` from another",
     happens="page and commands answer, the run is saved, the daemon ends",
 )
@@ -235,7 +235,7 @@ def test_a_terminal_that_stands_still_holds_nothing_up(home: Home, start: Start,
 
 
 @pytest.mark.fault(
-    "Output that nobody takes",
+    "Output that nobody reads",
     tried="the terminal's window is closed",
     happens="the run is saved, the daemon ends; under `nohup` it learns on",
 )
@@ -260,7 +260,7 @@ def test_a_closed_terminal_ends_it_with_a_last_save(home: Home, start: Start, no
 
 
 @pytest.mark.fault(
-    "Output that nobody takes",
+    "Output that nobody reads",
     tried="standard output and standard error are closed from the start",
     happens="nothing else is opened in their place; the run learns to its end",
 )
@@ -326,7 +326,7 @@ LOOKING = (
 
 
 @pytest.mark.fault(
-    "Output that nobody takes",
+    "Output that nobody reads",
     tried="every command that looks at a run, `| head -1`, over a run whose name steers the terminal",
     happens="each ends well and prints nothing about it; control characters are shown, not obeyed",
 )

@@ -115,7 +115,7 @@ def test_a_request_with_a_bad_path_is_refused(given: str) -> None:
 
 
 @pytest.mark.fault(
-    "Data that is no file",
+    "Data that is not a file",
     tried="/dev/zero, /proc/self/mem, /proc or a named pipe as data, at the command line, over HTTP and at a resume",
     happens="refused at once, as no regular file or folder, or as one of a special file system",
 )
@@ -139,7 +139,7 @@ def test_what_is_no_file_is_no_data(
 
 
 @pytest.mark.fault(
-    "Data that is no file",
+    "Data that is not a file",
     tried="a folder from which links lead to /proc and to a file in it, as `/` does",
     happens="not entered, and recognised by name; the rest is read",
 )
@@ -157,7 +157,7 @@ def test_special_file_systems_are_passed_over(tmp_path: Path, opener: Opener) ->
 
 
 @pytest.mark.fault(
-    "Names that are no UTF-8",
+    "Names that are not UTF-8",
     tried="files, folders and sources whose names hold other bytes, line ends or escape codes",
     happens="they are read, and shown with what is odd about them escaped",
 )

@@ -68,7 +68,7 @@ async def test_a_run_waits_or_learns_once(home: Home) -> None:
 
 
 @pytest.mark.fault(
-    "A queue that ends",
+    "Stopping with a queue",
     tried="the daemon stops while two runs wait",
     happens="they end as stopped, `left the queue: the daemon stopped`; the next start finds nothing to recover",
 )
@@ -91,9 +91,9 @@ async def test_a_stop_empties_the_queue_in_words(home: Home) -> None:
 
 
 @pytest.mark.fault(
-    "A queue that ends",
-    tried="the daemon is asked to stop in the moment in which a run is begun",
-    happens="no trainer is left behind, and the run shows that it did not begin",
+    "Stopping with a queue",
+    tried="the daemon is asked to stop just as a run starts",
+    happens="no trainer is left behind, and the run shows that it did not start",
 )
 async def test_a_run_that_comes_too_late(home: Home) -> None:
     async with staged(home) as (supervisor, news):

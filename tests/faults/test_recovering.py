@@ -46,9 +46,9 @@ def left_behind(store: Store, run_id: str, state: RunState) -> LiveRun:
 
 
 @pytest.mark.fault(
-    "A daemon that comes after one that died",
-    tried="it is asked before it has looked at the runs, and while a trainer of the first still saves one",
-    happens="health answers at once; looking waits until it is right; starting waits, or is a 503 with Retry-After",
+    "A daemon that follows one that died",
+    tried="it is asked before it has read its runs, and while a trainer of the first still saves one",
+    happens="health answers at once; reads wait until they are right; a start waits, or gets a 503 with Retry-After",
 )
 @pytest.mark.anyio
 async def test_nothing_is_shown_or_begun_too_early(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,9 +92,9 @@ async def test_nothing_is_shown_or_begun_too_early(home: Home, monkeypatch: pyte
 
 
 @pytest.mark.fault(
-    "A daemon that comes after one that died",
-    tried="it is asked to end while it waits for a trainer of the first",
-    happens="it ends at once; the next daemon closes what is open of those runs",
+    "A daemon that follows one that died",
+    tried="it is stopped while it waits for a trainer of the first",
+    happens="it ends at once; the next daemon closes those runs",
 )
 def test_it_can_be_ended_meanwhile(home: Home) -> None:
     store = Store.open(home.database)

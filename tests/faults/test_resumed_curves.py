@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.faults]
 
 @pytest.mark.fault(
     "Resumed curves",
-    tried="20 lives of random length, some lost behind their checkpoint; each speaks before its first step",
+    tried="20 sessions of random length, some losing steps after their checkpoint; each reports before its first step",
     happens="every step is in the curve once, with the value learned last; totals agree with the rollups",
 )
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -46,7 +46,7 @@ def replay_of(run: str) -> dict[str, Any]:
 
 
 @pytest.mark.fault(
-    "Rules that keep checkpoints",
+    "Checkpoint retention",
     tried="a run that keeps one checkpoint saves beside runs that keep many",
     happens="only its own are deleted",
 )
@@ -58,7 +58,7 @@ def test_a_run_deletes_no_checkpoint_of_another(home: Home) -> None:
 
 
 @pytest.mark.fault(
-    "Rules that keep checkpoints",
+    "Checkpoint retention",
     tried="two ended runs with rules of their own are tidied while a third, with others, is the newest",
     happens="each is tidied by its own rules",
 )
@@ -75,7 +75,7 @@ async def test_an_ended_run_is_tidied_by_its_own_rules(home: Home) -> None:
 
 
 @pytest.mark.fault(
-    "Rules that keep checkpoints",
+    "Checkpoint retention",
     tried="no room at all for checkpoints, of several runs",
     happens="the cap of the home leaves each run its sound one, and every pinned one",
 )
@@ -90,9 +90,9 @@ async def test_the_cap_leaves_each_run_a_sound_one_and_pinned_ones(home: Home) -
 
 
 @pytest.mark.fault(
-    "Rules that keep checkpoints",
-    tried="no room at all, and the newest checkpoint of a run is damaged without anybody knowing",
-    happens="what is to stay is read in full first: the one that is sound stays",
+    "Checkpoint retention",
+    tried="no room at all, and the newest checkpoint of a run is damaged, unnoticed",
+    happens="what is kept is read in full first: the sound one stays",
 )
 async def test_the_cap_never_takes_the_only_verified_one(home: Home) -> None:
     no_room(home)
@@ -107,7 +107,7 @@ async def test_the_cap_never_takes_the_only_verified_one(home: Home) -> None:
 
 
 @pytest.mark.fault(
-    "Rules that keep checkpoints",
+    "Checkpoint retention",
     tried="a queued run is to fork from an older checkpoint, while its parent prunes and there is no room",
     happens="the checkpoint stays until the fork has saved one of its own, or has left the queue",
 )
@@ -132,7 +132,7 @@ async def test_one_that_is_about_to_be_resumed_stays(home: Home) -> None:
 
 
 @pytest.mark.fault(
-    "Rules that keep checkpoints",
+    "Checkpoint retention",
     tried="no room at all, and a fork still replays what its parent remembers",
     happens="the checkpoint it forked from stays",
 )
@@ -162,8 +162,8 @@ def _saved(home: Home, step: int, run: str, state: dict[str, Any] | None = None,
 
 
 @pytest.mark.fault(
-    "Rules that keep checkpoints",
-    tried="runs save on and on with room for three checkpoints among all of them",
+    "Checkpoint retention",
+    tried="runs keep saving with room for three checkpoints among all of them",
     happens="after each save the room is kept; a fork's hold ends with its own first checkpoint",
 )
 async def test_the_room_is_kept_after_each_save(home: Home) -> None:

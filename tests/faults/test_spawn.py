@@ -123,7 +123,7 @@ async def test_it_is_tried_again_and_then_learns(
 
 @pytest.mark.fault(
     "A trainer that cannot be started",
-    tried="the same, for ever",
+    tried="the same, without end",
     happens="six tries in ten minutes, then the run has crashed, with the reason; nothing is left open",
 )
 @pytest.mark.parametrize("refusal", REFUSALS)

@@ -39,9 +39,9 @@ def freeze(supervisor: Supervisor, run: str) -> int:
 
 
 @pytest.mark.fault(
-    "A stop that is in the way of trouble",
-    tried="the trainer is frozen, asked to stop twice, and killed before it obeys",
-    happens="no other trainer learns; the run has stopped, both orders are answered, and the lost steps counted",
+    "Stopping in trouble",
+    tried="the trainer is frozen, asked to stop twice, and killed before it does",
+    happens="no other trainer starts; the run has stopped, both orders are answered, the lost steps counted",
 )
 async def test_a_stop_outlives_the_trainer_that_should_obey_it(home: Home) -> None:
     async with staged(home) as (supervisor, news):
@@ -66,7 +66,7 @@ async def test_a_stop_outlives_the_trainer_that_should_obey_it(home: Home) -> No
 
 
 @pytest.mark.fault(
-    "A stop that is in the way of trouble",
+    "Stopping in trouble",
     tried="a frozen trainer is asked to stop, then the daemon",
     happens="the daemon ends within its grace time and reports what is lost",
 )
@@ -83,7 +83,7 @@ async def test_the_daemon_does_not_wait_for_ever(home: Home) -> None:
 
 
 @pytest.mark.fault(
-    "A stop that is in the way of trouble",
+    "Stopping in trouble",
     tried="the disk is full, so that the last checkpoint cannot be saved",
     happens="stop is refused, as pause is: the run continues, and the answer names what --force would lose",
 )
@@ -117,7 +117,7 @@ async def test_a_stop_that_cannot_save_is_refused(home: Home) -> None:
 
 
 @pytest.mark.fault(
-    "A stop that is in the way of trouble",
+    "Stopping in trouble",
     tried="the disk is full and the daemon is asked to end",
     happens="it tries to save within its grace time, ends, and reports what is lost; no old checkpoint is called final",
 )
@@ -132,9 +132,9 @@ async def test_the_end_of_the_daemon_reports_what_is_lost(home: Home) -> None:
 
 
 @pytest.mark.fault(
-    "A stop that is in the way of trouble",
-    tried="a real trainer whose folder of checkpoints is gone",
-    happens="it refuses and learns on; within a time given it tries again; forced it ends with its first checkpoint",
+    "Stopping in trouble",
+    tried="a real trainer whose checkpoint folder is gone",
+    happens="it refuses and keeps learning; given time it tries again; forced, it ends with its first checkpoint",
 )
 def test_the_trainer_refuses_tries_again_and_obeys(home: Home) -> None:
     trainer = spawn(tiny_order(home))
@@ -167,9 +167,9 @@ def test_the_trainer_refuses_tries_again_and_obeys(home: Home) -> None:
 
 
 @pytest.mark.fault(
-    "A stop that is in the way of trouble",
+    "Stopping in trouble",
     tried="a run reaches its limit, and its last checkpoint cannot be saved",
-    happens="it stands still, no step further, until it can be saved; then it has finished, with a final checkpoint",
+    happens="it holds still until it can be saved, then finishes with a final checkpoint",
 )
 def test_a_run_at_its_limit_is_saved_before_it_has_finished(home: Home) -> None:
     loop = StillLoop(home, limits__steps=2)

@@ -111,7 +111,7 @@ def no_writing(connection: Any, _record: Any) -> None:
 
 @pytest.mark.fault(
     "Unusable database",
-    tried="the database takes no writing, as on a read-only disk",
+    tried="the database cannot be written, as on a read-only disk",
     happens="`start` and `doctor` say so in a line; nothing is moved aside",
 )
 def test_a_read_only_database_is_no_damaged_one(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def live(store: Store, seconds: range) -> None:
 @pytest.mark.fault(
     "Unwritable database",
     tried="another program holds the database for six hours of a run",
-    happens="one order a row waits, whatever the hours; when it is free all is written, nothing is missing",
+    happens="one pending write a row, however long; once it is free everything is written, nothing is missing",
 )
 def test_hours_of_a_lock_wait_as_one_order_a_row(store: Store, lock: sqlite3.Connection) -> None:
     live(store, range(60))
@@ -81,7 +81,7 @@ def test_hours_of_a_lock_wait_as_one_order_a_row(store: Store, lock: sqlite3.Con
 @pytest.mark.fault(
     "Unwritable database",
     tried="so many events and answers that memory would fill while it is locked",
-    happens="the oldest go, first what can be repeated; how many is reported in an event when it heals",
+    happens="the oldest are dropped, repeatable ones first; an event reports how many once it heals",
 )
 def test_what_had_to_go_is_counted_and_reported(
     store: Store, file: Path, lock: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch

@@ -96,8 +96,8 @@ def live(home: Home, launch: Callable[..., DaemonProcess]) -> Iterator[Live]:
 
 @pytest.mark.fault(
     "Wrong requests",
-    tried="actions with arguments of another type, out of range or unknown; text that is no Unicode; a seed of 1e20",
-    happens="a 422 names the field; the run learns on, and its newest checkpoint loads",
+    tried="actions with arguments of another type, out of range or unknown; text that is not Unicode; a seed of 1e20",
+    happens="a 422 names the field; the run keeps learning, and its newest checkpoint loads",
 )
 def test_wrong_arguments_are_named_and_cost_nothing(live: Live) -> None:
     for wrong in WRONG:
@@ -129,7 +129,7 @@ def test_wrong_arguments_are_named_and_cost_nothing(live: Live) -> None:
 @pytest.mark.fault(
     "Wrong requests",
     tried="every route of the API is fuzzed from its own description, right and wrong, against a live run",
-    happens="no 5xx, every answer is as described; the run learns on, and its newest checkpoint loads",
+    happens="no 5xx, every answer is as described; the run keeps learning, and its newest checkpoint loads",
 )
 def test_every_route_outlives_fuzzing(live: Live) -> None:
     schema = schemathesis.openapi.from_dict(
