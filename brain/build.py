@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from brain.optim.config import OptimizerConfig
-    from brain.ports import Brain
+    from brain.ports import Brain, BrainState
 
 
 def build_brain(
@@ -62,6 +62,33 @@ def newborn(
     """
     rest = {name: value for name, value in settings.items() if name != "kind"}
     return build_brain(settings["kind"], rest, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+
+
+def begun_with(
+    settings: Mapping[str, Any],
+    stored: BrainState,
+    *,
+    optimizer: OptimizerConfig,
+    lanes: int,
+    device: torch.device,
+) -> Brain:
+    """A new brain that begins with the weights of a stored one; `settings` as for `newborn`.
+
+    Raises:
+        SettingsError: the stored one is of another kind, or its kind learns from the beginning only.
+        SpecMismatchError: what is stored does not fit together.
+    """
+    from brain.online.beginning import begun_with as begin  # noqa: PLC0415 - these load torch
+    from brain.online.brain import OnlineBrain  # noqa: PLC0415
+
+    entry = brains.get(settings["kind"])
+    if stored.spec.get("kind") != entry.name:
+        raise SettingsError(f"it holds a brain of kind {stored.spec.get('kind')}, not {entry.name}")
+    built = entry.load()
+    if not issubclass(built, OnlineBrain):
+        raise SettingsError(f"a brain of kind {entry.name} cannot begin with the weights of another")
+    config = parse_settings(entry, {name: value for name, value in settings.items() if name != "kind"})
+    return cast("Brain", begin(built, config, stored, optimizer=optimizer, lanes=lanes, device=device))
 
 
 def brain_from_spec(

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from brain.errors import DuplicateNameError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from brain.training_phase import Phase
 
 T = TypeVar("T")
 
@@ -47,6 +49,11 @@ class Entry:
     def can_grow(self) -> bool:
         """The part may grow; the config of one that never does says so: `can_grow: ClassVar[bool] = False`."""
         return bool(getattr(self.config, "can_grow", True))
+
+    @property
+    def phases(self) -> Mapping[int, Phase]:
+        """Phases in which the part may be trained; its config lists them: `phases: ClassVar = {1: Phase(…)}`."""
+        return dict(getattr(self.config, "phases", {}))
 
     def load(self) -> Any:
         """Import and return the class behind the name (this may import torch)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from brain.errors import SettingsError
-from brain.growth.plan import FROZEN
 from brain.ports import Columnar
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def apply_growth(brain: Growable, plan: GrowthPlan, *, max_neurons: int) -> Grow
     elif plan.site not in sites:
         raise SettingsError(f"no growth site is called {plan.site!r}; there are {', '.join(sites)}")
     elif sites[plan.site].frozen:
-        raise SettingsError(f"{plan.site} cannot grow: {FROZEN}")
+        raise SettingsError(f"{plan.site} cannot grow: {sites[plan.site].why_frozen}")
     elif plan.operator == "deepen" and not sites[plan.site].deeper_units:
         raise SettingsError(f"nothing can be born behind {plan.site}: {sites[plan.site].not_deeper}")
     elif plan.operator == "expert" and sites[plan.site].expert is None:

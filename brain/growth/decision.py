@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from brain.errors import SettingsError
-from brain.growth.plan import BY_HAND, FROZEN, GrowthPlan, Proposal, smallest_birth
+from brain.growth.plan import BY_HAND, GrowthPlan, Proposal, smallest_birth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,7 +144,7 @@ def why_not_deeper(sites: Mapping[str, Site], limits: GrowthConfig, site: str) -
     """What keeps a block from being born behind a site; None when nothing does."""
     own = sites[site]
     if own.frozen or not own.deeper_units:
-        return FROZEN if own.frozen else own.not_deeper
+        return own.why_frozen if own.frozen else own.not_deeper
     return _no_room(sites, limits, "a block", own.deeper_units)
 
 
@@ -152,7 +152,7 @@ def why_no_expert(sites: Mapping[str, Site], limits: GrowthConfig, site: str) ->
     """What keeps an expert from being born beside a site; None when nothing does."""
     own = sites[site]
     if own.frozen or own.expert is None:
-        return FROZEN if own.frozen else "experts stand beside the MLP of a block"
+        return own.why_frozen if own.frozen else "experts stand beside the MLP of a block"
     return _no_room(sites, limits, "an expert", own.expert.units)
 
 
@@ -174,7 +174,7 @@ def _no_room(sites: Mapping[str, Site], limits: GrowthConfig, part: str, units: 
 def room_for(sites: Mapping[str, Site], limits: GrowthConfig, site: str) -> tuple[int, str]:
     """How many units fit into a site, and what keeps more out."""
     if sites[site].frozen:
-        return 0, FROZEN
+        return 0, sites[site].why_frozen
     at_site = int(sites[site].born_units * limits.site_ratio) - sites[site].units
     in_all = limits.max_neurons - sum(other.units for other in sites.values())
     room = max(min(in_all, at_site), 0)

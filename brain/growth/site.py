@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from brain.growth.plan import FROZEN
+
 if TYPE_CHECKING:
     from brain.growth.plan import Birth
 
@@ -25,7 +27,8 @@ class Site:
         deeper_units: hidden units that a block born behind it would bring; 0 where none can be.
         not_deeper: why none can be, there.
         expert: what can be born beside it as an expert; None where none can be.
-        frozen: whether it belongs to a column beside which a younger one stands; nothing happens to it any more.
+        frozen: whether nothing happens to it any more.
+        why_frozen: by default, that a younger column stands beside the one that it belongs to.
     """
 
     units: int
@@ -40,6 +43,7 @@ class Site:
     not_deeper: str = "it stands in no block"
     expert: Birth | None = None
     frozen: bool = False
+    why_frozen: str = FROZEN
 
     @property
     def axes(self) -> dict[str, int]:

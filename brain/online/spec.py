@@ -56,6 +56,11 @@ class NetworkSpec(ABC):
     def with_frozen(self, names: tuple[str, ...]) -> Self:
         """The same with other weights frozen by hand."""
 
+    def trained_by(self, config: Any) -> Self:
+        """The same architecture with what of another config changes no shape; by default nothing does."""
+        del config
+        return self
+
     @property
     def dtype(self) -> torch.dtype:
         """Precision of matrix products."""

@@ -26,6 +26,7 @@ from daemon.cli import (
     quantize_command,
     remembers_command,
     running,
+    train_command,
 )
 from daemon.cli.printing import complain, guarded_output, out, say
 from daemon.system.standard_stream import OutputGoneError
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 for module in (
     running,
+    train_command,
     order_commands,
     remembers_command,
     grow_command,

@@ -1,9 +1,9 @@
-"""Commands that begin something: start, resume, train, serve."""
+"""Commands that begin something: start, resume, serve."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -41,7 +41,6 @@ def add_to(app: typer.Typer) -> None:
     panel = "Begin"
     app.command(rich_help_panel=panel)(start)
     app.command(rich_help_panel=panel)(resume)
-    app.command(rich_help_panel=panel)(train)
     app.command(rich_help_panel=panel)(serve)
 
 
@@ -80,8 +79,8 @@ def start(
         max_neurons=max_neurons,
         assignments=assignments,
     )
-    request = _start_request(preset, overrides, name)
-    _run(
+    request = start_request(preset, overrides, name)
+    begin(
         context,
         request,
         home_path=home,
@@ -152,7 +151,7 @@ def resume(
             overrides[f"stream.{given}"] = list(getattr(checked.stream, given))
     request: StartRequest | ResumeRequest
     if or_start and _nothing_to_resume(home):
-        request = _start_request(preset, {**overrides, **limits}, name)
+        request = start_request(preset, {**overrides, **limits}, name)
     else:
         request = ResumeRequest(
             checkpoint=checkpoint,
@@ -162,43 +161,7 @@ def resume(
             name=None if name is None else unicode_of(name, "--name"),
             fork=fork,
         )
-    _run(
-        context,
-        request,
-        home_path=home,
-        host=host,
-        port=port,
-        allow_remote=allow_remote,
-        public_url=public_url,
-        detach=detach,
-        open_browser=open_browser,
-        as_json=as_json,
-    )
-
-
-def train(
-    context: typer.Context,
-    *,
-    config: Annotated[
-        Literal["fast", "full"],
-        typer.Option("--config", help="fast: 10 K samples × 10 epochs; full: 10 M × 200."),
-    ] = "fast",
-    data: DataOption = None,
-    device: DeviceOption = None,
-    assignments: SetOption = None,
-    name: NameOption = None,
-    home: HomeOption = None,
-    host: HostOption = DEFAULT_HOST,
-    port: PortOption = DEFAULT_PORT,
-    allow_remote: AllowRemoteOption = False,
-    public_url: PublicUrlOption = None,
-    detach: DetachOption = False,
-    open_browser: OpenOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Train the classic, finite way: so many samples, so many epochs; ends by itself."""
-    request = _start_request(config, overrides_from(data=data, device=device, assignments=assignments), name)
-    _run(
+    begin(
         context,
         request,
         home_path=home,
@@ -225,7 +188,7 @@ def serve(
     as_json: JsonOption = False,
 ) -> None:
     """Run the daemon with nothing learning: start, resume and look from the page or over HTTP."""
-    _run(
+    begin(
         context,
         None,
         home_path=home,
@@ -239,7 +202,8 @@ def serve(
     )
 
 
-def _start_request(preset: str | None, overrides: dict[str, Any], name: str | None) -> StartRequest:
+def start_request(preset: str | None, overrides: dict[str, Any], name: str | None) -> StartRequest:
+    """A new run, its settings checked at once."""
     from daemon.cli.text_upload import unicode_of
     from daemon.config.loading import resolve_config
     from daemon.supervisor.requests import StartRequest
@@ -257,7 +221,7 @@ def _nothing_to_resume(home_path: Path | None) -> bool:
     return not Catalogue(folder).list() and not (folder.is_dir() and any(folder.iterdir()))
 
 
-def _run(
+def begin(
     context: typer.Context,
     request: StartRequest | ResumeRequest | None,
     *,

@@ -128,9 +128,13 @@ class RunConfig:
     """Everything a run is made of.
 
     `brain` holds `kind` and that kind's own settings, checked against the registry's config class.
+
+    Attributes:
+        pretrained: checkpoint with whose weights the brain of a new run begins; nothing else of it goes on.
     """
 
     preset: str = "default"
+    pretrained: str | None = None
     seed: Annotated[int, COUNT_OR_ZERO] = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     threads: Annotated[int, Range(at_least=0, at_most=4096)] = 0

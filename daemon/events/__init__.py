@@ -9,7 +9,13 @@ from daemon.events.database import DatabaseHealed, DatabaseMissing, DatabaseStal
 from daemon.events.event import Event, Severity
 from daemon.events.growth import BrainGrew, GrowthJudged
 from daemon.events.jobs import JobFailed, JobFinished, JobMissed
-from daemon.events.learning import EvaluationFinished, LossCompared, NonFiniteStepSkipped, RolledBack
+from daemon.events.learning import (
+    EvaluationFinished,
+    LossCompared,
+    NonFiniteStepSkipped,
+    PhaseProven,
+    RolledBack,
+)
 from daemon.events.reading import (
     DocumentSkipped,
     ExperienceForgotten,
@@ -75,6 +81,7 @@ __all__ = [
     "NonFiniteStepSkipped",
     "OrderBroke",
     "PassFinished",
+    "PhaseProven",
     "RolledBack",
     "RunDeleted",
     "RunResumed",

@@ -46,6 +46,34 @@ class LossCompared(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PhaseProven(Event):
+    """A phase of training ended, and each weight was compared with what it was when the phase began.
+
+    What is frozen must not have moved by a bit; all else must have, by a gradient. The lists name what did not do so.
+    """
+
+    phase: int
+    holds: bool
+    num_frozen: int
+    num_trained: int
+    moved: list[str]
+    unmoved: list[str]
+    without_gradient: list[str]
+
+    @property
+    def message(self) -> str:
+        found = (
+            f"{self.num_frozen - len(self.moved)} of {self.num_frozen} frozen weights have not moved by a bit; of "
+            f"{self.num_trained} trained ones {self.num_trained - len(self.unmoved)} moved and "
+            f"{self.num_trained - len(self.without_gradient)} had a gradient"
+        )
+        if self.holds:
+            return f"[Phase {self.phase}] Proven: {found}"
+        named = ", ".join(dict.fromkeys([*self.moved, *self.unmoved, *self.without_gradient]))
+        return f"[Phase {self.phase}] NOT proven: {found}; see {named}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluationFinished(Event):
     """The whole held-out set was scored on demand. BPC by source name; accuracy of a brain that predicts labels.
 

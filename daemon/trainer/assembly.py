@@ -32,6 +32,7 @@ from daemon.trainer.held_out_loss import HeldOutEvaluation
 from daemon.trainer.journal_position import JournalPosition
 from daemon.trainer.lane_resets import LaneResets
 from daemon.trainer.nonfinite import NonFiniteSteps
+from daemon.trainer.pretraining import pretrained_brain
 from daemon.trainer.progress import Limits, Progress
 from daemon.trainer.replay_share import ReplayShare
 from daemon.trainer.restoring import (
@@ -140,7 +141,10 @@ def contents_of(
     progressed: Callable[[], None],
 ) -> Contents:
     """All that survives a restart, new or as loaded; `progressed` is called after each part that takes long."""
-    brain = restore_brain(config, device, loaded, emit)
+    if loaded is None and config.pretrained is not None:
+        brain = pretrained_brain(config, home, device)
+    else:
+        brain = restore_brain(config, device, loaded, emit)
     progressed()
     stream = open_stream(config, home, loaded, emit, progressed)
     replay = open_replay(config, home, order, loaded, emit)

@@ -7,8 +7,9 @@ import dataclasses
 from typing import TYPE_CHECKING, TypeVar
 
 from brain.errors import SynapsedError
+from brain.probes.phase_proof import Phased
 from daemon.errors import UsageError
-from daemon.events import DegradedChanged, RunResumed
+from daemon.events import DegradedChanged, PhaseProven, RunResumed
 from daemon.home import Home
 from daemon.interrupting import Interrupted
 from daemon.protocol import Goodbye, Ready, RunState, TrainerOrder
@@ -22,6 +23,7 @@ from daemon.trainer.storage import is_failing_disk
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from brain.ports import Brain
     from daemon.checkpoint.run_lock import RunLock
     from daemon.trainer.assembly import Origin
     from daemon.trainer.parts import Parts
@@ -102,8 +104,26 @@ def learn(order: TrainerOrder, pipe: Pipe, reporter: Reporter, stack: contextlib
         parts.saver.save_first()
     parts.forgetting.begin()
     goodbye = parts.loop.run(parts.control)
+    report_proof(parts.brain, parts.progress.step, reporter)
     parts.control.answer_stop(goodbye.checkpoint, goodbye.step, goodbye.error)
     return goodbye
+
+
+def report_proof(brain: Brain, step: int, reporter: Reporter) -> None:
+    """Compare the weights of a brain that is trained in phases with those its phase began with."""
+    if isinstance(brain, Phased) and (proof := brain.proof()) is not None:
+        reporter.event(
+            PhaseProven(
+                step=step,
+                phase=proof.phase,
+                holds=proof.holds,
+                num_frozen=proof.num_frozen,
+                num_trained=proof.num_trained,
+                moved=list(proof.moved),
+                unmoved=list(proof.unmoved),
+                without_gradient=list(proof.without_gradient),
+            )
+        )
 
 
 def wait_for_disk(work: Callable[[], T], pipe: Pipe, reporter: Reporter, *, retry: Retry | None = None) -> T:

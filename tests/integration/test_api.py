@@ -224,6 +224,8 @@ async def test_every_error_is_a_problem(home: Home) -> None:
         data = {"config": {"stream.data": ["/no/such/folder"]}}
         missing = assert_problem(await client.post("/api/v1/runs", json=data), 422, "/no/such/folder")
         assert missing["errors"][0]["path"] == "stream.data"
+        path = {"config": {"pretrained": "/tmp/checkpoints/continuous_1"}}
+        assert_problem(await client.post("/api/v1/runs", json=path), 422, "named by its id")
         table = {"config": {"stream.source": [{"kind": "tabel", "path": "/tmp"}]}}
         missing = assert_problem(await client.post("/api/v1/runs", json=table), 422, "did you mean 'table'?")
         assert missing["errors"][0]["path"] == "stream.source.0.kind"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
+from brain.models.tars.phases import PHASES
 from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, LAYERS, SIZE, SIZE_OR_ZERO
 from brain.registry import brains
 
@@ -32,7 +33,10 @@ class TarsConfig:
         ternary: matrices between layers are used as −1, 0 or 1 times a scale while they learn, so that the brain can be
             packed with `synapsed quantize`.
         precision: `bf16` autocasts matrix products, `fp32` does not.
+        phase: of training, which says what learns; none: everything does, and nothing is to be proven.
     """
+
+    phases: ClassVar = PHASES
 
     hidden_size: Annotated[int, SIZE] = 256
     num_layers: Annotated[int, LAYERS] = 4
@@ -50,6 +54,7 @@ class TarsConfig:
     hippocampus_mib: Annotated[int, SIZE_OR_ZERO] = 0
     ternary: bool = False
     precision: Literal["bf16", "fp32"] = "bf16"
+    phase: Literal[1, 2, 3, 4] | None = None
 
     def __post_init__(self) -> None:
         if self.active_experts > self.num_experts:

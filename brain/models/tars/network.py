@@ -143,22 +143,24 @@ class TarsNetwork(SequenceNetwork):
         return Auxiliary(losses=losses, predicted_states=predicted)
 
     def param_groups(self) -> tuple[ParamGroup, ...]:
-        """Matrices between hidden layers, the rest, the self model."""
+        """Matrices between hidden layers, the rest, the self model; what does not learn in its phase."""
         apart = self._between_no_layers()
         own = set() if self.self_model is None else set(self.self_model.modules())
-        groups: dict[tuple[str, Rule], list[str]] = {}
+        groups: dict[tuple[str, Rule, bool], list[str]] = {}
         for name, _ in self.named_parameters():
             module = self.get_submodule(name.rpartition(".")[0])
             rule: Rule = "matrix" if isinstance(module, Linear) and module not in apart else "vector"
-            groups.setdefault((SELF_MODEL if module in own else "trunk", rule), []).append(name)
+            part = SELF_MODEL if module in own else "trunk"
+            groups.setdefault((part, rule, self.spec.learns(name)), []).append(name)
         return tuple(
             ParamGroup(
-                name=f"{part} {rule}",
+                name=f"{part} {rule}" if learns else f"frozen {part} {rule}",
                 parameters=tuple(names),
                 rule=rule,
                 clip_apart=part == SELF_MODEL,  # through a shared norm it would move the trunk after all
+                frozen=not learns,
             )
-            for (part, rule), names in groups.items()
+            for (part, rule, learns), names in groups.items()
         )
 
     def _between_no_layers(self) -> set[nn.Module]:
@@ -168,14 +170,22 @@ class TarsNetwork(SequenceNetwork):
 
     def sites(self) -> dict[str, Site]:
         """Hidden layers of refinement steps and of the self model."""
-        layers = [found for block in self.stack() for found in block.unit_layers()]
-        sites = {
-            name: declared_site(name, layer, place=place, not_deeper=NOT_DEEPER)
-            for place, (name, layer) in enumerate(layers)
+        layers: list[tuple[str, MLP]] = [found for block in self.stack() for found in block.unit_layers()]
+        places = {name: place for place, (name, _) in enumerate(layers)}
+        if self.self_model is not None:
+            layers.append((SELF_MODEL, self.self_model))
+            places[SELF_MODEL] = len(places) + 1
+        return {
+            name: declared_site(
+                name,
+                layer,
+                place=places[name],
+                not_deeper=NOT_DEEPER,
+                frozen=not self.spec.learns(f"{name}.out.weight"),
+                why_frozen=f"frozen: phase {self.spec.config.phase} does not train it",
+            )
+            for name, layer in layers
         }
-        if self.self_model is None:
-            return sites
-        return sites | {SELF_MODEL: declared_site(SELF_MODEL, self.self_model, place=len(layers) + 1)}
 
     def _line(self, rows: Tensor, span: Span, reader: State | None) -> Tensor:
         """The byte before each position, and the last: (B, 1 + T)."""

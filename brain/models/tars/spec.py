@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from brain.errors import SettingsError, SpecMismatchError
 from brain.models.tars.config import TarsConfig
 from brain.models.tars.network import SELF_MODEL, TarsNetwork
+from brain.models.tars.phases import PHASES
 from brain.online.spec import PRECISIONS, NetworkSpec
 
 if TYPE_CHECKING:
@@ -29,12 +30,14 @@ class TarsSpec(NetworkSpec):
         sites: hidden units of each growth site now.
         growth: what grew, in order: each plan as JSON.
         frozen_by_hand: names of weights that a person keeps from learning.
+        begun: SHA-256 of every weight when the phase began; empty without a phase.
     """
 
     config: TarsConfig
     sites: Mapping[str, int]
     growth: tuple[Mapping[str, Any], ...] = field(default=())
     frozen_by_hand: tuple[str, ...] = ()
+    begun: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def newborn(cls, config: TarsConfig) -> TarsSpec:
@@ -58,6 +61,15 @@ class TarsSpec(NetworkSpec):
     def with_frozen(self, names: tuple[str, ...]) -> TarsSpec:
         """The same with other weights frozen by hand."""
         return replace(self, frozen_by_hand=names)
+
+    def trained_by(self, config: TarsConfig) -> TarsSpec:
+        """The same in the phase of another config, which has not begun yet."""
+        return replace(self, config=replace(self.config, phase=config.phase), begun={})
+
+    def learns(self, name: str) -> bool:
+        """Whether the weight of this name learns in the phase that this is."""
+        phase = self.config.phase
+        return phase is None or PHASES[phase].lets_learn(name)
 
     def units(self, site: str) -> dict[str, int]:
         """Units of a site, and those of them that were there from the start."""
@@ -92,6 +104,7 @@ class TarsSpec(NetworkSpec):
             "sites": dict(self.sites),
             "growth": [dict(entry) for entry in self.growth],
             "frozen": list(self.frozen_by_hand),
+            "begun": dict(self.begun),
         }
 
     @classmethod
@@ -107,6 +120,7 @@ class TarsSpec(NetworkSpec):
                 sites={str(name): int(units) for name, units in stored["sites"].items()},
                 growth=tuple(dict(entry) for entry in stored.get("growth", ())),
                 frozen_by_hand=tuple(str(name) for name in stored.get("frozen", ())),
+                begun={str(name): str(digest) for name, digest in stored.get("begun", {}).items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SpecMismatchError(

@@ -130,6 +130,13 @@ def _start_request(new: NewRun) -> StartRequest:
         names = ", ".join(info.name for info in list_presets())
         raise ConfigError(f"no preset is called {new.preset!r}; known: {names}", path="preset")
     overrides = unfold(new.config or {}, origin="request")
+    if isinstance(named := overrides.get("pretrained"), str) and (
+        set(named) & set("/\\") or named.endswith(".pt")
+    ):
+        raise ConfigError(
+            f"pretrained = {named!r}: over HTTP a checkpoint of this home is named by its id",
+            path="pretrained",
+        )
     limits = {
         name: value for name, value in (("hours", new.hours), ("steps", new.steps)) if value is not None
     }
