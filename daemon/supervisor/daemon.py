@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 120.0
 EXIT_SECOND_SIGNAL = 130
 LEAVE_WITHIN_SECONDS = 3.0
+SLOW_END_SECONDS = 5.0  # from then on a person is told what is waited for, and how to end it
 
 
 class Daemon:
@@ -211,8 +212,24 @@ class _Life:
             diary.stop()
             if self._of.view is not None and not finished:
                 self._of.view.on_stopping()
-            await supervisor.ending.close(grace_seconds=self._of.grace_seconds, reason=self._stop_reason)
+            await self._end_runs(supervisor)
         return exit_code
+
+    async def _end_runs(self, supervisor: Supervisor) -> None:
+        """Stop every run within the grace time; where that takes long, report what is waited for."""
+        grace = self._of.grace_seconds
+        ending = supervisor.ending.close(grace_seconds=grace, reason=self._stop_reason)
+        closing = asyncio.ensure_future(ending)
+        try:
+            await asyncio.wait((closing,), timeout=SLOW_END_SECONDS)
+            if not closing.done() and self._of.view is not None:
+                self._of.view.on_notice(
+                    f"still saving the final checkpoint; this may take up to {grace:.0f} s. Ctrl+C again ends at once, "
+                    "with the last checkpoint that was saved"
+                )
+            await closing
+        finally:
+            closing.cancel()
 
     async def _recover(self, supervisor: Supervisor) -> None:
         """End the runs of a daemon that died; asked to end meanwhile, leave them to the next."""

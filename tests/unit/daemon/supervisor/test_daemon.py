@@ -35,6 +35,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from daemon.home import Home
+from daemon.supervisor import daemon as module
 from daemon.supervisor.daemon import Daemon
 from daemon.supervisor.requests import ResumeRequest
 from tests.unit.daemon.supervisor.stage import quick_life, start_request
@@ -51,6 +52,7 @@ class Shown:
     def on_gap(self, dropped): self.say("gap")
     def on_ended(self): self.say("ended")
 
+module.SLOW_END_SECONDS = 0.05
 first = {"serve": None, "start": start_request(), "resume": ResumeRequest(checkpoint="latest")}[sys.argv[2]]
 home = Home.open(Path(sys.argv[1]), environ={})
 daemon = Daemon(home, port=0, listener=Shown(), life=quick_life(), grace_seconds=float(sys.argv[3]))
@@ -150,6 +152,8 @@ def test_a_second_signal_leaves_at_once_with_the_last_checkpoint_intact(home: Ho
         (trainer,) = daemon.trainers()
         daemon.process.send_signal(signal.SIGINT)
         daemon.until(lambda line: line["kind"] == "stopping")
+        waiting = daemon.until(lambda line: "still saving" in line.get("notice", ""))["notice"]
+        assert "up to 60 s. Ctrl+C again ends at once" in waiting
         with pytest.raises(subprocess.TimeoutExpired):  # its trainer ignores orders, and it waits
             daemon.process.wait(2 * ECHO_SECONDS)
         daemon.process.send_signal(signal.SIGINT)
