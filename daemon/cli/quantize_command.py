@@ -177,7 +177,7 @@ def _newest(home: Home) -> str:
 def _print(result: dict[str, Any]) -> None:
     from daemon.cli.output import size
 
-    before, after, goal = result["before"], result["after"], result["goal"]
+    before, after = result["before"], result["after"]
     table = "" if result["table_bits"] is None else f", its table at {result['table_bits']}"
     stored = f"matrices at {result['sign_bits']:g} bits a weight{table}"
     say(
@@ -191,26 +191,33 @@ def _print(result: dict[str, Any]) -> None:
     if after["bpc"] is None:
         say(one_line(result["not_measured"] or "Nothing is held out, so its loss is not measured"))
     else:
-        full = goal["full_bpc"] if goal and goal["full_bpc"] else before["bpc"]
-        known = goal is not None or not result["was_ternary"]
-        name = "in full precision" if known else "as it learned"
-        say(
-            f"Held-out BPC {after['bpc']:.4f} packed, {full:.4f} {name} ({_above(after['bpc'], full)}), over "
-            f"{result['num_bytes']:,} bytes"
-        )
-        if goal is not None and after["bpc"] > goal["target_bpc"]:
-            name = result["checkpoint"]
-            say(
-                f"The goal of {goal['target_bpc']:.4f} is not reached; learn on: synapsed quantize {name} --until 3%"
-            )
-        elif goal is None and not result["was_ternary"]:
-            say(f"Win it back by learning on: synapsed quantize {result['checkpoint']} --until 3%")
-    say(
-        f"It reads {after['read_bytes_per_second']:,.0f} bytes/s (before: {before['read_bytes_per_second']:,.0f}) and "
-        f"writes {after['written_bytes_per_second']:,.0f} (before: {before['written_bytes_per_second']:,.0f})"
+        _print_loss(after["bpc"], result)
+    read, written = (
+        f"{after[pace]:,.0f} bytes (before: {before[pace]:,.0f})"
+        for pace in ("read_bytes_per_cpu_second", "written_bytes_per_cpu_second")
     )
+    say(f"In a second of CPU it reads {read} and writes {written}")
     say(f"Ask it: synapsed ask 'hello' --checkpoint {result['path']}")
     say(NO_GGUF)
+
+
+def _print_loss(bpc: float, result: dict[str, Any]) -> None:
+    """The loss of the file beside that in full precision, or as it learned where that is not known; and the goal."""
+    goal, name = result["goal"], result["checkpoint"]
+    known = goal["full_bpc"] if goal else None
+    beside, what = result["before"]["bpc"], "as it learned" if result["was_ternary"] else "in full precision"
+    if known is not None:
+        beside, what = known, "in full precision"
+    above = _above(bpc, beside)
+    say(f"Held-out BPC {bpc:.4f} packed, {beside:.4f} {what} ({above}), over {result['num_bytes']:,} bytes")
+    if goal is None and not result["was_ternary"]:
+        say(f"Win it back by learning on: synapsed quantize {name} --until 3%")
+    elif goal is not None and bpc > goal["target_bpc"]:
+        say(
+            f"The goal of {goal['target_bpc']:.4f} is not reached; learn on: synapsed quantize {name} --until 3%"
+        )
+    elif goal is not None:
+        say(f"The goal of {goal['target_bpc']:.4f} is reached")
 
 
 def _above(loss: float, full: float) -> str:

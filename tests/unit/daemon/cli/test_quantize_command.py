@@ -30,13 +30,14 @@ class Quantising:
             "target_bpc": None,
         }
         self.after: float | None = 2.05
+        self.was_ternary = False
 
     def loss_of(self, home: object, checkpoint: str) -> dict[str, Any]:
         return self.begun
 
     def quantise(self, home: object, checkpoint: str, target: Path | None, *, bits: str) -> dict[str, Any]:
         self.asked.append((checkpoint, target, bits))
-        speed = {"read_bytes_per_second": 1000.0, "written_bytes_per_second": 100.0}
+        speed = {"read_bytes_per_cpu_second": 1000.0, "written_bytes_per_cpu_second": 100.0}
         return {
             "path": "small.safetensors",
             "size_bytes": 1024,
@@ -47,7 +48,7 @@ class Quantising:
             "table_bits": 8,
             "checkpoint": checkpoint,
             "step": 7,
-            "was_ternary": False,
+            "was_ternary": self.was_ternary,
             "before": {"bpc": 2.0 if self.after else None, **speed},
             "after": {"bpc": self.after, **speed},
             "num_bytes": 4096,
@@ -90,7 +91,7 @@ def test_it_prints_size_loss_and_pace_beside_those_of_the_checkpoint(
     assert "1/16.0 of 16.0 KiB in single precision; matrices at 1.6 bits a weight, its table at 8" in out
     assert "Held-out BPC 2.0500 packed, 2.0000 in full precision (+2.5 %), over 4,096 bytes" in out
     assert "Win it back by learning on: synapsed quantize continuous_1 --until 3%" in out
-    assert "It reads 1,000 bytes/s (before: 1,000) and writes 100 (before: 100)" in out
+    assert "In a second of CPU it reads 1,000 bytes (before: 1,000) and writes 100 bytes (before: 100)" in out
     assert "No GGUF is written" in out
     assert quantising.asked == [("continuous_1", None, "1.6")]
     assert call("quantize", "continuous_1", "--bits", "2", "--json").json()["size_bytes"] == 1024
@@ -131,7 +132,10 @@ def test_one_that_was_learning_on_goes_on_to_the_same_loss(
     call: Call, quantising: Quantising, children: list[list[str]]
 ) -> None:
     quantising.begun |= {"is_ternary": True, "target_bpc": 2.06}
-    assert call("quantize", "latest", "--until", "5").code == 0
+    quantising.was_ternary = True
+    out = call("quantize", "latest", "--until", "5").out
+    assert "2.0500 packed, 2.0000 as it learned (+2.5 %)" in out
+    assert "The goal of 2.0600 is reached" in out
     (words,) = children
     assert "--fork" not in words
     assert "limits.held_out_bpc=2.060000" in words
