@@ -48,7 +48,7 @@ def delete(
     if as_json:
         print_json(gone)
         return
-    kept = f"; memories that {', '.join(gone['kept_for'])} still replays stay" if gone["kept_for"] else ""
+    kept = f"; memories that {', '.join(gone['kept_for'])} still replays are kept" if gone["kept_for"] else ""
     say(
         one_line(
             f"{gone['name']} ({gone['run']}) is deleted, {size(gone['freed_bytes'])} are free again{kept}"

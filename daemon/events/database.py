@@ -33,7 +33,7 @@ class DatabaseMissing(Event):
         missing = f"The database {self.path} was deleted or moved while the daemon used it"
         if self.error is None:
             return f"{missing}; it is back, and nothing of it is missing"
-        return f"{missing}, and cannot be put back ({self.error}); it is tried again: do not kill the daemon"
+        return f"{missing}, and cannot be put back ({self.error}); trying again: do not kill the daemon"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,4 +47,4 @@ class DatabaseHealed(Event):
         if not self.lost:
             return "The database can be written again; nothing is missing"
         lost = ", ".join(f"{count:,} of {name}" for name, count in sorted(self.lost.items()))
-        return f"The database is written again; for these rows there was no room: {lost}"
+        return f"The database can be written again; these rows were lost for lack of room: {lost}"

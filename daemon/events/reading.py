@@ -56,7 +56,7 @@ class ExperienceForgotten(Event):
         memory = "the whole exact memory" if self.memory_emptied else f"{self.memory_contexts:,} contexts"
         return (
             f"Forgot {self.what} (receipt {self.receipt}): {self.rows:,} remembered rows, {memory}, "
-            f"{self.probe_rows:,} probe rows and {self.pushed_texts:,} pushed texts; weights are as they were"
+            f"{self.probe_rows:,} probe rows and {self.pushed_texts:,} pushed texts; the weights are unchanged"
         )
 
 

@@ -111,7 +111,7 @@ class OrderBroke(Event):
     @property
     def message(self) -> str:
         """One line for a person."""
-        return f"{self.action} went wrong and was given up: {self.error}; trainer.log has the traceback"
+        return f"{self.action} failed and was abandoned: {self.error}; trainer.log has the traceback"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,5 +128,5 @@ class RunDeleted(Event):
     def message(self) -> str:
         """What went, and what stays for whom."""
         checkpoints = "1 checkpoint" if self.num_checkpoints == 1 else f"{self.num_checkpoints} checkpoints"
-        kept = f"; memories that {', '.join(self.kept_for)} still replays stay" if self.kept_for else ""
+        kept = f"; memories that {', '.join(self.kept_for)} still replays are kept" if self.kept_for else ""
         return f"Run {self.name} ({self.run}) deleted with {checkpoints}{kept}"

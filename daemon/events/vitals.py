@@ -95,8 +95,8 @@ class VitalSignRedefined(Event):
     def message(self) -> str:
         """One line for a person."""
         return (
-            f"{self.sign} is measured by definition {self.now} from here, by definition {self.before} before: its "
-            "curve is not one curve"
+            f"From here on {self.sign} is measured by definition {self.now}, before by definition {self.before}: the "
+            "two parts of its curve cannot be compared"
         )
 
 
