@@ -17,6 +17,7 @@ from brain.growth.decision import (
 )
 from brain.growth.plan import OperatorByHand, smallest_birth
 from brain.growth.signals import read_signal
+from brain.limits import why_not_growable
 from brain.ports import Growable
 from daemon.trainer.growth_view import growth_view, next_column
 
@@ -144,14 +145,3 @@ class GrowthByHand:
         if not probes:
             return chosen[0]
         return max(chosen, key=lambda name: read_signal(probes[name]).unexpressed)
-
-
-def why_not_growable(brain: Brain) -> str:
-    """For a person who asks a brain of fixed size to grow: what, why, and what to do instead."""
-    spec = brain.state().spec
-    size = spec.get("config", {}).get("hidden_size")
-    larger = "larger settings of [brain]" if size is None else f"--set brain.hidden_size={2 * size} or more"
-    return (
-        f"a brain of kind {spec['kind']} cannot grow: its size is fixed when it is built; for a larger one start a "
-        f"new run with {larger}"
-    )

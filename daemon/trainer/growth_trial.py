@@ -15,7 +15,7 @@ import torch
 from brain.errors import BrainError
 from brain.growth.cooldowns import Cooldowns
 from brain.growth.plan import BY_HAND
-from brain.growth.port import Twinned
+from brain.growth.ports import Twinned
 from brain.growth.verdict import BLOCKS, Losses, judge
 from brain.ports import BrainState
 from brain.upgrades import SPEC

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from brain.limits import why_no_memory
 from brain.memory.ports import Recalling
 from daemon.errors import ConflictError
 from daemon.streams.encodings import cut_character
@@ -54,9 +55,7 @@ def what_it_remembers(
         ConflictError: the brain has no exact memory.
     """
     if not (isinstance(brain, Recalling) and brain.remembers):
-        raise ConflictError(
-            "this brain has no exact memory; a run started with --set brain.hippocampus_mib=128 has one"
-        )
+        raise ConflictError(why_no_memory(brain))
     return as_dict(brain.recall(context, max_bytes=max_bytes), name_of)
 
 

@@ -11,7 +11,7 @@ from brain.build import brain_from_spec
 from brain.errors import SpecMismatchError
 from brain.growth.apply import apply_growth
 from brain.growth.plan import GrowthPlan
-from brain.growth.port import Twinned
+from brain.growth.ports import Twinned
 from brain.models.tensors import sha256_of
 from brain.online.brain import OnlineBrain
 from brain.optim.config import OptimizerConfig

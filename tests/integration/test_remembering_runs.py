@@ -93,7 +93,8 @@ def test_a_brain_without_an_exact_memory_says_how_to_start_one_that_has_it(home:
         refused = trainer.order("remembers", context=CONTEXT)
         assert (refused.ok, refused.conflict) == (False, True)
         assert refused.error == (
-            "this brain has no exact memory; a run started with --set brain.hippocampus_mib=128 has one"
+            "this brain has no exact memory: brain.hippocampus_mib is 0; a run started with "
+            "--set brain.hippocampus_mib=128 has one"
         )
     finally:
         trainer.kill()

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from brain.limits import why_no_memory
 from brain.memory.ports import Remembering
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError
 from brain.vitals.window import Window
@@ -58,7 +59,7 @@ class RelianceSign(LiveSign):
 
     def _estimate(self, moment: Moment) -> Reading:
         if not (isinstance(moment.brain, Remembering) and moment.brain.remembers):
-            raise UnsupportedError("this brain has no exact memory: brain.hippocampus_mib is 0")
+            raise UnsupportedError(why_no_memory(moment.brain))
         rows = np.stack(self._window.arrays(), axis=1) if len(self._window) else np.empty((0, 4))
         rows = rows[np.isfinite(rows).all(axis=1) & (rows[:, 3] > 0)]
         if len(rows) < LEAST_ROWS:

@@ -76,7 +76,7 @@ class Network:
         raise NotImplementedError
 
     def state(self) -> BrainState:
-        raise NotImplementedError
+        return BrainState(model={}, learning={}, counters={}, spec={"kind": "network"})
 
     def adopt(self, stored: BrainState) -> tuple[BrainState, tuple[str, ...]]:
         raise NotImplementedError

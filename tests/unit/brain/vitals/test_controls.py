@@ -321,7 +321,7 @@ def test_a_brain_that_cannot_be_severed_reports_it() -> None:
 
         def state(self) -> BrainState:
             weights = {"weights": self._network.weights}
-            return BrainState(model=weights, learning={}, counters={}, spec={})
+            return BrainState(model=weights, learning={}, counters={}, spec={"kind": "whole"})
 
     batches = [batch_of(random_rows(step)) for step in range(4)]
     found = probe_with_controls(lambda _: cast("Brain", Whole()), batches, VitalsConfig(), seed=0).readings

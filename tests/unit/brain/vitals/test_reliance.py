@@ -98,10 +98,7 @@ def test_without_an_exact_memory_it_is_for_another_kind_of_brain() -> None:
         now = replace(step(1, [0.5] * ROWS, brain=brain), report=report())
         sign.observe(now)
         reading = sign.measure(now)
-        assert (reading.value, reading.reason) == (
-            None,
-            "this brain has no exact memory: brain.hippocampus_mib is 0",
-        )
+        assert (reading.value, reading.reason) == (None, "a brain of kind network has no exact memory")
         assert reading.detail[UNSUPPORTED] == 1.0
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
 
 from brain.memory.ports import Passage, Recollection
+from brain.ports import BrainState
 from daemon.errors import ConflictError
 from daemon.trainer.recalling import SessionSources, as_dict, what_it_remembers
 
@@ -71,14 +71,16 @@ def test_a_source_has_a_name_if_it_was_read_in_this_session() -> None:
     assert (shown["step"], shown["source"]) == (None, None)
 
 
-@pytest.mark.parametrize("remembers", [None, False])
-def test_a_brain_without_an_exact_memory_refuses_in_one_line(remembers: bool | None) -> None:
-    class Without:
-        def recall(self, *_: Any, **__: Any) -> None: ...
-
-    brain = Without()
-    if remembers is not None:
-        brain.remembers = remembers  # type: ignore[attr-defined]
-    with pytest.raises(ConflictError, match=r"no exact memory; .*brain\.hippocampus_mib=128") as refused:
-        what_it_remembers(brain, b"x", max_bytes=5)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("synapse", r"no exact memory: .*--set brain\.hippocampus_mib=128 has one$"),
+        ("classifier", "^a brain of kind classifier has no exact memory$"),
+    ],
+)
+def test_a_brain_without_an_exact_memory_refuses_in_one_line(kind: str, expected: str) -> None:
+    config = {"hippocampus_mib": 0} if kind == "synapse" else {}
+    state = BrainState(model={}, learning={}, counters={}, spec={"kind": kind, "config": config})
+    with pytest.raises(ConflictError, match=expected) as refused:
+        what_it_remembers(SimpleNamespace(state=lambda: state), b"x", max_bytes=5)
     assert "\n" not in str(refused.value)
