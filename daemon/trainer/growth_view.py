@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from brain.growth.cooldowns import Cooldowns
 from brain.growth.decision import newborn_units, room_for, why_no_column, why_no_expert, why_not_deeper
 from brain.growth.plan import Birth
-from brain.ports import Columnar
+from brain.ports import Columnar, Observable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ def growth_view(
     fraction: float | None,
     counts: Mapping[str, int],
 ) -> dict[str, Any]:
-    """Sites from input to output, a column, and what grew so far; JSON-able.
+    """Modules and sites from input to output, a column, and what grew so far; JSON-able.
 
     Args:
         brain: what can grow.
@@ -44,6 +44,7 @@ def growth_view(
         "fraction": share,
         "max_neurons": limits.max_neurons,
         **counts,
+        "modules": list(brain.module_names) if isinstance(brain, Observable) else [],
         "cooldown_steps": cooldowns.of_brain(),
         "last_growth_step": state.last_growth_step,
         "trial": None if state.trial is None else state.trial.view(),

@@ -43,12 +43,13 @@ export function mountGrowth(page) {
   const view = table("Growth sites", COLUMNS, "Press the button to see how full each site is.");
   const status = element("p", { class: "status", role: "status" });
   const facts = element("p", { class: "aside" });
+  const modules = element("p", { class: "aside", id: "modules" });
   const look = element("button", { type: "button", class: "quiet", text: "Show growth sites", data: { act: "growth" }, on: { click: show } });
   byId("growth").append(view.node, view.empty);
   // Beside the loss of a growth there is always that of a twin which did not grow and learned from the same text.
   const past = table("What grew, and whether it paid", PAST_COLUMNS, "");
   const pastPlace = element("div", { class: "table-scroll", id: "growth-past", tabindex: "0" }, past.node);
-  byId("growth").after(facts, pastPlace, status);
+  byId("growth").after(modules, facts, pastPlace, status);
   pastPlace.hidden = true;
   byId("growth-actions").append(look);
   view.node.hidden = true;
@@ -75,6 +76,7 @@ export function mountGrowth(page) {
     price.textContent = found.column.reason
       ? `No column can be born: ${found.column.reason}.`
       : `It would add ${count(found.column.newborns)} neurons and ${count(found.column.parameters)} parameters, and freeze ${count(found.column.freezes)} permanently.`;
+    modules.textContent = found.modules.length ? `Modules, from input to output: ${found.modules.join(" → ")}.` : "";
     facts.textContent = `${count(found.num_neurons)} of at most ${count(found.max_neurons)} neurons, grown ${times(found.history.length)} so far; automatic growth is ${found.enabled ? "on" : "off"}, with a cool-down of ${count(found.cooldown_steps)} steps.`;
     past.body.replaceChildren(...[...found.history].reverse().map((record, index) => pastRow(record, index === 0 ? found.trial : null)));
     pastPlace.hidden = found.history.length === 0;
@@ -158,6 +160,7 @@ export function mountGrowth(page) {
     view.empty.hidden = false;
     beside.hidden = true;
     pastPlace.hidden = true;
+    modules.textContent = "";
     facts.textContent = "";
     setStatus(status, "");
   });

@@ -171,6 +171,7 @@ def test_a_brain_is_grown_by_hand(context: BrowserContext, server: RealServer, t
     page.get_by_role("button", name="Show growth sites").click()
     rows = page.locator("#growth tbody tr")
     expect(rows.last).to_contain_text("self_model", timeout=PATIENCE_MS)
+    expect(page.locator("#modules")).to_contain_text("blocks.0.mixer → blocks.0.mlp → blocks.1.mixer →")
     expect(page.get_by_role("button", name="Add a block behind that of self_model")).to_be_disabled()
     sites = rows.count()
 

@@ -72,7 +72,10 @@ def test_a_live_one_obeys_every_order(kind: str, home: Home, tmp_path: Path) -> 
     try:
         run.receive_until(lambda seen: seen.step >= 30)
         assert run.order("feed", text="A page that is fed. " * 20).ok
-        sites = run.order("growth").result["sites"]
+        shown = run.order("growth").result
+        assert run.ready is not None
+        assert shown["modules"] == run.ready.module_names
+        sites = shown["sites"]
         grown = run.order("grow", site=sites[0]["site"], operator="widen", fraction=0.5)
         assert grown.ok, grown.error
         assert run.order("remembers", context="page 7 tells of the ", max_bytes=5).ok

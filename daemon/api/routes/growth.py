@@ -76,7 +76,7 @@ class Trial(BaseModel):
 
 
 class GrowthView(BaseModel):
-    """The sites of a brain from input to output, and what grew so far, oldest first, with the verdict on it."""
+    """Modules and sites of a brain from input to output, and what grew so far, oldest first, with the verdict on it."""
 
     step: int
     enabled: bool
@@ -84,6 +84,7 @@ class GrowthView(BaseModel):
     max_neurons: int
     num_neurons: int
     num_parameters: int
+    modules: list[str]
     cooldown_steps: int
     last_growth_step: int | None
     trial: Trial | None

@@ -20,6 +20,7 @@ VIEW: dict[str, Any] = {
     "max_neurons": 100_000,
     "num_neurons": 176,
     "num_parameters": 9000,
+    "modules": ["blocks.0.mixer", "blocks.0.mlp"],
     "cooldown_steps": 2000,
     "last_growth_step": None,
     "trial": None,

@@ -58,6 +58,7 @@ def view(brain: Growable, **limits: Any) -> dict[str, Any]:
 
 def test_a_brain_without_the_operators_reports_it() -> None:
     shown = view(Plain())
+    assert shown["modules"] == []  # it cannot be watched
     assert shown["column"] == {
         "newborns": 0, "parameters": 0, "width": 0, "freezes": 0, "reason": "this brain grows no columns", **COUNTS,
     }  # fmt: skip
