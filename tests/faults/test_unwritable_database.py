@@ -104,7 +104,7 @@ def test_what_had_to_go_is_counted_and_reported(
         num_answers = connection.execute("SELECT count(*) FROM answers").fetchone()[0]
     assert kept + healed.lost["events"] == store.newest_seq
     assert num_answers + healed.lost["answers"] == count
-    assert f"there was no room: {healed.lost['answers']:,} of answers" in healed.message
+    assert f"these rows were lost for lack of room: {healed.lost['answers']:,} of answers" in healed.message
     run = store.run("r-1")
     assert run is not None
     assert run["state"] == "stopped"
