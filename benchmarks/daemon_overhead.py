@@ -1,4 +1,4 @@
-"""Steps a second of the full daemon beside a plain PyTorch loop and beside the brain learning alone.
+"""Steps a CPU second of the full daemon beside a plain PyTorch loop and beside the brain learning alone.
 
 Full means replay, vital signs, held-out loss, store, feed and checkpoints; the exact memory is off, since the plain
 loop has none. The plain loop
@@ -6,22 +6,27 @@ loop has none. The plain loop
 the same loss and updates. The brain alone is `learn` on ready-made batches: the difference to it is what the daemon
 costs, the difference to the plain loop is what the project costs.
 
-All learn in turn: while one runs the others stand still, so that what else the machine does falls on all alike. The
-figure is the median of the ratios of turns that follow on one another.
+CPU seconds are those of all threads of the process that learns, so that programs beside it hardly count; what the
+supervisor spends on another core stands in the details, and so do steps a second by the clock. All learn in turn: while
+one runs the others stand still, so that what else the machine does falls on all alike. The figure is the median of the
+ratios of turns that follow on one another.
 """
 
 from __future__ import annotations
 
+import bisect
 import multiprocessing
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psutil
 
 from benchmarks.result import Result, judged
 from daemon.cli.client import DaemonClient
@@ -30,7 +35,7 @@ from daemon.trainer.batching import num_replayed
 from daemon.trainer.process import settle_process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
 
     from daemon.config.tree import RunConfig
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
 AT_LEAST = 0.97
 START_TIMEOUT_SECONDS = 120.0
 WARM_UP_STEPS = 20
+LEAD_STEPS = 3  # of each turn, before it is looked at
 SETTINGS: dict[str, Any] = {"brain.hippocampus_mib": 0}
 
 
@@ -45,11 +51,18 @@ PLAIN_LOOP = Path(__file__).parent / "peers" / "plain_loop.py"
 
 
 class Rates(NamedTuple):
-    """Steps a second in turns that followed on one another."""
+    """Steps a CPU second, or a second, in turns that followed on one another."""
 
     daemon: float
     plain: float
     alone: float
+
+
+class Pace(NamedTuple):
+    """Of one turn."""
+
+    steps_a_cpu_second: float
+    steps_a_second: float
 
 
 def run(*, long: bool) -> list[Result]:
@@ -63,36 +76,58 @@ def run(*, long: bool) -> list[Result]:
         )
         try:
             with plain_loop() as plain, lone_brain() as alone:
-                rates = measure(home, plain, alone, rounds, window_seconds)
+                measured = measure(
+                    home, serving.pid, plain, alone, rounds=rounds, window_seconds=window_seconds
+                )
         finally:
             serving.terminate()
             serving.wait(START_TIMEOUT_SECONDS)
-    return judge(rates, long=long)
+    return judge(measured.rates, measured.by_the_clock, supervisor=measured.supervisor, long=long)
 
 
-def judge(rates: Sequence[Rates], *, long: bool = False) -> list[Result]:
-    """The median of the paired ratios, beside each peer."""
+def judge(
+    rates: Sequence[Rates],
+    by_the_clock: Sequence[Rates] = (),
+    *,
+    supervisor: float | None = None,
+    long: bool = False,
+) -> list[Result]:
+    """The median of the paired ratios, beside each peer.
+
+    Args:
+        rates: steps a CPU second.
+        by_the_clock: steps a second, of the same turns.
+        supervisor: CPU seconds of the supervisor in one of the trainer's.
+        long: whether this is the long form.
+    """
     beside_plain = [round_.daemon / round_.plain for round_ in rates]
     beside_alone = [round_.daemon / round_.alone for round_ in rates]
     median = Rates(*(statistics.median(of) for of in zip(*rates, strict=True)))
     note = (
-        f"Median steps a second: daemon {median.daemon:.3f}, plain loop {median.plain:.3f}, brain alone "
+        f"Median steps a CPU second: daemon {median.daemon:.3f}, plain loop {median.plain:.3f}, brain alone "
         f"{median.alone:.3f}; ratios to the plain loop {min(beside_plain):.3f}–{max(beside_plain):.3f}."
     )
     return [
         judged(
             "daemon_overhead",
-            measures="steps a second of the full daemon in those of a plain PyTorch loop, median of paired ratios",
+            measures="steps a CPU second of the full daemon in those of a plain PyTorch loop, median of paired ratios",
             ours=statistics.median(beside_plain),
             peers={"plain PyTorch loop": 1.0},
             unit="× plain loop",
             at_least=AT_LEAST,
             long=long,
-            details={"rates": [round_._asdict() for round_ in rates], "ratios": beside_plain, "note": note},
+            details={
+                "rates": [round_._asdict() for round_ in rates],
+                "by the clock": [round_._asdict() for round_ in by_the_clock],
+                "supervisor, CPU seconds in one of the trainer's": supervisor,
+                "ratios": beside_plain,
+                "note": note,
+            },
         ),
         judged(
             "daemon_overhead.alone",
-            measures="steps a second of the full daemon in those of its brain learning alone, median of paired ratios",
+            measures="steps a CPU second of the full daemon in those of its brain learning alone, "
+            "median of paired ratios",
             ours=statistics.median(beside_alone),
             peers={"brain alone": 1.0},
             unit="× brain alone",
@@ -103,27 +138,70 @@ def judge(rates: Sequence[Rates], *, long: bool = False) -> list[Result]:
     ]
 
 
-Turn = Callable[[int], float]
-"""Learn so many steps; steps a second."""
+@dataclass(frozen=True)
+class Turn:
+    """Learn so many steps in a process of its own; steps a second."""
+
+    learn: Callable[[int], float]
+    pid: int
+
+    def __call__(self, steps: int) -> float:
+        """Steps a second."""
+        return self.learn(steps)
+
+    def pace(self, steps: int) -> Pace:
+        """The same, and by CPU seconds."""
+        began = cpu_seconds(self.pid)
+        steps_a_second = self(steps)
+        return Pace(steps / (cpu_seconds(self.pid) - began), steps_a_second)
 
 
-def measure(home: Home, plain: Turn, alone: Turn, rounds: int, window_seconds: float) -> list[Rates]:
-    """Steps a second of each round of turns; the peers change places from round to round."""
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """All rounds."""
+
+    rates: list[Rates]
+    by_the_clock: list[Rates]
+    supervisor: float
+
+
+def measure(
+    home: Home, supervisor: int, plain: Turn, alone: Turn, *, rounds: int, window_seconds: float
+) -> Measured:
+    """Rates of each round of turns; the peers change places from round to round."""
     with wait_for_daemon(home) as client:
         run_id = client.post("/runs", {"preset": "default", "config": SETTINGS})["id"]
         wait_for_step(client, run_id, WARM_UP_STEPS)
         client.finished(client.act(run_id, "pause"))
         plain(WARM_UP_STEPS)
         alone(WARM_UP_STEPS)
-        rates = []
+        trainer, began = trainer_of(supervisor), cpu_seconds(supervisor)
+        trainer_began = cpu_seconds(trainer)
+        rates, by_the_clock = [], []
         for number in range(rounds):
-            ours = daemon_rate(client, run_id, window_seconds)
-            steps = max(1, round(ours * window_seconds))
+            ours = daemon_pace(client, run_id, trainer, window_seconds)
+            steps = max(1, round(ours.steps_a_second * window_seconds))
             found = {}
             for name, turn in (("plain", plain), ("alone", alone))[:: 1 if number % 2 == 0 else -1]:
-                found[name] = turn(steps)
-            rates.append(Rates(daemon=ours, **found))
-        return rates
+                found[name] = turn.pace(steps)
+            paces = {"daemon": ours, **found}
+            rates.append(Rates(**{name: pace.steps_a_cpu_second for name, pace in paces.items()}))
+            by_the_clock.append(Rates(**{name: pace.steps_a_second for name, pace in paces.items()}))
+        spent = cpu_seconds(supervisor) - began
+        return Measured(
+            rates=rates, by_the_clock=by_the_clock, supervisor=spent / (cpu_seconds(trainer) - trainer_began)
+        )
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of all threads of a process."""
+    spent = psutil.Process(pid).cpu_times()
+    return float(spent.user + spent.system)
+
+
+def trainer_of(supervisor: int) -> int:
+    """The child that learns: the one that has spent most."""
+    return max((child.pid for child in psutil.Process(supervisor).children()), key=cpu_seconds)
 
 
 @contextmanager
@@ -145,7 +223,7 @@ def plain_loop() -> Iterator[Turn]:
         return float(answer)
 
     try:
-        yield turn
+        yield Turn(turn, process.pid)
     finally:
         into.close()
         process.wait(START_TIMEOUT_SECONDS)
@@ -165,23 +243,40 @@ def lone_brain() -> Iterator[Turn]:
         ours.send(steps)
         return float(ours.recv())
 
+    assert process.pid is not None
     try:
-        yield turn
+        yield Turn(turn, process.pid)
     finally:
         ours.close()
         process.join(START_TIMEOUT_SECONDS)
 
 
-def daemon_rate(client: DaemonClient, run_id: str, seconds: float) -> float:
-    """Continue for a while, pause, and read steps a second from the recorded times of the steps."""
+def daemon_pace(client: DaemonClient, run_id: str, trainer: int, seconds: float) -> Pace:
+    """Continue for a while, then pause; steps and CPU seconds between two looks, away from the pauses' own saves."""
     before = client.get(f"/runs/{run_id}")["step"]
     client.finished(client.act(run_id, "continue"))
+    wait_for_step(client, run_id, before + LEAD_STEPS)
+    began, first = time.time(), cpu_seconds(trainer)
     time.sleep(seconds)
+    ended, last = time.time(), cpu_seconds(trainer)
     client.finished(client.act(run_id, "pause"))
     after = client.get(f"/runs/{run_id}")["step"]
     series = client.get(f"/runs/{run_id}/series", metrics="bpc", **{"from": before + 1, "to": after})
     times = series["metrics"]["bpc"]["time"]
-    return float((len(times) - 1) / (times[-1] - times[0]))
+    steps = steps_at(times, ended) - steps_at(times, began)
+    return Pace(steps / (last - first), steps / (ended - began))
+
+
+def steps_at(times: Sequence[float], moment: float) -> float:
+    """How many of the steps that ended at these times had been made by then, the one under way in part.
+
+    >>> steps_at([1.0, 2.0, 4.0], 2.0), steps_at([1.0, 2.0, 4.0], 3.0)
+    (2.0, 2.5)
+    """
+    made = bisect.bisect_right(times, moment)
+    if not 0 < made < len(times):
+        raise ValueError("the moment lies outside the recorded steps")
+    return made + (moment - times[made - 1]) / (times[made] - times[made - 1])
 
 
 def learn_alone(pipe: Connection) -> None:

@@ -140,10 +140,10 @@ LEARNERS: dict[str, MLPConfig | Make] = {
     "continual backprop + L2-Init, tanh": replace(
         PLAIN, activation="tanh", plasticity=replace(CONTINUAL, l2_init=1e-2)
     ),
-    "self-normalised resets, ReLU": self_normalised_resets(PLAIN, rejected=0.01),
-    "self-normalised resets, tanh": self_normalised_resets(TANH, rejected=0.01),
-    "spectral regularisation, ReLU": spectral_regularisation(PLAIN, strength=1e-3),
-    "spectral regularisation, tanh": spectral_regularisation(TANH, strength=1e-3),
+    "self-normalised resets, ReLU": self_normalised_resets(PLAIN, rejected=0.0003),
+    "self-normalised resets, tanh": self_normalised_resets(TANH, rejected=0.0003),
+    "spectral regularisation, ReLU": spectral_regularisation(PLAIN, strength=1e-5),
+    "spectral regularisation, tanh": spectral_regularisation(TANH, strength=1e-5),
 }
 
 

@@ -1,7 +1,7 @@
 """How the peers of plasticity were tuned: `python -m benchmarks.tuned_plasticity regression|lasting [SEED…]`.
 
 Every value of each peer's own setting, on seeds that are not measured on: `regression` as in
-`benchmarks.slowly_changing_regression`, but a shorter stream; `lasting` as in `benchmarks.lasting_plasticity`, but a
+`benchmarks.slowly_changing_regression`; `lasting` as in `benchmarks.lasting_plasticity`, but a
 shorter life. The figures are the benchmarks' own.
 """
 
@@ -23,10 +23,10 @@ from benchmarks.slowly_changing_regression import self_normalised_resets as rese
 from benchmarks.slowly_changing_regression import spectral_regularisation as spectral_net
 
 LENGTH = Length(phases=8, phase_steps=400, judged_phases=3, new_brains=2, seeds=())
-REJECTED = (0.1, 0.03, 0.01, 0.003)
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
+REJECTED = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
+STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 RATES = (1e-5, 1e-4, 1e-3)
-RUNS, EXAMPLES = 10, 60_000
+RUNS, EXAMPLES = 10, 200_000
 
 
 def tune_lasting(seed: int) -> None:

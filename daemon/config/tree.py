@@ -115,7 +115,7 @@ class LimitsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig:
-    """A short sample of the brain's text, drawn every so often for the page."""
+    """A short sample of the brain's text, drawn for the page every so often, but for at most 1/200 of the time."""
 
     every_seconds: Annotated[float, AMOUNT] = 60.0
     max_bytes: Annotated[int, Range(at_least=0, at_most=8192)] = 120

@@ -324,7 +324,8 @@ class _Wiring:
 
     @cached_property
     def sampler(self) -> Sampler:
-        return Sampler(self._config.sample, device=self._contents.device, seed=self._config.seed)
+        device, clock = self._contents.device, self._contents.progress.seconds_learned
+        return Sampler(self._config.sample, device=device, seed=self._config.seed, clock=clock)
 
     @cached_property
     def measuring(self) -> Measuring:

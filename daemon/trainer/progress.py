@@ -54,6 +54,10 @@ class Progress(Stored):
         if self.step % METRICS_HISTORY_STEPS == 0:
             self._remember({"step": self.step, "bpc": bpc, "seconds": self.training_seconds})
 
+    def seconds_learned(self) -> float:
+        """In this session, as a clock that stands still while the run does."""
+        return self.session_seconds
+
     def _remember(self, metrics: dict[str, float]) -> None:
         """Append to the history; once it is full every other entry of it goes."""
         self.metrics_history.append(metrics)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from daemon.config.tree import SampleConfig
 
 
+MOST_OF_TIME = 0.005
+
+
 def never_stop() -> bool:
     """Let an answer run to its full length."""
     return True
@@ -52,7 +55,14 @@ class Continuation:
 
 
 class Sampler:
-    """Draws samples by the wall clock, because nothing it does reaches the weights."""
+    """Draws samples by the clock, because nothing it does reaches the weights, and at no more than `MOST_OF_TIME`.
+
+    Args:
+        config: how often, and how.
+        device: of the brain.
+        seed: of its draws.
+        clock: seconds; of a run those spent learning, so that a pause brings no sample forward.
+    """
 
     def __init__(
         self,
@@ -73,14 +83,17 @@ class Sampler:
 
     def sample(self, brain: Brain, context: bytes) -> str:
         """A short continuation of what was just read, from the last whole character of it on."""
-        self._next = self._clock() + self._config.every_seconds
-        return self.answer(
+        began = time.perf_counter()
+        text = self.answer(
             brain,
             context[: len(context) - cut_character(context)],
             max_bytes=self._config.max_bytes,
             temperature=self._config.temperature,
             top_p=self._config.top_p,
         ).text
+        cost_seconds = time.perf_counter() - began
+        self._next = self._clock() + max(self._config.every_seconds, cost_seconds / MOST_OF_TIME)
+        return text
 
     def answer(
         self,

@@ -166,3 +166,29 @@ def test_an_answer_ends_when_the_run_is_to_end_and_is_called_interrupted() -> No
     assert brain.num_drawn == 3
     assert (outcome.ok, outcome.conflict) == (False, True)
     assert "interrupted" in str(outcome.error)
+
+
+def test_a_sample_that_takes_long_is_drawn_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned, now = [0.0], [0.0]
+    monkeypatch.setattr("daemon.trainer.sampling.time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    class SlowBrain(FakeBrain):
+        def generate(self, _prompt: bytes, *, max_bytes: int, **more: Any) -> Iterator[bytes]:
+            now[0] += 2.0
+            return super().generate(_prompt, max_bytes=max_bytes, **more)
+
+    sampler = Sampler(
+        SampleConfig(every_seconds=60.0), device=torch.device("cpu"), seed=0, clock=lambda: learned[0]
+    )
+    learned[0] = 5.0
+    assert sampler.due()
+    sampler.sample(SlowBrain(), b"")  # type: ignore[arg-type]
+    learned[0] = 404.0  # two seconds in four hundred
+    assert not sampler.due()
+    learned[0] = 406.0
+    assert sampler.due()
+    sampler.sample(FakeBrain(), b"")  # type: ignore[arg-type]
+    learned[0] = 465.0
+    assert not sampler.due()
+    learned[0] = 467.0
+    assert sampler.due()
