@@ -53,7 +53,7 @@ def generate(
         SynapsedError: there is no such checkpoint, or it is damaged.
     """
     loaded = open_checkpoint(home, checkpoint)
-    config, brain = revive(loaded)
+    config, brain = revive_to_read(loaded)
     sampler = Sampler(config.sample, device=torch.device("cpu"), seed=torch.seed() % 2**63)
     with swapped(brain, better_weights(loaded)):
         answer = sampler.answer(
@@ -89,7 +89,7 @@ def evaluate(home: Home, checkpoint: str) -> dict[str, Any]:
         SynapsedError: there is no such checkpoint, it is damaged, or its sources are gone.
     """
     loaded = open_checkpoint(home, checkpoint)
-    config, brain = revive(loaded)
+    config, brain = revive_to_read(loaded)
     stream = ExperienceStream.open(
         config.stream,
         lanes=num_lanes(config.stream.rows, config.replay.fraction),
@@ -180,6 +180,12 @@ def revive(loaded: LoadedCheckpoint) -> tuple[RunConfig, Brain]:
     )
     fitted, _ = brain.adopt(stored)
     brain.load(fitted)
+    return config, brain
+
+
+def revive_to_read(loaded: LoadedCheckpoint) -> tuple[RunConfig, Brain]:
+    """As `revive`, for who changes no weight: those of a packed file are made ternary once."""
+    config, brain = revive(loaded)
     if loaded.packed is not None and isinstance(brain, OnlineBrain):
         hold(brain.network, brain.learner.dtype)
     return config, brain

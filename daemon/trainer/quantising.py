@@ -26,7 +26,7 @@ from daemon.errors import StreamError, UsageError
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
 from daemon.trainer.held_out_sample import HeldOutSample
-from daemon.trainer.offline import better_weights, open_checkpoint, revive
+from daemon.trainer.offline import better_weights, open_checkpoint, revive, revive_to_read
 from daemon.trainer.restoring import loop_state
 from daemon.trainer.slow_weights import swapped
 
@@ -97,7 +97,7 @@ def quantise(home: Home, checkpoint: str, target: Path | None, *, bits: str) -> 
     weights = _weights(loaded, sample)
     packed = _packed(loaded, weights, per_byte=PER_BYTE[bits])
     size = write_packed(packed, target)
-    _, again = revive(load_packed(target))
+    _, again = revive_to_read(load_packed(target))
     after = _measured(again, sample)
     full = float_bytes(weights)
     table_bits = [form["bits"] for form in packed.packed.layout.values() if form["form"] == "table"]
