@@ -18,7 +18,7 @@ from daemon.streams.corpus import LOST
 from daemon.streams.cursor import DocumentMark, Extent, SourceState
 from daemon.streams.event_limits import first_of
 from daemon.streams.listing import settle
-from daemon.streams.source_reader import SourceReader
+from daemon.streams.source_reader import EXTENT_BYTES, SourceReader
 from daemon.system.paths import is_there, shown
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class FollowingReader(SourceReader):
             known = state.fingerprint == self._listing.fingerprint
             self._marks = {mark.document: mark for mark in state.marks}
             self._keep_verdicts()
-            extent_bytes = state.extent_bytes if known else self._extent_bytes()
+            extent_bytes = state.extent_bytes if known else EXTENT_BYTES
             self.state = state._replace(fingerprint=self._listing.fingerprint, extent_bytes=extent_bytes)
         else:
             super().resume(state)
@@ -264,7 +264,7 @@ class FollowingReader(SourceReader):
         self._report_kept_out()
         self._keep_verdicts()
         fingerprint = self._listing.fingerprint
-        self.state = self.state._replace(fingerprint=fingerprint, extent_bytes=self._extent_bytes())
+        self.state = self.state._replace(fingerprint=fingerprint, extent_bytes=EXTENT_BYTES)
 
     def _compare(self, before: Listing) -> None:
         """Find names that lead to other files now; report files that are gone, why, and those that are back."""
@@ -320,13 +320,6 @@ class FollowingReader(SourceReader):
         if number > 1:
             self.state = self.state._replace(document=None, offset=0, number=number + (head is not None))
         self.state = self.state._replace(marks=tuple(self._marks.values()))
-
-    def _unread_bytes(self) -> int:
-        marks = self._marks
-        return sum(
-            max(0, document.size - (marks[document.name].file_bytes if document.name in marks else 0))
-            for document in self._listing.documents
-        )
 
 
 def _why_no_file(path: Path) -> str:

@@ -67,7 +67,6 @@ class Listing:
 
     documents: list[Document]
     fingerprint: str
-    num_raw_bytes: int
     obstacles: dict[str, str] = field(default_factory=dict)  # name → why it is no file that can be read
     private: list[str] = field(default_factory=list)  # what leads into synapsed's own home
     special: list[str] = field(default_factory=list)  # folders in which the system shows itself
@@ -157,7 +156,6 @@ def list_documents(
     digest = hashlib.blake2b(digest_size=16)
     documents: list[Document] = []
     obstacles: dict[str, str] = {}
-    total = 0
     walk = Walk(source, progressed)
     files = sorted(walk.files(), key=lambda found: sort_key(found[1]))
     for path, name in files:
@@ -175,9 +173,8 @@ def list_documents(
         if before is not None and (before.size, before.mtime_ns) == (document.size, document.mtime_ns):
             document.verdict = before.verdict
         documents.append(document)
-        total += document.size
         digest.update(f"{name}\0{document.size}\0{document.mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    listing = Listing(documents, digest.hexdigest(), total, obstacles, walk.private, walk.special)
+    listing = Listing(documents, digest.hexdigest(), obstacles, walk.private, walk.special)
     _sniff(documents, progressed)
     return listing
 

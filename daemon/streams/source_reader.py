@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from daemon.streams.listing import Listing, SourceInfo
     from daemon.streams.sources import SourcePath
 
-MAX_EXTENT_BYTES = 64 << 10
+EXTENT_BYTES = (
+    BLOCK_BYTES  # so short that lanes stay near each other: the exact memory knows most of the page before
+)
 DOCUMENTS_AHEAD = 4  # are decoded while those before them are read
 ASLEEP_ROWS = 10_000  # an emptied source is listed again after this many rows of the stream
 
@@ -33,9 +35,8 @@ ASLEEP_ROWS = 10_000  # an emptied source is listed again after this many rows o
 class SourceReader:
     """Walks the documents of a source, pass after pass.
 
-    The head hands a lane an extent: a run of its corpus, at most 64 KiB, less for a small source so that all lanes
-    get a share of a pass; only what is whole is longer. A source read in segments has a head in each; the pass ends
-    when all of them have nothing left.
+    The head hands a lane an extent: a run of its corpus, a block at most; only what is whole is longer. A source read
+    in segments has a head in each; the pass ends when all of them have nothing left.
     """
 
     grows = False  # documents are read on where they are appended to
@@ -47,14 +48,12 @@ class SourceReader:
         split: HoldOut,
         cache: DecodedCache,
         emit: Callable[[Event], None],
-        lanes: int,
         num_segments: int = 1,
         progressed: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.source = source
         self._emit = emit
-        self._lanes = lanes
         self._num_segments = num_segments
         self._progressed = progressed
         self._monotonic = monotonic
@@ -66,7 +65,7 @@ class SourceReader:
         self.state = SourceState(
             source.name,
             self._listing.fingerprint,
-            extent_bytes=self._extent_bytes(),
+            extent_bytes=EXTENT_BYTES,
             segments=self._segments(),
         )
         info = self.info
@@ -257,7 +256,7 @@ class SourceReader:
         if state.document is not None:
             position = self._position(state.document, state.offset)
             segments = tuple(self._from(head, state.document, state.offset, position) for head in segments)
-        return state._replace(segments=segments, extent_bytes=self._extent_bytes())
+        return state._replace(segments=segments, extent_bytes=EXTENT_BYTES)
 
     def _from(
         self, head: SegmentState, document: str, offset: int, position: tuple[int, int]
@@ -300,14 +299,6 @@ class SourceReader:
             self._emit(SourceChanged(source=self.source.name, what=before.difference(self._listing)))
         self.state = self.state._replace(
             fingerprint=self._listing.fingerprint,
-            extent_bytes=self._extent_bytes(),
+            extent_bytes=EXTENT_BYTES,
             segments=self._segments(),
         )
-
-    def _extent_bytes(self) -> int:
-        # Of all files, skipped or not, so that it does not depend on what this process has looked at already.
-        share = self._unread_bytes() // (4 * self._lanes * self._num_segments)
-        return min(max(share // BLOCK_BYTES, 1) * BLOCK_BYTES, MAX_EXTENT_BYTES)
-
-    def _unread_bytes(self) -> int:
-        return self._listing.num_raw_bytes

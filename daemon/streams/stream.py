@@ -75,8 +75,7 @@ class ExperienceStream:
         kind = FollowingReader if self._follows else SourceReader
         reader = partial(kind, monotonic=monotonic, progressed=progressed)
         self._readers = [
-            reader(path, split=split, cache=decoded, emit=emit, lanes=lanes, num_segments=segments)
-            for path in paths
+            reader(path, split=split, cache=decoded, emit=emit, num_segments=segments) for path in paths
         ]
         for source, one in enumerate(self._readers):
             one.on_void = partial(self._void, source)

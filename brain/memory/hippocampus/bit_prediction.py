@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from brain.memory.hippocampus.context_tables import (
     BIAS,
+    BRANCHED,
+    BRANCHINGS,
     BY_EXPECTED,
     BY_LAST,
     BY_MATCH,
@@ -31,6 +33,7 @@ from brain.memory.hippocampus.context_tables import (
     SETTLED,
     STEPS,
     SUM,
+    UNSURE,
     WORD_KNOWN,
     WORDS,
 )
@@ -111,8 +114,11 @@ def _mixed(tables: Tables, constants: Constants, scratch: Scratch) -> float:
 
 @jitable
 def _disputed(scratch: Scratch) -> bool:
-    """Whether all else speaks against what a long match expects."""
-    return int(scratch.places[CLASS]) >= LONG and scratch.mixed[SUM] * scratch.inputs[MATCHING] < 0.0
+    """Whether all else is unsure of what a long match expects, or against it, and nothing is against the match."""
+    kind, expected = int(scratch.places[CLASS]), scratch.inputs[MATCHING]
+    if kind < LONG or kind % BRANCHINGS == BRANCHED or expected == 0.0:
+        return False
+    return (scratch.mixed[SUM] if expected > 0.0 else -scratch.mixed[SUM]) < UNSURE
 
 
 @jitable

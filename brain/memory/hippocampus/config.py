@@ -20,7 +20,7 @@ class Sizes:
     Attributes:
         buckets: of 16 bytes, a power of two; a quarter comes in addition for indirect contexts.
         heads: of 4 bytes, a power of two.
-        past: bytes a lane.
+        past: bytes a lane, each with another of what else followed.
     """
 
     buckets: int
@@ -32,13 +32,15 @@ def sizes_for(mib: int, *, lanes: int) -> Sizes:
     """What fits into so many MiB: as many buckets as fit, then the past and its index.
 
     >>> sizes_for(128, lanes=32)
-    Sizes(buckets=4194304, heads=2097152, past=524288)
+    Sizes(buckets=4194304, heads=2097152, past=344064)
     """
     room = max(mib, LEAST_MIB) * MIB - 19 * MIB  # the maps and what else does not grow
     buckets = _power_of_two(room // 20)
     rest = room - buckets * 20
     heads = _power_of_two(rest // 8)
-    return Sizes(buckets=buckets, heads=heads, past=max(1024, min(rest - heads * 4, heads * 8) // lanes))
+    return Sizes(
+        buckets=buckets, heads=heads, past=max(1024, min((rest - heads * 4) // 2, heads * 8) // lanes)
+    )
 
 
 def _power_of_two(most: int) -> int:

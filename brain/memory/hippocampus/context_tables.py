@@ -31,14 +31,20 @@ INPUTS = ORDER1 + 5
 PAST = 8  # bytes of a lane that contexts look back on
 # Rows of the gates: by the bits so far, by match and known contexts, by the last byte, by the one before, by the byte
 # that the match expects and the bit of it.
-BY_MATCH, BY_LAST, BY_SECOND, BY_EXPECTED, GATES = 256, 768, 1024, 1280, 3328
+BY_MATCH, BY_LAST, BY_SECOND, BY_EXPECTED, GATES = 256, 1792, 2048, 2304, 4352
 CHOSEN = 5  # rows that mix a bit
 WAYS = 3  # buckets that a context may be found in
 NODES = 16  # of a bucket: a check, and the history of each of the 15 places in half a byte
 MATCHED = 6  # bytes that a match begins with
 LONGEST = 400
 ALONE = 5  # a match stands alone where fewer orders than so many are known
-CLASSES, LONG = 32, 16  # of the length of a match; from this class on it is 16 bytes and more
+LENGTHS = 32  # classes of the length of a match
+# By what is known of its context: nothing else ever followed it; something did, but behind fewer bytes of it; or behind
+# all of it. The first two are unbranched.
+BRANCHINGS, BRANCHED = 3, 2
+CLASSES = LENGTHS * BRANCHINGS
+LONG = 16 * BRANCHINGS  # from this class on a match is 16 bytes and more
+UNSURE = 1.5  # in the logistic domain: an unbranched long match disputes what all else expects up to here
 CELLS = 33  # of an adaptive map, over the logistic domain
 STEPS = 4096  # of the tables of that domain
 EDGE = 8.0  # that domain ends at ± 8
@@ -71,13 +77,15 @@ class Tables(NamedTuple):
             context and half a byte, then 15 bit histories.
         meaning: float64 (C, 256), probability that a one follows a history, by context.
         order1: float64 (65536,), probability of a one behind the last byte and the bits so far.
-        gates: float64 (3328, I), weights of the inputs.
-        trust: float64 (512, 5), weights of what five of these rows predict, by match and known contexts.
-        disputes: float64 (32, 2), weights of that sum and of a long match that expects the other bit, by its length.
+        gates: float64 (4352, I), weights of the inputs.
+        trust: float64 (1536, 5), weights of what five of these rows predict, by match and known contexts.
+        disputes: float64 (96, 2), weights of that sum and of a long match that disputes it, by the class of the match.
         maps: float32 (2, 65536, 33), the prediction corrected, by the last byte and by a hash of the last two.
-        matches: float64 (32,), probability that a match of some length goes on.
+        matches: float64 (96,), probability that a match goes on, by its class.
         heads: int32 (M,), M a power of two: where in the past a hash of six bytes was last met, plus one.
         past: uint8 (L, H), what the lanes that are learned from have read.
+        branches: uint8 (L, H), of each byte there: the longest context behind which another byte is known to have
+            come, 0 for none, at most 255.
         after_one: int64 (256,), the two bytes that followed a byte the last two times, the newest the lowest.
         after_two: int64 (65536,), the same of two bytes.
     """
@@ -92,6 +100,7 @@ class Tables(NamedTuple):
     matches: NDArray[np.float64]
     heads: NDArray[np.int32]
     past: NDArray[np.uint8]
+    branches: NDArray[np.uint8]
     after_one: NDArray[np.int64]
     after_two: NDArray[np.int64]
 
@@ -115,7 +124,7 @@ class Rates(NamedTuple):
 
     gates: float = 0.005
     trust: float = 0.002
-    disputes: float = 0.0005
+    disputes: float = 0.0003
     meaning: float = 0.006
     order1: float = 0.04
     maps: float = 0.02
@@ -133,7 +142,7 @@ class Scratch(NamedTuple):
         mixed: float64 (7,): the same as probabilities, then their trusted sum in the logistic domain, and what that
             settles to where a long match disputes it.
         places: int64 (10,): rows of the five gates, row and cell of the first map, row of the second, the byte that
-            the match expects (−1: none), the class of its length.
+            the match expects (−1: none), its class.
         last: int64 (8,), the last bytes, the newest first.
     """
 
@@ -166,7 +175,7 @@ def newborn(*, lanes: int, buckets: int, past: int, heads: int) -> Tables:
     A quarter of the buckets comes in addition, for indirect contexts.
     """
     zeros, ones = bit_histories()[1].T.astype(np.float64)
-    classes = np.arange(CLASSES)
+    classes = np.arange(LENGTHS).repeat(BRANCHINGS)
     lengths = np.where(classes < 16, classes, np.where(classes < 20, 4 * classes - 48, 32 * classes - 608))
     gates = np.full((GATES, INPUTS), 0.18)
     trust = np.full((CLASSES, KINDS, CHOSEN), 1.0 / CHOSEN)
@@ -184,11 +193,12 @@ def newborn(*, lanes: int, buckets: int, past: int, heads: int) -> Tables:
         order1=np.full(65536, 0.5),
         gates=gates,
         trust=trust.reshape(CLASSES * KINDS, CHOSEN),
-        disputes=np.tile([0.1, 1.0], (CLASSES, 1)),
+        disputes=np.full((CLASSES, 2), 0.5),
         maps=np.tile(_logistic(np.linspace(-EDGE, EDGE, CELLS)).astype(np.float32), (2, 65536, 1)),
         matches=1.0 - 0.5 / (1.0 + lengths),
         heads=np.zeros(heads, np.int32),
         past=np.zeros((lanes, past), np.uint8),
+        branches=np.zeros((lanes, past), np.uint8),
         after_one=np.zeros(256, np.int64),
         after_two=np.zeros(65536, np.int64),
     )

@@ -83,7 +83,7 @@ def erase(
     _empty_buckets(kept, passages)
     if passages:
         kept.buckets[tables.num_direct(len(kept.buckets)) :] = 0
-        kept.after_one[:], kept.after_two[:] = 0, 0
+        kept.after_one[:], kept.after_two[:], kept.branches[:] = 0, 0, 0
     _blank_past(kept, blank)
     lanes.stand[:, tables.SINCE :] = 0
     return Erased(int(blank.sum()), used - _used(kept))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from brain.memory.hippocampus.context_tables import (
     AFTER_ONE,
     AFTER_TWO,
+    BRANCHED,
+    BRANCHINGS,
     CLASS,
     CONTEXTS,
     EXPECTED,
@@ -14,6 +16,7 @@ from brain.memory.hippocampus.context_tables import (
     INDIRECT,
     LEAPS,
     LENGTH,
+    LENGTHS,
     LONGEST,
     MASK,
     MATCH,
@@ -106,12 +109,20 @@ def _look_for_match(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int) -
     if length > 0:
         found = int(stand[lane, MATCH]) - 1
         places[EXPECTED] = int(past[found // size, found % size])
-        if length < 16:
-            places[CLASS] = length
-        else:
-            places[CLASS] = (
-                min(31, 16 + (length - 16) // 4) if length < 32 else min(31, 20 + (length - 32) // 32)
-            )
+        places[CLASS] = class_of(length, int(tables.branches[found // size, found % size]))
+
+
+@jitable
+def class_of(length: int, branches: int) -> int:
+    """Of a match by its length, and by the longest context behind which another byte has come."""
+    if length < 16:
+        of_length = length
+    elif length < 32:
+        of_length = 16 + (length - 16) // 4
+    else:
+        of_length = min(LENGTHS - 1, 20 + (length - 32) // 32)
+    branching = 0 if branches == 0 else BRANCHED if branches >= min(length, 255) else 1
+    return of_length * BRANCHINGS + branching
 
 
 @jitable
@@ -171,6 +182,20 @@ def node_of(bits: int, left: int) -> int:
 
 
 @jitable
+def _branches_at(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int, byte: int) -> int:
+    """The longest context of a byte behind which another has come, as its match shows; noted there, too."""
+    size, length = tables.past.shape[1], int(lanes.stand[lane, LENGTH])
+    if length == 0:
+        return 0
+    found = int(lanes.stand[lane, MATCH]) - 1
+    branches = int(tables.branches[found // size, found % size])
+    if int(scratch.places[EXPECTED]) != byte:
+        branches = max(branches, min(length, 255))
+        tables.branches[found // size, found % size] = branches
+    return branches
+
+
+@jitable
 def end_byte(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int, byte: int, learn: bool) -> None:
     """Go on behind a byte, and remember where it followed the six before it, if it is to be learned."""
     stand = lanes.stand
@@ -182,6 +207,8 @@ def end_byte(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int, byte: in
         two = int(scratch.last[1]) << 8 | one
         tables.after_one[one] = (int(tables.after_one[one]) << 8 | byte) & 0xFFFF
         tables.after_two[two] = (int(tables.after_two[two]) << 8 | byte) & 0xFFFF
+    if learn:
+        tables.branches[lane, read % size] = _branches_at(tables, lanes, scratch, lane, byte)
     lanes.past[lane, read % own_size] = byte
     stand[lane, READ] = read + 1
     stand[lane, SINCE] = int(stand[lane, SINCE]) + 1

@@ -62,7 +62,7 @@ class FilesCorpus:
         skip: Callable[[str, str], None],
         grows: bool,
     ) -> None:
-        self.listing = Listing([], "", 0)
+        self.listing = Listing([], "")
         self.put_off: set[str] = set()  # until the cache can be written
         self._source = source
         self._split = split

@@ -140,7 +140,7 @@ def files(*sizes: int) -> FilesCorpus:
         grows=False,
     )
     documents = [Document(f"{i:02}", nowhere, size, 0) for i, size in enumerate(sizes)]
-    corpus.listing = Listing(documents, "", sum(sizes))
+    corpus.listing = Listing(documents, "")
     return corpus
 
 

@@ -17,6 +17,8 @@ from brain.memory.hippocampus.bit_paths import node_probability, path_probabilit
 from brain.memory.hippocampus.compiled import loops
 from brain.memory.hippocampus.config import Sizes, sizes_for
 from brain.memory.hippocampus.exact_memory import Hippocampus
+from brain.memory.hippocampus.prefix import class_of
+from brain.memory.selection import Selection
 
 SMALL = Sizes(buckets=1 << 14, heads=1 << 10, past=1 << 12)
 TEXT = b"My name is Ada Lovelace. Call me at 0171 555 0123 before noon.\n"
@@ -193,6 +195,40 @@ def test_its_room_is_bounded_whatever_it_reads() -> None:
 @pytest.mark.parametrize("mib", [20, 32, 64, 128, 256])
 def test_it_takes_no_more_room_than_it_is_given(mib: int) -> None:
     sizes = sizes_for(mib, lanes=32)
-    room = sizes.buckets * 16 + sizes.heads * 4 + sizes.past * 32
+    room = sizes.buckets * 16 + sizes.heads * 4 + sizes.past * 2 * 32
     assert room + 18 * (1 << 20) <= mib * (1 << 20)
     assert room * 4 >= (mib - 18) * (1 << 20)
+
+
+def test_it_knows_behind_how_much_of_a_context_something_else_has_followed() -> None:
+    mill = b"the number of the house behind the mill in the valley is "
+    barn = mill.replace(b"mill", b"barn")
+
+    def branches(first: bytes, second: bytes) -> list[int]:
+        """Those of the digits, where two sentences went on with one each."""
+        memory, text = Hippocampus(SMALL, lanes=1), b"<" + first + b"3\n>" + second + b"7\n"
+        read(memory, text)
+        return [int(memory.tables.branches[0, text.index(digit)]) for digit in (b"3", b"7")]
+
+    assert branches(mill, mill) == [len(mill)] * 2
+    assert branches(barn, mill) == [len(b" in the valley is ")] * 2
+    assert branches(mill, OTHER) == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("length", "branched", "branching"), [(40, 0, 0), (40, 39, 1), (40, 40, 2), (400, 255, 2)]
+)
+def test_a_match_is_told_apart_by_whether_its_context_has_branched(
+    length: int, branched: int, branching: int
+) -> None:
+    kind = class_of(length, branched)
+    assert kind % tables.BRANCHINGS == branching
+    assert kind // tables.BRANCHINGS == class_of(length, 0) // tables.BRANCHINGS
+
+
+def test_where_a_text_went_on_otherwise_is_forgotten_with_it() -> None:
+    memory = Hippocampus(SMALL, lanes=1)
+    read(memory, TEXT + OTHER + TEXT.replace(b"0123", b"0987"))
+    assert memory.tables.branches.any()
+    memory.forget(Selection(text=TEXT[:40]))
+    assert not memory.tables.branches.any()
