@@ -15,6 +15,7 @@ import torch
 from brain.averaging.averages import PREFIX as AVERAGE_PREFIX
 from brain.growth.operators import STEP
 from brain.memory.hippocampus.config import MEMORY_PREFIX, ORIGIN_PREFIX
+from brain.memory.hippocampus.upgrading import upgraded
 from brain.plasticity.lasting import KNOWN_PREFIX, START_PREFIX
 from brain.ports import CARRIED
 
@@ -36,6 +37,7 @@ _ANEW = {
 
 def adopted(stored: BrainState, own: BrainState) -> tuple[BrainState, tuple[str, ...]]:
     """`stored` with a tensor of `learning` for each of `own`, and in words what begins anew."""
+    stored = replace(stored, learning=dict(upgraded(stored.learning, own.learning)))
     found = {name: _continued(name, stored, own) for name in own.learning}
     of_memory = [name for name in found if _part(name) == MEMORY_PREFIX]
     if any(found[name] is None for name in of_memory):  # its tables refer to each other

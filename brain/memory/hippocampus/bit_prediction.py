@@ -118,7 +118,8 @@ def _disputed(scratch: Scratch) -> bool:
     kind, expected = int(scratch.places[CLASS]), scratch.inputs[MATCHING]
     if kind < LONG or kind % BRANCHINGS == BRANCHED or expected == 0.0:
         return False
-    return (scratch.mixed[SUM] if expected > 0.0 else -scratch.mixed[SUM]) < UNSURE
+    agreed = scratch.mixed[SUM] if expected > 0.0 else -scratch.mixed[SUM]
+    return bool(agreed < UNSURE)
 
 
 @jitable
