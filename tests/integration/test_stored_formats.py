@@ -109,7 +109,9 @@ def _past_read(checkpoint: Path) -> int:
     """Bytes that its exact memory has read."""
     path = checkpoint / TABLES
     stored = load(gzip.decompress(path.read_bytes())) if path.exists() else {}
-    return sum(int(tensor[:, READ].sum()) for name, tensor in stored.items() if name.endswith("hippocampus|stand"))
+    return sum(
+        int(tensor[:, READ].sum()) for name, tensor in stored.items() if name.endswith("hippocampus|stand")
+    )
 
 
 def _names(path: Path) -> set[str]:
