@@ -14,12 +14,14 @@ from torch.autograd.function import once_differentiable
 
 
 def sequential_scan(decay: Tensor, write: Tensor, initial: Tensor, *, reverse: bool = False) -> Tensor:
-    """Position by position into one buffer; `reverse` runs from the end to the beginning. No gradient."""
-    states = torch.empty_like(write)
-    steps = zip(decay.unbind(1), write.unbind(1), states.unbind(1), strict=True)
-    hidden = initial
-    for a, b, out in reversed(list(steps)) if reverse else steps:
-        hidden = torch.addcmul(b, a, hidden, out=out)
+    """Position by position into one buffer; `reverse` runs from the end to the beginning. No gradient.
+
+    Shapes: as in `linear_scan`, or write (B, T, …), initial (B, …) and a decay (B, T, …) that broadcasts.
+    """
+    states, hidden = write.clone(), initial
+    steps = zip(decay.unbind(1), states.unbind(1), strict=True)
+    for a, own in reversed(list(steps)) if reverse else steps:
+        hidden = own.addcmul_(a, hidden)
     return states
 
 
@@ -38,15 +40,22 @@ def doubling_scan(decay: Tensor, write: Tensor, initial: Tensor, *, reverse: boo
     return states
 
 
-def _run(decay: Tensor, write: Tensor, initial: Tensor, *, reverse: bool = False) -> Tensor:
+def scan(decay: Tensor, write: Tensor, initial: Tensor, *, reverse: bool = False) -> Tensor:
+    """The form for the device; as `sequential_scan`. No gradient."""
     form = sequential_scan if decay.device.type == "cpu" else doubling_scan
     return form(decay, write, initial, reverse=reverse)
+
+
+def backward_scan(decay: Tensor, gradient: Tensor) -> Tensor:
+    """δ_t = g_t + a_{t+1} δ_{t+1}, where the last position is followed by nothing: shapes as in `linear_scan`."""
+    following = torch.cat([decay[:, 1:], torch.zeros_like(decay[:, :1])], dim=1)
+    return scan(following, gradient, torch.zeros_like(gradient[:, 0]), reverse=True)
 
 
 class _LinearScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, decay: Tensor, write: Tensor, initial: Tensor) -> Tensor:
-        states = _run(decay, write, initial)
+        states = scan(decay, write, initial)
         ctx.save_for_backward(decay, states, initial)
         return states
 
@@ -54,9 +63,8 @@ class _LinearScan(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         decay, states, initial = ctx.saved_tensors
-        # δ_t = g_t + a_{t+1} δ_{t+1};  da_t = δ_t h_{t−1};  db_t = δ_t;  dh_0 = a_1 δ_1.
-        following = torch.cat([decay[:, 1:], torch.zeros_like(decay[:, :1])], dim=1)
-        delta = _run(following, gradients[0], torch.zeros_like(initial), reverse=True)
+        # da_t = δ_t h_{t−1};  db_t = δ_t;  dh_0 = a_1 δ_1.
+        delta = backward_scan(decay, gradients[0])
         d_decay = torch.empty_like(delta)
         torch.mul(delta[:, 1:], states[:, :-1], out=d_decay[:, 1:])
         torch.mul(delta[:, 0], initial, out=d_decay[:, 0])

@@ -28,12 +28,14 @@ TINY: dict[str, list[dict[str, Any]]] = {
             "precision": precision,
             "hippocampus_mib": memory,
             "ternary": ternary,
+            "workspace_slots": slots,
+            "workspace_size": 5,
         }
-        for precision, memory, layers, ternary in (
-            ("fp32", 0, ["ssd"], False),
-            ("bf16", 0, ["ssd", "rwkv7"], False),
-            ("fp32", 20, ["kda", "gated_delta"], False),
-            ("fp32", 0, ["ssd"], True),
+        for precision, memory, layers, ternary, slots in (
+            ("fp32", 0, ["ssd"], False, 0),
+            ("bf16", 0, ["ssd", "rwkv7"], False, 3),
+            ("fp32", 20, ["kda", "gated_delta"], False, 3),
+            ("fp32", 0, ["ssd"], True, 0),
         )
     ],
     "mingru": [

@@ -149,7 +149,8 @@ def test_learning_lowers_the_loss(case: Case) -> None:
 
 
 def test_every_weight_learns(case: Case) -> None:
-    shares = share_learned(make(*case), batches(4))
+    # A silent branch behind another gets its first gradient some steps later.
+    shares = share_learned(make(*case), batches(6))
     assert [name for name, share in shares.items() if share == 0.0] == []
 
 

@@ -52,3 +52,13 @@ class MinGRUConfig:
     def window(self) -> int:
         """There is no attention."""
         return 1
+
+    @property
+    def workspace_slots(self) -> int:
+        """Its blocks share no workspace."""
+        return 0
+
+    @property
+    def workspace_size(self) -> int:
+        """They share none."""
+        return 1

@@ -52,6 +52,14 @@ class StackConfig(Protocol):
         """Weight of its loss."""
 
     @property
+    def workspace_slots(self) -> int:
+        """Slots of a workspace that blocks share; 0: none."""
+
+    @property
+    def workspace_size(self) -> int:
+        """Width of a slot."""
+
+    @property
     def logit_cap(self) -> float:
         """Soft cap of the logits."""
 
@@ -79,6 +87,8 @@ class SynapseConfig:
         bigram_size: width of the exact 65,536-row bigram table; 0 leaves it out.
         self_model_size: hidden units of the self model.
         self_model_weight: weight of the self model's loss; behind a stop-gradient, so the trunk is not moved.
+        workspace_slots: slots of a workspace to which modules write and from which later blocks read; 0: none.
+        workspace_size: width of a slot.
         logit_cap: soft cap of the logits.
         hippocampus_mib: room for an exact memory of contexts, mixed with what the network expects; 0: none.
         ternary: matrices between layers are used as −1, 0 or 1 times a scale while they learn, so that the brain can be
@@ -94,6 +104,8 @@ class SynapseConfig:
     bigram_size: Annotated[int, SIZE_OR_ZERO] = 64
     self_model_size: Annotated[int, SIZE_OR_ZERO] = 128
     self_model_weight: Annotated[float, AMOUNT_OR_ZERO] = 1.0
+    workspace_slots: Annotated[int, SIZE_OR_ZERO] = 0
+    workspace_size: Annotated[int, SIZE] = 32
     logit_cap: Annotated[float, AMOUNT] = 30.0
     hippocampus_mib: Annotated[int, SIZE_OR_ZERO] = 0
     ternary: bool = False

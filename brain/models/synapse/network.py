@@ -22,6 +22,7 @@ from brain.blocks.norm import rms_norm
 from brain.blocks.row_table import RowTable
 from brain.blocks.self_model import predict_states
 from brain.blocks.span import last_read
+from brain.blocks.workspace import Workspace
 from brain.models.synapse.block import Block
 from brain.models.synapse.column import Column
 from brain.models.synapse.growth_sites import SELF_MODEL, declared_sites
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from brain.growth.site import Site
     from brain.models.synapse.spec import SynapseSpec
     from brain.online.network import NetworkState, Watch
+
+
+WORKSPACE = "workspace"
 
 
 class SynapseNetwork(SequenceNetwork):
@@ -62,6 +66,7 @@ class SynapseNetwork(SequenceNetwork):
         self.head = Linear(size, 256, zero=True)
         self.self_model = MLP(size, **spec.units(SELF_MODEL))
         self.columns = nn.ModuleList(Column(spec, number) for number in range(len(spec.columns)))
+        self.workspace = _workspace(spec)  # last: all else begins as it would without
         for older in self.older_parts():
             older.requires_grad_(False)
         # The workspace's modules, in the order in which they are computed; experts are part of their MLP.
@@ -105,6 +110,8 @@ class SynapseNetwork(SequenceNetwork):
     def _between_no_layers(self) -> set[nn.Module]:
         """Byte heads, gates of experts and the bigram's parts: their matrices are none between hidden layers."""
         apart: set[nn.Module] = {self.head, *(column.head for column in self.stacks())}
+        if self.workspace is not None:
+            apart |= {self.workspace.propose, self.workspace.query}
         apart |= {expert.gate for expert in self.modules() if isinstance(expert, Expert)}
         return apart if self.bigram is None else apart | set(self.bigram.modules())
 
@@ -117,6 +124,8 @@ class SynapseNetwork(SequenceNetwork):
         parts = {
             name: mixer.new_state(rows, device=device, dtype=dtype) for name, mixer in self.mixers().items()
         }
+        if self.workspace is not None:
+            parts[WORKSPACE] = self.workspace.new_state(rows, device=device, dtype=dtype)
         return {"reader": {"bytes": last}} | parts
 
     def forward(
@@ -133,10 +142,15 @@ class SynapseNetwork(SequenceNetwork):
         x = entry = self._entry(previous, last, span, valid)
         update: NetworkState = {"reader": {"bytes": last_bytes}}
         stream: list[Tensor] = []
+        board = None
+        if self.workspace is not None:
+            board = self.workspace.board(span, None if state is None else state[WORKSPACE])
+            update[WORKSPACE] = board.update
+        alone = entry if self.severed else None
         for block in self.trunk():
             name = f"{block.path}.mixer"
             own = None if state is None else state[name]
-            x, update[name] = block(x, span, own, alone=entry if self.severed else None, watch=watch)
+            x, update[name] = block(x, span, own, alone=alone, watch=watch, board=board)
             if self.columns:
                 stream.append(x)
         states = rms_norm(x)
@@ -156,6 +170,8 @@ class SynapseNetwork(SequenceNetwork):
         state["reader"]["bytes"].index_copy_(0, rows, update["reader"]["bytes"])
         for name, mixer in self.mixers().items():
             mixer.commit(state[name], rows, update[name], position)
+        for name, slots in update.get(WORKSPACE, {}).items():
+            state[WORKSPACE][name].index_copy_(0, rows, slots.to(state[WORKSPACE][name].dtype))
 
     def advance(self, update: NetworkState, ids: Tensor) -> None:
         """The byte (R,) at the last position of the pass is known now."""
@@ -194,8 +210,8 @@ class SynapseNetwork(SequenceNetwork):
         """What a younger column has frozen permanently: all but that column and the self model."""
         if not self.columns:
             return []
-        bigram = [] if self.bigram is None else [self.bigram]
-        return [self.embedding, *bigram, self.blocks, self.head, *self.stacks()[:-1]]
+        options = [part for part in (self.bigram, self.workspace) if part is not None]
+        return [self.embedding, *options, self.blocks, self.head, *self.stacks()[:-1]]
 
     def stacks(self) -> list[Column]:
         """Columns in the order of their birth."""
@@ -204,3 +220,13 @@ class SynapseNetwork(SequenceNetwork):
     def _blocks(self) -> list[Block]:
         """All blocks in the order in which they are computed: the trunk's, then each column's."""
         return [*self.trunk(), *(block for column in self.columns for block in column.blocks)]  # type: ignore[union-attr]
+
+
+def _workspace(spec: SynapseSpec) -> Workspace | None:
+    """What the blocks of the trunk share, if anything."""
+    config, readers = spec.config, spec.workspace_readers()
+    if not readers:
+        return None
+    return Workspace(
+        config.hidden_size, slots=config.workspace_slots, width=config.workspace_size, readers=readers
+    )

@@ -98,6 +98,10 @@ class SynapseSpec(NetworkSpec):
         """What the names of the trunk's blocks begin with, from input to output."""
         return [f"blocks.{index}" for index in self.order]
 
+    def workspace_readers(self) -> list[str]:
+        """Blocks that read from the workspace: where the first of the trunk stands nothing is written there yet."""
+        return self.block_paths()[1:] if self.config.workspace_slots else []
+
     def column_paths(self, number: int) -> list[str]:
         """The same of a column's blocks; there are as many."""
         return column_paths(number, len(self.order))

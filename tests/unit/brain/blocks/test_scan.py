@@ -37,6 +37,14 @@ def test_gradients(length: int) -> None:
     assert torch.autograd.gradcheck(linear_scan, arguments)
 
 
+@pytest.mark.parametrize("scan", [sequential_scan, doubling_scan])
+def test_channels_can_share_their_decay(scan: object) -> None:
+    _, write, initial = case(9)
+    decay = case(9)[0][..., :1]
+    assert callable(scan)
+    torch.testing.assert_close(scan(decay, write, initial), naive_scan(decay, write, initial))
+
+
 def test_gradient_of_the_beginning_is_left_out_when_nobody_asks() -> None:
     decay, write, initial = case(5)
     linear_scan(decay.requires_grad_(), write, initial).sum().backward()  # type: ignore[no-untyped-call]
