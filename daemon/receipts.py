@@ -51,7 +51,7 @@ class Receipt:
         saved: number of the first checkpoint without it; 0 before there is one.
         checkpoint: its name.
         counts: what was found, by store.
-        reported: whether an event told of it.
+        reported: whether an event reported it.
     """
 
     run: str

@@ -21,7 +21,6 @@ from brain.vitals.twins import draw_silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from brain.ports import BrainState
     from brain.vitals.config import VitalsConfig
 
 OWN = "checkpoint"
@@ -242,10 +241,6 @@ class Shuffled:
     def num_neurons(self) -> int:
         """As the brain's."""
         return self._brain.num_neurons()
-
-    def state(self) -> BrainState:
-        """As the brain's."""
-        return self._brain.state()
 
 
 class SwappedReader:

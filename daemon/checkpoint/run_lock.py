@@ -103,7 +103,7 @@ class RunLock:
         self.release()
 
     def _wait_for(self, descriptor: int) -> None:
-        left, told, looked = self._timeout_seconds, False, self._monotonic()
+        left, reported, looked = self._timeout_seconds, False, self._monotonic()
         while not self._try(descriptor):
             now = self._monotonic()
             # Frozen meanwhile, the holder has most likely had no time either.
@@ -115,9 +115,9 @@ class RunLock:
                     f"Run {self._run_id} is still held{by} ({self.path}). "
                     "Wait until it has saved, or end that process, then try again"
                 )
-            if not told and self._waiting is not None:
+            if not reported and self._waiting is not None:
                 self._waiting(self.holder())
-            told = True
+            reported = True
             self._pause(POLL_SECONDS)
 
     def _try(self, descriptor: int) -> bool:

@@ -65,7 +65,7 @@ def detach(home: Home, arguments: Sequence[str], *, learns: bool, open_browser: 
         say(f"synapsed runs at {info.url} (pid {info.pid}); stop it: synapsed stop{home.flag}")
         if info.remote_url:
             say(
-                f"Other machines reach it at {info.remote_url}; let a browser in there: synapsed open{home.flag}"
+                f"Other machines reach it at {info.remote_url}; log a browser in there: synapsed open{home.flag}"
             )
 
 

@@ -29,20 +29,26 @@ def found(answer: dict[str, Any]) -> list[str]:
 
     dry, first = answer["receipt"] is None, answer.get("first_step")
     rows, num_bytes = answer.get("rows", 0), size(answer.get("row_bytes", 0))
-    parts = [f"rows of replayed text {rows:,} ({num_bytes})", _memory(answer)]
+    parts = [f"{rows:,} rows of replayed text ({num_bytes})", *_memory(answer)]
     if not dry:
-        parts.append(f"rows of frozen probes {answer.get('probe_rows', 0):,}")
-        parts.append(f"pushed texts {answer.get('pushed_texts', 0):,}")
+        parts.append(f"{answer.get('probe_rows', 0):,} rows of frozen probes")
+        parts.append(f"{answer.get('pushed_texts', 0):,} pushed texts")
     since = "" if first is None else f"; first read at step {first:,}, as far as its memories reach back"
-    return [f"{'There is' if dry else 'Forgotten'} of {answer['what']}: {', '.join(parts)}{since}"]
+    return [f"{'Found' if dry else 'Forgotten'} of {answer['what']}: {', '.join(parts)}{since}"]
 
 
-def _memory(answer: dict[str, Any]) -> str:
+def _memory(answer: dict[str, Any]) -> list[str]:
     if "memory_bytes" not in answer:
-        return "the exact memory, if it has one"
+        return ["the exact memory, if it has one"]
     if answer["memory_emptied"]:
-        return "the whole exact memory, in which it cannot be told from the rest any more"
-    return f"bytes of the exact memory {answer['memory_bytes']:,}, contexts {answer['memory_contexts']:,}"
+        return ["the whole exact memory, in which it can no longer be distinguished from the rest"]
+    num_bytes, contexts = answer["memory_bytes"], answer["memory_contexts"]
+    # A brain that keeps no exact memory has lost nothing from it.
+    return (
+        [f"{num_bytes:,} bytes and {contexts:,} contexts of the exact memory"]
+        if num_bytes or contexts
+        else []
+    )
 
 
 def _receipt(answer: dict[str, Any]) -> list[str]:
@@ -91,4 +97,4 @@ def _read_on(answer: dict[str, Any], home_flag: str) -> list[str]:
     if not answer.get("sources_read_on", True):
         return []
     others = f"synapsed resume latest{home_flag} --data OTHER"
-    return [f"The source goes on being read. To leave it out, stop the run and name the others: {others}"]
+    return [f"The source is still read. To leave it out, stop the run and name the others: {others}"]

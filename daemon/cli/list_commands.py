@@ -72,8 +72,12 @@ def checkpoints(
     if opened.read_daemon_file() is not None:
         with DaemonClient.connect(opened) as daemon:
             items = list(daemon.items("/checkpoints", limit=limit, run=run_id))
+            if not items and run_id is not None:
+                daemon.run(run_id)  # refuses one that there is not
     else:
         items = _checkpoints_on_disk(opened, run_id)[:limit]
+        if not items and run_id is not None:
+            _refuse_run_without_checkpoints(opened, run_id)
     if as_json:
         print_json(items)
         return
@@ -106,6 +110,8 @@ def events(
 
     with history_of(Home.open(home, create=False)) as history:
         items = history.events(run_id, kind, limit)
+    if not items and kind is not None:
+        _refuse_unknown_kind(kind)
     if as_json:
         print_json(items)
         return
@@ -113,7 +119,7 @@ def events(
         mark = {"warning": "! ", "error": "!! "}.get(event["severity"], "")
         say(f"{local_time(event['time'])}  {event['kind']:<22}  {mark}{one_line(event['message'])}")
     if not items:
-        say("Nothing has happened yet.")
+        say("Nothing has happened yet." if kind is None else f"There has been no {kind} yet.")
 
 
 def alarms(
@@ -139,6 +145,8 @@ def alarms(
         return
     with history_of(Home.open(home, create=False)) as history:
         items = history.alarms(run_id, active=not every, limit=limit)
+        if not items and run_id is not None:
+            history.run(run_id)  # refuses one that there is not
     if as_json:
         print_json(items)
         return
@@ -225,6 +233,37 @@ def brains(as_json: JsonOption = False) -> None:
         say(f"{kind['kind']}: {kind['summary']}")
         for name, setting in kind["settings"]["properties"].items():
             say(f"  brain.{name} = {json.dumps(setting.get('default'))}")
+
+
+def _refuse_unknown_kind(kind: str) -> None:
+    """Refuse a kind that no event has; a stored event of an older version may be of another than these."""
+    import difflib
+
+    import daemon.events
+    from daemon.errors import UsageError
+    from daemon.events import Event
+
+    found = [getattr(daemon.events, name) for name in daemon.events.__all__]
+    kinds = sorted(
+        one.kind() for one in found if isinstance(one, type) and issubclass(one, Event) and one is not Event
+    )
+    if kind in kinds:
+        return
+    near = difflib.get_close_matches(kind, kinds, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(kinds)}"
+    raise UsageError(f"no event is of kind {one_line(kind)!r}; {hint}")
+
+
+def _refuse_run_without_checkpoints(home: Home, run_id: str) -> None:
+    import difflib
+
+    from daemon.checkpoint.catalogue import Catalogue
+    from daemon.errors import NotFoundError
+
+    runs = Catalogue(home.checkpoints).runs()
+    near = difflib.get_close_matches(run_id, runs, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "; list the runs: synapsed runs"
+    raise NotFoundError(f"no checkpoint in {home.checkpoints} is of a run {one_line(run_id)!r}{hint}")
 
 
 def _checkpoints_on_disk(home: Home, run_id: str | None) -> list[dict[str, Any]]:

@@ -36,7 +36,9 @@ def sleep(
         print_json(answer)
     else:
         result = answer["result"]
-        say(f"Asleep for {result['steps']:,} steps from step {result['step']:,} on; see: synapsed events")
+        say(
+            f"Sleeping for {result['steps']:,} steps, from step {result['step']:,}; follow it: synapsed events"
+        )
 
 
 def forgetting(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:

@@ -68,7 +68,7 @@ class PlainView:
     def on_listening(self, url: str, one_time_url: str) -> None:
         """The daemon answers; its page opens if that was asked for."""
         self._write(f"synapsed answers at {url}")
-        hint = f"{url} (let a browser in: synapsed open{self.progress.flag})"
+        hint = f"{url} (log a browser in: synapsed open{self.progress.flag})"
         self._write(f"Page: {one_time_url if self.in_terminal else hint}")
         if self._open_browser:
             # A browser may take its time, or run in the foreground of a terminal.
@@ -97,7 +97,7 @@ class PlainView:
             self._write(line)
 
     def on_gap(self, dropped: int) -> None:
-        """Not all that happened while nobody read found room."""
+        """Some of what happened while nobody read was dropped."""
         self._write(f"({dropped:,} lines are left out here: nobody read them; see: synapsed events)")
 
     def on_stopping(self) -> None:
@@ -161,7 +161,7 @@ class JsonView(PlainView):
         self._line("event", event)
 
     def on_gap(self, dropped: int) -> None:
-        """Not all that happened while nobody read found room."""
+        """Some of what happened while nobody read was dropped."""
         self._line("gap", {"dropped": dropped})
 
     def on_stopping(self) -> None:

@@ -113,6 +113,14 @@ def _checked_kind(
     own = {key: value for key, value in table.items() if key != "kind"}
     names = [*names_of(entry.config, ".".join((*path, ""))), *setting_names()]
     unknown = f"the {registry.kind} {kind} has no setting {{}}"
+    for key in own.keys() - {field.name for field in dataclasses.fields(entry.config)}:
+        having = [other.name for other in registry if key in names_of(other.config)]
+        if registry is sources and having:
+            place = ".".join((*path, key))
+            raise ConfigError(
+                f"{unknown.format(key)}; a source with kind = {json.dumps(having[0])} has{origin_of(layers, path)}",
+                path=place,
+            )
     checked = _validate(entry.config, own, layers, names, path, unknown=unknown)
     settings: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(checked)))
     return {"kind": kind, **settings}
@@ -163,10 +171,10 @@ def _validate(
 def _complaint(name: str, error: Any, names: list[str], unknown: str) -> str:
     """What is wrong with a setting, and what is expected."""
     if error["type"] == "unexpected_keyword_argument":
-        said = unknown.format(".".join(map(str, error["loc"]))) or f"no setting is called {name}"
+        message = unknown.format(".".join(map(str, error["loc"]))) or f"no setting is called {name}"
         if others := brains_with(name):
-            return f"{said}; {name} is a setting of {' and '.join(others)}"
-        return said + nearest(name, names)
+            return f"{message}; {name} is a setting of {' and '.join(others)}"
+        return message + nearest(name, names)
     if error["type"] == "missing":
         return f"{name} is missing"
     if error["type"] == "value_error":

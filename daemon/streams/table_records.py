@@ -131,13 +131,13 @@ def form_of(head: bytes, name: str, *, form: str, delimiter: str, wanted: Sequen
     found = _csv_form(head, delimiter, wanted) if form == "csv" else _jsonl_form(head, name, final=final)
     for field in wanted:
         if field not in found.fields:
-            near = difflib.get_close_matches(field, found.fields, n=1)
+            free = [known for known in found.fields if known not in wanted]
+            near = difflib.get_close_matches(field, free, n=1)
             # What is longer is no name, and may be a secret in a file that is no table.
             names = [one_line(known) for known in found.fields if len(known) <= _LONGEST_NAME][:10]
             known = f"it has {', '.join(names)}" if names else "its first line names no fields"
-            raise FormError(
-                f"{name} has no field {field!r}; {f'did you mean {near[0]!r}?' if near else known}"
-            )
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise FormError(f"{name} has no field {field!r}; {known}{meant}")
     return found
 
 

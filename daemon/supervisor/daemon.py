@@ -293,7 +293,7 @@ class _Life:
         if urls.remote_url is not None:
             flag = self._of.home.flag
             self._of.view.on_notice(
-                f"other machines reach it at {urls.remote_url} (let a browser in there: synapsed open{flag})"
+                f"other machines reach it at {urls.remote_url} (log a browser in there: synapsed open{flag})"
             )
 
     def _shutdown(self) -> None:

@@ -1,4 +1,4 @@
-"""What a run was told to forget, taken off the disk: records of replay, journal, receipts; and what is said of it.
+"""What a run was told to forget, taken off the disk: records of replay, journal, receipts; and the report of it.
 
 Serves the trainer of a living run, and the command line for one that stands still.
 """

@@ -40,14 +40,14 @@ HELD_TWICE = tuple(f"{SLEEP_PREFIX}{prefix}" for prefix in AWAKE)
 
 
 def without_forgotten(
-    loaded: LoadedCheckpoint, replay: Path, told: Callable[[str], object] = lambda _: None
+    loaded: LoadedCheckpoint, replay: Path, report: Callable[[str], object] = lambda _: None
 ) -> LoadedCheckpoint:
     """A checkpoint without what its run was told to forget after it was saved.
 
     Args:
         loaded: as it was saved.
         replay: the home's folder of replay, with the receipts of its run.
-        told: takes a line for each receipt that applies again.
+        report: takes a line for each receipt that applies again.
 
     Raises:
         CheckpointError: a receipt cannot be read.
@@ -55,7 +55,7 @@ def without_forgotten(
     lacking = Receipts(replay / loaded.manifest.run_id).lacking(loaded.manifest)
     for receipt in lacking:
         loaded, _ = forgetting(loaded, receipt, pushed_by(receipt, replay / loaded.manifest.run_id))
-        told(
+        report(
             f"{loaded.path.name} was saved before {receipt.what} was forgotten at step {receipt.step:,}; "
             "that is forgotten again"
         )

@@ -62,7 +62,7 @@ class AgencySign(LiveSign):
         self._follower = ChoiceFollower(rows_after=config.rows_after)
         window, at_least = config.window_choices, config.warm_up_choices // 2
         self._world = WorldResponse(window=window, at_least=at_least, seed=seed)
-        self._told = ActRecognition(window=window, at_least=at_least, seed=seed)
+        self._acts = ActRecognition(window=window, at_least=at_least, seed=seed)
         self._queue: list[Outcome] = []  # the newest randomised outcomes, to be read by the brain at a tick
         self._controls = LiveControls((UNTRAINED,), every_ticks=config.control_every_ticks)
         self._of_twin = ActRecognition(window=window, at_least=at_least, seed=seed)
@@ -104,7 +104,7 @@ class AgencySign(LiveSign):
     def _over_acts(self, moment: Moment, detail: dict[str, float]) -> Reading:
         if not isinstance(moment.brain, Observable):
             raise UnsupportedError("this brain has no modules that can be watched", detail)
-        if self._follower.num_too_many and not len(self._told.scored) and not self._queue:
+        if self._follower.num_too_many and not len(self._acts.scored) and not self._queue:
             raise NotMeasurableError("the brain chooses among too many candidates to tell them apart", detail)
         self._read_outcomes(moment, detail)
         if control := self._controls.due() or self._overdue():
@@ -112,22 +112,22 @@ class AgencySign(LiveSign):
         detail |= self._controls.detail()
         if (shuffled := self._estimated(self._shuffled)) is not None:
             detail["control.shuffled"] = shuffled.eta
-        count, wanted = len(self._told.scored), self.config.warm_up_choices
+        count, wanted = len(self._acts.scored), self.config.warm_up_choices
         detail["recognised"] = float(count)
         if count < wanted:
             raise WarmingUpError(f"warming up, {count} of {wanted} choices", detail)
-        if self._told.silent:
+        if self._acts.silent:
             raise NotMeasurableError("every unit is constant", detail)
-        found = self._told.scored.estimate()
+        found = self._acts.scored.estimate()
         if found is None:
             raise NotMeasurableError("the choices carry less than 0.05 bit", detail)
         return self._agency(found, detail)
 
     def _overdue(self) -> str | None:
         """The control that a value would stand without; between its turns may lie an hour of a large brain's ticks."""
-        enough = len(self._told.scored) >= self.config.warm_up_choices
+        enough = len(self._acts.scored) >= self.config.warm_up_choices
         wanted = self.config.control_every_ticks and self._estimated(self._of_twin) is None
-        return UNTRAINED if enough and wanted and not self._told.silent else None
+        return UNTRAINED if enough and wanted and not self._acts.silent else None
 
     def _read_outcomes(self, moment: Moment, detail: Mapping[str, float]) -> None:
         """Let the brain read what followed its newest choices, and recognise them by what that did to it."""
@@ -138,7 +138,7 @@ class AgencySign(LiveSign):
         texts = [one.text[: self.config.bytes_after] for one in outcomes]
         try:
             activity = activity_after(moment.brain, texts, device=moment.batch.bytes.device)
-            self._told.learn(outcomes, activity)
+            self._acts.learn(outcomes, activity)
             self._shuffled.learn([self._with_another_choice(one) for one in outcomes], activity)
         except NotMeasurableError as problem:
             raise NotMeasurableError(str(problem), {**detail, **problem.detail}) from None
@@ -223,7 +223,7 @@ class AgencySign(LiveSign):
         return (
             {"random": self._generator.get_state(), "choices.counts": torch.tensor(counts)}
             | world
-            | self._told.tensors("acts")
+            | self._acts.tensors("acts")
             | self._shuffled.tensors("shuffled")
             | self._of_twin.tensors("twin")
             | self._controls.tensors()
@@ -243,7 +243,7 @@ class AgencySign(LiveSign):
             self._follower.quiet_steps = None if quiet < 0 else quiet
             self._follower.num_randomised, self._follower.num_too_many = randomised, too_many
             self._world.load(tensors, "choices")
-        self._told.load(tensors, "acts")
+        self._acts.load(tensors, "acts")
         self._shuffled.load(tensors, "shuffled")
         self._of_twin.load(tensors, "twin")
         self._controls.load(tensors)

@@ -113,4 +113,7 @@ class TableConfig:
             begin = end
         if not faults:
             return "only a header line" if form.delimiter else "no records"
-        return ", ".join(f"{count} records {fault}" for fault, count in sorted(faults.items()))
+        return ", ".join(
+            f"{count} {'record' if count == 1 else 'records'} {fault}"
+            for fault, count in sorted(faults.items())
+        )

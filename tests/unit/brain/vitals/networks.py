@@ -76,7 +76,7 @@ class Network:
         raise NotImplementedError
 
     def state(self) -> BrainState:
-        return BrainState(model={}, learning={}, counters={}, spec={"kind": "network"})
+        raise NotImplementedError
 
     def adopt(self, stored: BrainState) -> tuple[BrainState, tuple[str, ...]]:
         raise NotImplementedError

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from brain.ports import BrainState
 from brain.vitals.config import RelianceConfig
 from brain.vitals.live import UNSUPPORTED
 from brain.vitals.signs.reliance import RelianceSign
@@ -23,7 +24,14 @@ ROWS, LENGTH = 8, 16
 EMPTY = math.nan  # what a replayed row has
 
 
-class TwoMemories(Network):
+class OneMemory(Network):
+    """Without an exact memory."""
+
+    def state(self) -> BrainState:
+        return BrainState(model={}, learning={}, counters={}, spec={"kind": "network"})
+
+
+class TwoMemories(OneMemory):
     """Named as one with an exact memory."""
 
     def __init__(self, *, remembers: bool = True) -> None:
@@ -93,7 +101,7 @@ def test_only_the_newest_rows_count_and_a_restart_keeps_them() -> None:
 
 
 def test_without_an_exact_memory_it_is_for_another_kind_of_brain() -> None:
-    for brain in (Network(), TwoMemories(remembers=False)):
+    for brain in (OneMemory(), TwoMemories(remembers=False)):
         sign = RelianceSign(RelianceConfig())
         now = replace(step(1, [0.5] * ROWS, brain=brain), report=report())
         sign.observe(now)

@@ -82,7 +82,7 @@ def test_a_mistake_is_one_line(call: Call, daemon: FakeDaemon, tmp_path: Path) -
     [
         (
             {},
-            ("Receipt 7 of r-1, from step 900 on", "synapsed resume continuous_1", "goes on being read"),
+            ("Receipt 7 of r-1, from step 900 on", "synapsed resume continuous_1", "is still read"),
             "on disk",
         ),
         ({"on_disk": False, "why_not": "disk full"}, ("still on disk (disk full)",), "Traceback"),
@@ -93,10 +93,10 @@ def test_a_mistake_is_one_line(call: Call, daemon: FakeDaemon, tmp_path: Path) -
         (
             {"kind": "text", "sha256": "ab"},
             ("SHA-256 of the text ab", "is learned again"),
-            "goes on being read",
+            "is still read",
         ),
-        ({"receipt": None, "on_disk": None}, ("There is of source novels",), "Receipt"),
-        ({"sources_read_on": False}, ("Older checkpoints may hold it (continuous_1)",), "goes on being read"),
+        ({"receipt": None, "on_disk": None}, ("Found of source novels",), "Receipt"),
+        ({"sources_read_on": False}, ("Older checkpoints may hold it (continuous_1)",), "is still read"),
     ],
 )
 def test_the_answer_says_what_is_gone_and_what_is_not(

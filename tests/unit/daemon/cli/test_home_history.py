@@ -61,6 +61,33 @@ def note_of(home: Home) -> str:
     return f"synapsed: no daemon runs in {home.root}; read from its database, last written {when}\n"
 
 
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("events", "--kind", "checkpoint_savd"), 2, "did you mean checkpoint_saved?"),
+        (("events", "--kind", "nope"), 2, "no event is of kind 'nope'; there are "),
+        (("events", "--run", "nope"), 5, "there is no run nope"),
+        (("alarms", "--run", "nope"), 5, "there is no run nope"),
+        (("forgetting", "--run", "nope"), 5, "there is no run nope"),
+        (("checkpoints", "--run", "nope"), 5, "is of a run 'nope'; list the runs: synapsed runs"),
+    ],
+)
+def test_a_list_of_what_there_is_not_is_refused(
+    call: Call, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    for more in ((), ("--json",)):
+        called = call(*arguments, *more)
+        assert (called.code, called.out) == (code, "")
+        assert said in called.err
+
+
+@pytest.mark.usefixtures("database")
+def test_an_empty_list_of_what_there_may_be_is_none_yet(call: Call) -> None:
+    assert call("events", "--kind", "checkpoint_saved").out == "There has been no checkpoint_saved yet.\n"
+    assert call("alarms", "--run", "r-1").out == "Nothing is alarming.\n"
+
+
 def test_runs_and_events_are_read_without_a_daemon(call: Call, home: Home, database: Path) -> None:
     before = database.read_bytes()
     runs = call("runs")
@@ -81,7 +108,7 @@ def test_runs_and_events_are_read_without_a_daemon(call: Call, home: Home, datab
         "r-1 2",
         "r-1 1",
     ]
-    assert call("events", "--kind", "run_started", "--json").json() == []
+    assert call("events", "--kind", "run_resumed", "--json").json() == []
     unknown = call("events", "--run", "r-9")
     assert (unknown.code, unknown.err.splitlines()[1:]) == (
         5,

@@ -19,7 +19,8 @@ def test_the_brain_is_put_to_sleep(call: Call, daemon: FakeDaemon) -> None:
     operation = daemon.operate(daemon.runs["r-1"], "sleep", result)
     daemon.answers["POST", ACTIONS] = (202, operation)
     assert (
-        call("sleep", "--steps", "80").out == "Asleep for 80 steps from step 1,234 on; see: synapsed events\n"
+        call("sleep", "--steps", "80").out
+        == "Sleeping for 80 steps, from step 1,234; follow it: synapsed events\n"
     )
     assert ("POST", ACTIONS, {"action": "sleep", "arguments": {"steps": 80}}) in daemon.asked
     assert call("sleep", "--json").json() == operation

@@ -59,6 +59,10 @@ def test_what_is_wrong_is_one_line(book: Path) -> None:
     assert "the kind of source files has no setting paht; did you mean stream.source.0.path?" in complaint(
         {"paht": path}
     )
+    # What is missing there is the kind, not another name of the field.
+    assert complaint({"path": path, "label_field": "intent"}) == (
+        'the kind of source files has no setting label_field; a source with kind = "table" has (command line)'
+    )
     assert "stream.source.1.name = 3: text is expected" in complaint(
         {"path": path}, {"path": path, "name": 3}
     )
@@ -132,7 +136,7 @@ def test_a_table_without_records_is_refused_before_a_start(book: Path) -> None:
     following = {"stream.source": [asked], "stream.at_end": "wait"}
     assert resolve_config(overrides=following, environ={}).stream.source
     rows.write_text("text,intent\na,\nb,\n,c\n")
-    assert "nothing to read in i.csv: 2 records without intent, 1 records without text" in complaint(asked)
+    assert "nothing to read in i.csv: 2 records without intent, 1 record without text" in complaint(asked)
     folder = {**asked, "path": str(rows.parent)}
     rows.with_suffix(".csv.gz").write_bytes(gzip.compress(b"text,intent\na,b\n"))
     assert resolve_config(overrides={"stream.source": [folder]}, environ={}).stream.source

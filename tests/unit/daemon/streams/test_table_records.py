@@ -54,8 +54,14 @@ def test_the_format_follows_from_the_name_then_from_the_beginning() -> None:
 
 
 def test_what_is_no_table_of_the_fields_is_one_line() -> None:
-    with pytest.raises(FormError, match=r"^table has no field 'txt'; did you mean 'text'\?$"):
+    with pytest.raises(
+        FormError, match=r"^table has no field 'txt'; it has text, intent; did you mean 'text'\?$"
+    ):
         form("text,intent\n", "txt")
+    with pytest.raises(
+        FormError, match=r"no field 'intent'; it has text, label$"
+    ):  # text is what is wanted already
+        form("text,label\n", "text", "intent")
     with pytest.raises(FormError, match=r"it has text, intent$"):
         form("text,intent\n", "zzz")
     with pytest.raises(FormError, match=r"; its first line names no fields$"):
