@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import gc
 import itertools
 import random
 import signal
@@ -36,6 +37,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+gc.disable()  # while all is imported; on again with the first test
 
 NEEDED_IN_CI = ("browser", "postgres", "proxy")
 
@@ -76,6 +79,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ordered += share
         ordered += [short.pop(0) for _ in range(min(len(short), end - start - len(share)))]
     items[:] = [*ordered, *short]
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: without this every full collection in a test looks through all of torch."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
