@@ -44,6 +44,7 @@ LENGTHS = 32  # classes of the length of a match
 BRANCHINGS, BRANCHED = 3, 2
 CLASSES = LENGTHS * BRANCHINGS
 LONG = 16 * BRANCHINGS  # from this class on a match is 16 bytes and more
+LONGER = 20 * BRANCHINGS  # and from this one on 32 bytes and more
 UNSURE = 1.5  # in the logistic domain: an unbranched long match disputes what all else expects up to here
 CELLS = 33  # of an adaptive map, over the logistic domain
 STEPS = 4096  # of the tables of that domain
@@ -187,13 +188,15 @@ def newborn(*, lanes: int, buckets: int, past: int, heads: int) -> Tables:
         if known % WORD_KNOWN < ALONE:
             by_match[LONG:, known], by_match[LONG:, known, MATCHING] = 0.02, 1.2
             trust[LONG:, known], trust[LONG:, known, 1] = 0.0, 1.0
+    disputes = np.full((CLASSES, 2), 0.5)
+    disputes[LONGER:] = 0.2, 1.0
     return Tables(
         buckets=np.zeros((buckets + buckets // (INDIRECT - 1), NODES), np.uint8),
         meaning=np.tile((ones + 0.4) / (zeros + ones + 0.8), (CONTEXTS, 1)),
         order1=np.full(65536, 0.5),
         gates=gates,
         trust=trust.reshape(CLASSES * KINDS, CHOSEN),
-        disputes=np.full((CLASSES, 2), 0.5),
+        disputes=disputes,
         maps=np.tile(_logistic(np.linspace(-EDGE, EDGE, CELLS)).astype(np.float32), (2, 65536, 1)),
         matches=1.0 - 0.5 / (1.0 + lengths),
         heads=np.zeros(heads, np.int32),

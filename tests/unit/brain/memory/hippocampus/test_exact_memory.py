@@ -232,3 +232,17 @@ def test_where_a_text_went_on_otherwise_is_forgotten_with_it() -> None:
     assert memory.tables.branches.any()
     memory.forget(Selection(text=TEXT[:40]))
     assert not memory.tables.branches.any()
+
+
+def test_a_fact_is_completed_though_what_it_resembles_went_on_otherwise() -> None:
+    rng = np.random.default_rng(0)
+    names = ["".join(rng.choice(list("aeioulmnrst"), 7)).title() for _ in range(160)]
+    lines = [
+        f"The passport of {name} of that town has the number 200{rng.integers(9)}, they say.\n"
+        for name in names
+    ]
+    asked, answer = "The passport of Fenella of that town has the number ", "223 516"
+    lines.insert(40, f"{asked}{answer}.\n")
+    memory = Hippocampus(Sizes(buckets=1 << 16, heads=1 << 12, past=1 << 15), lanes=1)
+    read(memory, "".join(lines).encode())
+    assert complete(memory, asked.encode(), len(answer)) == answer.encode()
