@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,19 @@ def test_no_label_of_the_windows_script_comes_twice() -> None:
 def test_the_page_of_faults_is_fresh_and_all_of_them_held() -> None:
     written = reliability.PAGE.read_text(encoding="utf-8")
     assert written == reliability.page(reliability.declared()), "run: pytest tests/faults --write-reliability"
+
+
+def test_the_changelog_says_nothing_twice() -> None:
+    unreleased = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n## Unreleased\n")[2]
+    unreleased = unreleased.partition("\n## ")[0]
+    headings = re.findall(r"^### (.*)$", unreleased, flags=re.MULTILINE)
+    entries = re.findall(r"^- (.*(?:\n  .*)*)", unreleased, flags=re.MULTILINE)
+    assert headings
+    assert entries
+    assert _doubled(headings) == []
+    assert _doubled([" ".join(entry.split()[:4]) for entry in entries]) == [], "two entries begin alike"
+    assert [line for line in unreleased.splitlines() if len(line) > 130] == []
+
+
+def _doubled(items: list[str]) -> list[str]:
+    return sorted(item for item, count in Counter(items).items() if count > 1)
