@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brain.memory.policies import policies
+from brain.memory.policies.algorithm_r import even_share, places
 from brain.memory.policies.draws import UniformBlocks
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Reservoir:
     Item number i (from 0) takes slot i while there is room; afterwards a slot j drawn from 0 … i, if j is
     a slot at all. Of a memory taken over with more room than before, the free slots are filled first.
 
-    Source: Vitter 1985, "Random sampling with a reservoir", algorithm R.
+    It is algorithm R over all items; that of the tiers is the same over each source.
     """
 
     def __init__(self, table: SlotTable, seed: int) -> None:
@@ -43,10 +44,8 @@ class Reservoir:
         if free:
             slots[:free] = np.arange(self._table.num_items, self._table.num_items + free)
         if free < n:
-            numbers = np.arange(self.num_seen + free + 1, self.num_seen + n + 1)
-            drawn = (self._placing.take(n - free) * numbers).astype(np.int64)
-            drawn[drawn >= self._table.capacity] = -1
-            slots[free:] = drawn
+            drawn = self._placing.take(n - free)
+            slots[free:] = places(drawn, self.num_seen + free, self._table.capacity)
         self.num_seen += n
         return slots
 
@@ -58,12 +57,9 @@ class Reservoir:
         """A reservoir does not look at losses."""
 
     def carry_over(self, before: SlotTable, state: Mapping[str, Any] | None) -> IntArray:
-        """An even share of the items: a uniform sample of a uniform sample is one."""
+        """An even share of the items, whatever their source."""
         del state
-        items, room = before.num_items, self._table.capacity
-        if items <= room:
-            return np.arange(items)
-        return np.sort(np.random.default_rng(self.num_seen).choice(items, room, replace=False))
+        return even_share(np.zeros(before.num_items, np.int64), self._table.capacity, self.num_seen)
 
     def compact(self, kept: NDArray[np.bool_]) -> IntArray:
         """As they lay; what becomes free is filled first."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brain.memory.policies.algorithm_r import even_share, places
 from brain.memory.policies.draws import UniformBlocks
 from brain.memory.tiers.draws_ahead import WeightedBlocks, Weights
 
@@ -21,8 +22,9 @@ class BalancedReservoir:
     """Class-balancing reservoir over slots 0 … size - 1; the source of an item is its class.
 
     Drawn evenly over sources, then evenly over the items of a source, but none above ten times uniform.
-    A source that has been the largest counts as full: its items are a reservoir of what it ever offered. An
-    item of any other source takes the place of one of the largest. A source of which nothing is left is not full.
+    A source that has been the largest counts as full: its items are a reservoir, by algorithm R, of what it ever
+    offered. An item of any other source takes the place of one of the largest. A source of which nothing is left
+    is not full.
 
     Source: Chrysakis and Moens 2020, "Online continual learning from imbalanced data", algorithm 1.
     """
@@ -62,8 +64,9 @@ class BalancedReservoir:
                 slots[offered[: len(taken)]] = taken
                 offered, seen = offered[len(taken) :], seen + len(taken)
             if len(offered):
-                chance = self._counts[source] / (seen + 1 + np.arange(len(offered)))
-                kept = offered[self._placing.take(len(offered)) < chance]
+                drawn = self._placing.take(len(offered))
+                # Where the items of a source lie is searched for, so the place itself is drawn again.
+                kept = offered[places(drawn, seen, self._counts[source]) >= 0]
                 slots[kept] = self._slots_of(source, len(kept))
         return slots
 
@@ -77,21 +80,8 @@ class BalancedReservoir:
         self._full.clear()
 
     def choose(self, sources: IntArray, seed: int) -> IntArray:
-        """Indices, sorted, of those items of these sources (n,) that it takes over when it has less room.
-
-        Every source keeps as nearly the same number as it can, at random among its own.
-        """
-        if len(sources) <= self.size:
-            return np.arange(len(sources))
-        random, room, chosen = np.random.default_rng(seed), self.size, []
-        kinds, counts = np.unique(sources, return_counts=True)
-        order = np.argsort(counts, kind="stable")  # what the small cannot fill is left for the large
-        for place, index in enumerate(order.tolist()):
-            share = min(int(counts[index]), room // (len(order) - place))
-            own = np.flatnonzero(sources == kinds[index])
-            chosen.append(random.choice(own, share, replace=False))
-            room -= share
-        return np.sort(np.concatenate(chosen)).astype(np.int64)
+        """Indices, sorted, of those items of these sources (n,) that it takes over when it has less room."""
+        return even_share(sources, self.size, seed)
 
     def state(self) -> dict[str, Any]:
         """What each source has offered, which are full, and both generators."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, cast
 
@@ -54,6 +55,15 @@ def test_a_policy_goes_on_exactly_from_its_state(name: str) -> None:
     twin.load(json.loads(json.dumps(policy.state())))
     assert play(policy, table, range(50, 250)) == play(twin, twin_table, range(50, 250))
     assert policy.num_seen == twin.num_seen == sum(step % 9 + 1 for step in range(250))
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"), [("reservoir", "d9190a2bbd8c83c0"), ("tiers", "5234c3769eb13a79")]
+)
+def test_a_stored_run_draws_the_same_slots_in_every_version(name: str, digest: str) -> None:
+    table = SlotTable.empty(CAPACITY)
+    trace = json.dumps(play(build(name, table), table, range(300)))
+    assert hashlib.sha256(trace.encode()).hexdigest()[:16] == digest
 
 
 @pytest.mark.parametrize("name", policies.names())
