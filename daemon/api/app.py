@@ -13,8 +13,8 @@ from daemon.api.idempotency import Idempotency
 from daemon.api.routes import (
     alarms,
     checkpoints,
+    erasing,
     events,
-    forget,
     forgetting,
     growth,
     health,
@@ -47,7 +47,7 @@ NOUNS = (
     runs,
     remembers,
     growth,
-    forget,
+    erasing,
     forgetting,
     operations,
     series,

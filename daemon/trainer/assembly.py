@@ -24,7 +24,7 @@ from daemon.interrupting import Interrupted
 from daemon.journal import Journal
 from daemon.trainer.composition import wire
 from daemon.trainer.contents import Contents
-from daemon.trainer.forgotten_again import without_forgotten
+from daemon.trainer.erased_again import without_erased
 from daemon.trainer.frozen_probes import Probes
 from daemon.trainer.growth_state import GrowthState
 from daemon.trainer.growth_trial import restore_trial
@@ -110,9 +110,7 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
     torch.manual_seed(config.seed)
     loaded = load_checkpoint(order, home, reporter.event)
     if loaded is not None:
-        loaded = without_forgotten(
-            loaded, home.replay, lambda what: reporter.event(SettingRestored(what=what))
-        )
+        loaded = without_erased(loaded, home.replay, lambda what: reporter.event(SettingRestored(what=what)))
         loaded = with_option(config, loaded, reporter.event)
     progressed()
     contents = contents_of(

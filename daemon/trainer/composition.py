@@ -11,7 +11,7 @@ from daemon.trainer.broken_orders import BrokenOrders
 from daemon.trainer.dreaming import Dreaming
 from daemon.trainer.effects import Effects
 from daemon.trainer.ending import Endings
-from daemon.trainer.forgetting_on_purpose import Forgetting, Stores, forgetting_of
+from daemon.trainer.erasing_orders import Erasing, Stores, erasing_of
 from daemon.trainer.forgetting_watch import ForgettingWatch
 from daemon.trainer.growth_by_hand import GrowthByHand
 from daemon.trainer.growth_trial import Trials
@@ -64,7 +64,7 @@ def wire(contents: Contents, around: Surroundings) -> Parts:
         pauses=made.pauses,
         endings=made.endings,
         saver=made.saver,
-        forgetting=made.forgetting_on_purpose,
+        erasing=made.erasing,
     )
 
 
@@ -241,13 +241,13 @@ class _Wiring:
         )
 
     @cached_property
-    def forgetting_on_purpose(self) -> Forgetting:
+    def erasing(self) -> Erasing:
         kept, around = self._contents, self._around
         stores = Stores(
             brain=kept.brain, replay=kept.replay, stream=kept.stream, probes=kept.probes,
             resets=kept.resets, shown=lambda: self.intake.let_go(),  # noqa: PLW0108 - made later, and needs this
         )  # fmt: skip
-        return forgetting_of(
+        return erasing_of(
             around.order.run_id, around.home.root, stores, names=kept.names, journal=kept.journal,
             position=kept.position, saver=self.saver, clock=self._clock, report=self._report,
         )  # fmt: skip
@@ -270,7 +270,7 @@ class _Wiring:
             sleeping=self.sleeping,
             growing=self.growing,
             roll_back=self.roll_back,
-            forgetting=self.forgetting_on_purpose,
+            erasing=self.erasing,
             save=self.saver,
             clock=self._clock,
             report=self._report,
@@ -379,9 +379,7 @@ class _Wiring:
     @cached_property
     def control(self) -> Control:
         standing_orders = StandingOrders(self.pauses, self.saver, self.standing)
-        interventions = Interventions(
-            self.effects, self.growth_by_hand, self.sleeping, self.forgetting_on_purpose
-        )
+        interventions = Interventions(self.effects, self.growth_by_hand, self.sleeping, self.erasing)
         handlers = {**standing_orders.handlers(), **self.questions.handlers(), **interventions.handlers()}
         return Control(
             self._pipe,

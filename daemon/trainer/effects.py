@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from daemon.journal import Entry, Journal
     from daemon.receipts import Receipt
     from daemon.streams.stream import ExperienceStream
-    from daemon.trainer.forgetting_on_purpose import Forgetting
+    from daemon.trainer.erasing_orders import Erasing
     from daemon.trainer.journal_position import JournalPosition
     from daemon.trainer.neurogenesis import Growing
     from daemon.trainer.ports import Clock, Report, Save
@@ -36,7 +36,7 @@ class Effects:
         sleeping: falls asleep.
         growing: grows.
         roll_back: goes back.
-        forgetting: forgets on purpose.
+        erasing: of what was read, on purpose.
         save: takes a checkpoint before a growth by hand.
         clock: of the run.
         report: takes what came in.
@@ -52,7 +52,7 @@ class Effects:
         sleeping: Sleeping,
         growing: Growing,
         roll_back: RollBack,
-        forgetting: Forgetting,
+        erasing: Erasing,
         save: Save,
         clock: Clock,
         report: Report,
@@ -64,7 +64,7 @@ class Effects:
         self._sleeping = sleeping
         self._growing = growing
         self._roll_back = roll_back
-        self._forgetting = forgetting
+        self._erasing = erasing
         self._save = save
         self._clock = clock
         self._report = report
@@ -98,17 +98,17 @@ class Effects:
             **self._growing.last_record(),
         }
 
-    def forget(self, receipt: Receipt) -> None:
+    def erase(self, receipt: Receipt) -> None:
         """Journal an order to forget and let it take effect; its receipt is kept first.
 
         Raises:
             CheckpointError: it could not be kept or journaled; nothing is forgotten.
         """
-        self._forgetting.put(receipt)
+        self._erasing.put(receipt)
         try:
             entry = self._journal.append("forget", self._clock.step, receipt.order)
         except CheckpointError:
-            self._forgetting.drop(receipt)
+            self._erasing.drop(receipt)
             raise
         self.apply(entry)
 
@@ -134,7 +134,7 @@ class Effects:
         pending = self._position.pending
         while pending and pending[0].step <= self._clock.step:
             self.apply(pending.pop(0))
-        self._forgetting.settle()
+        self._erasing.settle()
 
     def apply(self, entry: Entry) -> None:
         """Let one journaled entry take effect."""
@@ -148,14 +148,14 @@ class Effects:
             case "roll_back":
                 self._roll_back.take(entry.payload["checkpoint"])
             case "forget":
-                self._forgetting.take(entry.payload)
+                self._erasing.take(entry.payload)
             case "void":
                 pass
             case _:
                 raise AssertionError(f"no journal entry is of kind {entry.kind!r}")
         self._position.journal_sequence = entry.sequence
         if entry.kind == "forget":
-            self._forgetting.settle()  # a checkpoint without it says that it has taken effect
+            self._erasing.settle()  # a checkpoint without it says that it has taken effect
 
     def repeat_roll_back(self) -> bool | None:
         """Roll back as the life before a crash did at this step.

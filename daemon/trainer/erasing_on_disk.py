@@ -15,7 +15,7 @@ from daemon.checkpoint.run_lock import RunLock
 from daemon.errors import ConflictError
 from daemon.events import ExperienceForgotten
 from daemon.receipts import ERASED, TAKEN, Receipts
-from daemon.trainer.forgotten_again import edit_of
+from daemon.trainer.erased_again import edit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from brain.ports import Brain
     from daemon.trainer.effects import Effects
-    from daemon.trainer.forgetting_on_purpose import Forgetting
+    from daemon.trainer.erasing_orders import Erasing
     from daemon.trainer.frozen_probes import Probes
     from daemon.trainer.growth_by_hand import GrowthByHand
     from daemon.trainer.measuring import Measuring
@@ -158,27 +158,25 @@ class Questions:
 class Interventions:
     """Orders that touch learning: journaled before they take effect."""
 
-    def __init__(
-        self, effects: Effects, growth: GrowthByHand, sleeping: Sleeping, forgetting: Forgetting
-    ) -> None:
+    def __init__(self, effects: Effects, growth: GrowthByHand, sleeping: Sleeping, erasing: Erasing) -> None:
         self._effects = effects
-        self._forgetting = forgetting
+        self._erasing = erasing
         self._growth = growth
         self._sleeping = sleeping
 
     def handlers(self) -> Handlers:
         """What comes of each."""
-        return {Feed: self._feed, Forget: self._forget, Grow: self._grow, Sleep: self._sleep}
+        return {Feed: self._feed, Forget: self._erase, Grow: self._grow, Sleep: self._sleep}
 
-    def _forget(self, order: Forget) -> dict[str, Any]:
-        receipt = self._forgetting.wanted(order)
+    def _erase(self, order: Forget) -> dict[str, Any]:
+        receipt = self._erasing.wanted(order)
         if not order.dry_run:
             try:
-                self._forgetting.require_alone()
+                self._erasing.require_alone()
             except ConflictError as error:
                 raise RefusalError(str(error)) from error
-            self._effects.forget(receipt)
-        return self._forgetting.answer(receipt, dry_run=order.dry_run)
+            self._effects.erase(receipt)
+        return self._erasing.answer(receipt, dry_run=order.dry_run)
 
     def _feed(self, order: Feed) -> dict[str, Any]:
         entry = self._effects.feed(order.text, order.origin)

@@ -24,7 +24,7 @@ from daemon.errors import TornCheckpointError, UsageError
 from daemon.streams.encodings import last_bytes
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.batching import num_lanes
-from daemon.trainer.forgotten_again import without_forgotten
+from daemon.trainer.erased_again import without_erased
 from daemon.trainer.frozen_probes import better_of_stored
 from daemon.trainer.held_out_loss import HeldOutEvaluation, accuracy_by_source, combine, mixed_by_source
 from daemon.trainer.probing import probe_checkpoint
@@ -157,12 +157,12 @@ def open_checkpoint(home: Home, text: str) -> LoadedCheckpoint:
     if text == LATEST:
         for info in catalogue.list(newest_run(catalogue)):
             with contextlib.suppress(TornCheckpointError):
-                return without_forgotten(load(info.path), home.replay)
+                return without_erased(load(info.path), home.replay)
     path = resolve(catalogue, text)
     if path.suffix == PACKED:
         return load_packed(path)
     loaded = load_pt(path) if path.suffix == PORTABLE else load(path)
-    return without_forgotten(loaded, home.replay)
+    return without_erased(loaded, home.replay)
 
 
 def revive(loaded: LoadedCheckpoint) -> tuple[RunConfig, Brain]:

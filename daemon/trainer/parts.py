@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from daemon.trainer.dreaming import Dreaming
     from daemon.trainer.effects import Effects
     from daemon.trainer.ending import Endings
-    from daemon.trainer.forgetting_on_purpose import Forgetting
+    from daemon.trainer.erasing_orders import Erasing
     from daemon.trainer.frozen_probes import Probes
     from daemon.trainer.growth_by_hand import GrowthByHand
     from daemon.trainer.held_out_loss import HeldOutEvaluation
@@ -48,7 +48,7 @@ class Parts:
     pauses: Pauses
     endings: Endings
     saver: Saver
-    forgetting: Forgetting
+    erasing: Erasing
 
     @property
     def brain(self) -> Brain:

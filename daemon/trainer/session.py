@@ -116,7 +116,7 @@ def learn(
         reporter.event(RunResumed(step=step, checkpoint=name, differences=origin.differences))
     if not origin.own:
         parts.saver.save_first()
-    parts.forgetting.begin()
+    parts.erasing.begin()
     assembled()
     goodbye = parts.loop.run(parts.control)
     report_proof(parts.brain, parts.progress.step, reporter)

@@ -14,7 +14,7 @@ from daemon.checkpoint.portable import load_pt
 from daemon.checkpoint.resolve import PORTABLE
 from daemon.errors import CheckpointError, NoCheckpointError
 from daemon.events import SettingRestored
-from daemon.trainer.forgotten_again import without_forgotten
+from daemon.trainer.erased_again import without_erased
 from daemon.trainer.restoring import brain_state
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class WayBack:
         for path in dict.fromkeys((first, *own, *self._origin.values())):
             try:
                 loaded = load_pt(path) if path.suffix == PORTABLE else load(path)
-                return without_forgotten(loaded, self._replay)
+                return without_erased(loaded, self._replay)
             except DefectError as defect:
                 if path.parent == folder and path.exists():
                     with suppress(OSError):  # it stays in its place then, and is passed over again

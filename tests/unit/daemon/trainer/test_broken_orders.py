@@ -56,7 +56,7 @@ class Scene:
         nobody: Any = None
         effects = Effects(
             self.position, self.journal, patient=nobody, stream=nobody, sleeping=nobody, growing=nobody,
-            roll_back=nobody, forgetting=nobody, save=nobody, clock=clock, report=report,
+            roll_back=nobody, erasing=nobody, save=nobody, clock=clock, report=report,
         )  # fmt: skip
         saver: Any = SimpleNamespace(newest=lambda: "continuous_7")
         way_back: Any = self.way_back
@@ -95,7 +95,7 @@ def test_it_is_answered_reported_and_logged(tmp_path: Path, caplog: pytest.LogCa
     assert (outcome.ok, outcome.conflict, outcome.error) == (False, False, "KeyError: 'total'")
     (event,) = scene.events
     assert (event.record()["kind"], event.severity) == ("order_broke", "error")
-    assert "evaluate went wrong" in event.message
+    assert "evaluate failed and was abandoned" in event.message
     assert caplog.records[0].exc_info is not None
     assert scene.way_back.restored == []
 

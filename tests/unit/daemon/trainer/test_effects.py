@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def effects(journal: Journal, position: JournalPosition, **parts: Any) -> Effects:
     """Effects at step 3 of which only these parts are there."""
-    names = ("patient", "stream", "sleeping", "growing", "roll_back", "forgetting", "save", "report")
+    names = ("patient", "stream", "sleeping", "growing", "roll_back", "erasing", "save", "report")
     given: dict[str, Any] = {name: parts.get(name) for name in names}
     return Effects(position, journal, clock=SimpleNamespace(step=3), **given)
 

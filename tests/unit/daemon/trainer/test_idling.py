@@ -50,7 +50,7 @@ class FakeRun:
         position.pending = self.pending
         effects = Effects(
             position, self.written, patient=patient, stream=nobody, sleeping=nobody, growing=nobody, roll_back=nobody,
-            forgetting=nobody, save=nobody, clock=cast("Any", self), report=nobody,
+            erasing=nobody, save=nobody, clock=cast("Any", self), report=nobody,
         )  # fmt: skip
         effects.apply = self.apply  # type: ignore[method-assign]
         return effects.catch_up()

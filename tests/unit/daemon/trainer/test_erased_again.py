@@ -11,7 +11,7 @@ from brain.memory.selection import Selection
 from daemon.receipts import Receipt
 from daemon.streams.cursor import Cursor, Extent, LaneState, PushedText, SourceState, Tail
 from daemon.streams.pushed import cursor_edited
-from daemon.trainer.forgotten_again import blanked, edit_of
+from daemon.trainer.erased_again import blanked, edit_of
 from daemon.trainer.frozen_probes import stored_without
 from daemon.trainer.source_names import SourceNames
 

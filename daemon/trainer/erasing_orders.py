@@ -1,4 +1,4 @@
-"""Forgetting on purpose: out of memory at a step of the journal, out of a checkpoint, then off the disk.
+"""Erasing on purpose what was read: out of memory at a step of the journal, out of a checkpoint, then off the disk.
 
 See docs/adr/0015. Nothing is erased on disk before a checkpoint holds the run without it; so a crash before repeats
 the order at its step, and one after it finds a receipt that says what is still to be erased.
@@ -16,9 +16,9 @@ from brain.ports import Forgetful
 from daemon.errors import CheckpointError
 from daemon.receipts import ERASED, ORDERED, TAKEN, Receipt
 from daemon.system.retry import Retry
+from daemon.trainer.erased_again import edit_of
 from daemon.trainer.erasing_on_disk import ErasingOnDisk, event_of
-from daemon.trainer.forgotten_again import edit_of
-from daemon.trainer.wishes import counts_of, memory_counts, receipt_of
+from daemon.trainer.erasing_request import counts_of, memory_counts, receipt_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,7 +60,7 @@ class Stores:
     shown: Callable[[], object]
 
 
-class Forgetting:
+class Erasing:
     """Carries out orders to forget.
 
     Args:
@@ -218,7 +218,7 @@ class Forgetting:
             self._disk.receipts.put(dataclasses.replace(now, reported=True))
 
 
-def forgetting_of(
+def erasing_of(
     run_id: str,
     home: Path,
     stores: Stores,
@@ -229,9 +229,9 @@ def forgetting_of(
     saver: Saver,
     clock: Clock,
     report: Report,
-) -> Forgetting:
+) -> Erasing:
     """That of a run in a home, put together."""
-    return Forgetting(
+    return Erasing(
         run_id,
         stores=stores,
         disk=ErasingOnDisk(home, run_id, replay=stores.replay, journal=journal, catalogue=saver.catalogue),

@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 HELD_TWICE = tuple(f"{SLEEP_PREFIX}{prefix}" for prefix in AWAKE)
 
 
-def without_forgotten(
+def without_erased(
     loaded: LoadedCheckpoint, replay: Path, report: Callable[[str], object] = lambda _: None
 ) -> LoadedCheckpoint:
     """A checkpoint without what its run was told to forget after it was saved.
@@ -54,7 +54,7 @@ def without_forgotten(
     """
     lacking = Receipts(replay / loaded.manifest.run_id).lacking(loaded.manifest)
     for receipt in lacking:
-        loaded, _ = forgetting(loaded, receipt, pushed_by(receipt, replay / loaded.manifest.run_id))
+        loaded, _ = erased_from(loaded, receipt, pushed_by(receipt, replay / loaded.manifest.run_id))
         report(
             f"{loaded.path.name} was saved before {receipt.what} was forgotten at step {receipt.step:,}; "
             "that is forgotten again"
@@ -62,7 +62,7 @@ def without_forgotten(
     return dataclasses.replace(loaded, forgotten=tuple(receipt.selection for receipt in lacking))
 
 
-def forgetting(
+def erased_from(
     loaded: LoadedCheckpoint, receipt: Receipt, pushed: Edit
 ) -> tuple[LoadedCheckpoint, Forgotten | None]:
     """A checkpoint after an order to forget, but for its replayed rows; and what its brain gave up."""

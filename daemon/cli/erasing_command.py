@@ -1,4 +1,4 @@
-"""Forgetting on purpose: asked of a living trainer, or done on the newest checkpoint of a run that stands still."""
+"""`synapsed forget`: asked of a living trainer, or done on the newest checkpoint of a run that stands still."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.forget_answer import found, lines_of
+from daemon.cli.erasing_answer import found, lines_of
 from daemon.cli.options import HomeOption, JsonOption, RunOption
 from daemon.cli.output import quoted
 from daemon.cli.printing import err, say
@@ -133,9 +133,9 @@ class _Still:
 
     def forget(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """What was done. By name, because nothing of the command line may import torch."""
-        offline = importlib.import_module("daemon.trainer.forgetting_offline")
+        offline = importlib.import_module("daemon.trainer.erasing_offline")
         answer: dict[str, Any]
-        answer, event = offline.forget(self._home, self._run, **wanted)
+        answer, event = offline.erase(self._home, self._run, **wanted)
         if event is not None:
             self._keep(answer, event)
         return answer

@@ -1,4 +1,4 @@
-"""Forgetting on purpose in a run that stands still: on its newest checkpoint, of which a new one is made."""
+"""Erasing on purpose in a run that stands still: on its newest checkpoint, of which a new one is made."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from daemon.events import CheckpointFailed
 from daemon.journal import Journal
 from daemon.orders import Forget
 from daemon.streams.sources import PUSHED
+from daemon.trainer.erased_again import edit_of, erased_from, without_erased
 from daemon.trainer.erasing_on_disk import ErasingOnDisk, event_of
-from daemon.trainer.forgotten_again import edit_of, forgetting, without_forgotten
+from daemon.trainer.erasing_request import counts_of, memory_counts, receipt_of
 from daemon.trainer.journal_position import JournalPosition
 from daemon.trainer.obeying import RefusalError
 from daemon.trainer.restoring import SLOTS_PREFIX, loop_state, parts_of
 from daemon.trainer.source_names import SourceNames
-from daemon.trainer.wishes import counts_of, memory_counts, receipt_of
 
 if TYPE_CHECKING:
     from daemon.home import Home
@@ -37,10 +37,10 @@ STAMPS = ("run_id", "session", "step", "samples", "reason", "timestamp")
 NOTHING = "Nothing was forgotten"
 
 
-def forget(
+def erase(
     home: Home, run_id: str, *, dry_run: bool = False, **wanted: Any
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Forget a text, a source or all since a step; the answer, and the event, which nobody has been sent yet.
+    """Erase a text, a source or all since a step; the answer, and the event, which nobody has been sent yet.
 
     Raises:
         ConflictError: a trainer holds the run or one that shares its memories, or it has to be resumed first.
@@ -54,7 +54,7 @@ def forget(
         if dry_run:
             return standing.disk.answer(receipt, dry_run=True), None
         with standing.disk.alone():
-            receipt = standing.forget(receipt)
+            receipt = standing.erase(receipt)
         return standing.disk.answer(receipt), event_of(receipt).record()
 
 
@@ -74,7 +74,7 @@ class Standing:
                 f"Resume it first: synapsed resume {loaded.path.name}{home.flag}"
             )
         self._config = config_from_dict(loaded.state.get("config", {}), origin=loaded.path.name)
-        self._loaded = without_forgotten(loaded, home.replay)
+        self._loaded = without_erased(loaded, home.replay)
         self._memory = self._open_memory(home)
         self.disk = ErasingOnDisk(
             home.root, run_id, replay=self._memory, journal=self._journal, catalogue=self._catalogue
@@ -104,7 +104,7 @@ class Standing:
         counts["sources_read_on"] = receipt.kind != "source" or receipt.asked in names.now
         return dataclasses.replace(receipt, counts=counts)
 
-    def forget(self, receipt: Receipt) -> Receipt:
+    def erase(self, receipt: Receipt) -> Receipt:
         """Carry it out; the receipt as it is then.
 
         Raises:
@@ -123,7 +123,7 @@ class Standing:
             raise
         before = self._probe_rows()
         edit = edit_of(receipt, self.disk.dated(receipt))
-        self._loaded, forgotten = forgetting(self._loaded, receipt, edit)
+        self._loaded, forgotten = erased_from(self._loaded, receipt, edit)
         rows = len(self._memory.forget(receipt.selection).slots)
         counts = {**receipt.counts, "replayed_rows": rows, "probe_rows": before - self._probe_rows()}
         receipt = dataclasses.replace(receipt, counts=counts | memory_counts(forgotten))

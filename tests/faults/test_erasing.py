@@ -18,8 +18,8 @@ from daemon.journal import Journal
 from daemon.orders import Feed, Forget
 from daemon.protocol import Command, Outcome
 from daemon.receipts import ERASED, ORDERED, Receipt, Receipts
-from daemon.trainer import forgetting_offline
-from daemon.trainer.forgotten_again import edit_of, forgetting
+from daemon.trainer import erasing_offline
+from daemon.trainer.erased_again import edit_of, erased_from
 from daemon.trainer.restoring import BESIDE_BRAIN
 from tests.full_disk import FailingDisk
 from tests.still_loop import StillLoop
@@ -53,7 +53,7 @@ class Life(StillLoop):
     def resumed(self) -> Life:
         """As a session begins."""
         self.parts.effects.apply_due()
-        self.parts.forgetting.begin()
+        self.parts.erasing.begin()
         return self
 
     def fingerprint(self) -> str:
@@ -238,7 +238,7 @@ def test_a_fork_that_is_alive_hinders_it_and_says_so(home: Home) -> None:
     assert sound(again)
     again.die()
     with RunLock(home.root, "r-test"), pytest.raises(ConflictError, match="still held"):
-        forgetting_offline.forget(home, "r-test", text=SECRET)
+        erasing_offline.erase(home, "r-test", text=SECRET)
 
 
 @pytest.mark.fault(
@@ -252,14 +252,14 @@ def test_a_run_that_stands_still_forgets_on_its_newest_checkpoint(
     life = told(home)
     life.let_go()
     text = f"{SECRET}\n"
-    answer, event = forgetting_offline.forget(home, "r-test", text=text, dry_run=True)
+    answer, event = erasing_offline.erase(home, "r-test", text=text, dry_run=True)
     assert (answer["receipt"], event) == (None, None)
     disk = FailingDisk(monkeypatch, "checkpoint")
     with pytest.raises(CheckpointError, match="Nothing was forgotten"):
-        forgetting_offline.forget(home, "r-test", text=text)
+        erasing_offline.erase(home, "r-test", text=text)
     disk.mend()
     assert receipts(home).all() == []
-    answer, event = forgetting_offline.forget(home, "r-test", text=text)
+    answer, event = erasing_offline.erase(home, "r-test", text=text)
     assert event is not None
     assert event["data"]["rows"] == answer["rows"] > 0
     assert answer["sha256"] == hashlib.sha256(text.encode()).hexdigest()
@@ -285,8 +285,8 @@ def test_what_stands_beside_the_brain_is_kept(home: Home) -> None:
     receipt = Receipt(
         run="r-test", number=9, step=14, time="", kind="text", asked="a text", text=SECRET.encode()
     )
-    left, _ = forgetting(loaded, receipt, edit_of(receipt, ()))
+    left, _ = erased_from(loaded, receipt, edit_of(receipt, ()))
     assert left.learning.keys() == loaded.learning.keys() - twice.keys()
-    answer, _ = forgetting_offline.forget(home, "r-test", text=SECRET)
+    answer, _ = erasing_offline.erase(home, "r-test", text=SECRET)
     saved = home.checkpoints / answer["checkpoint"]
     assert load(saved).tables == loaded.tables != frozenset()

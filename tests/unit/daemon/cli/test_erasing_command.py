@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon.cli.forget_answer import lines_of
+from daemon.cli.erasing_answer import lines_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Forgetting on purpose: a text, a source, or all since a time."""
+"""Erasing on purpose what a run has read: a text, a source, or all since a time."""
 
 from __future__ import annotations
 
