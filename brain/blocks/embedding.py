@@ -7,7 +7,6 @@ from torch import nn
 
 from brain.blocks.bigram import NO_BYTE
 
-EMBEDDING = "embedding"  # a parameter of this name is one
 EMBEDDING_SPREAD = 0.1
 
 

@@ -56,6 +56,11 @@ class Linear(nn.Module):
         self.num_existing = in_features if num_existing is None else num_existing
         self.weight = nn.Parameter(torch.empty(out_features, in_features))
 
+    @property
+    def spread(self) -> float:
+        """Standard deviation with which the weights begin."""
+        return 0.0 if self.zero else float(self.weight.shape[1] ** -0.5)
+
     def forward(self, x: Tensor) -> Tensor:
         """Apply the matrix."""
         if self.is_ternary:
@@ -77,7 +82,7 @@ class Linear(nn.Module):
         if self.zero:
             self.weight.zero_()
         else:
-            self.weight.normal_(0.0, self.weight.shape[1] ** -0.5, generator=generator)
+            self.weight.normal_(0.0, self.spread, generator=generator)
 
 
 def initialize(network: nn.Module, generator: torch.Generator) -> None:

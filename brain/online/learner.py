@@ -65,6 +65,7 @@ class Learner:
         self.plasticity = LastingPlasticity(
             self.network,
             living,
+            groups=self.groups,
             optimizer=self.optimizer,
             averages=self.averages,
             carried={name.removeprefix(CARRIED): t for name, t in self.lanes.tensors().items()},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from brain.optim.fused import FusedAdamW, FusedMuon
+from brain.optim.groups import owned_parameters
 from brain.optim.row_adam import RowAdam
 from brain.optim.unit_steps import UnitAdamW, UnitMuon, UnitOptimizer
 
@@ -45,11 +46,10 @@ class OnlineOptimizer:
         self.config = config
         self._group = {name: group for group in groups if not group.frozen for name in group.parameters}
         self._norms: dict[str, Tensor] = {}
-        learned = {name: p for name, p in network.named_parameters() if name in self._group}
+        owned = [one for one in owned_parameters(network) if one.name in self._group]
+        learned = {one.name: one.weight for one in owned}
         self.tables = {
-            name: cast("RowTable", network.get_submodule(name.rpartition(".")[0]))
-            for name in learned
-            if self._group[name].rule == "rows"
+            one.name: cast("RowTable", one.module) for one in owned if self._group[one.name].rule == "rows"
         }
         self.rows = {name: RowAdam(table.weight.data, config) for name, table in self.tables.items()}
         self.dense = {name: p for name, p in learned.items() if name not in self.tables}

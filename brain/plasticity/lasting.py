@@ -8,22 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
-from brain.blocks.embedding import EMBEDDING, EMBEDDING_SPREAD
-from brain.blocks.linear import Linear
 from brain.growth.operators import recycle
 from brain.plasticity.continual_backprop import ContinualBackprop
 from brain.plasticity.regularize import pull_to_start, shrink_and_perturb
 from brain.plasticity.unit_slices import UnitSlices
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from brain.averaging.averages import Averages
     from brain.growth.site import Site
+    from brain.optim.groups import ParamGroup
     from brain.optim.online import OnlineOptimizer
     from brain.plasticity.config import BrainPlasticityConfig
     from brain.plasticity.continual_backprop import Renewal
@@ -41,9 +39,10 @@ class LastingPlasticity:
     what it carried is zero. Frozen sites and matrices are left alone.
 
     Args:
-        network: its matrices and embeddings are drawn back; row tables and convolutions are not.
+        network: what learns.
         sites: where the units of each growth site lie; each of their parameters must count its units' steps
             one by one in `optimizer`.
+        groups: of the network; what is drawn back are those with a spread.
         optimizer: forgets moments and steps of renewed units.
         averages: slow weights.
         carried: carried tensors by the names that `sites` give them, lanes first.
@@ -59,6 +58,7 @@ class LastingPlasticity:
         network: nn.Module,
         sites: Mapping[str, Site],
         *,
+        groups: Sequence[ParamGroup],
         optimizer: OnlineOptimizer,
         averages: Averages,
         carried: Mapping[str, Tensor],
@@ -68,7 +68,12 @@ class LastingPlasticity:
         self.config = config
         self._network, self._optimizer, self._averages, self._carried = network, optimizer, averages, carried
         self._sites = dict(sites) if config.replacement_rate else {}
-        self._matrices, self._spread = _matrices(network, base)
+        self._spread = {name: spread for group in groups for name, spread in group.spreads.items()}
+        self._matrices = {
+            name: weight
+            for name, weight in network.named_parameters()
+            if name in self._spread and name not in base
+        }
         self._start = (
             {name: matrix.detach().clone() for name, matrix in self._matrices.items()}
             if config.l2_init
@@ -153,23 +158,3 @@ class LastingPlasticity:
                 self._spread[name] * self.config.perturb
             )
             shrink_and_perturb(matrix.detach(), shrink=self.config.shrink, noise=noise.to(matrix))
-
-
-def _matrices(network: nn.Module, base: frozenset[str]) -> tuple[dict[str, nn.Parameter], dict[str, float]]:
-    """What is drawn back, by name, and the spread with which it began; torch's own linear maps and embeddings too."""
-    matrices: dict[str, nn.Parameter] = {}
-    spread: dict[str, float] = {}
-    for prefix, module in network.named_modules():
-        for name, weight in module.named_parameters(prefix=prefix, recurse=False):
-            if name in base:
-                continue
-            if isinstance(module, Linear):
-                matrices[name] = weight
-                spread[name] = 0.0 if module.zero else weight.shape[1] ** -0.5
-            elif isinstance(module, nn.Linear | nn.Embedding) and weight.dim() == 2:
-                matrices[name] = weight
-                spread[name] = float(weight.detach().std())
-            elif name.rpartition(".")[2] == EMBEDDING:
-                matrices[name] = weight
-                spread[name] = EMBEDDING_SPREAD
-    return matrices, spread

@@ -27,7 +27,7 @@ from brain.models.synapse.block import Block
 from brain.models.synapse.column import Column
 from brain.models.synapse.growth_sites import SELF_MODEL, declared_sites
 from brain.online.network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
-from brain.optim.groups import ParamGroup, Rule
+from brain.optim.groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,23 +88,20 @@ class SynapseNetwork(SequenceNetwork):
 
     def param_groups(self) -> tuple[ParamGroup, ...]:
         """Matrices between hidden layers, rows of the bigram table, the rest, the self model; older columns."""
-        groups: dict[tuple[str, Rule, bool], list[str]] = {}
         own, apart = set(self.self_model.modules()), self._between_no_layers()
-        for name, weight in self.named_parameters():
-            module = self.get_submodule(name.rpartition(".")[0])
-            matrix = isinstance(module, Linear) and module not in apart
-            rule: Rule = "rows" if isinstance(module, RowTable) else "matrix" if matrix else "vector"
-            part = SELF_MODEL if module in own else "trunk"
-            groups.setdefault((part, rule, weight.requires_grad), []).append(name)
-        return tuple(
-            ParamGroup(
-                name=f"{part} {rule}" if learns else f"frozen {part} {rule}",
-                parameters=tuple(names),
-                rule=rule,
-                clip_apart=part == SELF_MODEL,  # through a shared norm it would move the trunk after all
-                frozen=not learns,
-            )
-            for (part, rule, learns), names in groups.items()
+
+        def rule(one: Owned) -> Rule:
+            if isinstance(one.module, RowTable):
+                return "rows"
+            return "matrix" if isinstance(one.module, Linear) and one.module not in apart else "vector"
+
+        return grouped(
+            self,
+            rule=rule,
+            part=lambda one: SELF_MODEL if one.module in own else "trunk",
+            learns=lambda one: one.weight.requires_grad,
+            spread=lambda one: spread_of_blocks(one, self),
+            apart=SELF_MODEL,  # through a shared norm it would move the trunk after all
         )
 
     def _between_no_layers(self) -> set[nn.Module]:

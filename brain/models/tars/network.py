@@ -24,7 +24,7 @@ from brain.blocks.span import last_read
 from brain.blocks.unit_layer import declared_site
 from brain.models.tars.tars_block import TarsBlock
 from brain.online.network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
-from brain.optim.groups import ParamGroup, Rule
+from brain.optim.groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,21 +146,17 @@ class TarsNetwork(SequenceNetwork):
         """Matrices between hidden layers, the rest, the self model; what does not learn in its phase."""
         apart = self._between_no_layers()
         own = set() if self.self_model is None else set(self.self_model.modules())
-        groups: dict[tuple[str, Rule, bool], list[str]] = {}
-        for name, _ in self.named_parameters():
-            module = self.get_submodule(name.rpartition(".")[0])
-            rule: Rule = "matrix" if isinstance(module, Linear) and module not in apart else "vector"
-            part = SELF_MODEL if module in own else "trunk"
-            groups.setdefault((part, rule, self.spec.learns(name)), []).append(name)
-        return tuple(
-            ParamGroup(
-                name=f"{part} {rule}" if learns else f"frozen {part} {rule}",
-                parameters=tuple(names),
-                rule=rule,
-                clip_apart=part == SELF_MODEL,  # through a shared norm it would move the trunk after all
-                frozen=not learns,
-            )
-            for (part, rule, learns), names in groups.items()
+
+        def rule(one: Owned) -> Rule:
+            return "matrix" if isinstance(one.module, Linear) and one.module not in apart else "vector"
+
+        return grouped(
+            self,
+            rule=rule,
+            part=lambda one: SELF_MODEL if one.module in own else "trunk",
+            learns=lambda one: self.spec.learns(one.name),
+            spread=lambda one: spread_of_blocks(one, self),
+            apart=SELF_MODEL,  # through a shared norm it would move the trunk after all
         )
 
     def _between_no_layers(self) -> set[nn.Module]:

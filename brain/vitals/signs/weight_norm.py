@@ -23,7 +23,7 @@ class WeightNormSign(LiveSign):
     """√(mean w²) over all matrices of the hidden units; exact, so its standard error is 0. It may exceed 1."""
 
     name = "weight_norm"
-    version = "1"
+    version = "2"  # 1 also took a mixer's convolutions, and no matrix that reads the units from elsewhere
 
     def __init__(
         self,
@@ -43,20 +43,22 @@ class WeightNormSign(LiveSign):
         if not isinstance(moment.brain, Growable):
             raise UnsupportedError("this brain has no growth sites")
         weights = moment.brain.state().model
-        matrices = {
-            site: [w for name, w in weights.items() if name.startswith(f"{site}.") and w.dim() > 1]
-            for site in moment.brain.sites()
+        by_site = {
+            name: {
+                part: weights[part] for part in (*site.incoming, *site.outgoing) if weights[part].dim() > 1
+            }
+            for name, site in moment.brain.sites().items()
         }
-        every = [matrix for own in matrices.values() for matrix in own]
+        every = {part: matrix for own in by_site.values() for part, matrix in own.items()}
         if not every:
             raise UnsupportedError("this brain has no growth sites")
-        norm = weight_norm(every)
+        norm = weight_norm(every.values())
         return self._reading(
             norm,
             value=norm,
             uncertainty=0.0,
-            samples=sum(matrix.numel() for matrix in every),
-            detail={f"site.{site}": weight_norm(own) for site, own in matrices.items()},
+            samples=sum(matrix.numel() for matrix in every.values()),
+            detail={f"site.{site}": weight_norm(own.values()) for site, own in by_site.items() if own},
         )
 
     def state_tensors(self) -> Mapping[str, Tensor]:

@@ -117,12 +117,14 @@ def test_a_live_brain_shows_its_units_and_weights() -> None:
     assert dormant.value < 0.1
     assert rank.value is not None
     assert 0.1 < rank.value < 1.0
-    matrices = [
-        weight
-        for name, weight in brain.state().model.items()
-        if weight.dim() > 1 and name.startswith(tuple(f"{site}." for site in brain.sites()))
+    model = brain.state().model
+    names = [f"blocks.0.mixer.{part}.weight" for part in ("gate", "candidate", "out")]
+    names += [
+        f"{mlp}.{part}.weight"
+        for mlp in ("blocks.0.mlp", "blocks.1.mlp", "self_model")
+        for part in ("into", "out")
     ]
-    entries = torch.cat([weight.flatten() for weight in matrices])
+    entries = torch.cat([model[name].flatten() for name in names])
     assert norm.value == pytest.approx(float(entries.square().mean().sqrt()))
     assert norm.samples == len(entries)
 
