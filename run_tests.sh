@@ -59,7 +59,7 @@ if [ "$#" -gt 0 ]; then # who chooses tests wants those alone
     exec python -m pytest "$@"
 fi
 
-# The checks run beside the tests, each once; what they say comes in one piece when they have ended.
+# The checks run beside the tests, each once; their output comes in one piece when they have ended.
 run_checks() {
     local check failed=0
     for check in "ruff check ." "ruff format --check ." "mypy" "lint-imports"; do
@@ -69,8 +69,8 @@ run_checks() {
     return "$failed"
 }
 (
-    told="$(run_checks 2>&1)" && passed=0 || passed=1
-    printf '\n%s\n' "$told"
+    output="$(run_checks 2>&1)" && passed=0 || passed=1
+    printf '\n%s\n' "$output"
     exit "$passed"
 ) &
 checks=$!

@@ -1,4 +1,4 @@
-"""Facts that are told once, and what a brain completes when it is asked for them later."""
+"""Facts that are read once, and what a brain completes when it is asked for them later."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 GAP_BYTES = 1000  # of other text between one fact and the next, at most
 FIRST = ("Ilmar", "Oriel", "Tamsin", "Bohdan", "Yseult", "Caspian", "Ngaio", "Fenella")
 LAST = ("Quist", "Varga", "Thorne", "Umber", "Lazenby", "Okonjo", "Drexler", "Hallam")
-TOLD = (
+SENTENCES = (
     "The telephone number of {name} is {number}.",
     "Whoever looks for {name} finds the office in room {number}.",
     "{name} lent me locker {number}.",
@@ -36,13 +36,13 @@ def new_facts(seed: int = 0) -> tuple[Fact, ...]:
     facts = []
     for number, (given, family) in enumerate(zip(FIRST, LAST, strict=True)):
         digits = " ".join(f"{rng.randrange(1000):03}" for _ in range(3))
-        sentence = TOLD[number % len(TOLD)].format(name=f"{given} {family}", number=digits)
+        sentence = SENTENCES[number % len(SENTENCES)].format(name=f"{given} {family}", number=digits)
         prompt, _, rest = sentence.partition(digits)
         facts.append(Fact(prompt=prompt, answer=digits + rest))
     return tuple(facts)
 
 
-def told_in(text: bytes, facts: Sequence[Fact]) -> bytes:
+def with_facts(text: bytes, facts: Sequence[Fact]) -> bytes:
     """Each fact once, as a line of its own near the beginning of a text; all the rest follows."""
     gap_bytes = min(GAP_BYTES, len(text) // (2 * len(facts)))
     parts, begin = [], 0

@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.compressors import compress
-from benchmarks.facts import complete, new_facts, share_completed, told_in
+from benchmarks.facts import complete, new_facts, share_completed, with_facts
 from benchmarks.reading import Until, read
 from benchmarks.result import Result, judged
 from benchmarks.texts import MissingTextError, Text, take
@@ -239,7 +239,7 @@ def held_out_bpc(brain: Brain, text: bytes) -> float:
 
 
 def of_facts(*, long: bool) -> list[Result]:
-    """Facts told within the first pages, asked for at the end."""
+    """Facts read within the first pages, asked for at the end."""
     try:
         text = take("enwik8", MEGABYTE if long else SHORT_BYTES)
     except MissingTextError:
@@ -250,7 +250,7 @@ def of_facts(*, long: bool) -> list[Result]:
 def judge_facts(text: Text, preset: str, overrides: Mapping[str, Any], *, long: bool) -> Result:
     """Share of the facts that are completed without a mistake; beside it what the network alone completes."""
     facts = new_facts()
-    reading = read(told_in(text.data, facts), preset, overrides, then=partial(complete, facts=facts)).value
+    reading = read(with_facts(text.data, facts), preset, overrides, then=partial(complete, facts=facts)).value
     answers: Mapping[str, list[str]] = reading.further
     return judged(
         "prequential.facts",

@@ -52,6 +52,7 @@ class Limits(BaseModel):
     hours: float | None = None
     steps: int | None = None
     epochs: int | None = None
+    held_out_bpc: float | None = None
 
 
 class Reading(BaseModel):

@@ -73,7 +73,9 @@ def evaluate(
     from daemon.cli.output import print_json, print_table
     from daemon.home import Home
 
-    result = offline("evaluate", Home.open(home, create=False), checkpoint)
+    opened = Home.open(home, create=False)
+    refuse_unknown(opened, checkpoint)
+    result = offline("evaluate", opened, checkpoint)
     if as_json:
         print_json(result)
         return
@@ -129,11 +131,21 @@ def probe(
         err().say(f"Measuring: {control.replace('_', ' ')} …")
 
     opened = Home.open(home, create=False)
+    refuse_unknown(opened, checkpoint)
     result = offline("probe", opened, checkpoint, ticks=ticks, on_progress=on_progress)
     if as_json:
         print_json(result)
     else:
         show_probe(result)
+
+
+def refuse_unknown(home: Home, checkpoint: str) -> None:
+    """Refuse a checkpoint that is not there before torch is loaded, which takes seconds."""
+    from daemon.checkpoint.catalogue import Catalogue
+    from daemon.checkpoint.resolve import LATEST, resolve
+
+    if checkpoint != LATEST:
+        resolve(Catalogue(home.checkpoints), checkpoint)
 
 
 def offline(function: str, home: Home, checkpoint: str, *arguments: Any, **settings: Any) -> Any:

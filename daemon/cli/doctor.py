@@ -27,6 +27,7 @@ LOW_DISK_BYTES = 5 * 2**30
 NO_DISK_BYTES = 2**29
 OLDEST_TORCH = (2, 10)
 OLDEST_PYTHON = (3, 11)
+BROWSERS = ("firefox", "chromium", "chromium-browser", "google-chrome", "microsoft-edge", "brave-browser")
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,11 @@ def check_browser() -> Finding:
     try:
         return Finding("browser", "ok", getattr(webbrowser.get(), "name", "the system's"))
     except webbrowser.Error:
+        # Without a display the library looks for no graphical browser; one may be there all the same.
+        for found in filter(None, map(shutil.which, BROWSERS)):
+            return Finding(
+                "browser", "ok", f"{found}; without a display here, open the printed address yourself"
+            )
         return Finding("browser", "warning", "none found here; open the printed address in one yourself")
 
 

@@ -139,7 +139,7 @@ class LiveRun:
             "ended_at": iso(self.ended_at),
             "session": self.session,
             "parent": self.parent,
-            "limits": {key: limits.get(key) for key in ("hours", "steps", "epochs")},
+            "limits": {key: limits.get(key) for key in ("hours", "steps", "epochs", "held_out_bpc")},
             "latest": dict(self.latest),
             "readings": dict(self.readings),
             "sample": self.sample,

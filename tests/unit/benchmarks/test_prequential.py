@@ -11,7 +11,7 @@ import torch
 from benchmarks import prequential
 from benchmarks.apart import Apart, call_apart
 from benchmarks.compressors import Compressed, compress
-from benchmarks.facts import Fact, new_facts, share_completed, told_in
+from benchmarks.facts import Fact, new_facts, share_completed, with_facts
 from benchmarks.prequential import held_out_bpc, judge, judge_cpu, judge_facts, of_texts
 from benchmarks.reading import Reading, Until, read_here
 from benchmarks.texts import TEXTS, MissingTextError, Text, take, whole_characters
@@ -138,11 +138,11 @@ def test_the_network_is_compared_after_as_many_cpu_seconds() -> None:
     assert network.peers
 
 
-def test_facts_are_told_once_among_other_text() -> None:
+def test_facts_stand_once_among_other_text() -> None:
     facts = new_facts()
-    told = told_in(TEXT * 4, facts)
-    assert all(told.count(f"\n{fact.prompt}{fact.answer}\n".encode()) == 1 for fact in facts)
-    assert len(told) == 4 * len(TEXT) + sum(len(fact.prompt + fact.answer) + 1 for fact in facts)
+    text = with_facts(TEXT * 4, facts)
+    assert all(text.count(f"\n{fact.prompt}{fact.answer}\n".encode()) == 1 for fact in facts)
+    assert len(text) == 4 * len(TEXT) + sum(len(fact.prompt + fact.answer) + 1 for fact in facts)
     assert share_completed(["7"], [Fact(prompt="a", answer="7")]) == 100.0
     assert share_completed(["7", "1"], [Fact(prompt="a", answer="7"), Fact(prompt="b", answer="2")]) == 50.0
 

@@ -39,7 +39,7 @@ def tensors_of(*, population: int | None = None, seed: int = 0) -> tuple[UnitSli
     return tensors, own
 
 
-def said_by(own: dict[str, Tensor], inputs: Tensor) -> Tensor:
+def activations_of(own: dict[str, Tensor], inputs: Tensor) -> Tensor:
     return (inputs @ own["into"].transpose(-1, -2) + own["bias"].unsqueeze(-2)).relu()
 
 
@@ -76,7 +76,7 @@ def test_a_newborn_is_left_alone_until_it_is_mature() -> None:
     )
     last: dict[int, int] = {}
     for step in range(200):
-        recycling.observe([said_by(own, torch.ones(1, INPUTS))])
+        recycling.observe([activations_of(own, torch.ones(1, INPUTS))])
         for renewal in recycling.renew():
             for unit in renewal.units.nonzero().flatten().tolist():
                 assert step - last.get(unit, -100) > 10
@@ -91,7 +91,7 @@ def test_the_share_renewed_is_the_rate() -> None:
     )
     total = 0
     for _ in range(1000):
-        recycling.observe([said_by(own, torch.ones(3, 1, INPUTS))])
+        recycling.observe([activations_of(own, torch.ones(3, 1, INPUTS))])
         total += sum(renewal.num_units for renewal in recycling.renew())
     assert total == pytest.approx(3 * 1000 * UNITS * 0.01, rel=0.03)
 
@@ -135,7 +135,7 @@ def test_nothing_is_renewed_at_a_rate_of_zero() -> None:
         SITES, tensors, PlasticityConfig(replacement_rate=0.0, maturity_steps=0), seed=1
     )
     for _ in range(50):
-        recycling.observe([said_by(own, torch.ones(1, INPUTS))])
+        recycling.observe([activations_of(own, torch.ones(1, INPUTS))])
         assert recycling.renew() == []
     assert torch.equal(own["into"], before)
 
@@ -157,7 +157,7 @@ def test_half_and_half_equals_the_whole() -> None:
 
     def run(recycling: ContinualBackprop, own: dict[str, Tensor], steps: range) -> None:
         for step in steps:
-            recycling.observe([said_by(own, inputs[step])])
+            recycling.observe([activations_of(own, inputs[step])])
             recycling.renew()
 
     tensors, whole = tensors_of()
@@ -191,7 +191,7 @@ def test_at_a_rate_of_0_nobody_is_renewed_whatever_was_due_before() -> None:
     still = ContinualBackprop(
         SITES, tensors, PlasticityConfig(replacement_rate=0.0, maturity_steps=0), seed=0
     )
-    activity = [said_by(own, torch.randn(5, INPUTS, generator=torch.Generator().manual_seed(1)))]
+    activity = [activations_of(own, torch.randn(5, INPUTS, generator=torch.Generator().manual_seed(1)))]
     eager.observe(activity)
     for due in (one for name, one in eager.tensors().items() if name.endswith(".due")):
         due.fill_(3.0)
@@ -206,7 +206,7 @@ def test_only_networks_that_learn_have_units_renewed() -> None:
     renewing = ContinualBackprop(
         SITES, tensors, PlasticityConfig(replacement_rate=0.9, maturity_steps=0), seed=0
     )
-    activity = [said_by(own, torch.randn(3, 5, INPUTS, generator=torch.Generator().manual_seed(1)))]
+    activity = [activations_of(own, torch.randn(3, 5, INPUTS, generator=torch.Generator().manual_seed(1)))]
     before = {name: tensor.clone() for name, tensor in own.items()}
     renewing.observe(activity)
     [renewal] = renewing.renew(torch.tensor([True, False, True]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from daemon.cli import checkpoints
 from daemon.errors import NoCheckpointError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Offline:
 def offline(monkeypatch: pytest.MonkeyPatch) -> Offline:
     offline = Offline()
     monkeypatch.setitem(sys.modules, "daemon.trainer.offline", offline)
+    monkeypatch.setattr(checkpoints, "refuse_unknown", lambda home, checkpoint: None)
     return offline
 
 
@@ -131,3 +133,13 @@ def test_with_nothing_held_out_evaluate_reports_it(call: Call, offline: Offline)
 def test_without_a_checkpoint_the_exit_code_is_6(call: Call, offline: Offline) -> None:
     called = call("evaluate")
     assert (called.code, called.err.count("\n")) == (6, 1)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "probe"])
+def test_an_unknown_checkpoint_is_refused_before_torch_is_loaded(
+    call: Call, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "daemon.trainer.offline", None)  # importing it would fail
+    called = call(command, "nope")
+    assert (called.code, called.err.count("\n")) == (5, 1)
+    assert "No checkpoint is called 'nope'" in called.err

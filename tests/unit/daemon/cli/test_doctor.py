@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import webbrowser
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,3 +94,15 @@ def test_a_damaged_database_fails(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     path.write_bytes(b"not a database at all" * 100)
     assert doctor.check_database(f"sqlite:///{path}").verdict == "failed"
+
+
+def test_a_browser_on_the_path_is_found_without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_registered() -> None:
+        raise webbrowser.Error
+
+    monkeypatch.setattr(webbrowser, "get", none_registered)
+    monkeypatch.setattr(shutil, "which", {"chromium": "/usr/bin/chromium"}.get)
+    assert doctor.check_browser().verdict == "ok"
+    assert doctor.check_browser().detail.startswith("/usr/bin/chromium;")
+    monkeypatch.setattr(shutil, "which", {}.get)
+    assert doctor.check_browser().verdict == "warning"

@@ -63,11 +63,11 @@ class FakeBrain:
     stable: float = 2.0
     calls: list[int] = field(default_factory=list)
     has_slow_weights: bool = True
-    _worn: bool = False
+    _swapped: bool = False
 
     def score(self, rows: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         self.calls.append(len(rows))
-        bits = self.stable if self._worn else self.bits
+        bits = self.stable if self._swapped else self.bits
         return mask.sum(dim=1).double() * bits * math.log(2)
 
     def dream(self, batch: Any, *, rate_factor: float) -> Any:
@@ -75,9 +75,9 @@ class FakeBrain:
 
     @contextlib.contextmanager
     def stable_weights(self) -> Iterator[None]:
-        self._worn = True
+        self._swapped = True
         yield
-        self._worn = False
+        self._swapped = False
 
 
 def probes(*seeds: int) -> Probes:
