@@ -16,10 +16,11 @@ from daemon.checkpoint.checkpoint_writer import CheckpointWriter
 from daemon.checkpoint.run_lock import RunLock
 from daemon.checkpoint.snapshot import Snapshot
 from daemon.config.loading import config_from_dict
-from daemon.errors import CheckpointError, ConflictError, UsageError
+from daemon.errors import CheckpointError, UsageError
 from daemon.events import CheckpointFailed
 from daemon.journal import Journal
 from daemon.orders import Forget
+from daemon.receipts import ERASED
 from daemon.streams.sources import PUSHED
 from daemon.trainer.erased_again import edit_of, erased_from, without_erased
 from daemon.trainer.erasing_on_disk import ErasingOnDisk, event_of
@@ -43,7 +44,7 @@ def erase(
     """Erase a text, a source or all since a step; the answer, and the event, which nobody has been sent yet.
 
     Raises:
-        ConflictError: a trainer holds the run or one that shares its memories, or it has to be resumed first.
+        ConflictError: a trainer holds the run or one that shares its memories.
         UsageError: nothing is meant by it.
         CheckpointError: no checkpoint of it is sound, or the new one could not be saved; then nothing is erased.
     """
@@ -68,11 +69,8 @@ class Standing:
         self._journal = Journal(home.replay / run_id)
         self._step, self._kept = loaded.manifest.step, loop_state(loaded)
         position = JournalPosition.restored(self._kept)
-        if waiting := list(self._journal.replay_from(self._step, position.journal_sequence)):
-            raise ConflictError(
-                f"{run_id} was ended in the middle: {len(waiting)} orders of its journal have yet to take effect. "
-                f"Resume it first: synapsed resume {loaded.path.name}{home.flag}"
-            )
+        self._position = position.journal_sequence
+        self._waiting = list(self._journal.replay_from(self._step, self._position))
         self._config = config_from_dict(loaded.state.get("config", {}), origin=loaded.path.name)
         self._loaded = without_erased(loaded, home.replay)
         self._memory = self._open_memory(home)
@@ -121,19 +119,33 @@ class Standing:
         except CheckpointError:
             self.disk.receipts.drop(receipt)
             raise
+        interrupted = [self._without(one) for one in self._interrupted()]
+        receipt = self._without(receipt)
+        # An earlier order of this very step has yet to take effect: then this one does so again behind it.
+        due = any(one.step <= self._step for one in self._waiting)
+        try:
+            name = self._save(self._position if due else entry.sequence)
+        except CheckpointError:
+            self._journal.void(entry)
+            self.disk.receipts.drop(receipt)
+            raise
+        for one in interrupted:
+            self.disk.erase(self.disk.taken(one, name))
+        return self.disk.erase(self.disk.taken(receipt, name))
+
+    def _interrupted(self) -> list[Receipt]:
+        """Receipts of earlier orders to forget that a crash kept from taking effect."""
+        numbers = {one.payload["receipt"] for one in self._waiting if one.kind == "forget"}
+        return [one for one in self.disk.receipts.all() if one.number in numbers and one.state != ERASED]
+
+    def _without(self, receipt: Receipt) -> Receipt:
+        """Erase it from what was loaded; the receipt with what that found."""
         before = self._probe_rows()
         edit = edit_of(receipt, self.disk.dated(receipt))
         self._loaded, forgotten = erased_from(self._loaded, receipt, edit)
         rows = len(self._memory.forget(receipt.selection).slots)
         counts = {**receipt.counts, "replayed_rows": rows, "probe_rows": before - self._probe_rows()}
-        receipt = dataclasses.replace(receipt, counts=counts | memory_counts(forgotten))
-        try:
-            name = self._save(entry.sequence)
-        except CheckpointError:
-            self._journal.void(entry)
-            self.disk.receipts.drop(receipt)
-            raise
-        return self.disk.erase(self.disk.taken(receipt, name))
+        return dataclasses.replace(receipt, counts=counts | memory_counts(forgotten))
 
     def _open_memory(self, home: Home) -> ReplayMemory:
         manifest, replay = self._loaded.manifest, self._config.replay

@@ -14,11 +14,12 @@ from daemon.checkpoint.replay_room import replayed_folders
 from daemon.checkpoint.run_lock import RunLock
 from daemon.errors import ConflictError
 from daemon.events import ExperienceForgotten
+from daemon.journal_entry import VOID
 from daemon.receipts import ERASED, TAKEN, Receipts
 from daemon.trainer.erased_again import edit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from brain.memory.replay import ReplayMemory
@@ -85,6 +86,16 @@ class ErasingOnDisk:
         )
         self.receipts.seal(one.manifest for one in self._catalogue.list(self._run_id))
         return receipt
+
+    def redacted(self, receipt: Receipt, entries: Iterable[Entry]) -> list[Entry]:
+        """Journal entries without it, as they are read again once it is erased."""
+        edit = edit_of(receipt, self.dated(receipt))
+        left: list[Entry] = []
+        for entry in entries:
+            payload = _redacted(entry, edit, receipt.number)
+            void = {"kind": VOID, "payload": {}}
+            left.append(dataclasses.replace(entry, **(void if payload is None else {"payload": payload})))
+        return left
 
     def dated(self, receipt: Receipt) -> set[int]:
         """Numbers of the entries since the step from which on all is forgotten, and before the order."""

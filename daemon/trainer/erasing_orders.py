@@ -1,7 +1,8 @@
 """Erasing on purpose what was read: out of memory at a step of the journal, out of a checkpoint, then off the disk.
 
-See docs/adr/0015. Nothing is erased on disk before a checkpoint holds the run without it; so a crash before repeats
-the order at its step, and one after it finds a receipt that says what is still to be erased.
+See docs/adr/0015. Nothing is erased on disk before a checkpoint holds the run without it. After a crash before that
+the next start lets the order take effect at once, and once more at its step; after a later one it finds a receipt
+that says what is still to be erased.
 """
 
 from __future__ import annotations
@@ -102,13 +103,23 @@ class Erasing:
         self._retry = Retry()
 
     def begin(self) -> None:
-        """At the start of a session: finish what an earlier one could not, and forget orders that never were."""
+        """At the start of a session: finish what an earlier one could not, and forget orders that never were.
+
+        What waits for its step is erased now: a run that is ended before that step, or asked, has none of it.
+        """
         # By the receipt they name: one that was brought forward has another number.
         entries = {one.payload.get("receipt") for one in self._journal.entries if one.kind == "forget"}
+        waiting = {
+            one.payload["receipt"]
+            for one in self._position.pending
+            if one.kind == "forget" and one.payload.get("run") == self._run_id and one.step > self._clock.step
+        }
         for receipt in self._disk.receipts.all():
             in_effect = receipt.number <= self._position.journal_sequence
             if receipt.state == ORDERED and receipt.number not in entries and not receipt.saved:
                 self._disk.receipts.drop(receipt)
+            elif receipt.state != ERASED and receipt.number in waiting:
+                self._take(receipt)
             elif receipt.state != ERASED and in_effect:
                 self._owed.append(receipt.number)
             elif receipt.state == ERASED and not receipt.reported:
@@ -169,20 +180,8 @@ class Erasing:
     def take(self, order: Mapping[str, Any]) -> None:
         """Let a journaled order take effect in memory, now or again after a crash."""
         receipt = self._disk.receipts.get(int(order["receipt"])) if order.get("run") == self._run_id else None
-        if receipt is None:
-            return  # of the run that this one was forked from: it applied when the checkpoint was loaded
-        stores, selection = self._stores, receipt.selection
-        rows = len(stores.replay.forget(selection).slots)
-        forgotten = stores.brain.forget(selection) if isinstance(stores.brain, Forgetful) else None
-        source = receipt.asked if receipt.kind == "source" else ""
-        probe_rows = stores.probes.forget(selection, source)
-        stores.stream.edit_pushed(edit_of(receipt, self._disk.dated(receipt)))
-        stores.resets.owe_all(len(stores.stream.cursor().lanes))
-        stores.shown()
-        counts = {**receipt.counts, "replayed_rows": rows, "probe_rows": probe_rows}
-        counts |= memory_counts(forgotten)
-        self._disk.receipts.put(dataclasses.replace(receipt, state=ORDERED, counts=counts))
-        self._owed.append(receipt.number)
+        if receipt is not None:  # else of the run that this one was forked from: it applied on loading
+            self._take(receipt)
 
     def settle(self) -> None:
         """Save without what is forgotten, then erase it on disk; what fails is tried again."""
@@ -205,6 +204,21 @@ class Erasing:
         """What whoever ordered it is told."""
         now = None if dry_run else self._disk.receipts.get(receipt.number)
         return self._disk.answer(now or receipt, dry_run=dry_run, why_not=self._why)
+
+    def _take(self, receipt: Receipt) -> None:
+        stores, selection = self._stores, receipt.selection
+        rows = len(stores.replay.forget(selection).slots)
+        forgotten = stores.brain.forget(selection) if isinstance(stores.brain, Forgetful) else None
+        source = receipt.asked if receipt.kind == "source" else ""
+        probe_rows = stores.probes.forget(selection, source)
+        stores.stream.edit_pushed(edit_of(receipt, self._disk.dated(receipt)))
+        self._position.pending[:] = self._disk.redacted(receipt, self._position.pending)
+        stores.resets.owe_all(len(stores.stream.cursor().lanes))
+        stores.shown()
+        counts = {**receipt.counts, "replayed_rows": rows, "probe_rows": probe_rows}
+        counts |= memory_counts(forgotten)
+        self._disk.receipts.put(dataclasses.replace(receipt, state=ORDERED, counts=counts))
+        self._owed.append(receipt.number)
 
     def _finish(self, receipt: Receipt) -> None:
         with self._disk.alone():

@@ -102,9 +102,9 @@ def sound(life: Life) -> bool:
 @pytest.mark.fault(
     "Forgetting on purpose",
     tried="the trainer is killed after the order is journaled, before a checkpoint holds the run without it",
-    happens="resumed from the checkpoint before, it is forgotten again at its step, bit for bit, then erased on disk",
+    happens="resumed from the checkpoint before, it is erased at once, on disk too, and forgotten again at its step",
 )
-def test_killed_before_the_checkpoint_it_is_repeated_at_its_step(
+def test_killed_before_the_checkpoint_it_is_erased_at_the_next_start_and_again_at_its_step(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     life = told(home)
@@ -118,16 +118,53 @@ def test_killed_before_the_checkpoint_it_is_repeated_at_its_step(
         assert outcome.result["on_disk"] is False
         assert outcome.result["why_not"] == "full"
         life.steps(4)
-        expected, step = life.fingerprint(), life.step
+        step = life.step
         life.die()
     assert standing(home)
     assert receipts(home).all()[0].state == ORDERED
     again = after(home, first).resumed()
-    again.steps(step)
-    assert again.step == step
-    assert again.fingerprint() == expected
     assert standing(home) == []
     assert receipts(home).all()[0].state == ERASED
+    again.steps(1)
+    again.let_go()  # before the step of the order
+    third = after(home, again.parts.saver.newest(), session=3).resumed()
+    third.steps(step - third.step)
+    assert not third.parts.effects.catch_up()  # nothing waits any more
+    assert sound(third)
+    assert standing(home) == []
+    assert receipts(home).all()[0].state == ERASED
+    third.let_go()
+
+
+@pytest.mark.fault(
+    "Forgetting on purpose",
+    tried="the trainer is killed before the order's checkpoint, and the run forgets while it stands still",
+    happens="both orders are carried out, text that waits in the journal included; what else waits takes effect later",
+)
+def test_a_run_that_stands_still_forgets_though_its_journal_waits(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = Life(home, **SETTINGS)
+    life.parts.saver.save_first()
+    assert life.ordered(Feed(text="Another text, fed at the same step and forgotten by nobody.")).ok
+    life.steps(2)
+    assert life.ordered(Feed(text=f"He knows: {SECRET}\n")).ok
+    life.steps(3)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            type(life.parts.saver), "save", lambda *_: (_ for _ in ()).throw(CheckpointError("full"))
+        )
+        assert life.ordered(Forget(text=SECRET)).ok
+        life.die()
+    answer, _ = erasing_offline.erase(home, "r-test", text="He knows: ")
+    assert answer["pushed_texts"] == 1
+    assert [one.state for one in receipts(home).all()] == [ERASED, ERASED]
+    assert standing(home) == []
+    again = after(home, answer["checkpoint"]).resumed()
+    assert again.parts.stream.cursor().pushed_texts == 1
+    again.steps(6)
+    assert not again.parts.effects.catch_up()
+    assert standing(home) == []
     again.let_go()
 
 
