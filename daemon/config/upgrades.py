@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from brain.errors import NewerVersionError, SettingsError
+from brain.ranges import LEAST_MEMORY_MIB
 from brain.upgrades import Step, Upgrades
 from daemon.errors import ConfigError
 
@@ -27,9 +28,21 @@ def _drop_max_gib(settings: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def _raise_memory(settings: dict[str, Any]) -> dict[str, Any]:
+    """An exact memory smaller than the least one had the least size."""
+    brain = settings.get("brain")
+    for table, name in ((brain, "hippocampus_mib"), (settings, "brain.hippocampus_mib")):
+        if isinstance(table, dict) and isinstance(size := table.get(name), int):
+            table[name] = max(size, LEAST_MEMORY_MIB) if size > 0 else size
+    return settings
+
+
 CONFIG = Upgrades(
     form="the configuration",
-    steps=[Step(what="checkpoint.max_gib became the home's keep.checkpoints_gib", apply=_drop_max_gib)],
+    steps=[
+        Step(what="checkpoint.max_gib became the home's keep.checkpoints_gib", apply=_drop_max_gib),
+        Step(what="brain.hippocampus_mib became what it had been taken for", apply=_raise_memory),
+    ],
 )
 
 

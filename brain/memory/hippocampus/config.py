@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from brain.ranges import LEAST_MEMORY_MIB
+
 MEMORY_PREFIX = "hippocampus|"
 """What the names of its tensors begin with in `BrainState.learning`."""
 ORIGIN_PREFIX = "origin|"
 """What those of the rows in its past begin with there."""
 
 MIB = 1 << 20
-LEAST_MIB = 20  # below that too little would be left beside the maps
+LEAST_MIB = LEAST_MEMORY_MIB  # an older checkpoint may ask for less
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, LAYERS, SIZE, SIZE_OR_ZERO
+from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, LAYERS, MEMORY_MIB, SIZE, SIZE_OR_ZERO
 from brain.registry import brains
 
 
@@ -35,7 +35,7 @@ class MinGRUConfig:
     self_model_size: Annotated[int, SIZE_OR_ZERO] = 128
     self_model_weight: Annotated[float, AMOUNT_OR_ZERO] = 1.0
     logit_cap: Annotated[float, AMOUNT] = 30.0
-    hippocampus_mib: Annotated[int, SIZE_OR_ZERO] = 0
+    hippocampus_mib: Annotated[int, MEMORY_MIB] = 0
     ternary: bool = False
     precision: Literal["bf16", "fp32"] = "bf16"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import Field, dataclass
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
-from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, LAYERS, SIZE, SIZE_OR_ZERO
+from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, LAYERS, MEMORY_MIB, SIZE, SIZE_OR_ZERO
 from brain.registry import brains
 
 MixerName = Literal["mingru", "attention", "ssd", "rwkv7", "kda", "gated_delta"]
@@ -107,6 +107,6 @@ class SynapseConfig:
     workspace_slots: Annotated[int, SIZE_OR_ZERO] = 0
     workspace_size: Annotated[int, SIZE] = 32
     logit_cap: Annotated[float, AMOUNT] = 30.0
-    hippocampus_mib: Annotated[int, SIZE_OR_ZERO] = 0
+    hippocampus_mib: Annotated[int, MEMORY_MIB] = 0
     ternary: bool = False
     precision: Literal["bf16", "fp32"] = "bf16"

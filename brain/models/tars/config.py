@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from brain.models.tars.phases import PHASES
-from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, LAYERS, SIZE, SIZE_OR_ZERO
+from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, LAYERS, MEMORY_MIB, SIZE, SIZE_OR_ZERO
 from brain.registry import brains
 
 
@@ -51,7 +51,7 @@ class TarsConfig:
     self_model_size: Annotated[int, SIZE_OR_ZERO] = 128
     self_model_weight: Annotated[float, AMOUNT_OR_ZERO] = 1.0
     logit_cap: Annotated[float, AMOUNT] = 30.0
-    hippocampus_mib: Annotated[int, SIZE_OR_ZERO] = 0
+    hippocampus_mib: Annotated[int, MEMORY_MIB] = 0
     ternary: bool = False
     precision: Literal["bf16", "fp32"] = "bf16"
     phase: Literal[1, 2, 3, 4] | None = None

@@ -439,12 +439,26 @@ def test_every_number_of_the_core_configuration_has_a_range() -> None:
         ({"a." * 100_000 + "b": 1}, "no setting is called a.a."),
         (deep_table(900), "at most 16 deep"),
         ({"stream.data": deep_list(900)}, "nested too deep"),
+        (
+            {"brain.hippocampus_mib": 19},
+            "brain.hippocampus_mib = 19: a number of 0, or of at least 20 and at most 65536 is expected",
+        ),
         ({"stream.data": ["\ud800"]}, "stream.data is text that is no Unicode"),
     ],
 )
 def test_what_would_end_a_trainer_is_refused_at_the_edge(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
         resolve(settings)
+
+
+@pytest.mark.parametrize(("stored", "today"), [(0, 0), (5, 20), (19, 20), (20, 20), (128, 128)])
+def test_an_exact_memory_stored_smaller_than_the_least_is_what_it_was_taken_for(
+    stored: int, today: int
+) -> None:
+    settings = {**config_to_dict(resolve()), VERSION: 2}
+    settings["brain"]["hippocampus_mib"] = stored
+    assert config_from_dict(settings).brain["hippocampus_mib"] == today
+    assert resolve({"brain.hippocampus_mib": today}).brain["hippocampus_mib"] == today
 
 
 @pytest.mark.parametrize(
