@@ -258,7 +258,7 @@ def _print_run(run: dict[str, Any], state: str) -> None:
         say(one_line(f"Degraded: {progress.degraded}"))
     say(progress.line())
     further = progress.shown(FURTHER_METRICS)
-    say(" | ".join(f"{label}={progress.value(metric, digits)}" for label, metric, digits in further))
+    say(" | ".join(f"{label}={progress.dated_value(metric, digits)}" for label, metric, digits in further))
     say(f"Newest checkpoint: {run.get('checkpoint') or 'none'}")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from daemon.cli.output import duration, number
+from daemon.cli.output import MISSING, duration, number
 from daemon.system.escaping import one_line
 
 # Facts a person at the terminal does not want one line each for.
@@ -25,6 +25,7 @@ LINE: tuple[Metric, ...] = (
 COUNTED_BY_SOME = frozenset(
     {"accuracy", "growth_gain", "held_out_accuracy", "mixed_bpc", "held_out_mixed_bpc", "reliance"}
 )
+OLD_STEPS = 100  # a reading that old is shown with its step
 UNSUPPORTED = "unsupported"  # in the detail of a reading: a brain of this kind cannot have it
 
 
@@ -48,11 +49,13 @@ class Progress:
     device: str | None = None
     values: dict[str, float | None] = field(default_factory=dict)
     unsupported: set[str] = field(default_factory=set)
+    measured_at: dict[str, int] = field(default_factory=dict)  # step of each vital sign's newest reading
 
     def take_run(self, run: dict[str, Any]) -> None:
         """Take over a Run of the API; of another run, and of steps that were lost, nothing stays."""
         if run["id"] != self.run or run["step"] < self.step:
             self.values.clear()
+            self.measured_at.clear()
             self.unsupported.clear()
             self.sample = None
         self.run, self.name, self.state = run["id"], run.get("name") or run["id"], run["state"]
@@ -100,6 +103,8 @@ class Progress:
     def _take_readings(self, readings: Iterable[dict[str, Any]]) -> None:
         for reading in readings:
             self.values[reading["name"]] = reading["value"]
+            if (step := reading.get("step")) is not None:
+                self.measured_at[reading["name"]] = step
             if (reading.get("detail") or {}).get(UNSUPPORTED):
                 self.unsupported.add(reading["name"])
             else:
@@ -109,6 +114,12 @@ class Progress:
         """Newest value of a metric, or a dash; before there is a mean of the newest losses the newest."""
         value = self.values.get(metric, self.values.get("bpc") if metric == "recent_bpc" else None)
         return number(value if value is None or math.isfinite(value) else None, digits)
+
+    def dated_value(self, metric: str, digits: int) -> str:
+        """The same, and of a vital sign measured a while ago the step: the rarer, the dearer its measurement is."""
+        value, step = self.value(metric, digits), self.measured_at.get(metric)
+        old = step is not None and value != MISSING and self.step - step >= OLD_STEPS
+        return f"{value} (step {step:,})" if old else value
 
     def line_of(self, event: dict[str, Any]) -> str | None:
         """An event as one line; None for one that is not worth it."""

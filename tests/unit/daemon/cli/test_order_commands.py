@@ -30,6 +30,11 @@ def test_status_shows_the_run_in_the_line_of_the_terminal(call: Call, daemon: Fa
     assert call("status", "--json").json()["run"]["id"] == "r-1"
 
 
+def test_status_shows_the_step_of_what_was_measured_long_ago(call: Call, daemon: FakeDaemon) -> None:
+    daemon.runs["r-1"].readings["reliance"] = {"name": "reliance", "value": 0.25, "step": 50}
+    assert "Reliance on memory=0.250 (step 50)" in call("status").out
+
+
 def test_status_of_a_daemon_without_runs(call: Call, daemon: FakeDaemon) -> None:
     daemon.runs.clear()
     assert "Nothing has been started here yet" in call("status").out

@@ -52,6 +52,19 @@ def test_what_this_kind_of_brain_cannot_have_is_no_part_of_the_line() -> None:
     assert " | Φ=– | BPC=– | Time" in progress.line()
 
 
+def test_a_vital_sign_measured_long_ago_is_shown_with_its_step() -> None:
+    progress = Progress(home=HOME)
+    reading = {"name": "reliance", "value": 0.5, "step": 50}
+    progress.take_run({**RUN, "step": 149, "readings": {"reliance": reading}})
+    assert progress.dated_value("reliance", 3) == "0.500"
+    progress.take_delta(delta(step=1063))
+    assert progress.dated_value("reliance", 3) == "0.500 (step 50)"
+    progress.take_delta(delta(step=1100, readings=[{**reading, "step": 1080, "value": 0.25}]))
+    assert progress.dated_value("reliance", 3) == "0.250"
+    progress.take_delta(delta(step=2000, readings=[{**reading, "step": 1080, "value": None}]))
+    assert progress.dated_value("reliance", 3) == progress.dated_value("phi", 3) == "–"
+
+
 def test_a_saved_checkpoint_is_shown_relative_to_the_home() -> None:
     progress = Progress(home=HOME)
     event = {**EVENT, "data": {**EVENT["data"], "path": str(HOME / "checkpoints" / "continuous_1706123456")}}
