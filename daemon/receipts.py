@@ -97,8 +97,19 @@ class Receipt:
         return Selection(since=self.since)
 
     def lacked_by(self, manifest: Manifest) -> bool:
-        """Whether a checkpoint of its run was saved before it was forgotten."""
-        return manifest.sequence < self.saved if self.saved else False
+        """Whether a checkpoint of its run was saved before it was forgotten, and may hold it."""
+        return manifest.sequence < self.saved and not self.absent_from(manifest) if self.saved else False
+
+    def absent_from(self, manifest: Manifest) -> bool:
+        """Whether a checkpoint of its run cannot hold it: none of it can have been read by then.
+
+        Which step a text was first read at is no proof: replay does not keep every row.
+        """
+        if self.since is not None and manifest.step < self.since:
+            return True
+        if self.sources and manifest.step < min(first for _, first, _ in self.sources):
+            return True
+        return manifest.step == manifest.samples == manifest.journal == 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers and text."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from brain.memory.replay import ReplayMemory
     from brain.memory.replay_records import Recorded
     from daemon.checkpoint.catalogue import Catalogue
+    from daemon.checkpoint.manifest import Manifest
+    from daemon.checkpoint.retention import CheckpointInfo
     from daemon.journal import Entry, Journal
     from daemon.receipts import Receipt
     from daemon.streams.pushed import Edit
@@ -128,9 +130,11 @@ class ErasingOnDisk:
     def answer(self, receipt: Receipt, *, dry_run: bool = False, why_not: str = "") -> dict[str, Any]:
         """What whoever ordered it is told."""
         infos = self._catalogue.list(self._run_id)
-        # Rows since a step may be erased already, by an earlier order; the weights have learned them all the same.
-        begun = [step for step in (receipt.counts.get("first_step"), receipt.since) if step is not None]
-        before = next((one for one in infos if begun and one.manifest.step <= min(begun)), None)
+        before = _before(receipt, infos)
+
+        def holds(manifest: Manifest) -> bool:
+            return not receipt.absent_from(manifest) if dry_run else receipt.lacked_by(manifest)
+
         return {
             "what": receipt.what,
             "kind": receipt.kind,
@@ -141,7 +145,7 @@ class ErasingOnDisk:
             **receipt.counts,
             "checkpoint": receipt.checkpoint or None,
             "before": None if before is None else {"checkpoint": before.name, "step": before.manifest.step},
-            "older": [one.name for one in infos if dry_run or receipt.lacked_by(one.manifest)],
+            "older": [one.name for one in infos if holds(one.manifest)],
             "others": self._others(),
             "on_disk": None if dry_run else receipt.state == ERASED,
             "why_not": why_not or None,
@@ -167,6 +171,13 @@ class ErasingOnDisk:
         folders = replayed_folders(info.manifest for info in self._catalogue.list())
         own = folders.get(self._run_id, set()) | {self._run_id}
         return sorted(run for run, names in folders.items() if run != self._run_id and own & {*names, run})
+
+
+def _before(receipt: Receipt, infos: Iterable[CheckpointInfo]) -> CheckpointInfo | None:
+    """The newest checkpoint, of these, from before any of it was read, as far as memories tell."""
+    # Rows since a step may be erased already, by an earlier order; the weights have learned them all the same.
+    begun = [step for step in (receipt.counts.get("first_step"), receipt.since) if step is not None]
+    return next((one for one in infos if begun and one.manifest.step <= min(begun)), None)
 
 
 def event_of(receipt: Receipt) -> ExperienceForgotten:

@@ -29,8 +29,8 @@ def receipt(**changes: Any) -> Receipt:
     return Receipt(**fields)
 
 
-def saved_as(number: int) -> Any:
-    return SimpleNamespace(sequence=number)
+def saved_as(number: int, *, step: int = 50, samples: int = 400, journal: int = 1) -> Any:
+    return SimpleNamespace(sequence=number, step=step, samples=samples, journal=journal)
 
 
 def test_what_is_written_is_read_again_and_by_nobody_else(tmp_path: Path) -> None:
@@ -61,6 +61,21 @@ def test_it_applies_to_what_was_saved_before_the_first_checkpoint_without_it(tmp
     assert receipts.lacking(saved_as(3)) == []
     receipts.put(receipt())  # not in a checkpoint yet: its journal entry brings it about
     assert receipts.lacking(saved_as(0)) == []
+
+
+def test_a_checkpoint_from_before_anything_of_it_was_read_needs_no_receipt(tmp_path: Path) -> None:
+    fresh = saved_as(1, step=0, samples=0, journal=0)
+    fed = saved_as(1, step=0, samples=0, journal=1)
+    text = receipt(saved=3, state=ERASED)
+    assert (text.lacked_by(fresh), text.lacked_by(fed), text.lacked_by(saved_as(1))) == (False, True, True)
+    since = receipt(saved=3, kind="since", text=None, since=50)
+    assert (since.lacked_by(saved_as(1, step=49)), since.lacked_by(saved_as(1))) == (False, True)
+    source = receipt(saved=3, kind="source", text=None, sources=((1, 50, 60), (2, 60, None)))
+    assert (source.lacked_by(saved_as(1, step=49)), source.lacked_by(saved_as(1))) == (False, True)
+    receipts = Receipts(tmp_path)
+    receipts.put(text)
+    receipts.seal([fresh])
+    assert receipts.all()[0].text is None
 
 
 def test_the_text_goes_with_the_last_checkpoint_of_before_and_leaves_its_hash(tmp_path: Path) -> None:
