@@ -67,7 +67,9 @@ def test_a_long_context_is_read_in_parts_and_its_end_is_what_is_matched() -> Non
     found = brain.recall(OTHER[100:1_500], max_bytes=8)
     assert found.num_bytes == 1_400
     assert found.match is not None
-    assert found.match.after == OTHER[1_500:1_564]
+    assert OTHER[1_500:1_628].startswith(found.match.after)
+    assert len(found.match.after) >= 64
+    assert not OTHER[1_500 + len(found.match.after) :][:1].strip()  # not in the middle of a word
     assert found.completion == OTHER[1_500:1_508]
 
 
