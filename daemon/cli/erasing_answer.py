@@ -5,10 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 MOST_NAMES = 5
-NOT_REACHED = (
-    "Not reached: the weights, their averages and moments, which still carry what it taught; exports, backups, log "
-    "files, the cache of unpacked text, events that quote pushed text, and copies of this home"
-)
 
 
 def lines_of(answer: dict[str, Any], home_flag: str = "") -> list[str]:
@@ -16,7 +12,7 @@ def lines_of(answer: dict[str, Any], home_flag: str = "") -> list[str]:
     return [
         *found(answer),
         *_receipt(answer),
-        NOT_REACHED,
+        f"Not reached: {'; '.join(answer['not_reached'])}",
         *_elsewhere(answer),
         _way_back(answer, home_flag),
         *_read_on(answer, home_flag),

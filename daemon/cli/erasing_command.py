@@ -87,6 +87,8 @@ def _wanted(source: str | None, text: str | None, since: str | None) -> dict[str
         parse_since(since)
         return {"since": since}
     if source is not None:
+        if not source.strip():
+            raise UsageError("--source is empty; name a source, as synapsed status --json lists them")
         return {"source": source}
     content = read_text(text or "")
     if len(content.encode()) > MAX_TEXT_BYTES:

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from daemon.receipts import Receipt
     from daemon.streams.pushed import Edit
 
+NOT_REACHED = (
+    "the weights, their averages and moments, which still carry what it taught",
+    "exports, database backups and copies of the home",
+    "log files and the cache of unpacked text",
+    "events that quote the beginning of fed text",
+)
+
 
 class ErasingOnDisk:
     """Erases on disk.
@@ -135,6 +142,7 @@ class ErasingOnDisk:
         def holds(manifest: Manifest) -> bool:
             return not receipt.absent_from(manifest) if dry_run else receipt.lacked_by(manifest)
 
+        older = [one.name for one in infos if holds(one.manifest)]
         return {
             "what": receipt.what,
             "kind": receipt.kind,
@@ -145,7 +153,8 @@ class ErasingOnDisk:
             **receipt.counts,
             "checkpoint": receipt.checkpoint or None,
             "before": None if before is None else {"checkpoint": before.name, "step": before.manifest.step},
-            "older": [one.name for one in infos if holds(one.manifest)],
+            "older": older,
+            "not_reached": not_reached(keeps_text=receipt.text is not None and bool(older)),
             "others": self._others(),
             "on_disk": None if dry_run else receipt.state == ERASED,
             "why_not": why_not or None,
@@ -178,6 +187,12 @@ def _before(receipt: Receipt, infos: Iterable[CheckpointInfo]) -> CheckpointInfo
     # Rows since a step may be erased already, by an earlier order; the weights have learned them all the same.
     begun = [step for step in (receipt.counts.get("first_step"), receipt.since) if step is not None]
     return next((one for one in infos if begun and one.manifest.step <= min(begun)), None)
+
+
+def not_reached(*, keeps_text: bool) -> list[str]:
+    """Where what is forgotten may still stand: what the terminal and the page both show."""
+    own = ["the receipt, which keeps the text until no older checkpoint is left"] if keeps_text else []
+    return [*NOT_REACHED, *own]
 
 
 def event_of(receipt: Receipt) -> ExperienceForgotten:

@@ -52,7 +52,7 @@ export function keptLines(answer) {
   else if (answer.sources_read_on ?? true) lines.push("The source is still read. To leave it out, stop the run and resume it with the others: synapsed resume latest --data OTHER");
   if (answer.older.length) lines.push(`Older checkpoints may hold it (${named(answer.older)}). When one of them is loaded, it is forgotten again.`);
   if (answer.others.length) lines.push(`Runs that share its rows lose those and keep their own copies (${named(answer.others)}): forget it there too.`);
-  lines.push("Exports, database backups, log files, unpacked text in the cache and copies of the home are not reached.");
+  lines.push(`Not reached: ${answer.not_reached.join("; ")}.`);
   return lines;
 }
 

@@ -38,6 +38,7 @@ def forgotten(daemon: FakeDaemon, run: FakeRun, wanted: Mapping[str, Any]) -> di
         "checkpoint": None,
         "before": None if before is None else {"checkpoint": before["id"], "step": before["step"]},
         "older": [one["id"] for one in own],
+        "not_reached": ["the weights, their averages and moments", "log files"],
         "others": [],
         "on_disk": None if dry else True,
         "why_not": None,

@@ -97,6 +97,7 @@ def test_it_is_gone_from_every_store_and_the_answer_says_what_is_not(home: Home)
     assert result["pushed_texts"] == 1
     assert result["before"]["step"] <= result["first_step"]
     assert result["older"]
+    assert "the receipt, which keeps the text until no older checkpoint is left" in result["not_reached"]
     assert says(trainer) != "0341 480 2291"
     # Older checkpoints are not rewritten; that the receipt keeps the text is for them alone.
     kept = tuple(home.checkpoints / name for name in result["older"])

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { foundLines, keptLines, orderOf, receiptLines, sinceOf, wayBackLine } from "../../../dashboard/static/forget_words.js";
 
-const answer = (more = {}) => ({ kind: "text", receipt: null, rows: 2, row_bytes: 2048, older: [], others: [], before: null, first_step: 40, ...more });
+const answer = (more = {}) => ({ kind: "text", receipt: null, rows: 2, row_bytes: 2048, older: [], not_reached: ["the weights", "events that quote fed text"], others: [], before: null, first_step: 40, ...more });
 
 test("an order names one thing, and what is missing is said", () => {
   assert.deepEqual(orderOf("text", " a secret \n"), { text: " a secret \n" });
@@ -40,6 +40,7 @@ test("what is not reached is said: weights, a source still read, older checkpoin
   assert.doesNotMatch(of({ kind: "source", sources_read_on: false }), /still read/);
   assert.match(of({ older: ["a", "b", "c", "d", "e"] }), /\(a, b, c and 2 more\)/);
   assert.match(of({ others: ["r-2"] }), /r-2/);
+  assert.match(of({}), /Not reached: the weights; events that quote fed text\.$/);
 });
 
 test("a receipt says whether the disk is erased, and why not", () => {

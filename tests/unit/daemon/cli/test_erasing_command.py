@@ -21,7 +21,7 @@ ANSWER: dict[str, Any] = {
     "rows": 1200, "row_bytes": 150_000, "replayed_rows": 800, "first_step": 40, "memory_bytes": 512,
     "memory_contexts": 2048, "memory_emptied": False, "probe_rows": 16, "pushed_texts": 0, "sources_read_on": True,
     "checkpoint": "continuous_9", "before": {"checkpoint": "continuous_1", "step": 30}, "older": ["continuous_1"],
-    "others": [], "on_disk": True, "why_not": None,
+    "not_reached": ["the weights", "the moon"], "others": [], "on_disk": True, "why_not": None,
 }  # fmt: skip
 
 
@@ -67,6 +67,7 @@ def test_a_mistake_is_one_line(call: Call, daemon: FakeDaemon, tmp_path: Path) -
         ((), "name one thing"),
         (("--source", "a", "--since", "2h"), "name one thing"),
         (("--since", "soon"), "is expected"),
+        (("--source", ""), "--source is empty"),
         (("--text", str(tmp_path / "letter.txt")), "there is no file"),
         (("--text", str(large)), "more than 1 MiB"),
     ):
@@ -103,5 +104,5 @@ def test_the_answer_says_what_is_gone_and_what_is_not(
     changes: dict[str, Any], said: tuple[str, ...], unsaid: str
 ) -> None:
     lines = "\n".join(lines_of({**ANSWER, **changes}))
-    assert [words for words in ("Not reached: the weights", *said) if words not in lines] == []
+    assert [words for words in ("Not reached: the weights; the moon", *said) if words not in lines] == []
     assert unsaid not in lines
