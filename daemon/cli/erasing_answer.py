@@ -14,7 +14,7 @@ def lines_of(answer: dict[str, Any], home_flag: str = "") -> list[str]:
         *_receipt(answer),
         f"Not reached: {'; '.join(answer['not_reached'])}",
         *_elsewhere(answer),
-        _way_back(answer, home_flag),
+        way_back(answer, home_flag),
         *_read_on(answer, home_flag),
     ]
 
@@ -73,7 +73,8 @@ def _elsewhere(answer: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _way_back(answer: dict[str, Any], home_flag: str) -> str:
+def way_back(answer: dict[str, Any], home_flag: str) -> str:
+    """Which weights never learned it, or why none can be named."""
     if (before := answer["before"]) is not None:
         resume = f"synapsed resume {before['checkpoint']}{home_flag}"
         return (

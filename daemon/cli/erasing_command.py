@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.erasing_answer import found, lines_of
+from daemon.cli.erasing_answer import found, lines_of, way_back
 from daemon.cli.options import HomeOption, JsonOption, RunOption
 from daemon.cli.output import quoted
 from daemon.cli.printing import err, say
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from daemon.supervisor.run_deletion import OfflineHome
 
 MAX_TEXT_BYTES = 1 << 20
+KEPT_FOR_NOW = (
+    "Forgetting saves a checkpoint: it prunes none from before, but the next ones may, unless that is pinned"
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -62,7 +65,7 @@ def forget(
         place = _place(opened, run_id, stack)
         wanted = place.dated(wanted)
         if not dry_run and not yes:
-            _confirm(place.forget({**wanted, "dry_run": True}))
+            _confirm(place.forget({**wanted, "dry_run": True}), opened.flag)
         answer = place.forget({**wanted, "dry_run": dry_run})
     if as_json:
         print_json(answer)
@@ -191,7 +194,7 @@ def _run_of(held: OfflineHome, run_id: str | None) -> str:
     return run.id
 
 
-def _confirm(answer: dict[str, Any]) -> None:
+def _confirm(answer: dict[str, Any], home_flag: str) -> None:
     """Show what is there and ask.
 
     Raises:
@@ -202,9 +205,9 @@ def _confirm(answer: dict[str, Any]) -> None:
     from daemon.errors import UsageError
 
     asking = err()
-    for line in found(answer):
+    for line in [*found(answer), way_back(answer, home_flag), KEPT_FOR_NOW]:
         asking.say(one_line(line))
-    asking.write("Forget it? There is no way back. Type yes: ")
+    asking.write("Forget it? This cannot be undone. Type yes: ")
     typed = sys.stdin.readline() if sys.stdin is not None else ""
     if not typed:
         raise UsageError("nobody confirmed; in a script: synapsed forget --yes")

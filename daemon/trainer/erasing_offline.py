@@ -124,7 +124,8 @@ class Standing:
         # An earlier order of this very step has yet to take effect: then this one does so again behind it.
         due = any(one.step <= self._step for one in self._waiting)
         try:
-            name = self._save(self._position if due else entry.sequence)
+            with self.disk.way_back(receipt):
+                name = self._save(self._position if due else entry.sequence)
         except CheckpointError:
             self._journal.void(entry)
             self.disk.receipts.drop(receipt)

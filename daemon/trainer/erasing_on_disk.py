@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from brain.memory.commit import ReplayCommit
 from daemon.checkpoint.replay_room import replayed_folders
 from daemon.checkpoint.run_lock import RunLock
-from daemon.errors import ConflictError
+from daemon.errors import ConflictError, NotFoundError
 from daemon.events import ExperienceForgotten
 from daemon.journal_entry import VOID
 from daemon.receipts import ERASED, TAKEN, Receipts
@@ -133,6 +133,21 @@ class ErasingOnDisk:
                         f"synapsed stop --keep-serving --run {run}"
                     ) from None
             yield
+
+    @contextlib.contextmanager
+    def way_back(self, receipt: Receipt) -> Iterator[None]:
+        """Keep the newest checkpoint from before it was read while its own checkpoint prunes others."""
+        before = _before(receipt, self._catalogue.list(self._run_id))
+        if before is None or before.pinned:
+            yield
+            return
+        with contextlib.suppress(OSError, NotFoundError):  # full disk, or deleted meanwhile
+            self._catalogue.pin(before.name)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError, NotFoundError):
+                self._catalogue.unpin(before.name)
 
     def answer(self, receipt: Receipt, *, dry_run: bool = False, why_not: str = "") -> dict[str, Any]:
         """What whoever ordered it is told."""

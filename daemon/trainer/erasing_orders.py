@@ -223,7 +223,9 @@ class Erasing:
     def _finish(self, receipt: Receipt) -> None:
         with self._disk.alone():
             if receipt.state != TAKEN:
-                receipt = self._disk.taken(receipt, self._save.save("forgotten"))
+                with self._disk.way_back(receipt):
+                    saved = self._save.save("forgotten")
+                receipt = self._disk.taken(receipt, saved)
             self._tell(self._disk.erase(receipt))
 
     def _tell(self, receipt: Receipt) -> None:

@@ -72,6 +72,7 @@ export function openForget(page, status, given = {}) {
       list(foundLines(found)),
       element("p", { text: "What this does not reach:" }),
       list(keptLines(found)),
+      element("p", { class: "hint", text: `${wayBackLine(found)}${found.before ? " This order keeps that checkpoint, but later ones may displace it unless it is pinned." : ""}` }),
       line,
       element("div", { class: "buttons" }, back, closing(dialog, "Cancel"), agree));
   }

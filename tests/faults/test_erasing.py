@@ -310,6 +310,31 @@ def test_a_run_that_stands_still_forgets_on_its_newest_checkpoint(
 
 @pytest.mark.fault(
     "Forgetting on purpose",
+    tried="as many checkpoints are kept as there are, and the oldest is from before the text was read",
+    happens="the checkpoint of the order does not prune it, so the answer names it; the next one may",
+)
+@pytest.mark.parametrize("alive", [True, False])
+def test_the_way_back_survives_the_checkpoint_of_the_order(home: Home, alive: bool) -> None:
+    latest = 1 if alive else 2  # the one it stands still on is another
+    rules = {"checkpoint__keep_latest": latest, "checkpoint__keep_hourly": 0, "checkpoint__keep_daily": 0}
+    life = Life(home, **SETTINGS, **rules)
+    before = life.parts.saver.save("manual")
+    life.steps(1)
+    assert life.ordered(Feed(text=f"{SECRET}\n")).ok
+    life.steps(8)
+    if alive:
+        answer = life.ordered(Forget(text=SECRET)).result
+    else:
+        life.let_go()
+        answer, _ = erasing_offline.erase(home, "r-test", text=SECRET)
+    assert answer["before"]["checkpoint"] == before
+    assert not (home.checkpoints / before / "PINNED").exists()
+    if alive:
+        life.let_go()
+
+
+@pytest.mark.fault(
+    "Forgetting on purpose",
     tried="a checkpoint forgets in the middle of a sleep, of a trial of growth, with vital signs and an exact memory",
     happens="what stands beside the brain in it is all there afterwards, and tables in a file of their own",
 )

@@ -52,6 +52,8 @@ def test_it_shows_what_is_there_and_asks(
     refused = call("forget", "--source", "novels")
     assert (refused.code, refused.out) == (2, "")
     assert "1,200" in refused.err
+    assert "synapsed resume continuous_1" in refused.err
+    assert "unless that is pinned" in refused.err
     assert refused.err.endswith("synapsed: nothing was forgotten\n")
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert "--yes" in call("forget", "--source", "novels").err
