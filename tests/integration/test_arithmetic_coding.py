@@ -1,6 +1,7 @@
 """What is reported as bits could be sent as bits: a newborn brain decodes what another coded.
 
-SYNAPSED_TEST_CODED_BYTES is how many bytes are coded; 65,536 take minutes.
+SYNAPSED_TEST_CODED_BYTES is how many bytes are coded; 65,536 take minutes, and there the size is within .1 % of the bits.
+Of fewer bytes the coder's last words are a larger share: two of 32 bits at most.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 TEXT = Path(typing.__file__)  # English and Python, on every machine
 NUM_BYTES = int(os.environ.get("SYNAPSED_TEST_CODED_BYTES", "512"))
+LAST_WORDS = 64  # bits
 LENGTH = 32
 MIB = 20
 SETTINGS = {
@@ -120,4 +122,5 @@ def test_a_newborn_brain_decodes_what_another_coded_in_the_bits_that_it_reports(
         decoded += bytes(known[0].tolist())
     assert decoded == bytes(text.tolist())
     assert coder_again.bits == coder.bits
-    assert coded.nbytes * 8 == pytest.approx(coder.bits, rel=1e-3, abs=64)
+    more = coded.nbytes * 8 - coder.bits
+    assert -1.0 < more <= max(LAST_WORDS, 1e-3 * coder.bits)  # never fewer: all bits that were reported are needed
