@@ -1,6 +1,6 @@
 """What is reported as bits could be sent as bits: a newborn brain decodes what another coded.
 
-SYNAPSED_TEST_CODED_BYTES is how many bytes are coded; 65,536 take minutes, and there the size is within .1 % of the bits.
+SYNAPSED_TEST_CODED_BYTES is how many bytes are coded; 65,536 take minutes, and their size is within .1 % of the bits.
 Of fewer bytes the coder's last words are a larger share: two of 32 bits at most.
 """
 
