@@ -123,4 +123,6 @@ def test_a_newborn_brain_decodes_what_another_coded_in_the_bits_that_it_reports(
     assert decoded == bytes(text.tolist())
     assert coder_again.bits == coder.bits
     more = coded.nbytes * 8 - coder.bits
-    assert -1.0 < more <= max(LAST_WORDS, 1e-3 * coder.bits)  # never fewer: all bits that were reported are needed
+    assert (
+        -1.0 < more <= max(LAST_WORDS, 1e-3 * coder.bits)
+    )  # never fewer: all bits that were reported are needed
