@@ -1,7 +1,7 @@
 """What replay costs: the trainer's own memory, on disk, beside buffers that keep their rows in memory.
 
 A round is what a step of the trainer asks for: draw rows, renew their priority by the loss they had, remember the rows
-just read; of 100,000 kept. It is measured in the sizes of the default preset (26 rows read, 6 replayed) and, as
+just read; of 100,000 kept. It is measured in the sizes of the default preset (8 rows read, 2 replayed) and, as
 buffers are usually compared, with one row added and 32 drawn. Peers are given whole batches. cpprb's buffer has
 priorities too; that of torchrl, whose priorities need an extension that is not built for our torch, and numpy by hand
 draw uniformly and renew nothing, so they do less. cpprb and torchrl live in the environment of
@@ -50,7 +50,7 @@ class Round:
     row_bytes: int
 
 
-STEP = Round(added=26, drawn=6, row_bytes=128)
+STEP = Round(added=8, drawn=2, row_bytes=128)
 PAIR = Round(added=1, drawn=32, row_bytes=256)
 
 
