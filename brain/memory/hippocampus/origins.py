@@ -66,7 +66,7 @@ class Origins:
         """Rows (R,) of different lanes, each beginning behind so many bytes of its lane."""
         place = self._count[lane] % self._rows.shape[1]
         gone = self._rows[lane, place][self._count[lane] >= self._rows.shape[1]]
-        self._leave(gone)
+        note_left(self._left, gone)
         self._rows[lane, place] = np.stack([begin, np.full(len(lane), step), source, reset], axis=1)
         self._count[lane] += 1
 
@@ -139,6 +139,7 @@ class Origins:
             return True
         return not len(rows) or int(rows[0][STEP]) > selection.since
 
-    def _leave(self, gone: NDArray[np.int64]) -> None:
-        sources = np.minimum(gone[:, SOURCE], SOURCES - 1)
-        np.maximum.at(self._left, sources, gone[:, STEP])
+
+def note_left(left: NDArray[np.int64], gone: NDArray[np.int64]) -> None:
+    """Keep in `left`, the newest step of each source, (256,), that rows (R, 4) are noted no more."""
+    np.maximum.at(left, np.minimum(gone[:, SOURCE], SOURCES - 1), gone[:, STEP])

@@ -13,7 +13,7 @@ import torch
 
 from brain.memory.hippocampus import context_tables as tables
 from brain.memory.hippocampus.config import MEMORY_PREFIX, ORIGIN_PREFIX
-from brain.memory.hippocampus.origins import SOURCE, STEP
+from brain.memory.hippocampus.origins import note_left
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,11 +56,10 @@ def upgraded(stored: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping
         "branches": np.zeros((len(past), size), np.uint8),
         "stand": stand,
     }
-    anew = {name: own[MEMORY_PREFIX + name] for name in ("disputes",)}  # they mean something else now
     return {
         **stored,
         **{MEMORY_PREFIX + name: torch.from_numpy(table) for name, table in made.items()},
-        **{MEMORY_PREFIX + name: table.clone() for name, table in anew.items()},
+        MEMORY_PREFIX + "disputes": own[MEMORY_PREFIX + "disputes"],  # they mean something else now
         **_origins(stored, own),
     }
 
@@ -97,6 +96,6 @@ def _origins(stored: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[st
     size, left = own[names[0]].shape[1], left.copy()
     for ring, number in zip(rows, count, strict=True):
         gone = ring[np.arange(max(0, number - len(ring)), max(0, number - size)) % len(ring)]
-        np.maximum.at(left, np.minimum(gone[:, SOURCE], len(left) - 1), gone[:, STEP])
+        note_left(left, gone)
     made = np.stack([_newest(ring, int(number), size) for ring, number in zip(rows, count, strict=True)])
     return {names[0]: torch.from_numpy(made), names[2]: torch.from_numpy(left)}
