@@ -26,7 +26,7 @@ from brain.optim.config import OptimizerConfig
 from daemon.config.tree import StreamConfig
 from daemon.streams.mixes import curious
 from daemon.streams.stream import ExperienceStream
-from daemon.trainer.batching import assemble
+from daemon.trainer.steps.batching import assemble
 
 if TYPE_CHECKING:
     from brain.ports import Brain

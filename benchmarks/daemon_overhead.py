@@ -31,8 +31,8 @@ import psutil
 from benchmarks.result import Result, judged
 from daemon.cli.client import DaemonClient
 from daemon.home import Home
-from daemon.trainer.batching import num_replayed
 from daemon.trainer.process import settle_process
+from daemon.trainer.steps.batching import num_replayed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

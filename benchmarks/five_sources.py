@@ -27,8 +27,8 @@ from daemon.config.loading import resolve_config
 from daemon.config.tree import StreamConfig
 from daemon.protocol import RunState
 from daemon.streams.stream import ExperienceStream
-from daemon.trainer.batching import num_lanes, reading_lanes
-from daemon.trainer.ending import Ending
+from daemon.trainer.life.ending import Ending
+from daemon.trainer.steps.batching import num_lanes, reading_lanes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,11 +27,11 @@ from brain.growth.config import GrowthConfig
 from brain.growth.decision import plan_by_hand
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch, Growable
-from daemon.trainer.growth_state import GrowthState
-from daemon.trainer.growth_trial import Trials
-from daemon.trainer.neurogenesis import Growing
-from daemon.trainer.progress import Progress
-from daemon.trainer.site_signals import SiteSignals
+from daemon.trainer.growth.growth_state import GrowthState
+from daemon.trainer.growth.growth_trial import Trials
+from daemon.trainer.growth.neurogenesis import Growing
+from daemon.trainer.growth.site_signals import SiteSignals
+from daemon.trainer.state.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

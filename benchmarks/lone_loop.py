@@ -10,8 +10,8 @@ from daemon.config.upgrades import config_to_dict
 from daemon.home import Home
 from daemon.protocol import TrainerOrder
 from daemon.trainer.assembly import assemble_parts
-from daemon.trainer.pipe import Pipe
-from daemon.trainer.reporting import Reporter
+from daemon.trainer.link.pipe import Pipe
+from daemon.trainer.link.reporting import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

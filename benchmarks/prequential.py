@@ -220,7 +220,7 @@ def held_out_bpc(brain: Brain, text: bytes) -> float:
     """Bits per byte by the network alone, rows read from a reset state; by the surer of its weights."""
     import torch  # noqa: PLC0415 - of the process that learned
 
-    from daemon.trainer.slow_weights import WEIGHTS, swapped  # noqa: PLC0415
+    from daemon.trainer.measures.slow_weights import WEIGHTS, swapped  # noqa: PLC0415
 
     num_rows = len(text) // HELD_OUT_ROW_BYTES
     rows = torch.frombuffer(bytearray(text[: num_rows * HELD_OUT_ROW_BYTES]), dtype=torch.uint8)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from brain.ports import Brain, StepReport
-    from daemon.trainer.ending import Ending
+    from daemon.trainer.life.ending import Ending
     from daemon.trainer.parts import Parts
 
 ONCE = {
@@ -156,7 +156,7 @@ def follow(parts: Parts, num_bytes: int, cpu_seconds: float) -> Reading:
     import torch  # noqa: PLC0415
 
     from daemon.protocol import RunState  # noqa: PLC0415
-    from daemon.trainer.ending import Ending  # noqa: PLC0415
+    from daemon.trainer.life.ending import Ending  # noqa: PLC0415
 
     found, brain = Reading(), parts.brain
     learn, read_so_far, num_steps, in_vain = brain.learn, 0, 0, 0

@@ -10,15 +10,15 @@ from benchmarks.lone_loop import lone_loop
 from benchmarks.vitals_overhead import Turn
 from daemon.config.loading import resolve_config
 from daemon.protocol import RunState
-from daemon.trainer.ending import Ending
+from daemon.trainer.life.ending import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from brain.ports import Moment
+    from daemon.trainer.measures.watching import Tick, Watch
     from daemon.trainer.parts import Parts
-    from daemon.trainer.watching import Tick, Watch
 
 WARM_UP_STEPS = 60  # past the first look, which finds the coordinates
 

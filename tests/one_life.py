@@ -8,9 +8,9 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from daemon.protocol import Goodbye, Outcome, Report
-from daemon.trainer.pipe import Pipe
+from daemon.trainer.link.pipe import Pipe
+from daemon.trainer.link.reporting import Reporter
 from daemon.trainer.process import end_by_sigterm
-from daemon.trainer.reporting import Reporter
 from daemon.trainer.session import learn
 
 if TYPE_CHECKING:

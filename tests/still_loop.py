@@ -10,8 +10,8 @@ import torch
 
 from daemon.protocol import Report
 from daemon.trainer.assembly import assemble_parts
-from daemon.trainer.pipe import Pipe
-from daemon.trainer.reporting import Reporter
+from daemon.trainer.link.pipe import Pipe
+from daemon.trainer.link.reporting import Reporter
 from tests.trainer_process import tiny_order
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from brain.ports import Batch, StepReport
     from daemon.home import Home
     from daemon.protocol import Goodbye, RunState
-    from daemon.trainer.ending import Ending
+    from daemon.trainer.life.ending import Ending
 
 
 class StillLoop:

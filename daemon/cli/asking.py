@@ -15,7 +15,7 @@ def answer_of(
 
     Args:
         home: where it lives.
-        noun: the question, of the API (`/runs/{id}/NOUN`) and of `daemon.trainer.offline` alike.
+        noun: the question, of the API (`/runs/{id}/NOUN`) and of `daemon.trainer.offline.questions` alike.
         question: its parameters.
         run_id: of which run; else of the one that learns, else of the one that was saved last.
         checkpoint: not the live brain, but this one.

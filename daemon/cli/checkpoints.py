@@ -149,9 +149,9 @@ def refuse_unknown(home: Home, checkpoint: str) -> None:
 
 
 def offline(function: str, home: Home, checkpoint: str, *arguments: Any, **settings: Any) -> Any:
-    """Call `daemon.trainer.offline.<function>(home, checkpoint, …)`; torch comes in here and nowhere else.
+    """Call `daemon.trainer.offline.questions.<function>(home, checkpoint, …)`; torch comes in here and nowhere else.
 
     By name, because nothing of the command line may import torch.
     """
-    module = importlib.import_module("daemon.trainer.offline")
+    module = importlib.import_module("daemon.trainer.offline.questions")
     return getattr(module, function)(home, checkpoint, *arguments, **settings)

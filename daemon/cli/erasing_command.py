@@ -138,7 +138,7 @@ class _Still:
 
     def forget(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """What was done. By name, because nothing of the command line may import torch."""
-        offline = importlib.import_module("daemon.trainer.erasing_offline")
+        offline = importlib.import_module("daemon.trainer.offline.erase_stopped")
         answer: dict[str, Any]
         answer, event = offline.erase(self._home, self._run, **wanted)
         if event is not None:

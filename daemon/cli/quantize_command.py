@@ -230,6 +230,6 @@ def _above(loss: float, full: float) -> str:
 
 
 def _call(function: str, home: Home, checkpoint: str, *arguments: Any, **settings: Any) -> Any:
-    """Call `daemon.trainer.quantising.<function>`; by name, because nothing of the command line may import torch."""
-    module = importlib.import_module("daemon.trainer.quantising")
+    """Call a function of `quantising` by name: nothing of the command line may import torch."""
+    module = importlib.import_module("daemon.trainer.offline.quantising")
     return getattr(module, function)(home, checkpoint, *arguments, **settings)

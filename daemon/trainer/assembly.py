@@ -22,20 +22,8 @@ from daemon.errors import ConfigError
 from daemon.events import SettingRestored
 from daemon.interrupting import Interrupted
 from daemon.journal import Journal
-from daemon.trainer.composition import wire
-from daemon.trainer.contents import Contents
-from daemon.trainer.erased_again import without_erased
-from daemon.trainer.frozen_probes import Probes
-from daemon.trainer.growth_state import GrowthState
-from daemon.trainer.growth_trial import restore_trial
-from daemon.trainer.held_out_loss import HeldOutEvaluation
-from daemon.trainer.journal_position import JournalPosition
-from daemon.trainer.lane_resets import LaneResets
-from daemon.trainer.nonfinite import NonFiniteSteps
-from daemon.trainer.pretraining import pretrained_brain
-from daemon.trainer.progress import Limits, Progress
-from daemon.trainer.replay_share import ReplayShare
-from daemon.trainer.restoring import (
+from daemon.trainer.checkpoints.pretraining import pretrained_brain
+from daemon.trainer.checkpoints.restoring import (
     HELD_OUT_PREFIX,
     PROBES_PREFIX,
     SLEEP_PREFIX,
@@ -51,11 +39,23 @@ from daemon.trainer.restoring import (
     restore_random,
     with_option,
 )
-from daemon.trainer.sleep_state import SleepState
-from daemon.trainer.slow_weights import can_sleep
-from daemon.trainer.source_names import SourceNames
-from daemon.trainer.surroundings import Surroundings
-from daemon.trainer.watching import Watch
+from daemon.trainer.composition import wire
+from daemon.trainer.contents import Contents
+from daemon.trainer.effects.nonfinite import NonFiniteSteps
+from daemon.trainer.erasing.from_checkpoint import without_erased
+from daemon.trainer.growth.growth_state import GrowthState
+from daemon.trainer.growth.growth_trial import restore_trial
+from daemon.trainer.measures.frozen_probes import Probes
+from daemon.trainer.measures.held_out_loss import HeldOutEvaluation
+from daemon.trainer.measures.slow_weights import can_sleep
+from daemon.trainer.measures.watching import Watch
+from daemon.trainer.session_inputs import Surroundings
+from daemon.trainer.state.journal_position import JournalPosition
+from daemon.trainer.state.lane_resets import LaneResets
+from daemon.trainer.state.progress import Limits, Progress
+from daemon.trainer.state.replay_share import ReplayShare
+from daemon.trainer.state.sleep_state import SleepState
+from daemon.trainer.state.source_names import SourceNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,9 +67,9 @@ if TYPE_CHECKING:
     from daemon.home import Home
     from daemon.protocol import TrainerOrder
     from daemon.streams.stream import ExperienceStream
+    from daemon.trainer.link.pipe import Pipe
+    from daemon.trainer.link.reporting import Reporter
     from daemon.trainer.parts import Parts
-    from daemon.trainer.pipe import Pipe
-    from daemon.trainer.reporting import Reporter
 
 
 @dataclass(frozen=True, kw_only=True)

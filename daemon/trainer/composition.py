@@ -6,44 +6,44 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from daemon.protocol import RunState
-from daemon.trainer.batching import num_lanes
-from daemon.trainer.broken_orders import BrokenOrders
-from daemon.trainer.dreaming import Dreaming
-from daemon.trainer.effects import Effects
-from daemon.trainer.ending import Endings
-from daemon.trainer.erasing_orders import Erasing, Stores, erasing_of
-from daemon.trainer.forgetting_watch import ForgettingWatch
-from daemon.trainer.growth_by_hand import GrowthByHand
-from daemon.trainer.growth_trial import Trials
-from daemon.trainer.held_out_sample import HeldOutSample
-from daemon.trainer.idling import Idling
-from daemon.trainer.intake import Intake
+from daemon.trainer.checkpoints.failing_disk import PatientJournal
+from daemon.trainer.checkpoints.saving import Saver
+from daemon.trainer.checkpoints.tidying import Tidying
+from daemon.trainer.effects.broken_orders import BrokenOrders
+from daemon.trainer.effects.earlier_brain import WayBack
+from daemon.trainer.effects.effects import Effects
+from daemon.trainer.effects.recovery import Recovery, RollBack
+from daemon.trainer.erasing.from_run import Erasing, Stores, erasing_of
+from daemon.trainer.growth.growth_by_hand import GrowthByHand
+from daemon.trainer.growth.growth_trial import Trials
+from daemon.trainer.growth.neurogenesis import Growing
+from daemon.trainer.growth.site_signals import SiteSignals
+from daemon.trainer.life.ending import Endings
+from daemon.trainer.life.loss_limit import LossLimit
+from daemon.trainer.life.pausing import Pauses
+from daemon.trainer.life.standing import Standing
+from daemon.trainer.link.pace import Pace
 from daemon.trainer.loop import Loop, Waking
-from daemon.trainer.loss_limit import LossLimit
-from daemon.trainer.measuring import Measuring
-from daemon.trainer.neurogenesis import Growing
-from daemon.trainer.obeying import Interventions, Questions, StandingOrders
-from daemon.trainer.pace import Pace
+from daemon.trainer.measures.forgetting_watch import ForgettingWatch
+from daemon.trainer.measures.held_out_sample import HeldOutSample
+from daemon.trainer.measures.measuring import Measuring
+from daemon.trainer.measures.reliance_by_source import RelianceBySource
+from daemon.trainer.measures.sampling import Sampler
+from daemon.trainer.measures.slow_weights import BetterWeights
+from daemon.trainer.orders.obeying import Interventions, Questions, StandingOrders
+from daemon.trainer.orders.recalling import SessionSources
+from daemon.trainer.orders.safe_point import Control
 from daemon.trainer.parts import Parts
-from daemon.trainer.pausing import Pauses
-from daemon.trainer.recalling import SessionSources
-from daemon.trainer.reliance_by_source import RelianceBySource
-from daemon.trainer.rolling_back import Recovery, RollBack
-from daemon.trainer.safe_point import Control
-from daemon.trainer.sampling import Sampler
-from daemon.trainer.saving import Saver
-from daemon.trainer.site_signals import SiteSignals
-from daemon.trainer.sleeping import Sleeping
-from daemon.trainer.slow_weights import BetterWeights
-from daemon.trainer.standing import Standing
-from daemon.trainer.step_log import StepLog
-from daemon.trainer.storage import PatientJournal
-from daemon.trainer.tidying import Tidying
-from daemon.trainer.way_back import WayBack
+from daemon.trainer.sleep.dreaming import Dreaming
+from daemon.trainer.sleep.sleeping import Sleeping
+from daemon.trainer.steps.batching import num_lanes
+from daemon.trainer.steps.idling import Idling
+from daemon.trainer.steps.intake import Intake
+from daemon.trainer.steps.step_log import StepLog
 
 if TYPE_CHECKING:
     from daemon.trainer.contents import Contents
-    from daemon.trainer.surroundings import Surroundings
+    from daemon.trainer.session_inputs import Surroundings
 
 
 def wire(contents: Contents, around: Surroundings) -> Parts:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from daemon.checkpoint.snapshot import Snapshot, current_environment
-from daemon.trainer.restoring import (
+from daemon.trainer.checkpoints.restoring import (
     HELD_OUT_PREFIX,
     PROBES_PREFIX,
     SLEEP_PREFIX,
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from brain.ports import Brain
     from daemon.journal import Journal
     from daemon.streams.stream import ExperienceStream
-    from daemon.trainer.frozen_probes import Probes
-    from daemon.trainer.growth_state import GrowthState
-    from daemon.trainer.held_out_loss import HeldOutEvaluation
-    from daemon.trainer.journal_position import JournalPosition
-    from daemon.trainer.lane_resets import LaneResets
-    from daemon.trainer.nonfinite import NonFiniteSteps
-    from daemon.trainer.progress import Limits, Progress
-    from daemon.trainer.replay_share import ReplayShare
-    from daemon.trainer.sleep_state import SleepState
-    from daemon.trainer.source_names import SourceNames
-    from daemon.trainer.watching import Watch
+    from daemon.trainer.effects.nonfinite import NonFiniteSteps
+    from daemon.trainer.growth.growth_state import GrowthState
+    from daemon.trainer.measures.frozen_probes import Probes
+    from daemon.trainer.measures.held_out_loss import HeldOutEvaluation
+    from daemon.trainer.measures.watching import Watch
+    from daemon.trainer.state.journal_position import JournalPosition
+    from daemon.trainer.state.lane_resets import LaneResets
+    from daemon.trainer.state.progress import Limits, Progress
+    from daemon.trainer.state.replay_share import ReplayShare
+    from daemon.trainer.state.sleep_state import SleepState
+    from daemon.trainer.state.source_names import SourceNames
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
     from brain.ports import Brain
     from daemon.protocol import Goodbye
-    from daemon.trainer.dreaming import Dreaming
-    from daemon.trainer.effects import Effects
-    from daemon.trainer.ending import Ending, Endings
-    from daemon.trainer.intake import Intake
-    from daemon.trainer.measuring import Measuring
-    from daemon.trainer.neurogenesis import Growing
-    from daemon.trainer.pausing import Pauses
+    from daemon.trainer.effects.effects import Effects
+    from daemon.trainer.effects.recovery import Recovery
+    from daemon.trainer.growth.neurogenesis import Growing
+    from daemon.trainer.life.ending import Ending, Endings
+    from daemon.trainer.life.pausing import Pauses
+    from daemon.trainer.measures.measuring import Measuring
     from daemon.trainer.ports import Life
-    from daemon.trainer.rolling_back import Recovery
-    from daemon.trainer.sleeping import Sleeping
-    from daemon.trainer.step_log import StepLog
+    from daemon.trainer.sleep.dreaming import Dreaming
+    from daemon.trainer.sleep.sleeping import Sleeping
+    from daemon.trainer.steps.intake import Intake
+    from daemon.trainer.steps.step_log import StepLog
 
 
 class Waking:

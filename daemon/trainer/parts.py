@@ -10,24 +10,24 @@ if TYPE_CHECKING:
     from brain.ports import Brain
     from daemon.journal import Journal
     from daemon.streams.stream import ExperienceStream
+    from daemon.trainer.checkpoints.saving import Saver
     from daemon.trainer.contents import Contents
-    from daemon.trainer.dreaming import Dreaming
-    from daemon.trainer.effects import Effects
-    from daemon.trainer.ending import Endings
-    from daemon.trainer.erasing_orders import Erasing
-    from daemon.trainer.frozen_probes import Probes
-    from daemon.trainer.growth_by_hand import GrowthByHand
-    from daemon.trainer.held_out_loss import HeldOutEvaluation
+    from daemon.trainer.effects.effects import Effects
+    from daemon.trainer.erasing.from_run import Erasing
+    from daemon.trainer.growth.growth_by_hand import GrowthByHand
+    from daemon.trainer.growth.neurogenesis import Growing
+    from daemon.trainer.life.ending import Endings
+    from daemon.trainer.life.pausing import Pauses
+    from daemon.trainer.life.standing import Standing
     from daemon.trainer.loop import Loop, Waking
-    from daemon.trainer.measuring import Measuring
-    from daemon.trainer.neurogenesis import Growing
-    from daemon.trainer.pausing import Pauses
-    from daemon.trainer.progress import Progress
-    from daemon.trainer.safe_point import Control
-    from daemon.trainer.saving import Saver
-    from daemon.trainer.sleeping import Sleeping
-    from daemon.trainer.standing import Standing
-    from daemon.trainer.watching import Watch
+    from daemon.trainer.measures.frozen_probes import Probes
+    from daemon.trainer.measures.held_out_loss import HeldOutEvaluation
+    from daemon.trainer.measures.measuring import Measuring
+    from daemon.trainer.measures.watching import Watch
+    from daemon.trainer.orders.safe_point import Control
+    from daemon.trainer.sleep.dreaming import Dreaming
+    from daemon.trainer.sleep.sleeping import Sleeping
+    from daemon.trainer.state.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from daemon.trainer.pipe import Pipe
+from daemon.trainer.link.pipe import Pipe
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

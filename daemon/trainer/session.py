@@ -16,10 +16,10 @@ from daemon.interrupting import Interrupted
 from daemon.protocol import Goodbye, Ready, RunState, TrainerOrder
 from daemon.system.retry import Retry
 from daemon.trainer.assembly import assemble_parts
-from daemon.trainer.lock_wait import take_run
-from daemon.trainer.reporting import Reporter
-from daemon.trainer.safe_point import HEARTBEAT_SECONDS
-from daemon.trainer.storage import is_failing_disk
+from daemon.trainer.checkpoints.failing_disk import is_failing_disk
+from daemon.trainer.link.lock_wait import take_run
+from daemon.trainer.link.reporting import Reporter
+from daemon.trainer.orders.safe_point import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from brain.ports import Brain
     from daemon.checkpoint.run_lock import RunLock
     from daemon.trainer.assembly import Origin
+    from daemon.trainer.link.pipe import Pipe
     from daemon.trainer.parts import Parts
-    from daemon.trainer.pipe import Pipe
 
 T = TypeVar("T")
 

@@ -20,5 +20,5 @@ KNOW_ALL = {
 @pytest.mark.parametrize("module", KNOW_ALL)
 def test_only_these_know_the_whole(module: str) -> None:
     imports = re.compile(rf"^\s*(?:from|import) daemon\.trainer\.{module}\b", re.MULTILINE)
-    knowing = {path.stem for path in ROOM.glob("*.py") if imports.search(path.read_text(encoding="utf-8"))}
+    knowing = {path.stem for path in ROOM.rglob("*.py") if imports.search(path.read_text(encoding="utf-8"))}
     assert knowing == KNOW_ALL[module]

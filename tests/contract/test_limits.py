@@ -14,7 +14,7 @@ from brain.memory.ports import Remembering
 from brain.vitals.config import RelianceConfig
 from brain.vitals.signs.reliance import RelianceSign
 from daemon.errors import ConflictError
-from daemon.trainer.recalling import what_it_remembers
+from daemon.trainer.orders.recalling import what_it_remembers
 from tests.contract.cases import CASES, LABELLED, make
 from tests.unit.brain.vitals.test_reliance import step
 

@@ -18,9 +18,9 @@ from daemon.journal import Journal
 from daemon.orders import Feed, Forget
 from daemon.protocol import Command, Outcome
 from daemon.receipts import ERASED, ORDERED, Receipt, Receipts
-from daemon.trainer import erasing_offline
-from daemon.trainer.erased_again import edit_of, erased_from
-from daemon.trainer.restoring import BESIDE_BRAIN
+from daemon.trainer.checkpoints.restoring import BESIDE_BRAIN
+from daemon.trainer.erasing.from_checkpoint import edit_of, erased_from
+from daemon.trainer.offline.erase_stopped import erase
 from tests.full_disk import FailingDisk
 from tests.still_loop import StillLoop
 
@@ -156,7 +156,7 @@ def test_a_run_that_stands_still_forgets_though_its_journal_waits(
         )
         assert life.ordered(Forget(text=SECRET)).ok
         life.die()
-    answer, _ = erasing_offline.erase(home, "r-test", text="He knows: ")
+    answer, _ = erase(home, "r-test", text="He knows: ")
     assert answer["pushed_texts"] == 1
     assert [one.state for one in receipts(home).all()] == [ERASED, ERASED]
     assert standing(home) == []
@@ -275,7 +275,7 @@ def test_a_fork_that_is_alive_hinders_it_and_says_so(home: Home) -> None:
     assert sound(again)
     again.die()
     with RunLock(home.root, "r-test"), pytest.raises(ConflictError, match="still held"):
-        erasing_offline.erase(home, "r-test", text=SECRET)
+        erase(home, "r-test", text=SECRET)
 
 
 @pytest.mark.fault(
@@ -289,14 +289,14 @@ def test_a_run_that_stands_still_forgets_on_its_newest_checkpoint(
     life = told(home)
     life.let_go()
     text = f"{SECRET}\n"
-    answer, event = erasing_offline.erase(home, "r-test", text=text, dry_run=True)
+    answer, event = erase(home, "r-test", text=text, dry_run=True)
     assert (answer["receipt"], event) == (None, None)
     disk = FailingDisk(monkeypatch, "checkpoint")
     with pytest.raises(CheckpointError, match="Nothing was forgotten"):
-        erasing_offline.erase(home, "r-test", text=text)
+        erase(home, "r-test", text=text)
     disk.mend()
     assert receipts(home).all() == []
-    answer, event = erasing_offline.erase(home, "r-test", text=text)
+    answer, event = erase(home, "r-test", text=text)
     assert event is not None
     assert event["data"]["rows"] == answer["rows"] > 0
     assert answer["sha256"] == hashlib.sha256(text.encode()).hexdigest()
@@ -326,7 +326,7 @@ def test_the_way_back_survives_the_checkpoint_of_the_order(home: Home, alive: bo
         answer = life.ordered(Forget(text=SECRET)).result
     else:
         life.let_go()
-        answer, _ = erasing_offline.erase(home, "r-test", text=SECRET)
+        answer, _ = erase(home, "r-test", text=SECRET)
     assert answer["before"]["checkpoint"] == before
     assert not (home.checkpoints / before / "PINNED").exists()
     if alive:
@@ -349,6 +349,6 @@ def test_what_stands_beside_the_brain_is_kept(home: Home) -> None:
     )
     left, _ = erased_from(loaded, receipt, edit_of(receipt, ()))
     assert left.learning.keys() == loaded.learning.keys() - twice.keys()
-    answer, _ = erasing_offline.erase(home, "r-test", text=SECRET)
+    answer, _ = erase(home, "r-test", text=SECRET)
     saved = home.checkpoints / answer["checkpoint"]
     assert load(saved).tables == loaded.tables != frozenset()

@@ -13,7 +13,7 @@ from daemon.checkpoint.catalogue import Catalogue
 from daemon.home import Home
 from daemon.orders import Pause
 from daemon.protocol import Command, Outcome, RunState
-from daemon.trainer.ending import Ending
+from daemon.trainer.life.ending import Ending
 from tests.full_disk import FailingDisk, clear, fill, small_disk, states
 from tests.orders import order_of
 from tests.still_loop import StillLoop

@@ -13,8 +13,8 @@ from brain.models.synapse.model import Synapse
 from daemon.interrupting import Interrupted
 from daemon.protocol import Command, Goodbye
 from daemon.streams.walking import Walk
-from daemon.trainer.frozen_probes import Probes
 from daemon.trainer.loop import Loop
+from daemon.trainer.measures.frozen_probes import Probes
 from tests.one_life import OneLife
 from tests.orders import order_of
 from tests.trainer_process import tiny_order

@@ -29,7 +29,7 @@ from daemon.supervisor.requests import ResumeRequest
 from daemon.supervisor.run_checkpoints import RunCheckpoints
 from daemon.supervisor.run_rows import RunRows
 from daemon.system.durable import Disk
-from daemon.trainer.restoring import restore_brain
+from daemon.trainer.checkpoints.restoring import restore_brain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -91,7 +91,7 @@ def test_a_checkpoint_that_is_open_elsewhere_stays(tmp_path: Path, monkeypatch: 
     happens="it is left for the next pruning; what else can go, goes",
 )
 def test_a_mapped_segment_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from daemon.trainer import tidying  # noqa: PLC0415 - of the trainer's rooms
+    from daemon.trainer.checkpoints import tidying  # noqa: PLC0415 - of the trainer's rooms
 
     mapped, free = tmp_path / "seg-000000.bin", tmp_path / "seg-000001.bin"
     for path in (mapped, free):

@@ -11,9 +11,9 @@ import pytest
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.home import Home
 from daemon.protocol import Goodbye, RunState
-from daemon.trainer.ending import Ending
+from daemon.trainer.life.ending import Ending
 from daemon.trainer.loop import Loop
-from daemon.trainer.offline import export
+from daemon.trainer.offline.questions import export
 from tests.full_disk import FailingDisk
 from tests.one_life import OneLife
 from tests.trainer_process import tiny_order

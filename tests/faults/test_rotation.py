@@ -10,10 +10,10 @@ import torch
 
 from daemon.config.tree import EvaluationConfig
 from daemon.events import DocumentSkipped, SourceChanged
-from daemon.trainer.held_out_loss import HeldOutEvaluation
+from daemon.trainer.measures.held_out_loss import HeldOutEvaluation
 from tests.unit.daemon.streams.opening import Opener, numbered, through_json, write_tree
 from tests.unit.daemon.streams.test_following import append, read_all
-from tests.unit.daemon.trainer.test_held_out_loss import FakeBrain
+from tests.unit.daemon.trainer.measures.test_held_out_loss import FakeBrain
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from daemon.trainer.batching import num_lanes
+from daemon.trainer.steps.batching import num_lanes
 from tests.still_loop import StillLoop
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from tests.unit.daemon.supervisor.stage import quick_life, staged, start_request
 if TYPE_CHECKING:
     from daemon.home import Home
     from daemon.supervisor.supervisor import Supervisor
-    from daemon.trainer.ending import Ending
+    from daemon.trainer.life.ending import Ending
 
 pytestmark = [pytest.mark.faults, pytest.mark.anyio]
 

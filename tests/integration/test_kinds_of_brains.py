@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.home import Home
-from daemon.trainer.offline import evaluate, generate
+from daemon.trainer.offline.questions import evaluate, generate
 from tests.trainer_process import newest, spawn, tiny_order
 
 if TYPE_CHECKING:

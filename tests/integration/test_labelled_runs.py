@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.home import Home
-from daemon.trainer import offline
-from daemon.trainer.offline import evaluate, probe
+from daemon.trainer.offline import questions
+from daemon.trainer.offline.questions import evaluate, probe
 from tests.trainer_process import TrainerProcess, newest, spawn, tiny_order
 
 if TYPE_CHECKING:
@@ -114,6 +114,6 @@ def test_it_is_asked_for_a_label_while_it_learns_and_scored_alike_once_it_has_en
     assert set(probed["expected"]) == ({"confidence"} if reasons["shuffled"] == "None" else set())
     found = {}
     for weights in ("fast", "stable"):
-        monkeypatch.setattr(offline, "better_weights", lambda _loaded, name=weights: name)
+        monkeypatch.setattr(questions, "better_weights", lambda _loaded, name=weights: name)
         found[weights] = evaluate(home, "latest")["bpc"]
     assert found["fast"] != found["stable"], "a checkpoint is read without its slow weights"

@@ -11,7 +11,7 @@ from brain.build import newborn
 from brain.ports import Batch
 from daemon.config.loading import resolve_config
 from daemon.streams.stream import ExperienceStream
-from daemon.trainer.batching import assemble
+from daemon.trainer.steps.batching import assemble
 
 if TYPE_CHECKING:
     from collections.abc import Callable

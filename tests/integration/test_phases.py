@@ -13,7 +13,7 @@ from brain.models.tars.phases import PHASES
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.config.loading import config_from_dict
 from daemon.errors import NotFoundError
-from daemon.trainer.pretraining import pretrained_brain
+from daemon.trainer.checkpoints.pretraining import pretrained_brain
 from tests.integration.test_kinds_of_brains import settings_of
 from tests.trainer_process import TrainerProcess, spawn, tiny_order
 

@@ -9,7 +9,7 @@ import pytest
 
 from brain.vitals.controls import CONTROLS, OWN
 from daemon.cli.app import main
-from daemon.trainer.offline import probe
+from daemon.trainer.offline.questions import probe
 from tests.integration.test_bit_exact import learn, weights_hash
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import pytest
 from daemon.orders import Stop
 from daemon.protocol import Command, Report
 from daemon.trainer.assembly import assemble_parts
-from daemon.trainer.pipe import Pipe
-from daemon.trainer.reporting import Reporter
+from daemon.trainer.link.pipe import Pipe
+from daemon.trainer.link.reporting import Reporter
 from tests.trainer_process import tiny_order
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.errors import ConflictError
-from daemon.trainer.offline import evaluate, remembers
+from daemon.trainer.offline.questions import evaluate, remembers
 from tests.trainer_process import TrainerProcess, spawn, tiny_order
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from daemon.home import Home
-from daemon.trainer.offline import evaluate, export, generate
+from daemon.trainer.offline.questions import evaluate, export, generate
 from tests.integration.test_bit_exact import learn, remembered_hash, weights_hash
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 
 from daemon.cli.app import main
 from daemon.errors import CheckpointError, UsageError
-from daemon.trainer import loss_limit
-from daemon.trainer.offline import evaluate, export, generate, open_checkpoint
-from daemon.trainer.quantising import loss_of, quantise
+from daemon.trainer.life import loss_limit
+from daemon.trainer.offline.quantising import loss_of, quantise
+from daemon.trainer.offline.questions import evaluate, export, generate, open_checkpoint
 from tests.integration.test_bit_exact import learn, weights_hash
 from tests.one_life import OneLife
 from tests.trainer_process import tiny_order

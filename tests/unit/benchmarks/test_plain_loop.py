@@ -17,7 +17,7 @@ from brain.models.synapse.model import Synapse
 from brain.plasticity.config import BrainPlasticityConfig
 from brain.ports import Batch
 from daemon.config.loading import resolve_config
-from daemon.trainer.batching import num_replayed
+from daemon.trainer.steps.batching import num_replayed
 
 LANES, ROWS, LENGTH, STEPS = 3, 5, 96, 5  # the window of 256 fills and goes round
 

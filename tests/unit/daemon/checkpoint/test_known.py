@@ -14,7 +14,7 @@ from daemon.checkpoint import manifest as manifest_module
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import load
 from daemon.checkpoint.manifest import ALL_FILES, MANIFEST, DefectError
-from daemon.trainer.offline import open_checkpoint
+from daemon.trainer.offline.questions import open_checkpoint
 from tests.unit.daemon.checkpoint.samples import flip_bit, save_steps
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ LABELS: dict[str, Any] = {
 
 
 class Offline:
-    """Stands for daemon.trainer.offline."""
+    """Stands for daemon.trainer.offline.questions."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
@@ -72,7 +72,7 @@ class Offline:
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> Offline:
     offline = Offline()
-    monkeypatch.setitem(sys.modules, "daemon.trainer.offline", offline)
+    monkeypatch.setitem(sys.modules, "daemon.trainer.offline.questions", offline)
     monkeypatch.setattr(checkpoints, "refuse_unknown", lambda home, checkpoint: None)
     return offline
 
@@ -139,7 +139,7 @@ def test_without_a_checkpoint_the_exit_code_is_6(call: Call, offline: Offline) -
 def test_an_unknown_checkpoint_is_refused_before_torch_is_loaded(
     call: Call, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "daemon.trainer.offline", None)  # importing it would fail
+    monkeypatch.setitem(sys.modules, "daemon.trainer.offline.questions", None)  # importing it would fail
     called = call(command, "nope")
     assert (called.code, called.err.count("\n")) == (5, 1)
     assert "No checkpoint is called 'nope'" in called.err

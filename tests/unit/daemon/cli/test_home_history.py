@@ -167,7 +167,7 @@ def test_a_run_that_does_not_learn_is_asked_by_its_own_newest_checkpoint(
     asked: list[Any] = []
     monkeypatch.setitem(
         sys.modules,
-        "daemon.trainer.offline",
+        "daemon.trainer.offline.questions",
         SimpleNamespace(generate=lambda _, name, **__: asked.append(name)),
     )
     for run in (None, "r-1"):

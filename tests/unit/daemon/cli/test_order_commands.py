@@ -223,7 +223,7 @@ def test_ask_takes_the_newest_checkpoint_when_nothing_learns(
         asked.append((checkpoint, prompt, settings))
         return {"text": " world", "bytes_generated": 6, "step": 3}
 
-    monkeypatch.setitem(sys.modules, "daemon.trainer.offline", SimpleNamespace(generate=generate))
+    monkeypatch.setitem(sys.modules, "daemon.trainer.offline.questions", SimpleNamespace(generate=generate))
     assert call("ask", "hello", "--temperature", "0").out == "hello world\n"
     assert asked == [("latest", "hello", {"max_bytes": 200, "temperature": 0.0, "top_p": 0.95})]
 
@@ -239,7 +239,7 @@ def test_an_answer_stands_on_a_line_of_its_own(
     call: Call, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any], line: str
 ) -> None:
     offline = SimpleNamespace(generate=lambda *_, **__: {**answer, "is_answer": True})
-    monkeypatch.setitem(sys.modules, "daemon.trainer.offline", offline)
+    monkeypatch.setitem(sys.modules, "daemon.trainer.offline.questions", offline)
     assert call("ask", "wind", "--checkpoint", "latest").out == line
 
 

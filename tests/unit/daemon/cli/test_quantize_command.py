@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Quantising:
-    """Stands for daemon.trainer.quantising."""
+    """Stands for daemon.trainer.offline.quantising."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
@@ -59,7 +59,7 @@ class Quantising:
 @pytest.fixture
 def quantising(monkeypatch: pytest.MonkeyPatch) -> Quantising:
     fake = Quantising()
-    monkeypatch.setitem(sys.modules, "daemon.trainer.quantising", fake)
+    monkeypatch.setitem(sys.modules, "daemon.trainer.offline.quantising", fake)
     return fake
 
 

@@ -71,7 +71,7 @@ def test_without_a_live_brain_a_checkpoint_is_asked(
         asked.append((checkpoint, context, settings))
         return ANSWER
 
-    monkeypatch.setitem(sys.modules, "daemon.trainer.offline", SimpleNamespace(remembers=remembers))
+    monkeypatch.setitem(sys.modules, "daemon.trainer.offline.questions", SimpleNamespace(remembers=remembers))
     assert "2,345 bytes ago" in call("remembers", "Lindenau is", *flags).out
     assert asked == [(flags[-1] if flags else "latest", "Lindenau is", {"max_bytes": 48})]
 

@@ -13,7 +13,7 @@ from brain.ports import Brain, Moment, Reading, StepReport
 from brain.vitals.choices import QUIET_STEPS
 from brain.vitals.config import AgencyConfig
 from brain.vitals.signs.agency import AgencySign
-from daemon.trainer.batching import assemble
+from daemon.trainer.steps.batching import assemble
 from tests.unit.daemon.streams.opening import Opener, write_tree
 
 if TYPE_CHECKING:

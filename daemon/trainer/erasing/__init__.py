@@ -1,0 +1,1 @@
+"""Erasing on purpose what was read: from a run, from its checkpoints, from the disk."""

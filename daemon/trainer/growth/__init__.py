@@ -1,0 +1,1 @@
+"""When and where a brain grows, by itself or by hand, and the trial that each growth stands."""

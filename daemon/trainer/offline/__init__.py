@@ -1,0 +1,1 @@
+"""Commands that work on a checkpoint without a running trainer."""

@@ -1,0 +1,1 @@
+"""Orders from outside, and what comes of each."""

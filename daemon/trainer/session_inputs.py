@@ -1,0 +1,27 @@
+"""What a trainer finds when it begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.config.tree import RunConfig
+    from daemon.home import Home
+    from daemon.protocol import TrainerOrder
+    from daemon.trainer.link.pipe import Pipe
+    from daemon.trainer.link.reporting import Reporter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a trainer finds: its order, its home, the checkpoint it resumed, and its pipe."""
+
+    order: TrainerOrder
+    home: Home
+    config: RunConfig
+    origin: Path | None
+    pipe: Pipe
+    reporter: Reporter

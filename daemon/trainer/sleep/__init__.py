@@ -1,0 +1,1 @@
+"""When a run sleeps, and what it does then."""
