@@ -49,7 +49,7 @@ from daemon.trainer.measures.frozen_probes import Probes
 from daemon.trainer.measures.held_out_loss import HeldOutEvaluation
 from daemon.trainer.measures.slow_weights import can_sleep
 from daemon.trainer.measures.watching import Watch
-from daemon.trainer.session_inputs import Surroundings
+from daemon.trainer.session_inputs import SessionInputs
 from daemon.trainer.state.journal_position import JournalPosition
 from daemon.trainer.state.lane_resets import LaneResets
 from daemon.trainer.state.progress import Limits, Progress
@@ -117,7 +117,7 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
         order, home, config, loaded, device=device, emit=reporter.event, progressed=progressed
     )
     origin = origin_of(loaded, order, home, device, inexact)
-    around = Surroundings(
+    inputs = SessionInputs(
         order=order,
         home=home,
         config=config,
@@ -125,7 +125,7 @@ def assemble_parts(order: TrainerOrder, home: Home, pipe: Pipe, reporter: Report
         pipe=pipe,
         reporter=reporter,
     )
-    return wire(contents, around), origin
+    return wire(contents, inputs), origin
 
 
 def contents_of(

@@ -10,7 +10,7 @@ from daemon.trainer.checkpoints.failing_disk import PatientJournal
 from daemon.trainer.checkpoints.saving import Saver
 from daemon.trainer.checkpoints.tidying import Tidying
 from daemon.trainer.effects.broken_orders import BrokenOrders
-from daemon.trainer.effects.earlier_brain import WayBack
+from daemon.trainer.effects.earlier_brain import EarlierBrain
 from daemon.trainer.effects.effects import Effects
 from daemon.trainer.effects.recovery import Recovery, RollBack
 from daemon.trainer.erasing.from_run import Erasing, Stores, erasing_of
@@ -43,12 +43,12 @@ from daemon.trainer.steps.step_log import StepLog
 
 if TYPE_CHECKING:
     from daemon.trainer.contents import Contents
-    from daemon.trainer.session_inputs import Surroundings
+    from daemon.trainer.session_inputs import SessionInputs
 
 
-def wire(contents: Contents, around: Surroundings) -> Parts:
+def wire(contents: Contents, inputs: SessionInputs) -> Parts:
     """Every part, with what it needs."""
-    made = _Wiring(contents, around)
+    made = _Wiring(contents, inputs)
     return Parts(
         contents=contents,
         loop=made.loop,
@@ -71,12 +71,12 @@ def wire(contents: Contents, around: Surroundings) -> Parts:
 class _Wiring:
     """Each part by its name, made once, when another first asks for it; no part is ever handed this."""
 
-    def __init__(self, contents: Contents, around: Surroundings) -> None:
+    def __init__(self, contents: Contents, inputs: SessionInputs) -> None:
         self._contents = contents
-        self._around = around
-        self._config = around.config
-        self._report = around.reporter
-        self._pipe = around.pipe
+        self._inputs = inputs
+        self._config = inputs.config
+        self._report = inputs.reporter
+        self._pipe = inputs.pipe
         self._clock = contents.progress
         self._brain = contents.brain
         self._stream = contents.stream
@@ -105,14 +105,14 @@ class _Wiring:
 
     @cached_property
     def saver(self) -> Saver:
-        contents, around = self._contents, self._around
+        contents, inputs = self._contents, self._inputs
         return Saver(
-            around.home.checkpoints,
-            around.order,
+            inputs.home.checkpoints,
+            inputs.order,
             self._config.checkpoint,
             contents,
-            origin=around.origin,
-            tidying=Tidying(around.order.run_id, contents.journal, self._replay),
+            origin=inputs.origin,
+            tidying=Tidying(inputs.order.run_id, contents.journal, self._replay),
             troubles={"replay": lambda: self._replay.degraded, "cache": lambda: self._stream.degraded},
             on_commit=self.patient_journal.disk_is_back,
             clock=self._clock,
@@ -228,12 +228,12 @@ class _Wiring:
     # -- what takes effect between two steps -----------------------------------------------------------------
 
     @cached_property
-    def way_back(self) -> WayBack:
-        return WayBack(
-            self._around.order.run_id,
+    def earlier_brain(self) -> EarlierBrain:
+        return EarlierBrain(
+            self._inputs.order.run_id,
             self.saver.catalogue,
-            self._around.origin,
-            replay=self._around.home.replay,
+            self._inputs.origin,
+            replay=self._inputs.home.replay,
             brain=self._brain,
             growing=self.growing,
             clock=self._clock,
@@ -242,13 +242,13 @@ class _Wiring:
 
     @cached_property
     def erasing(self) -> Erasing:
-        kept, around = self._contents, self._around
+        kept, inputs = self._contents, self._inputs
         stores = Stores(
             brain=kept.brain, replay=kept.replay, stream=kept.stream, probes=kept.probes,
             resets=kept.resets, shown=lambda: self.intake.let_go(),  # noqa: PLW0108 - made later, and needs this
         )  # fmt: skip
         return erasing_of(
-            around.order.run_id, around.home.root, stores, names=kept.names, journal=kept.journal,
+            inputs.order.run_id, inputs.home.root, stores, names=kept.names, journal=kept.journal,
             position=kept.position, saver=self.saver, clock=self._clock, report=self._report,
         )  # fmt: skip
 
@@ -256,7 +256,7 @@ class _Wiring:
     def roll_back(self) -> RollBack:
         return RollBack(
             num_lanes(self._config.stream.rows, self._config.replay.fraction),
-            brain=self._brain, way_back=self.way_back, resets=self._contents.resets,
+            brain=self._brain, earlier_brain=self.earlier_brain, resets=self._contents.resets,
             save=self.saver, pauses=self.pauses, clock=self._clock, report=self._report,
         )  # fmt: skip
 
@@ -385,7 +385,7 @@ class _Wiring:
             self._pipe,
             handlers,
             broken=BrokenOrders(
-                self.effects, self.way_back, save=self.saver, clock=self._clock, report=self._report
+                self.effects, self.earlier_brain, save=self.saver, clock=self._clock, report=self._report
             ),
             pauses=self.pauses,
             endings=self.endings,

@@ -1,4 +1,4 @@
-"""What a trainer finds when it begins."""
+"""What a session is given when it begins."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What a trainer finds: its order, its home, the checkpoint it resumed, and its pipe."""
+class SessionInputs:
+    """The order of a session, its home and config, the checkpoint it resumed, and its pipe."""
 
     order: TrainerOrder
     home: Home

@@ -10,7 +10,7 @@ from daemon.orders import Grow
 
 if TYPE_CHECKING:
     from daemon.orders import Order
-    from daemon.trainer.effects.earlier_brain import WayBack
+    from daemon.trainer.effects.earlier_brain import EarlierBrain
     from daemon.trainer.effects.effects import Effects
     from daemon.trainer.ports import Clock, Report, Save
 
@@ -22,17 +22,17 @@ class BrokenOrders:
 
     Args:
         effects: of what the order journaled.
-        way_back: from a brain that is half-grown.
+        earlier_brain: in place of one that is half-grown.
         save: knows the newest checkpoint.
         clock: of the run.
         report: takes the event.
     """
 
     def __init__(
-        self, effects: Effects, way_back: WayBack, *, save: Save, clock: Clock, report: Report
+        self, effects: Effects, earlier_brain: EarlierBrain, *, save: Save, clock: Clock, report: Report
     ) -> None:
         self._effects = effects
-        self._way_back = way_back
+        self._earlier_brain = earlier_brain
         self._save = save
         self._clock = clock
         self._report = report
@@ -54,6 +54,6 @@ class BrokenOrders:
         # Journaled, but not in effect: it would go wrong again in every life that replays it.
         if self._effects.void_after(journaled) and isinstance(order, Grow):
             # Half-grown, maybe; the checkpoint before it is of this very step.
-            self._way_back.restore(self._save.newest())
+            self._earlier_brain.restore(self._save.newest())
         self._report.event(OrderBroke(step=self._clock.step, action=order.action, error=fault))
         return fault

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class WayBack:
+class EarlierBrain:
     """Restores the brain.
 
     Args:

@@ -15,7 +15,7 @@ from daemon.trainer.effects.nonfinite import Verdict
 if TYPE_CHECKING:
     from brain.ports import Brain, StepReport
     from daemon.config.tree import RecoveryConfig
-    from daemon.trainer.effects.earlier_brain import WayBack
+    from daemon.trainer.effects.earlier_brain import EarlierBrain
     from daemon.trainer.effects.effects import Effects
     from daemon.trainer.effects.nonfinite import NonFiniteSteps
     from daemon.trainer.ports import Clock, Report, Save, StandStill
@@ -30,7 +30,7 @@ class RollBack:
     Args:
         lanes: of the stream.
         brain: that goes back.
-        way_back: to a checkpoint.
+        earlier_brain: the one of a checkpoint.
         resets: of lanes.
         save: takes a checkpoint behind it.
         pauses: where the way back is lost.
@@ -43,7 +43,7 @@ class RollBack:
         lanes: int,
         *,
         brain: Brain,
-        way_back: WayBack,
+        earlier_brain: EarlierBrain,
         resets: LaneResets,
         save: Save,
         pauses: StandStill,
@@ -52,7 +52,7 @@ class RollBack:
     ) -> None:
         self._lanes = lanes
         self._brain = brain
-        self._way_back = way_back
+        self._earlier_brain = earlier_brain
         self._resets = resets
         self._save = save
         self._pauses = pauses
@@ -62,7 +62,7 @@ class RollBack:
     def take(self, checkpoint: str) -> None:
         """Let a journaled roll-back take effect: weights and moments of the checkpoint, at half the rate."""
         try:
-            to_step = self._way_back.restore(checkpoint)
+            to_step = self._earlier_brain.restore(checkpoint)
         except CheckpointError as error:
             self._pauses.stand_still(f"the loss is not finite and the way back is lost: {error}")
             return

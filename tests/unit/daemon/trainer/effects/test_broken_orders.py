@@ -35,7 +35,7 @@ class FakePipe:
         self.sent.append(message)
 
 
-class FakeWayBack:
+class FakeEarlierBrain:
     def __init__(self) -> None:
         self.restored: list[str] = []
 
@@ -49,7 +49,7 @@ class Scene:
 
     def __init__(self, folder: Path) -> None:
         self.journal, self.position = Journal(folder), JournalPosition()
-        self.way_back = FakeWayBack()
+        self.earlier_brain = FakeEarlierBrain()
         self.events: list[Event] = []
         clock: Any = SimpleNamespace(step=7)
         report: Any = SimpleNamespace(event=self.events.append)
@@ -59,8 +59,8 @@ class Scene:
             roll_back=nobody, erasing=nobody, save=nobody, clock=clock, report=report,
         )  # fmt: skip
         saver: Any = SimpleNamespace(newest=lambda: "continuous_7")
-        way_back: Any = self.way_back
-        self.broken = BrokenOrders(effects, way_back, save=saver, clock=clock, report=report)
+        earlier_brain: Any = self.earlier_brain
+        self.broken = BrokenOrders(effects, earlier_brain, save=saver, clock=clock, report=report)
         self.clock = clock
 
     def grow(self, _order: Grow) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def test_it_is_answered_reported_and_logged(tmp_path: Path, caplog: pytest.LogCa
     assert (event.record()["kind"], event.severity) == ("order_broke", "error")
     assert "evaluate failed and was abandoned" in event.message
     assert caplog.records[0].exc_info is not None
-    assert scene.way_back.restored == []
+    assert scene.earlier_brain.restored == []
 
 
 def test_what_was_journaled_is_void_and_the_brain_is_that_of_the_step(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_what_was_journaled_is_void_and_the_brain_is_that_of_the_step(tmp_path: 
     scene.position.journal_sequence = before.sequence
     outcome = scene.obeyed(Grow())
     assert outcome.error == "RuntimeError: a fault in two lines"
-    assert scene.way_back.restored == ["continuous_7"]
+    assert scene.earlier_brain.restored == ["continuous_7"]
     again = list(Journal(tmp_path).replay_from(0, 0))
     assert [(entry.kind, entry.step) for entry in again] == [("feed", 3), ("void", 7)]
     assert scene.position.journal_sequence == again[-1].sequence
