@@ -30,7 +30,7 @@ class GovernorState:
         training_seconds: training time when last asked.
         credit_seconds: what may still be spent; negative after a tick that cost more than expected.
         expected_seconds: cost expected of the next tick, a running mean.
-        interval_steps: steps between the last two ticks.
+        interval_steps: steps between the last two ticks; 0 before the second.
     """
 
     last_step: int = 0
@@ -75,15 +75,22 @@ def after_tick(state: GovernorState, *, step: int, cost_seconds: float) -> Gover
         spent_seconds=state.spent_seconds + cost_seconds,
         credit_seconds=state.credit_seconds - cost_seconds,
         expected_seconds=memory * state.expected_seconds + (1.0 - memory) * cost_seconds,
-        interval_steps=step - state.last_step,
+        interval_steps=step - state.last_step if state.ticks else 0,
     )
 
 
 def governor_points(state: GovernorState) -> dict[str, float]:
-    """What goes into the series: share of the training time spent, steps between ticks, cost of a tick."""
+    """What goes into the series at a tick: how many there were, their cost in all and each, how far apart they are.
+
+    The interval is left out before the second tick, for one tick has none.
+    """
     share = state.spent_seconds / state.training_seconds if state.training_seconds > 0 else 0.0
-    return {
+    points = {
+        "vitals_ticks": float(state.ticks),
+        "vitals_spent_seconds": state.spent_seconds,
         "vitals_share": share,
-        "vitals_interval_steps": float(state.interval_steps),
         "vitals_tick_ms": 1e3 * state.expected_seconds,
     }
+    if state.ticks > 1:
+        points["vitals_interval_steps"] = float(state.interval_steps)
+    return points

@@ -108,6 +108,7 @@ class Run(BaseModel):
     parent: Parent | None
     limits: Limits
     latest: dict[str, float | None]
+    latest_steps: dict[str, int]
     readings: dict[str, Reading]
     sample: str | None
     sample_step: int | None

@@ -36,7 +36,7 @@ from sqlalchemy.types import TypeDecorator
 from daemon.protocol import HOT_METRICS
 
 # The newest revision under migrations/versions; a database that has it starts without importing Alembic.
-HEAD = "0005"
+HEAD = "0006"
 
 # Steps of a rollup bucket, finest first; each level is summed from the one before it.
 LEVELS = (100, 10_000)
@@ -107,6 +107,7 @@ runs = Table(
     Column("num_parameters", BigInteger),
     Column("num_neurons", BigInteger),
     Column("latest", JSON, nullable=False),  # metric → newest value
+    Column("latest_steps", JSON),  # metric → step of that value
     Column("readings", JSON, nullable=False),  # vital sign → newest reading
     Column("sample", Text),
     Column("sample_step", BigInteger),

@@ -48,7 +48,7 @@ class LiveRun:
     num_neurons: int | None = None
     sources: list[dict[str, Any]] = field(default_factory=list)
     latest: dict[str, float | None] = field(default_factory=dict)
-    # Of each, as far as this daemon saw it measured.
+    # Of each; what an older daemon stored has none.
     latest_steps: dict[str, int] = field(default_factory=dict)
     readings: dict[str, dict[str, Any]] = field(default_factory=dict)
     sample: str | None = None
@@ -73,6 +73,7 @@ class LiveRun:
         """Drop what was measured in steps that were lost; what it is not known of was measured in the newest."""
         lost = {name for name in self.latest if self.latest_steps.get(name, self.step) > step}
         self.latest = {name: value for name, value in self.latest.items() if name not in lost}
+        self.latest_steps = {name: one for name, one in self.latest_steps.items() if name not in lost}
         self.readings = {
             name: one for name, one in self.readings.items() if one.get("step", self.step) <= step
         }
@@ -141,6 +142,7 @@ class LiveRun:
             "parent": self.parent,
             "limits": {key: limits.get(key) for key in ("hours", "steps", "epochs", "held_out_bpc")},
             "latest": dict(self.latest),
+            "latest_steps": dict(self.latest_steps),
             "readings": dict(self.readings),
             "sample": self.sample,
             "sample_step": self.sample_step,
@@ -184,6 +186,7 @@ def run_from_row(row: dict[str, Any], *, checkpoint_step: int | None = None) -> 
         sources=row.get("sources") or [],
         sample_time=moment(row["sample_time"]),
         checkpoint_step=checkpoint_step,
+        latest_steps=row["latest_steps"] or {},
         **{name: row[name] for name in AS_STORED},
     )
 

@@ -63,6 +63,7 @@ class RunRows:
             num_parameters=run.num_parameters,
             num_neurons=run.num_neurons,
             latest=dict(run.latest),
+            latest_steps=dict(run.latest_steps),
             readings=dict(run.readings),
             sample=run.sample,
             sample_step=run.sample_step,

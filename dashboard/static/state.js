@@ -149,13 +149,10 @@ function delta(state, frame) {
     if (frame[field] !== undefined) next[field] = frame[field];
   }
   if (frame.degraded !== undefined && typeof frame.degraded === "string") next.reason = frame.degraded;
-  next.latest = newestValues(run.latest, frame);
+  [next.latest, next.latest_steps] = newestValues(run, frame);
   if (frame.readings?.length) {
     next.readings = { ...run.readings };
-    for (const reading of frame.readings) {
-      next.readings[reading.name] = reading;
-      next.latest[reading.name] = reading.value;
-    }
+    for (const reading of frame.readings) next.readings[reading.name] = reading;
   }
   if (frame.sample !== undefined && frame.sample !== null) {
     next.sample = frame.sample;
@@ -166,13 +163,19 @@ function delta(state, frame) {
   return { ...state, runs: { ...state.runs, [frame.run]: next } };
 }
 
-function newestValues(latest, frame) {
-  const values = { ...latest };
+/** The newest value of each metric, and the step it was measured at. */
+function newestValues({ latest, latest_steps }, frame) {
+  const [values, steps] = [{ ...latest }, { ...latest_steps }];
+  const note = (name, value, step) => {
+    values[name] = value;
+    steps[name] = step;
+  };
   for (const [name, column] of Object.entries(frame.columns ?? {})) {
-    if (name !== "step" && name !== "time" && column.length) values[name] = column.at(-1);
+    if (name !== "step" && name !== "time" && column.length) note(name, column.at(-1), frame.columns.step.at(-1));
   }
-  for (const [name, , , value] of frame.points ?? []) values[name] = value;
-  return values;
+  for (const [name, step, , value] of frame.points ?? []) note(name, value, step);
+  for (const { name, value, step } of frame.readings ?? []) note(name, value, step ?? frame.step);
+  return [values, steps];
 }
 
 /** Steps per second over the last seconds of the trainer's own clock. */

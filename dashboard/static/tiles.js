@@ -56,7 +56,7 @@ export function mountTiles(page) {
       renderTile(tile, shown);
       if (redraw) drawSpark(tile.path, page.history.curve(shown.metric));
     }
-    setText(byId("governor"), governorLine(run?.latest));
+    setText(byId("governor"), governorLine(run));
     const lacking = unsupportedLine(run?.readings);
     setText(byId("unsupported"), lacking);
     byId("unsupported").hidden = lacking === "";
@@ -122,12 +122,13 @@ function setBand(tile, sign) {
   );
 }
 
-/** The cost of measuring, as text; empty before the first measurement. */
-export function governorLine(latest) {
-  const share = latest?.vitals_share;
-  if (share === null || share === undefined) return "";
-  const every = count(latest.vitals_interval_steps);
-  return `Vital signs take ${percent(share, 2)} of the training time: one measurement every ${every} steps, ${fixed(latest.vitals_tick_ms, 0)} ms each.`;
+/** When the vital signs were last measured, how far apart, and what that took so far; empty before the second time. */
+export function governorLine(run) {
+  const { vitals_ticks: times, vitals_interval_steps: apart, vitals_spent_seconds: seconds } = run?.latest ?? {};
+  const last = run?.latest_steps?.vitals_ticks;
+  if (!(times > 1) || !(apart > 0) || last === undefined || !(run.training_seconds > 0)) return "";
+  return `Vital signs were last measured at step ${count(last)}, ${count(apart)} steps after the time before. ` +
+    `${count(times)} measurements of ${fixed((1000 * seconds) / times, 0)} ms each took ${percent(seconds / run.training_seconds, 2)} of the training time.`;
 }
 
 /** The prequential loss as its mean over the newest steps, for one step says little; the note is the last step, as the terminal shows it. */

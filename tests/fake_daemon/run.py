@@ -99,7 +99,7 @@ class FakeRun:
         latest: dict[str, float | None] = dict(hot(self.step)) if self.step else {}
         readings = {name: reading(name, self.step) for name in VITALS} if self.step else {}
         latest |= {name: one["value"] for name, one in readings.items()}
-        latest |= {"vitals_share": 0.0084, "vitals_interval_steps": 62.0, "vitals_tick_ms": 51.3}
+        latest |= {"vitals_ticks": 9.0, "vitals_spent_seconds": 0.46, "vitals_interval_steps": 62.0}
         if self.latest is not None:
             latest, readings = self.latest, self.readings
         seconds = self.step * 0.11 if self.training_seconds is None else self.training_seconds
@@ -108,7 +108,7 @@ class FakeRun:
             "state": self.state, "degraded": self.degraded, "reason": self.reason, "step": self.step,
             "samples": self.step * 32, "training_seconds": seconds, "created_at": created,
             "started_at": created, "ended_at": None, "session": self.session, "parent": self.parent,
-            "limits": self.limits, "latest": latest, "readings": readings, "sample": self.sample,
+            "limits": self.limits, "latest": latest, "latest_steps": dict.fromkeys(latest, self.step), "readings": readings, "sample": self.sample,
             "sample_step": None if self.sample is None else self.step,
             "sample_time": None if self.sample is None else clock_time(self.step),
             "checkpoint": self.checkpoint, "checkpoint_step": self.step if self.checkpoint else None,

@@ -34,7 +34,7 @@ def test_it_is_an_event_and_learning_continues(
 
     with monkeypatch.context() as patched:
         patched.setattr(loop.parts.brain, "observe", refuse)
-        while loop.parts.watch.points()["vitals_interval_steps"] == 0 or loop.step < 6:
+        while loop.parts.watch.points()["vitals_ticks"] == 0 or loop.step < 6:
             loop.learn()
     while loop.parts.watch._broken:  # until they are measured again
         loop.learn()

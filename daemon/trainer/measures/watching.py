@@ -105,7 +105,7 @@ class Watch:
         return events
 
     def points(self) -> dict[str, float]:
-        """The governor: share of the time spent, steps between ticks, cost of a tick."""
+        """The governor: number of ticks, what they cost, and the steps between the last two."""
         return governor_points(self._governor)
 
     def governor_state(self) -> dict[str, Any]:

@@ -34,6 +34,13 @@ test("the reducer never changes the state it is given", () => {
   assert.deepEqual(state.events.map((one) => one.seq), [3, 2, 1]);
 });
 
+test("every newest value has the step it was measured at", () => {
+  const delta = { type: "delta", run: "1", step: 9, columns: { step: [8, 9], time: [1, 2], bpc: [8, 7] }, points: [["held_out_bpc", 5, 2, 3.5]], readings: [{ name: "phi", value: 0.3, step: 6 }, { name: "agency", value: null }] };
+  const { latest, latest_steps: steps } = after(initialState(), snapshot([run("1", "running", { latest_steps: { old: 2 } })]), delta).runs["1"];
+  assert.deepEqual(steps, { old: 2, bpc: 9, held_out_bpc: 5, phi: 6, agency: 9 });
+  assert.deepEqual([latest.held_out_bpc, latest.phi, latest.agency], [3.5, 0.3, null]);
+});
+
 test("events are unique and newest first, whatever order they come in", () => {
   const state = after(initialState(), { type: "events", items: [event(2), event(5)] }, { type: "events", items: [event(4), event(5)] }, { type: "event", ...event(3) });
   assert.deepEqual(state.events.map((one) => one.seq), [5, 4, 3, 2]);

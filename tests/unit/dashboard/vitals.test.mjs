@@ -55,13 +55,17 @@ test("the longest match is a sentence, also where there is none", () => {
   assert.match(matchLine(null), /^No match: at least six bytes/);
 });
 
-test("the cost of measuring is shown after the first measurement", () => {
-  assert.equal(governorLine({}), "");
+test("how often vital signs are measured is shown once two measurements tell", () => {
+  const measured = (latest, training_seconds = 100) => ({ training_seconds, latest, latest_steps: { vitals_ticks: 9100 } });
+  const first = { vitals_ticks: 1, vitals_spent_seconds: 1.374, vitals_tick_ms: 1374, vitals_share: 0.335 };
   assert.equal(governorLine(undefined), "");
-  assert.equal(
-    governorLine({ vitals_share: 0.00912, vitals_interval_steps: 1250, vitals_tick_ms: 48.6 }),
-    "Vital signs take 0.91 % of the training time: one measurement every 1,250 steps, 49 ms each.",
-  );
+  assert.equal(governorLine({ latest: {}, training_seconds: 5 }), "");
+  assert.equal(governorLine(measured(first)), "");
+  assert.equal(governorLine(measured({ ...first, vitals_interval_steps: 50 })), "", "an older daemon gave one measurement an interval");
+  const third = { vitals_ticks: 3, vitals_spent_seconds: 0.9, vitals_interval_steps: 1250, vitals_share: 0.335 };
+  const line = "Vital signs were last measured at step 9,100, 1,250 steps after the time before. 3 measurements of 300 ms each took 0.90 % of the training time.";
+  assert.equal(governorLine(measured(third)), line);
+  assert.match(governorLine(measured(third, 1000)), / took 0\.09 % of the training time\.$/, "the share is that of now, not of the last measurement");
 });
 
 test("unseen and grave alarms stand first", () => {

@@ -43,6 +43,19 @@ def test_cheap_probes_keep_the_configured_tick_and_dear_ones_widen_it() -> None:
     assert governor_points(state)["vitals_interval_steps"] > 200
 
 
+def test_one_tick_has_no_interval_two_have_theirs() -> None:
+    once = after_tick(GovernorState(training_seconds=10.0), step=50, cost_seconds=0.5)
+    assert governor_points(once) == {
+        "vitals_ticks": 1.0,
+        "vitals_spent_seconds": 0.5,
+        "vitals_share": 0.05,
+        "vitals_tick_ms": 500.0,
+    }
+    twice = governor_points(after_tick(once, step=836, cost_seconds=0.25))
+    assert (twice["vitals_ticks"], twice["vitals_interval_steps"]) == (2.0, 786.0)
+    assert twice["vitals_spent_seconds"] == 0.75
+
+
 def test_a_pause_saves_up_no_burst() -> None:
     config = VitalsConfig(every_steps=1)
     state, _ = run(config, 0.05, num_steps=500)

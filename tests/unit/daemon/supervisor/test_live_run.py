@@ -58,6 +58,15 @@ def test_numbers_of_lost_steps_are_dropped_and_earlier_ones_stay(run: LiveRun) -
     )
 
 
+def test_each_newest_value_has_its_step(run: LiveRun) -> None:
+    assert run.view(full=False)["latest_steps"] == {"bpc": 30, "forgetting": 10, "phi": 10} | {
+        "held_out_bpc": 30,
+        "agency": 30,
+    }
+    run.apply_ready(ready(20))
+    assert run.view(full=False)["latest_steps"] == {"forgetting": 10, "phi": 10}
+
+
 def test_a_resume_without_a_loss_keeps_them(run: LiveRun) -> None:
     before = dict(run.latest)
     run.apply_ready(ready(30))
