@@ -46,6 +46,11 @@ class Entry:
         return bool(getattr(self.config, "needs_labels", False))
 
     @property
+    def answers(self) -> bool:
+        """The part answers a prompt, where others continue it; its config says so: `answers: ClassVar[bool] = True`."""
+        return bool(getattr(self.config, "answers", False))
+
+    @property
     def can_grow(self) -> bool:
         """The part may grow; the config of one that never does says so: `can_grow: ClassVar[bool] = False`."""
         return bool(getattr(self.config, "can_grow", True))

@@ -73,8 +73,8 @@ class Steering(Protocol):
     async def act(self, run_id: str, order: Order) -> Operation:
         """Send an order to a run; raises NotFoundError, ConflictError."""
 
-    async def feed(self, run_id: str, text: str) -> Operation:
-        """Push text into a run's experience."""
+    async def feed(self, run_id: str, text: str, *, label: str | None = None) -> Operation:
+        """Push text into a run's experience, with its label; raises NotFoundError, ConflictError, UsageError."""
 
     async def ask(self, run_id: str, question: Generate | Recall | ViewGrowth) -> Record:
         """The trainer's answer to a question; raises ConflictError, TrainerLostError."""

@@ -76,6 +76,17 @@ class Reading(BaseModel):
     time: float | str | None = None
 
 
+class Abilities(BaseModel):
+    """What a brain of a kind can do.
+
+    It `answers` a prompt (others continue it), learns from labelled texts alone (`learns_labels`), or `can_grow`.
+    """
+
+    answers: bool
+    learns_labels: bool
+    can_grow: bool
+
+
 class Run(BaseModel):
     """One line of learning."""
 
@@ -83,6 +94,7 @@ class Run(BaseModel):
     name: str
     preset: str | None
     brain: str | None
+    abilities: Abilities | None
     device: str | None
     state: Literal[
         "queued",
@@ -273,6 +285,7 @@ class BrainItem(BaseModel):
 
     kind: str
     summary: str
+    abilities: Abilities
     settings: dict[str, Any]
 
 

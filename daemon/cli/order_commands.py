@@ -146,12 +146,21 @@ def feed(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE…", help="Text files, gzip too; - reads standard input.")
     ],
+    *,
     begin_bytes: Annotated[
         int,
         typer.Option(
             "--from", min=0, metavar="BYTES", help="Continue with the first file from this byte of its text."
         ),
     ] = 0,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label",
+            metavar="LABEL",
+            help="What each file is to be labelled, for a brain that learns labels.",
+        ),
+    ] = None,
     run_id: RunOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -159,10 +168,13 @@ def feed(
     """Push text into the experience of the run that learns; journaled before it is acknowledged."""
     from daemon.cli.feed_input import STANDARD_INPUT, read_texts
     from daemon.cli.output import print_json, size
-    from daemon.cli.text_upload import BrokenOffError, Rest, push
+    from daemon.cli.text_upload import BrokenOffError, Rest, push, unicode_of
+    from daemon.errors import UsageError
     from daemon.home import Home
     from daemon.system.paths import as_path, refuse_private
 
+    if label is not None and (begin_bytes or not unicode_of(label, "--label").strip()):
+        raise UsageError("--label takes a label, and whole files: it does not go with --from")
     opened = Home.open(home, create=False)
     for name in set(files) - {STANDARD_INPUT}:
         refuse_private(as_path(name), opened.root)
@@ -171,7 +183,9 @@ def feed(
     with connect(home) as daemon:
         run = daemon.run(run_id)["id"]
         for place, (name, text) in enumerate(texts.items()):
-            rest = Rest(files=tuple(texts)[place:], run=run, home_flag=opened.flag, begun=bool(results))
+            rest = Rest(
+                files=tuple(texts)[place:], run=run, home_flag=opened.flag, begun=bool(results), label=label
+            )
             begin = 0 if results else begin_bytes
             try:
                 operation = push(daemon, text, rest, begin_bytes=begin)

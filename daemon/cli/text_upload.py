@@ -36,12 +36,18 @@ class Rest:
         run: id of the run.
         home_flag: ` --home X`, or empty where that is not needed.
         begun: files before these are in.
+        label: of each file, which is one record then.
     """
 
     files: tuple[str, ...]
     run: str
     home_flag: str = ""
     begun: bool = False
+    label: str | None = None
+
+    def body(self, piece: str) -> dict[str, str]:
+        """What is posted of a piece of text."""
+        return {"text": piece} | ({} if self.label is None else {"label": self.label})
 
     @property
     def shown(self) -> str:
@@ -52,10 +58,10 @@ class Rest:
         """The command line that sends it, for a shell here; of the first file from this byte on."""
         dashed = any(name.startswith("-") and name != STANDARD_INPUT for name in self.files)
         from_there = f" --from {num_bytes}" if num_bytes else ""
+        label = "" if self.label is None else f" --label {shlex.quote(self.label)}"
         names = " ".join(shlex.quote(_typed(name)) for name in self.files)
-        return (
-            f"synapsed feed{from_there} --run {shlex.quote(self.run)}{self.home_flag}{' --' * dashed} {names}"
-        )
+        where = f"--run {shlex.quote(self.run)}{self.home_flag}"
+        return f"synapsed feed{from_there}{label} {where}{' --' * dashed} {names}"
 
     def broken_off(self, num_bytes: int, why: str) -> BrokenOffError:
         """The error for what stopped here."""
@@ -74,17 +80,21 @@ def push(daemon: DaemonClient, text: str, rest: Rest, *, begin_bytes: int = 0) -
     """Send the text of the first file of `rest` from a byte on; its last operation.
 
     Raises:
-        UsageError: `begin_bytes` is not within the text, or within a character.
+        UsageError: `begin_bytes` is not within the text, or within a character; a labelled text is too long.
         BrokenOffError: it was refused, or interrupted, after something had been journaled.
         DaemonError: as any command, before anything was.
     """
     remaining = _from(text, begin_bytes, rest.shown)
+    if rest.label is not None and len(text) > CHUNK_CHARACTERS:
+        raise UsageError(
+            f"{rest.shown} is one record with its label, and has more than {CHUNK_CHARACTERS:,} characters"
+        )
     taken = begin_bytes
     operation: dict[str, Any] = {}
     for begin in range(0, len(remaining), CHUNK_CHARACTERS):
         piece = remaining[begin : begin + CHUNK_CHARACTERS]
         try:
-            operation = daemon.finished(daemon.post(f"/runs/{rest.run}/experience", {"text": piece}))
+            operation = daemon.finished(daemon.post(f"/runs/{rest.run}/experience", rest.body(piece)))
         except KeyboardInterrupt as error:
             raise rest.broken_off(taken, "interrupted") from error
         except DaemonError as error:

@@ -128,7 +128,7 @@ class LabelsMissing(Event):
     def message(self) -> str:
         return (
             f"Nothing is learned: none of the first {self.num_records:,} records has a label; "
-            "see label_field of the sources (text fed to the run needs text, 0x1F, label)"
+            "see label_field of the sources (what is fed to the run needs one, too: synapsed feed --label)"
         )
 
 

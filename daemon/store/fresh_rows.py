@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 FRESH_RUN: Mapping[str, Any] = {
     "config": {}, "state": "queued", "degraded": False, "session": 0, "step": 0, "samples": 0,
-    "training_seconds": 0.0, "latest": {}, "readings": {}, "sources": [], "rolled_to": 0,
+    "training_seconds": 0.0, "latest": {}, "latest_steps": {}, "readings": {}, "sources": [], "rolled_to": 0,
 }  # fmt: skip
 FRESH_READING: Mapping[str, Any] = {
     "value": None, "raw": None, "uncertainty": None, "samples": 0, "version": "1", "cost_ms": 0.0,

@@ -187,6 +187,16 @@ def _json_object(line: str) -> dict[str, Any]:
     return value
 
 
+def labelled(text: str, label: str) -> str:
+    r"""A text and its label as a brain that learns labels reads them.
+
+    >>> labelled("hello", "greeting")
+    'hello\x1fgreeting'
+    """
+    between = SEPARATOR.decode()
+    return between.join(part.replace(between, " ") for part in (text, label))
+
+
 def _part(values: dict[str, Any], field: str) -> bytes:
     value = values.get(field)
     if isinstance(value, bool):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from daemon.abilities import abilities_of
 from daemon.events import ExperienceForgotten
 from daemon.protocol import Goodbye, Ready, Report, RunState
 
@@ -127,7 +128,8 @@ class LiveRun:
             "id": self.id,
             "name": self.name,
             "preset": self.config.get("preset"),
-            "brain": self.config.get("brain", {}).get("kind"),
+            "brain": (kind := self.config.get("brain", {}).get("kind")),
+            "abilities": abilities_of(kind),
             "device": self.device,
             "state": str(self.state),
             "degraded": self.degraded,

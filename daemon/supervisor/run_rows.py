@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from daemon.abilities import abilities_of
 from daemon.protocol import RunState
 from daemon.store.forgetting_matrix import probe_losses
 from daemon.supervisor.live_run import LiveRun, held_out_losses, run_from_row
@@ -115,7 +116,9 @@ def listed(reader: Reader, cursor: str | None, limit: int) -> tuple[list[dict[st
     """Runs as lists show them, newest first, and where the list continues."""
     page = reader.runs(cursor=cursor, limit=limit)
     items = [
-        run_from_row({"config": {}, **row}).view(full=False) | {name: row[name] for name in LISTED}
+        run_from_row({"config": {}, **row}).view(full=False)
+        | {name: row[name] for name in LISTED}
+        | {"abilities": abilities_of(row["brain"])}
         for row in page.items
     ]
     return items, page.next

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from daemon.errors import ConflictError, NotFoundError, TrainerLostError
+from daemon.abilities import abilities_of
+from daemon.errors import ConflictError, NotFoundError, TrainerLostError, UsageError
 from daemon.orders import Feed, Stop
 from daemon.protocol import Command, RunState
+from daemon.streams.table_records import labelled
 from daemon.supervisor.operations import Operation, Operations, wait_for
 
 if TYPE_CHECKING:
@@ -52,8 +54,21 @@ class Steering:
                 raise ConflictError(operation.error or f"{order.action} is not available for this brain")
         return operation
 
-    async def feed(self, run_id: str, text: str, *, origin: str = "api") -> Operation:
-        """Push text into a run's experience; done once it is journaled."""
+    async def feed(
+        self, run_id: str, text: str, *, label: str | None = None, origin: str = "api"
+    ) -> Operation:
+        """Push text into a run's experience, with its label if it has one; done once it is journaled.
+
+        Raises:
+            UsageError: it has a label, and the brain learns none.
+        """
+        if label is not None:
+            run = await self._runs.find(run_id)
+            if not (abilities_of(run.config.get("brain", {}).get("kind")) or {}).get("learns_labels"):
+                raise UsageError(
+                    f"label: the brain of {run.id} learns no labels; feed the text alone", path="label"
+                )
+            text = labelled(text, label)
         return await self.act(run_id, Feed(text=text, origin=origin))
 
     async def ask(self, run_id: str, question: Generate | Recall | ViewGrowth) -> dict[str, Any]:

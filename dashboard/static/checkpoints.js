@@ -14,7 +14,7 @@ const COLUMNS = [
   ["Reason", ""],
   ["BPC", "number"],
   ["Size", "number"],
-  ["", ""],
+  ["", "", "marks"],
   ["", "actions"],
 ];
 const RELOAD_ON = new Set(["checkpoint_saved", "checkpoint_pruned", "checkpoint_set_aside"]);

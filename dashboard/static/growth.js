@@ -1,8 +1,9 @@
 // Growth: the growth sites of the brain, the effect of growing each by hand, what has grown so far and whether that paid.
 
+import { abilitiesOf } from "./abilities.js";
 import { allow, perform, refusal, setStatus } from "./actions.js";
 import { confirm } from "./confirm.js";
-import { byId, element } from "./dom.js";
+import { byId, element, setText } from "./dom.js";
 import { count, fixed, percent } from "./format.js";
 import { availability } from "./state.js";
 import { rowButton, table } from "./table.js";
@@ -17,6 +18,7 @@ const COLUMNS = [
   ["", "actions"],
 ];
 
+const EMPTY = "Press the button to see how full each site is.";
 const CHANGES = new Set(["brain_grew", "growth_judged"]);
 
 const PAST_COLUMNS = [
@@ -40,7 +42,7 @@ function verdictOf(record, trial) {
 const times = (number) => (number === 1 ? "once" : `${count(number)} times`);
 
 export function mountGrowth(page) {
-  const view = table("Growth sites", COLUMNS, "Press the button to see how full each site is.");
+  const view = table("Growth sites", COLUMNS, EMPTY);
   const status = element("p", { class: "status", role: "status" });
   const facts = element("p", { class: "aside" });
   const modules = element("p", { class: "aside", id: "modules" });
@@ -169,5 +171,9 @@ export function mountGrowth(page) {
       load().catch((error) => setStatus(status, refusal(error), "bad"));
     }
   });
-  return (state) => allow(look, availability(state).evaluate);
+  return (state, run) => {
+    allow(look, availability(state).evaluate);
+    look.hidden = !abilitiesOf(run).can_grow;
+    setText(view.empty, look.hidden ? "A brain of this kind does not grow." : EMPTY);
+  };
 }

@@ -10,7 +10,7 @@ const FACTS = [
   ["time", "training time"],
   ["pace", "pace"],
   ["brain", "brain"],
-  ["size", "trainable parameters"],
+  ["size", "parameters"],
 ];
 
 const STATE_SIGN = { running: "▶", paused: "❚❚", crashed: "✕", sleeping: "☾", waiting: "…" };

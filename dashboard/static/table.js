@@ -2,10 +2,10 @@
 
 import { element } from "./dom.js";
 
-/** Columns are [label, class]; `label` may be empty for a column of actions. Returns {node, body, empty}. */
+/** Columns are [label, class, spoken]; one without a label is only read out, as `spoken` or "actions". Returns {node, body, empty}. */
 export function table(caption, columns, emptyText) {
-  const head = columns.map(([label, kind]) =>
-    label ? element("th", { scope: "col", class: kind, text: label }) : element("td", { class: kind }, element("span", { class: "only-read", text: "actions" })),
+  const head = columns.map(([label, kind, spoken = "actions"]) =>
+    label ? element("th", { scope: "col", class: kind, text: label }) : element("td", { class: kind }, element("span", { class: "only-read", text: spoken })),
   );
   const body = element("tbody");
   const node = element("table", { "aria-label": caption }, element("thead", {}, element("tr", {}, ...head)), body);

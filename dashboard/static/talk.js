@@ -1,11 +1,10 @@
 // The newest sample of generated text, a box to prompt the brain, a box to feed it text.
 
+import { abilitiesOf, experienceOf, questionOf } from "./abilities.js";
 import { allow, perform, setStatus } from "./actions.js";
-import { byId, element, setText, timeElement } from "./dom.js";
+import { byId, element, setAttribute, setText, timeElement } from "./dom.js";
 import { bytes, count } from "./format.js";
 import { availability } from "./state.js";
-
-const LARGEST_TEXT_BYTES = 1024 * 1024;
 
 export function mountTalk(page) {
   const ask = mountAsk(page);
@@ -21,8 +20,11 @@ export function mountTalk(page) {
       else when.replaceChildren();
     }
     const reason = availability(state).talk;
-    allow(ask, reason);
-    allow(feed, reason);
+    const abilities = abilitiesOf(run);
+    allow(ask.button, reason);
+    allow(feed.button, reason);
+    ask.fit(abilities);
+    feed.fit(abilities);
   };
 }
 
@@ -34,29 +36,21 @@ function slider(label, name, { min, max, step, value }) {
 
 function mountAsk(page) {
   const form = byId("ask");
-  const prompt = element("textarea", { name: "prompt", rows: 2, "aria-label": "Prompt", placeholder: "def fibonacci(n):" });
+  const prompt = element("textarea", { name: "prompt", rows: 2, "aria-label": "Prompt", });
   const answer = element("pre", { class: "generated answer", id: "answer", tabindex: 0, hidden: true });
   const status = element("p", { class: "status", id: "ask-status", role: "status" });
   const button = element("button", { type: "submit", class: "primary", text: "Ask" });
-  form.append(
-    prompt,
-    element(
-      "div",
-      { class: "row" },
-      slider("temperature", "temperature", { min: 0.1, max: 1.5, step: 0.05, value: 0.8 }),
-      slider("top-p", "top_p", { min: 0.1, max: 1, step: 0.05, value: 0.95 }),
-      element("label", {}, "bytes", element("input", { type: "number", name: "max_bytes", min: 1, max: 4000, value: 200 })),
-      button,
-    ),
-    status,
-    answer,
-  );
+  const drawing = [
+    slider("temperature", "temperature", { min: 0.1, max: 1.5, step: 0.05, value: 0.8 }),
+    slider("top-p", "top_p", { min: 0.1, max: 1, step: 0.05, value: 0.95 }),
+    element("label", {}, "bytes", element("input", { type: "number", name: "max_bytes", min: 1, max: 4000, value: 200 })),
+  ];
+  form.append(prompt, element("div", { class: "row" }, ...drawing, button), status, answer);
   submitOnKey(form, prompt);
   form.addEventListener("submit", (submission) => {
     submission.preventDefault();
     perform(button, status, "Generating …", async () => {
-      const body = { prompt: prompt.value };
-      for (const name of ["temperature", "top_p", "max_bytes"]) body[name] = Number(form.elements[name].value);
+      const body = questionOf(Object.fromEntries(new FormData(form)), abilitiesOf(page.shown()));
       const generated = await page.api.post(`/runs/${encodeURIComponent(page.shown().id)}/generate`, body);
       answer.hidden = false;
       const known = generated.probability != null;
@@ -66,36 +60,49 @@ function mountAsk(page) {
       return `${what}, at step ${count(generated.step)}`;
     });
   });
-  return button;
+  const fit = (abilities) => {
+    for (const control of drawing) control.hidden = abilities.answers;
+    setAttribute(prompt, "placeholder", abilities.answers ? "Text for it to label" : "Text for it to continue");
+  };
+  page.onRun.push(() => {
+    answer.hidden = true; // it was that of another brain
+    setStatus(status, "");
+  });
+  return { button, fit };
 }
 
 function mountFeed(page) {
   const form = byId("feed");
   const text = element("textarea", { name: "text", rows: 3, "aria-label": "Text to learn from", placeholder: "Text it should learn from" });
+  const label = element("input", { name: "label", maxlength: 1000, autocomplete: "off" });
+  const labelled = element("label", { hidden: true }, "label", label);
   const size = element("span", { class: "aside" });
   const status = element("p", { class: "status", id: "feed-status", role: "status" });
   const button = element("button", { type: "submit", class: "primary", text: "Feed" });
   const length = () => new TextEncoder().encode(text.value).length;
   text.addEventListener("input", () => setText(size, text.value ? `${bytes(length())} of 1 MiB` : ""));
-  form.append(text, element("div", { class: "row" }, size, button), status);
+  form.append(text, element("div", { class: "row" }, labelled, size, button), status);
   submitOnKey(form, text);
   form.addEventListener("submit", (submission) => {
     submission.preventDefault();
-    const refused = !text.value ? "Enter some text first." : length() > LARGEST_TEXT_BYTES ? "More than 1 MiB: feed it in parts." : null;
-    if (refused) {
-      setStatus(status, refused, "bad");
+    let body;
+    try {
+      body = experienceOf(text.value, label.value, abilitiesOf(page.shown()));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      setStatus(status, error.message, "bad");
       return;
     }
     perform(button, status, "Writing it to the journal …", async () => {
       const path = `/runs/${encodeURIComponent(page.shown().id)}/experience`;
-      const done = await page.api.settle(await page.api.post(path, { text: text.value }));
+      const done = await page.api.settle(await page.api.post(path, body));
       text.value = "";
       setText(size, "");
       const step = done.result?.effective_step ?? done.result?.step;
       return step === undefined ? "Journaled." : `Journaled, enters at step ${count(step)}.`;
     });
   });
-  return button;
+  return { button, fit: (abilities) => (labelled.hidden = !abilities.learns_labels) };
 }
 
 /** Ctrl+Enter (or Cmd+Enter) in a text box sends its form. */

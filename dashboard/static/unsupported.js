@@ -11,7 +11,7 @@ export function isUnsupported(reading) {
 export function unsupportedLine(readings) {
   const lacking = new Map();
   for (const reading of Object.values(readings ?? {}).filter(isUnsupported)) {
-    const what = String(reading.reason ?? "").replace(/^this brain /, "it ");
+    const what = String(reading.reason ?? "").replace(/^(this brain|a brain of kind \S+) /, "it ");
     lacking.set(what, [...(lacking.get(what) ?? []), metricLabel(reading.name)]);
   }
   if (lacking.size === 0) return "";

@@ -15,7 +15,7 @@ from brain.growth.ports import Twinned
 from brain.models.tensors import sha256_of
 from brain.online.brain import OnlineBrain
 from brain.optim.config import OptimizerConfig
-from brain.ports import Growable
+from brain.ports import Answering, Growable, Labelling
 from brain.registry import brains
 from tests.contract.cases import (
     CASES,
@@ -59,9 +59,12 @@ def test_a_site_that_is_widened_changes_nothing_and_learns_on(case: Case) -> Non
 
 
 @pytest.mark.parametrize("kind", [entry.name for entry in brains])
-def test_a_kind_says_before_it_is_built_whether_it_can_grow(kind: str) -> None:
+def test_a_kind_declares_what_it_can_do_before_it_is_built(kind: str) -> None:
     brain = make(kind, {**TINY, **LABELLED}[kind][0], torch.device("cpu"))
-    assert brains.get(kind).can_grow == isinstance(brain, Growable)
+    entry = brains.get(kind)
+    assert entry.can_grow == isinstance(brain, Growable)
+    assert entry.answers == isinstance(brain, Answering)
+    assert entry.needs_labels == isinstance(brain, Labelling)
 
 
 def test_a_twin_learns_as_the_brain_would_and_shares_nothing_with_it(case: Case) -> None:

@@ -58,7 +58,9 @@ def test_tiles_tell_value_uncertainty_band_and_reason(watched: Watched) -> None:
     integration = page.locator("[data-tile=integration] .band-label")
     expect(integration).to_have_text("above 0.1–0.6, project convention")
     expect(page.locator("#governor")).to_contain_text(
-        re.compile(r"^Vital signs were last measured at step [\d,]+, 62 steps after the time before\. 9 measurements")
+        re.compile(
+            r"^Vital signs were last measured at step [\d,]+, 62 steps after the time before\. 9 measurements"
+        )
     )
 
 
@@ -331,6 +333,7 @@ def test_what_a_kind_of_brain_cannot_have_steps_back_and_its_accuracy_is_shown(
         state="stopped",
         latest={"bpc": 0.02, "accuracy": 0.717, "held_out_accuracy": 0.444, "held_out_examples": 108.0},
         readings=readings,
+        abilities={"answers": True, "learns_labels": True, "can_grow": False},
     )
     tiles = page.locator("#tiles .tile-name")
     expect(tiles).to_have_count(6)
@@ -360,7 +363,17 @@ def test_what_a_kind_of_brain_cannot_have_steps_back_and_its_accuracy_is_shown(
     expect(both.nth(3)).to_have_text("61 %")
     expect(tiles.first).to_have_text("BPC")
     expect(page.locator("#recall-panel")).to_be_visible()
+    drawing, label = page.locator("#ask label"), page.locator("#feed label")
+    growth = page.get_by_role("button", name="Show growth sites")
+    expect(page.get_by_label("Prompt")).to_have_attribute("placeholder", "Text for it to continue")
+    expect(drawing.first).to_be_visible()
+    expect(label).to_be_hidden()
+    expect(growth).to_be_visible()
     page.get_by_role("button", name="Show labels").click()
+    expect(page.get_by_label("Prompt")).to_have_attribute("placeholder", "Text for it to label")
+    expect(drawing.filter(visible=True)).to_have_count(0)
+    expect(label).to_be_visible()
+    expect(growth).to_be_hidden()
     expect(page.locator("#recall-panel")).to_be_hidden()
     for column in page.locator("#held-out th.mixed").all():
         expect(column).to_be_hidden()
@@ -492,6 +505,16 @@ def test_fits_the_screen_and_nothing_jumps(chromium_page: Page, width: int, scri
     page.locator("[data-plot=loss] .main-svg").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("window.shift") < 0.1
+    assert page.evaluate(CUT) == []
+
+
+# Tiles whose words are cut off, and tables with a scroll bar though no cell is cut.
+CUT = """() => [
+  ...[...document.querySelectorAll('.tile')].filter((tile) => tile.scrollHeight > tile.clientHeight),
+  ...[...document.querySelectorAll('.tile-name, .band-label')].filter((name) => name.scrollWidth > name.clientWidth),
+  ...[...document.querySelectorAll('.table-scroll')].filter((holder) =>
+    holder.scrollWidth > Math.max(holder.clientWidth, holder.querySelector('table').offsetWidth)),
+].map((node) => node.textContent)"""
 
 
 @pytest.fixture

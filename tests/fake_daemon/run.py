@@ -87,6 +87,7 @@ class FakeRun:
     training_seconds: float | None = None  # None: what so many steps take
     latest: dict[str, float | None] | None = None  # None: what the script measures
     readings: dict[str, Any] = field(default_factory=dict)  # beside `latest`
+    abilities: dict[str, bool] | None = None
 
     @property
     def ended(self) -> bool:
@@ -104,11 +105,13 @@ class FakeRun:
             latest, readings = self.latest, self.readings
         seconds = self.step * 0.11 if self.training_seconds is None else self.training_seconds
         return {
-            "id": self.id, "name": self.name, "preset": self.preset, "brain": "synapse", "device": "cpu",
+            "id": self.id, "name": self.name, "preset": self.preset, "brain": "synapse", "abilities": self.abilities,
+            "device": "cpu",
             "state": self.state, "degraded": self.degraded, "reason": self.reason, "step": self.step,
             "samples": self.step * 32, "training_seconds": seconds, "created_at": created,
             "started_at": created, "ended_at": None, "session": self.session, "parent": self.parent,
-            "limits": self.limits, "latest": latest, "latest_steps": dict.fromkeys(latest, self.step), "readings": readings, "sample": self.sample,
+            "limits": self.limits, "latest": latest, "latest_steps": dict.fromkeys(latest, self.step),
+            "readings": readings, "sample": self.sample,
             "sample_step": None if self.sample is None else self.step,
             "sample_time": None if self.sample is None else clock_time(self.step),
             "checkpoint": self.checkpoint, "checkpoint_step": self.step if self.checkpoint else None,

@@ -33,6 +33,7 @@ class ClassifierConfig:
     """
 
     needs_labels: ClassVar[bool] = True
+    answers: ClassVar[bool] = True
     can_grow: ClassVar[bool] = False
 
     hidden_size: Annotated[int, SIZE] = 64

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import TypeAdapter
 
 from brain.registry import brains
+from daemon.abilities import abilities_in
 from daemon.api.list_pages import Cursor, Limit, page_of
 from daemon.api.shapes import BrainItem, Page, PresetItem
 from daemon.config.loading import list_presets
@@ -31,7 +32,12 @@ async def presets(cursor: Cursor = None, limit: Limit = 50) -> Any:
 async def list_brains(cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Brains that can be built, with the JSON schema of their settings."""
     items: list[dict[str, object]] = [
-        {"kind": entry.name, "summary": entry.summary, "settings": TypeAdapter(entry.config).json_schema()}
+        {
+            "kind": entry.name,
+            "summary": entry.summary,
+            "abilities": abilities_in(entry),
+            "settings": TypeAdapter(entry.config).json_schema(),
+        }
         for entry in brains
     ]
     return page_of(items, cursor, limit)

@@ -36,6 +36,10 @@ class Experience(Request):
     """Text that enters the stream."""
 
     text: Annotated[str, Field(min_length=1, max_length=PUSH_LIMIT_BYTES)]
+    label: Annotated[
+        str | None,
+        Field(min_length=1, max_length=1000, description="Of the text, for a brain that learns labels."),
+    ] = None
 
 
 class Generated(Request):
@@ -112,7 +116,7 @@ async def feed(steering: SteeringPort, run_id: str, experience: Experience, resp
     """Push text into a run's experience; the operation is done once it is journaled."""
     if len(experience.text.encode()) > PUSH_LIMIT_BYTES:
         raise UsageError(f"text: more than {PUSH_LIMIT_BYTES // 1024} KiB; send it in parts", path="text")
-    operation = await steering.feed(run_id, experience.text)
+    operation = await steering.feed(run_id, experience.text, label=experience.label)
     response.headers["Location"] = f"/api/v1/operations/{operation.id}"
     return operation.view()
 

@@ -36,7 +36,7 @@ test("what a kind of brain cannot have stands in one line, by what it lacks", ()
   assert.equal(isUnsupported(undefined), false);
   assert.equal(unsupportedLine(undefined), "");
   assert.equal(unsupportedLine({ agency: warming }), "");
-  const readings = { a: lacks("phi", "this brain has no modules"), b: lacks("weight_norm", "this brain has no sites"), c: lacks("agency", "this brain has no modules"), d: { ...warming, name: "confidence" } };
+  const readings = { a: lacks("phi", "this brain has no modules"), b: lacks("weight_norm", "this brain has no sites"), c: lacks("agency", "a brain of kind classifier has no modules"), d: { ...warming, name: "confidence" } };
   assert.equal(unsupportedLine(readings), "Not for this kind of brain: Φ, agency (it has no modules); weight norm (it has no sites).");
 });
 

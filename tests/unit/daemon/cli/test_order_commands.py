@@ -177,6 +177,18 @@ def test_feeding_from_a_pipe_reports_it(
     assert call("feed", "-").out == "11 B of standard input are journaled and will be read\n"
 
 
+def test_a_label_goes_with_each_file_as_a_whole(call: Call, daemon: FakeDaemon, tmp_path: Path) -> None:
+    name, long = tmp_path / "question.txt", tmp_path / "long.txt"
+    name.write_text("where is my card?")
+    long.write_text("a" * (CHUNK_CHARACTERS + 1))
+    assert call("feed", "--label", "card arrival", str(name)).code == 0
+    fed = ("POST", "/runs/r-1/experience", {"text": "where is my card?", "label": "card arrival"})
+    assert [one for one in daemon.asked if one[0] == "POST"] == [fed]
+    for given in (["--label", " ", str(name)], ["--label", "x", "--from", "3", str(name)]):
+        assert "--label takes a label, and whole files" in call("feed", *given).err
+    assert "is one record with its label" in call("feed", "--label", "x", str(long)).err
+
+
 @pytest.mark.parametrize("name", ["-", "large.txt", "wide.txt", "packed.gz"])
 def test_more_than_feed_takes_in_one_command_is_refused(
     call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str

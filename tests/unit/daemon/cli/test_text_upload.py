@@ -41,6 +41,11 @@ class FakeClient:
         return operation
 
 
+def test_the_command_that_continues_names_the_label() -> None:
+    rest = Rest(files=("notes.txt",), run="r-1", label="card arrival")
+    assert rest.command(0) == "synapsed feed --label 'card arrival' --run r-1 notes.txt"
+
+
 def pushed(client: FakeClient, **more: int) -> dict[str, Any]:
     rest = Rest(files=("notes.txt",), run="r-1")
     return push(client, TEXT, rest, **more)  # type: ignore[arg-type]

@@ -49,6 +49,7 @@ def test_a_run_comes_back_in_the_form_of_the_api(store: Store) -> None:
         "parent": {"run": "r-0", "step": 9},
         "limits": {"hours": None, "steps": 500, "epochs": None},
         "latest": {"bpc": 2.5, "phi": None},
+        "latest_steps": {},
         "readings": {},
         "sample": None,
         "sample_step": None,

@@ -100,6 +100,8 @@ async def test_feeding_and_asking(home: Home) -> None:
     async with staged(home) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
         fed = await supervisor.steering.feed(run.id, "hello")
+        with pytest.raises(UsageError, match="learns no labels"):
+            await supervisor.steering.feed(run.id, "hello", label="greeting")
         answer = await supervisor.steering.ask(
             run.id, Generate(prompt="To be", max_bytes=4, temperature=0.5, top_p=1.0)
         )
