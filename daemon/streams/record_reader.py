@@ -20,6 +20,9 @@ LONG_WINDOW_BYTES = 1 << 20  # for whom many records are wanted
 _CACHED_BYTES = 8 << 20
 
 
+DOUBT = "holding many lines that look like records, as if a quote was missing"
+
+
 class Record(NamedTuple):
     """What is learned of a record, empty for one that is passed over; and where the next may be."""
 
@@ -70,10 +73,19 @@ class RecordReader:
         return self._forms[name]
 
     def settled(self, document: Document, begin: int) -> int:
-        """Behind the last line end that is not within quotes."""
+        """Behind the last whole record, if one begins at `begin`."""
         form, end = self.form(document), self._files.size(document)
         if form is None:
             return end
+        settled = self._behind_even_quotes(document, form, begin, end)
+        if form.delimiter:  # a quote that belongs to a text makes them odd, and so does a stray one
+            settled = max(
+                (behind for _, behind, _ in self.walk(document.name, settled, end)), default=settled
+            )
+        return settled
+
+    def _behind_even_quotes(self, document: Document, form: Form, begin: int, end: int) -> int:
+        """Behind the last line end with an even number of quotes before it."""
         quotes = self._count(document.name, b'"', begin, end) if form.delimiter else 0
         while end > begin:
             start = max(begin, end - WINDOW_BYTES)
@@ -99,7 +111,8 @@ class RecordReader:
             text = self._files.read(name, start, min(asked, size - start))
             if len(text) < min(asked, size - start):
                 return  # it shrank
-            final, begin = start + len(text) >= size, 0
+            at_end, begin = start + len(text) >= size, 0
+            final = at_end and not self._grows
             while start + begin < limit and (end := form.end(text, begin, final=final)) is not None:
                 yield start + begin, start + end, text[begin:end]
                 begin = end
@@ -107,6 +120,8 @@ class RecordReader:
                     break
             if begin:
                 start, asked = start + begin, window
+            elif at_end and len(text) <= MAX_RECORD_BYTES:
+                return  # it is not whole yet
             elif asked <= MAX_RECORD_BYTES:
                 asked = min(4 * asked, MAX_RECORD_BYTES + 1)
             else:  # a quote that nobody closed, perhaps: continue behind the line
@@ -138,6 +153,8 @@ class RecordReader:
             payload, fault = self.parse(form, raw)
             if fault:
                 self._report(name, fault, at)
+            elif form.holds_records(raw):
+                self._report(name, DOUBT, at)
             self._keep(name, at, Record(payload, behind))
             if behind - start >= self._window_bytes:
                 break
@@ -172,6 +189,10 @@ class RecordReader:
                 return at + newline
             at += len(text)
         return max(at, start)
+
+    def line_of(self, name: str, place: int) -> int:
+        """Number of the line, from 1, in which a place of a file lies."""
+        return 1 + self._count(name, b"\n", 0, place)
 
     def _count(self, name: str, byte: bytes, begin: int, end: int) -> int:
         total = 0

@@ -14,7 +14,7 @@ from daemon.streams.holdout import HeldDocument, HeldOutSet, HoldOut
 from daemon.streams.kinds.files import FilesCorpus
 from daemon.streams.kinds.table import TableConfig
 from daemon.streams.listing import SNIFFED_FILES, sniff
-from daemon.streams.record_reader import LONG_WINDOW_BYTES, WINDOW_BYTES, RecordReader
+from daemon.streams.record_reader import DOUBT, LONG_WINDOW_BYTES, WINDOW_BYTES, RecordReader
 from daemon.streams.sources import nothing_to_read
 from daemon.streams.table_records import SUFFIXES, TABLES
 from daemon.system.paths import shown
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from daemon.streams.sources import SourcePath
     from daemon.streams.table_records import Form
 
+OPEN = "has a quote that is not closed yet"
 SURVEYED_BYTES = 64 << 20  # of text; records behind that are not counted, and those held out not scored
 
 
@@ -149,7 +150,18 @@ class TableCorpus:
 
     def settled(self, document: Document, begin: int, tail: bytes) -> int:  # noqa: ARG002 (the text itself is read)
         """Behind the last whole record."""
-        return self._records.settled(document, begin)
+        settled, name = self._records.settled(document, begin), document.name
+        form, size = self._records.form(document), self._files.size(document)
+        if form is not None and form.holds_records(
+            self._files.read(name, settled, min(size - settled, LONG_WINDOW_BYTES))
+        ):
+            line = self._records.line_of(name, settled)
+            self._report(
+                name,
+                OPEN,
+                f"the record on line {line} {OPEN}; what follows is read once it is, or after 16 MiB",
+            )
+        return settled
 
     def run(self, name: str, offset: int, limit: int, longest: int) -> Run | None:  # noqa: ARG002 (a record is whole)
         """The first good record that is not held out."""
@@ -253,7 +265,8 @@ class TableCorpus:
     def _survey_file(
         self, name: str, form: Form, survey: _Survey, limit: int, progressed: Callable[[int], None]
     ) -> None:
-        first: dict[str, int] = {}
+        first: dict[str, tuple[int, int]] = {}
+        doubts: list[tuple[int, int]] = []
         for number, (start, behind, raw) in enumerate(
             self._records.walk(name, survey.until, limit, LONG_WINDOW_BYTES)
         ):
@@ -262,25 +275,38 @@ class TableCorpus:
             payload, fault = self._records.parse(form, raw)
             if fault:
                 survey.faults[fault] += 1
-                first.setdefault(fault, start)
+                first.setdefault(fault, (start, behind))
             elif payload:
+                if form.holds_records(raw):
+                    doubts.append((start, behind))
                 survey.num_records += 1
                 if self.holds_out(name, start):
                     survey.held_out.append(HeldDocument(f"{name}/{start}", len(payload)))
             survey.until = behind
         total = survey.num_records + survey.faults.total()
-        for fault, start in first.items():
-            self._report(
-                name,
-                fault,
-                f"{survey.faults[fault]} of {total} records skipped: {fault}; the first at byte {start}",
-            )
+        for fault, span in first.items():
+            found = f"{survey.faults[fault]} of {total} records skipped: {fault}"
+            self._report(name, fault, f"{found}; the first on {self._lines(name, *span)}")
+        if doubts:
+            found = f"{len(doubts)} of {total} records taken as they are, {DOUBT}"
+            self._report(name, DOUBT, f"{found}; the first on {self._lines(name, *doubts[0])}")
+
+    def _lines(self, name: str, start: int, behind: int) -> str:
+        """Where a record stands, as an editor shows it."""
+        first = self._records.line_of(name, start)
+        last = self._records.line_of(name, behind - 1)
+        return f"line {first}" if last == first else f"lines {first} to {last}"
 
     def _report_later(self, name: str, fault: str, start: int) -> None:
         """A fault was met that the survey did not count."""
         survey = self._surveys.get(name)
         if survey is None or start >= survey.until:
-            self._report(name, fault, f"records are skipped: {fault}; the first at byte {start}")
+            what = (
+                f"records are taken as they are, {DOUBT}"
+                if fault == DOUBT
+                else f"records are skipped: {fault}"
+            )
+            self._report(name, fault, f"{what}; the first on line {self._records.line_of(name, start)}")
 
     def _report(self, name: str, fault: str, line: str) -> None:
         """One event a file and fault."""

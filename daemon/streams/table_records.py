@@ -10,10 +10,11 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from daemon.streams.quotes import QuoteError, holds_records, is_unclosed, record_end, row_of
 from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 SEPARATOR = b"\x1f"  # ASCII's unit separator, between a text and its label
 MAX_RECORD_BYTES = 16 << 20
@@ -31,10 +32,6 @@ class FormError(Exception):
 
 class RecordError(Exception):
     """A record cannot be read; the message says why. Stays within the streams."""
-
-
-class _UnfinishedError(Exception):
-    """The record continues behind the text at hand."""
 
 
 class Form(NamedTuple):
@@ -62,29 +59,7 @@ class Form(NamedTuple):
         line_end = newline or len(text)
         if not self.delimiter or b'"' not in text[begin:line_end]:
             return line_end
-        return self._quoted_end(text, begin, final=final)
-
-    def _quoted_end(self, text: bytes, begin: int, *, final: bool) -> int | None:
-        end = begin
-
-        def lines() -> Iterator[str]:
-            nonlocal end
-            while end < len(text):
-                newline = text.find(b"\n", end) + 1
-                if not newline and not final:
-                    raise _UnfinishedError
-                line, end = text[end : newline or len(text)], newline or len(text)
-                yield line.decode("utf-8", "surrogateescape")
-            if not final:
-                raise _UnfinishedError
-
-        try:
-            next(csv.reader(lines(), delimiter=self.delimiter), None)
-        except _UnfinishedError:
-            return None
-        except csv.Error:
-            pass  # what was taken is the record, and it is broken
-        return end
+        return record_end(text, begin, delimiter=self.delimiter, num_fields=len(self.fields), final=final)
 
     def payload(self, record: bytes, *, text_field: str, label_field: str | None) -> bytes:
         r"""What is learned of a record: its text, or text, 0x1F, label; empty for a blank line.
@@ -101,12 +76,19 @@ class Form(NamedTuple):
         parts = [_part(values, field) for field in (text_field, label_field) if field is not None]
         return SEPARATOR.join(parts)
 
+    def holds_records(self, record: bytes) -> bool:
+        """Whether it looks as if a quote was missing: a record of CSV that consists of others."""
+        return bool(self.delimiter) and holds_records(
+            record, delimiter=self.delimiter, num_fields=len(self.fields)
+        )
+
     def _values(self, record: bytes) -> dict[str, Any]:
-        line = record.decode("utf-8", "surrogateescape")
         if not self.delimiter:
-            return _json_object(line)
+            return _json_object(record.decode("utf-8", "surrogateescape"))
         try:
-            row = next(csv.reader([line], delimiter=self.delimiter), [])
+            row = row_of(record, delimiter=self.delimiter, num_fields=len(self.fields))
+        except QuoteError as error:
+            raise RecordError(str(error)) from error
         except csv.Error as error:
             raise RecordError("broken") from error
         return dict(zip(self.fields, row, strict=False))
@@ -133,12 +115,17 @@ def form_of(head: bytes, name: str, *, form: str, delimiter: str, wanted: Sequen
         if field not in found.fields:
             free = [known for known in found.fields if known not in wanted]
             near = difflib.get_close_matches(field, free, n=1)
-            # What is longer is no name, and may be a secret in a file that is no table.
-            names = [one_line(known) for known in found.fields if len(known) <= _LONGEST_NAME][:10]
-            known = f"it has {', '.join(names)}" if names else "its first line names no fields"
             meant = f"; did you mean {near[0]!r}?" if near else ""
-            raise FormError(f"{name} has no field {field!r}; {known}{meant}")
+            raise FormError(f"{name} has no field {field!r}; {_fields_in_words(found, head)}{meant}")
     return found
+
+
+def _fields_in_words(form: Form, head: bytes) -> str:
+    if form.delimiter and is_unclosed(head[: form.first], form.delimiter):
+        return "its first line has a quote that is not closed"
+    # What is longer is no name, and may be a secret in a file that is no table.
+    names = [one_line(known) for known in form.fields if len(known) <= _LONGEST_NAME][:10]
+    return f"it has {', '.join(names)}" if names else "its first line names no fields"
 
 
 def _form_by_name(name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -82,3 +83,20 @@ def read_on(stream: ExperienceStream, lane: int, num_rows: int) -> tuple[bytes, 
         data += experience.bytes[0, : experience.length[0]].tobytes()
         resets.append(bool(experience.reset[0]))
     return data, resets
+
+
+def read_pass(stream: ExperienceStream, lanes: int = 4) -> tuple[Counter[bytes], Cursor]:
+    """The records of one pass over a table, each put together from the rows of its lane."""
+    texts: dict[str, bytes] = {}
+    reading: dict[int, str | None] = {}
+    while not stream.passes_finished:
+        experience, cursor = stream.next(range(lanes))
+        for row, name in enumerate(experience.document):
+            lane, begins = int(experience.lane[row]), experience.offset[row] == 0
+            assert begins == bool(experience.reset[row])
+            if begins:
+                reading[lane] = None if name in texts else name  # of the next pass already
+            if reading[lane] is not None:
+                data = experience.bytes[row, : experience.length[row]].tobytes()
+                texts[name] = texts.get(name, b"") + data
+    return Counter(texts.values()), cursor

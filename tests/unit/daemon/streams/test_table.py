@@ -14,13 +14,12 @@ import pytest
 from daemon.config.loading import resolve_config
 from daemon.errors import ConfigError, StreamError
 from daemon.events import DocumentSkipped, SourceChanged
-from tests.unit.daemon.streams.opening import Opener, numbered, through_json
+from tests.unit.daemon.streams.opening import Opener, numbered, read_pass, through_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from daemon.streams.cursor import Cursor
     from daemon.streams.stream import ExperienceStream
 
 RECORDS = [
@@ -56,23 +55,6 @@ def table(path: Path, **settings: Any) -> dict[str, Any]:
 
 def payloads(records: Sequence[tuple[str, str]] = RECORDS) -> Counter[bytes]:
     return Counter(f"{text}\x1f{label}".encode() for text, label in records)
-
-
-def read_pass(stream: ExperienceStream, lanes: int = 4) -> tuple[Counter[bytes], Cursor]:
-    """The records of one pass, each put together from the rows of its lane."""
-    texts: dict[str, bytes] = {}
-    reading: dict[int, str | None] = {}
-    while not stream.passes_finished:
-        experience, cursor = stream.next(range(lanes))
-        for row, name in enumerate(experience.document):
-            lane, begins = int(experience.lane[row]), experience.offset[row] == 0
-            assert begins == bool(experience.reset[row])
-            if begins:
-                reading[lane] = None if name in texts else name  # of the next pass already
-            if reading[lane] is not None:
-                data = experience.bytes[row, : experience.length[row]].tobytes()
-                texts[name] = texts.get(name, b"") + data
-    return Counter(texts.values()), cursor
 
 
 @pytest.mark.parametrize("write", [write_csv, write_jsonl])
@@ -156,8 +138,8 @@ def test_bad_records_are_counted_and_reported_once(tmp_path: Path, opener: Opene
     assert found == Counter([b"a\x1fx", b"c\x1fy"])
     assert stream.sources[0].skipped == {"broken": 1, "without intent": 2}
     assert opener.messages(DocumentSkipped) == [
-        "t.jsonl of source t.jsonl: 2 of 5 records skipped: without intent; the first at byte 29",
-        "t.jsonl of source t.jsonl: 1 of 5 records skipped: broken; the first at byte 43",
+        "t.jsonl of source t.jsonl: 2 of 5 records skipped: without intent; the first on line 2",
+        "t.jsonl of source t.jsonl: 1 of 5 records skipped: broken; the first on line 3",
     ]
 
 
