@@ -58,6 +58,8 @@ SIZE_OR_ZERO = Range(at_least=0, at_most=65_536)
 LEAST_MEMORY_MIB = 20  # less leaves too little of an exact memory beside its maps
 MEMORY_MIB = Range(at_least=LEAST_MEMORY_MIB, at_most=65_536, or_zero=True)
 LAYERS = Range(at_least=1, at_most=4096)
+LAYERS_OR_ZERO = Range(at_least=0, at_most=4096)
+PATCH = Range(at_least=1, at_most=64)
 BYTES = Range(at_least=1, at_most=1024 * 1024)
 WINDOW = Range(at_least=1, at_most=10_000_000)
 AMOUNT = Range(above=0, at_most=1e9)

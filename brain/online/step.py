@@ -68,7 +68,10 @@ def take_step(
     if targets is not None:
         total = total + targets.loss(done.logits, symbols, network.logit_cap)
     total.backward()  # type: ignore[no-untyped-call]
-    units = {site: evenly(activity, symbols.read) for site, activity in activations.items()}
+    units = {
+        site: evenly(activity, network.read_by(site, done, symbols.read))
+        for site, activity in activations.items()
+    }
     norm = learner.optimizer.gather()
     applied = math.isfinite(total.item()) and math.isfinite(norm.item())
     rate = _update(learner, counters, units, rate_factor, asleep=asleep, applied=applied)

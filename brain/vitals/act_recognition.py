@@ -47,7 +47,13 @@ def activity_after(brain: Brain, texts: Sequence[NDArray[np.uint8]], *, device: 
     for row, text in zip(rows, texts, strict=True):
         row[: len(text)] = text
     activity = observe(brain, torch.from_numpy(rows).to(device))
-    return {name: values[np.arange(len(texts)), lengths - 1] for name, values in activity.items()}
+    return {name: values[np.arange(len(texts)), _last(lengths, values)] for name, values in activity.items()}
+
+
+def _last(lengths: NDArray[np.int64], values: Array) -> NDArray[np.int64]:
+    """Where in the activity (N, S, d) of a module the last byte of each text lies; a step may be of several bytes."""
+    step = -(-int(lengths.max()) // values.shape[1])
+    return (lengths - 1) // step
 
 
 class ActRecognition:

@@ -60,6 +60,27 @@ TINY: dict[str, list[dict[str, Any]]] = {
             "precision": "fp32",
         }
     ],
+    "agiformer": [
+        {
+            "hidden_size": 16,
+            "num_layers": 1,
+            "num_heads": 2,
+            "window": 6,
+            "linear": linear,
+            "mlp_ratio": 2,
+            "byte_size": 12,
+            "bigram_size": 4,
+            "thinking_steps": 2,
+            "thinking_tied": tied,
+            "self_model_size": 8,
+            "precision": precision,
+            "hippocampus_mib": memory,
+        }
+        for linear, tied, precision, memory in (
+            ("gated_delta", True, "fp32", 20),
+            ("kda", False, "bf16", 0),
+        )
+    ],
 }
 # Brains of labelled documents keep what of the contract is not about the next byte: test_labelled_brains.
 LABELLED: dict[str, list[dict[str, Any]]] = {

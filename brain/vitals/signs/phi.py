@@ -143,7 +143,8 @@ class PhiSign(LiveSign):
 
     def _nudged_pass(self, moment: Moment, activity: Activity) -> tuple[Moments, float]:
         """Moments of one nudged pass over the rows of the clean one, and the share of rows that broke."""
-        shape = (*activity.rows.shape, sum(len(part) for part in self.watch.modules()))
+        pace = next(iter(activity.clean.values())).shape[:2]  # modules may take a step for several bytes
+        shape = (*pace, sum(len(part) for part in self.watch.modules()))
         noise = torch.randn(shape, generator=self._generator, dtype=torch.float64).numpy()
         injected = self.watch.nudges(noise, self.config.nudge)
         nudged = self.watch.coordinates(observe(moment.brain, activity.rows, injected))

@@ -1,0 +1,1 @@
+"""The AGIFORMER brain: causal patches of bytes, hybrid attention, latent steps of thinking, a local byte decoder."""
