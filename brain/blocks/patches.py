@@ -4,7 +4,8 @@ A patch is read when the byte behind it is to be predicted, so what is known of 
 alone. Rows may stand at different places of a patch. The bytes before a span come with it (`KEPT` of them), so that a
 span may begin and end anywhere.
 
-Shapes: B rows, T bytes of a span, S patches that are read in it, P bytes of a patch, d width of a latent, e of a byte.
+Shapes: B rows, T bytes of a span, S patches that are read in it, P bytes of a patch, W bytes that an encoder reads at
+once, d width of a latent, e of a byte.
 """
 
 from __future__ import annotations
@@ -18,24 +19,35 @@ from torch.nn import functional
 
 from brain.blocks.bigram import Bigram
 from brain.blocks.linear import Linear
-from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
 from brain.blocks.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-OVERLAP = 4  # bytes before a patch that its encoder reads, too
-LOCAL = 4  # bytes before one that its decoder reads, wherever they stand
+    from brain.blocks.mlp import MLP
+
+LOCAL = (
+    4  # bytes before one that its decoder reads, wherever they stand; an encoder reads at least as many more
+)
+
+
+def patches_at_once(patch_size: int) -> int:
+    """Patches that an encoder reads for one latent: the one itself, and those of the four bytes before it.
+
+    >>> patches_at_once(4), patches_at_once(1)
+    (2, 5)
+    """
+    return 1 - (-LOCAL // patch_size)
 
 
 def kept_bytes(patch_size: int) -> int:
-    """Bytes before a span that must come with it: a patch, its overlap, and the predecessor of the first.
+    """Bytes before a span that must come with it: what an encoder reads at once, and the predecessor of the first.
 
     >>> kept_bytes(4)
     9
     """
-    return patch_size + OVERLAP + 1
+    return patches_at_once(patch_size) * patch_size + 1
 
 
 @dataclass(frozen=True)
@@ -78,15 +90,18 @@ class PatchGrid:
         return cls(size, bytes_span.length, span, ahead, same, count)
 
     def windows(self, features: Tensor) -> Tensor:
-        """Of each patch the features (B, T + P + OVERLAP − 1, e) of its bytes and its overlap: (B, S, (P + OVERLAP) e)."""
-        width, num_patches = self.size + OVERLAP, self.span.length
-        needed = self.size * (num_patches - 1) + width
+        """Of each patch the features of its bytes and of those before it: (B, S, W e).
+
+        Of (B, T + W − 1, e), where the first of the span has W before it, itself among them.
+        """
+        together, num_patches = patches_at_once(self.size), self.span.length
+        needed = self.size * (num_patches + together - 1)
         missing = self.size - 1 + needed - features.shape[1]
         if missing > 0:
             features = functional.pad(features, (0, 0, 0, missing))
         aligned = _cut(features, self.ahead, self.same, needed)
-        parts = aligned.unfold(1, width, self.size)  # (B, S, e, width)
-        return parts.transpose(2, 3).flatten(2)
+        patches = aligned.reshape(len(aligned), -1, self.size * aligned.shape[2])
+        return torch.cat([patches[:, number : number + num_patches] for number in range(together)], dim=2)
 
     def by_byte(self, places: Tensor) -> Tensor:
         """What each byte reads of its latent: of places (B, 1 + S, P, e), the carried latent first, (B, T, e)."""
@@ -149,7 +164,7 @@ class PatchEncoder(nn.Module):
 
     def __init__(self, size: int, *, byte_size: int, patch_size: int) -> None:
         super().__init__()
-        self.into = Linear((patch_size + OVERLAP) * byte_size, size)
+        self.into = Linear(patches_at_once(patch_size) * patch_size * byte_size, size)
 
     def forward(self, features: Tensor, grid: PatchGrid) -> Tensor:
         """Encode, in at least float32."""
@@ -177,12 +192,12 @@ class ByteDecoder(nn.Module):
     def local(self, features: Tensor, length: int) -> Tensor:
         """What the last bytes give each of the `length` bytes that are to come: (B, T, e)."""
         first = features.shape[1] - length - LOCAL + 1
-        reach = features[:, first:].unfold(1, LOCAL, 1)  # (B, T, e, LOCAL)
-        y: Tensor = self.near(reach.transpose(2, 3).flatten(2))
+        reach = [features[:, first + number : first + number + length] for number in range(LOCAL)]
+        y: Tensor = self.near(torch.cat(reach, dim=2))
         return y
 
     def forward(self, latents: Tensor, local: Tensor, grid: PatchGrid) -> Tensor:
-        """States (B, T, e), in at least float32, from which a head reads; latents (B, 1 + S, d), the carried one first."""
+        """States (B, T, e), in at least float32, that a head reads; latents (B, 1 + S, d), the carried one first."""
         dtype = local.dtype
         places = self.places(latents.to(dtype)).unflatten(-1, (self.patch_size, -1))
         x = (grid.by_byte(places) + local).to(torch.promote_types(dtype, torch.float32))

@@ -109,7 +109,7 @@ class Thinking(nn.ModuleList):
         return torch.sigmoid((wide * self.exit).sum(dim=-1, keepdim=True) + self.exit_bias)
 
     def exits(self, states: Sequence[Tensor]) -> Tensor:
-        """p of each number of steps, (…, K + 1), for the K + 1 states of a pass; the states cannot be moved by it."""
+        """Shares p of each number of steps, (…, K + 1), of the K + 1 states of a pass; it moves no state."""
         left: Tensor | float = 1.0
         shares = []
         for state in states[:-1]:

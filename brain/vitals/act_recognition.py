@@ -53,7 +53,8 @@ def activity_after(brain: Brain, texts: Sequence[NDArray[np.uint8]], *, device: 
 def _last(lengths: NDArray[np.int64], values: Array) -> NDArray[np.int64]:
     """Where in the activity (N, S, d) of a module the last byte of each text lies; a step may be of several bytes."""
     step = -(-int(lengths.max()) // values.shape[1])
-    return (lengths - 1) // step
+    last: NDArray[np.int64] = (lengths - 1) // step
+    return last
 
 
 class ActRecognition:

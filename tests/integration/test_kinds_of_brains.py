@@ -23,6 +23,15 @@ TINY: dict[str, dict[str, Any]] = {
         "self_model_size": 8,
         "precision": "fp32",
     },
+    "agiformer": {
+        "hidden_size": 16,
+        "num_layers": 1,
+        "num_heads": 2,
+        "window": 16,
+        "byte_size": 12,
+        "bigram_size": 4,
+        "self_model_size": 8,
+    },
     "tars": {"hidden_size": 16, "num_layers": 2, "num_experts": 4, "expert_rank": 2, "self_model_size": 8},
 }
 

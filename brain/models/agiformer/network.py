@@ -16,7 +16,14 @@ from brain.blocks.embedding import draw_embedding, new_embedding
 from brain.blocks.linear import Linear
 from brain.blocks.loss import symbol_nats
 from brain.blocks.mlp import MLP
-from brain.blocks.patches import ByteDecoder, ByteFeatures, PatchEncoder, PatchGrid, kept_bytes, patches_before
+from brain.blocks.patches import (
+    ByteDecoder,
+    ByteFeatures,
+    PatchEncoder,
+    PatchGrid,
+    kept_bytes,
+    patches_before,
+)
 from brain.blocks.row_table import RowTable
 from brain.blocks.self_model import predict_states
 from brain.blocks.span import last_read
@@ -187,17 +194,21 @@ class AgiformerNetwork(SequenceNetwork):
         if self.thinking is None:
             return (x,), update
         steps = self._steps(symbols.ids)
-        thoughts = self.thinking(x, max(steps, 1), grid.span.dtype, alone=alone)
-        if not steps:  # it is computed all the same: whoever watches its units finds them, and they do not learn
+        # While weights learn one step is computed in any case: whoever watches its units finds them.
+        taken = max(steps, 1) if torch.is_grad_enabled() else steps
+        thoughts = self.thinking(x, taken, grid.span.dtype, alone=alone)
+        if taken > steps:
             thoughts = [x + 0.0 * (thoughts[1] - x)]
-        elif watch is not None:
+        if watch is not None:
             thoughts[-1] = x + watch(THINKING, thoughts[-1] - x)
         return tuple(thoughts), update
 
     def _steps(self, ids: Tensor) -> int:
         """How often the latents of a pass over these bytes are thought over."""
         most = self.thinking_steps
-        return drawn_steps(ids, most) if self.spec.config.random_thinking and torch.is_grad_enabled() else most
+        return (
+            drawn_steps(ids, most) if self.spec.config.random_thinking and torch.is_grad_enabled() else most
+        )
 
     def decoded(self, done: PatchPass, num_steps: int) -> Tensor:
         """Logits (B, T, 256) of a pass as if it had thought for `num_steps` of its steps."""

@@ -121,7 +121,9 @@ class AgiformerSpec(NetworkSpec):
                 f"the spec of an {KIND} brain cannot be read ({error}); it is damaged"
             ) from error
         if odd := sorted(spec.sites.keys() ^ newborn_sites(spec.config).keys()):
-            raise SpecMismatchError(f"the spec of an {KIND} brain does not fit its layers at {', '.join(odd)}")
+            raise SpecMismatchError(
+                f"the spec of an {KIND} brain does not fit its layers at {', '.join(odd)}"
+            )
         return spec
 
 

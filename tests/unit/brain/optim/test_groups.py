@@ -45,7 +45,8 @@ def test_each_parameter_is_owned_once_in_the_order_of_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "number"), [(kind, n) for kind in ("synapse", "mingru", "tars") for n in range(len(TINY[kind]))]
+    ("kind", "number"),
+    [(kind, n) for kind in ("synapse", "mingru", "tars", "agiformer") for n in range(len(TINY[kind]))],
 )
 def test_of_whatever_mixer_every_matrix_is_drawn_back(kind: str, number: int) -> None:
     brain = build_brain(
