@@ -168,4 +168,7 @@ Order = (
     | Recall
 )
 
+# A question and its answer are no history: nothing of them is kept.
+QUESTIONS = frozenset({Generate.action, Recall.action, ViewGrowth.action})
+
 ORDERS: dict[str, type[Order]] = {kind.action: kind for kind in get_args(Order)}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from daemon.api.body import BODY
 from daemon.api.problems import Problem
 from daemon.api.wire import Json
+from daemon.orders import QUESTIONS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,7 +40,11 @@ class _First:
 
 
 class Idempotency:
-    """Middleware between the body's buffer and the app. Failures of the daemon's own (5xx) are not kept."""
+    """Middleware between the body's buffer and the app.
+
+    Failures of the daemon's own (5xx) are not kept, and neither is what a brain was asked: its answer may hold what a
+    person wants forgotten later, and asking again changes nothing.
+    """
 
     def __init__(self, app: ASGIApp, *, answers: Answers) -> None:
         self.app = app
@@ -100,9 +105,10 @@ class Idempotency:
                 if not message.get("more_body", False) and 200 <= status < 500:
                     response = json.loads(chunks) if chunks else None
                     first.answer = (status, response)
-                    self._answers.remember_answer(
-                        *place, body_hash=first.body_hash, status=status, response=response
-                    )
+                    if scope["path"].rpartition("/")[2] not in QUESTIONS:
+                        self._answers.remember_answer(
+                            *place, body_hash=first.body_hash, status=status, response=response
+                        )
             await send(message)
 
         await self.app(scope, receive, send_kept)

@@ -135,7 +135,7 @@ def fault_of(error: Mapping[str, Any], content_type: str | None) -> dict[str, st
     """One fault of a request as the client can find it: the dotted field, else the place it should be in.
 
     >>> fault_of({"type": "missing", "loc": ("body", "action"), "msg": "Field required"}, "application/json")
-    {'path': 'action', 'message': 'Field required'}
+    {'path': 'action', 'message': 'is missing'}
     >>> fault_of({"type": "json_invalid", "loc": ("body", 9), "msg": "JSON decode error"}, "application/json")
     {'path': 'body', 'message': 'no JSON from character 9 on'}
     >>> fault_of({"type": "int_type", "loc": ("body", "sleep", "arguments", "steps"), "msg": "No"}, None)
@@ -146,9 +146,25 @@ def fault_of(error: Mapping[str, Any], content_type: str | None) -> dict[str, st
         del inside[0]  # which of the actions it is: no part of the body's own path
     if error["type"] == "json_invalid":
         return {"path": str(place), "message": f"no JSON from character {inside[0]} on"}
-    message = str(error["msg"])
+    message = _plain(error)
     if place == "body" and not inside and error["type"] == "model_attributes_type":
         message = "a JSON object is expected"
         if not (content_type or "").lower().startswith("application/json"):
             message += ", sent with Content-Type: application/json"
     return {"path": ".".join(str(part) for part in inside) or str(place), "message": message}
+
+
+def _plain(error: Mapping[str, Any]) -> str:
+    """What is wrong with a value, without the words of the library that found it."""
+    limits = error.get("ctx", {})
+    match error["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "is not known here"
+        case "string_too_short":
+            least = limits["min_length"]
+            return "is empty" if least == 1 else f"has fewer than {least} characters"
+        case "string_too_long":
+            return f"has more than {limits['max_length']:,} characters"
+    return str(error["msg"])

@@ -35,9 +35,12 @@ ERRORS: dict[int, type[DaemonError]] = {
 class DaemonClient:
     """Talks to one daemon over HTTP."""
 
-    def __init__(self, url: str, token: str, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, url: str, token: str, *, home_flag: str = "", transport: httpx.BaseTransport | None = None
+    ) -> None:
         self.url = url.rstrip("/")
         self._token = token
+        self._home_flag = home_flag
         self._http = httpx.Client(
             base_url=self.url + BASE,
             headers={"Authorization": f"Bearer {token}"},
@@ -56,7 +59,7 @@ class DaemonClient:
         info = home.read_daemon_file()
         if info is None:
             raise NotRunningError(f"no daemon runs in {home.root}; start one: synapsed start{home.flag}")
-        return cls(info.url, home.token())
+        return cls(info.url, home.token(), home_flag=home.flag)
 
     def __enter__(self) -> Self:
         return self
@@ -152,17 +155,23 @@ class DaemonClient:
             given = one_line(error.object[max(0, error.start - 20) : error.start + 1])
             raise UsageError(f"an argument is no UTF-8 (at …{given}); type it in UTF-8") from None
         except httpx.ConnectError as error:
-            raise NotRunningError(f"nothing answers at {self.url}; start a daemon: synapsed start") from error
+            raise NotRunningError(
+                f"nothing answers at {self.url}; start a daemon: synapsed start{self._home_flag}"
+            ) from error
         except httpx.TimeoutException as error:
             raise DaemonError(
-                f"{self.url} did not answer within {TIMEOUT_SECONDS:.0f} s; see synapsed logs"
+                f"{self.url} did not answer within {TIMEOUT_SECONDS:.0f} s; see synapsed logs{self._home_flag}"
             ) from error
         except httpx.LocalProtocolError:  # its message has the header in it, with the token
             raise UsageError(
                 "the token can be no part of a request; is SYNAPSED_TOKEN set rightly?"
             ) from None
         except httpx.HTTPError as error:
-            raise NotRunningError(f"{self.url} broke off: {error}; see synapsed logs") from error
+            raise NotRunningError(
+                f"the daemon at {self.url} ended before it answered: what was asked may be done, or not. Start it "
+                f"again (synapsed resume latest{self._home_flag}), then look (synapsed events{self._home_flag}); "
+                f"why it ended is in synapsed logs{self._home_flag}"
+            ) from error
         if answer.is_success:
             return answer.json() if answer.content else None
         raise _error(answer)

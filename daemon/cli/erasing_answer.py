@@ -39,12 +39,13 @@ def _memory(answer: dict[str, Any]) -> list[str]:
     if answer["memory_emptied"]:
         return ["the whole exact memory, in which it can no longer be distinguished from the rest"]
     num_bytes, contexts = answer["memory_bytes"], answer["memory_contexts"]
-    # A brain that keeps no exact memory has lost nothing from it.
-    return (
-        [f"{num_bytes:,} bytes and {contexts:,} contexts of the exact memory"]
-        if num_bytes or contexts
-        else []
-    )
+    if not num_bytes and not contexts:
+        return []  # a brain that keeps no exact memory has lost nothing from it
+    of_it = f"{num_bytes:,} bytes of the exact memory"
+    # What would be emptied belongs to other text too: it tells nothing of how much there is of this one.
+    if answer["receipt"] is None:
+        return [of_it]
+    return [f"{of_it} ({contexts:,} contexts emptied, some shared with other text)"]
 
 
 def _receipt(answer: dict[str, Any]) -> list[str]:

@@ -10,15 +10,17 @@ from daemon.events.event import Event, Severity
 
 @dataclass(frozen=True, kw_only=True)
 class ExperiencePushed(Event):
-    """Text from outside was journaled and enters the stream at `step`."""
+    """Text from outside was journaled and enters the stream at `step`.
+
+    None of the text stands in it: events are kept, printed and logged, and forgetting does not reach all of these.
+    """
 
     num_bytes: int
     origin: str
-    excerpt: str
 
     @property
     def message(self) -> str:
-        return f"{self.num_bytes} bytes of experience from {self.origin}: {self.excerpt!r}"
+        return f"{self.num_bytes:,} bytes of text were fed (from {self.origin})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,8 @@ class ExperienceForgotten(Event):
         receipt: number of the receipt, and of the journal entry.
         sha256: of the text as it was given; empty for anything else.
         rows: records of replayed text that were erased on disk, with so many `row_bytes`.
-        memory_bytes: of the exact memory's past that were blanked, and `memory_contexts` that were emptied.
+        memory_bytes: of the exact memory's past that were blanked.
+        memory_contexts: of it that were emptied, some of them shared with other text.
         memory_emptied: all of the exact memory was given up.
         probe_rows: of frozen probes.
         pushed_texts: journal entries that were blanked.
@@ -53,7 +56,11 @@ class ExperienceForgotten(Event):
 
     @property
     def message(self) -> str:
-        memory = "the whole exact memory" if self.memory_emptied else f"{self.memory_contexts:,} contexts"
+        memory = (
+            "the whole exact memory"
+            if self.memory_emptied
+            else f"{self.memory_bytes:,} bytes of the exact memory"
+        )
         return (
             f"Forgot {self.what} (receipt {self.receipt}): {self.rows:,} remembered rows, {memory}, "
             f"{self.probe_rows:,} probe rows and {self.pushed_texts:,} pushed texts; the weights are unchanged"

@@ -105,6 +105,8 @@ def _tune_writer(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
+    # What is deleted or changed is overwritten, so that what was forgotten cannot be read in the file.
+    cursor.execute("PRAGMA secure_delete=ON")
     # Fold the log in every 16 MiB: pages written again and again in between are copied once.
     cursor.execute("PRAGMA wal_autocheckpoint=4000")
     # After a long read (a backup, a check) the log is cut back to this size.

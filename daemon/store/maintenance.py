@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from daemon.errors import DaemonError
 from daemon.store.copying import GivenUpError, Patience, copy_database, opened, quick_check
 from daemon.store.engine import database_file
+from daemon.store.log_cutting import cut_log
 from daemon.store.opening import mark_suspect
 from daemon.store.privacy import create_private, tighten
 from daemon.system.durable import sync_directory
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 VACUUM_PAGES = 2_000
 # Rows looked at for statistics, so that a large table holds the write lock no longer than a small one.
 ANALYSED_ROWS = 1_000
-# Folding the log in keeps the writer waiting while it waits for readers.
-FOLD_TIMEOUT_MS = 500
 
 
 def backup(
@@ -93,8 +92,7 @@ def tidy(url: URL, *, stop: threading.Event | None = None) -> str:
             connection.execute(f"PRAGMA analysis_limit={ANALYSED_ROWS}").fetchall()
             connection.execute("PRAGMA optimize").fetchall()
             connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
-            connection.execute(f"PRAGMA busy_timeout={FOLD_TIMEOUT_MS}")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            cut_log(connection)
             with patience.over(connection):
                 verdict = quick_check(connection)
     except GivenUpError as reason:

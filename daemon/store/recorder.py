@@ -24,7 +24,7 @@ from daemon.store.tables import (
     runs,
     sessions,
 )
-from daemon.store.writes import Columns, Insert, Points, Put, Remove, StartSession
+from daemon.store.writes import Columns, CutLog, Insert, Points, Put, Remove, StartSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -153,6 +153,10 @@ class Recorder:
         below = self._clock() - older_than_seconds
         self._answers.forget(below)
         self._writer.put(Remove(table=answers, column="created_at", below=below))
+
+    def cut_log(self) -> None:
+        """Once all written so far is committed, leave nothing of what it changed in the log beside a SQLite file."""
+        self._writer.put(CutLog())
 
     def _put(
         self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any], fresh: Mapping[str, Any] | None

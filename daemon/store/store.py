@@ -65,6 +65,7 @@ class Store(Reader, Recorder):
         self.report: Callable[[Event], object] = self._keep_event
         self._closed = False
         self._leaving = threading.Event()
+        self.cut_log()  # an upgrade may have taken text out, and a daemon that was killed left its log
 
     @classmethod
     def open(cls, url: str | Path, *, clock: Callable[[], float] = time.time) -> Self:

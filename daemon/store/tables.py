@@ -36,7 +36,7 @@ from sqlalchemy.types import TypeDecorator
 from daemon.protocol import HOT_METRICS
 
 # The newest revision under migrations/versions; a database that has it starts without importing Alembic.
-HEAD = "0006"
+HEAD = "0007"
 
 # Steps of a rollup bucket, finest first; each level is summed from the one before it.
 LEVELS = (100, 10_000)

@@ -7,6 +7,7 @@ failure it is forgotten and read again, so memory and database cannot drift apar
 from __future__ import annotations
 
 import math
+import sqlite3
 from dataclasses import replace
 from operator import ge
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, Table
 
 from daemon.protocol import HOT_METRICS
+from daemon.store.log_cutting import cut_log
 from daemon.store.rollups import FINE, Rollups, RunFacts, SessionFacts
 from daemon.store.statements import driver_text
 from daemon.store.tables import (
@@ -24,7 +26,17 @@ from daemon.store.tables import (
     runs,
     sessions,
 )
-from daemon.store.writes import Columns, Insert, Points, Put, Remove, RemoveSome, StartSession, Write
+from daemon.store.writes import (
+    Columns,
+    CutLog,
+    Insert,
+    Points,
+    Put,
+    Remove,
+    RemoveSome,
+    StartSession,
+    Write,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +63,7 @@ class Committer:
         self._delete_point = driver_text(sa.delete(points).where(*there), engine)
         self._mark_last = driver_text(sa.update(sessions).where(*of_session).values(last_step=0), engine)
         self._rollups = Rollups(self._connection, engine)
+        self._log_is_to_go = False
         self._forget()
 
     def apply(self, batch: list[Write]) -> None:
@@ -63,6 +76,12 @@ class Committer:
         except BaseException:
             self._forget()
             raise
+        if self._log_is_to_go:  # tried again behind each batch while a reader holds on to it
+            self._log_is_to_go = not self._cut_log()
+
+    def _cut_log(self) -> bool:
+        driver = self._connection.connection.driver_connection
+        return not isinstance(driver, sqlite3.Connection) or cut_log(driver)
 
     def restore_file(self, file_watch: FileWatch) -> None:
         """Put the database back in its place; see FileWatch.restore_file."""
@@ -96,6 +115,8 @@ class Committer:
                 self._runs = {}  # what was known of them may be gone
             case StartSession():
                 self._start_session(write)
+            case CutLog():
+                self._log_is_to_go = True
 
     # ── metrics ──────────────────────────────────────────────────────────────────────────────────
 

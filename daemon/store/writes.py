@@ -73,7 +73,12 @@ class StartSession:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-Write = Columns | Points | Insert | Put | Remove | RemoveSome | StartSession
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutLog:
+    """Once all before it is committed, leave nothing of what that changed in the log beside a SQLite file."""
+
+
+Write = Columns | Points | Insert | Put | Remove | RemoveSome | StartSession | CutLog
 
 
 def rows_of(write: Write) -> int:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from daemon.abilities import abilities_of
-from daemon.events import ExperienceForgotten
 from daemon.protocol import Goodbye, Ready, Report, RunState
 
 # What a run's row and the run in memory call and hold alike.
@@ -158,12 +157,6 @@ class LiveRun:
             view["sources"] = list(self.sources)
             view["config"] = self.config
         return view
-
-
-def forget_sample(run: LiveRun | None, record: dict[str, Any]) -> None:
-    """Once something was forgotten on purpose: the text shown last may be of it."""
-    if run is not None and record["kind"] == ExperienceForgotten.kind():
-        run.sample = run.sample_step = run.sample_time = None
 
 
 def run_from_row(row: dict[str, Any], *, checkpoint_step: int | None = None) -> LiveRun:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from daemon.orders import QUESTIONS
 from daemon.supervisor.audiences.dispatcher import Dispatcher
 from daemon.supervisor.live_run import finite
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
     Follower = Callable[[LiveRun | None, Record], None]
-
-# A question and its answer are no history.
-QUESTIONS = frozenset({"generate", "growth", "remembers"})
 
 
 class Publisher:

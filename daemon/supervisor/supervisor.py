@@ -9,8 +9,8 @@ from daemon.supervisor.admission import Admission
 from daemon.supervisor.chores import Chores
 from daemon.supervisor.clock import Clock, SystemClock
 from daemon.supervisor.deleting import Deleting
+from daemon.supervisor.erased_text import ErasedText
 from daemon.supervisor.home_bounds import Tidier
-from daemon.supervisor.live_run import forget_sample
 from daemon.supervisor.operations import Operations
 from daemon.supervisor.orphaned_runs import OrphanedRuns
 from daemon.supervisor.publishing import Publisher
@@ -66,7 +66,8 @@ class Supervisor:
         self.rows = RunRows(store, monotonic=self.clock.monotonic)
         self.checkpoints = RunCheckpoints(store, catalogue)
         self.alarms = ActiveAlarms(store, now=self.clock.now)
-        self.publisher.followers += (self.checkpoints.follow, self.alarms.follow, forget_sample)
+        erased = ErasedText(self.rows, store)
+        self.publisher.followers += (self.checkpoints.follow, self.alarms.follow, erased.follow)
         self.runs = RunRegistry(self.rows, self.publisher, self.checkpoints.holds, self.clock)
         self.acknowledging = Acknowledging(self.alarms, self.runs, self.publisher)
         self.operations = Operations(self.clock, self.publisher.publish_operation)

@@ -33,7 +33,7 @@ export function sinceOf(typed) {
 export function foundLines(answer) {
   const lines = [`${count(answer.rows ?? 0)} rows of replayed text (${bytes(answer.row_bytes ?? 0)})`];
   if (answer.memory_emptied) lines.push("all of the exact memory: what is meant can no longer be told apart in it");
-  else if (answer.memory_bytes !== undefined) lines.push(`${count(answer.memory_bytes)} bytes and ${count(answer.memory_contexts)} contexts of the exact memory`);
+  else if (answer.memory_bytes !== undefined) lines.push(`${count(answer.memory_bytes)} bytes of the exact memory${emptied(answer)}`);
   if (answer.receipt !== null) lines.push(`${count(answer.probe_rows ?? 0)} rows of frozen probes, ${count(answer.pushed_texts ?? 0)} fed texts`);
   else if (nothingFound(answer)) lines.push("frozen probes and fed text are searched once you confirm");
   const first = answer.first_step ?? null;
@@ -41,8 +41,13 @@ export function foundLines(answer) {
   return lines;
 }
 
+/** What was emptied belongs to other text too: before, it says nothing of how much there is of this one. */
+function emptied(answer) {
+  return answer.receipt === null ? "" : ` (${count(answer.memory_contexts)} contexts emptied, some shared with other text)`;
+}
+
 function nothingFound(answer) {
-  return !answer.rows && !answer.memory_emptied && !answer.memory_bytes && !answer.memory_contexts;
+  return !answer.rows && !answer.memory_emptied && !answer.memory_bytes;
 }
 
 /** What forgetting does not reach. */

@@ -45,7 +45,7 @@ def test_a_source_is_forgotten_by_keyboard_alone(watched: Watched, scripted: Scr
     page.keyboard.press("Enter")
     expect(dialog.get_by_role("heading", name="Forget source stdlib?")).to_be_focused()
     expect(dialog).to_contain_text("12 rows of replayed text (4.00 KiB)")
-    expect(dialog).to_contain_text("3,000 bytes and 9,000 contexts of the exact memory")
+    expect(dialog).to_contain_text("3,000 bytes of the exact memory")
     expect(dialog).to_contain_text("The weights stay as they are")
     expect(dialog).to_contain_text("The source is still read")
     assert orders(scripted) == [{"source": "stdlib", "dry_run": True}]

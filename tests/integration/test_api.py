@@ -270,6 +270,16 @@ async def test_the_same_key_gives_the_same_answer(home: Home) -> None:
         assert_problem(other, 422, "Idempotency-Key")
 
 
+async def test_what_a_brain_answered_is_not_kept_for_its_key(home: Home) -> None:
+    async with receiving(home) as reception, reception.client() as client:
+        run = (await client.post("/api/v1/runs", json=TINY)).json()["id"]
+        path, key = f"/api/v1/runs/{run}/generate", {"Idempotency-Key": "asked"}
+        for _ in range(2):
+            answer = await client.post(path, json={"prompt": "a"}, headers=key)
+            assert (answer.status_code, "idempotent-replayed" in answer.headers) == (200, False)
+        assert reception.supervisor.store.recall_answer("asked", f"POST {path}") is None
+
+
 # -- attacks -------------------------------------------------------------------------------------------------
 
 

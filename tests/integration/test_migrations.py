@@ -224,6 +224,35 @@ def test_the_store_opens_a_database_of_every_older_revision(file: Path, connecti
         assert series["metrics"]["bpc"]["last"] == [2.5]
 
 
+def test_fed_text_and_answers_of_an_older_database_are_taken_out(
+    file: Path, connection: sa.Connection
+) -> None:
+    schema.upgrade(connection, to="0006")
+    tables = metadata.tables
+    message = "30 bytes of experience from api: 'my number is 4711'"
+    data = {"num_bytes": 30, "origin": "api", "excerpt": "my number is 4711"}
+    fed = ROWS["events"] | {"kind": "experience_pushed", "message": message, "data": data}
+    connection.execute(sa.insert(tables["events"]), [fed, ROWS["events"] | {"seq": 2}])
+    answer = ROWS["answers"] | {"response": {"text": "my number is 4711"}}
+    asked = [answer | {"endpoint": f"POST /api/v1/runs/r-1/{noun}"} for noun in ("generate", "remembers")]
+    connection.execute(sa.insert(tables["answers"]), [*asked, ROWS["answers"] | {"response": None}])
+    connection.commit()
+    connection.close()
+
+    with Store.open(f"sqlite:///{file}") as store:
+        assert store.flush()
+        other, event = store.events().items
+        assert (event["message"], event["data"]) == (
+            "30 bytes of text were fed (from api)",
+            {"num_bytes": 30, "origin": "api"},
+        )
+        assert other["message"] == ROWS["events"]["message"]
+        assert store.recall_answer("k", asked[0]["endpoint"]) is None
+        assert store.recall_answer("k", "POST /runs") is not None
+        here = [path for path in file.parent.iterdir() if path.name != f"{file.name}.before-{HEAD}"]
+        assert [path.name for path in here if b"4711" in path.read_bytes()] == []
+
+
 def test_a_file_is_kept_beside_before_its_schema_changes(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -211,9 +211,9 @@ def test_a_sleep_of_idling_takes_effect_at_its_step_again_even_if_there_is_more_
     assert sleeps(again)[:1] == sleeps(trainer)
 
 
-def fed(trainer: TrainerProcess) -> list[str]:
-    """Texts by hand that took effect."""
-    return [e["data"]["excerpt"] for e in trainer.events if e["kind"] == "experience_pushed"]
+def fed(trainer: TrainerProcess) -> list[int]:
+    """Bytes of each text by hand that took effect."""
+    return [e["data"]["num_bytes"] for e in trainer.events if e["kind"] == "experience_pushed"]
 
 
 def test_what_was_fed_while_it_waited_at_a_lower_step_is_not_lost_with_the_next_crash(
@@ -226,14 +226,14 @@ def test_what_was_fed_while_it_waited_at_a_lower_step_is_not_lost_with_the_next_
     log.write_bytes(b"")  # what the steps up to there were learned from is gone
     second = follow(home, log, sleep__idle_awake_steps=0, session=2, checkpoint=newest(home.checkpoints))
     until_waiting(second)
-    assert fed(second) == ["of the first life"]
+    assert fed(second) == [len("of the first life")]
     assert second.order("checkpoint").ok
     assert second.order("feed", text="of the second life", origin="test").ok
     until_waiting(second, times=2)
     second.kill()
     third = follow(home, log, sleep__idle_awake_steps=0, session=3, checkpoint=newest(home.checkpoints))
     until_waiting(third)
-    assert fed(third) == ["of the second life"]
+    assert fed(third) == [len("of the second life")]
     end(third)
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from daemon.trainer.sleep.sleeping import Sleeping
     from daemon.trainer.state.journal_position import JournalPosition
 
-EXCERPT_CHARS = 60
-
 
 class Effects:
     """Journals entries and applies them.
@@ -204,7 +202,4 @@ class Effects:
     def _push(self, entry: Entry) -> None:
         data, origin = entry.payload["text"].encode(), entry.payload["origin"]
         if self._stream.push(data, sequence=entry.sequence, origin=origin):
-            excerpt = entry.payload["text"][:EXCERPT_CHARS]
-            self._report.event(
-                ExperiencePushed(step=self._clock.step, num_bytes=len(data), origin=origin, excerpt=excerpt)
-            )
+            self._report.event(ExperiencePushed(step=self._clock.step, num_bytes=len(data), origin=origin))

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 NOT_REACHED = (
     "the weights, their averages and moments, which still carry what it taught",
     "exports, database backups and copies of the home",
-    "log files and the cache of unpacked text",
-    "events that quote the beginning of fed text",
+    "log files of earlier versions, which quoted fed text, and the cache of unpacked text",
 )
 
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { foundLines, keptLines, orderOf, receiptLines, sinceOf, wayBackLine } from "../../../dashboard/static/forget_words.js";
 
-const answer = (more = {}) => ({ kind: "text", receipt: null, rows: 2, row_bytes: 2048, older: [], not_reached: ["the weights", "events that quote fed text"], others: [], before: null, first_step: 40, ...more });
+const answer = (more = {}) => ({ kind: "text", receipt: null, rows: 2, row_bytes: 2048, older: [], not_reached: ["the weights", "exports"], others: [], before: null, first_step: 40, ...more });
 
 test("an order names one thing, and what is missing is said", () => {
   assert.deepEqual(orderOf("text", " a secret \n"), { text: " a secret \n" });
@@ -26,7 +26,9 @@ test("a time without a zone is that of the browser", () => {
 
 test("what is found names each memory, and an emptied one as such", () => {
   assert.deepEqual(foundLines(answer()), ["2 rows of replayed text (2.00 KiB)", "first read at step 40, as far back as its memories reach"]);
-  assert.match(foundLines(answer({ memory_bytes: 5, memory_contexts: 7, memory_emptied: false }))[1], /^5 bytes and 7 contexts/);
+  const memory = { memory_bytes: 5, memory_contexts: 8207, memory_emptied: false };
+  assert.equal(foundLines(answer(memory))[1], "5 bytes of the exact memory");
+  assert.equal(foundLines(answer({ ...memory, receipt: 3 }))[1], "5 bytes of the exact memory (8,207 contexts emptied, some shared with other text)");
   assert.match(foundLines(answer({ memory_bytes: 5, memory_contexts: 7, memory_emptied: true }))[1], /^all of the exact memory/);
   assert.deepEqual(foundLines(answer({ rows: 0, row_bytes: 0, first_step: null })), ["0 rows of replayed text (0 B)", "frozen probes and fed text are searched once you confirm"]);
   assert.ok(foundLines(answer({ receipt: 3, probe_rows: 1, pushed_texts: 2 })).includes("1 rows of frozen probes, 2 fed texts"));
@@ -40,7 +42,7 @@ test("what is not reached is said: weights, a source still read, older checkpoin
   assert.doesNotMatch(of({ kind: "source", sources_read_on: false }), /still read/);
   assert.match(of({ older: ["a", "b", "c", "d", "e"] }), /\(a, b, c and 2 more\)/);
   assert.match(of({ others: ["r-2"] }), /r-2/);
-  assert.match(of({}), /Not reached: the weights; events that quote fed text\.$/);
+  assert.match(of({}), /Not reached: the weights; exports\.$/);
 });
 
 test("a receipt says whether the disk is erased, and why not", () => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from daemon.cli.client import DaemonClient
@@ -43,6 +44,23 @@ def test_an_address_nobody_answers_at_is_not_running(home: Home) -> None:
         url = gone.url
     with DaemonClient(url, "t") as client, pytest.raises(NotRunningError, match=f"nothing answers at {url}"):
         client.get("/runs")
+
+
+@pytest.mark.parametrize("error", [httpx.RemoteProtocolError, httpx.ReadError])
+def test_a_daemon_that_ends_instead_of_answering_is_a_line_with_what_to_do(
+    error: type[httpx.TransportError],
+) -> None:
+    def end(_request: httpx.Request) -> httpx.Response:
+        raise error("Server disconnected without sending a response.")
+
+    gone = DaemonClient("http://here", "t", home_flag=" --home h", transport=httpx.MockTransport(end))
+    with gone, pytest.raises(NotRunningError) as caught:
+        gone.post("/runs/r-1/forget", {"source": "notes"})
+    assert str(caught.value) == (
+        "the daemon at http://here ended before it answered: what was asked may be done, or not. Start it again "
+        "(synapsed resume latest --home h), then look (synapsed events --home h); why it ended is in synapsed logs "
+        "--home h"
+    )
 
 
 @pytest.mark.parametrize(

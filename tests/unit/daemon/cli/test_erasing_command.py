@@ -99,6 +99,8 @@ def test_a_mistake_is_one_line(call: Call, daemon: FakeDaemon, tmp_path: Path) -
             "is still read",
         ),
         ({"receipt": None, "on_disk": None}, ("Found of source novels",), "Receipt"),
+        ({"receipt": None}, ("bytes of the exact memory",), "contexts"),
+        ({}, ("2,048 contexts emptied, some shared with other text",), "on disk"),
         ({"sources_read_on": False}, ("Older checkpoints may hold it (continuous_1)",), "is still read"),
     ],
 )

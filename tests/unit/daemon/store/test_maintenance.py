@@ -11,7 +11,7 @@ import pytest
 
 from daemon.errors import DaemonError
 from daemon.events import LimitReached
-from daemon.store import Store, engine
+from daemon.store import Store, engine, log_cutting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,3 +115,22 @@ def raise_limit(store: Store) -> None:
         apply(batch)  # type: ignore[arg-type]
 
     committer.apply = with_room  # type: ignore[method-assign, assignment]
+
+
+def test_a_log_that_a_reader_holds_is_cut_behind_a_later_batch(
+    store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_cutting, "FOLD_TIMEOUT_MS", 1)
+    log = file.with_name(f"{file.name}-wal")
+    store.create_run("r-1")
+    store.flush()
+    with closing(sqlite3.connect(file)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM runs").fetchone()
+        store.update_run("r-1", sample="in the log")
+        store.cut_log()
+        store.flush()
+        assert log.stat().st_size > 0
+    store.update_run("r-1", sample=None)
+    store.flush()
+    assert log.stat().st_size == 0

@@ -205,7 +205,7 @@ class ScriptedTrainer:
                 result = {"checkpoint": self.save("manual")}
             case Feed(text=text):
                 data = text.encode()
-                event = ExperiencePushed(step=self.step, num_bytes=len(data), origin="api", excerpt="…")
+                event = ExperiencePushed(step=self.step, num_bytes=len(data), origin="api")
                 self.events.append(event.record())
                 result = {"sequence": 1, "effective_step": self.step}
             case Generate(prompt=prompt):
