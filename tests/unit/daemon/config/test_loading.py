@@ -214,7 +214,7 @@ def test_a_preset_is_no_setting() -> None:
 def test_an_unknown_or_broken_preset_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("[stream\n")
     assert complaint(preset="tinny") == "no preset is called tinny; did you mean tiny?"
-    assert complaint(preset="zzzz").startswith("no preset is called zzzz; known: classifier, default, ")
+    assert complaint(preset="zzzz").startswith("no preset is called zzzz; known: agiformer, ")
     assert complaint(preset=tmp_path / "mime.toml").endswith(f"did you mean {tmp_path / 'mine.toml'}?")
     assert "is not TOML" in complaint(preset=tmp_path / "mine.toml")
 
