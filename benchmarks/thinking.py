@@ -1,10 +1,11 @@
 """Does latent thinking pay, and do patches? AGIFORMER beside itself without them, at equal bytes and equal CPU seconds.
 
-All arms read enwik8 once, in the same order, 8 lanes of 128 bytes a step, Muon, one thread, no exact memory, no replay; they
-take turns step by step in one process, so that whatever else the machine does meets all of them. What is held out lies
-elsewhere in the file and is read from reset states, each byte once, at the fourths of the stream; its CPU does not count.
+All arms read enwik8 once, in the same order, 8 lanes of 128 bytes a step, Muon, one thread, no exact memory, no replay;
+they take turns step by step in one process, so that whatever else the machine does meets all of them. What is held out
+lies elsewhere in the file and is read from reset states, each byte once, at the fourths of the stream; its CPU does not
+count.
 
-- K = 3 tied: what the brain does; K = 3 untied: each step has weights of its own; K = 0 to 3: a number drawn in each step.
+- K = 3 tied: what the brain does; K = 3 untied: each step has weights of its own; K = 0 to 3: drawn in each step.
 - Without thinking: K = 0, one more block, and a wider stream, which costs about what three steps do.
 - Plain bytes: K = 0 with patches of one byte, and a window as long in bytes.
 
@@ -238,7 +239,7 @@ def bits_per_byte(brain: OnlineBrain[Any], rows: torch.Tensor) -> float:
 
 
 def _share(arms: Mapping[str, Arm]) -> float | None:
-    """What three tied steps gain on K = 0 at equal bytes, over what one more block gains; None where that gains none."""
+    """What three tied steps gain on K = 0 at equal bytes, over what one more block gains; None where it gains none."""
     last = {name: arm.held_out[-1] for name, arm in arms.items()}
     gain = last[NONE] - last[DEEPER]
     return (last[NONE] - last[TIED]) / gain if gain > 0 else None

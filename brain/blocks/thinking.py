@@ -51,11 +51,12 @@ class Thinking(nn.ModuleList):
         tied: whether there is one.
         exit: the row e; None without an exit.
         exit_bias: b.
+        halts: whether positions stop at their exits while nothing is learned.
     """
 
     def __init__(self, steps: Iterable[ThinkingStep], *, size: int, tied: bool, halting: bool) -> None:
         super().__init__(steps)
-        self.tied = tied
+        self.tied, self.halts = tied, halting
         self.exit = nn.Parameter(torch.empty(size)) if halting else None
         self.exit_bias = nn.Parameter(torch.empty(1)) if halting else None
 
@@ -90,7 +91,7 @@ class Thinking(nn.ModuleList):
         left = None
         for number in range(num_steps):
             added = self.step(number).thought(z if alone is None else alone, dtype)
-            if self.exit is not None and not torch.is_grad_enabled():
+            if self.halts and not torch.is_grad_enabled():
                 left = (1.0 if left is None else left) * (1.0 - self.openness(z))
                 going = left > 1.0 - STOPPED
                 if not bool(going.any()):

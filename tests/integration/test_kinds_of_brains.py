@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from daemon.home import Home
+from daemon.trainer.offline.inspecting import inspect
 from daemon.trainer.offline.questions import evaluate, generate
 from tests.trainer_process import newest, spawn, tiny_order
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STEPS = 40
 TINY: dict[str, dict[str, Any]] = {
@@ -72,7 +71,20 @@ def test_after_kill_9_the_same_weights_come_out_and_a_checkpoint_answers(
     assert weights_hash(home, ended.checkpoint) == weights_hash(other, whole.checkpoint)
     scored = evaluate(home, "latest")
     assert 0 < scored["mixed_bpc"] < scored["bpc"] < 8
+    if kind == "agiformer":
+        assert inspected(home, tmp_path) == {"held out", "book.txt"}
     assert generate(home, "latest", "page 7", max_bytes=9, temperature=0.5, top_p=0.9)["bytes_generated"] == 9
+
+
+def inspected(home: Home, tmp_path: Path) -> set[str]:
+    """Which texts thinking was inspected on; every number of steps has a loss."""
+    texts = set()
+    for data in (None, tmp_path / "book.txt"):
+        found = inspect(home, "latest", data=data, max_bytes=4096)
+        assert all(0 < row["bpc"] < 9 for row in found["steps"])
+        assert found["num_bytes"] == 4096
+        texts.add(Path(found["text"]).name)
+    return texts
 
 
 @pytest.mark.parametrize("kind", sorted(TINY))

@@ -37,6 +37,11 @@ class HeldOutSample:
         self._blocks = [block for block in read if block]  # a file may have gone since it was listed
 
     @property
+    def blocks(self) -> tuple[bytes, ...]:
+        """What is read."""
+        return tuple(self._blocks)
+
+    @property
     def num_bytes(self) -> int:
         """Of all blocks."""
         return sum(map(len, self._blocks))

@@ -1,0 +1,103 @@
+"""Inspecting what a checkpoint's brain does with its steps of thinking, on text that is held out or given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from brain.models.agiformer.introspection import inspect_thinking
+from brain.online.brain import OnlineBrain
+from daemon.errors import UsageError
+from daemon.streams.stream import ExperienceStream
+from daemon.system.paths import shown
+from daemon.trainer.measures.held_out_sample import HeldOutSample
+from daemon.trainer.measures.slow_weights import swapped
+from daemon.trainer.offline.questions import better_weights, open_checkpoint, revive_to_read
+from daemon.trainer.steps.batching import num_lanes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from daemon.config.tree import RunConfig
+    from daemon.home import Home
+
+BLOCK_BYTES, BLOCKS_AT_ONCE = 4096, 2
+
+
+def inspect(home: Home, checkpoint: str, *, data: Path | None, max_bytes: int) -> dict[str, Any]:
+    """BPC by number of steps, what each step changes, and which bytes take longest.
+
+    Args:
+        home: where checkpoints lie.
+        checkpoint: which one.
+        data: a file that it did not learn; None: a sample of what its sources hold out.
+        max_bytes: read at most.
+
+    Raises:
+        UsageError: its brain does not think, or there is no text to read.
+        SynapsedError: there is no such checkpoint, it is damaged, or its sources are gone.
+    """
+    loaded = open_checkpoint(home, checkpoint)
+    config, brain = revive_to_read(loaded)
+    if not isinstance(brain, OnlineBrain) or not getattr(brain.network, "thinking_steps", 0):
+        raise UsageError(
+            f"the brain of {loaded.path.name} takes no steps of thinking; inspect one of kind agiformer with "
+            "brain.thinking_steps of at least 1"
+        )
+    blocks = held_out_of(home, config, max_bytes) if data is None else blocks_of(data, max_bytes)
+    if not blocks:
+        raise UsageError(
+            "nothing is held out: its sources are too small for a block of 4 KiB in a hundred; name a text with --data"
+            if data is None
+            else f"{shown(data)} is empty; name a text that it did not learn"
+        )
+    weights = better_weights(loaded)
+    with swapped(brain, weights):
+        found = inspect_thinking(brain, list(batches_of(blocks)))
+    return {
+        "checkpoint": loaded.path.name,
+        "step": loaded.manifest.step,
+        "weights": weights,
+        "text": "held out" if data is None else str(data),
+        **found,
+    }
+
+
+def held_out_of(home: Home, config: RunConfig, max_bytes: int) -> Sequence[bytes]:
+    """A sample of what the run's sources hold out."""
+    stream = ExperienceStream.open(
+        config.stream,
+        lanes=num_lanes(config.stream.rows, config.replay.fraction),
+        seed=config.seed,
+        cache=home.cache,
+        emit=lambda _: None,
+    )
+    return HeldOutSample(stream, torch.device("cpu"), most=max(1, max_bytes // BLOCK_BYTES)).blocks
+
+
+def blocks_of(path: Path, max_bytes: int) -> Sequence[bytes]:
+    """The first bytes of a file in blocks.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(max_bytes)
+    except OSError as error:
+        raise UsageError(f"{shown(path)} cannot be read: {error.strerror}") from error
+    return [text[first : first + BLOCK_BYTES] for first in range(0, len(text), BLOCK_BYTES)]
+
+
+def batches_of(blocks: Sequence[bytes]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Blocks of bytes side by side, and masks of their bytes."""
+    for first in range(0, len(blocks), BLOCKS_AT_ONCE):
+        together = blocks[first : first + BLOCKS_AT_ONCE]
+        lengths = np.array([len(block) for block in together])
+        rows = np.zeros((len(together), int(lengths.max())), dtype=np.uint8)
+        for row, block in zip(rows, together, strict=True):
+            row[: len(block)] = np.frombuffer(block, dtype=np.uint8)
+        yield torch.from_numpy(rows), torch.from_numpy(np.arange(rows.shape[1]) < lengths[:, None])
