@@ -266,11 +266,11 @@ class Steerable(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Forgotten:
-    """What a brain gave up beside its weights.
+    """What the exact memory of a brain gave up.
 
     Attributes:
         num_bytes: of text that it kept word for word.
-        num_contexts: places in its exact memory that knew what followed on some of it.
+        num_contexts: places in it that knew what followed on some of it.
         emptied: the exact memory was given up as a whole, since what was meant can no longer be told from the rest.
     """
 
@@ -283,8 +283,12 @@ class Forgotten:
 class Forgetful(Protocol):
     """A brain that can forget on purpose what it keeps beside its weights; these it cannot."""
 
-    def forget(self, selection: Selection, *, dry_run: bool = False) -> Forgotten:
-        """Forget what is meant, and all that is carried from row to row; with `dry_run` nothing changes."""
+    def forget(self, selection: Selection, *, dry_run: bool = False) -> Forgotten | None:
+        """Forget what is meant, and all that is carried from row to row; with `dry_run` nothing changes.
+
+        Returns:
+            What the exact memory gave up; None of a brain without one.
+        """
 
 
 @runtime_checkable

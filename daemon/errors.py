@@ -50,7 +50,7 @@ class ConfigError(UsageError):
 
 
 class StreamError(UsageError):
-    """There is nothing to read where the stream was told to."""
+    """There is nothing to read in what the stream is to read."""
 
 
 class StoreError(DaemonError):

@@ -46,7 +46,7 @@ class ErasedRows:
 
     @classmethod
     def beside(cls, segment: Path) -> ErasedRows:
-        """What is said beside a segment; nothing where nothing is. One that cannot be read says nothing."""
+        """The list beside a segment; empty where there is none, or it cannot be read."""
         try:
             record = json.loads(list_of(segment).read_bytes())
             return cls(

@@ -188,12 +188,12 @@ class OnlineBrain(Generic[Spec]):
         self.spec = self.spec.with_frozen(tuple(sorted(names)))
         self.learner.freeze(self.spec.frozen_by_hand)
 
-    def forget(self, selection: Selection, *, dry_run: bool = False) -> Forgotten:
+    def forget(self, selection: Selection, *, dry_run: bool = False) -> Forgotten | None:
         """Forget on purpose: the hippocampus what is meant, and every lane what it carries. Weights stay."""
         for carried in () if dry_run else self.lanes.tensors().values():
             carried.zero_()
         if self.learner.hippocampus is None:
-            return Forgotten()
+            return None
         erased = self.learner.hippocampus.forget(selection, dry_run=dry_run)
         return Forgotten(num_bytes=erased.num_bytes, num_contexts=erased.num_buckets, emptied=erased.emptied)
 

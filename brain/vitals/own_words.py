@@ -129,5 +129,5 @@ class OwnWords:
 
 
 def clipped(found: Agency) -> float:
-    """As a share of what could be told."""
+    """As a share of the most that it could be."""
     return min(1.0, max(0.0, found.eta))

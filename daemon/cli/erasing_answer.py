@@ -1,4 +1,4 @@
-"""What came of an order to forget, and what it does not reach, in lines for a terminal. Commands can be pasted."""
+"""The answer to an order to forget as lines for a terminal; the commands in them can be pasted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def lines_of(answer: dict[str, Any], home_flag: str = "") -> list[str]:
 
 
 def found(answer: dict[str, Any]) -> list[str]:
-    """What there is of it, or was."""
+    """What would be forgotten, or was."""
     from daemon.cli.output import size
 
     dry, first = answer["receipt"] is None, answer.get("first_step")
@@ -29,20 +29,18 @@ def found(answer: dict[str, Any]) -> list[str]:
     if not dry:
         parts.append(f"{answer.get('probe_rows', 0):,} rows of frozen probes")
         parts.append(f"{answer.get('pushed_texts', 0):,} pushed texts")
-    since = "" if first is None else f"; first read at step {first:,}, as far as its memories reach back"
-    return [f"{'Found' if dry else 'Forgotten'} of {answer['what']}: {', '.join(parts)}{since}"]
+    since = "" if first is None else f"; first read at step {first:,}, as far back as its memories reach"
+    return [f"{'Would forget' if dry else 'Forgot'} {answer['what']}: {', '.join(parts)}{since}"]
 
 
 def _memory(answer: dict[str, Any]) -> list[str]:
     if "memory_bytes" not in answer:
-        return ["the exact memory, if it has one"]
+        return []  # it has no exact memory
     if answer["memory_emptied"]:
-        return ["the whole exact memory, in which it can no longer be distinguished from the rest"]
+        return ["the whole exact memory, which can no longer tell it from the rest"]
     num_bytes, contexts = answer["memory_bytes"], answer["memory_contexts"]
-    if not num_bytes and not contexts:
-        return []  # a brain that keeps no exact memory has lost nothing from it
     of_it = f"{num_bytes:,} bytes of the exact memory"
-    # What would be emptied belongs to other text too: it tells nothing of how much there is of this one.
+    # Contexts belong to other text too: before, their number would not show how much is there of this one.
     if answer["receipt"] is None:
         return [of_it]
     return [f"{of_it} ({contexts:,} contexts emptied, some shared with other text)"]
@@ -53,11 +51,13 @@ def _receipt(answer: dict[str, Any]) -> list[str]:
         return []
     of_text = f"; SHA-256 of the text {answer['sha256']}" if answer["sha256"] else ""
     lines = [
-        f"Receipt {answer['receipt']} of {answer['run']}, from step {answer['effective_step']:,} on{of_text}"
+        f"Receipt {answer['receipt']} of {answer['run']}, in effect from step {answer['effective_step']:,}{of_text}"
     ]
     if not answer["on_disk"]:
         why = answer["why_not"] or "not saved yet"
-        lines.append(f"Out of memory, but still on disk ({why}): erased there once a checkpoint can be saved")
+        lines.append(
+            f"Erased from memory but still on disk ({why}); erased there once a checkpoint can be saved"
+        )
     return lines
 
 
@@ -69,7 +69,7 @@ def _elsewhere(answer: dict[str, Any]) -> list[str]:
     if answer["others"]:
         names = ", ".join(answer["others"])
         lines.append(
-            f"Runs that share its rows lose them, and keep what is their own ({names}): forget there too, with --run"
+            f"Runs that share its rows lose those and keep their own ({names}): forget it there too, with --run"
         )
     return lines
 
@@ -79,19 +79,17 @@ def way_back(answer: dict[str, Any], home_flag: str) -> str:
     if (before := answer["before"]) is not None:
         resume = f"synapsed resume {before['checkpoint']}{home_flag}"
         return (
-            f"Weights from before it was first read, as far as its memories tell: those of step {before['step']:,}; "
-            f"to continue from there, or sleep there: {resume}"
+            f"The weights of step {before['step']:,} are from before it was first read, as far as the memories tell; "
+            f"to continue from there: {resume}"
         )
     if answer.get("first_step") is None:
-        return "No remembered row tells when it was first read, so no checkpoint from before can be named"
-    return (
-        "No checkpoint from before it was first read is left; a sleep (synapsed sleep) replays what is left"
-    )
+        return "It is not known when it was first read, so no checkpoint from before can be named"
+    return "No checkpoint from before it was first read is left; synapsed sleep replays only what remains"
 
 
 def _read_on(answer: dict[str, Any], home_flag: str) -> list[str]:
     if answer["kind"] != "source":
-        return ["Where a source still holds it, it is learned again: take it out there first"]
+        return ["If a source still contains it, it will be learned again: take it out there first"]
     if not answer.get("sources_read_on", True):
         return []
     others = f"synapsed resume latest{home_flag} --data OTHER"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT_BYTES = 1 << 20
 KEPT_FOR_NOW = (
-    "Forgetting saves a checkpoint: it prunes none from before, but the next ones may, unless that is pinned"
+    "Forgetting saves a checkpoint. It removes none from before, but later ones may: pin what is to stay"
 )
 
 
@@ -40,22 +40,24 @@ def forget(
     text: Annotated[
         str | None,
         typer.Option(
-            "--text", metavar="FILE", help="The passage in this file, to the letter; - reads standard input."
+            "--text", metavar="FILE", help="The exact passage in this file; - reads standard input."
         ),
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="T", help="All since then: 2h, 3d, 2026-01-31T18:00, or a step."),
+        typer.Option(
+            "--since", metavar="T", help="All that was read since: 2h, 3d, 2026-01-31T18:00, or a step."
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what there is of it; forget nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be forgotten; forget nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
     run_id: RunOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a run forget a source, a text, or all since a time, but for what its weights hold; daemon or not."""
+    """Make a run forget a source, a text, or all since a time; its weights keep what they learned."""
     from daemon.cli.output import print_json
     from daemon.home import Home
 

@@ -151,8 +151,8 @@ def _learn_on(home: Home, goal: dict[str, Any], *, steps: int, port: int, as_jso
     words += ["--set", f"limits.held_out_bpc={goal['target_bpc']:.6f}"]
     if not goal["is_ternary"]:
         words += ["--fork", "--set", "brain.ternary=true"]
-    told = err().say if as_json else say
-    told(
+    write = err().say if as_json else say
+    write(
         f"Held-out BPC {goal['bpc']:.4f} over {goal['num_bytes']:,} bytes; learning on as a ternary brain until "
         f"{goal['target_bpc']:.4f}, for {steps:,} steps at most"
     )

@@ -110,7 +110,7 @@ class Printer(io.TextIOBase):
         """
         if self.gone is None and self._raw is not None and hasattr(select, "poll"):
             poll = select.poll()
-            poll.register(self._raw.fileno(), 0)  # hang-up and error are told unasked
+            poll.register(self._raw.fileno(), 0)  # hang-up and error are reported unasked
             if any(event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(0)):
                 self.gone = os.strerror(errno.EPIPE)
         if self.gone is not None:

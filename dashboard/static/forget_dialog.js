@@ -1,4 +1,4 @@
-// The dialog that makes a run forget on purpose: what, then what there is of it, then the receipt.
+// The dialog that makes a run forget on purpose: what, then what would be forgotten, then the receipt.
 
 import { perform, refusal, setStatus } from "./actions.js";
 import { byId, element } from "./dom.js";
@@ -121,7 +121,7 @@ async function forked(page, run, checkpoint, line) {
   return fork.id;
 }
 
-/** The sources a run has read, for the list; what cannot be loaded is said in the dialog. */
+/** The sources a run has read, for the list; a failure to load them is shown in the dialog. */
 async function offerSources(page, path, form, chosen) {
   try {
     const [run, scored] = await Promise.all([page.api.get(path), page.api.get(`${path}/forgetting`, { rows: 1 })]);
@@ -140,7 +140,7 @@ function question(given, run) {
     since: element("input", { name: "since", id: "forget-since", autocomplete: "off", placeholder: "2h", maxlength: 100 }),
   };
   const labels = {
-    text: ["The passage, exactly as it was read", "8 bytes to 1 MiB. Rows that hold only a piece of it are found too; the same said in other words is not."],
+    text: ["The passage, exactly as it was read", "8 bytes to 1 MiB. Rows that hold only a piece of it are found too; the same in other words is not."],
     source: ["Source", "“pushed” is what was fed to it."],
     since: ["Since", "How long ago (90m, 2h, 3d), a time of yours (2026-01-31 18:00) or a step (1200)."],
   };
@@ -154,10 +154,10 @@ function question(given, run) {
     return element("label", { class: "choice" }, input, label);
   });
   const status = element("p", { class: "status", role: "status" });
-  const submit = element("button", { type: "submit", class: "primary", text: "Show what there is" });
+  const submit = element("button", { type: "submit", class: "primary", text: "Show what would be forgotten" });
   const node = element("form", { class: "stack", novalidate: true },
     title("Forget on purpose"),
-    element("p", { class: "hint", text: `${run.name || run.id} forgets it in its replay memory, exact memory, frozen probes and fed text. Nothing happens before you have seen what there is.` }),
+    element("p", { class: "hint", text: `${run.name || run.id} forgets it in its replay memory, exact memory, frozen probes and fed text. Nothing happens before you have seen what would be forgotten.` }),
     element("fieldset", {}, element("legend", { text: "What should it forget?" }), ...radios),
     ...Object.values(parts),
     status,

@@ -29,10 +29,10 @@ export function sinceOf(typed) {
   return Number.isNaN(date.getTime()) ? text : date.toISOString().replace(".000Z", "+00:00");
 }
 
-/** What there is of it, or was: one line each. */
+/** What would be forgotten, or was: one line each. */
 export function foundLines(answer) {
   const lines = [`${count(answer.rows ?? 0)} rows of replayed text (${bytes(answer.row_bytes ?? 0)})`];
-  if (answer.memory_emptied) lines.push("all of the exact memory: what is meant can no longer be told apart in it");
+  if (answer.memory_emptied) lines.push("the whole exact memory, which can no longer tell it from the rest");
   else if (answer.memory_bytes !== undefined) lines.push(`${count(answer.memory_bytes)} bytes of the exact memory${emptied(answer)}`);
   if (answer.receipt !== null) lines.push(`${count(answer.probe_rows ?? 0)} rows of frozen probes, ${count(answer.pushed_texts ?? 0)} fed texts`);
   else if (nothingFound(answer)) lines.push("frozen probes and fed text are searched once you confirm");
@@ -41,7 +41,7 @@ export function foundLines(answer) {
   return lines;
 }
 
-/** What was emptied belongs to other text too: before, it says nothing of how much there is of this one. */
+/** What was emptied belongs to other text too: before, their number would not show how much is there of this one. */
 function emptied(answer) {
   return answer.receipt === null ? "" : ` (${count(answer.memory_contexts)} contexts emptied, some shared with other text)`;
 }
@@ -66,7 +66,7 @@ export function receiptLines(answer) {
   const lines = [`Receipt ${count(answer.receipt)}, in effect from step ${count(answer.effective_step)}`];
   if (answer.sha256) lines.push(`SHA-256 of the text: ${answer.sha256}`);
   if (answer.on_disk) lines.push(`Erased on disk; the first checkpoint without it is ${answer.checkpoint}`);
-  else lines.push(`Out of memory, but still on disk (${answer.why_not ?? "not saved yet"}): it is erased there once a checkpoint can be saved`);
+  else lines.push(`Erased from memory but still on disk (${answer.why_not ?? "not saved yet"}): it is erased there once a checkpoint can be saved`);
   return lines;
 }
 

@@ -67,7 +67,10 @@ def test_it_forgets_on_purpose_what_it_carries_and_leaves_the_weights(case: Case
     first, second = batches(2)
     brain.learn(first)
     before = copied(brain.state())
-    brain.forget(Selection(since=0), dry_run=True)
+    found = brain.forget(Selection(since=0), dry_run=True)
+    assert (found is None) == (not brain.state().tables), (
+        "nothing is reported of an exact memory that is not there"
+    )
     assert all(torch.equal(one, before.learning[name]) for name, one in brain.state().learning.items())
     brain.forget(Selection(since=0))
     after = brain.state()

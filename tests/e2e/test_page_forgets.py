@@ -1,4 +1,4 @@
-"""Forgetting on purpose from the page: the choice, what there is of it, the receipt, a sleep from before."""
+"""Forgetting on purpose from the page: the choice, what would be forgotten, the receipt, a sleep from before."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RUN = "r-20260301-120000-7f3a"
 
 
 def orders(scripted: ScriptedServer) -> list[object]:
-    """What the daemon was told to forget so far, and to look for."""
+    """The orders to forget so far, and the dry runs."""
     return [body for method, path, body in scripted.daemon.asked if path == f"/runs/{RUN}/forget" and method]
 
 
@@ -55,7 +55,7 @@ def test_a_source_is_forgotten_by_keyboard_alone(watched: Watched, scripted: Scr
     assert len(orders(scripted)) == 1  # nothing was forgotten
 
     opener.press("Enter")
-    dialog.get_by_role("button", name="Show what there is").press("Enter")
+    dialog.get_by_role("button", name="Show what would be forgotten").press("Enter")
     dialog.get_by_role("button", name="Forget permanently").press("Enter")
     expect(dialog.get_by_role("heading", name="Forgotten: source stdlib")).to_be_focused()
     expect(dialog).to_contain_text("Receipt 7, in effect from step")
@@ -76,7 +76,7 @@ def test_a_text_of_what_it_remembers_is_forgotten(watched: Watched, scripted: Sc
     recall, dialog = page.locator("#recall-panel"), dialog_of(page)
     recall.get_by_label("Context").fill("short")
     recall.get_by_role("button", name="Forget it…").click()
-    dialog.get_by_role("button", name="Show what there is").click()
+    dialog.get_by_role("button", name="Show what would be forgotten").click()
     expect(dialog.get_by_role("status")).to_have_text(
         "Enter at least 8 bytes of text: less is found everywhere."
     )

@@ -68,7 +68,7 @@ class Life(StillLoop):
         self.ours.close()
 
 
-def told(home: Home, **settings: Any) -> Life:
+def run_with_secret(home: Home, **settings: Any) -> Life:
     """A run that has read the secret."""
     life = Life(home, **SETTINGS | settings)
     life.steps(2)
@@ -107,7 +107,7 @@ def sound(life: Life) -> bool:
 def test_killed_before_the_checkpoint_it_is_erased_at_the_next_start_and_again_at_its_step(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    life = told(home)
+    life = run_with_secret(home)
     first = life.parts.saver.newest()
     with monkeypatch.context() as patch:
         patch.setattr(
@@ -177,7 +177,7 @@ def test_a_run_that_stands_still_forgets_though_its_journal_waits(
 def test_killed_in_the_middle_of_erasing_it_is_finished_at_the_next_start(
     home: Home, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    life = told(home)
+    life = run_with_secret(home)
 
     def dies(*_: object, **__: object) -> None:
         raise Died
@@ -205,7 +205,7 @@ def test_killed_in_the_middle_of_erasing_it_is_finished_at_the_next_start(
     happens="refused with the reason, nothing changed; or out of memory at once, off the disk when there is room",
 )
 def test_a_full_disk_refuses_it_or_puts_the_erasing_off(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    life = told(home)
+    life = run_with_secret(home)
     before = life.fingerprint()
     disk = FailingDisk(monkeypatch, "checkpoint")
     refused = life.ordered(Forget(text=SECRET))
@@ -236,7 +236,7 @@ def test_a_full_disk_refuses_it_or_puts_the_erasing_off(home: Home, monkeypatch:
     happens="it is taken out of that one when it is loaded, and again at its step; all else is fed again",
 )
 def test_falling_back_behind_it_does_not_bring_it_back(home: Home) -> None:
-    life = told(home)
+    life = run_with_secret(home)
     old = life.parts.saver.save("manual")
     assert life.ordered(Forget(text=SECRET)).result["on_disk"] is True
     life.steps(3)
@@ -256,7 +256,7 @@ def test_falling_back_behind_it_does_not_bring_it_back(home: Home) -> None:
     happens="refused in one line that names it; nothing is forgotten in part",
 )
 def test_a_fork_that_is_alive_hinders_it_and_says_so(home: Home) -> None:
-    life = told(home)
+    life = run_with_secret(home)
     old = life.parts.saver.save("manual")
     fork = Life(home, run_id="r-fork", fork_of="r-test", checkpoint=home.checkpoints / old, **SETTINGS)
     with RunLock(home.root, "r-fork"):
@@ -286,7 +286,7 @@ def test_a_fork_that_is_alive_hinders_it_and_says_so(home: Home) -> None:
 def test_a_run_that_stands_still_forgets_on_its_newest_checkpoint(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    life = told(home)
+    life = run_with_secret(home)
     life.let_go()
     text = f"{SECRET}\n"
     answer, event = erase(home, "r-test", text=text, dry_run=True)
@@ -339,7 +339,8 @@ def test_the_way_back_survives_the_checkpoint_of_the_order(home: Home, alive: bo
     happens="what stands beside the brain in it is all there afterwards, and tables in a file of their own",
 )
 def test_what_stands_beside_the_brain_is_kept(home: Home) -> None:
-    told(home, brain__hippocampus_mib=20).let_go()
+    run_with_secret(home, brain__hippocampus_mib=20).let_go()
+    found, _ = erase(home, "r-test", text=SECRET, dry_run=True)
     loaded = load_newest(Catalogue(home.checkpoints), "r-test", emit=lambda _: None)
     beside = {f"{prefix}model|x": torch.ones(2) for prefix in BESIDE_BRAIN}
     twice = {"sleep|learning|hippocampus|past": torch.ones(2)}  # as older ones held it
@@ -351,4 +352,9 @@ def test_what_stands_beside_the_brain_is_kept(home: Home) -> None:
     assert left.learning.keys() == loaded.learning.keys() - twice.keys()
     answer, _ = erase(home, "r-test", text=SECRET)
     saved = home.checkpoints / answer["checkpoint"]
+    assert (answer["memory_bytes"], answer["memory_contexts"]) == (
+        found["memory_bytes"],
+        found["memory_contexts"],
+    ), "the dry run counted the same"
+    assert answer["memory_contexts"] > 0
     assert load(saved).tables == loaded.tables != frozenset()

@@ -43,8 +43,8 @@ def test_a_checkpoint_becomes_a_file_that_is_asked_and_evaluated_but_not_resumed
     assert scored["num_bytes"] == made["num_bytes"]
     assert scored["packed"] == "ternary, signs at 1.6 bits, tables at 8 bits"
     assert made["before"]["bpc"] == pytest.approx(evaluate(home, checkpoint.name)["bpc"])
-    said = generate(home, str(path), "import ", max_bytes=12, temperature=0.8, top_p=0.9)
-    assert said["bytes_generated"] >= 12
+    answer = generate(home, str(path), "import ", max_bytes=12, temperature=0.8, top_p=0.9)
+    assert answer["bytes_generated"] >= 12
     with pytest.raises(UsageError, match="is a packed file already"):
         quantise(home, str(path), None, bits="2")
     with pytest.raises(UsageError, match="export a checkpoint"):

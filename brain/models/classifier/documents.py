@@ -86,12 +86,10 @@ class Carry:
                 : len(data)
             ]
 
-    def clear(self) -> int:
-        """Carry nothing on; how many bytes that were."""
-        num_bytes = int(self.length.sum())
+    def clear(self) -> None:
+        """Carry nothing on."""
         self.bytes.zero_()
         self.length.zero_()
-        return num_bytes
 
     def tensors(self) -> dict[str, Tensor]:
         """Live tensors of the carried state."""

@@ -22,7 +22,7 @@ from brain.models.classifier.learn_reports import LearnReport
 from brain.models.classifier.online_learner import Examples, OnlineLearner, Weights
 from brain.models.tensors import copy_named
 from brain.online.adopting import adopted
-from brain.ports import CARRIED, Batch, BrainState, Forgotten, StepReport
+from brain.ports import CARRIED, Batch, BrainState, StepReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -336,9 +336,10 @@ class TextClassifier:
         """Hidden units."""
         return self.config.hidden_size
 
-    def forget(self, selection: Selection, *, dry_run: bool = False) -> Forgotten:  # noqa: ARG002 - all goes
+    def forget(self, selection: Selection, *, dry_run: bool = False) -> None:  # noqa: ARG002 - all goes
         """Forget on purpose what each lane carries; weights and labels stay."""
-        return Forgotten() if dry_run else Forgotten(num_bytes=self.carry.clear())
+        if not dry_run:
+            self.carry.clear()
 
     # What survives a restart.
 

@@ -63,7 +63,7 @@ def counts_of(found: Recorded) -> dict[str, Any]:
 
 
 def memory_counts(forgotten: Forgotten | None) -> dict[str, Any]:
-    """What a brain gave up; nothing of one that keeps nothing."""
+    """What a brain gave up; nothing of one without an exact memory."""
     if forgotten is None:
         return {}
     return {

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from brain.ports import Forgotten
+    from brain.ports import Brain, Forgotten
     from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint
     from daemon.receipts import Receipt
     from daemon.streams.pushed import Edit
@@ -87,21 +87,18 @@ def erased_from(
     return dataclasses.replace(loaded, learning=learning, arrays=arrays, state=state), forgotten
 
 
+def found_in_brain(loaded: LoadedCheckpoint, receipt: Receipt) -> Forgotten | None:
+    """What the exact memory of a checkpoint would give up; None without one."""
+    brain = _brain_of(loaded)
+    return brain.forget(receipt.selection, dry_run=True) if isinstance(brain, Forgetful) else None
+
+
 def _learning_without(
     loaded: LoadedCheckpoint, receipt: Receipt
 ) -> tuple[Mapping[str, Tensor], Forgotten | None]:
     """What the brain keeps beside its weights, after it forgot."""
-    config = config_from_dict(loaded.state.get("config", {}), origin=loaded.path.name)
-    brain = brain_from_spec(
-        loaded.manifest.spec,
-        optimizer=config.optimizer,
-        lanes=num_lanes(config.stream.rows, config.replay.fraction),
-        device=torch.device("cpu"),
-        seed=config.seed,
-    )
-    if not isinstance(brain, Forgetful):
+    if not isinstance(brain := _brain_of(loaded), Forgetful):
         return loaded.learning, None
-    brain.load(brain.adopt(brain_state(loaded))[0])
     forgotten = brain.forget(receipt.selection)
     others = {
         name: tensor
@@ -110,6 +107,19 @@ def _learning_without(
     }
     own = {name: tensor.clone() for name, tensor in brain.state().learning.items()}
     return {**own, **others}, forgotten
+
+
+def _brain_of(loaded: LoadedCheckpoint) -> Brain:
+    config = config_from_dict(loaded.state.get("config", {}), origin=loaded.path.name)
+    brain = brain_from_spec(
+        loaded.manifest.spec,
+        optimizer=config.optimizer,
+        lanes=num_lanes(config.stream.rows, config.replay.fraction),
+        device=torch.device("cpu"),
+        seed=config.seed,
+    )
+    brain.load(brain.adopt(brain_state(loaded))[0])
+    return brain
 
 
 def pushed_by(receipt: Receipt, folder: Path) -> Edit:

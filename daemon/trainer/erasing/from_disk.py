@@ -149,7 +149,7 @@ class ErasingOnDisk:
                 self._catalogue.unpin(before.name)
 
     def answer(self, receipt: Receipt, *, dry_run: bool = False, why_not: str = "") -> dict[str, Any]:
-        """What whoever ordered it is told."""
+        """The answer to the order."""
         infos = self._catalogue.list(self._run_id)
         before = _before(receipt, infos)
 

@@ -201,7 +201,7 @@ class Erasing:
         self._retry.succeeded()
 
     def answer(self, receipt: Receipt, *, dry_run: bool = False) -> dict[str, Any]:
-        """What whoever ordered it is told."""
+        """The answer to the order."""
         now = None if dry_run else self._disk.receipts.get(receipt.number)
         return self._disk.answer(now or receipt, dry_run=dry_run, why_not=self._why)
 

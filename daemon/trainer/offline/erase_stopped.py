@@ -24,7 +24,7 @@ from daemon.receipts import ERASED
 from daemon.streams.sources import PUSHED
 from daemon.trainer.checkpoints.restoring import SLOTS_PREFIX, loop_state, parts_of
 from daemon.trainer.erasing.erasing_request import counts_of, memory_counts, receipt_of
-from daemon.trainer.erasing.from_checkpoint import edit_of, erased_from, without_erased
+from daemon.trainer.erasing.from_checkpoint import edit_of, erased_from, found_in_brain, without_erased
 from daemon.trainer.erasing.from_disk import ErasingOnDisk, event_of
 from daemon.trainer.errors import RefusalError
 from daemon.trainer.state.journal_position import JournalPosition
@@ -100,6 +100,8 @@ class Standing:
         counts = counts_of(self.disk.find(receipt))
         counts["replayed_rows"] = len(self._memory.chosen(receipt.selection).slots)
         counts["sources_read_on"] = receipt.kind != "source" or receipt.asked in names.now
+        if order.dry_run:
+            counts |= memory_counts(found_in_brain(self._loaded, receipt))
         return dataclasses.replace(receipt, counts=counts)
 
     def erase(self, receipt: Receipt) -> Receipt:

@@ -7,7 +7,7 @@ import { foundLines, keptLines, orderOf, receiptLines, sinceOf, wayBackLine } fr
 
 const answer = (more = {}) => ({ kind: "text", receipt: null, rows: 2, row_bytes: 2048, older: [], not_reached: ["the weights", "exports"], others: [], before: null, first_step: 40, ...more });
 
-test("an order names one thing, and what is missing is said", () => {
+test("an order names one thing, and what is missing is named", () => {
   assert.deepEqual(orderOf("text", " a secret \n"), { text: " a secret \n" });
   assert.deepEqual(orderOf("source", "notes"), { source: "notes" });
   assert.deepEqual(orderOf("since", " 2h "), { since: "2h" });
@@ -29,12 +29,12 @@ test("what is found names each memory, and an emptied one as such", () => {
   const memory = { memory_bytes: 5, memory_contexts: 8207, memory_emptied: false };
   assert.equal(foundLines(answer(memory))[1], "5 bytes of the exact memory");
   assert.equal(foundLines(answer({ ...memory, receipt: 3 }))[1], "5 bytes of the exact memory (8,207 contexts emptied, some shared with other text)");
-  assert.match(foundLines(answer({ memory_bytes: 5, memory_contexts: 7, memory_emptied: true }))[1], /^all of the exact memory/);
+  assert.match(foundLines(answer({ memory_bytes: 5, memory_contexts: 7, memory_emptied: true }))[1], /^the whole exact memory/);
   assert.deepEqual(foundLines(answer({ rows: 0, row_bytes: 0, first_step: null })), ["0 rows of replayed text (0 B)", "frozen probes and fed text are searched once you confirm"]);
   assert.ok(foundLines(answer({ receipt: 3, probe_rows: 1, pushed_texts: 2 })).includes("1 rows of frozen probes, 2 fed texts"));
 });
 
-test("what is not reached is said: weights, a source still read, older checkpoints, forks", () => {
+test("what is not reached is named: weights, a source still read, older checkpoints, forks", () => {
   const of = (more) => keptLines(answer(more)).join("\n");
   assert.match(of({}), /weights stay as they are/);
   assert.match(of({}), /learned again: take it out/);

@@ -185,6 +185,7 @@ def test_what_was_forgotten_on_purpose_is_not_said_any_more_and_another_fact_is(
     assert say(brain, prompt_known, 13) == b"907, row 6653"
     weights = {name: tensor.clone() for name, tensor in brain.state().model.items()}
     forgotten = brain.forget(Selection(text=FACT.strip()))
+    assert forgotten is not None
     assert forgotten.num_bytes == len(FACT.strip())
     assert b"2291" not in say(brain, prompt, 40)
     assert say(brain, prompt_known, 13) == b"907, row 6653"
@@ -202,7 +203,9 @@ def test_a_checkpoint_of_before_rows_were_dated_keeps_its_memory() -> None:
     assert [notice for notice in notices if "not dated" in notice]
     other.load(state)
     assert torch.equal(other.state().learning["hippocampus|buckets"], stored.learning["hippocampus|buckets"])
-    assert other.forget(Selection(sources=(SourceSpan(index=0),))).emptied
+    forgotten = other.forget(Selection(sources=(SourceSpan(index=0),)))
+    assert forgotten is not None
+    assert forgotten.emptied
 
 
 def test_its_tables_are_named_and_sleep_leaves_them_alone() -> None:

@@ -53,7 +53,7 @@ def test_it_shows_what_is_there_and_asks(
     assert (refused.code, refused.out) == (2, "")
     assert "1,200" in refused.err
     assert "synapsed resume continuous_1" in refused.err
-    assert "unless that is pinned" in refused.err
+    assert "pin what is to stay" in refused.err
     assert refused.err.endswith("synapsed: nothing was forgotten\n")
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert "--yes" in call("forget", "--source", "novels").err
@@ -81,32 +81,39 @@ def test_a_mistake_is_one_line(call: Call, daemon: FakeDaemon, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("changes", "said", "unsaid"),
+    ("changes", "present", "absent"),
     [
         (
             {},
-            ("Receipt 7 of r-1, from step 900 on", "synapsed resume continuous_1", "is still read"),
+            ("Receipt 7 of r-1, in effect from step 900", "synapsed resume continuous_1", "is still read"),
             "on disk",
         ),
         ({"on_disk": False, "why_not": "disk full"}, ("still on disk (disk full)",), "Traceback"),
-        ({"before": None}, ("No checkpoint from before",), "Weights from before"),
-        ({"first_step": None, "before": None}, ("No remembered row tells",), "first read at"),
+        ({"before": None}, ("No checkpoint from before",), "are from before"),
+        ({"first_step": None, "before": None}, ("It is not known when",), "first read at"),
         ({"memory_emptied": True}, ("the whole exact memory",), "contexts"),
-        ({"others": ["r-2"]}, ("Runs that share its rows lose them", "(r-2)"), "on disk"),
+        ({"others": ["r-2"]}, ("Runs that share its rows lose those", "(r-2)"), "on disk"),
         (
             {"kind": "text", "sha256": "ab"},
-            ("SHA-256 of the text ab", "is learned again"),
+            ("SHA-256 of the text ab", "will be learned again"),
             "is still read",
         ),
-        ({"receipt": None, "on_disk": None}, ("Found of source novels",), "Receipt"),
+        ({"receipt": None, "on_disk": None}, ("Would forget source novels",), "Receipt"),
         ({"receipt": None}, ("bytes of the exact memory",), "contexts"),
         ({}, ("2,048 contexts emptied, some shared with other text",), "on disk"),
         ({"sources_read_on": False}, ("Older checkpoints may hold it (continuous_1)",), "is still read"),
     ],
 )
 def test_the_answer_says_what_is_gone_and_what_is_not(
-    changes: dict[str, Any], said: tuple[str, ...], unsaid: str
+    changes: dict[str, Any], present: tuple[str, ...], absent: str
 ) -> None:
     lines = "\n".join(lines_of({**ANSWER, **changes}))
-    assert [words for words in ("Not reached: the weights; the moon", *said) if words not in lines] == []
-    assert unsaid not in lines
+    assert [words for words in ("Not reached: the weights; the moon", *present) if words not in lines] == []
+    assert absent not in lines
+
+
+def test_of_a_brain_without_an_exact_memory_none_is_listed() -> None:
+    answer = {name: value for name, value in ANSWER.items() if not name.startswith("memory_")}
+    assert "exact memory" not in "\n".join(lines_of(answer))
+    assert "exact memory" not in "\n".join(lines_of({**answer, "receipt": None}))
+    assert "0 bytes of the exact memory" in lines_of({**ANSWER, "memory_bytes": 0, "memory_contexts": 0})[0]

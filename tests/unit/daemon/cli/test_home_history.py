@@ -63,7 +63,7 @@ def note_of(home: Home) -> str:
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "expected"),
     [
         (("events", "--kind", "checkpoint_savd"), 2, "did you mean checkpoint_saved?"),
         (("events", "--kind", "nope"), 2, "no event is of kind 'nope'; there are "),
@@ -74,12 +74,12 @@ def note_of(home: Home) -> str:
     ],
 )
 def test_a_list_of_what_there_is_not_is_refused(
-    call: Call, arguments: tuple[str, ...], code: int, said: str
+    call: Call, arguments: tuple[str, ...], code: int, expected: str
 ) -> None:
     for more in ((), ("--json",)):
         called = call(*arguments, *more)
         assert (called.code, called.out) == (code, "")
-        assert said in called.err
+        assert expected in called.err
 
 
 @pytest.mark.usefixtures("database")
