@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from benchmarks.data.digits import NUM_CLASSES, Digits, load, split
+from benchmarks.result import Spread
 from brain.models.classifier.online_learner import OnlineLearner, Weights
 from brain.models.classifier.online_mlp import OnlineMLP
 
@@ -210,6 +211,12 @@ def summary(scores: Mapping[str, Sequence[Score]]) -> dict[str, dict[str, str]]:
         }
         for name, of in scores.items()
     }
+
+
+def spread_of(own: Sequence[Score], peers: Mapping[str, Sequence[Score]], part: str = "accuracy") -> Spread:
+    """Over seeds."""
+    others = {name: [float(getattr(one, part)) for one in of] for name, of in peers.items()}
+    return Spread.over("seeds", [float(getattr(one, part)) for one in own], others)
 
 
 def split_tasks(seed: int) -> list[Task]:

@@ -19,7 +19,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from benchmarks.result import Result, judged
+from benchmarks.result import Result, count_of, judged
 from benchmarks.texts import SHARED
 from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
@@ -95,7 +95,8 @@ def compare(name: str, data: tuple[str, ...], what: str, *, at_most: float, long
     }
     return judged(
         name,
-        measures=f"{what} after {steps * ROWS * 64 / 1e6:.1f} MB, curious beside round robin and chance",
+        measures=f"{what} after {steps * ROWS * 64 / 1e6:.1f} MB, curious beside round robin and chance, "
+        f"{count_of(seeds)}",
         ours=statistics.fmean(outcome.mean for outcome in ours),
         peers={way: statistics.fmean(outcome.mean for outcome in found) for way, found in peers.items()},
         unit="bits per byte",

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 
-from benchmarks.result import Result, judged
+from benchmarks.result import Result, Spread, judged
 from daemon.cli.client import DaemonClient
 from daemon.home import Home
 from daemon.trainer.process import settle_process
@@ -123,6 +123,7 @@ def judge(
                 "ratios": beside_plain,
                 "note": note,
             },
+            spread=Spread.over("pairs", beside_plain),
         ),
         judged(
             "daemon_overhead.alone",
@@ -134,6 +135,7 @@ def judge(
             at_least=AT_LEAST,
             long=long,
             details={"ratios": beside_alone},
+            spread=Spread.over("pairs", beside_alone),
         ),
     ]
 

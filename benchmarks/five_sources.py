@@ -15,12 +15,12 @@ import statistics
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from benchmarks.lone_loop import lone_loop
-from benchmarks.result import Result, judged
+from benchmarks.result import Result, Spread, judged
 from benchmarks.texts import five_sources
 from brain.memory.forgetting import Track
 from daemon.config.loading import resolve_config
@@ -83,7 +83,7 @@ def judge(arms: Mapping[str, list[Arm]], num_bytes: int, *, long: bool) -> list[
     """Forgetting and the loss at the end, each between its bounds."""
     lost = {name: statistics.fmean(map(mean_forgetting, found)) for name, found in arms.items()}
     of_joint = {name: over_joint(found, arms["joint"]) for name, found in arms.items()}
-    details = {
+    details: dict[str, Any] = {
         "bytes_of_a_source": num_bytes,
         "seeds": list(SEEDS),
         "updates": {name: found[0].updates for name, found in arms.items()},
@@ -105,6 +105,7 @@ def judge(arms: Mapping[str, list[Arm]], num_bytes: int, *, long: bool) -> list[
             peers={bound: lost[name] for bound, name in BOUNDS.items()},
             long=long,
             details=details,
+            spread=Spread.over("seeds", details["forgetting_by_seed"]),
         ),
         judged(
             "five_sources.of_joint",
@@ -118,6 +119,7 @@ def judge(arms: Mapping[str, list[Arm]], num_bytes: int, *, long: bool) -> list[
                 "bpc": {name: statistics.fmean(map(mean_bpc, found)) for name, found in arms.items()},
                 "by_seed": of_joint["ours"],
             },
+            spread=Spread.over("seeds", of_joint["ours"]),
         ),
     ]
 

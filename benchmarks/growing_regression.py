@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from benchmarks.result import Result, judged
+from benchmarks.result import Result, Spread, judged
 from benchmarks.slowly_changing_regression import (
     BITS,
     CHUNK_STEPS,
@@ -66,6 +66,10 @@ def run(*, long: bool) -> list[Result]:
         for name, series in errors.items()
     }
     ours = means.pop("ours")
+    deviation = {name: float(series[:, -tenth:].mean(1).std()) for name, series in errors.items()}
+    spread = Spread(
+        what=f"the standard deviation over {runs} runs", ours=deviation.pop("ours"), peers=deviation
+    )
     what = "squared error over the last tenth of the examples, growing from 5 units to 50"
     return [
         judged(
@@ -83,6 +87,7 @@ def run(*, long: bool) -> list[Result]:
                 "units after each thousand": units,
                 "curves": curves,
             },
+            spread=spread,
         ),
         judged(
             "growing_regression.matched",
@@ -97,6 +102,7 @@ def run(*, long: bool) -> list[Result]:
                 if "tanh" in name or name == "50 from the start, ours"
             },
             long=long,
+            spread=spread,
         ),
     ]
 

@@ -34,7 +34,7 @@ from daemon.trainer.growth.site_signals import SiteSignals
 from daemon.trainer.state.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from brain.ports import Brain
     from daemon.events import Event
@@ -186,7 +186,7 @@ def judged_loss(name: str, stream: str, read: dict[str, Reading], *, long: bool)
     ours = read["ours"]
     return judged(
         name,
-        measures=f"BPC over the last quarter of {stream}, at equal CPU seconds",
+        measures=f"BPC over the last quarter of {stream}, one seed; peers at equal CPU seconds, {cpu_in_words(read)}",
         ours=ours.last_quarter,
         unit="bits per byte",
         at_most=1.0,
@@ -208,6 +208,16 @@ def judged_loss(name: str, stream: str, read: dict[str, Reading], *, long: bool)
             },
         },
     )
+
+
+def cpu_in_words(read: Mapping[str, Reading]) -> str:
+    """What ours spent: it may exceed what it was given, since a trial learns every batch twice.
+
+    >>> cpu_in_words({"ours": Reading(seconds=[1.0, 6.0]), LAST_SIZE: Reading(seconds=[5.0])})
+    'ours at 1.20 times as many'
+    """
+    ratio = read["ours"].seconds[-1] / read[LAST_SIZE].seconds[-1]
+    return f"ours at {ratio:.2f} times as many"
 
 
 def compare(counts: Sequence[int], steps: int, *, seed: int = 0) -> dict[str, Reading]:

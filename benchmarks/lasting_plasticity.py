@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.peers.plasticity import SelfNormalisedResets, SpectralRegularisation
-from benchmarks.result import Result, judged
+from benchmarks.result import Result, Spread, count_of, judged
 from brain.build import newborn
 from brain.models.synapse.model import Synapse
 from brain.plasticity.activations import recorded_activations
@@ -174,12 +174,17 @@ def measure(length: Length, *, long: bool = False) -> Result:
     return judged(
         "lasting_plasticity",
         measures=f"steps to a new brain's loss on a fresh source, after {length.phases * length.phase_steps:,}"
-        f" steps of a shifting stream, over the new brain's; mean of {len(length.seeds)} seeds",
+        f" steps of a shifting stream, over the new brain's; mean of {count_of(length.seeds)} "
+        f"({length.seeds[0]} to {length.seeds[-1]})"
+        + ("" if long else "; 150,000 steps: one seed, see below"),
         ours=mean["ours"],
         unit="× new brain",
         at_most=AT_MOST,
         peers={name: ratio for name, ratio in mean.items() if name != "ours"},
         long=long,
+        spread=Spread.over(
+            "seeds", ratios["ours"], {name: of for name, of in ratios.items() if name != "ours"}
+        ),
         details={**details, "ratios": ratios, "note": f"Ours by seed: {spread}. {LONGEST}"},
     )
 

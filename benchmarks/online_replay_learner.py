@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from benchmarks.data.digits import load
 from benchmarks.peers.environment import HINT, PYTHON
-from benchmarks.result import Result, judged
+from benchmarks.result import Result, Spread, judged
 from brain.models.classifier.config import LearnerConfig, MemoryConfig, MLPConfig
 from brain.models.classifier.online_learner import OnlineLearner
 from brain.plasticity.config import PlasticityConfig
@@ -86,6 +86,7 @@ def run(*, long: bool) -> list[Result]:
                 "note": f"Examples a CPU second, median: ours {statistics.median(paces['ours']):,.0f}, plain loop "
                 f"{statistics.median(paces[PLAIN]):,.0f}.",
             },
+            spread=Spread.over("pairs", ratios),
         )
     ]
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 import torch
 
 from benchmarks.data.digits import load
-from benchmarks.result import Result, judged
+from benchmarks.result import Result, Spread, count_of, judged
 from brain.models.classifier.config import MLPConfig
 from brain.models.classifier.online_mlp import OnlineMLP
 from brain.plasticity.config import PlasticityConfig
@@ -74,7 +74,8 @@ def run(*, long: bool) -> list[Result]:
     ends = {name: [statistics.mean(one[-tasks // 10 :]) for one in of] for name, of in found.items()}
     begins = {name: [statistics.mean(one[: tasks // 10]) for one in of] for name, of in found.items()}
     means = {name: statistics.mean(end) for name, end in ends.items()}
-    what = f"prequential accuracy in the last tenth of {tasks} orders of pixels"
+    what = f"prequential accuracy in the last tenth of {tasks} orders of pixels, {count_of(seeds)}"
+    spread = Spread.over("seeds", ends["ours"], {name: of for name, of in ends.items() if name != "ours"})
     return [
         judged(
             "permuted_digits",
@@ -90,6 +91,7 @@ def run(*, long: bool) -> list[Result]:
                 "first tenth, by seed": begins,
                 "curves": {name: curve(of) for name, of in found.items()},
             },
+            spread=spread,
         ),
         judged(
             "permuted_digits.matched",
@@ -100,6 +102,7 @@ def run(*, long: bool) -> list[Result]:
             of="ratio",
             peers={name: means[name] for name in MATCHED},
             long=long,
+            spread=spread,
         ),
     ]
 

@@ -107,6 +107,10 @@ def head(figures: Sequence[Figure]) -> str:
         *(f"- {machine}" for machine in sorted({str(figure["machine"]) for figure in figures})),
     ]
     missed = [figure for figure in figures if not figure["holds"]]
+    undecided = [figure for figure in figures if is_within_spread(figure)]
+    if undecided:
+        found = f"{len(undecided)} of {len(figures)} verdicts lie within the spread of what was measured"
+        lines += ["", f"{found}: measured again, they may turn out otherwise."]
     if missed:
         lines += ["", f"Missed: {len(missed)} of {len(figures)} targets.", ""]
         lines += [
@@ -128,15 +132,15 @@ def benchmark_of(figure: Figure) -> str:
 
 def section(benchmark: str, figures: Sequence[Figure]) -> str:
     """A benchmark's part of the page."""
+    command = figures[0]["command"]
     rows = [
-        f"| {figure['measures']} | {measured(figure)} | {beside(figure)} "
-        f"| {figure['target']} | {'yes' if figure['holds'] else '**missed**'} |"
+        f"| {what(figure, command)} | {measured(figure)} | {beside(figure)} | {figure['target']} | {reached(figure)} |"
         for figure in figures
     ]
     columns = ["| measured | ours | beside | target | reached |", "|---|---|---|---|---|"]
     parts = [
         f"\n## {benchmark}\n",
-        f"`{figures[0]['command']}`\n",
+        f"`{command}`\n",
         f"![{benchmark}]({benchmark}.svg)\n",
         *columns,
         *rows,
@@ -145,18 +149,70 @@ def section(benchmark: str, figures: Sequence[Figure]) -> str:
     return "\n".join(parts) + "\n"
 
 
+def what(figure: Figure, command: str) -> str:
+    """What was measured, and how, where that is not the command of the section."""
+    return str(figure["measures"]) + ("" if figure["command"] == command else f" (`{figure['command']}`)")
+
+
 def measured(figure: Figure) -> str:
     """Our figure with its unit, and its ratio to the best peer where the target is set on that."""
-    ratio = figure["ratio"]
-    on_ratio = "" if ratio is None or bound_of(figure) is not None else f" (× {short(ratio)})"
-    return f"**{short(figure['ours'])}** {figure['unit']}{on_ratio}"
+    ratio, spread = figure["ratio"], spread_of(figure)
+    on_ratio = ""
+    if ratio is not None and bound_of(figure) is None:
+        on_ratio = f" (× {short(ratio)}{plus_minus(spread.get('ratio'))})"
+    return f"**{short(figure['ours'])}**{plus_minus(spread.get('ours'))} {figure['unit']}{on_ratio}"
+
+
+def reached(figure: Figure) -> str:
+    """Whether the target is, and whether the spread lets that be said."""
+    verdict = "yes" if figure["holds"] else "**missed**"
+    return f"{verdict}, within the spread" if is_within_spread(figure) else verdict
+
+
+def is_within_spread(figure: Figure) -> bool:
+    """The figure lies no further from its target than it may from itself, measured again.
+
+    >>> figure = {"ours": 92.6, "ratio": 1.001, "target": "≥ 1 × best peer", "peers": {"a": 92.5, "b": 50.0}}
+    >>> is_within_spread(figure | {"details": {"spread": {"ours": 1.4, "peers": {"a": 1.8}}}})
+    True
+    >>> is_within_spread(figure | {"details": {"spread": {"ratio": 0.0001}}})
+    False
+    """
+    spread, ours, bound = spread_of(figure), figure["ours"], bound_of(figure)
+    if not spread or ours is None:
+        return False
+    if bound is not None:
+        return bool(abs(ours - bound) <= (spread.get("ours") or 0.0))
+    bound = float(figure["target"].split()[1])
+    if (of_ratio := spread.get("ratio")) is not None:
+        return bool(abs(figure["ratio"] - bound) <= of_ratio)
+    peers = {name: value for name, value in figure["peers"].items() if value is not None}
+    best = (max if figure["target"].startswith("≥") else min)(peers, key=lambda name: peers[name])
+    widest = max(spread.get("ours") or 0.0, spread.get("peers", {}).get(best) or 0.0)
+    return bool(abs(ours - bound * peers[best]) <= widest)
+
+
+def spread_of(figure: Figure) -> Mapping[str, Any]:
+    """How far its values may lie from themselves, measured again (`benchmarks.result.Spread`)."""
+    found: Mapping[str, Any] = figure["details"].get("spread", {})
+    return found
+
+
+def is_known(spread: Mapping[str, Any]) -> bool:
+    """Of a single run there is none."""
+    return bool(spread) and (bool(spread["peers"]) or {spread["ours"], spread["ratio"]} != {None})
+
+
+def plus_minus(value: float | None) -> str:
+    """A spread, behind what it belongs to."""
+    return "" if value is None else f" ± {value:.2g}"
 
 
 def notes(figures: Sequence[Figure]) -> list[str]:
     """What a reader must know besides: details["note"], and peers that were left out, with the reason."""
-    found = list(
-        dict.fromkeys(figure["details"]["note"] for figure in figures if "note" in figure["details"])
-    )
+    spreads = dict.fromkeys(spread["what"] for figure in figures if is_known(spread := spread_of(figure)))
+    found = [f"± is {what}." for what in spreads]
+    found += dict.fromkeys(figure["details"]["note"] for figure in figures if "note" in figure["details"])
     skipped: Mapping[str, str] = {}
     for figure in figures:
         skipped = {**skipped, **figure["details"].get("skipped", {})}
@@ -166,7 +222,9 @@ def notes(figures: Sequence[Figure]) -> list[str]:
 
 def beside(figure: Figure) -> str:
     """Peers in a line."""
-    return "; ".join(f"{name} {short(value)}" for name, value in figure["peers"].items()) or "–"
+    spread = spread_of(figure).get("peers", {})
+    each = (f"{name} {short(value)}{plus_minus(spread.get(name))}" for name, value in figure["peers"].items())
+    return "; ".join(each) or "–"
 
 
 def short(value: float | None) -> str:

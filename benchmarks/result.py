@@ -6,13 +6,49 @@ import dataclasses
 import math
 import os
 import platform
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 import psutil
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """How far a figure may lie from where it would be measured again; the page shows it as ±.
+
+    Attributes:
+        what: it is, such as `standard deviation over 5 seeds`.
+        ours: of our figure, in its unit.
+        peers: of theirs.
+        ratio: of the ratio to the best peer, where that is what is known.
+    """
+
+    what: str
+    ours: float | None = None
+    peers: Mapping[str, float] = field(default_factory=dict)
+    ratio: float | None = None
+
+    @classmethod
+    def over(
+        cls, what: str, ours: Sequence[float], peers: Mapping[str, Sequence[float]] | None = None
+    ) -> Spread:
+        """The standard deviation over seeds, runs or pairs; nothing of a single one.
+
+        >>> Spread.over("pairs", [1.0, 3.0]).ours, Spread.over("seeds", [1.0]).ours
+        (1.0, None)
+        """
+        deviation = {
+            name: statistics.pstdev(of) for name, of in {"ours": ours, **(peers or {})}.items() if len(of) > 1
+        }
+        return cls(
+            what=f"the standard deviation over {len(ours)} {what}",
+            ours=deviation.pop("ours", None),
+            peers=deviation,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +98,7 @@ def judged(
     peers: Mapping[str, float] | None = None,
     long: bool = False,
     details: Mapping[str, Any] | None = None,
+    spread: Spread | None = None,
 ) -> Result:
     """Judge a figure against its target; exactly one of `at_most` and `at_least` gives the direction.
 
@@ -76,6 +113,7 @@ def judged(
         peers: the same of others, by name.
         long: whether this is the long form.
         details: further JSON values.
+        spread: of ours and peers.
 
     Raises:
         ValueError: not exactly one target, or a target on a ratio without peers.
@@ -104,8 +142,17 @@ def judged(
         holds=figure <= bound if at_most is not None else figure >= bound,
         command=f"python -m benchmarks {name.partition('.')[0]}" + (" --long" if long else ""),
         machine=describe_machine(),
-        details=dict(details or {}),
+        details={**(details or {}), **({} if spread is None else {"spread": dataclasses.asdict(spread)})},
     )
+
+
+def count_of(seeds: Sequence[int]) -> str:
+    """How many seeds, in words of a row.
+
+    >>> count_of(range(1)), count_of(range(5))
+    ('one seed', '5 seeds')
+    """
+    return "one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
 
 
 def describe_machine() -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.apart import call_apart
-from benchmarks.result import Result, judged
+from benchmarks.result import Result, count_of, judged
 from benchmarks.texts import five_sources
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from brain.ports import Batch
 
 LANES, REPLAYED, WIDTH = 10, 2, 20
+NUM_SOURCES = 5
 SEEDS, SEEDS_LONG = (0,), (0, 1, 2)
 TURNS, TURNS_LONG = 4, 20  # of each source
 MEAN_BATCHES, MEAN_BATCHES_LONG = 12, 50  # of a turn; 10,000 bytes in the long form, as in CALM
@@ -63,10 +64,11 @@ def run(*, long: bool) -> list[Result]:
         )
         for name, measures in of_seed.value.items():
             found.setdefault(name, []).append(measures)
-    return judge(found, long=long)
+    num_bytes = NUM_SOURCES * turns * mean * LANES * WIDTH
+    return judge(found, num_bytes=num_bytes, long=long)
 
 
-def judge(found: Mapping[str, Sequence[Measures]], *, long: bool) -> list[Result]:
+def judge(found: Mapping[str, Sequence[Measures]], *, num_bytes: int, long: bool) -> list[Result]:
     """Every measure, of both memories where there are two and of the network alone."""
     mean = {
         (name, which): statistics.fmean(getattr(measures, which) for measures in seeds)
@@ -74,17 +76,24 @@ def judge(found: Mapping[str, Sequence[Measures]], *, long: bool) -> list[Result
         for which in MEASURES
     }
     peers = [name for name in found if name.startswith("LSTM")]
+    num_seeds = max(map(len, found.values()))
     targets = {
         "loss": (1.0, "ratio"),
         "after_switch": (1.0, "ratio"),
         "recovery": (RECOVERY_RATIO_AT_MOST, "ratio"),
         "returning": (RETURNING_AT_MOST, "ours"),
     }
-    details = {"seeds": {name: [asdict(measures) for measures in seeds] for name, seeds in found.items()}}
+    size = f"{num_bytes // 1000} kB, {count_of(range(num_seeds))}"
+    lstm = ", ".join(f"{mean[peer, 'loss']:.2f}" for peer in peers)
+    details = {
+        "note": f"In {num_bytes // 1000} kB the peers learn little: {lstm} bits per byte over the second half. "
+        "`--long` reads 1 MB with each of three seeds.",
+        "seeds": {name: [asdict(measures) for measures in seeds] for name, seeds in found.items()},
+    }
     return [
         judged(
             f"returning_source.{which}.{name}",
-            measures=f"five sources, hidden switches: {what}; {SERIES[name]}",
+            measures=f"five sources, hidden switches, {size}: {what}; {SERIES[name]}",
             ours=mean[name, which],
             peers={peer: mean[peer, which] for peer in peers},
             unit=unit,

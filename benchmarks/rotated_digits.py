@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from benchmarks.continual import compare, mean_of, permuted_tasks, rotated_tasks, summary
+from benchmarks.continual import compare, mean_of, permuted_tasks, rotated_tasks, spread_of, summary
 from benchmarks.result import Result, judged
 from benchmarks.split_digits import OURS as SPLIT
 from benchmarks.split_digits import judge_matched, online, peers
@@ -49,6 +49,7 @@ def run(*, long: bool) -> list[Result]:
                 peers={peer: mean_of(of, "accuracy") for peer, of in scores.items()},
                 long=long,
                 details={"seeds": len(seeds), "all": summary({"ours": own, **scores})},
+                spread=spread_of(own, scores),
             ),
             judge_matched(
                 f"rotated_digits.{name}_matched", what, OURS, own, tasks, long=long, leave_out=("ER-ACE",)
@@ -62,6 +63,7 @@ def run(*, long: bool) -> list[Result]:
                 peers={peer: mean_of(of, "forgetting") for peer, of in scores.items()},
                 long=long,
                 details={"before the last sleep": mean_of(own, "forgetting_before")},
+                spread=spread_of(own, scores, "forgetting"),
             ),
         ]
     return results

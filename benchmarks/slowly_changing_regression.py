@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from benchmarks.peers.plasticity import ResettingMLP, SpectralMLP
-from benchmarks.result import Result, judged
+from benchmarks.result import Result, Spread, judged
 from brain.models.classifier.config import MLPConfig
 from brain.models.classifier.online_mlp import OnlineMLP
 from brain.plasticity.config import PlasticityConfig
@@ -162,6 +162,11 @@ def run(*, long: bool) -> list[Result]:
     }
     means = {name: float(of_run.mean()) for name, of_run in last.items()}
     ours = means.pop("ours")
+    spread = Spread(
+        what=f"the standard deviation over {runs} runs",
+        ours=float(last["ours"].std()),
+        peers={name: float(last[name].std()) for name in means},
+    )
     what = "squared error over the last tenth of a slowly changing function's examples"
     results = [
         judged(
@@ -177,6 +182,7 @@ def run(*, long: bool) -> list[Result]:
             },
             long=long,
             details=details,
+            spread=spread,
         ),
         judged(
             "slowly_changing_regression.matched",
@@ -187,6 +193,7 @@ def run(*, long: bool) -> list[Result]:
             of="ratio",
             peers={name: mean for name, mean in means.items() if "tanh" in name},
             long=long,
+            spread=spread,
         ),
     ]
     return [*results, _flatness()] if long else results

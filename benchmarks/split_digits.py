@@ -28,6 +28,7 @@ from benchmarks.continual import (
     compare,
     mean_of,
     split_tasks,
+    spread_of,
     summary,
 )
 from benchmarks.result import Result, judged
@@ -124,6 +125,7 @@ def judge_matched(
         peers={peer: mean_of(of, "accuracy") for peer, of in scores.items()},
         long=long,
         details={"seeds": len(seeds), "all": summary(scores)},
+        spread=spread_of(own, scores),
     )
 
 
@@ -149,6 +151,7 @@ def run(*, long: bool) -> list[Result]:
                 peers={peer: mean_of(of, "accuracy") for peer, of in others.items()},
                 long=long,
                 details=details,
+                spread=spread_of(own, others),
             )
         )
         results.append(
@@ -165,6 +168,7 @@ def run(*, long: bool) -> list[Result]:
                     peers={peer: mean_of(of, "forgetting") for peer, of in others.items()},
                     long=long,
                     details={"before the last sleep": mean_of(own, "forgetting_before")},
+                    spread=spread_of(own, others, "forgetting"),
                 )
             )
     return results

@@ -1,7 +1,7 @@
 """What keeping every step costs: CPU a step and bytes a value, beside trackio and TensorBoard.
 
-Measured twice: as fast as it goes, in commits of 100 steps, and at the pace of the default preset, where the writer
-commits what gathered in a quarter of a second, a step or two. The second is what a run really pays.
+Measured twice: as fast as it goes, in commits of 100 steps, and at the pace of the default preset on a quiet machine,
+where the writer commits what gathered in a quarter of a second, a step or two. The second is what a run really pays.
 
 The peers live in an environment of their own, so that they cannot change what the project is measured with:
 `python -m venv build/peers && build/peers/bin/pip install trackio tensorboard`. A peer that is not there is
@@ -28,7 +28,12 @@ from daemon.store.write_thread import BATCH_SECONDS
 CPU_MICROSECONDS_MAX = 6.0
 BYTES_MAX = 20.0
 STEPS_A_COMMIT = 100
-STEPS_A_SECOND = 6.6  # of the default preset
+STEPS_A_SECOND = 6.6  # the daemon's median with the default preset, in a CPU second (daemon_overhead)
+PACE_NOTE = (
+    f"{STEPS_A_SECOND} steps a second is what the daemon learns in a CPU second with the default preset "
+    "(daemon_overhead). By the clock it is slower beside other programs; then fewer steps share a commit, and each "
+    "costs more."
+)
 REPEATS = 3
 
 ROOT = Path(__file__).parents[1]
@@ -97,7 +102,7 @@ def at_pace(seconds: float, *, pace: float = STEPS_A_SECOND, long: bool = False)
         at_most=CPU_MICROSECONDS_MAX,
         peers={name: peer["cpu_seconds"] / peer["steps"] * 1e6 for name, peer in found.items()},
         long=long,
-        details={"steps": steps, "all": costs, "skipped": skipped},
+        details={"steps": steps, "all": costs, "skipped": skipped, "note": PACE_NOTE},
     )
 
 

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks.result import Result, judged
+from benchmarks.result import Result, Spread, judged
 from daemon.trainer.process import settle_process
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ def run(*, long: bool) -> list[Result]:
             at_least=AT_LEAST,
             of="ratio",
             long=long,
+            spread=Spread(
+                what=f"the standard error of the ratio over {pairs} pairs of turns", ratio=jackknife(turns)
+            ),
             details={
                 "standard_error": jackknife(turns),
                 "ratios": [round(rate([on]) / rate([off]), 3) for on, off in turns],

@@ -6,7 +6,19 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.__main__ import discover
-from benchmarks.report import INTO, STORED, bound_of, head, main, measured, read, section, without_figure
+from benchmarks.report import (
+    INTO,
+    STORED,
+    bound_of,
+    head,
+    main,
+    measured,
+    reached,
+    read,
+    section,
+    what,
+    without_figure,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,8 +68,10 @@ def test_the_stored_figures_cover_every_benchmark_and_are_those_of_the_page() ->
     assert without_figure(discover(), figures) == []
     page = (INTO / "README.md").read_text(encoding="utf-8")
     assert page.startswith(head(figures))
+    commands: dict[str, str] = {}
     for each in figures:
-        assert f"| {each['measures']} | {measured(each)} |" in page
+        command = commands.setdefault(each["name"].partition(".")[0], each["command"])
+        assert f"| {what(each, command)} | {measured(each)} |" in page
 
 
 def test_a_miss_is_a_miss_at_the_top_too() -> None:
@@ -86,6 +100,45 @@ def test_a_section_names_command_peers_and_verdict() -> None:
     assert "| time | **0.25** s | torch 2; xz – | ≤ 0.5 s | yes |" in text
     assert "| time | **–** s | torch 2; xz – | ≤ 0.5 s | **missed** |" in text
     assert bound_of(figure("x", 1.0)) == 0.5
+
+
+def test_a_spread_stands_beside_what_it_belongs_to_and_may_leave_the_verdict_open() -> None:
+    spread = {
+        "what": "the standard deviation over 5 seeds",
+        "ours": 0.3,
+        "peers": {"torch": 0.1},
+        "ratio": None,
+    }
+    close = figure("start", 1.9, target="≤ 1 × best peer", ratio=0.95, details={"spread": spread})
+    text = section("start", [close])
+    assert (
+        "| time | **1.9** ± 0.3 s (× 0.95) | torch 2 ± 0.1; xz – | ≤ 1 × best peer | yes, within the spread |"
+        in text
+    )
+    assert text.endswith("± is the standard deviation over 5 seeds.\n")
+    assert "1 of 2 verdicts lie within the spread" in head([close, figure("far", 0.1)])
+    assert reached({**close, "ours": 1.0, "ratio": 0.5}) == "yes"
+    of_ratio: dict[str, Any] = {"what": "the standard error", "ours": None, "peers": {}, "ratio": 0.02}
+    missed = {**close, "ratio": 1.01, "holds": False, "details": {"spread": of_ratio}}
+    assert (measured(missed), reached(missed)) == (
+        "**1.9** s (× 1.01 ± 0.02)",
+        "**missed**, within the spread",
+    )
+    alone: dict[str, Any] = {
+        "what": "the standard deviation over 1 seeds",
+        "ours": None,
+        "peers": {},
+        "ratio": None,
+    }
+    assert "±" not in section("start", [{**close, "details": {"spread": alone}}])
+
+
+def test_a_figure_of_another_command_names_it() -> None:
+    text = section(
+        "start", [figure("start.a", 0.2), figure("start.b", 0.3, command="python -m benchmarks start --long")]
+    )
+    assert "| time (`python -m benchmarks start --long`) |" in text
+    assert text.count("| time |") == 1
 
 
 def test_every_published_figure_stands_beside_a_peer_or_a_control() -> None:

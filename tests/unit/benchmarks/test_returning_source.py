@@ -79,7 +79,7 @@ def test_the_lstm_scores_before_it_learns_and_learns_replayed_rows_only_where_it
 def test_both_memories_stand_beside_the_same_lstms() -> None:
     ours = Measures(loss=2.0, after_switch=2.1, recovery=4.0, returning=1.01)
     peer = Measures(loss=3.0, after_switch=3.3, recovery=10.0, returning=1.2)
-    found = judge({"both": [ours, ours], "network": [peer], "LSTM": [peer]}, long=False)
+    found = judge({"both": [ours, ours], "network": [peer], "LSTM": [peer]}, num_bytes=48_000, long=False)
     assert [one.name for one in found[:4]] == [
         f"returning_source.{which}.both" for which in ("loss", "after_switch", "recovery", "returning")
     ]
