@@ -1,63 +1,38 @@
-"""The classifier as a brain: rows of bytes in, labelled documents to the online learner, labels out.
+"""The classifier as a brain: an online learner of hashed texts.
 
-Shapes: B rows of a batch, T bytes of a row, n documents, F buckets, O labels there is room for.
+Shapes: n documents, F buckets, O labels there is room for.
 """
 
 from __future__ import annotations
 
-import logging
-import math
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from brain.errors import SpecMismatchError
+from brain.labelled.labelled_brain import Examples, LabelledBrain, Taught
 from brain.models.classifier.config import ClassifierConfig, learner_config
-from brain.models.classifier.documents import SEPARATOR, Carry, Document, labelled
 from brain.models.classifier.features import features
 from brain.models.classifier.learn_reports import LearnReport
-from brain.models.classifier.online_learner import Examples, OnlineLearner, Weights
+from brain.models.classifier.online_learner import Examples as Vectors
+from brain.models.classifier.online_learner import OnlineLearner
 from brain.models.tensors import copy_named
 from brain.online.adopting import adopted
-from brain.ports import CARRIED, Batch, BrainState, StepReport
+from brain.ports import CARRIED, BrainState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from brain.memory.selection import Selection
+    from torch import Tensor
+
     from brain.optim.config import OptimizerConfig
 
-logger = logging.getLogger(__name__)
-
 KIND = "classifier"
-ACCURACY_HORIZON = 1000  # examples that the running accuracy looks back on
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Step:
-    """What a step learns from: documents with a label, the labels in the order of their outputs, the rate."""
-
-    live: list[Document]
-    replayed: list[Document]
-    labels: list[str]
-    rate: float
-    report: LearnReport | None = None
-
-    @property
-    def applied(self) -> bool:
-        """Nothing was learned, or all of it was finite."""
-        return self.report is None or self.report.applied
-
-
-class TextClassifier:
-    """Predicts the label of a text and learns from the true one: `Brain` and `Sleeper` around an `OnlineLearner`.
-
-    A document is `text + 0x1F + label`; without a label it teaches nothing. Losses are those of the label given
-    the text, in nats per byte of the whole document, of the documents that ended in a row; nan where none did.
-    """
+class TextClassifier(LabelledBrain):
+    """Predicts the label of a text and learns from the true one: a `LabelledBrain` around an `OnlineLearner`."""
 
     def __init__(
         self,
@@ -68,21 +43,15 @@ class TextClassifier:
         device: torch.device,
         seed: int,
     ) -> None:
-        self.config, self.optimizer, self.device = config, optimizer, device
+        super().__init__(
+            max_labels=config.max_labels,
+            max_document_bytes=config.max_document_bytes,
+            optimizer=optimizer,
+            lanes=lanes,
+            device=device,
+        )
+        self.config = config
         self.learner = OnlineLearner(learner_config(config, optimizer), seed=seed, device=device)
-        self.carry = Carry(lanes, config.max_document_bytes)
-        self.labels: list[str] = []
-        self.counters: dict[str, Any] = {
-            "step": 0,
-            "skipped": 0,
-            "rate_scale": 1.0,
-            "examples": 0,
-            "unlabelled": 0,
-            "beyond_labels": 0,
-            "accuracy": 0.0,
-        }
-        self._weights: Weights = "fast"
-        self._warned = False
 
     @classmethod
     def build(
@@ -116,217 +85,39 @@ class TextClassifier:
             ) from error
         return cls(config, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
 
-    # Learning.
-
-    def learn(self, batch: Batch) -> StepReport:
-        """Score the documents that end in the batch, then learn from them; see `StepReport.applied`."""
-        reading, rate = self.carry.read(batch), self._rate()
-        labels = self._labels_with(reading.documents) if rate else self.labels
-        known = [one for one in reading.documents if one.label in labels]
-        step = _Step(
-            live=[one for one in known if one.live],
-            replayed=[one for one in known if not one.live],
-            labels=labels,
-            rate=rate,
-        )
-        if known:
-            step = replace(step, report=self._learn(step))
-        if step.applied:
-            self.carry.keep(reading)
-            self._count(reading.documents, step)
-        self.counters["step" if step.applied else "skipped"] += 1
-        return self._report(batch, step)
-
-    def dream(self, batch: Batch, *, rate_factor: float) -> StepReport:
-        """One step of sleep: replayed documents with a known label, held to the stable average."""
-        replayed = [one for one in self.carry.read(batch).documents if one.label in self.labels]
-        step = _Step(live=[], replayed=replayed, labels=self.labels, rate=self._rate() * rate_factor)
-        if replayed:
-            examples = self._examples(replayed, self.labels)
-            self.learner.mlp.rate.fill_(step.rate)
-            report = self.learner.dream(examples, asleep=True) if step.rate else self._read(examples)
-            step = replace(step, report=report)
-        self.counters["step" if step.applied else "skipped"] += 1
-        return self._report(batch, step)
-
-    def _learn(self, step: _Step) -> LearnReport:
-        live, replayed = (self._examples(some, step.labels) for some in (step.live, step.replayed))
-        if not step.rate:
-            return self._read(Examples(torch.cat([live.examples, replayed.examples]), live.targets))
+    def _teach(self, live: Examples, replayed: Examples, *, rate: float, num_labels: int) -> Taught:  # noqa: ARG002
+        new, old = self._vectors(live), self._vectors(replayed)
+        if not rate:
+            return self._read(torch.cat([new.examples, old.examples]))
         every = self.optimizer.averaging.consistency_every_steps
         averages = self.has_slow_weights and self.learner.num_updates > 0 and every > 0
-        self.learner.mlp.rate.fill_(step.rate)
-        return self.learner.learn(
-            live.examples,
-            live.targets,
-            replayed=replayed,
+        self.learner.mlp.rate.fill_(rate)
+        report = self.learner.learn(
+            new.examples,
+            new.targets,
+            replayed=old,
             consistent=averages and self.counters["step"] % every == 0,
         )
+        return _taught(report)
 
-    def _read(self, examples: Examples) -> LearnReport:
+    def _teach_asleep(self, replayed: Examples, *, rate: float) -> Taught:
+        rows = self._vectors(replayed)
+        self.learner.mlp.rate.fill_(rate)
+        return _taught(self.learner.dream(rows, asleep=True)) if rate else self._read(rows.examples)
+
+    def _read(self, examples: Tensor) -> Taught:
         """What learning would have seen, without any."""
-        outputs = self.learner.outputs(examples.examples)
-        finite = bool(outputs.isfinite().all())
-        return LearnReport(
-            loss=math.nan, outputs=outputs, num_updates=0, num_renewed=0, grad_norm=0.0, applied=finite
-        )
-
-    def _rate(self) -> float:
-        """Linear warm-up to a constant rate that never ends."""
-        warmth = min(1.0, (self.counters["step"] + 1) / max(self.optimizer.warmup_steps, 1))
-        return float(self.optimizer.learning_rate * warmth * self.counters["rate_scale"])
-
-    def _labels_with(self, documents: Sequence[Document]) -> list[str]:
-        """The labels known, and behind them those that live documents bring, as far as there is room."""
-        labels = list(self.labels)
-        for one in documents:
-            if one.live and one.label is not None and one.label not in labels:
-                if len(labels) < self.config.max_labels:
-                    labels.append(one.label)
-                elif not self._warned:
-                    self._warned = True
-                    logger.warning(
-                        "label %r has no output: there are %d labels already; start over with a higher "
-                        "brain.max_labels to learn it",
-                        one.label,
-                        len(labels),
-                    )
-        return labels
-
-    def _count(self, documents: Sequence[Document], step: _Step) -> None:
-        """What a step that was applied leaves behind, beside weights."""
-        counters, new = self.counters, [one for one in documents if one.live]
-        unlabelled = sum(one.label is None for one in new)
-        counters["unlabelled"] += unlabelled
-        counters["beyond_labels"] += len(new) - unlabelled - len(step.live)
-        if step.live and step.report is not None:
-            best = self._best(step.report.outputs[: len(step.live)], self.labels)
-            for correct in (best == self._targets(step.live, step.labels)).tolist():
-                counters["examples"] += 1
-                share = 1.0 / min(counters["examples"], ACCURACY_HORIZON)
-                counters["accuracy"] += (float(correct) - counters["accuracy"]) * share
-        self.labels = step.labels
-
-    def _report(self, batch: Batch, step: _Step) -> StepReport:
-        known, num_live = [*step.live, *step.replayed], len(step.live)
-        nats = torch.zeros(0, dtype=torch.float64)
-        evidence: dict[str, Tensor] = {}
-        if step.report is not None:
-            targets = self._targets(known, step.labels)
-            nats = _nats(step.report.outputs, targets)
-            chance, best = step.report.outputs[:num_live].softmax(1).max(dim=1)
-            evidence = {"confidence": chance, "correct": best == targets[:num_live]}
-        row_nats, row_bytes = torch.zeros(2, len(batch.lane), dtype=torch.float64)
-        for one, cost in zip(known, nats.tolist(), strict=True):
-            row_nats[one.row] += cost
-            row_bytes[one.row] += one.num_bytes
-        is_live = batch.lane.cpu() >= 0
-        return StepReport(
-            loss=_per_byte(nats[:num_live], step.live),
-            replay_loss=None if bool(is_live.all()) else _per_byte(nats[num_live:], step.replayed),
-            num_bytes=sum(one.num_bytes for one in step.live),
-            row_loss=(row_nats / row_bytes.where(row_bytes > 0, torch.nan)).float(),
-            grad_norm=0.0 if step.report is None else step.report.grad_norm,
-            learning_rate=step.rate,
-            applied=step.applied,
-            metrics={
-                "accuracy": self.counters["accuracy"] if self.counters["examples"] else math.nan,
-                "examples": float(self.counters["examples"]),
-                "labels": float(len(self.labels)),
-                "unlabelled": float(self.counters["unlabelled"]),
-            },
-            evidence=evidence,
-        )
-
-    @property
-    def has_slow_weights(self) -> bool:
-        """False when averaging is switched off."""
-        return self.optimizer.averaging.every_steps > 0
-
-    @contextmanager
-    def stable_weights(self) -> Iterator[None]:
-        """Score and generate with the stable average meanwhile; learning must wait."""
-        self._weights = "stable"
-        try:
-            yield
-        finally:
-            self._weights = "fast"
-
-    def scale_learning_rate(self, factor: float) -> None:
-        """Multiply the rate from the next step on; 0 stops learning permanently, renewal of units too."""
-        if not (math.isfinite(factor) and factor >= 0):
-            raise ValueError(f"a learning rate is scaled by a finite factor of at least 0, not {factor}")
-        self.counters["rate_scale"] *= factor
-
-    # Reading without learning.
-
-    def score(self, rows: Tensor, mask: Tensor) -> Tensor:
-        """Nats of each row's label given its text (B,), float64 on the CPU; nan for a row without a label.
-
-        A label that is not known yet costs what the next new one would.
-        """
-        nats = torch.full((len(rows),), torch.nan, dtype=torch.float64)
-        if examples := labelled(rows, mask):
-            outputs = self._outputs([one.text for one in examples])
-            nats[[one.row for one in examples]] = _nats(outputs, self._targets(examples, self.labels))
-        return nats
-
-    def correct(self, rows: Tensor, mask: Tensor) -> Tensor:
-        """1 for each row whose label is the most probable one (B,), float64 on the CPU; nan for a row without a label.
-
-        A label that is not known yet is never predicted.
-        """
-        right = torch.full((len(rows),), torch.nan, dtype=torch.float64)
-        if examples := labelled(rows, mask):
-            best = self._best(self._outputs([one.text for one in examples]), self.labels).tolist()
-            for one, index in zip(examples, best, strict=True):
-                right[one.row] = float(index >= 0 and self.labels[index] == one.label)
-        return right
-
-    def generate(
-        self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
-    ) -> Iterator[bytes]:
-        """The most probable label of `prompt`, whole, whatever temperature and `max_bytes`: an answer, no sample.
-
-        What stands behind a separator is no part of the text. Before any label is known nothing comes.
-        """
-        if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0:
-            raise ValueError("generate needs temperature >= 0, 0 < top_p <= 1 and max_bytes >= 0")
-        del generator
-        answer = self._answer(prompt)[0].encode() if self.labels and max_bytes else b""
-        return iter([answer] if answer else [])
-
-    def confidence(self, prompt: bytes) -> float | None:
-        """Probability of the label that `generate` answers, among all outputs; None before any label is known."""
-        return self._answer(prompt)[1] if self.labels else None
-
-    def _answer(self, prompt: bytes) -> tuple[str, float]:
-        """The most probable label known, and how probable it is."""
-        outputs = self._outputs([prompt.partition(SEPARATOR)[0]])
-        best = int(self._best(outputs, self.labels)[0])
-        return self.labels[best], float(outputs[0].softmax(0)[best])
+        outputs = self.learner.outputs(examples)
+        return Taught(outputs=outputs, grad_norm=0.0, applied=bool(outputs.isfinite().all()))
 
     def _outputs(self, texts: Sequence[bytes]) -> Tensor:
         return self.learner.outputs(self._features(texts), weights=self._weights)
 
-    def _best(self, outputs: Tensor, labels: Sequence[str]) -> Tensor:
-        """The most probable of these labels for each of n rows of outputs, (n,); -1 where there is none."""
-        if not labels:
-            return torch.full((len(outputs),), -1, device=outputs.device)
-        return outputs[:, : len(labels)].argmax(dim=1)
-
     def _features(self, texts: Sequence[bytes]) -> Tensor:
         return torch.from_numpy(features(texts, self.config.num_buckets)).to(self.device)
 
-    def _examples(self, documents: Sequence[Document], labels: Sequence[str]) -> Examples:
-        return Examples(self._features([one.text for one in documents]), self._targets(documents, labels))
-
-    def _targets(self, documents: Sequence[Document], labels: Sequence[str]) -> Tensor:
-        """Outputs of the documents' labels, (n,); the next free one, or the last, for one that is not known."""
-        index = {label: number for number, label in enumerate(labels)}
-        free = min(len(labels), self.config.max_labels - 1)
-        targets = [free if one.label is None else index.get(one.label, free) for one in documents]
-        return torch.tensor(targets, dtype=torch.int64, device=self.device)
+    def _vectors(self, examples: Examples) -> Vectors:
+        return Vectors(self._features(examples.texts), examples.targets)
 
     def num_parameters(self) -> int:
         """Weights of the network."""
@@ -335,11 +126,6 @@ class TextClassifier:
     def num_neurons(self) -> int:
         """Hidden units."""
         return self.config.hidden_size
-
-    def forget(self, selection: Selection, *, dry_run: bool = False) -> None:  # noqa: ARG002 - all goes
-        """Forget on purpose what each lane carries; weights and labels stay."""
-        if not dry_run:
-            self.carry.clear()
 
     # What survives a restart.
 
@@ -387,12 +173,5 @@ class TextClassifier:
 _LEARNER_COUNTERS = ("num_samples", "num_updates", "num_steps")
 
 
-def _nats(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Of each target (n,), float64 on the CPU."""
-    return -outputs.double().log_softmax(1).gather(1, targets[:, None]).squeeze(1).cpu()
-
-
-def _per_byte(nats: Tensor, documents: Sequence[Document]) -> float:
-    """Mean over the bytes of these documents; nan without any."""
-    num_bytes = sum(one.num_bytes for one in documents)
-    return float(nats.sum()) / num_bytes if num_bytes else math.nan
+def _taught(report: LearnReport) -> Taught:
+    return Taught(outputs=report.outputs, grad_norm=report.grad_norm, applied=report.applied)

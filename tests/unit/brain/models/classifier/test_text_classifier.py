@@ -14,7 +14,7 @@ import torch
 from brain.build import brain_from_spec, build_brain
 from brain.errors import SettingsError, SpecMismatchError
 from brain.models.classifier.config import ClassifierConfig
-from brain.models.classifier.documents import Carry
+from brain.labelled.documents import Carry
 from brain.models.classifier.text_classifier import TextClassifier
 from brain.optim.config import OptimizerConfig
 from brain.ports import Answering, Batch, Sleeper

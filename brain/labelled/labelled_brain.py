@@ -1,0 +1,321 @@
+"""The brain around a learner of labelled texts: rows of bytes in, documents to the learner, labels out.
+
+Shapes: B rows of a batch, T bytes of a row, n documents, O outputs, one for each label there is room for.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from brain.labelled.documents import SEPARATOR, Carry, Document, labelled
+from brain.ports import Batch, StepReport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from brain.memory.selection import Selection
+    from brain.optim.config import OptimizerConfig
+
+logger = logging.getLogger(__name__)
+
+ACCURACY_HORIZON = 1000  # examples that the running accuracy looks back on
+Which = Literal["fast", "stable"]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts and the outputs of their labels (n,)."""
+
+    texts: list[bytes]
+    targets: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """What a learner saw of a step before it learned.
+
+    Attributes:
+        outputs: (n, O) for the live examples, and behind them those for the replayed ones.
+        grad_norm: before clipping.
+        applied: False when something was not finite; then nothing was changed.
+    """
+
+    outputs: Tensor
+    grad_norm: float
+    applied: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """What a step learns from: documents with a label, the labels in the order of their outputs, the rate."""
+
+    live: list[Document]
+    replayed: list[Document]
+    labels: list[str]
+    rate: float
+    taught: Taught | None = None
+
+    @property
+    def applied(self) -> bool:
+        """Nothing was learned, or all of it was finite."""
+        return self.taught is None or self.taught.applied
+
+
+class LabelledBrain(ABC):
+    """Predicts the label of a text and learns from the true one: `Brain` and `Sleeper`, all but the learner.
+
+    A document is `text + 0x1F + label`; without a label it teaches nothing. Losses are those of the label given
+    the text, in nats per byte of the whole document, of the documents that ended in a row; nan where none did.
+
+    Args:
+        max_labels: how many labels there is room for.
+        max_document_bytes: of a longer record the first and the last bytes are read.
+        optimizer: how it learns.
+        lanes: how many streams it reads.
+        device: where its tensors live.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_labels: int,
+        max_document_bytes: int,
+        optimizer: OptimizerConfig,
+        lanes: int,
+        device: torch.device,
+    ) -> None:
+        self.max_labels, self.optimizer, self.device = max_labels, optimizer, device
+        self.carry = Carry(lanes, max_document_bytes)
+        self.labels: list[str] = []
+        self.counters: dict[str, Any] = {
+            "step": 0,
+            "skipped": 0,
+            "rate_scale": 1.0,
+            "examples": 0,
+            "unlabelled": 0,
+            "beyond_labels": 0,
+            "accuracy": 0.0,
+        }
+        self._weights: Which = "fast"
+        self._warned = False
+
+    # What a learner does.
+
+    @abstractmethod
+    def _teach(self, live: Examples, replayed: Examples, *, rate: float, num_labels: int) -> Taught:
+        """Learn examples of `num_labels` labels; at a rate of 0 only look at them."""
+
+    @abstractmethod
+    def _teach_asleep(self, replayed: Examples, *, rate: float) -> Taught:
+        """Learn remembered examples alone, held to what the stable average knows; at a rate of 0 only look."""
+
+    @abstractmethod
+    def _outputs(self, texts: Sequence[bytes]) -> Tensor:
+        """Logits (n, O) by the weights in use; changes nothing."""
+
+    # Learning.
+
+    def learn(self, batch: Batch) -> StepReport:
+        """Score the documents that end in the batch, then learn from them; see `StepReport.applied`."""
+        reading, rate = self.carry.read(batch), self._rate()
+        labels = self._labels_with(reading.documents) if rate else self.labels
+        known = [one for one in reading.documents if one.label in labels]
+        step = _Step(
+            live=[one for one in known if one.live],
+            replayed=[one for one in known if not one.live],
+            labels=labels,
+            rate=rate,
+        )
+        if known:
+            live, replayed = (self._examples(some, labels) for some in (step.live, step.replayed))
+            step = replace(step, taught=self._teach(live, replayed, rate=rate, num_labels=len(labels)))
+        if step.applied:
+            self.carry.keep(reading)
+            self._count(reading.documents, step)
+        self.counters["step" if step.applied else "skipped"] += 1
+        return self._report(batch, step)
+
+    def dream(self, batch: Batch, *, rate_factor: float) -> StepReport:
+        """One step of sleep: replayed documents with a known label, held to the stable average."""
+        replayed = [one for one in self.carry.read(batch).documents if one.label in self.labels]
+        step = _Step(live=[], replayed=replayed, labels=self.labels, rate=self._rate() * rate_factor)
+        if replayed:
+            examples = self._examples(replayed, self.labels)
+            step = replace(step, taught=self._teach_asleep(examples, rate=step.rate))
+        self.counters["step" if step.applied else "skipped"] += 1
+        return self._report(batch, step)
+
+    def _rate(self) -> float:
+        """Linear warm-up to a constant rate that never ends."""
+        warmth = min(1.0, (self.counters["step"] + 1) / max(self.optimizer.warmup_steps, 1))
+        return float(self.optimizer.learning_rate * warmth * self.counters["rate_scale"])
+
+    def _labels_with(self, documents: Sequence[Document]) -> list[str]:
+        """The labels known, and behind them those that live documents bring, as far as there is room."""
+        labels = list(self.labels)
+        for one in documents:
+            if one.live and one.label is not None and one.label not in labels:
+                if len(labels) < self.max_labels:
+                    labels.append(one.label)
+                elif not self._warned:
+                    self._warned = True
+                    logger.warning(
+                        "label %r has no output: there are %d labels already; start over with a higher "
+                        "brain.max_labels to learn it",
+                        one.label,
+                        len(labels),
+                    )
+        return labels
+
+    def _count(self, documents: Sequence[Document], step: _Step) -> None:
+        """What a step that was applied leaves behind, beside weights."""
+        counters, new = self.counters, [one for one in documents if one.live]
+        unlabelled = sum(one.label is None for one in new)
+        counters["unlabelled"] += unlabelled
+        counters["beyond_labels"] += len(new) - unlabelled - len(step.live)
+        if step.live and step.taught is not None:
+            best = self._best(step.taught.outputs[: len(step.live)], self.labels)
+            for correct in (best == self._targets(step.live, step.labels)).tolist():
+                counters["examples"] += 1
+                share = 1.0 / min(counters["examples"], ACCURACY_HORIZON)
+                counters["accuracy"] += (float(correct) - counters["accuracy"]) * share
+        self.labels = step.labels
+
+    def _report(self, batch: Batch, step: _Step) -> StepReport:
+        known, num_live = [*step.live, *step.replayed], len(step.live)
+        nats = torch.zeros(0, dtype=torch.float64)
+        evidence: dict[str, Tensor] = {}
+        if step.taught is not None:
+            targets = self._targets(known, step.labels)
+            nats = _nats(step.taught.outputs, targets)
+            chance, best = step.taught.outputs[:num_live].softmax(1).max(dim=1)
+            evidence = {"confidence": chance, "correct": best == targets[:num_live]}
+        row_nats, row_bytes = torch.zeros(2, len(batch.lane), dtype=torch.float64)
+        for one, cost in zip(known, nats.tolist(), strict=True):
+            row_nats[one.row] += cost
+            row_bytes[one.row] += one.num_bytes
+        is_live = batch.lane.cpu() >= 0
+        return StepReport(
+            loss=_per_byte(nats[:num_live], step.live),
+            replay_loss=None if bool(is_live.all()) else _per_byte(nats[num_live:], step.replayed),
+            num_bytes=sum(one.num_bytes for one in step.live),
+            row_loss=(row_nats / row_bytes.where(row_bytes > 0, torch.nan)).float(),
+            grad_norm=0.0 if step.taught is None else step.taught.grad_norm,
+            learning_rate=step.rate,
+            applied=step.applied,
+            metrics={
+                "accuracy": self.counters["accuracy"] if self.counters["examples"] else math.nan,
+                "examples": float(self.counters["examples"]),
+                "labels": float(len(self.labels)),
+                "unlabelled": float(self.counters["unlabelled"]),
+            },
+            evidence=evidence,
+        )
+
+    @property
+    def has_slow_weights(self) -> bool:
+        """False when averaging is switched off."""
+        return self.optimizer.averaging.every_steps > 0
+
+    @contextmanager
+    def stable_weights(self) -> Iterator[None]:
+        """Score and generate with the stable average meanwhile; learning must wait."""
+        self._weights = "stable"
+        try:
+            yield
+        finally:
+            self._weights = "fast"
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply the rate from the next step on; 0 stops learning permanently, renewal of units too."""
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(f"a learning rate is scaled by a finite factor of at least 0, not {factor}")
+        self.counters["rate_scale"] *= factor
+
+    # Reading without learning.
+
+    def score(self, rows: Tensor, mask: Tensor) -> Tensor:
+        """Nats of each row's label given its text (B,), float64 on the CPU; nan for a row without a label.
+
+        A label that is not known yet costs what the next new one would.
+        """
+        nats = torch.full((len(rows),), torch.nan, dtype=torch.float64)
+        if examples := labelled(rows, mask):
+            outputs = self._outputs([one.text for one in examples])
+            nats[[one.row for one in examples]] = _nats(outputs, self._targets(examples, self.labels))
+        return nats
+
+    def correct(self, rows: Tensor, mask: Tensor) -> Tensor:
+        """1 for each row whose label is the most probable one (B,), float64 on the CPU; nan for a row without a label.
+
+        A label that is not known yet is never predicted.
+        """
+        right = torch.full((len(rows),), torch.nan, dtype=torch.float64)
+        if examples := labelled(rows, mask):
+            best = self._best(self._outputs([one.text for one in examples]), self.labels).tolist()
+            for one, index in zip(examples, best, strict=True):
+                right[one.row] = float(index >= 0 and self.labels[index] == one.label)
+        return right
+
+    def generate(
+        self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
+    ) -> Iterator[bytes]:
+        """The most probable label of `prompt`, whole, whatever temperature and `max_bytes`: an answer, no sample.
+
+        What stands behind a separator is no part of the text. Before any label is known nothing comes.
+        """
+        if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0:
+            raise ValueError("generate needs temperature >= 0, 0 < top_p <= 1 and max_bytes >= 0")
+        del generator
+        answer = self.answer(prompt)[0].encode() if self.labels and max_bytes else b""
+        return iter([answer] if answer else [])
+
+    def confidence(self, prompt: bytes) -> float | None:
+        """Probability of the label that `generate` answers, among all outputs; None before any label is known."""
+        return self.answer(prompt)[1] if self.labels else None
+
+    def answer(self, prompt: bytes) -> tuple[str, float]:
+        """The most probable label known, and how probable it is; some label must be known."""
+        outputs = self._outputs([prompt.partition(SEPARATOR)[0]])
+        best = int(self._best(outputs, self.labels)[0])
+        return self.labels[best], float(outputs[0].softmax(0)[best])
+
+    def _best(self, outputs: Tensor, labels: Sequence[str]) -> Tensor:
+        """The most probable of these labels for each of n rows of outputs, (n,); -1 where there is none."""
+        if not labels:
+            return torch.full((len(outputs),), -1, device=outputs.device)
+        return outputs[:, : len(labels)].argmax(dim=1)
+
+    def _examples(self, documents: Sequence[Document], labels: Sequence[str]) -> Examples:
+        return Examples([one.text for one in documents], self._targets(documents, labels))
+
+    def _targets(self, documents: Sequence[Document], labels: Sequence[str]) -> Tensor:
+        """Outputs of the documents' labels, (n,); the next free one, or the last, for one that is not known."""
+        index = {label: number for number, label in enumerate(labels)}
+        free = min(len(labels), self.max_labels - 1)
+        targets = [free if one.label is None else index.get(one.label, free) for one in documents]
+        return torch.tensor(targets, dtype=torch.int64, device=self.device)
+
+    def forget(self, selection: Selection, *, dry_run: bool = False) -> None:  # noqa: ARG002 - all goes
+        """Forget on purpose what each lane carries; weights and labels stay."""
+        if not dry_run:
+            self.carry.clear()
+
+
+def _nats(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Of each target (n,), float64 on the CPU."""
+    return -outputs.double().log_softmax(1).gather(1, targets[:, None]).squeeze(1).cpu()
+
+
+def _per_byte(nats: Tensor, documents: Sequence[Document]) -> float:
+    """Mean over the bytes of these documents; nan without any."""
+    num_bytes = sum(one.num_bytes for one in documents)
+    return float(nats.sum()) / num_bytes if num_bytes else math.nan
