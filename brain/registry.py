@@ -51,6 +51,14 @@ class Entry:
         return bool(getattr(self.config, "answers", False))
 
     @property
+    def built_in_table(self) -> str | None:
+        """A labelled table that ships with synapsed, learned from where nothing else is asked for.
+
+        Its config names the file: `built_in_table: ClassVar[str] = "intents.csv"`.
+        """
+        return getattr(self.config, "built_in_table", None)
+
+    @property
     def can_grow(self) -> bool:
         """The part may grow; the config of one that never does says so: `can_grow: ClassVar[bool] = False`."""
         return bool(getattr(self.config, "can_grow", True))

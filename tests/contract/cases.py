@@ -84,7 +84,18 @@ TINY: dict[str, list[dict[str, Any]]] = {
 }
 # Brains of labelled documents keep what of the contract is not about the next byte: test_labelled_brains.
 LABELLED: dict[str, list[dict[str, Any]]] = {
-    "classifier": [{"hidden_size": 8, "num_buckets": 64, "max_labels": 6, "max_document_bytes": 64}]
+    "classifier": [{"hidden_size": 8, "num_buckets": 64, "max_labels": 6, "max_document_bytes": 64}],
+    "reflex": [
+        {
+            "hidden_size": 8,
+            "num_buckets": 256,
+            "max_labels": 6,
+            "max_document_bytes": 64,
+            "label_smoothing": smoothing,
+            "calibration_share": withheld,
+        }
+        for smoothing, withheld in ((0.0, 0.0), (0.1, 0.1))
+    ],
 }
 CASES = [(kind, settings) for kind, cases in TINY.items() for settings in cases]
 CASES += list(TINY_BRAINS.items())  # brains whose units, or modules, are none of this project's

@@ -190,7 +190,7 @@ def test_a_vital_sign_of_what_it_lacks_is_marked_and_reports_what_it_lacks(case:
     lacking = {name for name, reading in readings.items() if UNSUPPORTED in reading.detail}
     assert lacking == set(readings) - {"confidence"}
     assert all(
-        str(readings[name].reason).startswith(("this brain ", "a brain of kind classifier "))
+        str(readings[name].reason).startswith(("this brain ", f"a brain of kind {case[0]} "))
         for name in lacking
     )
 

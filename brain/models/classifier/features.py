@@ -11,21 +11,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from brain.labelled.span_hashing import Hashes, Places, Spans, buckets, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Hashes = NDArray[np.uint64]
-Places = NDArray[np.int64]
+    from numpy.typing import NDArray
 
 GRAMS = (3, 4, 5)  # lengths of byte n-grams
 NORM = 8.0  # of a vector; at the usual rates of Adam a hidden unit then moves by about as much as its input
 _WORD, _PAIR = 64, 65  # kinds of features beside the lengths of n-grams
 
-_BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2 ** 64
-_INVERSE = pow(_BASE, -1, 1 << 64)
-_KIND, _FIRST = 0xD6E8FEB86659FD93, 0x9FB21C651E98DF25
 _SPACE = 32
 _LETTERS = np.zeros(256, dtype=bool)  # digits, and every byte of a letter beyond ASCII, are letters of words
 _LETTERS[[*range(ord("a"), ord("z") + 1), *range(ord("0"), ord("9") + 1), *range(128, 256)]] = True
@@ -42,9 +39,9 @@ def features(texts: Sequence[bytes], num_buckets: int) -> NDArray[np.float32]:
     hashes, owner = _hashed(texts)
     if not len(hashes):
         return vectors
-    bucket = (hashes >> np.uint64(32)) * np.uint64(num_buckets) >> np.uint64(32)
+    bucket = buckets(hashes, num_buckets)
     sign = np.where(hashes & np.uint64(1), 1.0, -1.0)
-    place, index = np.unique(owner * num_buckets + bucket.astype(np.int64), return_inverse=True)
+    place, index = np.unique(owner * num_buckets + bucket, return_inverse=True)
     count = np.bincount(index, weights=sign)
     value = np.sign(count) * np.log1p(np.abs(count))
     length = np.sqrt(np.bincount(place // num_buckets, weights=value * value, minlength=len(texts)))
@@ -58,7 +55,7 @@ def _hashed(texts: Sequence[bytes]) -> tuple[Hashes, Places]:
     data = np.frombuffer(b"".join(folded), np.uint8)
     owner = np.repeat(np.arange(len(texts)), [len(text) for text in folded])
     is_letter = _LETTERS[data]
-    spans = _Spans(np.where(is_letter, data, _SPACE).astype(np.uint64) + np.uint64(1))
+    spans = Spans(np.where(is_letter, data, _SPACE).astype(np.uint64) + np.uint64(1))
     hashes, owners = [], []
     for length in GRAMS:
         start = np.arange(len(data) - length + 1)
@@ -68,39 +65,5 @@ def _hashed(texts: Sequence[bytes]) -> tuple[Hashes, Places]:
     edges = np.diff(np.concatenate([[0], is_letter.astype(np.int8), [0]]))
     start, end = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     words, of = spans.hash(start, end, _WORD), owner[start]
-    pairs = _mixed(words[:-1] * np.uint64(_FIRST) + words[1:] + _salt(_PAIR))
     together = of[:-1] == of[1:]
-    return np.concatenate([*hashes, words, pairs[together]]), np.concatenate([*owners, of, of[:-1][together]])
-
-
-class _Spans:
-    """Hashes of any stretches of one row of symbols, from sums of its beginnings (a polynomial hash)."""
-
-    def __init__(self, symbols: Hashes) -> None:
-        self._sums = np.zeros(len(symbols) + 1, np.uint64)
-        self._sums[1:] = np.cumsum(symbols * _powers(_BASE, len(symbols)))
-        self._shift = _powers(_INVERSE, len(symbols) + 1)
-
-    def hash(self, start: Places, end: Places, kind: int) -> Hashes:
-        """Of symbols start … end - 1, wherever they stand."""
-        same = (self._sums[end] - self._sums[start]) * self._shift[start]
-        return _mixed(same + _salt(kind))
-
-
-def _salt(kind: int) -> np.uint64:
-    """What keeps features of different kinds apart."""
-    return np.uint64(_KIND * kind % (1 << 64))
-
-
-def _powers(base: int, count: int) -> Hashes:
-    """Base to the power of 0 … count - 1, modulo 2 ** 64."""
-    factors = np.full(count, base, np.uint64)
-    factors[:1] = 1
-    return np.cumprod(factors, dtype=np.uint64)
-
-
-def _mixed(hashes: Hashes) -> Hashes:
-    """Every bit of a hash made to depend on all of them, as MurmurHash3 ends."""
-    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
-        hashes = (hashes ^ (hashes >> np.uint64(33))) * np.uint64(factor)
-    return hashes ^ (hashes >> np.uint64(33))
+    return np.concatenate([*hashes, words, pairs(words, _PAIR)[together]]), np.concatenate([*owners, of, of[:-1][together]])

@@ -1,0 +1,1 @@
+"""The reflex: intents of short texts, learned in seconds and answered within a millisecond."""

@@ -1,0 +1,217 @@
+"""The reflex as a brain: intents of texts, with a calibrated confidence.
+
+Shapes: n texts, L labels known, O labels there is room for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from brain.errors import SpecMismatchError
+from brain.labelled.labelled_brain import Examples, LabelledBrain, Taught
+from brain.models.reflex.calibration import Temperature, is_withheld
+from brain.models.reflex.config import ReflexConfig
+from brain.models.reflex.reflex_learner import ReflexLearner
+from brain.models.tensors import copy_named
+from brain.online.adopting import adopted
+from brain.ports import BrainState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from brain.models.reflex.reflex_learner import Texts
+    from brain.optim.config import OptimizerConfig
+
+KIND = "reflex"
+
+
+class Reflex(LabelledBrain):
+    """Predicts the intent of a text and learns from the true one: a `LabelledBrain` around a `ReflexLearner`.
+
+    Labels yet to come count together as one with the logit 0, from which a new one begins. Logits are divided by a
+    temperature that follows texts which are never learned; the fast weights and their stable average have one each.
+    """
+
+    def __init__(
+        self,
+        config: ReflexConfig,
+        *,
+        optimizer: OptimizerConfig,
+        lanes: int,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        super().__init__(
+            max_labels=config.max_labels,
+            max_document_bytes=config.max_document_bytes,
+            optimizer=optimizer,
+            lanes=lanes,
+            device=device,
+        )
+        self.config = config
+        self.learner = ReflexLearner(config, optimizer=optimizer, seed=seed, device=device)
+        self.temperatures = {"fast": Temperature(), "stable": Temperature()}
+
+    @classmethod
+    def build(
+        cls,
+        config: ReflexConfig,
+        *,
+        optimizer: OptimizerConfig,
+        lanes: int,
+        device: torch.device,
+        seed: int,
+    ) -> Reflex:
+        """A new one that knows no label yet."""
+        return cls(config, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+
+    @classmethod
+    def from_spec(
+        cls,
+        spec: Mapping[str, Any],
+        *,
+        optimizer: OptimizerConfig,
+        lanes: int,
+        device: torch.device,
+        seed: int,
+    ) -> Reflex:
+        """One of a stored spec, its tensors still to be loaded."""
+        try:
+            config = ReflexConfig(**spec["config"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise SpecMismatchError(
+                f"the stored architecture of a {KIND} brain cannot be read: {error}"
+            ) from error
+        return cls(config, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+
+    # Learning.
+
+    @torch.no_grad()
+    def _teach(self, live: Examples, replayed: Examples, *, rate: float, num_labels: int) -> Taught:
+        learner, known = self.learner, len(self.labels)
+        texts, targets = live.texts + replayed.texts, torch.cat([live.targets, replayed.targets])
+        bag, read = learner.texts(texts)
+        logits = learner.logits(read, known)
+        outputs = self._filled(logits, "fast")
+        withheld = self._withheld(texts)
+        gradient = None
+        if rate and not bool(withheld.all()):
+            gradient = learner.gradient(
+                learner.read(bag, drop=True).of(~withheld), self._target(targets[~withheld], num_labels)
+            )
+        norm = 0.0 if gradient is None else gradient.norm
+        if not (math.isfinite(norm) and bool(logits.isfinite().all())):
+            return Taught(outputs=outputs, grad_norm=norm, applied=False)
+        if rate:
+            live_ones = withheld & (targets < known) & (torch.arange(len(texts), device=self.device) < len(live.texts))
+            self._calibrate(read.of(live_ones), logits[live_ones], targets[live_ones])
+            learner.count(bag, len(live.texts))
+        if gradient is not None:
+            learner.update(gradient, rate=rate)
+        return Taught(outputs=outputs, grad_norm=norm, applied=True)
+
+    @torch.no_grad()
+    def _teach_asleep(self, replayed: Examples, *, rate: float) -> Taught:
+        learner, known = self.learner, len(self.labels)
+        bag, read = learner.texts(replayed.texts)
+        logits = learner.logits(read, known)
+        outputs, learned = self._filled(logits, "fast"), ~self._withheld(replayed.texts)
+        gradient = None
+        if rate and bool(learned.any()):
+            weight = self.optimizer.averaging.distillation_weight
+            teacher = learner.logits(read.of(learned), known, weights="stable").softmax(1)
+            target = (self._target(replayed.targets[learned], known) + weight * teacher) / (1.0 + weight)
+            gradient = learner.gradient(learner.read(bag, drop=True).of(learned), target)
+        norm = 0.0 if gradient is None else gradient.norm
+        if not (math.isfinite(norm) and bool(logits.isfinite().all())):
+            return Taught(outputs=outputs, grad_norm=norm, applied=False)
+        if gradient is not None:
+            learner.update(gradient, rate=rate, asleep=True)
+        return Taught(outputs=outputs, grad_norm=norm, applied=True)
+
+    def _withheld(self, texts: Sequence[bytes]) -> Tensor:
+        """Which of the texts are for calibration, (n,) bool."""
+        share = self.config.calibration_share
+        return torch.tensor([is_withheld(text, share) for text in texts], dtype=torch.bool, device=self.device)
+
+    def _target(self, targets: Tensor, num_labels: int) -> Tensor:
+        """A distribution over the labels (n, L) for each text."""
+        smoothing = self.config.label_smoothing
+        target = torch.full((len(targets), num_labels), smoothing / num_labels, device=self.device)
+        return target.scatter_add_(1, targets[:, None], torch.full_like(target, 1.0 - smoothing))
+
+    def _calibrate(self, read: Texts, logits: Tensor, targets: Tensor) -> None:
+        """Let either temperature follow texts that are not learned."""
+        if not len(targets):
+            return
+        self.temperatures["fast"].follow(logits, targets)
+        if self.learner.stable:
+            stable = self.learner.logits(read, len(self.labels), weights="stable")
+            self.temperatures["stable"].follow(stable, targets)
+
+    # Reading without learning.
+
+    @torch.no_grad()
+    def _outputs(self, texts: Sequence[bytes]) -> Tensor:
+        known, which = len(self.labels), self._weights if self.learner.stable else "fast"
+        _, read = self.learner.texts(texts)
+        return self._filled(self.learner.logits(read, known, weights=which), which)
+
+    def _filled(self, logits: Tensor, which: str) -> Tensor:
+        """Calibrated logits (n, O): what is left for labels yet to come is shared among them."""
+        known, room = logits.shape[1], self.config.max_labels
+        outputs = torch.full((len(logits), room), -math.log(max(room - known, 1)), device=self.device)
+        outputs[:, :known] = logits / self.temperatures[which].value
+        return outputs
+
+    def num_parameters(self) -> int:
+        """Weights of the network, and how often each feature was read."""
+        return sum(tensor.numel() for tensor in self.learner.model_tensors().values())
+
+    def num_neurons(self) -> int:
+        """Hidden units."""
+        return self.config.hidden_size
+
+    # What survives a restart.
+
+    def state(self) -> BrainState:
+        """References to weights, moments and carried state, and the labels in the order of their outputs."""
+        return BrainState(
+            model=self.learner.model_tensors(),
+            learning={**self.learner.learning_tensors(), **self.carry.tensors()},
+            counters={
+                **self.counters,
+                "labels": list(self.labels),
+                "learner": self.learner.counters(),
+                "temperatures": {name: asdict(one) for name, one in self.temperatures.items()},
+            },
+            spec={"kind": KIND, "config": asdict(self.config)},
+        )
+
+    def adopt(self, stored: BrainState) -> tuple[BrainState, tuple[str, ...]]:
+        """A stored state of this config made to fit: what it lacks of learning starts over, and is named."""
+        own = self.state()
+        fitting, notices = adopted(stored, own)
+        counters = {name: stored.counters.get(name, value) for name, value in own.counters.items()}
+        return replace(fitting, counters=counters), notices
+
+    def load(self, state: BrainState) -> None:
+        """Take over a state of this config.
+
+        Raises:
+            SpecMismatchError: naming what does not fit; then nothing was changed.
+        """
+        own = self.state()
+        if dict(state.spec) != own.spec:
+            raise SpecMismatchError("the stored reflex has other settings; build it with the stored ones")
+        copy_named([("model", state.model, own.model), ("learning", state.learning, own.learning)])
+        counters = dict(state.counters)
+        self.labels = [str(label) for label in counters.pop("labels")]
+        self.learner.take_counters(counters.pop("learner"))
+        self.temperatures = {name: Temperature(**one) for name, one in counters.pop("temperatures").items()}
+        self.counters = {name: counters[name] for name in self.counters}

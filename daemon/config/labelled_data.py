@@ -1,0 +1,78 @@
+"""Data for a brain that learns labels: tables given as plain paths, and the one that ships with synapsed."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from daemon.config.layers import origin_of
+from daemon.errors import ConfigError
+from daemon.streams.encodings import HEAD_BYTES
+from daemon.streams.table_records import SUFFIXES, FormError, form_of
+from daemon.system.paths import as_path, as_text, is_file, shown
+
+if TYPE_CHECKING:
+    from brain.registry import Entry
+    from daemon.config.layers import Layer
+    from daemon.config.tree import StreamConfig
+
+# Usual names of the two fields, the likeliest first.
+TEXTS = ("text", "utterance", "question", "query", "sentence", "prompt", "message")
+LABELS = ("label", "intent", "category", "class", "tag", "kind", "target")
+
+
+def with_tables(stream: StreamConfig, entry: Entry, layers: list[Layer]) -> StreamConfig:
+    """Each table among `data` read as one, with its labels; without any data the table built into the brain's kind.
+
+    Raises:
+        ConfigError: which field of a table is the text, and which the label, cannot be told.
+    """
+    if not (stream.data or stream.source) and entry.built_in_table is not None:
+        return dataclasses.replace(stream, source=(_built_in(entry.built_in_table),))
+    tables = [path for path in stream.data if path.lower().endswith(SUFFIXES) and is_file(as_path(path))]
+    return dataclasses.replace(
+        stream,
+        data=tuple(path for path in stream.data if path not in tables),
+        source=(*stream.source, *(_table(path, stream, layers) for path in tables)),
+    )
+
+
+def _built_in(name: str) -> dict[str, Any]:
+    path = as_text(resources.files("presets") / name)  # type: ignore[arg-type]
+    return {"kind": "table", "path": path, "label_field": "intent", "order": "shuffled"}
+
+
+def _table(path: str, stream: StreamConfig, layers: list[Layer]) -> dict[str, Any]:
+    """The table of a path, with the fields it must mean."""
+    fields = _fields(path)
+    text, label = _named(fields, TEXTS), _named(fields, LABELS)
+    if len(fields) == 2 and (text is None) != (label is None):  # then the other field is the other
+        (other,) = set(fields) - {text or label}
+        text, label = text or other, label or other
+    if text is None or label is None:
+        raise ConfigError(
+            f"{shown(path)} has the fields {', '.join(fields) or 'none'}, and which is the text and which the label "
+            f"cannot be told{origin_of(layers, ('stream', 'data'))}; name them: --set "
+            f"""'stream.source=[{{kind="table", path="{shown(path)}", text_field="…", label_field="…"}}]'""",
+            path="stream.data",
+        )
+    order = "file" if stream.at_end == "wait" else "shuffled"  # tables are often sorted by label
+    return {"kind": "table", "path": path, "text_field": text, "label_field": label, "order": order}
+
+
+def _fields(path: str) -> tuple[str, ...]:
+    """The fields of a table, by its head; none where it cannot be read, which whoever opens it reports."""
+    try:
+        opened = gzip.open if path.lower().endswith(".gz") else open
+        with opened(as_path(path), "rb") as file:
+            head = file.read(HEAD_BYTES)
+        return form_of(head, path, form="auto", delimiter="", wanted=(), final=len(head) < HEAD_BYTES).fields
+    except (OSError, EOFError, FormError):
+        return ()
+
+
+def _named(fields: tuple[str, ...], usual: tuple[str, ...]) -> str | None:
+    by_name = {field.casefold(): field for field in reversed(fields)}
+    return next((by_name[name] for name in usual if name in by_name), None)
