@@ -59,6 +59,16 @@ class Entry:
         return getattr(self.config, "built_in_table", None)
 
     @property
+    def training_steps(self) -> int | None:
+        """Steps of a finite training where no end is asked for; None for one in passes over the data."""
+        return getattr(self.config, "training_steps", None)
+
+    @property
+    def model_file(self) -> str | None:
+        """Where a finished run leaves its brain as one file, under `models/`; None where it leaves none."""
+        return getattr(self.config, "model_file", None)
+
+    @property
     def can_grow(self) -> bool:
         """The part may grow; the config of one that never does says so: `can_grow: ClassVar[bool] = False`."""
         return bool(getattr(self.config, "can_grow", True))

@@ -5,7 +5,7 @@ home/
 ├── LOCK           held by the kernel for the daemon that runs here
 ├── daemon.json    where that daemon answers: pid, identity, port, url
 ├── synapsed.db    runs, metrics, events
-├── checkpoints/ replay/ logs/ cache/ backups/
+├── checkpoints/ replay/ logs/ cache/ backups/ models/
 """
 
 from __future__ import annotations
@@ -105,6 +105,11 @@ class Home:
     def replay(self) -> Path:
         """Remembered experience, one folder a run."""
         return self.root / "replay"
+
+    @property
+    def models(self) -> Path:
+        """Trained brains as single files, by kind."""
+        return self.root / "models"
 
     @property
     def logs(self) -> Path:

@@ -81,10 +81,9 @@ def train(
 
     asked = overrides_from(brain=brain, steps=steps, data=data, device=device, assignments=assignments)
     preset = config or (None if "brain.kind" in asked else "fast")
-    of_brain = {key: value for key, value in asked.items() if key.startswith("brain.")}
-    kind = resolve_config(preset=preset, overrides=of_brain).brain["kind"]
+    kind = resolve_config(preset=preset, overrides=asked).brain["kind"]
     settings = {
-        **_classic(asked, epochs, finite=config is not None or preset == "fast"),
+        **_classic(asked, epochs, kind, finite=config is not None or preset == "fast"),
         **_of_phase(kind, phase, pretrained),
         **({} if pretrained is None else {"pretrained": _found(pretrained, home)}),
     }
@@ -102,11 +101,16 @@ def train(
     )
 
 
-def _classic(asked: dict[str, Any], epochs: int | None, *, finite: bool) -> dict[str, Any]:
+def _classic(asked: dict[str, Any], epochs: int | None, kind: str, *, finite: bool) -> dict[str, Any]:
     """One source after the other, and an end; `finite` when the preset has both."""
+    from brain.registry import brains
+
     ends = epochs is not None or any(key.startswith("limits.") for key in asked)
     settings: dict[str, Any] = {} if finite else {"stream.mix": "sequential"}
-    if epochs is not None or not (finite or ends):
+    steps = brains.get(kind).training_steps
+    if not (finite or ends) and steps is not None:
+        settings["limits.steps"] = steps
+    elif epochs is not None or not (finite or ends):
         settings["limits.epochs"] = EPOCHS if epochs is None else epochs
     return settings
 

@@ -16,6 +16,7 @@ from brain.registry import brains
 from daemon.config.data_paths import locate
 from daemon.config.dotted_names import unfold
 from daemon.config.environment import foreign
+from daemon.config.labelled_data import with_tables
 from daemon.config.layers import (
     Layer,
     asked_layer,
@@ -128,10 +129,11 @@ def override_config(
     Raises:
         ConfigError: as `resolve_config`.
     """
-    layers = [
-        Layer("stored configuration", plain(config)),
-        asked_layer(overrides, origin),
-    ]
+    stored, asked = plain(config), asked_layer(overrides, origin)
+    stream = asked.settings.get("stream")
+    if brains.get(config.brain["kind"]).needs_labels and isinstance(stream, dict) and "data" in stream:
+        stored["stream"] = {**stored["stream"], "source": []}  # tables given as data became sources
+    layers = [Layer("stored configuration", stored), asked]
     checked = check(layers, config.preset)
     if not config.growth.enabled:
         _require_growing(checked, layers)
@@ -162,6 +164,9 @@ def list_brains() -> list[dict[str, Any]]:
 
 def _with_sources(config: RunConfig, layers: list[Layer]) -> RunConfig:
     """Sources located, and such as the brain can learn from."""
+    entry = brains.get(config.brain["kind"])
+    if entry.needs_labels:
+        config = dataclasses.replace(config, stream=with_tables(config.stream, entry, layers))
     located = _with_located_data(config, layers)
     _require_labels(located, layers)
     return located

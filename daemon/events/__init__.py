@@ -4,7 +4,13 @@ A trainer emits them, the supervisor stores and streams them; `record` gives the
 """
 
 from daemon.events.audiences import AudienceDropped
-from daemon.events.checkpoints import CheckpointFailed, CheckpointPruned, CheckpointSaved, CheckpointSetAside
+from daemon.events.checkpoints import (
+    CheckpointFailed,
+    CheckpointPruned,
+    CheckpointSaved,
+    CheckpointSetAside,
+    ModelWritten,
+)
 from daemon.events.database import DatabaseHealed, DatabaseMissing, DatabaseStalled
 from daemon.events.event import Event, Severity
 from daemon.events.growth import BrainGrew, GrowthJudged
@@ -78,6 +84,7 @@ __all__ = [
     "LossCompared",
     "MeasurementFailed",
     "MeasurementOutOfMemory",
+    "ModelWritten",
     "NonFiniteStepSkipped",
     "OrderBroke",
     "PassFinished",

@@ -27,6 +27,20 @@ class CheckpointSaved(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelWritten(Event):
+    """A finished run left its brain as one file, which resumes and which other programs load; or why it could not."""
+
+    path: str
+    error: str = ""
+
+    @property
+    def message(self) -> str:
+        if self.error:
+            return f"[Model] NOT written to {self.path}: {self.error}"
+        return f"[Model] Written to {self.path}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckpointFailed(Event):
     """A checkpoint could not be committed; learning continues and it is tried again."""
 

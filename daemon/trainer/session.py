@@ -17,6 +17,7 @@ from daemon.protocol import Goodbye, Ready, RunState, TrainerOrder
 from daemon.system.retry import Retry
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.checkpoints.failing_disk import is_failing_disk
+from daemon.trainer.life.finishing import finish
 from daemon.trainer.link.lock_wait import take_run
 from daemon.trainer.link.reporting import Reporter
 from daemon.trainer.orders.safe_point import HEARTBEAT_SECONDS
@@ -120,6 +121,7 @@ def learn(
     assembled()
     goodbye = parts.loop.run(parts.control)
     report_proof(parts.brain, parts.progress.step, reporter)
+    finish(parts.brain, goodbye, Home.open(order.home), evaluate=parts.measuring.evaluate, report=reporter)
     parts.control.answer_stop(goodbye.checkpoint, goodbye.step, goodbye.error)
     return goodbye
 

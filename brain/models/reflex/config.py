@@ -35,13 +35,15 @@ class ReflexConfig:
     answers: ClassVar[bool] = True
     can_grow: ClassVar[bool] = False
     built_in_table: ClassVar[str] = "intents.csv"
+    training_steps: ClassVar[int] = 2500
+    model_file: ClassVar[str] = "reflex/reflex.pt"
 
     hidden_size: Annotated[int, Range(at_least=1, at_most=4096)] = 64
-    num_buckets: Annotated[int, Range(at_least=2, at_most=4194304)] = 131_072
+    num_buckets: Annotated[int, Range(at_least=2, at_most=4194304)] = 65_536
     max_labels: Annotated[int, Range(at_least=2, at_most=65536)] = 256
     max_document_bytes: Annotated[int, Range(at_least=16, at_most=1048576)] = 4096
     row_rate: Annotated[float, AMOUNT] = 16.0
     row_memory: Annotated[float, Range(above=0, at_most=1)] = 0.9999
-    feature_dropout: Annotated[float, SOME_LEFT] = 0.5
+    feature_dropout: Annotated[float, SOME_LEFT] = 0.7
     label_smoothing: Annotated[float, SOME_LEFT] = 0.0
     calibration_share: Annotated[float, Range(at_least=0, at_most=0.5)] = 0.02

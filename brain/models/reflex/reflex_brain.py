@@ -156,6 +156,10 @@ class Reflex(LabelledBrain):
 
     # Reading without learning.
 
+    def logits(self, texts: Sequence[bytes]) -> Tensor:
+        """Calibrated logits (n, O) of texts by the weights in use; changes nothing."""
+        return self._outputs(texts)
+
     @torch.no_grad()
     def _outputs(self, texts: Sequence[bytes]) -> Tensor:
         known, which = len(self.labels), self._weights if self.learner.stable else "fast"

@@ -101,14 +101,18 @@ class ReflexLearner:
         return bag, self.read(bag, drop=drop)
 
     def read(self, bag: Bag, *, drop: bool = False) -> Texts:
-        """Weigh the features by how rare they are; with `drop` a share of them is left out by chance."""
+        """Weigh the features by how rare they are.
+
+        Those never read count for nothing; to learn, with `drop`, they count, and a share of all is left out by chance.
+        """
         used, place = np.unique(bag.bucket, return_inverse=True)
         ids = torch.from_numpy(used).to(self.device)
         of = self.frequency[FEATURES][ids].cpu().numpy().astype(np.float64)
         total = float(self.frequency[DOCUMENTS])
         value = bag.values((1.0 + np.log((1.0 + total) / (1.0 + of)))[place])
-        if drop and self.config.feature_dropout:
-            share = self.config.feature_dropout
+        if not drop:
+            value = value * (of > 0)[place]  # a row that was never learned is noise
+        elif share := self.config.feature_dropout:
             stays = np.random.default_rng([self.seed, self.num_updates]).random(len(bag)) >= share
             value = value * stays / (1.0 - share)
         flat = np.bincount(bag.text * len(used) + place, value, minlength=bag.num_texts * len(used))
