@@ -1,7 +1,7 @@
 """TF-IDF of words 1-2 and characters 3-5 with a linear SVM, from scikit-learn, learned as one batch.
 
-`python linear_svm.py < splits.json`: for each named split with `train`, `test` and perhaps `outside` (texts of none of the
-labels) one JSON object: accuracy, CPU seconds of learning, milliseconds an answer, largest margins of test and outside.
+`python linear_svm.py < splits.json`: one JSON object; for each named split of `train`, `test` and `outside` (texts of
+no label) accuracy, CPU seconds of learning, milliseconds an answer, largest margin of each text of test and outside.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 def measure(split: dict[str, Any]) -> dict[str, Any]:
     """Learn and answer one split."""
-    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - of the peers' environment
-    from sklearn.pipeline import make_pipeline, make_union  # noqa: PLC0415
-    from sklearn.svm import LinearSVC  # noqa: PLC0415
+    from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-not-found]  # noqa: PLC0415
+    from sklearn.pipeline import make_pipeline, make_union  # type: ignore[import-not-found]  # noqa: PLC0415
+    from sklearn.svm import LinearSVC  # type: ignore[import-not-found]  # noqa: PLC0415
 
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)

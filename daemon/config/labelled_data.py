@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.config.layers import origin_of
 from daemon.errors import ConfigError
 from daemon.streams.encodings import HEAD_BYTES
+from daemon.streams.kinds.table import TableConfig
 from daemon.streams.table_records import SUFFIXES, FormError, form_of
 from daemon.system.paths import as_path, as_text, is_file, shown
 
@@ -41,7 +42,7 @@ def with_tables(stream: StreamConfig, entry: Entry, layers: list[Layer]) -> Stre
 
 def _built_in(name: str) -> dict[str, Any]:
     path = as_text(resources.files("presets") / name)  # type: ignore[arg-type]
-    return {"kind": "table", "path": path, "label_field": "intent", "order": "shuffled"}
+    return _complete(path=path, label_field="intent", order="shuffled")
 
 
 def _table(path: str, stream: StreamConfig, layers: list[Layer]) -> dict[str, Any]:
@@ -59,7 +60,12 @@ def _table(path: str, stream: StreamConfig, layers: list[Layer]) -> dict[str, An
             path="stream.data",
         )
     order = "file" if stream.at_end == "wait" else "shuffled"  # tables are often sorted by label
-    return {"kind": "table", "path": path, "text_field": text, "label_field": label, "order": order}
+    return _complete(path=path, text_field=text, label_field=label, order=order)
+
+
+def _complete(**settings: Any) -> dict[str, Any]:
+    """As a checked `[[stream.source]]` is stored, with every setting of its kind."""
+    return {"kind": "table", **dataclasses.asdict(TableConfig(**settings))}
 
 
 def _fields(path: str) -> tuple[str, ...]:

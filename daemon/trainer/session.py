@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from brain.errors import SynapsedError
 from brain.probes.phase_proof import Phased
+from daemon.checkpoint.checkpoint_reader import load
+from daemon.checkpoint.portable import export_pt
 from daemon.errors import UsageError
 from daemon.events import DegradedChanged, PhaseProven, RunResumed
 from daemon.home import Home
@@ -17,6 +19,7 @@ from daemon.protocol import Goodbye, Ready, RunState, TrainerOrder
 from daemon.system.retry import Retry
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.checkpoints.failing_disk import is_failing_disk
+from daemon.trainer.checkpoints.replayed_blocks import blocks_of
 from daemon.trainer.life.finishing import finish
 from daemon.trainer.link.lock_wait import take_run
 from daemon.trainer.link.reporting import Reporter
@@ -121,7 +124,17 @@ def learn(
     assembled()
     goodbye = parts.loop.run(parts.control)
     report_proof(parts.brain, parts.progress.step, reporter)
-    finish(parts.brain, goodbye, Home.open(order.home), evaluate=parts.measuring.evaluate, report=reporter)
+    home = Home.open(order.home)
+    finish(
+        parts.brain,
+        goodbye,
+        home.models,
+        evaluate=parts.measuring.evaluate,
+        export=lambda name, target: export_pt(
+            load(home.checkpoints / name), target, replay_rows=blocks_of(parts.replay)
+        ),
+        report=reporter,
+    )
     parts.control.answer_stop(goodbye.checkpoint, goodbye.step, goodbye.error)
     return goodbye
 

@@ -66,4 +66,6 @@ def _hashed(texts: Sequence[bytes]) -> tuple[Hashes, Places]:
     start, end = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     words, of = spans.hash(start, end, _WORD), owner[start]
     together = of[:-1] == of[1:]
-    return np.concatenate([*hashes, words, pairs(words, _PAIR)[together]]), np.concatenate([*owners, of, of[:-1][together]])
+    return np.concatenate([*hashes, words, pairs(words, _PAIR)[together]]), np.concatenate(
+        [*owners, of, of[:-1][together]]
+    )

@@ -14,7 +14,6 @@ from brain.errors import SpecMismatchError
 from brain.labelled.labelled_brain import Examples, LabelledBrain, Taught
 from brain.models.classifier.config import ClassifierConfig, learner_config
 from brain.models.classifier.features import features
-from brain.models.classifier.learn_reports import LearnReport
 from brain.models.classifier.online_learner import Examples as Vectors
 from brain.models.classifier.online_learner import OnlineLearner
 from brain.models.tensors import copy_named
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from brain.models.classifier.learn_reports import LearnReport
     from brain.optim.config import OptimizerConfig
 
 KIND = "classifier"

@@ -47,7 +47,8 @@ class Bag:
         value = (1.0 + np.log(self.count)) * weight
         place = self.text * 2 + self.block
         squares = np.bincount(place, weights=value * value, minlength=2 * self.num_texts)
-        return value / np.sqrt(np.maximum(squares, 1e-18))[place]
+        scaled: NDArray[np.float64] = value / np.sqrt(np.maximum(squares, 1e-18))[place]
+        return scaled
 
 
 def bag_of(texts: Sequence[bytes], num_buckets: int) -> Bag:

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from brain.errors import SpecMismatchError
 from brain.labelled.labelled_brain import Examples, LabelledBrain, Taught
-from brain.models.reflex.calibration import Temperature, is_withheld
 from brain.models.reflex.config import ReflexConfig
 from brain.models.reflex.reflex_learner import ReflexLearner
+from brain.models.reflex.temperature import Temperature, is_withheld
 from brain.models.tensors import copy_named
 from brain.online.adopting import adopted
 from brain.ports import BrainState
@@ -108,7 +108,11 @@ class Reflex(LabelledBrain):
         if not (math.isfinite(norm) and bool(logits.isfinite().all())):
             return Taught(outputs=outputs, grad_norm=norm, applied=False)
         if rate:
-            live_ones = withheld & (targets < known) & (torch.arange(len(texts), device=self.device) < len(live.texts))
+            live_ones = (
+                withheld
+                & (targets < known)
+                & (torch.arange(len(texts), device=self.device) < len(live.texts))
+            )
             self._calibrate(read.of(live_ones), logits[live_ones], targets[live_ones])
             learner.count(bag, len(live.texts))
         if gradient is not None:
@@ -137,7 +141,9 @@ class Reflex(LabelledBrain):
     def _withheld(self, texts: Sequence[bytes]) -> Tensor:
         """Which of the texts are for calibration, (n,) bool."""
         share = self.config.calibration_share
-        return torch.tensor([is_withheld(text, share) for text in texts], dtype=torch.bool, device=self.device)
+        return torch.tensor(
+            [is_withheld(text, share) for text in texts], dtype=torch.bool, device=self.device
+        )
 
     def _target(self, targets: Tensor, num_labels: int) -> Tensor:
         """A distribution over the labels (n, L) for each text."""

@@ -1,4 +1,4 @@
-"""What a run leaves behind that reached its limit: its held-out accuracy, and its brain as one file for other programs."""
+"""What a run leaves behind that reached its limit: its held-out accuracy, and its brain as one file."""
 
 from __future__ import annotations
 
@@ -12,19 +12,35 @@ from daemon.events import ModelWritten
 from daemon.interrupting import Interrupted
 from daemon.protocol import RunState
 from daemon.system.paths import reason, shown
-from daemon.trainer.offline.questions import export
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from brain.ports import Brain
-    from daemon.home import Home
     from daemon.protocol import Goodbye
     from daemon.trainer.ports import Report
 
 
-def finish(brain: Brain, goodbye: Goodbye, home: Home, *, evaluate: Callable[[], object], report: Report) -> None:
-    """Score the whole held-out set of a brain that predicts labels, then write `models/…`, if its kind has such a file."""
+def finish(
+    brain: Brain,
+    goodbye: Goodbye,
+    models: Path,
+    *,
+    evaluate: Callable[[], object],
+    export: Callable[[str, Path], object],
+    report: Report,
+) -> None:
+    """Score the whole held-out set of a brain that predicts labels; write a file where its kind has one.
+
+    Args:
+        brain: that learned.
+        goodbye: how its run ended; there is something to do only if that was at a limit.
+        models: the folder of such files.
+        evaluate: scores the held-out set and reports.
+        export: writes a checkpoint as one file.
+        report: takes where the file is, or why there is none.
+    """
     if goodbye.state != RunState.FINISHED.value:
         return
     if isinstance(brain, Labelling):
@@ -33,12 +49,12 @@ def finish(brain: Brain, goodbye: Goodbye, home: Home, *, evaluate: Callable[[],
     name = brains.get(brain.state().spec["kind"]).model_file
     if name is None or goodbye.checkpoint is None:
         return
-    target = home.models / name
+    target, error = models / name, ""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        export(home, goodbye.checkpoint, target)
-    except (SynapsedError, OSError) as error:
-        why = reason(error) if isinstance(error, OSError) else str(error)
-        report.event(ModelWritten(step=goodbye.step, path=str(target), error=why))
-    else:
-        report.event(ModelWritten(step=goodbye.step, path=shown(target)))
+        export(goodbye.checkpoint, target)
+    except SynapsedError as failed:
+        error = str(failed)
+    except OSError as failed:
+        error = reason(failed)
+    report.event(ModelWritten(step=goodbye.step, path=shown(target), error=error))

@@ -23,6 +23,7 @@ from daemon.config.loading import config_from_dict
 from daemon.errors import TornCheckpointError, UsageError
 from daemon.streams.encodings import last_bytes
 from daemon.streams.stream import ExperienceStream
+from daemon.trainer.checkpoints.replayed_blocks import blocks_of
 from daemon.trainer.checkpoints.restoring import PROBES_PREFIX, SLOTS_PREFIX, brain_state, parts_of
 from daemon.trainer.erasing.from_checkpoint import without_erased
 from daemon.trainer.measures.frozen_probes import better_of_stored
@@ -39,14 +40,12 @@ from daemon.trainer.orders.recalling import MAX_CONTEXT_BYTES, what_it_remembers
 from daemon.trainer.steps.batching import num_lanes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from brain.ports import Brain
     from daemon.config.tree import RunConfig
     from daemon.home import Home
-
-EXPORT_BLOCK_ROWS = 65_536
 
 
 def generate(
@@ -213,10 +212,3 @@ def replay_of(home: Home, loaded: LoadedCheckpoint) -> ReplayMemory | None:
     for selection in loaded.forgotten:
         memory.forget(selection)
     return memory
-
-
-def blocks_of(memory: ReplayMemory | None) -> Iterator[dict[str, torch.Tensor]]:
-    """The items of a replay memory in the order of its slots, a block of columns at a time."""
-    for rows in memory.items(EXPORT_BLOCK_ROWS) if memory is not None else ():
-        columns = {field.name: getattr(rows, field.name) for field in dataclasses.fields(rows)}
-        yield {name: torch.from_numpy(column) for name, column in columns.items()}

@@ -50,6 +50,20 @@ def test_a_brain_takes_its_preset_reads_in_order_and_ends(call: Call, stage: Sta
     assert asked(call, stage, "--brain", "mingru", "--config", "fast").preset == "fast"
 
 
+def test_a_reflex_trains_for_its_steps_on_its_own_table_or_the_one_that_is_given(
+    call: Call, stage: Stage, tmp_path: Path
+) -> None:
+    config = asked(call, stage, "--brain", "reflex")
+    assert (config.limits.steps, config.limits.epochs) == (2500, None)
+    assert config.stream.source[0]["path"].endswith("intents.csv")
+    table = tmp_path / "mine.csv"
+    table.write_text("text,intent\nhi,greeting\n")
+    for kind in ("reflex", "classifier"):
+        config = asked(call, stage, "--brain", kind, "--data", str(table), "--epochs", "2")
+        assert (config.limits.steps, config.limits.epochs) == (None, 2)
+        assert [source["path"] for source in config.stream.source] == [str(table)]
+
+
 @pytest.mark.parametrize(("phase", "rate"), [(1, 3e-4), (2, 3e-5), (3, 3e-6), (4, 1.5e-5)])
 def test_a_phase_sets_what_learns_and_how_fast(
     call: Call, stage: Stage, home: Home, phase: int, rate: float

@@ -302,7 +302,8 @@ def things(tmp_path: Path) -> dict[str, Any]:
 def test_a_brain_that_learns_labels_needs_a_source_that_has_them(
     things: dict[str, Any], tmp_path: Path
 ) -> None:
-    plain = {"stream.data": [str(tmp_path / "things.csv")]}
+    (tmp_path / "things.txt").write_text("plum is a fruit")
+    plain = {"stream.data": [str(tmp_path / "things.txt")]}
     (source,) = things["stream.source"]
     unlabelled = {"stream.source": [{**source, "label_field": None}]}
     assert "no source has any; name a table and its fields: --set" in complaint({"brain.kind": "classifier"})

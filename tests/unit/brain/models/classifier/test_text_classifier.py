@@ -13,8 +13,8 @@ import torch
 
 from brain.build import brain_from_spec, build_brain
 from brain.errors import SettingsError, SpecMismatchError
-from brain.models.classifier.config import ClassifierConfig
 from brain.labelled.documents import Carry
+from brain.models.classifier.config import ClassifierConfig
 from brain.models.classifier.text_classifier import TextClassifier
 from brain.optim.config import OptimizerConfig
 from brain.ports import Answering, Batch, Sleeper
@@ -32,15 +32,15 @@ def classifier(*, averaging: bool = True, lanes: int = 4, **settings: Any) -> Te
     return TextClassifier.build(config, optimizer=optimizer, lanes=lanes, device=CPU, seed=0)
 
 
-def batch(live: list[bytes], replayed: list[bytes] | None = None) -> Batch:
+def batch(live: list[bytes], replayed: list[bytes] | None = None, *, width: int = WIDTH) -> Batch:
     texts = [*live, *(replayed or [])]
-    rows = torch.zeros(len(texts), WIDTH, dtype=torch.uint8)
+    rows = torch.zeros(len(texts), width, dtype=torch.uint8)
     for row, text in enumerate(texts):
         rows[row, : len(text)] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
     lengths = torch.tensor([len(text) for text in texts])
     return Batch(
         bytes=rows,
-        mask=torch.arange(WIDTH) < lengths[:, None],
+        mask=torch.arange(width) < lengths[:, None],
         lane=torch.tensor([*range(len(live)), *[-1] * (len(texts) - len(live))]),
         reset=torch.ones(len(texts), dtype=torch.bool),
         source=torch.zeros(len(texts), dtype=torch.int64),

@@ -17,7 +17,14 @@ def buckets(text: str, *, block: int | None = None) -> set[int]:
 
 
 def test_a_text_has_the_same_features_alone_and_among_others() -> None:
-    texts = [b"my card has not arrived", "карта не пришла".encode(), b"", b"?!", b"a", b"broken \xff\xfe bytes"]
+    texts = [
+        b"my card has not arrived",
+        "карта не пришла".encode(),
+        b"",
+        b"?!",
+        b"a",
+        b"broken \xff\xfe bytes",
+    ]
     together = bag_of(texts, BUCKETS)
     for number, text in enumerate(texts):
         alone, here = bag_of([text], BUCKETS), together.text == number

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import presets
 from brain.build import brain_from_spec, build_brain
 from brain.errors import SettingsError, SpecMismatchError
-from brain.models.reflex.calibration import Temperature, is_withheld
 from brain.models.reflex.config import ReflexConfig
 from brain.models.reflex.reflex_brain import Reflex
+from brain.models.reflex.temperature import Temperature, is_withheld
 from brain.optim.config import OptimizerConfig
 from brain.ports import Answering, Labelling, Sleeper
 from tests.unit.brain.models.classifier.test_text_classifier import TEXTS, batch
@@ -43,6 +46,25 @@ def test_it_answers_in_the_languages_it_learned_with_a_confidence() -> None:
     ]  # fmt: skip
     assert 0.9 < brain.answer("привет".encode())[1] < 1.0
     assert brain.answer(b"zzz qqq")[1] < 0.6
+
+
+def test_it_learns_the_six_built_in_intents_of_either_language() -> None:
+    """A fifth is held out; one of six is right by chance."""
+    with (Path(presets.__file__).parent / "intents.csv").open(encoding="utf-8") as file:
+        rows = [f"{row['text']}\x1f{row['intent']}".encode() for row in csv.DictReader(file)]
+    assert len(set(rows)) == len(rows) == 480
+    held_out, learned = rows[::5], [row for number, row in enumerate(rows) if number % 5]
+    wide = max(len(row) for row in rows) + 1
+    brain = reflex(lanes=32, hidden_size=32, num_buckets=8192)
+    for _ in range(5):
+        for begin in range(0, len(learned), 32):
+            brain.learn(batch(learned[begin : begin + 32], width=wide))
+    asked = batch([], held_out, width=wide)
+    right = brain.correct(asked.bytes, asked.mask)
+    russian = torch.tensor([not row.partition(b"\x1f")[0].isascii() for row in held_out])
+    assert float(right[russian].mean()) > 0.5
+    assert float(right[~russian].mean()) > 0.5
+    assert len(brain.labels) == 6
 
 
 def test_a_label_to_come_costs_the_same_whenever_it_comes() -> None:
@@ -99,7 +121,9 @@ def test_asleep_it_is_taught_by_labels_and_its_stable_average() -> None:
 
 def test_calibration_and_draws_survive_a_restart() -> None:
     brain = reflex(calibration_share=0.3)
-    series = [batch([f"{number} apple\x1ffruit".encode(), f"{number} saw\x1ftool".encode()]) for number in range(30)]
+    series = [
+        batch([f"{number} apple\x1ffruit".encode(), f"{number} saw\x1ftool".encode()]) for number in range(30)
+    ]
     for one in series[:20]:
         brain.learn(one)
     stored = brain.state()

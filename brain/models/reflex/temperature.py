@@ -41,7 +41,7 @@ class Temperature:
 
         >>> import torch
         >>> temperature = Temperature()
-        >>> temperature.follow(torch.tensor([[5.0, 0.0]] * 40), torch.tensor([0, 1] * 20))  # sure, and wrong half the time
+        >>> temperature.follow(torch.tensor([[5.0, 0.0]] * 40), torch.tensor([0, 1] * 20))  # half of it wrong
         >>> temperature.value > 1.5
         True
         """
