@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from brain.blocks.recurrences import convolve, loops_for
 from brain.blocks.span import last_read
 
 WIDTH = 4
@@ -55,7 +56,11 @@ class CausalConv(nn.Module):
         if tail is None:
             tail = x.new_zeros(x.shape[0], WIDTH - 1, x.shape[2])
         reach = torch.cat([tail.to(x.dtype), x], dim=1)
-        y: Tensor = _CausalConv.apply(reach, self.weight.to(x.dtype))  # type: ignore[no-untyped-call]
+        weight = self.weight.to(x.dtype)
+        loops = loops_for(reach, weight)
+        if loops is not None:
+            return convolve(loops, reach, weight), last_read(reach, WIDTH - 1, lengths)
+        y: Tensor = _CausalConv.apply(reach, weight)  # type: ignore[no-untyped-call]
         return y, last_read(reach, WIDTH - 1, lengths)
 
     @torch.no_grad()

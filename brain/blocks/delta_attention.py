@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from brain.blocks.convolution import WIDTH, CausalConv
-from brain.blocks.delta_scan import DeltaStep, delta_scan
+from brain.blocks.delta_scan import DeltaStep
 from brain.blocks.linear import Linear
 from brain.blocks.mixer import Mixer, MixerOptions, State, mixers
 from brain.blocks.norm import rms_norm
+from brain.blocks.recurrences import delta_rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,7 @@ def delta_attention(
         value=value,
         read=query,
     )
-    return delta_scan(step, initial, chunk=CHUNK)
+    return delta_rule(step, initial, chunk=CHUNK)
 
 
 @mixers.register("kda", builds="brain.blocks.delta_attention:KimiDeltaAttention")

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from brain.blocks.delta_scan import DeltaStep, delta_scan
+from brain.blocks.delta_scan import DeltaStep
 from brain.blocks.linear import Linear
 from brain.blocks.mixer import Mixer, MixerOptions, State, mixers
+from brain.blocks.recurrences import delta_rule
 from brain.blocks.span import last_read
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class RWKV7(Mixer):
         }
 
     def forward(self, x: Tensor, span: Span, state: Mapping[str, Tensor] | None) -> tuple[Tensor, State]:
-        """Run the chunked scan over the span, in at least float32."""
+        """Run the recurrence over the span, in at least float32."""
         y, update, _ = self.mix(x, span, state)
         return y, update
 
@@ -194,7 +195,7 @@ class RWKV7(Mixer):
             back=span.counted_only(step.back),
             key=span.counted_only(step.key),
         )
-        y, hidden = delta_scan(counted, hidden)
+        y, hidden = delta_rule(counted, hidden)
         y = self.norm(y) + ((step.read * step.key * self.bonus).sum(dim=-1, keepdim=True) * value).flatten(2)
         y = y.to(x.dtype) * self.gate_up(torch.sigmoid(self.gate_down(to_gate)))
         return self.out(y), {"hidden": hidden, "tail": last_read(line, 1, span.lengths)}, own_value

@@ -13,6 +13,7 @@ from brain.blocks.convolution import WIDTH, CausalConv
 from brain.blocks.linear import Linear
 from brain.blocks.mixer import Mixer, MixerOptions, State, mixers
 from brain.blocks.norm import rms_norm
+from brain.blocks.recurrences import loops_for, state_space
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +104,7 @@ class SSD(Mixer):
         self, x: Tensor, span: Span, state: Mapping[str, Tensor] | None
     ) -> tuple[Tensor, Tensor, State]:
         """What the state space reads (B, T, 2d), in at least float32; the gate of it; what changed in the state."""
-        rows, length, _ = x.shape
+        rows = len(x)
         wide = torch.promote_types(x.dtype, torch.float32)
         if state is None:
             shape = (rows, self.num_heads, self.head_size, self.state_size)
@@ -111,16 +112,23 @@ class SSD(Mixer):
         else:
             tail, hidden = span.keep(state["tail"]), span.keep(state["hidden"]).to(wide)
         gate, mixed, dt = torch.split(self.into(x), [self.inner, self.mixed, self.num_heads], dim=-1)
-        mixed, tail = self.conv(mixed, tail, span.lengths)
-        mixed = functional.silu(mixed).to(wide)
-        values, into, outof = torch.split(mixed, [self.inner, self.state_size, self.state_size], dim=-1)
-        values = values.view(rows, length, self.num_heads, self.head_size)
+        mixed, tail = self.conv(mixed.to(wide), tail, span.lengths)
+        mixed = functional.silu(mixed)
         # Behind the end of its row a position takes no time: it neither decays the state nor writes to it.
         dt = span.counted_only(functional.softplus(dt.to(wide) + self.dt_bias))
         log_decay = -self.log_rate.exp() * dt
-        y, hidden = ssd_scan(log_decay, values * dt.unsqueeze(-1), into, outof, hidden)
-        y = (y + self.skip[:, None] * values).reshape(rows, length, self.inner)
+        y, hidden = self._scan(log_decay, dt, mixed, hidden)
         return y, gate, {"hidden": hidden, "tail": tail}
+
+    def _scan(self, log_decay: Tensor, dt: Tensor, mixed: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """As `state_space`, by loops or in chunks."""
+        loops = loops_for(mixed, log_decay, dt, self.skip, hidden, unrolled=self.state_size)
+        if loops is not None:
+            return state_space(loops, log_decay=log_decay, dt=dt, mixed=mixed, skip=self.skip, initial=hidden)
+        values, into, outof = torch.split(mixed, [self.inner, self.state_size, self.state_size], dim=-1)
+        values = values.reshape(*values.shape[:2], self.num_heads, self.head_size)
+        y, hidden = ssd_scan(log_decay, values * dt.unsqueeze(-1), into, outof, hidden)
+        return (y + self.skip[:, None] * values).flatten(2), hidden
 
     def project(self, y: Tensor, gate: Tensor, dtype: torch.dtype) -> Tensor:
         """Gated norm and out-projection, (B, T, d), with matrix products in `dtype`."""

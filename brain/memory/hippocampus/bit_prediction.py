@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from brain.jit import jitable
 from brain.memory.hippocampus.context_tables import (
     BIAS,
     BRANCHED,
@@ -37,7 +38,6 @@ from brain.memory.hippocampus.context_tables import (
     WORD_KNOWN,
     WORDS,
 )
-from brain.memory.hippocampus.jit import jitable
 from brain.memory.hippocampus.prefix import expects, node_of
 
 if TYPE_CHECKING:

@@ -6,15 +6,14 @@ it, for as they stand they are a hundred times slower. So they run where there i
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brain.compiled import compile_all
 from brain.memory.hippocampus import bit_prediction, kernel, prefix
 from brain.memory.hippocampus import context_tables as tables
 
@@ -77,38 +76,9 @@ def loops() -> Loops:
 
 
 def _compile(*, kept: bool) -> tuple[Callable[..., None], Callable[..., None]]:
-    read_rows, spread = compile_all(kernel.read_rows, kernel.spread, kept=kept)
+    read_rows, spread = compile_all(kernel.read_rows, kernel.spread, sources=SOURCES, kept=kept)
     _run_once(read_rows, spread)
     return read_rows, spread
-
-
-def compile_all(*functions: Callable[..., None], kept: bool) -> list[Callable[..., None]]:
-    """These, to be compiled when they are first called, or taken from the cache if that is `kept`.
-
-    Raises:
-        ImportError: Numba is not installed.
-    """
-    import numba  # noqa: PLC0415 - costs a start nothing where no hippocampus is
-
-    settings: Any = numba.config
-    before = settings.CACHE_DIR
-    settings.CACHE_DIR = _cache_folder() or before  # it is read when a function is decorated
-    try:
-        return [numba.njit(nogil=True, cache=kept)(function) for function in functions]
-    finally:
-        settings.CACHE_DIR = before
-
-
-def _cache_folder() -> str:
-    """Beside the bytecode of these files, by what stands in them; empty where that cannot be written."""
-    texts = (Path(str(source.__file__)).read_bytes() for source in SOURCES)
-    digest = hashlib.sha256(b"".join(texts)).hexdigest()[:16]
-    folder = Path(__file__).parent / "__pycache__" / f"compiled-{digest}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return ""
-    return str(folder)
 
 
 def _run_once(read_rows: Callable[..., None], spread: Callable[..., None]) -> None:

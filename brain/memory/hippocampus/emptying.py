@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brain.compiled import compile_all
 from brain.memory.hippocampus import context_tables as tables
-from brain.memory.hippocampus.compiled import compile_all
+from brain.memory.hippocampus.compiled import SOURCES
 from brain.memory.hippocampus.prefix import begin_byte, end_byte, find_buckets
 from brain.memory.passages import merged, spans
 
@@ -166,7 +167,7 @@ def _compiled() -> Callable[..., None]:
     small: Any = tables.newborn(lanes=1, buckets=16, past=16, heads=16)
     lanes, scratch = tables.fresh_lanes(np.zeros((1, LEAD), np.uint8)), tables.new_scratch()
     try:
-        (compiled,) = compile_all(empty_buckets_of, kept=True)
+        (compiled,) = compile_all(empty_buckets_of, sources=SOURCES, kept=True)
         compiled(small, lanes, scratch, np.zeros(1, np.uint8), 0)
     except Exception:  # noqa: BLE001 - no Numba, or whatever stands in its cache
         return empty_buckets_of

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from brain.jit import jitable
 from brain.memory.hippocampus.bit_prediction import learn_bit, memory_share, predict_bit
 from brain.memory.hippocampus.context_tables import (
     LENGTH,
@@ -26,7 +27,6 @@ from brain.memory.hippocampus.context_tables import (
     WORD,
     WORD_BEFORE,
 )
-from brain.memory.hippocampus.jit import jitable
 from brain.memory.hippocampus.prefix import begin_byte, end_byte, find_buckets
 
 if TYPE_CHECKING:

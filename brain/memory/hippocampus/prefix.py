@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from brain.jit import jitable
 from brain.memory.hippocampus.context_tables import (
     AFTER_ONE,
     AFTER_TWO,
@@ -35,7 +36,6 @@ from brain.memory.hippocampus.context_tables import (
     WORD_BEFORE,
     WORDS,
 )
-from brain.memory.hippocampus.jit import jitable
 
 if TYPE_CHECKING:
     from brain.memory.hippocampus.context_tables import Lanes, Scratch, Tables

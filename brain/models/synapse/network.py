@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from brain.blocks.bigram import NO_BYTE, Bigram
+from brain.blocks.byte_step import serves
 from brain.blocks.embedding import draw_embedding, new_embedding
 from brain.blocks.experts import Expert
 from brain.blocks.linear import Linear
@@ -26,6 +27,7 @@ from brain.blocks.workspace import Workspace
 from brain.models.synapse.block import Block
 from brain.models.synapse.column import Column
 from brain.models.synapse.growth_sites import SELF_MODEL, declared_sites
+from brain.models.synapse.one_byte import OneByte
 from brain.online.network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
 from brain.optim.groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks
 
@@ -69,6 +71,7 @@ class SynapseNetwork(SequenceNetwork):
         self.workspace = _workspace(spec)  # last: all else begins as it would without
         for older in self.older_parts():
             older.requires_grad_(False)
+        self._reader: OneByte | None = None
         # The workspace's modules, in the order in which they are computed; experts are part of their MLP.
         self.module_names = tuple(
             f"{block.path}.{part}" for block in self._blocks() for part in ("mixer", "mlp")
@@ -138,16 +141,19 @@ class SynapseNetwork(SequenceNetwork):
         previous, last, last_bytes = self._read(rows, span, None if state is None else state["reader"])
         x = entry = self._entry(previous, last, span, valid)
         update: NetworkState = {"reader": {"bytes": last_bytes}}
+        alone = None if watch is not None or self.severed else self._one_byte(x, span, state)
+        if alone is not None:
+            return Pass(states=alone[0], logits=alone[1], update=update | alone[2])
         stream: list[Tensor] = []
         board = None
         if self.workspace is not None:
             board = self.workspace.board(span, None if state is None else state[WORKSPACE])
             update[WORKSPACE] = board.update
-        alone = entry if self.severed else None
+        read_instead = entry if self.severed else None
         for block in self.trunk():
             name = f"{block.path}.mixer"
             own = None if state is None else state[name]
-            x, update[name] = block(x, span, own, alone=alone, watch=watch, board=board)
+            x, update[name] = block(x, span, own, alone=read_instead, watch=watch, board=board)
             if self.columns:
                 stream.append(x)
         states = rms_norm(x)
@@ -159,6 +165,19 @@ class SynapseNetwork(SequenceNetwork):
             older.append(done.stream)
             update |= done.update
         return Pass(states=states, logits=logits, update=update)
+
+    def _one_byte(
+        self, entry: Tensor, span: Span, state: Mapping[str, State] | None
+    ) -> tuple[Tensor, Tensor, NetworkState] | None:
+        """A single position that nothing learns from, by compiled loops; None where they do not serve."""
+        if state is None or entry.shape[:2] != (1, 1) or torch.is_grad_enabled() or not OneByte.suits(self):
+            return None
+        loops = serves(span, entry[..., 0], self.head.weight)
+        if loops is None:
+            return None
+        if self._reader is None:
+            self._reader = OneByte(self)
+        return self._reader.read(loops, entry, state)
 
     def commit(
         self, state: NetworkState, rows: Tensor, update: Mapping[str, State], position: Tensor

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from brain.blocks.adapters import LowRankExperts, Routing
 from brain.blocks.bigram import NO_BYTE
+from brain.blocks.byte_step import serves
 from brain.blocks.embedding import draw_embedding, new_embedding
 from brain.blocks.linear import Linear
 from brain.blocks.mlp import MLP
@@ -22,6 +23,7 @@ from brain.blocks.refinement import RefinementStep
 from brain.blocks.self_model import predict_states
 from brain.blocks.span import last_read
 from brain.blocks.unit_layer import declared_site
+from brain.models.tars.one_byte import OneByte
 from brain.models.tars.tars_block import TarsBlock
 from brain.online.network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
 from brain.optim.groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks
@@ -67,6 +69,7 @@ class TarsNetwork(SequenceNetwork):
         self.self_model = (
             MLP(config.hidden_size, **spec.units(SELF_MODEL)) if config.self_model_size else None
         )
+        self._reader: OneByte | None = None
         self.module_names = tuple(name for block in self.stack() for name in block.module_names)
 
     def initialize(self, generator: torch.Generator) -> None:
@@ -91,8 +94,11 @@ class TarsNetwork(SequenceNetwork):
         state: Mapping[str, State] | None,
         *,
         watch: Watch | None = None,
-    ) -> TarsPass:
+    ) -> Pass:
         """Predict bytes (B, T); `state` holds the B rows and is None when all are fresh."""
+        alone = None if watch is not None or self.severed else self._one_byte(symbols.ids, span, state)
+        if alone is not None:
+            return alone
         line = self._line(symbols.ids, span, None if state is None else state[READER])
         x = entry = rms_norm(functional.embedding(line[:, : span.length], self.embedding))
         update: NetworkState = {READER: {"bytes": last_read(line, 1, span.lengths)}}
@@ -121,6 +127,17 @@ class TarsNetwork(SequenceNetwork):
             routing=tuple(routing),
             taken=tuple(taken),
         )
+
+    def _one_byte(self, ids: Tensor, span: Span, state: Mapping[str, State] | None) -> Pass | None:
+        """A single position that nothing learns from, by compiled loops; None where they do not serve."""
+        loops = None if state is None or self.readout.is_ternary else serves(span, ids, self.embedding)
+        if loops is None or state is None:
+            return None
+        if self._reader is None:
+            self._reader = OneByte(self)
+        line = torch.cat([state[READER]["bytes"], ids.long()], dim=1)
+        states, logits, update = self._reader.read(loops, int(line[0, 0]), state)
+        return Pass(states=states, logits=logits, update={READER: {"bytes": line[:, 1:]}} | update)
 
     def advance(self, update: NetworkState, ids: Tensor) -> None:
         """The byte (R,) at the last position of the pass is known now."""

@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brain.compiled import cache_folder
 from brain.memory.hippocampus import compiled, kernel
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def test_whoever_waits_for_the_compiler_is_told_so(
 
 
 def test_the_cache_lies_in_a_folder_named_by_what_is_compiled() -> None:
-    folder = Path(compiled._cache_folder())
+    folder = Path(cache_folder(compiled.SOURCES))
     assert folder.is_dir()
     assert folder.parent == Path(compiled.__file__).parent / "__pycache__"
     # All files of the room whose functions the loops call.

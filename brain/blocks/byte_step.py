@@ -1,0 +1,77 @@
+"""Generation's fast way: when one row reads one position on a CPU and nothing learns, blocks run as compiled loops."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from brain.compiled import EXACT_ENOUGH, compile_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from brain.blocks.span import Span
+
+    Array = NDArray[Any]
+
+logger = logging.getLogger(__name__)
+
+
+class ByteLoops(NamedTuple):
+    """The blocks of `brain.blocks.byte_loops`, compiled."""
+
+    normed: Callable[..., Any]
+    mingru_block: Callable[..., None]
+    fused_block: Callable[..., Any]
+    read_out: Callable[..., tuple[Any, Any]]
+
+
+@cache
+def byte_loops() -> ByteLoops | None:
+    """Compiled when first called, or taken from the cache; None without Numba."""
+    try:
+        from brain.blocks import byte_loops as written  # noqa: PLC0415 - it imports Numba
+
+        functions = [getattr(written, name) for name in ByteLoops._fields]
+        return ByteLoops(*compile_all(*functions, sources=[written], kept=True, fastmath=EXACT_ENOUGH))
+    except ImportError:
+        logger.warning("Numba is not installed: generation is slower (pip install numba)")
+        return None
+
+
+def serves(span: Span, ids: Tensor, weight: Tensor) -> ByteLoops | None:
+    """The loops, if this pass is one position of one row that goes on, on a CPU and without gradients."""
+    if ids.shape != (1, 1) or torch.is_grad_enabled() or span.lengths is not None or span.fresh_only:
+        return None
+    fits = weight.device.type == "cpu" and weight.dtype in {torch.float32, torch.float64}
+    # A row that is fresh has a state that must not be looked at.
+    return byte_loops() if fits and int(span.position) > 0 else None
+
+
+class Arrays:
+    """Weights as arrays, the same memory; taken anew where a weight's memory has become another."""
+
+    def __init__(self, weights: Sequence[Tensor]) -> None:
+        self._weights = list(weights)
+        self._places: list[int] = []
+        self._arrays: tuple[Array, ...] = ()
+
+    def __call__(self) -> tuple[Array, ...]:
+        """In the order of the weights."""
+        places = [weight.data_ptr() for weight in self._weights]
+        if places != self._places:
+            self._places = places
+            self._arrays = tuple(weight.detach().contiguous().numpy() for weight in self._weights)
+        return self._arrays
+
+
+def row_of(state: Tensor) -> tuple[Array, Tensor, Array]:
+    """The only row of a state as an array, room for what it becomes, and that as an array."""
+    new = torch.empty_like(state)
+    return state.numpy()[0], new, new.numpy()[0]
