@@ -1,15 +1,60 @@
-"""Marks functions that may be compiled; where Numba is missing they stay as they are."""
+"""Loops compiled by Numba, and kept for the next start; where it is missing, functions stay as they are."""
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from brain.compiled import EXACT_ENOUGH
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from types import ModuleType
 
     F = TypeVar("F", bound="Callable[..., Any]")
+
+EXACT_ENOUGH = frozenset({"reassoc", "contract", "nsz", "arcp"})
+"""What a compiler may do to sums of floats so that they become vectors; a value that is not finite stays one."""
+
+
+def compile_all(
+    *functions: Callable[..., Any],
+    sources: Sequence[ModuleType],
+    kept: bool,
+    fastmath: frozenset[str] = frozenset(),
+) -> list[Callable[..., Any]]:
+    """These, to be compiled when they are first called, or taken from the cache if that is `kept`.
+
+    Args:
+        functions: to be compiled.
+        sources: modules of all that is compiled; the cache goes by what stands in them.
+        kept: look into the cache, and write to it.
+        fastmath: what the compiler may assume of floats.
+
+    Raises:
+        ImportError: Numba is not installed.
+    """
+    import numba  # noqa: PLC0415 - costs a start nothing where nothing is compiled
+
+    settings: Any = numba.config
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = cache_folder(sources) or before  # it is read when a function is decorated
+    allowed: Any = set(fastmath) or False
+    try:
+        return [numba.njit(nogil=True, cache=kept, fastmath=allowed)(function) for function in functions]
+    finally:
+        settings.CACHE_DIR = before
+
+
+def cache_folder(sources: Sequence[ModuleType]) -> str:
+    """Beside the bytecode of the first, by what stands in all of them; empty where that cannot be written."""
+    files = [Path(str(source.__file__)) for source in sources]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+    folder = files[0].parent / "__pycache__" / f"compiled-{digest}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return ""
+    return str(folder)
 
 
 def jitable(function: F) -> F:

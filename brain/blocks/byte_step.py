@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from brain.compiled import EXACT_ENOUGH, compile_all
+from brain.jit import EXACT_ENOUGH, compile_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from brain.blocks import recurrent_loops
 from brain.blocks.delta_scan import CHUNK, DeltaStep, delta_scan
-from brain.compiled import EXACT_ENOUGH, compile_all
+from brain.jit import EXACT_ENOUGH, compile_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable

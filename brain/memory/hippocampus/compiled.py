@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brain.compiled import compile_all
+from brain.jit import compile_all
 from brain.memory.hippocampus import bit_prediction, kernel, prefix
 from brain.memory.hippocampus import context_tables as tables
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brain.compiled import compile_all
+from brain.jit import compile_all
 from brain.memory.hippocampus import context_tables as tables
 from brain.memory.hippocampus.compiled import SOURCES
 from brain.memory.hippocampus.prefix import begin_byte, end_byte, find_buckets

@@ -23,7 +23,7 @@ from brain.blocks.refinement import RefinementStep
 from brain.blocks.self_model import predict_states
 from brain.blocks.span import last_read
 from brain.blocks.unit_layer import declared_site
-from brain.models.tars.one_byte import OneByte
+from brain.models.tars.byte_reader import OneByte
 from brain.models.tars.tars_block import TarsBlock
 from brain.online.network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
 from brain.optim.groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks

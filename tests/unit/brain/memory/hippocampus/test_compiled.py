@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brain.compiled import cache_folder
+from brain.jit import cache_folder
 from brain.memory.hippocampus import compiled, kernel
 
 if TYPE_CHECKING:
