@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.faults]
 
 BERLIN = ZoneInfo("Europe/Berlin")
+LOOKS = 10  # of the scheduler at its clock: what is due then has run
 EVENING = datetime(2026, 2, 14, 23, 0, tzinfo=BERLIN)
 
 
@@ -37,6 +38,8 @@ class Machine:
     events: list[Event] = field(default_factory=list)
     runs: list[datetime] = field(default_factory=list)
     reported: asyncio.Event = field(default_factory=asyncio.Event)
+    looks: int = 0
+    looked_enough: asyncio.Event = field(default_factory=asyncio.Event)
 
     def clock(self) -> float:
         return self.now.timestamp()
@@ -70,8 +73,15 @@ class Machine:
         if reported:
             await self.reported.wait()
         else:
-            for _ in range(20):  # many looks of the diary at its clock
-                await asyncio.sleep(0.005)
+            self.looks, self.looked_enough = 0, asyncio.Event()
+            await self.looked_enough.wait()
+
+    def look(self) -> datetime:
+        """The scheduler looks at the wall clock."""
+        self.looks += 1
+        if self.looks == LOOKS:
+            self.looked_enough.set()
+        return self.now
 
 
 @pytest.fixture
@@ -81,7 +91,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     class WallClock(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
-            return made.now.astimezone(tz)
+            return made.look().astimezone(tz)
 
     monkeypatch.setattr("apscheduler.schedulers.base.datetime", WallClock)
     monkeypatch.setattr(diary_module, "LOOK_EVERY_SECONDS", 0.005)

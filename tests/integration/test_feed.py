@@ -235,15 +235,34 @@ async def test_a_client_without_the_subprotocol_is_closed(home: Home) -> None:
         assert closed.value.rcvd.code == 1008
 
 
-async def test_a_client_that_does_not_read_is_dropped_and_nobody_waits_for_it(home: Home) -> None:
+class Clients(dict[Any, Any]):
+    """Those of a hub, whose coming and going can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.joined, self.gone = asyncio.Event(), asyncio.Event()
+
+    def __setitem__(self, mailbox: Any, run: Any) -> None:
+        super().__setitem__(mailbox, run)
+        self.joined.set()
+
+    def __delitem__(self, mailbox: Any) -> None:
+        super().__delitem__(mailbox)
+        if not self:
+            self.gone.set()
+
+
+async def test_a_client_that_does_not_read_is_dropped_and_nobody_waits_for_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with served(home) as (reception, url):
         port = int(url.split(":")[2].split("/")[0])
+        hub, clients = reception.context.hub, Clients()
+        monkeypatch.setattr(hub, "_clients", clients)
         deaf = await asyncio.to_thread(deaf_client, port)
-        hub = reception.context.hub
         try:
             async with asyncio.timeout(20):
-                while hub.num_clients == 0:
-                    await asyncio.sleep(0.01)
+                await clients.joined.wait()
                 async with listening(url) as lively:
                     await until(lively, of_kind("snapshot"))
                     step = 0
@@ -257,10 +276,10 @@ async def test_a_client_that_does_not_read_is_dropped_and_nobody_waits_for_it(ho
                         frame = json.loads(await lively.recv())
                         assert frame["type"] in {"delta", "heartbeat", "gap"}
                         await asyncio.sleep(0)
-                while hub.num_clients:
-                    await asyncio.sleep(0.01)
+                await clients.gone.wait()
         finally:
             deaf.close()
+        assert hub.num_clients == 0
 
 
 def deaf_client(port: int) -> socket.socket:

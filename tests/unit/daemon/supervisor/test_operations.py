@@ -45,12 +45,14 @@ async def test_time_slept_through_makes_no_silence() -> None:
     clock = FrozenAt(number=2, seconds=7200.0)
     operations = Operations(clock, lambda _: None)
     operation = operations.open("r", "pause", timeout_seconds=0.4)
-    while clock.looks < 6:  # parts of it have passed since
-        await asyncio.sleep(0.01)
+    await asyncio.wait_for(clock.looked_again.wait(), 5)  # parts of it have passed since
     assert operation.state == "pending"
     operations.settle(Outcome(id=operation.id, ok=True, step=5))
     assert operation.state == "done"
     operations.close()
+
+
+LOOKS_AFTER = 4
 
 
 class FrozenAt(SystemClock):
@@ -58,12 +60,15 @@ class FrozenAt(SystemClock):
 
     def __init__(self, *, number: int, seconds: float) -> None:
         self.looks, self.ahead = 0, 0.0
+        self.looked_again = asyncio.Event()
         self._number, self._seconds = number, seconds
 
     def monotonic(self) -> float:
         self.looks += 1
         if self.looks == self._number:
             self.ahead += self._seconds
+        if self.looks == self._number + LOOKS_AFTER:
+            self.looked_again.set()
         return super().monotonic() + self.ahead
 
 

@@ -43,11 +43,17 @@ def test_little_delays_count() -> None:
 
 
 async def test_a_timer_waits_on_for_whoever_was_frozen() -> None:
-    steps = iter([0.0, 1000.0, 1000.0])  # frozen in the first part, then time stands still
-    last = 1000.0
-    called = asyncio.Event()
-    timer = Timer(0.2, called.set, monotonic=lambda: next(steps, last))
-    await asyncio.sleep(0.05)
+    looks, looked_again, called = 0, asyncio.Event(), asyncio.Event()
+
+    def monotonic() -> float:  # frozen in the first part, then time stands still
+        nonlocal looks
+        looks += 1
+        if looks == 9:  # four more parts have passed
+            looked_again.set()
+        return 1000.0 if looks > 1 else 0.0
+
+    timer = Timer(0.04, called.set, monotonic=monotonic)
+    await asyncio.wait_for(looked_again.wait(), 10)
     assert not called.is_set()
     timer.cancel()
 
