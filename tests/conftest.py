@@ -43,6 +43,12 @@ gc.disable()  # while all is imported; on again with the first test
 NEEDED_IN_CI = ("browser", "postgres", "proxy")
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """Tests that are coroutines run on asyncio, as the daemon does."""
+    return "asyncio"
+
+
 @pytest.fixture(autouse=True)
 def _same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seed every generator that is loaded and hide the machine's own SYNAPSED_* settings."""

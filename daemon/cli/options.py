@@ -39,6 +39,10 @@ RunOption = Annotated[
     str | None,
     typer.Option("--run", metavar="ID", help="Which run; else the one that learns, else the newest."),
 ]
+AskedCheckpointOption = Annotated[
+    str | None,
+    typer.Option("--checkpoint", metavar="CKPT", help="Ask this checkpoint, not the live brain."),
+]
 HostOption = Annotated[
     str, typer.Option("--host", envvar="SYNAPSED_HOST", help="Address to listen on.", rich_help_panel=AS)
 ]

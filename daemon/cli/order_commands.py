@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.options import HomeOption, JsonOption, RunOption, above_zero
+from daemon.cli.options import AskedCheckpointOption, HomeOption, JsonOption, RunOption, above_zero
 from daemon.cli.printing import say
 from daemon.system.escaping import one_line
 
@@ -213,10 +213,7 @@ def ask(
         float,
         typer.Option(max=1.0, callback=above_zero, help="Share of likelihood to choose from, above 0."),
     ] = 0.95,
-    checkpoint_name: Annotated[
-        str | None,
-        typer.Option("--checkpoint", metavar="CKPT", help="Ask this checkpoint, not the live brain."),
-    ] = None,
+    checkpoint_name: AskedCheckpointOption = None,
     run_id: RunOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.cli.options import HomeOption, JsonOption, RunOption
+from daemon.cli.options import AskedCheckpointOption, HomeOption, JsonOption, RunOption
 from daemon.cli.printing import say
 from daemon.system.escaping import one_line, shown
 
@@ -20,10 +20,7 @@ def remembers(
     context: Annotated[str, typer.Argument(help="The text that it is asked about; its last 4 KiB count.")],
     *,
     max_bytes: Annotated[int, typer.Option(min=0, max=1024, help="How far memory may complete it.")] = 48,
-    checkpoint_name: Annotated[
-        str | None,
-        typer.Option("--checkpoint", metavar="CKPT", help="Ask this checkpoint, not the live brain."),
-    ] = None,
+    checkpoint_name: AskedCheckpointOption = None,
     run_id: RunOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,

@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.faults, pytest.mark.anyio]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Crash(BaseException):
     """The daemon is gone in the middle."""
 

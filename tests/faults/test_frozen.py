@@ -112,8 +112,3 @@ async def test_hours_slept_through_are_no_silence(home: Home) -> None:
 
 def reached(run: LiveRun, step: int) -> bool:
     return run.step >= step
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"

@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.faults, pytest.mark.anyio]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def queued() -> StartRequest:
     return StartRequest(config=start_request().config, queue=True)
 

@@ -29,11 +29,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.faults
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def left_behind(store: Store, run_id: str, state: RunState) -> LiveRun:
     """A run as a daemon leaves it that is killed."""
     config = config_to_dict(start_request().config)

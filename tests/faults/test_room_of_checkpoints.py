@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.faults, pytest.mark.anyio]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 ONE = CheckpointConfig(keep_latest=1, keep_hourly=0, keep_daily=0)
 
 

@@ -28,11 +28,6 @@ pytestmark = [pytest.mark.faults, pytest.mark.anyio]
 Break = Callable[[pytest.MonkeyPatch, Callable[[], bool]], None]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def refusing(error: Exception, module: Any, name: str) -> Break:
     """A function that fails as long as it is asked to."""
 

@@ -18,11 +18,6 @@ pytestmark = [pytest.mark.faults, pytest.mark.anyio]
 WORK = {"work_at_step": 3, "work_seconds": 3.0}
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.fault(
     "Starved",
     tried="a trainer on a busy machine works through one step for longer than a silence may last, while a stop waits",

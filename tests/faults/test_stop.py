@@ -26,11 +26,6 @@ pytestmark = [pytest.mark.faults, pytest.mark.anyio]
 FIRST = "continuous_1700000001"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def freeze(supervisor: Supervisor, run: str) -> int:
     pid = supervisor.runs.lives[run].pid
     assert pid is not None

@@ -26,11 +26,6 @@ pytestmark = pytest.mark.anyio
 TINY = {"preset": "tiny"}
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def learning(reception: Reception, client: httpx.AsyncClient) -> str:
     run = (await client.post("/api/v1/runs", json=TINY)).json()
     live = await reception.supervisor.runs.find(run["id"])

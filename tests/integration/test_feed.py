@@ -34,11 +34,6 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 QUICK = FeedTiming(hello_seconds=0.3, heartbeat_seconds=0.2, overflow_seconds=0.5, closing_seconds=0.5)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @contextlib.asynccontextmanager
 async def served(
     home: Home, *, script: dict[str, Any] | None = None, timing: FeedTiming = QUICK

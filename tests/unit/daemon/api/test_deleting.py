@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_a_run_is_deleted_by_its_typed_name_alone(home: Home) -> None:
     async with receiving(home) as reception, reception.client() as client:
         supervisor = reception.supervisor

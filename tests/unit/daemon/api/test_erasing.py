@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_one_thing_is_asked_of_the_trainer(home: Home) -> None:
     async with (
         receiving(home, script={"conflict": "no source is called x"}) as reception,

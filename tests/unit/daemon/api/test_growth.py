@@ -53,11 +53,6 @@ VIEW: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_sites_are_shown_and_one_is_grown(home: Home) -> None:
     script = {"growth": VIEW, "grown": {"units_before": 16, "units_after": 18}}
     async with receiving(home, script=script) as reception, reception.client() as client:

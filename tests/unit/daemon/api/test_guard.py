@@ -13,11 +13,6 @@ from daemon.public_url import PublicUrl
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.parametrize(
     ("host", "public", "trustworthy"),
     [

@@ -12,11 +12,6 @@ from daemon.api.mailbox import Mailbox
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Time:
     now = 100.0
 

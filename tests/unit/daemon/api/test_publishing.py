@@ -13,11 +13,6 @@ from daemon.api.mailbox import Mailbox
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Broken(Mailbox):
     def put(self, frame: dict[str, Any]) -> None:
         raise ValueError("a bug")

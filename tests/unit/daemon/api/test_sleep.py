@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_arguments_are_checked_before_the_trainer_is_asked(home: Home) -> None:
     async with (
         receiving(home, script={"conflict": "asleep already"}) as reception,

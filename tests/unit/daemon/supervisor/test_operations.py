@@ -11,11 +11,6 @@ from daemon.supervisor.operations import Operation, Operations
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_an_operation_is_settled_once() -> None:
     states: list[str] = []
     operations = Operations(SystemClock(), lambda operation: states.append(operation.state))

@@ -17,11 +17,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def received(monkeypatch: pytest.MonkeyPatch, *sent: signal.Signals) -> list[str]:
     """What these signals come to, far apart from each other."""
     monkeypatch.setattr(daemon.supervisor.os_signals, "ECHO_SECONDS", 0.0)

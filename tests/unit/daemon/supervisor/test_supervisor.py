@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_a_run_learns_and_stops_with_a_last_checkpoint(home: Home) -> None:
     async with staged(home) as (supervisor, news):
         run = await supervisor.admission.start(start_request())

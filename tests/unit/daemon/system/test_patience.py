@@ -9,11 +9,6 @@ from daemon.system.patience import LONGEST_SLICE_SECONDS, Timer, happens, slices
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Hands:
     """A clock that is moved by hand; whoever waits is frozen for `extra` seconds in the part of that number."""
 

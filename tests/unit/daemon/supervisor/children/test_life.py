@@ -30,11 +30,6 @@ TIMEOUT_SECONDS = 20.0
 CANNOT_COUNT = "exit code 3: ValueError: cannot count further"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Tally:
     """A ChildObserver that writes down what it is notified of."""
 
