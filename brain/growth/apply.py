@@ -33,9 +33,9 @@ def apply_growth(brain: Growable, plan: GrowthPlan, *, max_neurons: int) -> Grow
     elif sites[plan.site].frozen:
         raise SettingsError(f"{plan.site} cannot grow: {sites[plan.site].why_frozen}")
     elif plan.operator == "deepen" and not sites[plan.site].deeper_units:
-        raise SettingsError(f"nothing can be born behind {plan.site}: {sites[plan.site].not_deeper}")
+        raise SettingsError(f"nothing can be added after {plan.site}: {sites[plan.site].not_deeper}")
     elif plan.operator == "expert" and sites[plan.site].expert is None:
-        raise SettingsError(f"no expert can be born beside {plan.site}")
+        raise SettingsError(f"no expert can be added beside {plan.site}")
     added = 0 if plan.operator == "recycle" else plan.units
     total = sum(site.units for site in sites.values()) + added
     if total > max_neurons:

@@ -97,12 +97,12 @@ def deepen_by_hand(sites: Mapping[str, Site], limits: GrowthConfig, site: str, *
     """The block a person asks for behind that of a site.
 
     Raises:
-        SettingsError: there is no such site, nothing can be born behind it, or there is no room.
+        SettingsError: there is no such site, nothing can be added after it, or there is no room.
     """
     _known(sites, site)
     why = why_not_deeper(sites, limits, site)
     if why is not None:
-        raise SettingsError(f"nothing can be born behind {site}: {why}")
+        raise SettingsError(f"nothing can be added after {site}: {why}")
     units = sites[site].deeper_units
     proposal = Proposal(operator="deepen", site=site, reason=f"By hand ({units} units)", evidence={})
     return _plan(proposal, units, limits, trigger=BY_HAND, seed=seed)
@@ -118,7 +118,7 @@ def expert_by_hand(sites: Mapping[str, Site], limits: GrowthConfig, site: str, *
     why = why_no_expert(sites, limits, site)
     born = sites[site].expert
     if why is not None or born is None:
-        raise SettingsError(f"no expert can be born beside {site}: {why}")
+        raise SettingsError(f"no expert can be added beside {site}: {why}")
     proposal = Proposal(operator="expert", site=site, reason=f"By hand ({born.units} units)", evidence={})
     return _plan(proposal, born.units, limits, trigger=BY_HAND, seed=seed)
 
@@ -133,7 +133,7 @@ def column_by_hand(
     """
     why = why_no_column(sites, limits, born)
     if why is not None or born is None:
-        raise SettingsError(f"no column can be born: {why}")
+        raise SettingsError(f"no column can be added: {why}")
     reason = f"By hand ({born.units} units in a stream of {born.width})"
     proposal = Proposal(operator="column", site=born.name, reason=reason, evidence={})
     plan = _plan(proposal, born.units, limits, trigger=BY_HAND, seed=seed)

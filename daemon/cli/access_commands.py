@@ -30,9 +30,9 @@ def token(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 def open_page(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Open the page of the running daemon in a browser; prints its one-time address.
+    """Open the running daemon's page in a browser, and print its one-time address.
 
-    Further lines have the address for other machines (--host 0.0.0.0) and that of a reverse proxy (--public-url).
+    Also prints the address for other machines (--host 0.0.0.0) and that of a reverse proxy (--public-url).
     """
     import webbrowser
 

@@ -38,7 +38,7 @@ EXIT_LOST_OUTPUT = 1
 
 app = typer.Typer(
     name=PROGRAM,
-    help="Keeps a brain learning without end on your own machine, with a live page to watch and steer it.",
+    help="Keep a brain learning without end on your own machine, with a live page to watch and steer it.",
     epilog="Start with: synapsed start   ·   then: synapsed status, synapsed open, synapsed ask 'hello'",
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -79,7 +79,7 @@ def synapsed(
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Keeps a brain learning without end on your own machine, with a live page to watch and steer it."""
+    """Keep a brain learning without end on your own machine, with a live page to watch and steer it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

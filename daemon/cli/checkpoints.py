@@ -39,14 +39,18 @@ def export(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", parser=given_path, help="Where to; else here, by its name."
+            "--output",
+            "-o",
+            metavar="FILE",
+            parser=given_path,
+            help="File to write; by default here, named after the checkpoint.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a checkpoint as a single file that resumes exactly."""
+    """Write a checkpoint to a single file from which a run resumes exactly."""
     from daemon.cli.output import print_json, size
     from daemon.errors import UsageError
     from daemon.home import Home
@@ -63,13 +67,13 @@ def export(
     if as_json:
         print_json({"path": str(written), "size_bytes": written.stat().st_size, "format": file_format})
     else:
-        say(f"Wrote {written} ({size(written.stat().st_size)}); carry on from it: synapsed resume {written}")
+        say(f"Wrote {written} ({size(written.stat().st_size)}); resume from it: synapsed resume {written}")
 
 
 def evaluate(
     checkpoint: CheckpointArgument = "latest", home: HomeOption = None, as_json: JsonOption = False
 ) -> None:
-    """Score a checkpoint on the whole held-out set of its sources: loss, with its memory too, and accuracy."""
+    """Score a checkpoint on the whole held-out set: loss, loss with memory, and accuracy."""
     from daemon.cli.output import print_json, print_table
     from daemon.home import Home
 
@@ -115,14 +119,14 @@ def probe(
             "--ticks",
             min=1,
             max=1000,
-            help="Batches read, one measurement each; more lower the errors.  [default: 16, more while a vital sign "
-            "warms up]",
+            help="Batches to read, one measurement each; more make the errors smaller.  "
+            "[default: 16, more while a vital sign warms up]",
         ),
     ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure every vital sign of a checkpoint, beside null controls that remove what it measures."""
+    """Measure all vital signs of a checkpoint, each beside null controls that lack what it measures."""
     from daemon.cli.output import print_json
     from daemon.cli.probe_view import show_probe
     from daemon.home import Home

@@ -31,12 +31,12 @@ def add_to(app: typer.Typer) -> None:
 def delete(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id or its name.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; for scripts.")] = False,
     pinned: Annotated[bool, typer.Option("--pinned", help="Delete its pinned checkpoints as well.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete a run permanently: its checkpoints, memory and history. With or without a daemon."""
+    """Delete a run permanently, with its checkpoints, memory and history; works without a daemon."""
     from daemon.cli.output import print_json, size
     from daemon.home import Home
 

@@ -50,7 +50,7 @@ def doctor(
     port: PortOption = DEFAULT_PORT,
     as_json: JsonOption = False,
 ) -> None:
-    """Check home, disk, port, torch, device, browser and database; exit code 1 when one fails."""
+    """Check home, disk, port, torch, device, browser and database; exit code 1 if a check fails."""
     from daemon.cli.output import print_json, print_table
 
     findings = list(examine(home, host, port))

@@ -65,7 +65,9 @@ def _elsewhere(answer: dict[str, Any]) -> list[str]:
     lines = []
     if older := answer["older"]:
         names = ", ".join(older[:MOST_NAMES]) + (" …" if len(older) > MOST_NAMES else "")
-        lines.append(f"Older checkpoints may hold it ({names}); when one is loaded it is forgotten again")
+        lines.append(
+            f"Older checkpoints may still hold it ({names}); whenever one is loaded, it is forgotten again"
+        )
     if answer["others"]:
         names = ", ".join(answer["others"])
         lines.append(
@@ -89,8 +91,8 @@ def way_back(answer: dict[str, Any], home_flag: str) -> str:
 
 def _read_on(answer: dict[str, Any], home_flag: str) -> list[str]:
     if answer["kind"] != "source":
-        return ["If a source still contains it, it will be learned again: take it out there first"]
+        return ["If a source still contains it, it will be learned again: remove it there first"]
     if not answer.get("sources_read_on", True):
         return []
     others = f"synapsed resume latest{home_flag} --data OTHER"
-    return [f"The source is still read. To leave it out, stop the run and name the others: {others}"]
+    return [f"The source is still being read. To leave it out, stop the run and name the others: {others}"]

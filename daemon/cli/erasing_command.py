@@ -35,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
 def forget(
     *,
     source: Annotated[
-        str | None, typer.Option("--source", metavar="NAME", help="All that was read of this source.")
+        str | None, typer.Option("--source", metavar="NAME", help="Everything read from this source.")
     ] = None,
     text: Annotated[
         str | None,
@@ -52,7 +52,7 @@ def forget(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be forgotten; forget nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; for scripts.")] = False,
     run_id: RunOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,

@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def watch(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Watch a running daemon live, until Ctrl+C; with --json each frame of the feed is a line."""
+    """Watch a running daemon live until Ctrl+C; with --json, one line per frame."""
     from daemon.cli.printing import out
     from daemon.cli.views import make_view
     from daemon.home import Home
@@ -92,12 +92,14 @@ def frames(home: Home, *, pause: Callable[[float], None] = time.sleep) -> Iterat
 
 
 def logs(
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay and show what is added.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep showing what is added.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, help="How many lines, counted from the end.")
+    ] = 20,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the training log; with -f keep showing it, across rotation."""
+    """Show the training log; -f follows it, across rotation."""
     from daemon.cli.output import print_json
     from daemon.cli.printing import out, say
     from daemon.errors import NotFoundError

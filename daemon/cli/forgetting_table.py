@@ -16,7 +16,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def forgetting(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Show what was forgotten of each source since it was known best, by its frozen probe; daemon or not."""
+    """Show how much of each source was forgotten since it was known best; works without a daemon."""
     from daemon.cli.home_history import history_of
     from daemon.cli.output import print_json
     from daemon.home import Home
@@ -37,7 +37,7 @@ def _print_matrix(answer: dict[str, Any]) -> None:
         for source, columns in sorted(answer["sources"].items())
         if columns["step"]
     ]
-    empty = "No frozen probe was scored through yet"
+    empty = "No frozen probe has been scored yet"
     print_table(rows, ("source", "step", "bpc", "smooth", "forgetting"), empty=empty)
     if answer["mean"] is not None:
         say(

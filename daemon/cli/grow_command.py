@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 def grow(
     *,
     site: Annotated[
-        str | None, typer.Option("--site", help="Where; else where neurons are missed most.")
+        str | None, typer.Option("--site", help="Where to grow; by default where neurons are needed most.")
     ] = None,
     fraction: Annotated[
         float | None,
@@ -29,39 +29,37 @@ def grow(
             "--fraction",
             max=1.0,
             callback=above_zero,
-            help="Share of the site's units, above 0; else growth.fraction.",
+            help="Share of the site's units to add, above 0; by default growth.fraction.",
         ),
     ] = None,
     deepen: Annotated[
-        bool, typer.Option("--deepen", help="Add a block behind that of the site, instead of neurons to it.")
+        bool, typer.Option("--deepen", help="Add a block after the site's own, instead of widening it.")
     ] = False,
     expert: Annotated[
         bool,
-        typer.Option("--expert", help="Add an expert beside the MLP of the site, instead of neurons to it."),
+        typer.Option("--expert", help="Add an expert beside the site's MLP, instead of widening it."),
     ] = False,
     column: Annotated[
         bool,
         typer.Option(
-            "--column", help="Freeze all that is there and add a column beside it; takes no --site."
+            "--column", help="Freeze everything there is and add a column beside it; takes no --site."
         ),
     ] = False,
     preview: Annotated[
         bool,
-        typer.Option(
-            "--preview", help="Show the sites, or --site, and what growing each would give; grow nothing."
-        ),
+        typer.Option("--preview", help="Show what growing each site (or --site) would add; grow nothing."),
     ] = False,
     run_id: RunOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Grow neurons in the learning brain: saved before, and nothing it knows is lost."""
+    """Grow the running brain by hand: it is saved first, and loses nothing it knows."""
     from daemon.cli.output import print_json
     from daemon.errors import UsageError
 
     operator = _operator(deepen=deepen, expert=expert, column=column)
     if preview and operator is not None:
-        raise UsageError(f"--preview shows what can be born everywhere: leave --{operator} out")
+        raise UsageError(f"--preview shows what can be added everywhere: leave --{operator} out")
     with connect(home) as daemon:
         run = daemon.run(run_id)
         path = f"/runs/{run['id']}/growth"
@@ -125,27 +123,27 @@ def _print_sites(view: dict[str, Any]) -> None:
             "utilisation": (site["signals"] or {}).get("utilisation"),
             "would_have": site["preview"]["units"],
             "neurons_then": site["preview"]["num_neurons"],
-            "kept_from_it_by": site["reason"],
-            "block_behind": None if site["deeper"]["reason"] else site["deeper"]["newborns"],
+            "why_not": site["reason"],
+            "block_after": None if site["deeper"]["reason"] else site["deeper"]["newborns"],
             "expert_beside": None if site["expert"]["reason"] else site["expert"]["newborns"],
         }
         for site in view["sites"]
     ]
     columns = (
-        "site", "units", "at_most", "cool_down", "utilisation", "would_have", "neurons_then", "kept_from_it_by",
-        "block_behind", "expert_beside",
+        "site", "units", "at_most", "cool_down", "utilisation", "would_have", "neurons_then", "why_not",
+        "block_after", "expert_beside",
     )  # fmt: skip
     print_table(rows, columns, empty="This brain has no growth sites")
     column = view["column"]
     if column["reason"]:
-        say(f"No column can be born: {column['reason']}.")
+        say(f"No column can be added: {column['reason']}.")
     else:
         say(
-            f"A column would bring {column['newborns']:,} neurons and {column['parameters']:,} parameters, and freeze "
+            f"A column would add {column['newborns']:,} neurons and {column['parameters']:,} parameters, and freeze "
             f"{column['freezes']:,}."
         )
     state = "on" if view["enabled"] else "off; switch it on with: synapsed resume latest --neurogenesis"
-    say(f"{view['num_neurons']:,} of at most {view['max_neurons']:,} neurons. Growth by itself is {state}.")
+    say(f"{view['num_neurons']:,} of at most {view['max_neurons']:,} neurons. Automatic growth is {state}.")
     for record in view["history"][-SHOWN_GROWTHS:]:
         units = f"{record['units_before']:,} to {record['units_after']:,} units"
         say(f"Step {record['step']:,}: {record['site']}, {units}: {_verdict(record, view['trial'])}")
@@ -170,11 +168,11 @@ def _verdict(record: dict[str, Any], trial: dict[str, Any] | None) -> str:
 def _print_grown(result: dict[str, Any]) -> None:
     match result["operator"]:
         case "deepen":
-            grown = f"A block of {result['units_after']:,} units was born behind that of {result['site']}"
+            grown = f"A block of {result['units_after']:,} units was added after that of {result['site']}"
         case "expert":
-            grown = f"An expert of {result['units_after']:,} units was born beside {result['site']}"
+            grown = f"An expert of {result['units_after']:,} units was added beside {result['site']}"
         case "column":
-            grown = f"A column of {result['units_after']:,} units was born, and all that is older is frozen,"
+            grown = f"A column of {result['units_after']:,} units was added, and everything older is frozen,"
         case _:
             grown = (
                 f"{result['site']} grew from {result['units_before']:,} to {result['units_after']:,} units"

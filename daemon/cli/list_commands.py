@@ -15,7 +15,7 @@ from daemon.system.escaping import one_line
 if TYPE_CHECKING:
     from daemon.home import Home
 
-LimitOption = Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="How many to show, newest first.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def runs(limit: LimitOption = 20, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """List the runs of this home; daemon or not."""
+    """List the runs of this home; works without a daemon."""
     from daemon.cli.home_history import history_of, state_of
     from daemon.cli.output import duration, local_time, print_json, print_table
     from daemon.home import Home
@@ -56,12 +56,12 @@ def runs(limit: LimitOption = 20, home: HomeOption = None, as_json: JsonOption =
 
 
 def checkpoints(
-    run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Of this run alone.")] = None,
+    run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Only this run.")] = None,
     limit: LimitOption = 50,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the checkpoints, newest first; works with nothing running, too."""
+    """List the checkpoints, newest first; works without a daemon."""
     from daemon.checkpoint.catalogue import Catalogue
     from daemon.checkpoint.room import damaged
     from daemon.cli.client import DaemonClient
@@ -95,15 +95,15 @@ def checkpoints(
 
 
 def events(
-    run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Of this run alone.")] = None,
+    run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Only this run.")] = None,
     kind: Annotated[
-        str | None, typer.Option("--kind", help="Of this kind, such as checkpoint_saved.")
+        str | None, typer.Option("--kind", help="Only this kind, such as checkpoint_saved.")
     ] = None,
     limit: LimitOption = 30,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what happened, the newest last; with --json, the newest first; daemon or not."""
+    """Show what happened, newest last (with --json, newest first); works without a daemon."""
     from daemon.cli.home_history import history_of
     from daemon.cli.output import local_time, print_json
     from daemon.home import Home
@@ -123,17 +123,17 @@ def events(
 
 
 def alarms(
-    run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Of this run alone.")] = None,
+    run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Only this run.")] = None,
     *,
-    every: Annotated[bool, typer.Option("--all", help="Those that have cleared, too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include alarms that have cleared.")] = False,
     acknowledge: Annotated[
-        str | None, typer.Option("--acknowledge", metavar="ALARM", help="Note that you have seen this one.")
+        str | None, typer.Option("--acknowledge", metavar="ALARM", help="Mark this alarm as seen.")
     ] = None,
     limit: LimitOption = 30,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the vital signs warn of, why, and what to do; daemon or not."""
+    """Show what the vital signs warn about, why, and what to do; works without a daemon."""
     from daemon.cli.home_history import history_of
     from daemon.cli.output import local_time, print_json
     from daemon.home import Home
@@ -157,14 +157,18 @@ def alarms(
         say(f"{mark}{one_line(alarm['message'])}")
         say(f"    {alarm['id']}  since {local_time(alarm['raised_at'])}, {state}{seen}")
     if not items:
-        say("Nothing has been alarming yet." if every else "Nothing is alarming.")
+        say("There have been no alarms yet." if every else "There are no alarms.")
 
 
 def schedule(
-    job: Annotated[str | None, typer.Argument(help="A job to change or run; all without.")] = None,
+    job: Annotated[
+        str | None, typer.Argument(help="Job to change or run; without one, all are listed.")
+    ] = None,
     *,
     pause: Annotated[bool | None, typer.Option("--pause/--continue", help="Pause or continue it.")] = None,
-    every_seconds: Annotated[float | None, typer.Option("--every-seconds", min=1, help="New period.")] = None,
+    every_seconds: Annotated[
+        float | None, typer.Option("--every-seconds", min=1, help="New period, in seconds.")
+    ] = None,
     cron: Annotated[str | None, typer.Option("--cron", help="New times, such as '0 3 * * *'.")] = None,
     run_now: Annotated[bool, typer.Option("--run", help="Run it now and wait for it.")] = False,
     home: HomeOption = None,
@@ -205,7 +209,7 @@ def schedule(
 
 
 def presets(as_json: JsonOption = False) -> None:
-    """List the ready-made runs."""
+    """List the presets: ready-made runs."""
     from daemon.cli.output import print_json, print_table
     from daemon.config.loading import list_presets
     from daemon.config.upgrades import config_to_dict

@@ -105,7 +105,9 @@ class LiveView(PlainView):
         """The panel as it stands."""
         progress = self.progress
         if progress.run is None:
-            return Panel(Text("nothing learns yet", style="dim"), title="synapsed", subtitle=Text(self._url))
+            return Panel(
+                Text("nothing is learning yet", style="dim"), title="synapsed", subtitle=Text(self._url)
+            )
         style = STATE_STYLES.get(progress.state, "cyan")
         head = Text.assemble(
             (progress.state or MISSING, f"bold {style}"),

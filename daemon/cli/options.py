@@ -37,11 +37,13 @@ HomeOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 RunOption = Annotated[
     str | None,
-    typer.Option("--run", metavar="ID", help="Which run; else the one that learns, else the newest."),
+    typer.Option(
+        "--run", metavar="ID", help="Which run; by default the one that is learning, else the newest."
+    ),
 ]
 AskedCheckpointOption = Annotated[
     str | None,
-    typer.Option("--checkpoint", metavar="CKPT", help="Ask this checkpoint, not the live brain."),
+    typer.Option("--checkpoint", metavar="CKPT", help="Ask this checkpoint instead of the live brain."),
 ]
 HostOption = Annotated[
     str, typer.Option("--host", envvar="SYNAPSED_HOST", help="Address to listen on.", rich_help_panel=AS)
@@ -53,7 +55,7 @@ PortOption = Annotated[
         envvar="SYNAPSED_PORT",
         min=0,
         max=65535,
-        help="Port to listen on; 0 takes a free one.",
+        help="Port to listen on; 0 picks a free one.",
         rich_help_panel=AS,
     ),
 ]
@@ -61,7 +63,7 @@ AllowRemoteOption = Annotated[
     bool,
     typer.Option(
         "--allow-remote",
-        help="Needed with a --host that other machines reach: with the token they can steer it.",
+        help="Required with a --host that other machines can reach: with the token, they can steer it.",
         rich_help_panel=AS,
     ),
 ]
@@ -71,7 +73,7 @@ PublicUrlOption = Annotated[
         "--public-url",
         envvar="SYNAPSED_PUBLIC_URL",
         metavar="URL",
-        help="Where a reverse proxy answers for it, such as https://me.example/brain.",
+        help="Public address of a reverse proxy in front of it, such as https://me.example/brain.",
         rich_help_panel=AS,
     ),
 ]
@@ -79,12 +81,14 @@ OpenOption = Annotated[
     bool, typer.Option("--open/--no-open", help="Open the page in a browser.", rich_help_panel=AS)
 ]
 DetachOption = Annotated[
-    bool, typer.Option("--detach", help="Leave it running in the background and return.", rich_help_panel=AS)
+    bool, typer.Option("--detach", help="Run in the background and return at once.", rich_help_panel=AS)
 ]
 
 PresetOption = Annotated[
     str | None,
-    typer.Option("--preset", metavar="NAME|FILE", help="Ready-made run or a TOML file.", rich_help_panel=RUN),
+    typer.Option(
+        "--preset", metavar="NAME|FILE", help="A ready-made run, or a TOML file.", rich_help_panel=RUN
+    ),
 ]
 BrainOption = Annotated[
     str | None, typer.Option("--brain", metavar="KIND", help="Kind of brain.", rich_help_panel=RUN)
@@ -103,28 +107,26 @@ FollowOption = Annotated[
     bool | None,
     typer.Option(
         "--follow/--again",
-        help="At the end of the data wait for more (appended text, new files), or begin again.",
+        help="At the end of the data, wait for more (appended text, new files), or start over.",
         rich_help_panel=RUN,
     ),
 ]
 HoursOption = Annotated[
-    float | None, typer.Option("--hours", help="End after so many hours.", rich_help_panel=RUN)
+    float | None, typer.Option("--hours", help="Stop after this many hours.", rich_help_panel=RUN)
 ]
 StepsOption = Annotated[
-    int | None, typer.Option("--steps", help="End after so many steps.", rich_help_panel=RUN)
+    int | None, typer.Option("--steps", help="Stop after this many steps.", rich_help_panel=RUN)
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option(
-        "--device", metavar="auto|cpu|cuda|mps", help="Where the brain computes.", rich_help_panel=RUN
-    ),
+    typer.Option("--device", metavar="auto|cpu|cuda|mps", help="Device to compute on.", rich_help_panel=RUN),
 ]
 NeurogenesisOption = Annotated[
     bool | None,
     typer.Option("--neurogenesis/--no-neurogenesis", help="Whether the brain may grow.", rich_help_panel=RUN),
 ]
 MaxNeuronsOption = Annotated[
-    int | None, typer.Option("--max-neurons", help="Hard limit of growth.", rich_help_panel=RUN)
+    int | None, typer.Option("--max-neurons", help="Hard limit on growth.", rich_help_panel=RUN)
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -132,9 +134,7 @@ SetOption = Annotated[
         "--set", metavar="KEY=VALUE", help="Any setting by its dotted name; repeatable.", rich_help_panel=RUN
     ),
 ]
-NameOption = Annotated[
-    str | None, typer.Option("--name", help="Name of the run, for people.", rich_help_panel=RUN)
-]
+NameOption = Annotated[str | None, typer.Option("--name", help="A name for the run.", rich_help_panel=RUN)]
 
 
 def above_zero(value: float | None) -> float | None:

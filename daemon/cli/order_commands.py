@@ -52,7 +52,7 @@ def connect(home_path: Path | None) -> DaemonClient:
 
 
 def status(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Show the daemon and the run: state, step, speed, vital signs; without a daemon as they were, with exit code 4."""
+    """Show the daemon and the run: state, step, speed, vital signs; without a daemon the last ones, exit code 4."""
     from daemon.cli.home_history import history_of, state_of
     from daemon.cli.output import print_json
     from daemon.errors import NotFoundError, NotRunningError
@@ -79,7 +79,7 @@ def status(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOptio
 
 
 def pause(run_id: RunOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Pause learning with a checkpoint; the daemon keeps answering."""
+    """Save a checkpoint and pause learning; the daemon keeps answering."""
     _act("pause", run_id, home, as_json)
 
 
@@ -101,13 +101,13 @@ def stop(
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="End even when the last checkpoint cannot be saved; prints what is lost."
+            "--force", help="Stop even if the last checkpoint cannot be saved; prints what is lost."
         ),
     ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Stop learning with a final checkpoint, then the daemon; refused where it cannot be saved."""
+    """Save a final checkpoint, then stop the run and the daemon; refused if it cannot be saved."""
     from daemon.cli.output import print_json
     from daemon.errors import NotFoundError
     from daemon.home import Home
@@ -144,28 +144,26 @@ def stop(
 
 def feed(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE…", help="Text files, gzip too; - reads standard input.")
+        list[str], typer.Argument(metavar="FILE…", help="Text files, also gzipped; - reads standard input.")
     ],
     *,
     begin_bytes: Annotated[
         int,
-        typer.Option(
-            "--from", min=0, metavar="BYTES", help="Continue with the first file from this byte of its text."
-        ),
+        typer.Option("--from", min=0, metavar="BYTES", help="Start at this byte of the first file's text."),
     ] = 0,
     label: Annotated[
         str | None,
         typer.Option(
             "--label",
             metavar="LABEL",
-            help="What each file is to be labelled, for a brain that learns labels.",
+            help="Label of each file, for a brain that learns labels.",
         ),
     ] = None,
     run_id: RunOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Push text into the experience of the run that learns; journaled before it is acknowledged."""
+    """Give the running brain text to learn from; it is on disk before the command returns."""
     from daemon.cli.feed_input import STANDARD_INPUT, read_texts
     from daemon.cli.output import print_json, size
     from daemon.cli.text_upload import BrokenOffError, Rest, push, unicode_of
@@ -197,28 +195,32 @@ def feed(
             num_bytes = len(text.encode()) - begin
             results.append({"file": name, "num_bytes": num_bytes, "operation": operation["id"]})
             if not as_json:
-                say(one_line(f"{size(num_bytes)} of {rest.shown} are journaled and will be read"))
+                say(one_line(f"{size(num_bytes)} of {rest.shown} are saved and will be read"))
     if as_json:
         print_json({"run": run, "fed": results})
 
 
 def ask(
-    text: Annotated[str, typer.Argument(help="The text that the brain continues.")],
+    text: Annotated[str, typer.Argument(help="Text to continue, or to label.")],
     *,
-    max_bytes: Annotated[int, typer.Option(min=1, max=8192, help="How much it generates.")] = 200,
+    max_bytes: Annotated[int, typer.Option(min=1, max=8192, help="How many bytes to generate.")] = 200,
     temperature: Annotated[
-        float, typer.Option(min=0.0, max=10.0, help="0 always takes the likeliest byte.")
+        float, typer.Option(min=0.0, max=10.0, help="Randomness; 0 always takes the likeliest byte.")
     ] = 0.8,
     top_p: Annotated[
         float,
-        typer.Option(max=1.0, callback=above_zero, help="Share of likelihood to choose from, above 0."),
+        typer.Option(
+            max=1.0,
+            callback=above_zero,
+            help="Draw from the likeliest bytes that make up this share, above 0.",
+        ),
     ] = 0.95,
     checkpoint_name: AskedCheckpointOption = None,
     run_id: RunOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate text after a prompt, or its label; with nothing running, from the newest checkpoint."""
+    """Have the brain continue a text, or label it; with nothing running, the newest checkpoint answers."""
     from daemon.cli.asking import answer_of
     from daemon.cli.output import print_json
     from daemon.cli.text_upload import unicode_of

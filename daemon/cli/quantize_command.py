@@ -54,24 +54,30 @@ def quantize(
             "--until",
             metavar="PERCENT",
             parser=above_full,
-            help="Learn on as a ternary brain, in a run of its own, until the held-out loss is so little above that in "
+            help="Keep learning as a ternary brain, in a separate run, until its held-out loss is within this much of "
             "full precision, such as 3%.",
         ),
     ] = None,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Learn on for so many steps at most.")] = 5000,
-    bits: Annotated[Literal["1.6", "2"], typer.Option("--bits", help="Of each sign in the file.")] = "1.6",
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, help="Keep learning for at most this many steps.")
+    ] = 5000,
+    bits: Annotated[Literal["1.6", "2"], typer.Option("--bits", help="Bits per weight in the file.")] = "1.6",
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", parser=given_path, help="Where to; else here, by its name."
+            "--output",
+            "-o",
+            metavar="FILE",
+            parser=given_path,
+            help="File to write; by default here, named after the checkpoint.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     home: HomeOption = None,
     port: PortOption = DEFAULT_PORT,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a brain ternary (BitNet b1.58) and pack it in a file of at most a twelfth, to ask and to evaluate."""
+    """Make a brain ternary (BitNet b1.58), packed into a file a twelfth of the size or less, to ask and evaluate."""
     from daemon.cli.output import print_json
     from daemon.home import Home
 

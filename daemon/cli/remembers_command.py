@@ -17,15 +17,15 @@ def add_to(app: typer.Typer) -> None:
 
 
 def remembers(
-    context: Annotated[str, typer.Argument(help="The text that it is asked about; its last 4 KiB count.")],
+    context: Annotated[str, typer.Argument(help="Text to look up; its last 4 KiB count.")],
     *,
-    max_bytes: Annotated[int, typer.Option(min=0, max=1024, help="How far memory may complete it.")] = 48,
+    max_bytes: Annotated[int, typer.Option(min=0, max=1024, help="How many bytes memory may add.")] = 48,
     checkpoint_name: AskedCheckpointOption = None,
     run_id: RunOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the exact memory knows of a context; with nothing running, by the newest checkpoint."""
+    """Show what the exact memory knows about a text; with nothing running, the newest checkpoint answers."""
     from daemon.cli.asking import answer_of
     from daemon.cli.output import print_json
     from daemon.cli.text_upload import unicode_of

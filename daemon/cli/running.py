@@ -67,7 +67,7 @@ def start(
     open_browser: OpenOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a new run and learn at once, without end or until a limit; Ctrl+C saves and ends."""
+    """Start a new run and learn, forever or until a limit; Ctrl+C saves and ends it."""
     overrides = overrides_from(
         brain=brain,
         data=data,
@@ -101,10 +101,10 @@ def resume(
     ] = "latest",
     *,
     or_start: Annotated[
-        bool, typer.Option("--or-start", help="Where there is nothing to resume yet, start a new run.")
+        bool, typer.Option("--or-start", help="If there is nothing to resume yet, start a new run.")
     ] = False,
     fork: Annotated[
-        bool, typer.Option("--fork", help="Begin a run of its own, even from the newest checkpoint of a run.")
+        bool, typer.Option("--fork", help="Start a separate run, even from a run's newest checkpoint.")
     ] = False,
     preset: PresetOption = None,
     brain: BrainOption = None,
@@ -126,7 +126,7 @@ def resume(
     open_browser: OpenOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Carry on from a checkpoint, bit-exactly; limits count from here, settings override the stored ones."""
+    """Resume from a checkpoint, bit for bit; limits count from here, and settings override the stored ones."""
     from daemon.cli.text_upload import unicode_of
     from daemon.config.loading import override_config, resolve_config
     from daemon.config.presets import read_preset
@@ -187,7 +187,7 @@ def serve(
     open_browser: OpenOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the daemon with nothing learning: start, resume and look from the page or over HTTP."""
+    """Run the daemon with nothing learning yet: start or resume a run from the page or over HTTP."""
     begin(
         context,
         None,

@@ -18,12 +18,14 @@ def add_to(app: typer.Typer) -> None:
 
 def sleep(
     *,
-    steps: Annotated[int | None, typer.Option(min=1, max=10_000, help="How long; else sleep.steps.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="How many steps; by default sleep.steps.")
+    ] = None,
     run_id: RunOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let the brain sleep now: it replays what it remembers and consolidates it; undone if that does harm."""
+    """Put the brain to sleep now: it replays and consolidates its memories; undone if that does harm."""
     from daemon.cli.output import print_json
 
     with connect(home) as daemon:

@@ -67,10 +67,10 @@ class Rest:
         """The error for what stopped here."""
         if num_bytes:
             progress = (
-                f"{size(num_bytes)} of {self.shown} are journaled and will be read, the rest is not ({why})."
+                f"{size(num_bytes)} of {self.shown} are saved and will be read, the rest is not ({why})."
             )
         else:
-            progress = f"nothing of {self.shown} is journaled ({why})."
+            progress = f"nothing of {self.shown} is saved ({why})."
         again = ", with the same text piped in again" if STANDARD_INPUT in self.files else ""
         command = self.command(num_bytes)
         return BrokenOffError(f"{progress} Continue from there{again}: {command}", num_bytes, command)

@@ -43,25 +43,32 @@ def train(
     config: Annotated[
         Literal["fast", "full"] | None,
         typer.Option(
-            "--config", help="fast: 10 K samples × 10 epochs (also without --brain); full: 10 M × 200."
+            "--config",
+            help="fast: 10,000 samples × 10 epochs (the default without --brain); full: 10 million × 200.",
         ),
     ] = None,
     brain: BrainOption = None,
     phase: Annotated[
         int | None,
         typer.Option(
-            "--phase", help="Train what this phase of the brain trains, at its rate.", rich_help_panel=RUN
+            "--phase",
+            help="Train only what this phase of the brain trains, at its rate.",
+            rich_help_panel=RUN,
         ),
     ] = None,
     pretrained: Annotated[
         str | None,
         typer.Option(
-            "--pretrained", metavar="CKPT", help="Begin with a checkpoint's weights.", rich_help_panel=RUN
+            "--pretrained",
+            metavar="CKPT",
+            help="Start from the weights of a checkpoint.",
+            rich_help_panel=RUN,
         ),
     ] = None,
     steps: StepsOption = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", help="End after so many passes.", rich_help_panel=RUN)
+        int | None,
+        typer.Option("--epochs", help="Stop after this many passes over the data.", rich_help_panel=RUN),
     ] = None,
     data: DataOption = None,
     device: DeviceOption = None,
@@ -76,7 +83,7 @@ def train(
     open_browser: OpenOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the classic, finite way: so many steps or epochs, all weights or one phase; ends by itself."""
+    """Train the classic way, for a fixed number of steps or epochs: all weights, or those of one phase."""
     from daemon.config.loading import resolve_config
 
     asked = overrides_from(brain=brain, steps=steps, data=data, device=device, assignments=assignments)

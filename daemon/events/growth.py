@@ -28,7 +28,7 @@ class BrainGrew(Event):
     def message(self) -> str:
         if self.operator == "recycle":
             return f"[Neurogenesis] Renewing {self.num_renewed} dormant units of {self.site}: {self.reason}"
-        parts = {"deepen": "a block behind ", "expert": "an expert beside ", "column": "a column, "}
+        parts = {"deepen": "a block after ", "expert": "an expert beside ", "column": "a column, "}
         return f"[Neurogenesis] Growing {parts.get(self.operator, '')}{self.site}: {self.reason}"
 
 

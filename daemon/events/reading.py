@@ -92,9 +92,10 @@ class SourceOpened(Event):
 
     @property
     def message(self) -> str:
-        skipped = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
+        skipped = ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.items())
         tail = f"; skipped {skipped}" if skipped else ""
-        return f"Source {self.source}: {self.num_documents} documents, {self.num_bytes} bytes{tail}"
+        documents = "1 document" if self.num_documents == 1 else f"{self.num_documents:,} documents"
+        return f"Source {self.source}: {documents}, {self.num_bytes:,} bytes{tail}"
 
 
 @dataclass(frozen=True, kw_only=True)

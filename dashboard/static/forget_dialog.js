@@ -68,11 +68,11 @@ export function openForget(page, status, given = {}) {
       }));
     return element("div", { class: "stack" },
       title(`Forget ${found.what}?`),
-      element("p", { text: "Erased from memory, then from disk, without a way back:" }),
+      element("p", { text: "Erased from memory, then from disk; this cannot be undone:" }),
       list(foundLines(found)),
       element("p", { text: "What this does not reach:" }),
       list(keptLines(found)),
-      element("p", { class: "hint", text: `${wayBackLine(found)}${found.before ? " This order keeps that checkpoint, but later ones may displace it unless it is pinned." : ""}` }),
+      element("p", { class: "hint", text: `${wayBackLine(found)}${found.before ? " Forgetting keeps that checkpoint, but later saves may delete it unless it is pinned." : ""}` }),
       line,
       element("div", { class: "buttons" }, back, closing(dialog, "Cancel"), agree));
   }
@@ -82,11 +82,11 @@ export function openForget(page, status, given = {}) {
     const back = done.before;
     const offer = element("button", { type: "button", text: back ? "Continue from there and sleep" : "Sleep now", data: { act: "forget-sleep" } });
     offer.addEventListener("click", () =>
-      perform(offer, line, back ? "Stopping with a last checkpoint …" : "Falling asleep …", async () => {
+      perform(offer, line, back ? "Saving a last checkpoint and stopping …" : "Falling asleep …", async () => {
         const id = back ? await forked(page, run, back.checkpoint, line) : run.id;
         const slept = await page.api.act(id, "sleep");
         offer.hidden = true;
-        return `Asleep for ${slept.result?.steps} steps; the events show the outcome.`;
+        return `Asleep for ${slept.result?.steps} steps; see the events for the outcome.`;
       }));
     return element("div", { class: "stack" },
       title(`Forgotten: ${done.what}`),

@@ -13,7 +13,7 @@ const NAMED = 3;
 export function orderOf(kind, typed) {
   if (kind === "text") {
     const length = new TextEncoder().encode(typed.trim()).length;
-    if (length < LEAST_TEXT_BYTES) throw new RangeError(`Enter at least ${LEAST_TEXT_BYTES} bytes of text: less is found everywhere.`);
+    if (length < LEAST_TEXT_BYTES) throw new RangeError(`Enter at least ${LEAST_TEXT_BYTES} bytes of text: anything shorter would be found everywhere.`);
     if (new TextEncoder().encode(typed).length > LARGEST_TEXT_BYTES) throw new RangeError("More than 1 MiB: forget its source, or parts of it.");
     return { text: typed };
   }
@@ -53,9 +53,9 @@ function nothingFound(answer) {
 /** What forgetting does not reach. */
 export function keptLines(answer) {
   const lines = ["The weights stay as they are: what they learned from it fades only as other text is learned."];
-  if (answer.kind !== "source") lines.push("Where a source still contains it, it is learned again: take it out there first.");
-  else if (answer.sources_read_on ?? true) lines.push("The source is still read. To leave it out, stop the run and resume it with the others: synapsed resume latest --data OTHER");
-  if (answer.older.length) lines.push(`Older checkpoints may hold it (${named(answer.older)}). When one of them is loaded, it is forgotten again.`);
+  if (answer.kind !== "source") lines.push("If a source still contains it, it will be learned again: remove it there first.");
+  else if (answer.sources_read_on ?? true) lines.push("The source is still being read. To leave it out, stop the run and resume it with the other sources: synapsed resume latest --data OTHER");
+  if (answer.older.length) lines.push(`Older checkpoints may still hold it (${named(answer.older)}). Whenever one of them is loaded, it is forgotten again.`);
   if (answer.others.length) lines.push(`Runs that share its rows lose those and keep their own copies (${named(answer.others)}): forget it there too.`);
   lines.push(`Not reached: ${answer.not_reached.join("; ")}.`);
   return lines;

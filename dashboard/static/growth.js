@@ -18,7 +18,7 @@ const COLUMNS = [
   ["", "actions"],
 ];
 
-const EMPTY = "Press the button to see how full each site is.";
+const EMPTY = "Press “Show growth sites” to see how full each one is.";
 const CHANGES = new Set(["brain_grew", "growth_judged"]);
 
 const PAST_COLUMNS = [
@@ -76,7 +76,7 @@ export function mountGrowth(page) {
     beside.hidden = false;
     allow(column, found.column.reason);
     price.textContent = found.column.reason
-      ? `No column can be born: ${found.column.reason}.`
+      ? `No column can be added: ${found.column.reason}.`
       : `It would add ${count(found.column.newborns)} neurons and ${count(found.column.parameters)} parameters, and freeze ${count(found.column.freezes)} permanently.`;
     modules.textContent = found.modules.length ? `Modules, from input to output: ${found.modules.join(" → ")}.` : "";
     facts.textContent = `${count(found.num_neurons)} of at most ${count(found.max_neurons)} neurons, grown ${times(found.history.length)} so far; automatic growth is ${found.enabled ? "on" : "off"}, with a cool-down of ${count(found.cooldown_steps)} steps.`;
@@ -110,7 +110,7 @@ export function mountGrowth(page) {
   function row(site) {
     const signals = site.signals ?? {};
     const wider = rowButton("Grow", "grow", () => widen(wider, site), `Grow ${site.site}`);
-    const deeper = rowButton("Deepen", "deepen", () => deepen(deeper, site), `Add a block behind that of ${site.site}`);
+    const deeper = rowButton("Deepen", "deepen", () => deepen(deeper, site), `Add a block after that of ${site.site}`);
     const expert = rowButton("Add expert", "expert", () => addExpert(expert, site), `Add an expert beside ${site.site}`);
     allow(wider, site.reason);
     allow(deeper, site.deeper.reason);
@@ -133,18 +133,18 @@ export function mountGrowth(page) {
   }
 
   function deepen(button, site) {
-    grow(button, site.site, { site: site.site, operator: "deepen" }, () => `A block of ${count(site.deeper.newborns)} units was born behind ${site.site}.`);
+    grow(button, site.site, { site: site.site, operator: "deepen" }, () => `A block of ${count(site.deeper.newborns)} units was added after ${site.site}.`);
   }
 
   function addExpert(button, site) {
-    grow(button, site.site, { site: site.site, operator: "expert" }, () => `An expert of ${count(site.expert.newborns)} units was born beside ${site.site}.`);
+    grow(button, site.site, { site: site.site, operator: "expert" }, () => `An expert of ${count(site.expert.newborns)} units was added beside ${site.site}.`);
   }
 
   async function addColumn() {
     const allowed = column.getAttribute("aria-disabled") !== "true";
     const lost = "Everything the brain has now, except its self model, stops learning permanently, and a new column learns beside it. The only way back is the checkpoint saved before, which is pinned.";
     if (allowed && !(await confirm("Add a column?", lost, "Add"))) return;
-    grow(column, "a column", { operator: "column" }, (grown) => `A column of ${count(grown?.units_after)} units was born; everything older is frozen.`);
+    grow(column, "a column", { operator: "column" }, (grown) => `A column of ${count(grown?.units_after)} units was added; everything older is frozen.`);
   }
 
   function grow(button, what, wanted, describe) {

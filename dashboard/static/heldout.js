@@ -32,7 +32,7 @@ export function mountHeldOut(page) {
   let request = 0;
 
   function evaluate() {
-    perform(whole, status, "Scoring the whole held-out set; learning waits …", async () => {
+    perform(whole, status, "Scoring the whole held-out set; learning pauses meanwhile …", async () => {
       const done = await page.api.act(page.shown().id, "evaluate");
       await load();
       return wholeSet(done.result);

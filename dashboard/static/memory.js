@@ -32,7 +32,7 @@ export function mountMemory(page) {
   function fallAsleep() {
     perform(sleep, status, "Falling asleep …", async () => {
       const done = await page.api.act(page.shown().id, "sleep");
-      return `Asleep for ${done.result?.steps ?? NONE} steps; the events show the outcome.`;
+      return `Asleep for ${done.result?.steps ?? NONE} steps; see the events for the outcome.`;
     });
   }
 

@@ -73,7 +73,7 @@ function mountAsk(page) {
 
 function mountFeed(page) {
   const form = byId("feed");
-  const text = element("textarea", { name: "text", rows: 3, "aria-label": "Text to learn from", placeholder: "Text it should learn from" });
+  const text = element("textarea", { name: "text", rows: 3, "aria-label": "Text to learn from", placeholder: "Text for it to learn from" });
   const label = element("input", { name: "label", maxlength: 1000, autocomplete: "off" });
   const labelled = element("label", { hidden: true }, "label", label);
   const size = element("span", { class: "aside" });
@@ -93,13 +93,13 @@ function mountFeed(page) {
       setStatus(status, error.message, "bad");
       return;
     }
-    perform(button, status, "Writing it to the journal …", async () => {
+    perform(button, status, "Saving it …", async () => {
       const path = `/runs/${encodeURIComponent(page.shown().id)}/experience`;
       const done = await page.api.settle(await page.api.post(path, body));
       text.value = "";
       setText(size, "");
       const step = done.result?.effective_step ?? done.result?.step;
-      return step === undefined ? "Journaled." : `Journaled, enters at step ${count(step)}.`;
+      return step === undefined ? "Saved." : `Saved; it is read from step ${count(step)} on.`;
     });
   });
   return { button, fit: (abilities) => (labelled.hidden = !abilities.learns_labels) };

@@ -127,7 +127,7 @@ export function governorLine(run) {
   const { vitals_ticks: times, vitals_interval_steps: apart, vitals_spent_seconds: seconds } = run?.latest ?? {};
   const last = run?.latest_steps?.vitals_ticks;
   if (!(times > 1) || !(apart > 0) || last === undefined || !(run.training_seconds > 0)) return "";
-  return `Vital signs were last measured at step ${count(last)}, ${count(apart)} steps after the time before. ` +
+  return `Vital signs were last measured at step ${count(last)}, ${count(apart)} steps after the previous time. ` +
     `${count(times)} measurements of ${fixed((1000 * seconds) / times, 0)} ms each took ${percent(seconds / run.training_seconds, 2)} of the training time.`;
 }
 
@@ -140,7 +140,7 @@ export function lossNow(run, history) {
   if (recent) detail.push(["mean of", `${count(recent.count)} steps`], ["their mean", fixed(recent.mean)], ["standard error", uncertainty(recent.error)]);
   detail.push(["held-out", fixed(run?.latest?.held_out_bpc)]);
   const labelled = (run?.latest?.accuracy ?? null) !== null; // then what is predicted is a label, not the text
-  const note = labelled ? "of the labels alone; see accuracy" : recent ? `mean of ${count(recent.count)} steps; the last ${fixed(last)}` : "";
+  const note = labelled ? "of the labels only; see accuracy" : recent ? `mean of ${count(recent.count)} steps; last ${fixed(last)}` : "";
   const reason = run ? "no step has been scored yet" : "no run yet";
   return { metric: "bpc", value, error: recent?.error ?? null, note, reason, detail };
 }

@@ -109,8 +109,10 @@ def test_a_whole_life(context: BrowserContext, server: RealServer, text_folder: 
 
     page.get_by_label("Text to learn from").fill('<img src=x onerror="document.title=1"> fed by hand')
     page.get_by_role("button", name="Feed").click()
-    expect(page.locator("#feed-status")).to_have_text(re.compile(r"^Journaled, enters at step [\d,]+\.$"))
-    expect(page.locator("#event-list")).to_contain_text("fed by hand")
+    expect(page.locator("#feed-status")).to_have_text(
+        re.compile(r"^Saved; it is read from step [\d,]+ on\.$")
+    )
+    expect(page.locator("#event-list")).to_contain_text("50 bytes of text were fed (from api)")
     assert page.locator("main img").count() == 0
 
     page.get_by_label("Prompt").fill("the quick ")
@@ -172,7 +174,7 @@ def test_a_brain_is_grown_by_hand(context: BrowserContext, server: RealServer, t
     rows = page.locator("#growth tbody tr")
     expect(rows.last).to_contain_text("self_model", timeout=PATIENCE_MS)
     expect(page.locator("#modules")).to_contain_text("blocks.0.mixer → blocks.0.mlp → blocks.1.mixer →")
-    expect(page.get_by_role("button", name="Add a block behind that of self_model")).to_be_disabled()
+    expect(page.get_by_role("button", name="Add a block after that of self_model")).to_be_disabled()
     sites = rows.count()
 
     page.get_by_role("button", name="Grow blocks.0.mlp").click()
@@ -182,18 +184,18 @@ def test_a_brain_is_grown_by_hand(context: BrowserContext, server: RealServer, t
     )
     grown = page.locator("#growth-past tbody tr")
     expect(grown).to_contain_text("on trial: ", timeout=PATIENCE_MS)
-    page.get_by_role("button", name="Add a block behind that of blocks.0.mlp").click()
+    page.get_by_role("button", name="Add a block after that of blocks.0.mlp").click()
     expect(reported).to_have_text(
-        re.compile(r"^A block of [\d,]+ units was born behind blocks\.0\.mlp\.$"), timeout=PATIENCE_MS
+        re.compile(r"^A block of [\d,]+ units was added after blocks\.0\.mlp\.$"), timeout=PATIENCE_MS
     )
     expect(grown.last).to_contain_text("not judged: something else grew meanwhile", timeout=PATIENCE_MS)
     expect(rows).to_have_count(sites + 2)
-    expect(page.locator("#event-list")).to_contain_text("Growing a block behind blocks.0.mlp: By hand")
+    expect(page.locator("#event-list")).to_contain_text("Growing a block after blocks.0.mlp: By hand")
 
     expect(page.get_by_role("button", name="Add an expert beside self_model")).to_be_disabled()
     page.get_by_role("button", name="Add an expert beside blocks.0.mlp").click()
     expect(reported).to_have_text(
-        re.compile(r"^An expert of [\d,]+ units was born beside blocks\.0\.mlp\.$"), timeout=PATIENCE_MS
+        re.compile(r"^An expert of [\d,]+ units was added beside blocks\.0\.mlp\.$"), timeout=PATIENCE_MS
     )
     expect(rows.filter(has_text="blocks.0.experts.0")).to_have_count(1)
     expect(page.locator("#event-list")).to_contain_text("Growing an expert beside blocks.0.mlp: By hand")
@@ -205,7 +207,7 @@ def test_a_brain_is_grown_by_hand(context: BrowserContext, server: RealServer, t
     column.click()
     page.get_by_role("button", name="Add", exact=True).click()
     expect(reported).to_have_text(
-        re.compile(r"^A column of [\d,]+ units was born; everything older is frozen\.$"), timeout=PATIENCE_MS
+        re.compile(r"^A column of [\d,]+ units was added; everything older is frozen\.$"), timeout=PATIENCE_MS
     )
     expect(rows.filter(has_text="columns.0.blocks.0.mlp")).to_have_count(1)
     frozen = page.get_by_role("button", name="Grow blocks.0.mlp", exact=True)

@@ -59,7 +59,7 @@ def test_tiles_tell_value_uncertainty_band_and_reason(watched: Watched) -> None:
     expect(integration).to_have_text("above 0.1–0.6, project convention")
     expect(page.locator("#governor")).to_contain_text(
         re.compile(
-            r"^Vital signs were last measured at step [\d,]+, 62 steps after the time before\. 9 measurements"
+            r"^Vital signs were last measured at step [\d,]+, 62 steps after the previous time\. 9 measurements"
         )
     )
 
@@ -281,7 +281,9 @@ def test_no_text_becomes_markup(watched: Watched) -> None:
     page, _ = watched
     page.get_by_label("Text to learn from").fill(HOSTILE)
     page.get_by_role("button", name="Feed").click()
-    expect(page.locator("#feed-status")).to_have_text(re.compile(r"^Journaled, enters at step [\d,]+\.$"))
+    expect(page.locator("#feed-status")).to_have_text(
+        re.compile(r"^Saved; it is read from step [\d,]+ on\.$")
+    )
     expect(page.locator("#sample")).to_have_text(HOSTILE)
     page.get_by_label("Prompt").fill("<b>hello")
     page.get_by_role("button", name="Ask").click()
@@ -444,7 +446,9 @@ def test_memory_shows_what_was_forgotten_and_sleeps_by_hand(watched: Watched) ->
     expect(cells.nth(1)).to_have_attribute("title", "2.750 at the last measurement")
     expect(page.locator(".memory .aside")).to_contain_text("Mean forgetting 0.125 BPC, worst 0.125")
     page.locator("#memory-actions [data-act=sleep]").click()
-    expect(page.locator(".memory .status")).to_have_text("Asleep for 100 steps; the events show the outcome.")
+    expect(page.locator(".memory .status")).to_have_text(
+        "Asleep for 100 steps; see the events for the outcome."
+    )
 
 
 def test_schedule_is_paused_and_run(watched: Watched) -> None:

@@ -47,7 +47,7 @@ def test_a_source_is_forgotten_by_keyboard_alone(watched: Watched, scripted: Scr
     expect(dialog).to_contain_text("12 rows of replayed text (4.00 KiB)")
     expect(dialog).to_contain_text("3,000 bytes of the exact memory")
     expect(dialog).to_contain_text("The weights stay as they are")
-    expect(dialog).to_contain_text("The source is still read")
+    expect(dialog).to_contain_text("The source is still being read")
     assert orders(scripted) == [{"source": "stdlib", "dry_run": True}]
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
@@ -78,7 +78,7 @@ def test_a_text_of_what_it_remembers_is_forgotten(watched: Watched, scripted: Sc
     recall.get_by_role("button", name="Forget it…").click()
     dialog.get_by_role("button", name="Show what would be forgotten").click()
     expect(dialog.get_by_role("status")).to_have_text(
-        "Enter at least 8 bytes of text: less is found everywhere."
+        "Enter at least 8 bytes of text: anything shorter would be found everywhere."
     )
     dialog.get_by_role("button", name="Cancel").click()
     recall.get_by_label("Context").fill("the bakery is ")
@@ -87,7 +87,7 @@ def test_a_text_of_what_it_remembers_is_forgotten(watched: Watched, scripted: Sc
     passage = f"{HOSTILE}ry is <b> \\xff"
     expect(dialog.get_by_label("The passage")).to_have_value(passage)
     dialog.get_by_label("The passage").press("Control+Enter")
-    expect(dialog).to_contain_text("Where a source still contains it, it is learned again")
+    expect(dialog).to_contain_text("If a source still contains it, it will be learned again")
     assert orders(scripted) == [{"text": passage, "dry_run": True}]
     scripted.daemon.refuse("POST", f"/runs/{RUN}/forget", 409, "r-9 is alive <b> and replays the same")
     dialog.get_by_role("button", name="Forget permanently").click()
@@ -116,7 +116,7 @@ def test_after_forgetting_it_sleeps_from_a_checkpoint_of_before(
     expect(dialog).to_contain_text(f"The weights of {before} (step 2,000) are from before it was first read")
     dialog.get_by_role("button", name="Continue from there and sleep").click()
     expect(dialog.get_by_role("status")).to_have_text(
-        "Asleep for 100 steps; the events show the outcome.", timeout=20_000
+        "Asleep for 100 steps; see the events for the outcome.", timeout=20_000
     )
     asked = [(path, body) for method, path, body in scripted.daemon.asked if method == "POST"]
     assert asked == [

@@ -207,7 +207,7 @@ class FakeApi:
     async def post_experience(self, request: Request) -> Response:
         run, text = self.daemon.runs[request.path_params["run"]], (await request.json())["text"]
         self.daemon.note(
-            run, "experience_pushed", f"{len(text.encode())} bytes of experience from api: {text[:80]!r}"
+            run, "experience_pushed", f"{len(text.encode()):,} bytes of text were fed (from api)"
         )
         run.sample = text
         return self.operation(run, "feed", effective_step=run.step + 1, sequence=1)

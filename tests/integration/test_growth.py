@@ -119,7 +119,7 @@ def test_growth_ordered_by_hand_happens_again_after_a_crash(home: Home) -> None:
     assert whole.checkpoint is not None
     assert [e["message"] for e in trainer.events if e["kind"] == "brain_grew"] == [
         "[Neurogenesis] Growing self_model: By hand (50% of 16 units)",
-        f"[Neurogenesis] Growing a block behind blocks.0.mlp: By hand ({born} units)",
+        f"[Neurogenesis] Growing a block after blocks.0.mlp: By hand ({born} units)",
     ]
     # The same journal, from the checkpoint of step 0: as if everything after it had been lost.
     first = min(home.checkpoints.iterdir(), key=lambda path: path.stat().st_mtime_ns)
@@ -267,7 +267,7 @@ def test_orders_that_do_not_fit_are_refused_in_words(home: Home) -> None:
     assert "growth.max_neurons = 180 leaves room for" in str(crowded.error)
     aside = trainer.order("grow", operator="expert", site="self_model")
     assert aside.conflict
-    assert aside.error == "no expert can be born beside self_model: experts stand beside the MLP of a block"
+    assert aside.error == "no expert can be added beside self_model: experts stand beside the MLP of a block"
     assert trainer.order("grow", fraction=1.0).result["metrics_after"]["num_neurons"] == 180
     crowded = trainer.order("grow", operator="expert")
     assert crowded.conflict

@@ -139,7 +139,7 @@ class GrowthByHand:
         if not able:
             why_not = why_not_deeper if operator == "deepen" else why_no_expert
             whys = dict.fromkeys(str(why_not(sites, self._config, name)) for name in alive)
-            raise SettingsError(f"{_BORN_WHOLE[operator]} can be born at no site: {'; '.join(whys)}")
+            raise SettingsError(f"{_BORN_WHOLE[operator]} can be added at no site: {'; '.join(whys)}")
         # Where none has room, whoever makes the plan says what keeps this one from growing.
         chosen = roomy or able
         if not probes:

@@ -37,9 +37,9 @@ test("what is found names each memory, and an emptied one as such", () => {
 test("what is not reached is named: weights, a source still read, older checkpoints, forks", () => {
   const of = (more) => keptLines(answer(more)).join("\n");
   assert.match(of({}), /weights stay as they are/);
-  assert.match(of({}), /learned again: take it out/);
-  assert.match(of({ kind: "source" }), /still read/);
-  assert.doesNotMatch(of({ kind: "source", sources_read_on: false }), /still read/);
+  assert.match(of({}), /learned again: remove it/);
+  assert.match(of({ kind: "source" }), /still being read/);
+  assert.doesNotMatch(of({ kind: "source", sources_read_on: false }), /still being read/);
   assert.match(of({ older: ["a", "b", "c", "d", "e"] }), /\(a, b, c and 2 more\)/);
   assert.match(of({ others: ["r-2"] }), /r-2/);
   assert.match(of({}), /Not reached: the weights; exports\.$/);

@@ -63,7 +63,7 @@ test("how often vital signs are measured is shown once two measurements tell", (
   assert.equal(governorLine(measured(first)), "");
   assert.equal(governorLine(measured({ ...first, vitals_interval_steps: 50 })), "", "an older daemon gave one measurement an interval");
   const third = { vitals_ticks: 3, vitals_spent_seconds: 0.9, vitals_interval_steps: 1250, vitals_share: 0.335 };
-  const line = "Vital signs were last measured at step 9,100, 1,250 steps after the time before. 3 measurements of 300 ms each took 0.90 % of the training time.";
+  const line = "Vital signs were last measured at step 9,100, 1,250 steps after the previous time. 3 measurements of 300 ms each took 0.90 % of the training time.";
   assert.equal(governorLine(measured(third)), line);
   assert.match(governorLine(measured(third, 1000)), / took 0\.09 % of the training time\.$/, "the share is that of now, not of the last measurement");
 });
@@ -83,7 +83,7 @@ test("unseen and grave alarms stand first", () => {
 test("the loss is the mean of the newest steps, with the last one beside it", () => {
   const history = (recent) => ({ curve: () => ({ recent: () => recent }) });
   const shown = lossNow({ latest: { bpc: 3.5 } }, history({ mean: 2.25, error: 0.015, count: 100 }));
-  assert.deepEqual([shown.value, shown.error, shown.note], [2.25, 0.015, "mean of 100 steps; the last 3.500"]);
+  assert.deepEqual([shown.value, shown.error, shown.note], [2.25, 0.015, "mean of 100 steps; last 3.500"]);
   assert.equal(lossNow({ latest: { bpc: 3.5 } }, history(null)).value, 3.5);
   assert.equal(lossNow(undefined, history(null)).value, null);
 });

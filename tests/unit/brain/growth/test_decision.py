@@ -219,7 +219,7 @@ def test_a_block_by_hand_is_born_whole_or_not_at_all() -> None:
     assert plan.reason == "By hand (50 units)"
     for limits, asked, words in (
         (GrowthConfig(max_neurons=377), "b", "max_neurons = 377 leaves room for 49"),
-        (GrowthConfig(), "self_model", "behind self_model: it stands in no block"),
+        (GrowthConfig(), "self_model", "after self_model: it stands in no block"),
         (GrowthConfig(), "c", "no growth site is called 'c'; there are a, b, self_model"),
     ):
         with pytest.raises(SettingsError, match=words):
@@ -269,7 +269,7 @@ def test_a_column_by_hand_is_born_whole_or_not_at_all() -> None:
     assert GrowthPlan.from_json(plan.to_json()) == plan
     with pytest.raises(SettingsError, match="max_neurons = 387 leaves room for 59"):
         column_by_hand(sites, GrowthConfig(max_neurons=387), COLUMN, seed=3)
-    with pytest.raises(SettingsError, match="no column can be born: this brain grows no columns"):
+    with pytest.raises(SettingsError, match="no column can be added: this brain grows no columns"):
         column_by_hand(sites, GrowthConfig(), None, seed=3)
 
 

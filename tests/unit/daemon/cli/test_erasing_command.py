@@ -85,7 +85,11 @@ def test_a_mistake_is_one_line(call: Call, daemon: FakeDaemon, tmp_path: Path) -
     [
         (
             {},
-            ("Receipt 7 of r-1, in effect from step 900", "synapsed resume continuous_1", "is still read"),
+            (
+                "Receipt 7 of r-1, in effect from step 900",
+                "synapsed resume continuous_1",
+                "is still being read",
+            ),
             "on disk",
         ),
         ({"on_disk": False, "why_not": "disk full"}, ("still on disk (disk full)",), "Traceback"),
@@ -96,12 +100,16 @@ def test_a_mistake_is_one_line(call: Call, daemon: FakeDaemon, tmp_path: Path) -
         (
             {"kind": "text", "sha256": "ab"},
             ("SHA-256 of the text ab", "will be learned again"),
-            "is still read",
+            "is still being read",
         ),
         ({"receipt": None, "on_disk": None}, ("Would forget source novels",), "Receipt"),
         ({"receipt": None}, ("bytes of the exact memory",), "contexts"),
         ({}, ("2,048 contexts emptied, some shared with other text",), "on disk"),
-        ({"sources_read_on": False}, ("Older checkpoints may hold it (continuous_1)",), "is still read"),
+        (
+            {"sources_read_on": False},
+            ("Older checkpoints may still hold it (continuous_1)",),
+            "is still being read",
+        ),
     ],
 )
 def test_the_answer_says_what_is_gone_and_what_is_not(

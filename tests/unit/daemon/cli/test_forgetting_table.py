@@ -29,5 +29,5 @@ def test_what_was_forgotten_is_a_row_for_each_source(call: Call, daemon: FakeDae
 
 def test_before_any_probe_it_reports_it(call: Call, daemon: FakeDaemon) -> None:
     daemon.answers["GET", FORGETTING] = (200, NOTHING)
-    assert call("forgetting").out == "No frozen probe was scored through yet\n"
+    assert call("forgetting").out == "No frozen probe has been scored yet\n"
     assert call("forgetting", "--json").json() == NOTHING

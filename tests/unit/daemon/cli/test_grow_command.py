@@ -18,7 +18,7 @@ def test_the_sites_are_previewed(call: Call, daemon: FakeDaemon) -> None:
     daemon.answers["GET", GROWTH] = (200, VIEW)
     shown = call("grow", "--preview", "--fraction", "0.1").out
     assert "self_model" in shown
-    assert "176 of at most 100,000 neurons. Growth by itself is off" in shown
+    assert "176 of at most 100,000 neurons. Automatic growth is off" in shown
     assert ("GET", GROWTH, {"fraction": "0.1"}) in daemon.asked
     assert call("grow", "--preview", "--json").json() == VIEW
 
@@ -34,7 +34,7 @@ def test_the_preview_shows_one_site_and_ignores_no_option(call: Call, daemon: Fa
     )  # fmt: skip
     whole = call("grow", "--preview", "--deepen")
     assert (whole.code, whole.err) == (
-        2, "synapsed: --preview shows what can be born everywhere: leave --deepen out\n",
+        2, "synapsed: --preview shows what can be added everywhere: leave --deepen out\n",
     )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def test_a_block_is_born_behind_a_site(call: Call, daemon: FakeDaemon) -> None:
     operation = daemon.operate(daemon.runs["r-1"], "grow", result)
     daemon.answers["POST", GROWTH] = (202, operation)
     assert call("grow", "--deepen", "--site", "blocks.0.mlp").out == (
-        "A block of 96 units was born behind that of blocks.0.mlp at step 1,234; 272 neurons in all. "
+        "A block of 96 units was added after that of blocks.0.mlp at step 1,234; 272 neurons in all. "
         "Before it: continuous_1706123456\n"
     )
     assert ("POST", GROWTH, {"site": "blocks.0.mlp", "operator": "deepen"}) in daemon.asked
@@ -76,13 +76,13 @@ def test_an_expert_and_a_column_are_born(call: Call, daemon: FakeDaemon) -> None
             ("--expert", "--site", "blocks.0.mlp"),
             {"site": "blocks.0.mlp", "operator": "expert"},
             {"operator": "expert", "site": "blocks.0.mlp", "units_before": 0, "units_after": 16},
-            "An expert of 16 units was born beside blocks.0.mlp at step 1,234; 272 neurons in all. ",
+            "An expert of 16 units was added beside blocks.0.mlp at step 1,234; 272 neurons in all. ",
         ),
         (
             ("--column",),
             {"operator": "column"},
             {"operator": "column", "site": "columns.0", "units_before": 0, "units_after": 1280},
-            "A column of 1,280 units was born, and all that is older is frozen, at step 1,234; 272 neurons in all. ",
+            "A column of 1,280 units was added, and everything older is frozen, at step 1,234; 272 neurons in all. ",
         ),
     ):
         operation = daemon.operate(daemon.runs["r-1"], "grow", {**whole, **result})
@@ -101,10 +101,10 @@ def test_only_one_growth_at_a_time(call: Call, daemon: FakeDaemon) -> None:
 def test_the_preview_reports_what_a_column_would_bring_or_is_kept_by(call: Call, daemon: FakeDaemon) -> None:
     daemon.answers["GET", GROWTH] = (200, VIEW)
     shown = call("grow", "--preview").out
-    assert "A column would bring 160 neurons and 30,000 parameters, and freeze 8,000." in shown
+    assert "A column would add 160 neurons and 30,000 parameters, and freeze 8,000." in shown
     column = {**VIEW["column"], "reason": "this brain grows no columns"}
     daemon.answers["GET", GROWTH] = (200, {**VIEW, "column": column})
-    assert "No column can be born: this brain grows no columns." in call("grow", "--preview").out
+    assert "No column can be added: this brain grows no columns." in call("grow", "--preview").out
 
 
 def test_a_refusal_is_one_line_and_exit_code_5(call: Call, daemon: FakeDaemon) -> None:

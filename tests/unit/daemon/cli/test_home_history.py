@@ -85,7 +85,7 @@ def test_a_list_of_what_there_is_not_is_refused(
 @pytest.mark.usefixtures("database")
 def test_an_empty_list_of_what_there_may_be_is_none_yet(call: Call) -> None:
     assert call("events", "--kind", "checkpoint_saved").out == "There has been no checkpoint_saved yet.\n"
-    assert call("alarms", "--run", "r-1").out == "Nothing is alarming.\n"
+    assert call("alarms", "--run", "r-1").out == "There are no alarms.\n"
 
 
 def test_runs_and_events_are_read_without_a_daemon(call: Call, home: Home, database: Path) -> None:

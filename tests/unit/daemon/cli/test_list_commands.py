@@ -75,7 +75,7 @@ def test_a_table_in_a_pipe_does_not_wrap(call: Call, daemon: FakeDaemon, command
 
 
 def test_alarms_are_listed_with_their_remedy_and_acknowledged(call: Call, daemon: FakeDaemon) -> None:
-    assert call("alarms").out == "Nothing is alarming.\n"
+    assert call("alarms").out == "There are no alarms.\n"
     alarm = daemon.alarm(
         daemon.runs["r-1"], "agency_low", "warning", "No sense of control", "Raise the learning rate"
     )

@@ -174,7 +174,7 @@ def test_feeding_from_a_pipe_reports_it(
     call: Call, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"from a pipe")))
-    assert call("feed", "-").out == "11 B of standard input are journaled and will be read\n"
+    assert call("feed", "-").out == "11 B of standard input are saved and will be read\n"
 
 
 def test_a_label_goes_with_each_file_as_a_whole(call: Call, daemon: FakeDaemon, tmp_path: Path) -> None:

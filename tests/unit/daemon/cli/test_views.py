@@ -158,7 +158,7 @@ def test_the_panel_stands_before_anything_learns(home: Home) -> None:
     screen = io.StringIO()
     console = Console(file=screen, width=80, color_system=None)
     console.print(LiveView(home, console=console).render())
-    assert "nothing learns yet" in screen.getvalue()
+    assert "nothing is learning yet" in screen.getvalue()
 
 
 def test_frames_of_the_live_feed_read_like_calls(home: Home) -> None:

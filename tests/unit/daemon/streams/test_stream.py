@@ -304,7 +304,7 @@ def test_samples_per_pass_makes_classic_epochs(tmp_path: Path, opener: Opener) -
 def test_the_event_of_opening_counts_what_is_skipped(tmp_path: Path, opener: Opener) -> None:
     folder = write_tree(tmp_path / "d", {"a.txt": "text", "b.bin": b"\x7fELF\0\0", "c": "", ".hidden": "no"})
     opener(folder)
-    assert opener.messages(SourceOpened) == ["Source d: 1 documents, 4 bytes; skipped 1 binary, 1 empty"]
+    assert opener.messages(SourceOpened) == ["Source d: 1 document, 4 bytes; skipped 1 binary, 1 empty"]
 
 
 def test_a_sparse_10_gb_file_is_opened_without_reading_it(tmp_path: Path, opener: Opener) -> None:

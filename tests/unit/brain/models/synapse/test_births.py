@@ -245,8 +245,8 @@ def test_what_does_not_fit_is_refused_in_words() -> None:
     brain = make()
     beside = plan(brain, "expert")
     for wrong, words in (
-        (replace(beside, site="blocks.0.mixer"), "no expert can be born beside blocks.0.mixer"),
-        (replace(beside, site="self_model"), "no expert can be born beside self_model"),
+        (replace(beside, site="blocks.0.mixer"), "no expert can be added beside blocks.0.mixer"),
+        (replace(beside, site="self_model"), "no expert can be added beside self_model"),
         (replace(beside, site="blocks.9.mlp"), "no growth site is called 'blocks.9.mlp'"),
         (
             replace(plan(brain, "column"), site="columns.3"),

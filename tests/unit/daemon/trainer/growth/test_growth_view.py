@@ -69,7 +69,7 @@ def test_a_brain_without_the_operators_reports_it() -> None:
     assert young["preview"] == {"newborns": 20, "units": 60, "num_neurons": 80, "num_parameters": 5160}
     for operator, words in (
         ("column", "this brain grows no columns"),
-        ("expert", "no expert can be born beside young"),
+        ("expert", "no expert can be added beside young"),
     ):
         plan = GrowthPlan(operator=operator, site="young", units=4, trigger="by_hand", reason="")  # type: ignore[arg-type]
         with pytest.raises(SettingsError, match=words):
