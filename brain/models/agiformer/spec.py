@@ -2,63 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from brain.errors import SettingsError, SpecMismatchError
 from brain.models.agiformer.config import AgiformerConfig
 from brain.models.agiformer.network import SELF_MODEL, AgiformerNetwork
-from brain.online.spec import PRECISIONS, NetworkSpec
+from brain.online.grown_spec import WidenedSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import torch
-
-    from brain.growth.plan import GrowthPlan
-
-KIND = "agiformer"
 CHANGED_BY_TRAINING = ("random_thinking", "halting_price")  # settings that change no shape
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgiformerSpec(NetworkSpec):
-    """All that must be known to build the network before its tensors load.
+class AgiformerSpec(WidenedSpec):
+    """As every spec of a brain that gets wider."""
 
-    Attributes:
-        config: as the run was started.
-        sites: hidden units of each growth site now.
-        growth: what grew, in order: each plan as JSON.
-        frozen_by_hand: names of weights that a person keeps from learning.
-    """
+    kind: ClassVar[str] = "agiformer"
 
     config: AgiformerConfig
-    sites: Mapping[str, int]
-    growth: tuple[Mapping[str, Any], ...] = field(default=())
-    frozen_by_hand: tuple[str, ...] = ()
 
     @classmethod
     def newborn(cls, config: AgiformerConfig) -> AgiformerSpec:
         """A brain that has not grown."""
         return cls(config=config, sites=newborn_sites(config))
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Precision of matrix products."""
-        return PRECISIONS[self.config.precision]
-
-    @property
-    def hippocampus_mib(self) -> int:
-        """Room for the exact memory beside the network."""
-        return self.config.hippocampus_mib
-
     def network(self) -> AgiformerNetwork:
         """The network, its weights not drawn yet."""
         return AgiformerNetwork(self)
-
-    def with_frozen(self, names: tuple[str, ...]) -> AgiformerSpec:
-        """The same with other weights frozen by hand."""
-        return replace(self, frozen_by_hand=names)
 
     def trained_by(self, config: AgiformerConfig) -> AgiformerSpec:
         """The same with what another config says of training; of tied steps, also how many are taken."""
@@ -67,64 +39,15 @@ class AgiformerSpec(NetworkSpec):
             taken["thinking_steps"] = config.thinking_steps
         return replace(self, config=replace(self.config, **taken))
 
-    def units(self, site: str) -> dict[str, int]:
-        """Units of a site, and those of them that were there from the start."""
-        return {"hidden": self.sites[site], "born_hidden": newborn_sites(self.config)[site]}
-
-    def widened(self) -> frozenset[str]:
-        """Sites whose units are not all of one age."""
-        return frozenset(entry["site"] for entry in self.growth)
-
-    def grown(self, plan: GrowthPlan) -> AgiformerSpec:
-        """The architecture after `plan`: sites get wider, or units of theirs are renewed.
-
-        Raises:
-            SettingsError: the plan is for anything else.
-        """
-        growth = (*self.growth, plan.to_json())
-        match plan.operator:
-            case "widen":
-                sites = {**self.sites, plan.site: self.sites[plan.site] + plan.units}
-                return replace(self, sites=sites, growth=growth)
-            case "recycle":
-                return replace(self, growth=growth)
-        raise SettingsError(
-            f"{plan.site} cannot grow by {plan.operator}: sites of an {KIND} brain get wider only"
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-able form; `brain.build.brain_from_spec` reads it."""
-        return {
-            "kind": KIND,
-            "config": asdict(self.config),
-            "sites": dict(self.sites),
-            "growth": [dict(entry) for entry in self.growth],
-            "frozen": list(self.frozen_by_hand),
-        }
+    @property
+    def born_sites(self) -> dict[str, int]:
+        """Hidden units each site was born with."""
+        return newborn_sites(self.config)
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> AgiformerSpec:
-        """Read `to_json` back.
-
-        Raises:
-            SpecMismatchError: when it is no spec of this kind of brain.
-        """
-        try:
-            spec = cls(
-                config=AgiformerConfig(**stored["config"]),
-                sites={str(name): int(units) for name, units in stored["sites"].items()},
-                growth=tuple(dict(entry) for entry in stored.get("growth", ())),
-                frozen_by_hand=tuple(str(name) for name in stored.get("frozen", ())),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SpecMismatchError(
-                f"the spec of an {KIND} brain cannot be read ({error}); it is damaged"
-            ) from error
-        if odd := sorted(spec.sites.keys() ^ newborn_sites(spec.config).keys()):
-            raise SpecMismatchError(
-                f"the spec of an {KIND} brain does not fit its layers at {', '.join(odd)}"
-            )
-        return spec
+    def read_config(cls, stored: Mapping[str, Any]) -> AgiformerConfig:
+        """The config as it was stored."""
+        return AgiformerConfig(**stored)
 
 
 def thinking_sites(config: AgiformerConfig) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
@@ -20,7 +20,7 @@ from brain.models.synapse.growth_sites import (
     newborn_sites,
 )
 from brain.models.synapse.network import SynapseNetwork
-from brain.online.spec import PRECISIONS, NetworkSpec
+from brain.online.grown_spec import GrownSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,32 +29,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynapseSpec(NetworkSpec):
-    """All that must be known to build the network before its tensors load.
+class SynapseSpec(GrownSpec):
+    """As every spec, and the blocks, experts and columns that were born.
 
     Attributes:
-        config: as the run was started.
-        sites: hidden units of each growth site now; sites of one kind need not be equal.
-        growth: what grew, in order: each plan as JSON.
         layers: mixer of every block by its index, those born later behind the others.
         order: indices of blocks from input to output; a block born later leaves the others their indices, and
             so the names of their weights.
         experts: hidden units each expert was born with, by its site.
         columns: width of each column, in the order of birth; all but the youngest, and the trunk, are frozen.
-        frozen_by_hand: names of weights that a person keeps from learning.
-        kind: under which it is registered.
     """
 
     kind: ClassVar[str] = "synapse"
 
     config: StackConfig
-    sites: Mapping[str, int]
-    growth: tuple[Mapping[str, Any], ...] = field(default=())
     layers: tuple[str, ...] = ()
     order: tuple[int, ...] = ()
     experts: Mapping[str, int] = field(default_factory=dict)
     columns: tuple[int, ...] = ()
-    frozen_by_hand: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """A brain without a block born later has the layers of its config."""
@@ -67,32 +59,14 @@ class SynapseSpec(NetworkSpec):
         """A brain that has not grown."""
         return cls(config=config, sites=newborn_sites(config))
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Precision of matrix products."""
-        return PRECISIONS[self.config.precision]
-
-    @property
-    def hippocampus_mib(self) -> int:
-        """Room for the exact memory beside the network."""
-        return self.config.hippocampus_mib
-
     def network(self) -> SynapseNetwork:
         """The network, its weights not drawn yet."""
         return SynapseNetwork(self)
-
-    def with_frozen(self, names: tuple[str, ...]) -> Self:
-        """The same with other weights frozen by hand."""
-        return replace(self, frozen_by_hand=names)
 
     @property
     def born_sites(self) -> dict[str, int]:
         """Hidden units each site was born with."""
         return newborn_sites(self.config, self.layers, experts=self.experts, columns=self.columns)
-
-    def units(self, site: str) -> dict[str, int]:
-        """Units of a site, and those of them that were there from the start."""
-        return {"hidden": self.sites[site], "born_hidden": self.born_sites[site]}
 
     def block_paths(self) -> list[str]:
         """What the names of the trunk's blocks begin with, from input to output."""
@@ -213,67 +187,42 @@ class SynapseSpec(NetworkSpec):
         sites[SELF_MODEL] = sites.pop(SELF_MODEL)
         return sites
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON-able form; `brain.build.brain_from_spec` reads it."""
-        config = asdict(self.config)
+    def own_json(self) -> dict[str, Any]:
+        """Blocks, experts and columns, those born later too."""
         return {
-            "kind": self.kind,
-            "config": {
-                name: list(value) if isinstance(value, tuple) else value for name, value in config.items()
-            },
-            "sites": dict(self.sites),
-            "growth": [dict(g) for g in self.growth],
             "layers": list(self.layers),
             "order": list(self.order),
             "experts": dict(self.experts),
             "columns": list(self.columns),
-            "frozen": list(self.frozen_by_hand),
         }
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """Read `to_json` back; a spec from before blocks, experts or columns could be born has none of its own.
-
-        Raises:
-            SpecMismatchError: when it is no spec of this kind of brain.
-        """
-        try:
-            config = cls.read_config(stored["config"])
-            layers = tuple(str(kind) for kind in stored.get("layers", config.layers))
-            spec = cls(
-                config=config,
-                sites={str(name): int(units) for name, units in stored["sites"].items()},
-                growth=tuple(dict(entry) for entry in stored.get("growth", ())),
-                layers=layers,
-                order=tuple(int(index) for index in stored.get("order", range(len(layers)))),
-                experts={str(name): int(units) for name, units in stored.get("experts", {}).items()},
-                columns=tuple(int(width) for width in stored.get("columns", ())),
-                frozen_by_hand=tuple(str(name) for name in stored.get("frozen", ())),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SpecMismatchError(
-                f"the spec of a {cls.kind} brain cannot be read ({error}); it is damaged"
-            ) from error
-        spec._check()
-        return spec
+    def own_fields(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """The same, read back; a spec from before any of them could be born has those of its config."""
+        layers = tuple(str(kind) for kind in stored.get("layers", ()))
+        return {
+            "layers": layers,
+            "order": tuple(int(index) for index in stored.get("order", range(len(layers)))),
+            "experts": {str(name): int(units) for name, units in stored.get("experts", {}).items()},
+            "columns": tuple(int(width) for width in stored.get("columns", ())),
+        }
 
     @classmethod
     def read_config(cls, stored: Mapping[str, Any]) -> StackConfig:
         """The config as it was stored; raises what a damaged one may."""
         return SynapseConfig(**{**stored, "layers": tuple(stored["layers"])})
 
-    def _check(self) -> None:
-        """Whether its parts fit each other."""
-        odd = sorted(self.sites.keys() ^ self.born_sites.keys())
+    def misplaced(self) -> list[str]:
+        """Sites and experts that fit no place of its layers, or are missing."""
         placed = {
             site for path in self._paths() if f"{path}.mlp" in self.sites for site in self.experts_of(path)
         }
-        odd += sorted(self.experts.keys() - placed)
-        if odd:
-            raise SpecMismatchError(
-                f"the spec of a {self.kind} brain does not fit its layers at {', '.join(odd)}"
-            )
+        return super().misplaced() + sorted(self.experts.keys() - placed)
+
+    def check(self) -> None:
+        """Whether its parts fit each other."""
+        super().check()
         if sorted(self.order) != list(range(len(self.layers))):
             raise SpecMismatchError(
-                f"the spec of a {self.kind} brain orders its blocks as {self.order}; it is damaged"
+                f"the spec of a brain of kind {self.kind} orders its blocks as {self.order}; it is damaged"
             )
