@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Any
 from daemon.events import ExperienceForgotten
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daemon.store.recorder import Recorder
     from daemon.supervisor.live_run import LiveRun
-    from daemon.supervisor.run_rows import RunRows
 
 
 class ErasedText:
-    """Follows the events of all runs."""
+    """Follows the events of all runs.
 
-    def __init__(self, rows: RunRows, recorder: Recorder) -> None:
-        self._rows = rows
+    Args:
+        show: saves a run as it is now and publishes it, so that no open page keeps the sample.
+        recorder: of the database whose log is cut.
+    """
+
+    def __init__(self, show: Callable[[LiveRun], object], recorder: Recorder) -> None:
+        self._show = show
         self._recorder = recorder
 
     def follow(self, run: LiveRun | None, record: dict[str, Any]) -> None:
@@ -25,5 +31,5 @@ class ErasedText:
             return
         if run is not None:
             run.sample = run.sample_step = run.sample_time = None
-            self._rows.save(run)
+            self._show(run)
         self._recorder.cut_log()

@@ -66,9 +66,9 @@ class Supervisor:
         self.rows = RunRows(store, monotonic=self.clock.monotonic)
         self.checkpoints = RunCheckpoints(store, catalogue)
         self.alarms = ActiveAlarms(store, now=self.clock.now)
-        erased = ErasedText(self.rows, store)
-        self.publisher.followers += (self.checkpoints.follow, self.alarms.follow, erased.follow)
         self.runs = RunRegistry(self.rows, self.publisher, self.checkpoints.holds, self.clock)
+        erased = ErasedText(self.runs.show, store)
+        self.publisher.followers += (self.checkpoints.follow, self.alarms.follow, erased.follow)
         self.acknowledging = Acknowledging(self.alarms, self.runs, self.publisher)
         self.operations = Operations(self.clock, self.publisher.publish_operation)
         trainers = Trainers(

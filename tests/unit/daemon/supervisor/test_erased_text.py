@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from daemon.checkpoint.catalogue import Catalogue
 from daemon.events import ExperienceForgotten, ExperiencePushed
 from daemon.store.store import Store
 from daemon.supervisor.clock import SystemClock
 from daemon.supervisor.erased_text import ErasedText
 from daemon.supervisor.live_run import LiveRun
 from daemon.supervisor.publishing import Publisher
+from daemon.supervisor.registry import RunRegistry
+from daemon.supervisor.run_checkpoints import RunCheckpoints
 from daemon.supervisor.run_rows import RunRows
+from tests.unit.daemon.supervisor.stage import News
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +36,10 @@ def test_no_file_of_the_database_holds_a_forgotten_sample(tmp_path: Path) -> Non
     with Store.open(tmp_path / "synapsed.db") as store:
         clock = SystemClock()
         publisher, rows = Publisher(store, clock), RunRows(store, monotonic=clock.monotonic)
-        publisher.followers.append(ErasedText(rows, store).follow)
+        runs = RunRegistry(rows, publisher, RunCheckpoints(store, Catalogue(tmp_path)).holds, clock)
+        publisher.followers.append(ErasedText(runs.show, store).follow)
+        news = News()
+        publisher.audiences.add(news, "test")
         run = LiveRun(id="r-1", name="r-1", config={}, created_at=datetime.now(UTC))
         rows.create(run)
         for number in range(3):  # in older pages of the log, too
@@ -44,6 +51,7 @@ def test_no_file_of_the_database_holds_a_forgotten_sample(tmp_path: Path) -> Non
         publisher.publish(run, FORGOTTEN)
         assert store.flush()
         assert run.sample is None
+        assert [(one["id"], one["sample"]) for one in news.runs] == [("r-1", None)]
         assert holding(tmp_path, SECRET) == []
         row = store.run("r-1")
         assert row is not None
