@@ -128,7 +128,7 @@ export function governorLine(run) {
   const last = run?.latest_steps?.vitals_ticks;
   if (!(times > 1) || !(apart > 0) || last === undefined || !(run.training_seconds > 0)) return "";
   return `Vital signs were last measured at step ${count(last)}, ${count(apart)} steps after the previous time. ` +
-    `${count(times)} measurements of ${fixed((1000 * seconds) / times, 0)} ms each took ${percent(seconds / run.training_seconds, 2)} of the training time.`;
+    `${count(times)} measurements of ${count(Math.round((1000 * seconds) / times))} ms each took ${percent(seconds / run.training_seconds, 2)} of the training time.`;
 }
 
 /** The prequential loss as its mean over the newest steps, for one step says little; the note is the last step, as the terminal shows it. */
