@@ -105,7 +105,7 @@ class GrownSpec(NetworkSpec):
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SpecMismatchError(
-                f"the spec of a brain of kind {cls.kind} cannot be read ({error}); it is damaged"
+                f"the spec of {named(cls.kind)} cannot be read ({error}); it is damaged"
             ) from error
         spec.check()
         return spec
@@ -122,7 +122,7 @@ class GrownSpec(NetworkSpec):
         """
         if odd := self.misplaced():
             raise SpecMismatchError(
-                f"the spec of a brain of kind {self.kind} does not fit its layers at {', '.join(odd)}"
+                f"the spec of {named(self.kind)} does not fit its layers at {', '.join(odd)}"
             )
 
 
@@ -147,5 +147,14 @@ class WidenedSpec(GrownSpec):
             case "recycle":
                 return replace(self, growth=growth)
         raise SettingsError(
-            f"{plan.site} cannot grow by {plan.operator}: sites of a brain of kind {self.kind} get wider only"
+            f"{plan.site} cannot grow by {plan.operator}: sites of {named(self.kind)} get wider only"
         )
+
+
+def named(kind: str) -> str:
+    """A brain of a kind, within a sentence.
+
+    >>> named("tars"), named("agiformer")
+    ('a tars brain', 'an agiformer brain')
+    """
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind} brain"

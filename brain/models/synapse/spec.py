@@ -20,7 +20,7 @@ from brain.models.synapse.growth_sites import (
     newborn_sites,
 )
 from brain.models.synapse.network import SynapseNetwork
-from brain.online.grown_spec import GrownSpec
+from brain.online.grown_spec import GrownSpec, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -224,5 +224,5 @@ class SynapseSpec(GrownSpec):
         super().check()
         if sorted(self.order) != list(range(len(self.layers))):
             raise SpecMismatchError(
-                f"the spec of a brain of kind {self.kind} orders its blocks as {self.order}; it is damaged"
+                f"the spec of {named(self.kind)} orders its blocks as {self.order}; it is damaged"
             )
