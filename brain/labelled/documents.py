@@ -63,8 +63,9 @@ class Carry:
         begun: dict[int, bytes] = {}
         lengths, width = batch.mask.sum(dim=1).tolist(), batch.bytes.shape[1]
         rows, lanes, resets = batch.bytes.cpu().numpy(), batch.lane.tolist(), batch.reset.tolist()
+        carried = self.length.tolist()
         for row, (lane, length, reset) in enumerate(zip(lanes, lengths, resets, strict=True)):
-            before = self._begun(lane) if lane >= 0 else b""
+            before = self._begun(lane) if lane >= 0 and carried[lane] else b""
             if reset and before:
                 documents.append(document(before, row=row, live=True))
                 before = b""
@@ -79,7 +80,10 @@ class Carry:
 
     def keep(self, reading: Reading) -> None:
         """Carry on what a batch has begun."""
+        carried = self.length.tolist()
         for lane, data in reading.begun.items():
+            if not (data or carried[lane]):
+                continue
             self.length[lane] = len(data)
             self.bytes[lane].zero_()
             self.bytes[lane, : len(data)] = torch.frombuffer(bytearray(data or b"\0"), dtype=torch.uint8)[

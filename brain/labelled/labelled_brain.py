@@ -127,7 +127,8 @@ class LabelledBrain(ABC):
         """Score the documents that end in the batch, then learn from them; see `StepReport.applied`."""
         reading, rate = self.carry.read(batch), self._rate()
         labels = self._labels_with(reading.documents) if rate else self.labels
-        known = [one for one in reading.documents if one.label in labels]
+        has_output = set(labels)
+        known = [one for one in reading.documents if one.label in has_output]
         step = _Step(
             live=[one for one in known if one.live],
             replayed=[one for one in known if not one.live],
@@ -160,11 +161,12 @@ class LabelledBrain(ABC):
 
     def _labels_with(self, documents: Sequence[Document]) -> list[str]:
         """The labels known, and behind them those that live documents bring, as far as there is room."""
-        labels = list(self.labels)
+        labels, known = list(self.labels), set(self.labels)
         for one in documents:
-            if one.live and one.label is not None and one.label not in labels:
+            if one.live and one.label is not None and one.label not in known:
                 if len(labels) < self.max_labels:
                     labels.append(one.label)
+                    known.add(one.label)
                 elif not self._warned:
                     self._warned = True
                     logger.warning(
@@ -199,9 +201,9 @@ class LabelledBrain(ABC):
             chance, best = step.taught.outputs[:num_live].softmax(1).max(dim=1)
             evidence = {"confidence": chance, "correct": best == targets[:num_live]}
         row_nats, row_bytes = torch.zeros(2, len(batch.lane), dtype=torch.float64)
-        for one, cost in zip(known, nats.tolist(), strict=True):
-            row_nats[one.row] += cost
-            row_bytes[one.row] += one.num_bytes
+        rows = torch.tensor([one.row for one in known], dtype=torch.int64)
+        row_nats.index_add_(0, rows, nats)
+        row_bytes.index_add_(0, rows, torch.tensor([one.num_bytes for one in known], dtype=torch.float64))
         is_live = batch.lane.cpu() >= 0
         return StepReport(
             loss=_per_byte(nats[:num_live], step.live),

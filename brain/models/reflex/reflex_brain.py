@@ -15,7 +15,7 @@ from torch import Tensor
 from brain.errors import SpecMismatchError
 from brain.labelled.labelled_brain import Examples, LabelledBrain, Taught
 from brain.models.reflex.config import ReflexConfig
-from brain.models.reflex.reflex_learner import ReflexLearner
+from brain.models.reflex.reflex_learner import ReflexLearner, with_other
 from brain.models.reflex.temperature import Temperature, is_withheld
 from brain.models.tensors import copy_named
 from brain.online.adopting import adopted
@@ -155,10 +155,10 @@ class Reflex(LabelledBrain):
         """Let either temperature follow texts that are not learned."""
         if not len(targets):
             return
-        self.temperatures["fast"].follow(logits, targets)
+        self.temperatures["fast"].follow(with_other(logits), targets)
         if self.learner.stable:
             stable = self.learner.logits(read, len(self.labels), weights="stable")
-            self.temperatures["stable"].follow(stable, targets)
+            self.temperatures["stable"].follow(with_other(stable), targets)
 
     # Reading without learning.
 

@@ -54,6 +54,11 @@ class Gradient:
     norm: float
 
 
+def with_other(logits: Tensor) -> Tensor:
+    """Logits (n, L) and behind them that of any label yet to come, which is 0: (n, L + 1)."""
+    return torch.nn.functional.pad(logits, (0, 1))
+
+
 class ReflexLearner:
     """The weights, how they learn, and their stable average.
 
@@ -134,10 +139,13 @@ class ReflexLearner:
     # Learning.
 
     def gradient(self, texts: Texts, target: Tensor) -> Gradient:
-        """Of the mean cross-entropy with targets (n, num_labels), each a distribution."""
+        """Of the mean cross-entropy with targets (n, num_labels), each a distribution.
+
+        A label yet to come competes with the logit 0 and is never right: without it all logits may drift together.
+        """
         num_labels = target.shape[1]
         hidden, logits = self._forward(texts, num_labels, self.weights)
-        error = (logits.softmax(1) - target) / len(target)
+        error = (with_other(logits).softmax(1)[:, :num_labels] - target) / len(target)
         into = (error @ self.weights["output.weight"][:num_labels]).mul_(hidden > 0)
         others = {
             "hidden.bias": into.sum(0),
