@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import multiprocessing
-import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +15,7 @@ from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrd
 from daemon.supervisor.children.child_process import interrupts_held_back
 from daemon.trainer import process as trainer_process
 from daemon.trainer.process import trainer_main
+from tests.fork_server import HERE, fork_server
 from tests.orders import order_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from daemon.orders import Order
 
 TIMEOUT_SECONDS = 120.0
-PRELOADED = ["torch", "brain.models.synapse.model", "daemon.trainer.session"]
 
 
 @dataclass
@@ -129,11 +128,10 @@ def spawn(order: TrainerOrder, *, method: Literal["forkserver", "spawn"] = "fork
     """Start a trainer on `order`; `spawn` as the supervisor does it, `forkserver` without importing torch again."""
     context: SpawnContext | ForkServerContext
     main = live_with_tests
-    if method == "spawn" or sys.platform == "win32":
+    if method == "spawn" or not HERE:
         main, context = trainer_main, multiprocessing.get_context("spawn")
     else:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(PRELOADED)
+        context = fork_server()
     ours, theirs = context.Pipe()
     process = context.Process(target=main, args=(order, theirs))
     # As by the supervisor; a fork server would keep it for good.

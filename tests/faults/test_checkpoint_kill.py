@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import resource
 import signal
@@ -17,6 +16,7 @@ from daemon.checkpoint.checkpoint_writer import CheckpointWriter
 from daemon.checkpoint.snapshot import Snapshot
 from daemon.config.tree import CheckpointConfig
 from daemon.events import CheckpointFailed, CheckpointSaved, Event
+from tests.fork_server import fork_server
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -26,7 +26,6 @@ pytestmark = pytest.mark.faults
 
 NUM_KILLS = 24
 KEEP_TWO = CheckpointConfig(keep_latest=2, keep_hourly=1, keep_daily=0)
-processes = multiprocessing.get_context("forkserver")  # torch is imported once, for all lives
 
 
 def snapshot(step: int) -> Snapshot:
@@ -60,6 +59,7 @@ def live(folder: Path, session: int, first_step: int, pipe: Connection) -> None:
 
 def acknowledged_until_killed(folder: Path, session: int, first_step: int, dice: random.Random) -> int:
     """Let one life save, kill it at a random moment, and return the last step it acknowledged."""
+    processes = fork_server()  # torch is loaded once, for all lives
     here, there = processes.Pipe(duplex=False)
     process = processes.Process(target=live, args=(folder, session, first_step, there))
     process.start()
@@ -87,7 +87,6 @@ def acknowledged_until_killed(folder: Path, session: int, first_step: int, dice:
     happens="what was committed loads; no half checkpoint is taken for a whole one",
 )
 def test_killed_at_random_moments(tmp_path: Path) -> None:
-    processes.set_forkserver_preload(["daemon.checkpoint.checkpoint_writer"])
     dice = random.Random(11)
     folder = tmp_path / "checkpoints"
     catalogue = Catalogue(folder)
@@ -136,6 +135,7 @@ def fill(folder: Path, pipe: Connection) -> None:
     happens="the save fails with a reason; the checkpoints before it stay sound",
 )
 def test_a_write_the_kernel_refuses(tmp_path: Path) -> None:
+    processes = fork_server()  # torch is loaded once, for all lives
     here, there = processes.Pipe(duplex=False)
     process = processes.Process(target=fill, args=(tmp_path, there))
     process.start()

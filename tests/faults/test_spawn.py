@@ -105,7 +105,7 @@ async def test_it_is_tried_again_and_then_learns(
     install, words = REFUSALS[refusal]
     tries = iter([True, True])
     install(monkeypatch, lambda: next(tries, False))
-    async with staged(home) as (supervisor, news):
+    async with staged(home, spawning=True) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
         await news.until(lambda: run.state is RunState.RUNNING and run.step > 3)
         lost = [event["data"] for event in news.events if event["kind"] == "trainer_lost"]
@@ -128,7 +128,7 @@ async def test_in_the_end_the_run_has_crashed(
     install, words = REFUSALS[refusal]
     install(monkeypatch, lambda: True)
     life = quick_life(restart=lambda: RestartPolicy(first_seconds=0.001, longest_seconds=0.001))
-    async with staged(home, life=life) as (supervisor, news):
+    async with staged(home, life=life, spawning=True) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
         ended = await supervisor.ending.wait(run.id)
         assert ended.state is RunState.CRASHED
@@ -151,7 +151,7 @@ async def test_in_the_end_the_run_has_crashed(
 )
 async def test_a_log_that_cannot_be_opened(home: Home) -> None:
     (home.logs / "trainer.log").mkdir(parents=True)
-    async with staged(home) as (supervisor, news):
+    async with staged(home, spawning=True) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
         await news.until(lambda: "trainer_lost" in news.kinds())
         reason = next(event for event in news.events if event["kind"] == "trainer_lost")["data"]["reason"]

@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from daemon.supervisor.children.entry import enter
 from daemon.system.log_room import cut
@@ -84,6 +84,7 @@ class ChildProcess:
         on_message: Callable[[Any], None],
         on_death: Callable[[Death], None],
         linger_seconds: float = 60.0,
+        start_method: Literal["spawn", "forkserver"] = "spawn",
     ) -> None:
         """`noun` is what a child of this kind is called; `linger_seconds` the time between a closed pipe and a kill."""
         self.order = order
@@ -94,6 +95,7 @@ class ChildProcess:
         self._on_message = on_message
         self._on_death = on_death
         self._linger_seconds = linger_seconds
+        self._start_method = start_method
         self._process: BaseProcess | None = None
         self._outbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -120,7 +122,7 @@ class ChildProcess:
 
     def _spawn(self) -> None:
         self._log_offset = rotate(self._log_path)
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context(self._start_method)
         with contextlib.ExitStack() as undo:
             ours, theirs = context.Pipe(duplex=True)
             undo.callback(ours.close)

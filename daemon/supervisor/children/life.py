@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from daemon.child_protocol import ChildGoodbye, ChildOrder, ChildReady
 from daemon.errors import ConflictError
@@ -66,6 +66,7 @@ class LifeSettings:
         cpu_seconds: processor time that the process of this pid has used; None: not known.
         linger_seconds: time to end in, after the goodbye.
         restart: a new policy for each piece of work.
+        start_method: `spawn` anew, or `forkserver`, which shares what is loaded already (not on Windows).
     """
 
     entry: str
@@ -75,6 +76,7 @@ class LifeSettings:
     cpu_seconds: Callable[[int], float | None] = field(default=cpu_seconds)
     linger_seconds: float = 60.0
     restart: Callable[[], RestartPolicy] = field(default=RestartPolicy)
+    start_method: Literal["spawn", "forkserver"] = "spawn"
 
 
 class ChildObserver(Protocol[Order, Message_contra, Goodbye_contra]):
@@ -154,6 +156,7 @@ class ChildLife(Generic[Order, Message, Goodbye]):
             on_message=self._on_message,
             on_death=self._on_death,
             linger_seconds=self._settings.linger_seconds,
+            start_method=self._settings.start_method,
         )
         loop = asyncio.get_running_loop()
         self._spawning = loop.create_task(self._spawn(self._child))

@@ -289,7 +289,7 @@ def alarm(step: int) -> AlarmRaised:
 
 
 def main(order: TrainerOrder, connection: Connection) -> None:
-    assert "torch" not in sys.modules
+    assert "torch" not in sys.modules or "multiprocessing.forkserver" in sys.modules
     with RunLock(order.home, order.run_id, timeout_seconds=5.0):
         try:
             ScriptedTrainer(order, connection).live()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from daemon.checkpoint.catalogue import Catalogue
@@ -14,6 +15,7 @@ from daemon.supervisor.children.restart import RestartPolicy
 from daemon.supervisor.home_bounds import Tidier
 from daemon.supervisor.requests import StartRequest
 from daemon.supervisor.supervisor import Supervisor
+from tests.fork_server import HERE, fork_server
 from tests.unit.daemon.supervisor.scripted_trainer import ENTRY, write_script
 
 if TYPE_CHECKING:
@@ -77,10 +79,16 @@ async def staged(
     life: LifeSettings | None = None,
     script: dict[str, Any] | None = None,
     clock: Clock | None = None,
+    spawning: bool = False,
 ) -> AsyncIterator[tuple[Supervisor, News]]:
+    """`spawning`: each trainer gets a new interpreter, as in the daemon, instead of one that has loaded all."""
     write_script(home.root, **(script or {}))
     store = Store.open(home.database)
-    supervisor = Supervisor(home, store, Catalogue(home.checkpoints), life=life or quick_life(), clock=clock)
+    life = life or quick_life()
+    if HERE and not spawning:
+        fork_server()
+        life = replace(life, start_method="forkserver")
+    supervisor = Supervisor(home, store, Catalogue(home.checkpoints), life=life, clock=clock)
     news = News()
     supervisor.publisher.audiences.add(news, "test")
     try:
