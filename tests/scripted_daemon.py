@@ -9,10 +9,10 @@ import sys
 
 import daemon.cli.detaching
 import daemon.supervisor.daemon
-from daemon.cli.app import main
+from daemon.cli.app import run
 from tests.unit.daemon.supervisor.stage import quick_life
 
 if __name__ == "__main__":
     vars(daemon.cli.detaching)["PROGRAM"] = "tests.scripted_daemon"
     vars(daemon.supervisor.daemon)["trainer_life"] = quick_life
-    sys.exit(main())
+    sys.exit(run())
