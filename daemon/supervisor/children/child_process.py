@@ -23,6 +23,7 @@ from daemon.system.patience import slices
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerContext, SpawnContext
     from multiprocessing.process import BaseProcess
     from pathlib import Path
 
@@ -122,7 +123,9 @@ class ChildProcess:
 
     def _spawn(self) -> None:
         self._log_offset = rotate(self._log_path)
-        context = multiprocessing.get_context(self._start_method)
+        context: SpawnContext | ForkServerContext = multiprocessing.get_context("spawn")
+        if self._start_method == "forkserver" and sys.platform != "win32":
+            context = multiprocessing.get_context("forkserver")
         with contextlib.ExitStack() as undo:
             ours, theirs = context.Pipe(duplex=True)
             undo.callback(ours.close)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CPU = torch.device("cpu")
 LANES, LENGTH = 6, 24
-MIXERS = ("mingru", "attention", "ssd", "rwkv7")
+MIXERS: Any = ("mingru", "attention", "ssd", "rwkv7")
 EAGER = BrainPlasticityConfig(
     replacement_rate=0.2, maturity_steps=1, every_steps=1, shrink=0.1, perturb=0.1, perturb_every_steps=2
 )
@@ -43,7 +43,7 @@ def _limited(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def make(
     device: torch.device = DEVICE,
     *,
-    layers: tuple[str, ...] = MIXERS[:2],
+    layers: Any = MIXERS[:2],
     kind: str = "adamw",
     precision: str = "fp32",
 ) -> Synapse:
