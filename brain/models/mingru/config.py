@@ -43,22 +43,3 @@ class MinGRUConfig:
     def layers(self) -> tuple[str, ...]:
         """Mixer of each block: all alike."""
         return ("mingru",) * self.num_layers
-
-    @property
-    def num_heads(self) -> None:
-        """There is no attention."""
-
-    @property
-    def window(self) -> int:
-        """There is no attention."""
-        return 1
-
-    @property
-    def workspace_slots(self) -> int:
-        """Its blocks share no workspace."""
-        return 0
-
-    @property
-    def workspace_size(self) -> int:
-        """They share none."""
-        return 1

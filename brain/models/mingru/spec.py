@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from brain.models.mingru.config import MinGRUConfig
-from brain.models.synapse.spec import SynapseSpec
+from brain.models.synapse.stack_spec import StackSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
-class MinGRUSpec(SynapseSpec):
-    """As `SynapseSpec`; it grows in every way in which that does."""
+class MinGRUSpec(StackSpec):
+    """As `StackSpec`; it grows in every way in which that does."""
 
     kind: ClassVar[str] = "mingru"
 

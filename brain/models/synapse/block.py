@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from brain.blocks.span import Span
     from brain.blocks.unit_layer import UnitLayer
     from brain.blocks.workspace import Board
-    from brain.models.synapse.spec import SynapseSpec
+    from brain.models.synapse.stack_spec import StackSpec
     from brain.online.network import Watch
 
 
@@ -36,14 +36,14 @@ class Block(nn.Module):
         size: width d of its stream.
     """
 
-    def __init__(self, spec: SynapseSpec, path: str, mixer: str, size: int) -> None:
+    def __init__(self, spec: StackSpec, path: str, mixer: str, size: int) -> None:
         super().__init__()
         self.path, self.mlp_path, self.size = path, f"{path}.mlp", size
         self.mixer = _mixer(spec, path, mixer, size)
         self.mlp = MLP(size, **spec.units(f"{path}.mlp"))
         self.experts = Experts(Expert(size, **spec.units(site)) for site in spec.experts_of(path))
         reads = path in spec.workspace_readers()
-        self.recall = Linear(spec.config.workspace_size, size, zero=True) if reads else None
+        self.recall = Linear(spec.workspace_size, size, zero=True) if reads else None
 
     def forward(
         self,
@@ -88,11 +88,10 @@ class Block(nn.Module):
             yield f"{self.path}.experts.{number}", cast("UnitLayer", expert), True
 
 
-def _mixer(spec: SynapseSpec, path: str, kind: str, size: int) -> Mixer:
-    site, config = f"{path}.mixer", spec.config
+def _mixer(spec: StackSpec, path: str, kind: str, size: int) -> Mixer:
+    site = f"{path}.mixer"
     options = MixerOptions(
-        num_heads=config.num_heads or max(1, size // 64),
-        window=config.window,
+        **spec.attention(size),
         **(spec.units(site) if site in spec.sites else {}),
     )
     return cast("Mixer", mixers.get(kind).load().of(size, options))

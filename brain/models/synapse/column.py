@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from brain.blocks.mixer import State
     from brain.blocks.span import Span
-    from brain.models.synapse.spec import SynapseSpec
+    from brain.models.synapse.stack_spec import StackSpec
     from brain.online.network import Watch
 
 
@@ -54,7 +54,7 @@ class Column(nn.Module):
         number: from 0, in the order of birth.
     """
 
-    def __init__(self, spec: SynapseSpec, number: int) -> None:
+    def __init__(self, spec: StackSpec, number: int) -> None:
         super().__init__()
         width = spec.columns[number]
         older = (spec.config.hidden_size, *spec.columns[:number])

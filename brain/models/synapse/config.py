@@ -28,14 +28,6 @@ class StackConfig(Protocol):
         """Mixer of each block."""
 
     @property
-    def num_heads(self) -> int | None:
-        """Attention heads."""
-
-    @property
-    def window(self) -> int:
-        """Positions that attention looks back on."""
-
-    @property
     def mlp_ratio(self) -> int:
         """Hidden units of an MLP per unit of width."""
 
@@ -50,14 +42,6 @@ class StackConfig(Protocol):
     @property
     def self_model_weight(self) -> float:
         """Weight of its loss."""
-
-    @property
-    def workspace_slots(self) -> int:
-        """Slots of a workspace that blocks share; 0: none."""
-
-    @property
-    def workspace_size(self) -> int:
-        """Width of a slot."""
 
     @property
     def logit_cap(self) -> float:

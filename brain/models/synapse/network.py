@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from brain.blocks.span import Span
     from brain.codecs.port import Symbols
     from brain.growth.site import Site
-    from brain.models.synapse.spec import SynapseSpec
+    from brain.models.synapse.stack_spec import StackSpec
     from brain.online.network import NetworkState, Watch
 
 
@@ -55,7 +55,7 @@ class SynapseNetwork(SequenceNetwork):
     are frozen: they ask for no gradient.
     """
 
-    def __init__(self, spec: SynapseSpec) -> None:
+    def __init__(self, spec: StackSpec) -> None:
         super().__init__()
         config = spec.config
         self.spec, self.logit_cap = spec, config.logit_cap
@@ -238,11 +238,11 @@ class SynapseNetwork(SequenceNetwork):
         return [*self.trunk(), *(block for column in self.columns for block in column.blocks)]  # type: ignore[union-attr]
 
 
-def _workspace(spec: SynapseSpec) -> Workspace | None:
+def _workspace(spec: StackSpec) -> Workspace | None:
     """What the blocks of the trunk share, if anything."""
-    config, readers = spec.config, spec.workspace_readers()
+    readers = spec.workspace_readers()
     if not readers:
         return None
     return Workspace(
-        config.hidden_size, slots=config.workspace_slots, width=config.workspace_size, readers=readers
+        spec.config.hidden_size, slots=spec.workspace_slots, width=spec.workspace_size, readers=readers
     )
