@@ -16,6 +16,7 @@ from brain.errors import SynapsedError
 from daemon.cli import (
     access_commands,
     checkpoints,
+    corpus_commands,
     delete_command,
     doctor,
     erasing_command,
@@ -48,6 +49,7 @@ app = typer.Typer(
 for module in (
     running,
     train_command,
+    corpus_commands,
     order_commands,
     remembers_command,
     grow_command,

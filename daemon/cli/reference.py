@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,12 @@ def cli_page() -> str:
     group: Any = typer.main.get_command(app)
     lines = ["# Command line", "", NOTE, "", group.help, ""]
     lines += ["| command | |", "|---|---|"]
-    lines += [f"| [`{name}`](#{name}) | {_cell(command.help)} |" for name, command in group.commands.items()]
-    for name, command in group.commands.items():
+    commands = dict(_commands(group))
+    lines += [
+        f"| [`{name}`](#{name.replace(' ', '-')}) | {_cell(command.help)} |"
+        for name, command in commands.items()
+    ]
+    for name, command in commands.items():
         arguments = [param for param in command.params if param.param_type_name == "argument"]
         options = [param for param in command.params if param.param_type_name == "option"]
         usage = " ".join(["synapsed", name, *(_argument(param) for param in arguments), "[OPTIONS]"])
@@ -80,6 +84,15 @@ def cli_page() -> str:
     lines += ["", "## Exit codes", "", "| code | meaning |", "|---|---|"]
     lines += [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES]
     return "\n".join(lines) + "\n"
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Commands by name, those of a group behind the group's own name; a group that does nothing is left out."""
+    for name, command in group.commands.items():
+        if not hasattr(command, "commands") or command.invoke_without_command:
+            yield before + name, command
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
 
 
 def config_page() -> str:

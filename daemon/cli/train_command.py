@@ -32,9 +32,16 @@ from daemon.cli.running import begin, start_request
 EPOCHS = 3  # of a brain that is trained where nothing else is asked for
 
 
+commands = typer.Typer(invoke_without_command=True)
+
+
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command(rich_help_panel="Begin")(train)
+    """Register the command, and what stands behind its name."""
+    from daemon.cli.train_all_command import train_all
+
+    commands.callback()(train)
+    commands.command("all")(train_all)
+    app.add_typer(commands, name="train", rich_help_panel="Begin")
 
 
 def train(
@@ -86,12 +93,14 @@ def train(
     """Train the classic way, for a fixed number of steps or epochs: all weights, or those of one phase."""
     from daemon.config.loading import resolve_config
 
+    if context.invoked_subcommand is not None:
+        return
     asked = overrides_from(brain=brain, steps=steps, data=data, device=device, assignments=assignments)
     preset = config or (None if "brain.kind" in asked else "fast")
     kind = resolve_config(preset=preset, overrides=asked).brain["kind"]
     settings = {
         **_classic(asked, epochs, kind, finite=config is not None or preset == "fast"),
-        **_of_phase(kind, phase, pretrained),
+        **of_phase(kind, phase, pretrained),
         **({} if pretrained is None else {"pretrained": _found(pretrained, home)}),
     }
     begin(
@@ -122,7 +131,7 @@ def _classic(asked: dict[str, Any], epochs: int | None, kind: str, *, finite: bo
     return settings
 
 
-def _of_phase(kind: str, phase: int | None, pretrained: str | None) -> dict[str, Any]:
+def of_phase(kind: str, phase: int | None, pretrained: str | None) -> dict[str, Any]:
     """What a phase sets; `--set` may still set it otherwise.
 
     Raises:
