@@ -144,7 +144,7 @@ def test_omega_that_fails_ends_nothing(
         asked.append(words[1:])
         return SimpleNamespace(returncode=1)
 
-    monkeypatch.setattr(train_all_command.subprocess, "run", run)
+    monkeypatch.setattr("subprocess.run", run)
     done = call("train", "all", "--only", "mingru")
     assert asked == [["-m", "brain.omega"]]
     assert "go on without" in done.out
