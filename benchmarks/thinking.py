@@ -10,7 +10,7 @@ count.
 - Plain bytes: K = 0 with patches of one byte, and a window as long in bytes.
 
 At equal CPU seconds: each arm as it was when it had spent what K = 0 spent on the whole text, read off a line between
-fourths, against the logarithm of the CPU seconds. The short form reads 96 KiB, the long one half a megabyte; one seed.
+fourths, against the logarithm of the CPU seconds. The short form reads 96 KiB, the long one 256 KiB; one seed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LANES, LENGTH = 8, 128
-SHORT_BYTES, LONG_BYTES = 96 * 1024, 512 * 1024
+SHORT_BYTES, LONG_BYTES = 96 * 1024, 256 * 1024
 HELD_OUT_FROM, HELD_OUT_BYTES, ROW_BYTES = 3_654_399, 32_000, 1000
 LOOKS = 4
 READ_WITH = (0, 1, 2, 3, 5, 8)
@@ -164,7 +164,7 @@ def read_in_turns(
         if step + 1 in looks:
             for arm in arms.values():
                 arm.look(held_out)
-            print(f"{(step + 1) * LANES * LENGTH:,} bytes:", *_shown(arms), sep="\n  ")
+            print(f"{(step + 1) * LANES * LENGTH:,} bytes:", *_shown(arms), sep="\n  ", flush=True)
     return arms, held_out
 
 

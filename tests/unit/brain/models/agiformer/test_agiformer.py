@@ -6,6 +6,7 @@ import itertools
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,6 +22,7 @@ from brain.models.agiformer.patch_brain import Agiformer
 from brain.models.agiformer.spec import AgiformerSpec
 from brain.online.lanes import fresh_state
 from brain.optim.config import OptimizerConfig
+from brain.vitals.act_recognition import activity_after
 from brain.vitals.twins import draw_silent
 from daemon.config.loading import list_presets, resolve_config
 from tests.contract.cases import LANES, TINY, batches
@@ -137,6 +139,17 @@ def test_its_modules_stand_in_the_order_of_the_stream() -> None:
     assert make(thinking_steps=0).module_names == brain.module_names[:-1]
     activity = brain.observe(batches(1, seed=3)[0].bytes)
     assert {values.shape[:2] for values in activity.values()} == {(6, 5)}  # of twenty bytes
+
+
+def test_vital_signs_find_what_is_active_at_a_byte_in_modules_that_work_by_patches() -> None:
+    brain = make()
+    texts = [np.arange(97, 97 + length, dtype=np.uint8) for length in (17, 24, 20)]
+    found = activity_after(brain, texts, device=torch.device("cpu"))
+    for number, text in enumerate(texts):
+        alone = brain.observe(torch.from_numpy(text)[None])
+        for name, values in alone.items():
+            at = (len(text) - 1) // 4
+            np.testing.assert_allclose(found[name][number], values[0, at].numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_what_pads_a_row_is_in_no_report_of_its_units() -> None:
