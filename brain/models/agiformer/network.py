@@ -128,12 +128,14 @@ class AgiformerNetwork(SequenceNetwork):
 
         Part `reader` holds the last bytes read, NO_BYTE where there is none, and the latent that is being decoded.
         """
-        config, wide = self.spec.config, torch.promote_types(dtype, torch.float32)
-        last = torch.full((rows, kept_bytes(config.patch_size)), NO_BYTE, device=device, dtype=torch.int64)
-        latent = torch.zeros(rows, config.hidden_size, device=device, dtype=wide)
-        return {READER: {"bytes": last, "latent": latent}} | {
+        return {READER: self._new_reader(rows, device=device, dtype=dtype)} | {
             name: mixer.new_state(rows, device=device, dtype=dtype) for name, mixer in self.mixers().items()
         }
+
+    def _new_reader(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> State:
+        config, wide = self.spec.config, torch.promote_types(dtype, torch.float32)
+        last = torch.full((rows, kept_bytes(config.patch_size)), NO_BYTE, device=device, dtype=torch.int64)
+        return {"bytes": last, "latent": torch.zeros(rows, config.hidden_size, device=device, dtype=wide)}
 
     def forward(
         self,
@@ -145,13 +147,13 @@ class AgiformerNetwork(SequenceNetwork):
     ) -> PatchPass:
         """Predict bytes (B, T); `state` holds the B rows and is None when all are fresh."""
         grid = PatchGrid.of(span, self.spec.config.patch_size)
-        carried = self.new_state(len(symbols.ids), device=symbols.ids.device, dtype=span.dtype)[READER]
-        if state is not None:
-            begins = (span.position == 0)[:, None]
-            known = state[READER]
+        if state is None:
+            carried = self._new_reader(len(symbols.ids), device=symbols.ids.device, dtype=span.dtype)
+        else:
+            begins, carried = (span.position == 0)[:, None], state[READER]
             carried = {
-                "bytes": known["bytes"].masked_fill(begins, NO_BYTE),
-                "latent": known["latent"].masked_fill(begins, 0.0),
+                "bytes": carried["bytes"].masked_fill(begins, NO_BYTE),
+                "latent": carried["latent"].masked_fill(begins, 0.0),
             }
         line = torch.cat([carried["bytes"], symbols.ids.long()], dim=1)
         valid = torch.cat([torch.ones_like(carried["bytes"], dtype=torch.bool), symbols.valid], dim=1)
