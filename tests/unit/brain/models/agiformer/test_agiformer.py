@@ -25,6 +25,7 @@ from brain.optim.config import OptimizerConfig
 from brain.vitals.act_recognition import activity_after
 from brain.vitals.twins import draw_silent
 from daemon.config.loading import list_presets, resolve_config
+from tests import exact_gradients
 from tests.contract.cases import LANES, TINY, batches
 
 ARGUMENTS: dict[str, Any] = {
@@ -99,6 +100,18 @@ def test_no_byte_sees_itself_or_what_comes_after_and_each_that_follows_sees_it(
         moved = (read(network, other, [0, 37]) - clean).abs().amax(dim=(0, 2))
         assert float(moved[: at + 1].max()) == 0.0
         assert bool((moved[at + 1 :] > 0).all())
+
+
+def test_its_gradients_are_exact_from_the_bytes_to_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact_gradients, "STEP", 1e-5)  # a whole network bends more than one mixer
+    network = with_weights(
+        bigram_size=0, self_model_size=0
+    )  # a table has a gradient of its own kind, tested with it
+    ids = TEXT[:, :11]
+    span = Span.beginning(*ids.shape, device=ids.device, dtype=torch.float64)
+    exact_gradients.assert_exact_gradients(
+        lambda: network(symbols_of(ids), span, None).logits, network.parameters()
+    )
 
 
 @torch.no_grad()
