@@ -2,21 +2,23 @@
 
 All arms read enwik8 once, in the same order, 8 lanes of 128 bytes a step, Muon, one thread, no exact memory, no replay;
 they take turns step by step in one process, so that whatever else the machine does meets all of them. What is held out
-lies elsewhere in the file and is read from reset states, each byte once, at the fourths of the stream; its CPU does not
-count.
+lies elsewhere in the file and is read from reset states, each byte once, at the fourths of the stream, by the plastic
+average of the weights, since those of one step are noise; its CPU does not count.
 
-- K = 3 tied: what the brain does; K = 3 untied: each step has weights of its own; K = 0 to 3: drawn in each step.
+- K = 3 tied: what the brain does; K = 3 untied: each step has weights of its own; K = 0 to 3: drawn in each step; with
+  exits: it learns where to stop.
 - Without thinking: K = 0, one more block, and a wider stream, which costs about what three steps do.
 - Plain bytes: K = 0 with patches of one byte, and a window as long in bytes.
 
 At equal CPU seconds: each arm as it was when it had spent what K = 0 spent on the whole text, read off a line between
-fourths, against the logarithm of the CPU seconds. The short form reads 96 KiB, the long one 256 KiB; one seed.
+fourths, against the logarithm of the CPU seconds. The short form reads 96 KiB, the long one 384 KiB; one seed.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,32 +28,35 @@ import torch
 from benchmarks.result import Result, judged
 from benchmarks.texts import MissingTextError, take
 from brain.build import build_brain
+from brain.models.agiformer.introspection import inspect_thinking
 from brain.models.agiformer.network import AgiformerNetwork
 from brain.online.brain import OnlineBrain
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 LANES, LENGTH = 8, 128
-SHORT_BYTES, LONG_BYTES = 96 * 1024, 256 * 1024
+SHORT_BYTES, LONG_BYTES = 96 * 1024, 384 * 1024
 HELD_OUT_FROM, HELD_OUT_BYTES, ROW_BYTES = 3_654_399, 32_000, 1000
 LOOKS = 4
 READ_WITH = (0, 1, 2, 3, 5, 8)
 BASE: Mapping[str, Any] = {"hidden_size": 128, "num_layers": 2, "num_heads": 4, "byte_size": 64}
-TIED, UNTIED, DRAWN = "K = 3 tied", "K = 3 untied", "K = 0 to 3, drawn"
+TIED, UNTIED, DRAWN, EXITS = "K = 3 tied", "K = 3 untied", "K = 0 to 3, drawn", "K = 3, exits"
 NONE, DEEPER, WIDER, PLAIN = "K = 0", "K = 0, one more block", "K = 0, wider", "K = 0, plain bytes"
 ARMS: Mapping[str, Mapping[str, Any]] = {
     TIED: {"thinking_steps": 3},
     UNTIED: {"thinking_steps": 3, "thinking_tied": False},
     DRAWN: {"thinking_steps": 3, "random_thinking": True},
+    EXITS: {"thinking_steps": 3, "halting": True},
     NONE: {"thinking_steps": 0},
     DEEPER: {"thinking_steps": 0, "num_layers": 3},
     WIDER: {"thinking_steps": 0, "hidden_size": 144},
     PLAIN: {"thinking_steps": 0, "patch_size": 1, "window": 512},
 }
 BITS_WORSE, CPU_SHARE = 0.02, 0.7  # what patches may cost, and what of the CPU
+KEPT_GAIN, STEPS_SHARE = 0.9, 0.6  # of what all steps gain, and what of the steps exits may take for it
 
 
 @dataclass
@@ -83,9 +88,33 @@ class Arm:
         self.cpu_seconds += time.process_time() - begun
 
     def look(self, rows: torch.Tensor) -> None:
-        """Read what is held out."""
-        self.held_out.append(bits_per_byte(self.brain, rows))
+        """Read what is held out, all steps taken."""
+        self.held_out.append(self.read(rows))
         self.spent.append(self.cpu_seconds)
+
+    def read(self, rows: torch.Tensor) -> float:
+        """Bits per byte of rows (R, T), each read from a reset state."""
+        with self.brain.averages.swapped_in("plastic"), self._all_steps():
+            nats = self.brain.score(rows, torch.ones_like(rows, dtype=torch.bool))
+        return float(nats.sum()) / rows.numel() / math.log(2)
+
+    @contextmanager
+    def _all_steps(self) -> Iterator[None]:
+        """Exits are not obeyed meanwhile."""
+        thinking = self.network.thinking
+        halts = thinking is not None and thinking.halts
+        if thinking is not None:
+            thinking.halts = False
+        yield
+        if thinking is not None:
+            thinking.halts = halts
+
+    def halting(self, rows: torch.Tensor) -> dict[str, float]:
+        """What its exits do."""
+        with self.brain.averages.swapped_in("plastic"):
+            pairs = [(part, torch.ones_like(part, dtype=torch.bool)) for part in torch.split(rows, 4)]
+            found: dict[str, float] = inspect_thinking(self.brain, pairs)["halting"]
+        return found
 
     def at(self, cpu_seconds: float) -> float:
         """Bits per byte of the held-out text when so many CPU seconds were spent."""
@@ -101,7 +130,7 @@ class Arm:
         for steps in READ_WITH:
             if steps <= most:
                 self.network.thinking_steps = steps
-                found[str(steps)] = bits_per_byte(self.brain, rows)
+                found[str(steps)] = self.read(rows)
         self.network.thinking_steps = own
         return found
 
@@ -185,7 +214,7 @@ def results(arms: Mapping[str, Arm], held_out: torch.Tensor, num_bytes: int, *, 
         "seeds": 1,
     }
     size = f"{num_bytes // 1024} KiB of enwik8 read once"
-    patches, plain = arms[NONE], arms[PLAIN]
+    patches, plain, exits = arms[NONE], arms[PLAIN], arms[EXITS].halting(held_out)
     return [
         judged(
             "thinking.equal_bytes",
@@ -229,13 +258,17 @@ def results(arms: Mapping[str, Arm], held_out: torch.Tensor, num_bytes: int, *, 
             of="ratio",
             long=long,
         ),
+        judged(
+            "thinking.exits",
+            measures=f"share of the steps that exits take, if they keep {KEPT_GAIN:.0%} of the gain, else 1; {size}",
+            ours=exits["share_of_steps"] if exits["share_of_gain"] >= KEPT_GAIN else 1.0,
+            peers={"all steps": 1.0},
+            unit="of the steps",
+            at_most=STEPS_SHARE,
+            long=long,
+            details=exits,
+        ),
     ]
-
-
-def bits_per_byte(brain: OnlineBrain[Any], rows: torch.Tensor) -> float:
-    """Of rows (R, T), each read from a reset state."""
-    nats = brain.score(rows, torch.ones_like(rows, dtype=torch.bool))
-    return float(nats.sum()) / rows.numel() / math.log(2)
 
 
 def _share(arms: Mapping[str, Arm]) -> float | None:

@@ -51,6 +51,7 @@ def test_it_says_what_it_shows_also_when_thinking_loses(read: tuple[dict[str, Ar
     assert not by_name["equal_cpu"].holds
     assert by_name["equal_bytes"].peers[NONE] == 2.4
     assert by_name["patches"].holds  # a hundredth of a bit
+    assert by_name["exits"].ours in (1.0, by_name["exits"].details["share_of_steps"])
     assert by_name["patches_cpu"].peers == {"plain bytes": arms[PLAIN].cpu_seconds}
 
 
