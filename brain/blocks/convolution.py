@@ -44,11 +44,13 @@ class CausalConv(nn.Module):
     """y_t = Σ_k w_k ⊙ x_{t−3+k}: each channel mixes its own last four inputs.
 
     Shapes: x (B, T, D), tail (B, 3, D) the inputs before the span, weight (4, D) with the present input last.
-    Begins as the identity plus a little noise.
+    Begins as the identity plus a little noise. `in_loops` lets compiled loops compute it; their last bits differ, so
+    what was stored before there were any goes on without.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, in_loops: bool = False) -> None:
         super().__init__()
+        self.in_loops = in_loops
         self.weight = nn.Parameter(torch.empty(WIDTH, channels))
 
     def forward(self, x: Tensor, tail: Tensor | None, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -57,7 +59,7 @@ class CausalConv(nn.Module):
             tail = x.new_zeros(x.shape[0], WIDTH - 1, x.shape[2])
         reach = torch.cat([tail.to(x.dtype), x], dim=1)
         weight = self.weight.to(x.dtype)
-        loops = loops_for(reach, weight)
+        loops = loops_for(reach, weight) if self.in_loops else None
         if loops is not None:
             return convolve(loops, reach, weight), last_read(reach, WIDTH - 1, lengths)
         y: Tensor = _CausalConv.apply(reach, weight)  # type: ignore[no-untyped-call]

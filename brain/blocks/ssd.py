@@ -70,7 +70,7 @@ class SSD(Mixer):
         self.num_heads = self.inner // self.head_size
         self.mixed = self.inner + 2 * state_size
         self.into = Linear(size, self.inner + self.mixed + self.num_heads)
-        self.conv = CausalConv(self.mixed)
+        self.conv = CausalConv(self.mixed, in_loops=True)
         self.log_rate = nn.Parameter(torch.empty(self.num_heads))
         self.dt_bias = nn.Parameter(torch.empty(self.num_heads))
         self.skip = nn.Parameter(torch.empty(self.num_heads))

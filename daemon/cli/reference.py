@@ -66,7 +66,7 @@ def cli_page() -> str:
     group: Any = typer.main.get_command(app)
     lines = ["# Command line", "", NOTE, "", group.help, ""]
     lines += ["| command | |", "|---|---|"]
-    commands = dict(_commands(group))
+    commands = dict(all_commands(group))
     lines += [
         f"| [`{name}`](#{name.replace(' ', '-')}) | {_cell(command.help)} |"
         for name, command in commands.items()
@@ -86,13 +86,13 @@ def cli_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+def all_commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
     """Commands by name, those of a group behind the group's own name; a group that does nothing is left out."""
     for name, command in group.commands.items():
         if not hasattr(command, "commands") or command.invoke_without_command:
             yield before + name, command
         if hasattr(command, "commands"):
-            yield from _commands(command, f"{before}{name} ")
+            yield from all_commands(command, f"{before}{name} ")
 
 
 def config_page() -> str:

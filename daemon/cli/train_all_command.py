@@ -16,11 +16,12 @@ from daemon.cli.options import (
     DataOption,
     DeviceOption,
     HomeOption,
+    JsonOption,
     PortOption,
     given_path,
     overrides_from,
 )
-from daemon.cli.printing import say
+from daemon.cli.printing import err, say
 from daemon.cli.running import begin, start_request
 from daemon.cli.train_command import of_phase
 from daemon.system.escaping import one_line
@@ -53,6 +54,11 @@ class Asked:
     opened: Home
     port: int
     records: Records
+    as_json: bool
+
+    def say(self, line: str) -> None:
+        """Print a line; on standard error where JSON is asked for, which the runs print."""
+        (err().say if self.as_json else say)(one_line(line))
 
 
 def train_all(
@@ -96,6 +102,7 @@ def train_all(
     ] = None,
     home: HomeOption = None,
     port: PortOption = DEFAULT_PORT,
+    as_json: JsonOption = False,
 ) -> None:
     """Omega, reflex, minGRU, Mamba-2, quantize: each stage in its turn; the same command goes on where it was."""
     from brain.registry import brains
@@ -106,7 +113,9 @@ def train_all(
 
     opened = Home.open(home)
     folder = opened.root / "models" if models is None else as_path(models).absolute()
-    asked = Asked(context=context, home=home, opened=opened, port=port, records=Records(folder))
+    asked = Asked(
+        context=context, home=home, opened=opened, port=port, records=Records(folder), as_json=as_json
+    )
     names = [name for name in (OMEGA, REFLEX, MINGRU, MAMBA2, QUANTIZE) if only in {None, name}]
     if only in {MINGRU, MAMBA2}:
         names.insert(0, OMEGA)
@@ -120,7 +129,7 @@ def train_all(
     # Whether a later phase has something to begin with is looked at before any stage takes its time.
     large = {**_mamba2(folder, phase), **sizes, **read} if MAMBA2 in names else {}
     stages: dict[str, Callable[[], None]] = {
-        OMEGA: _omega,
+        OMEGA: lambda: _omega(asked),
         REFLEX: lambda: _trained(
             asked, REFLEX, {"brain.kind": REFLEX, "limits.epochs": reflex_epochs, **on}, record=REFLEX
         ),
@@ -131,9 +140,9 @@ def train_all(
         QUANTIZE: lambda: _quantized(asked),
     }
     for number, name in enumerate(names, start=1):
-        say(f"[{number}/{len(names)}] {name}")
+        asked.say(f"[{number}/{len(names)}] {name}")
         stages[name]()
-    say(one_line(f"Done: {folder}"))
+    asked.say(f"Done: {folder}")
 
 
 def _mamba2(folder: Path, phase: int) -> dict[str, Any]:
@@ -159,14 +168,19 @@ def _before(records: Records, phase: int) -> list[str | None]:
     return [records.fingerprint_of(_of_phase(number)) for number in range(1, phase)]
 
 
-def _omega() -> None:
+def _omega(asked: Asked) -> None:
     """Compile the loops and compare them, in a process of its own, which loads torch.
 
     What they cost not to have is time alone, so a failure ends nothing.
     """
-    ended = subprocess.run([sys.executable, "-m", "brain.omega"], stdin=subprocess.DEVNULL, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-m", "brain.omega"],
+        stdin=subprocess.DEVNULL,
+        stdout=2 if asked.as_json else None,
+        check=False,
+    )
     if ended.returncode:
-        say("Nothing is compiled; the stages go on without")
+        asked.say("Nothing is compiled; the stages go on without")
 
 
 def _trained(
@@ -191,7 +205,7 @@ def _trained(
         stage, dataclasses.asdict(request.config), list(built_on), data=request.config.stream.data
     )
     if asked.records.is_done(record, mark):
-        say(f"{stage} is done already")
+        asked.say(f"{stage} is done already")
         return
     name = f"train-all {stage} {mark[:SHORT]}"
     run = _run_called(asked.opened, name)
@@ -199,7 +213,7 @@ def _trained(
         _learn(asked, _going_on(asked.opened, run) or start_request(None, settings, name))
         run = _run_called(asked.opened, name)
     if run is None or run["state"] != "finished":
-        say(one_line(f"{stage} was stopped; the same command goes on with it"))
+        asked.say(f"{stage} was stopped; the same command goes on with it")
         raise typer.Exit(0)
     files = [asked.records.folder / file for file in FILES[stage]]
     for file, checkpoint in zip(files, _checkpoints_of(asked.opened, run["id"]), strict=False):
@@ -220,7 +234,7 @@ def _learn(asked: Asked, request: StartRequest | ResumeRequest) -> None:
             public_url=None,
             detach=False,
             open_browser=False,
-            as_json=False,
+            as_json=asked.as_json,
         )
     except typer.Exit as ended:
         if ended.exit_code:
@@ -239,7 +253,7 @@ def _quantized(asked: Asked) -> None:
         raise UsageError("there is nothing to quantize yet: train mingru or mamba2 first")
     mark = fingerprint(QUANTIZE, data=map(str, trained.values()))
     if asked.records.is_done(QUANTIZE, mark):
-        say(f"{QUANTIZE} is done already")
+        asked.say(f"{QUANTIZE} is done already")
         return
     files = []
     for stage, source in trained.items():
@@ -256,7 +270,10 @@ def _command(asked: Asked, *words: str) -> None:
     """
     home = ["--home", str(asked.opened.root)]
     ended = subprocess.run(  # noqa: S603 - ourselves
-        [sys.executable, "-m", "daemon", *words, *home], stdin=subprocess.DEVNULL, check=False
+        [sys.executable, "-m", "daemon", *words, *home],
+        stdin=subprocess.DEVNULL,
+        stdout=2 if asked.as_json else None,
+        check=False,
     )
     if ended.returncode:
         raise typer.Exit(ended.returncode)

@@ -10,6 +10,7 @@ import typer.main
 
 from daemon.cli.app import app
 from daemon.cli.options import given_path
+from daemon.cli.reference import all_commands
 
 if TYPE_CHECKING:
     from tests.unit.daemon.cli.conftest import Call
@@ -18,6 +19,8 @@ COMMANDS = [
     "start",
     "resume",
     "train",
+    "train all",
+    "corpus wiki",
     "serve",
     "status",
     "stop",
@@ -43,6 +46,7 @@ COMMANDS = [
     "export",
     "evaluate",
     "probe",
+    "inspect",
     "quantize",
     "remembers",
     "schedule",
@@ -52,7 +56,7 @@ COMMANDS = [
 
 
 def test_every_command_is_there_and_has_json() -> None:
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands = dict(all_commands(typer.main.get_command(app)))
     assert sorted(commands) == sorted(COMMANDS)
     without = [
         name for name, command in commands.items() if not any("--json" in p.opts for p in command.params)
