@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up everything the tests need and runs every check. Arguments go to pytest:  ./run_tests.sh -k replay
+# Sets up everything the tests need and runs every check. Arguments go to pytest:  ./run_tests.sh -k replay; ./run_tests.sh --long
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=scripts/setup.sh

@@ -26,10 +26,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # The same examples every time, and no clock decides.
-settings.register_profile(
-    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("steady")
+for name, num_examples in (("short", 50), ("long", 1000)):
+    settings.register_profile(
+        name,
+        max_examples=num_examples,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("short")
 
 # Whoever starts the tests in the background of a script lets them ignore Ctrl+C, and with nohup that the terminal has
 # closed; every process that they start would, too.
@@ -72,16 +77,31 @@ def home(tmp_path: Path) -> Home:
     return made
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long", action="store_true", help="also tests marked `long`, and 1,000 examples a property"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long"):
+        settings.load_profile("long")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long tests first in each worker's share, so that none of them is what everybody waits for at the end."""
+    """Slow tests first in each worker's share, so that none of them is what everybody waits for at the end."""
+    if not config.getoption("--long"):
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     num_workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
-    long = [item for item in items if item.get_closest_marker("slow")]
+    slow = [item for item in items if item.get_closest_marker("slow")]
     short = [item for item in items if not item.get_closest_marker("slow")]
     # The scheduler hands out contiguous shares of equal length; who is done steals from the end of another's.
     bounds = [round(len(items) * worker / num_workers) for worker in range(num_workers + 1)]
     ordered: list[pytest.Item] = []
     for worker, (start, end) in enumerate(itertools.pairwise(bounds)):
-        share = long[worker::num_workers]
+        share = slow[worker::num_workers]
         ordered += share
         ordered += [short.pop(0) for _ in range(min(len(short), end - start - len(share)))]
     items[:] = [*ordered, *short]
