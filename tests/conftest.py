@@ -14,6 +14,7 @@ import itertools
 import random
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,6 @@ from daemon.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
 # The same examples every time, and no clock decides.
 for name, num_examples in (("short", 50), ("long", 1000)):
@@ -45,6 +45,8 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 
 gc.disable()  # while all is imported; on again with the first test
 
+HERE = Path(__file__).parent
+WAITING = ("e2e", "faults", "integration")  # for processes and browsers
 NEEDED_IN_CI = ("browser", "postgres", "proxy")
 
 
@@ -89,22 +91,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Slow tests first in each worker's share, so that none of them is what everybody waits for at the end."""
+    """What takes or waits long comes first, or all would wait for it at the end; one worker computes meanwhile."""
     if not config.getoption("--long"):
         left_out = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not item.get_closest_marker("long")]
     num_workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
     slow = [item for item in items if item.get_closest_marker("slow")]
-    short = [item for item in items if not item.get_closest_marker("slow")]
+    rest = [item for item in items if not item.get_closest_marker("slow")]
+    waiting = [item for item in rest if item.path.relative_to(HERE).parts[0] in WAITING]
+    computing = [item for item in rest if item.path.relative_to(HERE).parts[0] not in WAITING]
     # The scheduler hands out contiguous shares of equal length; who is done steals from the end of another's.
     bounds = [round(len(items) * worker / num_workers) for worker in range(num_workers + 1)]
+    num_waiting = max(1, num_workers - 1)
     ordered: list[pytest.Item] = []
     for worker, (start, end) in enumerate(itertools.pairwise(bounds)):
         share = slow[worker::num_workers]
-        ordered += share
-        ordered += [short.pop(0) for _ in range(min(len(short), end - start - len(share)))]
-    items[:] = [*ordered, *short]
+        if worker < num_waiting:
+            share += waiting[
+                len(waiting) * worker // num_waiting : len(waiting) * (worker + 1) // num_waiting
+            ]
+        free = max(0, end - start - len(share))
+        ordered += [*share, *computing[:free]]
+        del computing[:free]
+    items[:] = [*ordered, *computing]
 
 
 def pytest_collection_finish() -> None:
