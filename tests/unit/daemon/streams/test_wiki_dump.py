@@ -80,7 +80,6 @@ def test_a_dump_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 
 def test_markup_is_left_out() -> None:
-    pytest.importorskip("mwparserfromhell")
     text = (
         "'''Кот''' — [[Домашние животные|животное]].<ref>Книга</ref> {{шаблон|a=1}}\n{| class=x\n| ячейка\n|}"
     )
