@@ -76,13 +76,19 @@ run_checks() {
 checks=$!
 trap 'kill "$checks" 2>/dev/null || true' EXIT
 
-# The exact memory's loops, once: else each of the first processes that need them would compile them for itself.
-python -c 'from brain.memory.hippocampus.compiled import loops; loops().wait()' &
+# What Numba compiles, once: else each of the first processes that need it would compile it for itself.
+(
+    python -c 'from brain.memory.hippocampus.compiled import loops; loops().wait()'
+    python -m brain.omega >/dev/null
+) &
+compiling=$!
 
 # By one process first, beside the checks: else each worker would compile all it imports, and rewrite all assertions.
 if [ -n "${installed:-}" ] || [ ! -d tests/__pycache__ ]; then
     python -m pytest --collect-only -q >/dev/null 2>&1 || true
 fi
+
+wait "$compiling" || true # where it cannot be compiled, tests say so
 
 # Tests wait much, for processes and browsers: one worker more than there are cores.
 workers="${SYNAPSED_TEST_WORKERS:-$(($(getconf _NPROCESSORS_ONLN) + 1))}"

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class ByteLoops(NamedTuple):
-    """The blocks of `brain.blocks.byte_loops`, compiled."""
+    """The blocks of `brain.blocks.loops.byte_loops`, compiled."""
 
     normed: Callable[..., Any]
     mingru_block: Callable[..., None]
@@ -36,7 +36,7 @@ class ByteLoops(NamedTuple):
 def byte_loops() -> ByteLoops | None:
     """Compiled when first called, or taken from the cache; None without Numba."""
     try:
-        from brain.blocks import byte_loops as written  # noqa: PLC0415 - it imports Numba
+        from brain.blocks.loops import byte_loops as written  # noqa: PLC0415 - it imports Numba
 
         functions = [getattr(written, name) for name in ByteLoops._fields]
         return ByteLoops(*compile_all(*functions, sources=[written], kept=True, fastmath=EXACT_ENOUGH))

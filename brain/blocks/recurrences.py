@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from brain.blocks import recurrent_loops
 from brain.blocks.delta_scan import CHUNK, DeltaStep, delta_scan
+from brain.blocks.loops import recurrent_loops
 from brain.jit import EXACT_ENOUGH, compile_all
 
 if TYPE_CHECKING:

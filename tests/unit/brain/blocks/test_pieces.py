@@ -252,3 +252,13 @@ def test_first_weights_come_from_the_generator_alone() -> None:
     initialize(other, torch.Generator().manual_seed(5))
     assert torch.equal(one.weight, other.weight)
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("outputs", [1, 16])
+def test_a_row_has_the_same_bits_wherever_it_stands(outputs: int) -> None:
+    linear = Linear(16, outputs)
+    linear.initialize(torch.Generator().manual_seed(0))
+    for seed in range(50):
+        x = torch.randn(6, 1, 16, generator=torch.Generator().manual_seed(seed))
+        order = torch.tensor([4, 0, 0, 3, 5, 4])
+        assert torch.equal(linear(x[order]), linear(x)[order])
