@@ -23,7 +23,8 @@ class SleepConfig:
         carried_share: of these rows, those that the exact memory knows better than the network, where there is one.
         carried_items: so many different ones at most, each of them twice.
         final_rate: share of the learning rate that is left at the end of a sleep.
-        tolerance: relative rise of the mean probe loss beyond which a sleep is undone.
+        tolerance: relative rise of the mean probe loss beyond which a sleep is undone; a loss below 0.2 bits per byte
+            counts as 0.2 there, since near zero any change is a large share.
     """
 
     every_steps: Annotated[int, COUNT_OR_ZERO] = 5000

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from brain.sleep.config import SleepConfig
 
+LEAST_LOSS = 0.2
+"""A loss below this, in bits per byte or nats per example, counts as this much where a rise is taken relative to it.
+
+At the default tolerance a rise of 0.002 is never harm then: a tenth of what `forgetting.threshold` puts up with.
+"""
+
 
 def rate_factor(done: int, steps: int, final: float) -> float:
     """Share of the learning rate in step `done` (from 0) of a sleep: a straight line from 1 to `final`.
@@ -52,7 +58,11 @@ def due_when_idle(awake_steps: int, config: SleepConfig) -> bool:
 def is_worse(before: float, after: float, tolerance: float) -> bool:
     """Whether a sleep must be undone: the mean probe loss rose by more than `tolerance`, or is no number.
 
+    The share is one of the loss before or, where that is lower, of `LEAST_LOSS`: near zero any change is a large share.
+
     >>> is_worse(2.0, 2.01, 0.01), is_worse(2.0, 2.03, 0.01), is_worse(2.0, math.nan, 0.01)
     (False, True, True)
+    >>> is_worse(0.001, 0.0016, 0.01), is_worse(0.001, 0.004, 0.01)
+    (False, True)
     """
-    return not after <= before * (1.0 + tolerance)
+    return not after <= before + tolerance * max(before, LEAST_LOSS)

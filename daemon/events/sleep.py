@@ -72,5 +72,5 @@ class SleepRolledBack(Event):
 
     @property
     def message(self) -> str:
-        change = 100 * (self.after / self.before - 1)
-        return f"[Sleep] Undone: probe loss changed by {change:+.1f} % (at most {100 * self.tolerance:g} %)"
+        tolerated = f"sleep.tolerance is {100 * self.tolerance:g} %"
+        return f"[Sleep] Undone: probe loss {self.before:.4f} → {self.after:.4f} BPC ({tolerated})"

@@ -155,6 +155,15 @@ def test_a_sleep_that_harms_is_taken_back() -> None:
     assert all(torch.equal(a, b) for a, b in zip(moments, learner.mlp.moments(), strict=True))
 
 
+def test_a_tiny_rise_of_a_small_loss_is_no_harm() -> None:
+    learner = OnlineLearner(replace(CONFIG, memory=MemoryConfig(capacity=40), sleep=SleepConfig(steps=5)))
+    for x, y in stream([0, 1, 2, 3], 200):
+        learner.learn(x, y)
+    report = learner.sleep()
+    assert report.loss_before * 1.01 < report.loss_after < report.loss_before + 0.002
+    assert not report.rolled_back
+
+
 def test_half_and_half_equals_the_whole() -> None:
     batches = stream([0, 1], 15) + stream([2, 3], 15, seed=1)
 

@@ -11,6 +11,7 @@ import torch
 
 from brain.ports import StepReport
 from brain.sleep.config import SleepConfig
+from daemon.events import SleepRolledBack
 from daemon.trainer.sleep.dreaming import Dreaming
 from daemon.trainer.state.sleep_state import SleepInProgress, SleepState
 
@@ -99,6 +100,11 @@ def test_what_older_checkpoints_kept_of_a_sleep_continues(kept: dict[str, Any]) 
     assert {name: again[name] for name in kept} == kept
     assert ("before" in again) is ("before" in kept)
     assert SleepState.restored({"sleep": again}, {}) == state
+
+
+def test_an_undone_sleep_is_reported_where_the_loss_was_zero() -> None:
+    undone = SleepRolledBack(step=7, before=0.0, after=0.25, tolerance=0.01)
+    assert undone.message == "[Sleep] Undone: probe loss 0.0000 → 0.2500 BPC (sleep.tolerance is 1 %)"
 
 
 def test_what_sleep_leaves_as_it_is_is_not_held_for_its_undoing() -> None:
