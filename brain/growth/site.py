@@ -26,6 +26,7 @@ class Site:
         next_bias: bias of the first outgoing matrix; it takes over the mean activation of a renewed unit.
         deeper_units: hidden units that a block born behind it would bring; 0 where none can be.
         not_deeper: why none can be, there.
+        per_patch: whether its units are active once a patch of symbols, not once a symbol.
         expert: what can be born beside it as an expert; None where none can be.
         frozen: whether nothing happens to it any more.
         why_frozen: by default, that a younger column stands beside the one that it belongs to.
@@ -41,6 +42,7 @@ class Site:
     next_bias: str | None = None
     deeper_units: int = 0
     not_deeper: str = "it stands in no block"
+    per_patch: bool = False
     expert: Birth | None = None
     frozen: bool = False
     why_frozen: str = FROZEN

@@ -110,7 +110,7 @@ class SequenceNetwork(nn.Module, ABC):
     def advance(self, update: NetworkState, ids: Tensor) -> None:
         """The last symbol of a pass was unknown and is `ids`, (R,) or (R, P): write that into the pass's update."""
 
-    def read_by(self, site: str, done: Pass, read: Tensor) -> Tensor:
+    def read_by(self, site: Site, done: Pass, read: Tensor) -> Tensor:
         """Which positions of a growth site's activations are of symbols `read` (B, S) in a pass.
 
         By default a site works at the pace of symbols.

@@ -69,7 +69,7 @@ def take_step(
         total = total + targets.loss(done.logits, symbols, network.logit_cap)
     total.backward()  # type: ignore[no-untyped-call]
     units = {
-        site: evenly(activity, network.read_by(site, done, symbols.read))
+        site: evenly(activity, network.read_by(learner.sites[site], done, symbols.read))
         for site, activity in activations.items()
     }
     norm = learner.optimizer.gather()

@@ -233,11 +233,10 @@ class AgiformerNetwork(SequenceNetwork):
         """The byte (R,) at the last position of the pass is known now."""
         update[READER]["bytes"][:, -1] = ids
 
-    def read_by(self, site: str, done: Pass, read: Tensor) -> Tensor:
-        """Patches (B, S) that were read, of what works at their pace; else `read`."""
+    def read_by(self, site: Site, done: Pass, read: Tensor) -> Tensor:
+        """Patches (B, S) that were read, of a site that works at their pace; else `read`."""
         assert isinstance(done, PatchPass)
-        at_bytes = site.startswith(("decoder", SELF_MODEL))
-        return read if at_bytes else done.grid.counted(read.sum(dim=1))
+        return done.grid.counted(read.sum(dim=1)) if site.per_patch else read
 
     def auxiliary(self, done: Pass, read: Tensor, dtype: torch.dtype) -> Auxiliary:
         """The next state is predicted, and what each step of thinking brought."""
@@ -292,11 +291,13 @@ class AgiformerNetwork(SequenceNetwork):
 
     def sites(self) -> dict[str, Site]:
         """Hidden layers of blocks, of thinking, of the decoder and of the self model."""
-        layers: list[tuple[str, MLP]] = [(f"{block.path}.mlp", block.mlp) for block in self.stack()]
-        layers += _named(THINKING, [] if self.thinking is None else list(self.thinking))
-        layers += _named("decoder.layers", list(self.decoder.layers))
+        of_patches: list[tuple[str, MLP]] = [(f"{block.path}.mlp", block.mlp) for block in self.stack()]
+        of_patches += _named(THINKING, [] if self.thinking is None else list(self.thinking))
+        layers = of_patches + _named("decoder.layers", list(self.decoder.layers))
         sites = {
-            name: declared_site(name, layer, place=place, not_deeper=NOT_DEEPER)
+            name: declared_site(
+                name, layer, place=place, not_deeper=NOT_DEEPER, per_patch=place < len(of_patches)
+            )
             for place, (name, layer) in enumerate(layers)
         }
         if self.self_model is None:

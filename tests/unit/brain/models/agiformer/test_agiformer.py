@@ -22,6 +22,7 @@ from brain.models.agiformer.patch_brain import Agiformer
 from brain.models.agiformer.spec import AgiformerSpec
 from brain.online.lanes import fresh_state
 from brain.optim.config import OptimizerConfig
+from brain.plasticity.activations import recorded_activations
 from brain.vitals.act_recognition import activity_after
 from brain.vitals.twins import draw_silent
 from daemon.config.loading import list_presets, resolve_config
@@ -293,3 +294,22 @@ def test_presets_have_their_sizes_and_the_kind_takes_the_small_one() -> None:
         sizes[name] = round(sum(weight.numel() for weight in network.parameters()) / 1e6, 1)
     assert sizes == {"agiformer": 9.9, "agiformer-medium": 34.2, "agiformer-large": 89.7}
     assert resolve_config(overrides={"brain.kind": "agiformer"}, environ={}).preset == "agiformer"
+
+
+@torch.no_grad()
+def test_a_site_declares_the_pace_at_which_its_units_are_active() -> None:
+    brain = make(self_model_size=4)
+    network, learner = network_of(brain), brain.learner
+    assert {name.partition(".")[0] for name, site in learner.sites.items() if not site.per_patch} == {
+        "decoder",
+        "self_model",
+    }
+    symbols = symbols_of(TEXT)
+    span = Span.beginning(*TEXT.shape, device=TEXT.device, dtype=learner.dtype)
+    with recorded_activations(learner.layers) as activations:
+        done = network(symbols, span, None)
+        network.auxiliary(done, symbols.valid, learner.dtype)
+    assert activations.keys() == learner.sites.keys()
+    for name, activity in activations.items():
+        read = network.read_by(learner.sites[name], done, symbols.valid)
+        assert read.shape[1] - activity.shape[1] in (0, 1), name  # no state follows on the last
