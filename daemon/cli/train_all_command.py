@@ -68,7 +68,7 @@ def train_all(
     phase: Annotated[
         int,
         typer.Option(
-            "--phase", min=1, help="Of mamba2; after the first it begins with models/mamba2/best.pt."
+            "--phase", min=1, max=4, help="Of mamba2; after the first it begins with models/mamba2/best.pt."
         ),
     ] = 1,
     device: DeviceOption = None,
@@ -123,11 +123,20 @@ def train_all(
         names = [name for name in names if name != OMEGA]
     if REFLEX in names and REFLEX not in brains.names():
         raise UsageError(f"there is no brain {REFLEX} here; leave --only out, or name another stage")
+    if only == REFLEX and data:
+        raise UsageError(
+            "--data is for mingru and mamba2; a reflex of your own: synapsed train --brain reflex --data FILE.csv"
+        )
+    if (found := _nearest_there(folder)) is not None and not found.is_dir():
+        raise UsageError(f"--models {shown(folder)}: {shown(found)} is a file, not a folder")
     on, read = overrides_from(device=device), overrides_from(data=data, device=device)
     small = {"brain.kind": MINGRU, "stream.mix": "sequential", "limits.epochs": mingru_epochs, **read}
     sizes = {"brain.hidden_size": d_model, "brain.num_layers": n_layers, "limits.epochs": mamba_epochs}
     # Whether a later phase has something to begin with is looked at before any stage takes its time.
     large = {**_mamba2(folder, phase), **sizes, **read} if MAMBA2 in names else {}
+    for name, settings in ((MINGRU, small), (MAMBA2, large)):
+        if name in names:
+            start_request(None, settings, None)  # so is every setting, and the data
     stages: dict[str, Callable[[], None]] = {
         OMEGA: lambda: _omega(asked),
         REFLEX: lambda: _trained(
@@ -143,6 +152,11 @@ def train_all(
         asked.say(f"[{number}/{len(names)}] {name}")
         stages[name]()
     asked.say(f"Done: {folder}")
+
+
+def _nearest_there(folder: Path) -> Path | None:
+    """The folder itself or the nearest above it that is there; None: none is."""
+    return next((path for path in (folder, *folder.parents) if path.exists()), None)
 
 
 def _mamba2(folder: Path, phase: int) -> dict[str, Any]:

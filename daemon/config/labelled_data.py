@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.config.layers import origin_of
 from daemon.errors import ConfigError
-from daemon.streams.encodings import HEAD_BYTES
+from daemon.streams.encodings import HEAD_BYTES, classify, detect
 from daemon.streams.kinds.table import TableConfig
 from daemon.streams.table_records import SUFFIXES, FormError, form_of
 from daemon.system.paths import as_path, as_text, is_file, shown
@@ -74,9 +74,18 @@ def _fields(path: str) -> tuple[str, ...]:
         opened = gzip.open if path.lower().endswith(".gz") else open
         with opened(as_path(path), "rb") as file:
             head = file.read(HEAD_BYTES)
-        return form_of(head, path, form="auto", delimiter="", wanted=(), final=len(head) < HEAD_BYTES).fields
+        final = len(head) < HEAD_BYTES
+        head = _as_utf8(head)
+        return form_of(head, path, form="auto", delimiter="", wanted=(), final=final).fields
     except (OSError, EOFError, FormError):
         return ()
+
+
+def _as_utf8(head: bytes) -> bytes:
+    """The head as the stream will read it: without a mark in front, in UTF-8."""
+    verdict = classify(head)
+    encoding = detect(head) if verdict.encoding == "?" else verdict.encoding
+    return head[verdict.start :] if encoding is None else head.decode(encoding, errors="ignore").encode()
 
 
 def _named(fields: tuple[str, ...], usual: tuple[str, ...]) -> str | None:

@@ -178,3 +178,21 @@ def test_the_newest_run_is_looked_up_by_the_daemon(home: Home, monkeypatch: pyte
     # Of the newest run a trainer may be saving still, so its newest checkpoint is not known yet.
     assert [going_on(run) for run in ("run-2", "run-1", "run-0")] == ["latest", "continuous_1", None]
     assert train_all_command._going_on(home, None) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--data", "/nope"), "no file or folder /nope"),
+        (("--only", "reflex", "--data", __file__), "train --brain reflex --data"),
+        (("--models", f"{__file__}/models"), "is a file, not a folder"),
+        (("--phase", "5"), "--phase"),
+    ],
+)
+def test_a_mistake_is_found_before_any_stage_begins(
+    training: Training, call: Call, arguments: tuple[str, ...], words: str
+) -> None:
+    refused = call(*WITHOUT_OMEGA, *arguments)
+    assert refused.code == 2
+    assert words in refused.err
+    assert training.begun == []

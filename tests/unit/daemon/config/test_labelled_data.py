@@ -46,6 +46,14 @@ def test_fields_are_found_by_their_usual_names(tmp_path: Path, head: str, fields
     assert (source["text_field"], source["label_field"], source["order"]) == (*fields, "shuffled")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1251"])
+def test_a_table_in_another_encoding_is_read_as_the_stream_reads_it(tmp_path: Path, encoding: str) -> None:
+    rows = "".join(f"Где моя карта, я потерял её в прошлый вторник {row},потеря\n" for row in range(40))
+    (tmp_path / "t.csv").write_text(f"что сказано,Label\n{rows}", encoding=encoding)
+    (source,) = sources(str(tmp_path / "t.csv"))
+    assert (source["text_field"], source["label_field"]) == ("что сказано", "Label")
+
+
 def test_of_two_fields_the_other_is_the_other(tmp_path: Path) -> None:
     path = tmp_path / "two.jsonl"
     path.write_text('{"what": "hello", "intent": "greeting"}\n')
