@@ -142,7 +142,7 @@ LEARNERS: dict[str, MLPConfig | Make] = {
     ),
     "self-normalised resets, ReLU": self_normalised_resets(PLAIN, rejected=0.0003),
     "self-normalised resets, tanh": self_normalised_resets(TANH, rejected=0.0003),
-    "spectral regularisation, ReLU": spectral_regularisation(PLAIN, strength=1e-5),
+    "spectral regularisation, ReLU": spectral_regularisation(PLAIN, strength=1e-3),
     "spectral regularisation, tanh": spectral_regularisation(TANH, strength=1e-5),
 }
 
