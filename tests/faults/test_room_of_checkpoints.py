@@ -108,8 +108,9 @@ async def test_the_cap_never_takes_the_only_verified_one(home: Home) -> None:
 )
 async def test_one_that_is_about_to_be_resumed_stays(home: Home) -> None:
     no_room(home)
-    async with staged(home) as (supervisor, _):
+    async with staged(home) as (supervisor, news):
         run = await supervisor.admission.start(start_request())
+        await news.until(lambda: run.state is RunState.RUNNING)  # its own first checkpoint is saved
         config = {"config": run.config}
         made = [_saved(home, step, run.id, config) for step in (1, 2)]
         fork = await supervisor.admission.resume(ResumeRequest(checkpoint=made[0].name, queue=True))
