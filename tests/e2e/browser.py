@@ -54,6 +54,26 @@ def installed() -> str | None:
     return next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
 
 
+def wait_until(page: Page, predicate: str, arg: object = None, *, timeout: float = 30_000) -> None:
+    """Until `predicate`, a function of JavaScript, holds for `arg`; at most `timeout` milliseconds.
+
+    Playwright's own wait looks again by `eval`, which the page's policy forbids; a function that is sent whole is none.
+    """
+    page.evaluate(
+        f"""([arg, timeout]) => new Promise((resolve, reject) => {{
+            const predicate = {predicate}
+            const end = performance.now() + timeout
+            const look = () => {{
+                if (predicate(arg)) resolve()
+                else if (performance.now() > end) reject(new Error(`never so: ${{predicate}}`))
+                else setTimeout(look, 50)
+            }}
+            look()
+        }})""",
+        [arg, timeout],
+    )
+
+
 def launch(playwright: Playwright) -> Browser:
     """A headless browser that talks to nobody by itself."""
     return playwright.chromium.launch(executable_path=installed(), args=list(FLAGS))

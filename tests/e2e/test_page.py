@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.e2e.browser import GONE, Watch
+from tests.e2e.browser import GONE, Watch, wait_until
 from tests.e2e.servers import RealServer
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def step_of(page: Page) -> int:
 
 
 def wait_for_step(page: Page, step: int) -> None:
-    page.wait_for_function(
+    wait_until(
+        page,
         "(step) => Number(document.querySelector('[data-fact=step]').innerText.replaceAll(',', '')) >= step",
         arg=step,
         timeout=PATIENCE_MS,
@@ -103,8 +104,8 @@ def test_a_whole_life(context: BrowserContext, server: RealServer, text_folder: 
     start_tiny_run(page, text_folder)
     wait_for_step(page, 20)
     expect(page.locator("[data-value=bpc]")).to_have_text(re.compile(r"^\d\.\d{3}$"))
-    page.wait_for_function(
-        "() => (document.querySelector('[data-plot=loss]').data ?? []).some((t) => t.x.length > 5)"
+    wait_until(
+        page, "() => (document.querySelector('[data-plot=loss]').data ?? []).some((t) => t.x.length > 5)"
     )
 
     page.get_by_label("Text to learn from").fill('<img src=x onerror="document.title=1"> fed by hand')
@@ -149,8 +150,9 @@ def test_a_whole_life(context: BrowserContext, server: RealServer, text_folder: 
         act(page, "resume")
         expect(state(page)).to_have_text("running", timeout=PATIENCE_MS)
         wait_for_step(page, stopped_at + 20)
-        page.wait_for_function(
-            "async (count) => document.querySelectorAll('#event-list li').length >= count",
+        wait_until(
+            page,
+            "(count) => document.querySelectorAll('#event-list li').length >= count",
             arg=len(stored_events(page)),
         )
         missed = stored_events(page) - shown_events(page)

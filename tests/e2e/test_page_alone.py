@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import GONE, Watch
+from tests.e2e.browser import GONE, Watch, wait_until
 from tests.fake_daemon.run import SPIKE_STEP, reading
 from tests.fake_daemon.server import ScriptedServer
 from tests.fake_daemon.world import HOSTILE, FakeDaemon, problem_body
@@ -97,7 +97,7 @@ def test_curves_draw_the_spike_and_refine_when_zoomed(watched: Watched) -> None:
     plot.locator(".main-svg").first.wait_for()
     drawn = "document.querySelector('[data-plot=loss]').data.filter((trace) => trace.yaxis !== 'y2')"
     highest = f"() => Math.max(...{drawn}.flatMap((trace) => trace.y))"
-    page.wait_for_function(f"({highest})() > 9")
+    wait_until(page, f"() => ({highest})() > 9")
     box = plot.locator(".nsewdrag").first.bounding_box()
     assert box is not None
     with page.expect_response(re.compile(r"/series\?.*from=\d+.*to=\d+")) as answer:
@@ -112,13 +112,14 @@ def test_curves_draw_the_spike_and_refine_when_zoomed(watched: Watched) -> None:
     before = page.evaluate(ranged)
     step = fact(page, "step").inner_text()
     expect(fact(page, "step")).not_to_have_text(step)
-    page.wait_for_function(
+    wait_until(
+        page,
         "(seen) => document.querySelector('#plots .now').textContent !== seen",
         arg=page.locator("#plots .now").first.inner_text(),
     )
     assert page.evaluate(ranged) == before, "live data moved the reader's zoom"
     page.get_by_role("button", name="All", exact=True).click()
-    page.wait_for_function(f"(before) => ({ranged})() !== before", arg=before)
+    wait_until(page, f"(before) => ({ranged})() !== before", arg=before)
 
 
 @pytest.mark.curves
@@ -133,7 +134,7 @@ def test_hover_log_steps_and_legend_keep_the_policy(watched: Watched) -> None:
         plot.hover(position={"x": 150, "y": 60})
         expect(plot.locator(".hoverlayer")).to_contain_text("step ")
     page.get_by_role("button", name="Log steps").click()
-    page.wait_for_function("() => document.querySelector('[data-plot=loss]').layout.xaxis.type === 'log'")
+    wait_until(page, "() => document.querySelector('[data-plot=loss]').layout.xaxis.type === 'log'")
     loss.hover(position={"x": 700, "y": 60})
     expect(loss.locator(".hoverlayer")).to_contain_text("bpc")
     drawn = "() => document.querySelector('[data-plot=loss]').data.length"
@@ -150,7 +151,7 @@ def test_live_points_come_from_deltas_not_from_the_series(watched: Watched) -> N
     page.on("request", lambda request: asked.append(request.url) if "/series" in request.url else None)
     last = "() => document.querySelector('[data-plot=loss]').data.at(-2).x.at(-1)"
     before = page.evaluate(last)
-    page.wait_for_function(f"(before) => ({last})() > before + 10", arg=before)
+    wait_until(page, f"(before) => ({last})() > before + 10", arg=before)
     assert asked == []
 
 

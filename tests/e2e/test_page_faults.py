@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
+from tests.e2e.browser import wait_until
 from tests.fake_daemon.server import ScriptedServer
 from tests.fake_daemon.world import FakeDaemon
 
@@ -144,7 +145,8 @@ def test_older_events_than_two_thousand_can_be_read(context: BrowserContext) -> 
                 break
             shown = page.get_by_role("log").get_by_role("listitem").count()
             older.evaluate("button => button.click()")  # it may load by itself meanwhile, and be done
-            page.wait_for_function(
+            wait_until(
+                page,
                 "(shown) => document.querySelectorAll('[role=log] li').length > shown || "
                 "document.querySelector('[role=log]').textContent.includes('no older events')",
                 arg=shown,
