@@ -20,6 +20,7 @@ LOADED = (
     "daemon.trainer.session",
     "daemon.checkpoint.checkpoint_writer",
     "tests.unit.daemon.supervisor.scripted_trainer",
+    "tests.frozen_modules",  # the last
 )
 
 

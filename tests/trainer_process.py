@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import multiprocessing
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from daemon.config.loading import resolve_config
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkServerContext, SpawnContext
     from multiprocessing.process import BaseProcess
-    from pathlib import Path
 
     from daemon.home import Home
     from daemon.orders import Order
 
 TIMEOUT_SECONDS = 120.0
+SOME_TEXT = str(
+    Path(asyncio.__file__).parent
+)  # half a megabyte; the whole standard library takes longer to list
 
 
 @dataclass
@@ -112,7 +116,9 @@ def tiny_order(home: Home, *, run_id: str = "r-test", session: int = 1, **settin
     """An order for the tiny preset; `settings` are TrainerOrder fields or config keys, `__` for dots."""
     fields = {key: settings.pop(key) for key in list(settings) if key in TrainerOrder.__dataclass_fields__}
     overrides = {key.replace("__", "."): value for key, value in settings.items()}
-    config = resolve_config(preset="tiny", overrides={"threads": 1, **overrides}, environ={})
+    config = resolve_config(
+        preset="tiny", overrides={"threads": 1, "stream.data": [SOME_TEXT], **overrides}, environ={}
+    )
     return TrainerOrder(
         home=home.root, run_id=run_id, session=session, config=config_to_dict(config), **fields
     )

@@ -27,6 +27,7 @@ from daemon.checkpoint.checkpoint_reader import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from daemon.home import Home
     from tests.daemon_process import DaemonProcess
@@ -94,6 +95,16 @@ def live(home: Home, launch: Callable[..., DaemonProcess]) -> Iterator[Live]:
     live.http.close()
 
 
+@pytest.fixture
+def waiting(home: Home, launch: Callable[..., DaemonProcess], tmp_path: Path) -> Iterator[Live]:
+    """A run that has read all and waits for more: it obeys as it would, and leaves the processor to the fuzzing."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"all is well in house number 97\n" * 100)
+    live = Live(launch("start", "--preset", "tiny", "--data", str(log), "--follow"), home)
+    yield live
+    live.http.close()
+
+
 @pytest.mark.fault(
     "Wrong requests",
     tried="actions with arguments of another type, out of range or unknown; text that is not Unicode; a seed of 1e20",
@@ -131,7 +142,8 @@ def test_wrong_arguments_are_named_and_cost_nothing(live: Live) -> None:
     tried="every route of the API is fuzzed from its own description, right and wrong, against a live run",
     happens="no 5xx, every answer is as described; the run keeps learning, and its newest checkpoint loads",
 )
-def test_every_route_outlives_fuzzing(live: Live) -> None:
+def test_every_route_outlives_fuzzing(waiting: Live) -> None:
+    live = waiting
     schema = schemathesis.openapi.from_dict(
         httpx.get(f"{live.url}/openapi.json", headers=live.headers).json()
     )

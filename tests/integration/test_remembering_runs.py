@@ -59,7 +59,7 @@ def test_its_reliance_is_a_vital_sign_and_a_figure_of_each_source(running: Train
     assert set(found) == {"reliance/stdlib.py"}
     assert all(0.0 < value <= 1.0 for value in (*found.values(), reading["value"]))
     assert reading["detail"]["mixed_bpc"] < reading["detail"]["bpc"]
-    assert [name for name, *_ in running.points].count("mixed_bpc") >= 1
+    running.receive_until(lambda seen: any(name == "mixed_bpc" for name, *_ in seen.points))
 
 
 FACT = "\nThe number of the bakery in Lindenau is 0341 480 2291, and Jolanda answers.\n"

@@ -95,11 +95,11 @@ def test_after_kill_9_in_sleep_the_same_weights_come_out(
 
 
 def test_sleep_by_hand_is_journaled_and_obeys_between_its_steps(home: Home) -> None:
-    trainer = spawn(tiny_order(home, **{**SLEEPY, "sleep__every_steps": 0, "limits__steps": 400}))
+    trainer = spawn(tiny_order(home, **{**SLEEPY, "sleep__every_steps": 0, "limits__steps": 180}))
     trainer.receive_until(lambda seen: seen.step >= 3)
-    began = trainer.order("sleep", steps=300)
+    began = trainer.order("sleep", steps=150)
     assert began.ok, began.error
-    assert began.result["steps"] == 300
+    assert began.result["steps"] == 150
     again = trainer.order("sleep")
     assert again.conflict
     assert "asleep already" in (again.error or "")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-# 9 KB are read in some 130 steps by three lanes; then ten steps of sleep.
+# 3.6 KB are read in some 50 steps by three lanes; then ten steps of sleep.
 FOLLOWING: dict[str, Any] = {
     "stream__at_end": "wait",
     "stream__idle_after_seconds": 0.2,
@@ -40,7 +40,7 @@ def log(tmp_path: Path) -> Path:
 
 def write_log(folder: Path) -> Path:
     path = folder / "app.log"
-    path.write_bytes(b"".join(b"%06d all is well in house number %d\n" % (i, i % 97) for i in range(250)))
+    path.write_bytes(b"".join(b"%06d all is well in house number %d\n" % (i, i % 97) for i in range(100)))
     return path
 
 
@@ -200,7 +200,7 @@ def test_a_sleep_of_idling_takes_effect_at_its_step_again_even_if_there_is_more_
     trainer.receive_until(lambda seen: "sleeping" in states(seen))
     trainer.kill()
     with log.open("ab") as file:
-        file.write(b"what came after it " * 2000)
+        file.write(b"what came after it " * 200)
     again = follow(home, log, session=2, checkpoint=newest(home.checkpoints))
     until_waiting(again)
     end(again)
