@@ -17,6 +17,11 @@ HERE = sys.platform != "win32"
 LOADED = (
     "torch",
     "brain.models.synapse.model",
+    "brain.blocks.thinking",
+    "brain.memory.hippocampus.exact_memory",
+    "brain.memory.policies.tiers",
+    "brain.vitals.signs.agency",
+    "brain.vitals.signs.phi",
     "daemon.trainer.session",
     "daemon.checkpoint.checkpoint_writer",
     "tests.unit.daemon.supervisor.scripted_trainer",
