@@ -6,11 +6,12 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from tests.forked_program import ForkedProgram, start_program
 
 if TYPE_CHECKING:
     from daemon.home import Home
@@ -22,27 +23,27 @@ TIMEOUT_SECONDS = 120.0
 class DaemonProcess:
     """`synapsed <command>` on a home of its own, on a free port; everything it printed is kept."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | ForkedProgram
     lines: list[str] = field(default_factory=list)
     _new: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
 
     @classmethod
-    def start(cls, home: Home, *arguments: str) -> DaemonProcess:
-        """Start it; returns at once."""
-        command = [sys.executable, "-m", "daemon", *arguments, "--home", str(home.root), "--port", "0"]
+    def start(cls, home: Home, *arguments: str, spawning: bool = False) -> DaemonProcess:
+        """Start it; returns at once. `spawning`: in an interpreter of its own, as a shell does it."""
+        whole = [*arguments, "--home", str(home.root), "--port", "0", "--no-open"]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "300"}
-        process = subprocess.Popen(
-            [*command, "--no-open"],
-            stdout=subprocess.PIPE,
+        process = start_program(
+            "daemon.cli.app:run",
+            whole,
+            spawning=spawning,
             stderr=subprocess.STDOUT,
-            text=True,
             env=environment,
-            start_new_session=True,
+            text=True,
         )
         return cls.of(process)
 
     @classmethod
-    def of(cls, process: subprocess.Popen[str]) -> DaemonProcess:
+    def of(cls, process: subprocess.Popen[str] | ForkedProgram) -> DaemonProcess:
         """Listen to one that was started already."""
         daemon = cls(process)
         threading.Thread(target=daemon._listen, daemon=True).start()

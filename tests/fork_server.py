@@ -24,7 +24,8 @@ LOADED = (
     "brain.vitals.signs.phi",
     "daemon.trainer.session",
     "daemon.checkpoint.checkpoint_writer",
-    "tests.unit.daemon.supervisor.scripted_trainer",
+    "tests.scripted_daemon",
+    "daemon.supervisor.daemon",
     "tests.frozen_modules",  # the last
 )
 

@@ -12,7 +12,13 @@ import daemon.supervisor.daemon
 from daemon.cli.app import run
 from tests.unit.daemon.supervisor.stage import quick_life
 
-if __name__ == "__main__":
+
+def main() -> int:
+    """The program, with all trainers scripted."""
     vars(daemon.cli.detaching)["PROGRAM"] = "tests.scripted_daemon"
     vars(daemon.supervisor.daemon)["trainer_life"] = quick_life
-    sys.exit(run())
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

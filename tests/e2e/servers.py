@@ -6,13 +6,13 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 import httpx
 
 from daemon.home import Home
+from tests.forked_program import start_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,25 +24,10 @@ class RealServer:
     """`synapsed serve` on a home of its own."""
 
     def __init__(self, home: Path, port: int = 0) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "daemon.cli.app",
-            "serve",
-            "--no-open",
-            "--home",
-            str(home),
-            "--port",
-            str(port),
-        ]
+        arguments = ["serve", "--no-open", "--home", str(home), "--port", str(port)]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-        self._process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment,
-            start_new_session=True,
+        self._process = start_program(
+            "daemon.cli.app:run", arguments, stderr=subprocess.STDOUT, text=True, env=environment
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._said: list[str] = []

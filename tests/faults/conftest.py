@@ -28,8 +28,8 @@ def launch(home: Home) -> Iterator[Callable[..., DaemonProcess]]:
     """Starts `synapsed <arguments>` on the test's home."""
     daemons: list[DaemonProcess] = []
 
-    def start(*arguments: str) -> DaemonProcess:
-        daemons.append(DaemonProcess.start(home, *arguments))
+    def start(*arguments: str, spawning: bool = False) -> DaemonProcess:
+        daemons.append(DaemonProcess.start(home, *arguments, spawning=spawning))
         return daemons[-1]
 
     yield start

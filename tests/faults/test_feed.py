@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.forked_program import start_program
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -24,8 +26,15 @@ ROOM = 16 << 20
 
 
 def command(home: Home, *arguments: str | bytes) -> subprocess.CompletedProcess[str]:
-    whole = [sys.executable, "-m", "daemon", *arguments, "--home", str(home.root)]
-    return subprocess.run(whole, capture_output=True, text=True, timeout=120, check=False)
+    """The command, as a process; in an interpreter of its own where an argument is no text."""
+    whole = [*arguments, "--home", str(home.root)]
+    texts = [argument for argument in whole if isinstance(argument, str)]
+    if len(texts) < len(whole):
+        line = [sys.executable, "-m", "daemon", *whole]
+        return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    process = start_program("daemon.cli.app:run", texts, text=True)
+    outputs = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(texts, process.wait(), *outputs)
 
 
 @pytest.mark.fault(

@@ -25,7 +25,7 @@ def test_a_start_among_foreign_variables(
 ) -> None:
     for name, value in {**SERVICE, "SYNAPSED_STREM__ROWS": "7"}.items():
         monkeypatch.setenv(name, value)
-    daemon = launch("start", "--preset", "tiny", "--steps", "2", "--port", "0")
+    daemon = launch("start", "--preset", "tiny", "--steps", "2", spawning=True)
     assert daemon.wait() == 0
     reported = [line for line in daemon.output().splitlines() if "no effect" in line]
     assert reported == [

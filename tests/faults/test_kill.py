@@ -51,7 +51,7 @@ def kill_some(daemon: DaemonProcess, trainers: list[psutil.Process], whom: str) 
 def test_killed_again_and_again_it_always_continues(home: Home, launch: Launch, seed: int) -> None:
     chance = random.Random(seed)
     catalogue = Catalogue(home.checkpoints)
-    daemon = launch("start", "--preset", "tiny", "--set", OFTEN)
+    daemon = launch("start", "--preset", "tiny", "--set", OFTEN, spawning=True)
     for kill in range(KILLS):
         daemon.wait_for_line("[Checkpoint] Saved")
         daemon.wait_for_new_line(timeout=chance.uniform(0.0, 0.6))

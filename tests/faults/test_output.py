@@ -23,6 +23,7 @@ import pytest
 
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.store.store import Store
+from tests.forked_program import start_program
 from tests.process_ends import still_alive
 from tests.unit.daemon.supervisor.scripted_trainer import write_script
 
@@ -49,7 +50,7 @@ if "closed" in wanted:
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
-Start = Callable[..., subprocess.Popen[bytes]]
+Start = Callable[..., Any]  # a `subprocess.Popen[bytes]`, or what is used like one
 
 
 def command(home: Home, *arguments: str) -> list[str]:
@@ -60,9 +61,12 @@ def command(home: Home, *arguments: str) -> list[str]:
 @pytest.fixture
 def start(home: Home) -> Iterator[Start]:
     """Starts a command on the test's home in a session of its own; nothing of it outlives the test."""
-    processes: list[subprocess.Popen[bytes]] = []
+    processes: list[Any] = []
 
-    def begin(*arguments: str, as_if: str = "", **settings: Any) -> subprocess.Popen[bytes]:
+    def begin(*arguments: str, as_if: str = "", **settings: Any) -> Any:
+        if not as_if and "env" not in settings:
+            processes.append(program(home, *arguments, **settings))
+            return processes[-1]
         settings = {
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
@@ -78,8 +82,9 @@ def start(home: Home) -> Iterator[Start]:
     yield begin
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
+            if process.poll() is None:
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
         process.kill()
         process.wait()
         for stream in (process.stdout, process.stderr):
@@ -87,11 +92,17 @@ def start(home: Home) -> Iterator[Start]:
                 stream.close()
 
 
+def program(home: Home, *arguments: str, **settings: Any) -> Any:
+    return start_program("tests.scripted_daemon:main", command(home, *arguments)[3:], **settings)
+
+
 def run(home: Home, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(command(home, *arguments), capture_output=True, timeout=WAIT_SECONDS, check=False)
+    process = program(home, *arguments)
+    outputs = process.communicate(timeout=WAIT_SECONDS)
+    return subprocess.CompletedProcess(arguments, process.wait(), *outputs)
 
 
-def until_it_answers(home: Home, process: subprocess.Popen[bytes]) -> str:
+def until_it_answers(home: Home, process: Any) -> str:
     """Where it answers."""
     while process.poll() is None:
         info = home.read_daemon_file()

@@ -9,7 +9,6 @@ import logging
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from typing import IO, TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from daemon.errors import HomeBusyError, PortTakenError, UsageError
 from daemon.supervisor.audiences.log_file import LogFile
 from daemon.supervisor.daemon import Daemon
 from daemon.supervisor.os_signals import ECHO_SECONDS
+from tests.forked_program import ForkedProgram, start_program
 from tests.process_ends import still_alive
 from tests.unit.daemon.supervisor.scripted_trainer import write_script
 
@@ -31,39 +31,13 @@ if TYPE_CHECKING:
 
     from daemon.home import Home
 
-PROGRAM = """
-import json, sys
-from pathlib import Path
-from daemon.home import Home
-from daemon.supervisor import daemon as module
-from daemon.supervisor.daemon import Daemon
-from daemon.supervisor.requests import ResumeRequest
-from tests.unit.daemon.supervisor.stage import quick_life, start_request
-
-class Shown:
-    def say(self, kind, **more):
-        print(json.dumps({"kind": kind, **more}), flush=True)
-    def on_notice(self, notice): self.say("notice", notice=notice)
-    def on_listening(self, url, one_time_url): self.say("listening", url=url, one_time_url=one_time_url)
-    def on_run(self, run): self.say("run", **{key: run[key] for key in ("id", "state", "step", "reason")})
-    def on_delta(self, delta): self.say("delta", step=delta["step"])
-    def on_event(self, event): self.say("event", name=event["kind"], message=event["message"])
-    def on_stopping(self): self.say("stopping")
-    def on_gap(self, dropped): self.say("gap")
-    def on_ended(self): self.say("ended")
-
-module.SLOW_END_SECONDS = 0.05
-first = {"serve": None, "start": start_request(), "resume": ResumeRequest(checkpoint="latest")}[sys.argv[2]]
-home = Home.open(Path(sys.argv[1]), environ={})
-daemon = Daemon(home, port=0, listener=Shown(), life=quick_life(), grace_seconds=float(sys.argv[3]))
-sys.exit(daemon.run(first, exit_when_finished=first is not None))
-"""
+PROGRAM = "tests.unit.daemon.supervisor.shown_daemon:main"
 
 
 class Running:
     """A daemon process and the lines it printed."""
 
-    def __init__(self, process: subprocess.Popen[str], home: Home) -> None:
+    def __init__(self, process: subprocess.Popen[str] | ForkedProgram, home: Home) -> None:
         self.process = process
         self.home = home
         self.lines: list[dict[str, Any]] = []
@@ -100,12 +74,12 @@ class Running:
 
 
 @contextlib.contextmanager
-def daemon_running(home: Home, first: str = "serve", *, grace_seconds: float = 10.0) -> Iterator[Running]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(home.root), first, str(grace_seconds)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def daemon_running(
+    home: Home, first: str = "serve", *, grace_seconds: float = 10.0, spawning: bool = False
+) -> Iterator[Running]:
+    """`spawning`: in an interpreter of its own, as a shell does it."""
+    arguments = [str(home.root), first, str(grace_seconds)]
+    process = start_program(PROGRAM, arguments, spawning=spawning, stderr=2, text=True)
     try:
         yield Running(process, home)
     finally:
@@ -120,7 +94,7 @@ def gone(process: psutil.Process) -> bool:
 
 
 def test_ctrl_c_saves_and_ends_well(home: Home) -> None:
-    with daemon_running(home, "start") as daemon:
+    with daemon_running(home, "start", spawning=True) as daemon:
         daemon.learning()
         (trainer,) = daemon.trainers()
         daemon.process.send_signal(signal.SIGINT)
@@ -197,7 +171,7 @@ def test_the_daemon_ends_with_its_run(home: Home) -> None:
 
 
 def test_shutdown_over_http_and_what_it_costs(home: Home) -> None:
-    with daemon_running(home) as daemon:
+    with daemon_running(home, spawning=True) as daemon:
         listening = daemon.until(lambda line: line["kind"] == "listening")
         assert daemon.get("/health").json()["home_id"] == home.id
         assert home.token() not in listening["one_time_url"]
