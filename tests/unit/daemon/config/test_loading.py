@@ -517,12 +517,12 @@ def test_a_setting_of_another_kind_of_brain_is_refused_as_such(
 
 
 def test_no_hint_names_a_setting_of_a_brain_that_was_not_chosen() -> None:
-    for entry in brains:
-        others = set(setting_names(entry.name)) - set(setting_names())
-        for other in brains:
-            for name in others - set(setting_names(other.name)):
-                hint = complaint({"brain.kind": other.name, f"{name}x": 1}).partition("did you mean ")[2]
-                assert hint.partition("?")[0] not in others - set(setting_names(other.name))
+    every = {name for entry in brains for name in setting_names(entry.name)} - set(setting_names())
+    for chosen in brains:
+        foreign = every - set(setting_names(chosen.name))
+        for name in foreign:
+            hint = complaint({"brain.kind": chosen.name, f"{name}x": 1}).partition("did you mean ")[2]
+            assert hint.partition("?")[0] not in foreign
 
 
 @pytest.mark.parametrize(
