@@ -67,6 +67,35 @@ def vectorable(function: F) -> F:
     return _registered(function, fastmath=set(EXACT_ENOUGH))
 
 
+def of_two_forms(*, array: Callable[..., Any], parts: Callable[..., Any]) -> Callable[[F], F]:
+    """What is compiled calls `array` for the decorated function if the matrix it is given is an array, else `parts`.
+
+    Which of them follows from the type of the matrix, so it is decided when the call is compiled.
+    """
+
+    def decorate(function: F) -> F:
+        try:
+            from numba.core import types  # noqa: PLC0415 - it may be missing
+            from numba.extending import overload  # noqa: PLC0415
+        except ImportError:
+            return function
+
+        def through_array(matrix: Any, x: Any) -> Any:
+            return array(matrix, x)
+
+        def through_parts(matrix: Any, x: Any) -> Any:
+            return parts(matrix, x)
+
+        def chosen(matrix: Any, x: Any) -> Callable[..., Any]:
+            del x
+            return through_array if isinstance(matrix, types.Array) else through_parts
+
+        overload(function)(chosen)
+        return function
+
+    return decorate
+
+
 def _registered(function: F, **options: Any) -> F:
     try:
         from numba.extending import register_jitable  # noqa: PLC0415 - it may be missing

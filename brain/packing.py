@@ -7,7 +7,7 @@ ones that the brain computes with, so they give the same bits wherever they are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -119,18 +119,6 @@ def unpack(packed: Packed) -> dict[str, Tensor]:
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise PackingError(f"{name} cannot be unpacked ({error})") from error
     return weights
-
-
-def hold(network: SequenceNetwork, dtype: torch.dtype) -> None:
-    """Make the matrices of a ternary network whose weights no longer change ternary once, not in each pass.
-
-    Args:
-        network: whose they are.
-        dtype: precision of its matrix products, in which signs are kept.
-    """
-    for matrix in network.ternary_matrices().values():
-        made = matrix.as_ternary()
-        matrix.held = replace(made, signs=made.signs.to(dtype))
 
 
 _PARTS = ("signs", "row_scale", "column_scale", "kept", "levels", "scale")

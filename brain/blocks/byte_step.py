@@ -12,10 +12,11 @@ from torch import Tensor
 from brain.jit import EXACT_ENOUGH, compile_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
+    from brain.blocks.linear import Linear
     from brain.blocks.span import Span
 
     Array = NDArray[Any]
@@ -37,9 +38,10 @@ def byte_loops() -> ByteLoops | None:
     """Compiled when first called, or taken from the cache; None without Numba."""
     try:
         from brain.blocks.loops import byte_loops as written  # noqa: PLC0415 - it imports Numba
+        from brain.blocks.loops import matrix_loops  # noqa: PLC0415
 
-        functions = [getattr(written, name) for name in ByteLoops._fields]
-        return ByteLoops(*compile_all(*functions, sources=[written], kept=True, fastmath=EXACT_ENOUGH))
+        functions, sources = [getattr(written, name) for name in ByteLoops._fields], [written, matrix_loops]
+        return ByteLoops(*compile_all(*functions, sources=sources, kept=True, fastmath=EXACT_ENOUGH))
     except ImportError:
         logger.warning("Numba is not installed: generation is slower (pip install numba)")
         return None
@@ -55,20 +57,40 @@ def serves(span: Span, ids: Tensor, weight: Tensor) -> ByteLoops | None:
 
 
 class Arrays:
-    """Weights as arrays, the same memory; taken anew where a weight's memory has become another."""
+    """Weights as the loops take them, the same memory; taken anew where a weight's memory has become another.
 
-    def __init__(self, weights: Sequence[Tensor]) -> None:
+    A `Linear` stands for its matrix, which is a ternary one while it is held.
+    """
+
+    def __init__(self, weights: Sequence[Tensor | Linear]) -> None:
         self._weights = list(weights)
-        self._places: list[int] = []
-        self._arrays: tuple[Array, ...] = ()
+        self._places: list[object] = []
+        self._arrays: tuple[Any, ...] = ()
 
-    def __call__(self) -> tuple[Array, ...]:
+    def __call__(self) -> tuple[Any, ...]:
         """In the order of the weights."""
-        places = [weight.data_ptr() for weight in self._weights]
+        places = [_place(weight) for weight in self._weights]
         if places != self._places:
             self._places = places
-            self._arrays = tuple(weight.detach().contiguous().numpy() for weight in self._weights)
+            self._arrays = tuple(_taken(weight) for weight in self._weights)
         return self._arrays
+
+
+def _place(weight: Tensor | Linear) -> object:
+    if isinstance(weight, Tensor):
+        return weight.data_ptr()
+    return weight.held or weight.weight.data_ptr()
+
+
+def _taken(weight: Tensor | Linear) -> Any:
+    if isinstance(weight, Tensor):
+        return weight.detach().contiguous().numpy()
+    return _taken(weight.weight) if weight.held is None else weight.held.arrays
+
+
+def as_they_are(matrices: Iterable[Linear]) -> bool:
+    """Whether the loops can take these: in full precision, or ternary ones that are held."""
+    return all(not matrix.is_ternary or matrix.held is not None for matrix in matrices)
 
 
 def row_of(state: Tensor) -> tuple[Array, Tensor, Array]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from brain.blocks.ternary import Ternary, ternary, ternary_linear
+
+if TYPE_CHECKING:
+    from brain.blocks.held_ternary import HeldTernary
 
 
 class _SplitSum(torch.autograd.Function):
@@ -42,11 +45,11 @@ class Linear(nn.Module):
 
     Attributes:
         is_ternary: the matrix is used as if its weights were −1, 0 or 1 times a scale (`brain.blocks.ternary`).
-        held: the ternary matrix of weights that no longer change; None: it is made in each pass.
+        held: the ternary matrix while weights do not change; nothing learns from its passes. None: made in each pass.
     """
 
     is_ternary = False
-    held: Ternary | None = None
+    held: HeldTernary | None = None
 
     def __init__(
         self, in_features: int, out_features: int, *, zero: bool = False, num_existing: int | None = None
@@ -64,7 +67,9 @@ class Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the matrix."""
         if self.is_ternary:
-            return ternary_linear(x, self.weight, self.held or self.as_ternary())
+            if self.held is not None and not torch.is_grad_enabled():
+                return self.held.product(x)
+            return ternary_linear(x, self.weight, self.as_ternary())
         weight = self.weight.to(x.dtype)
         if self.num_existing == weight.shape[1]:
             if (

@@ -23,6 +23,7 @@ from brain.online.recollecting import recall
 from brain.online.remembering import RememberingReader
 from brain.online.spec import BasedSpec, NetworkSpec, ternary_form
 from brain.online.step import take_step
+from brain.online.ternary_once import while_held
 from brain.ports import Base, Batch, BrainState, Forgotten, StepReport
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ class OnlineBrain(Generic[Spec]):
         if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0:
             raise ValueError("generate needs temperature >= 0, 0 < top_p <= 1 and max_bytes >= 0")
         memory, reader = self.learner.hippocampus, self.reader(1)
-        return continue_bytes(
+        pieces = continue_bytes(
             reader if memory is None else RememberingReader(reader, memory),
             prompt,
             max_bytes=max_bytes,
@@ -242,6 +243,7 @@ class OnlineBrain(Generic[Spec]):
             top_p=top_p,
             generator=generator,
         )
+        return while_held(self.network, reader.dtype, pieces) if self.spec.ternary else pieces
 
     @torch.no_grad()
     def observe(self, rows: Tensor, *, inject: Mapping[str, Tensor] | None = None) -> Mapping[str, Tensor]:

@@ -1,7 +1,8 @@
 """One position of one row, for generation: the parts of blocks on plain arrays; loops that Numba compiles.
 
 A pass over a single position is hundreds of small operations, each of which costs a framework more than its work.
-All arrays are of one float type and contiguous. Activations are vectors; matrices are (outputs, inputs).
+All arrays are of one float type and contiguous. Activations are vectors; matrices are (outputs, inputs), or ternary
+(`matrix_loops`).
 """
 
 from __future__ import annotations
@@ -11,23 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from brain.blocks.loops.matrix_loops import product
 from brain.jit import vectorable
 
 Array = Any
 NORM_EPSILON = 1e-6  # as `brain.blocks.norm` has it
-
-
-@vectorable
-def product(weight: Array, x: Array) -> Array:
-    """W x, row by row: in one stream a matrix comes from memory twice as fast as in four."""
-    outputs, inputs = weight.shape
-    y = np.empty(outputs, x.dtype)
-    for o in range(outputs):
-        total = x.dtype.type(0)
-        for i in range(inputs):
-            total += weight[o, i] * x[i]
-        y[o] = total
-    return y
 
 
 @vectorable
@@ -208,7 +197,8 @@ def add_experts(x: Array, router: Array, down: Array, up: Array, active: int) ->
     inputs = normed(x)
     score = product(router, inputs)
     score = np.exp(score - score.max())
-    rank, chosen, total = len(down) // len(score), np.zeros(len(score), np.bool_), x.dtype.type(0)
+    narrow = product(down, inputs)
+    rank, chosen, total = len(narrow) // len(score), np.zeros(len(score), np.bool_), x.dtype.type(0)
     for _ in range(active):
         best = -1
         for expert in range(len(score)):
@@ -216,7 +206,6 @@ def add_experts(x: Array, router: Array, down: Array, up: Array, active: int) ->
                 best = expert
         chosen[best] = True
         total += score[best]
-    narrow = product(down, inputs)
     for i in range(len(narrow)):
         expert = i // rank
         narrow[i] *= score[expert] / total if chosen[expert] else x.dtype.type(0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from brain.blocks.byte_step import Arrays, row_of
+from brain.blocks.byte_step import Arrays, as_they_are, row_of
 from brain.blocks.mingru import MinGRU
 
 if TYPE_CHECKING:
@@ -27,17 +27,16 @@ class OneByte:
         for block in network.trunk():
             mixer = block.mixer
             assert isinstance(mixer, MinGRU)
-            weights = [mixer.conv.weight, mixer.gate.weight, mixer.candidate.weight, mixer.out.weight]
-            weights += [block.mlp.into.weight, block.mlp.out.weight]
-            self._blocks.append((f"{block.path}.mixer", Arrays(weights)))
-        self._head = Arrays([network.head.weight])
+            matrices = (mixer.gate, mixer.candidate, mixer.out, block.mlp.into, block.mlp.out)
+            self._blocks.append((f"{block.path}.mixer", Arrays([mixer.conv.weight, *matrices])))
+        self._head = Arrays([network.head])
 
     @staticmethod
     def suits(network: SynapseNetwork) -> bool:
-        """Whether there is nothing in the network but minGRU and MLPs in full precision."""
-        alone = not network.columns and network.workspace is None and not network.head.is_ternary
+        """Whether there is nothing in the network but minGRU and MLPs, all of whose matrices the loops can take."""
+        alone = not network.columns and network.workspace is None and as_they_are([network.head])
         return alone and all(
-            isinstance(block.mixer, MinGRU) and not len(block.experts) and not block.mixer.out.is_ternary
+            isinstance(block.mixer, MinGRU) and not len(block.experts) and as_they_are([block.mixer.out])
             for block in network.trunk()
         )
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.blocks.byte_step import ByteLoops
+    from brain.blocks.linear import Linear
     from brain.blocks.mixer import State
     from brain.models.tars.network import TarsNetwork
     from brain.models.tars.tars_block import TarsBlock
@@ -30,7 +31,7 @@ class OneByte:
 
     def __init__(self, network: TarsNetwork) -> None:
         self._blocks = [OneBlock(block) for block in network.stack()]
-        self._ends = Arrays([network.readout.weight, network.embedding])
+        self._ends = Arrays([network.readout, network.embedding])
 
     def read(
         self, loops: ByteLoops, last: int, state: Mapping[str, State]
@@ -65,17 +66,17 @@ class OneBlock:
         space, wkv = block.core.ssd, block.core.wkv
         narrow = [wkv.decay, wkv.rate, wkv.rate if wkv.mixing is None else wkv.mixing]
         self._epsilon = NORM_EPSILON * wkv.head_size
-        groups: list[list[Tensor]] = [
-            [space.into.weight, space.conv.weight, space.log_rate, space.dt_bias, space.skip],
+        groups: list[list[Tensor | Linear]] = [
+            [space.into, space.conv.weight, space.log_rate, space.dt_bias, space.skip],
             [
-                wkv.shift, wkv.read.weight, wkv.key.weight, wkv.value.weight,
-                *(one for low in narrow for one in (low.down.weight, low.up.weight, low.bias)),
-                wkv.gate_down.weight, wkv.gate_up.weight, wkv.erased, wkv.kept, wkv.bonus,
-                wkv.norm.gain, wkv.norm.bias, wkv.out.weight,
+                wkv.shift, wkv.read, wkv.key, wkv.value,
+                *(one for low in narrow for one in (low.down, low.up, low.bias)),
+                wkv.gate_down, wkv.gate_up, wkv.erased, wkv.kept, wkv.bonus,
+                wkv.norm.gain, wkv.norm.bias, wkv.out,
             ],
-            [block.core.fuse_down.weight, block.core.fuse_up.weight, block.core.out.weight],
-            [block.experts.router.weight, block.experts.down.weight, block.experts.up.weight],
-            [one for _, step in block.unit_layers() for one in (step.gate.weight, step.into.weight, step.out.weight)],
+            [block.core.fuse_down, block.core.fuse_up, block.core.out],
+            [block.experts.router, block.experts.down, block.experts.up],
+            [one for _, step in block.unit_layers() for one in (step.gate, step.into, step.out)],
         ]  # fmt: skip
         ends = np.cumsum([0, *map(len, groups)]).tolist()
         self._parts = Parts(*map(slice, ends[:-1], ends[1:]))

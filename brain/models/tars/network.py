@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from brain.blocks.adapters import LowRankExperts, Routing
 from brain.blocks.bigram import NO_BYTE
-from brain.blocks.byte_step import serves
+from brain.blocks.byte_step import as_they_are, serves
 from brain.blocks.embedding import draw_embedding, new_embedding
 from brain.blocks.linear import Linear
 from brain.blocks.mlp import MLP
@@ -130,7 +130,8 @@ class TarsNetwork(SequenceNetwork):
 
     def _one_byte(self, ids: Tensor, span: Span, state: Mapping[str, State] | None) -> Pass | None:
         """A single position that nothing learns from, by compiled loops; None where they do not serve."""
-        loops = None if state is None or self.readout.is_ternary else serves(span, ids, self.embedding)
+        suits = state is not None and as_they_are([self.readout])
+        loops = serves(span, ids, self.embedding) if suits else None
         if loops is None or state is None:
             return None
         if self._reader is None:

@@ -13,7 +13,8 @@ from brain.memory.commit import ReplayCommit
 from brain.memory.hippocampus.config import MEMORY_PREFIX
 from brain.memory.replay import ReplayMemory
 from brain.online.brain import OnlineBrain
-from brain.packing import described, hold
+from brain.online.ternary_once import hold
+from brain.packing import described
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, load
 from daemon.checkpoint.portable import export_pt, load_pt

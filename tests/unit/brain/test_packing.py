@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from brain.build import build_brain
+from brain.online.ternary_once import hold
 from brain.optim.config import OptimizerConfig
 from brain.packing import (
     FLOAT_BYTES,
     PackingError,
     SignsPerByte,
     float_bytes,
-    hold,
     pack,
     pack_within_share,
     unpack,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
+from brain.blocks import held_ternary
+from brain.blocks.held_ternary import HeldTernary
 from brain.blocks.linear import Linear
+from brain.blocks.loops import matrix_loops
 from brain.blocks.ternary import int8_levels, ternary
 
 
@@ -81,9 +86,37 @@ def test_half_precision_follows_single() -> None:
     torch.testing.assert_close(made(x).float(), made(x.float()), rtol=2e-2, atol=2e-2)
 
 
-def test_what_is_held_is_not_made_again() -> None:
-    made, x = linear(draw(7, 16)), draw(5, 16, seed=1)
-    made.held = made.as_ternary()
+@torch.no_grad()
+@pytest.mark.parametrize("existing", [16, 12])
+def test_what_is_held_is_not_made_again(existing: int) -> None:
+    made, x = linear(draw(7, 16), existing), draw(5, 16, seed=1)
     before = made(x)
-    made.weight.data.zero_()
+    made.held = HeldTernary(made.as_ternary(), torch.float32)
+    made.weight.zero_()
     assert torch.equal(made(x), before)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("loop", [None, matrix_loops.ternary_row])
+@pytest.mark.parametrize("existing", [65, 50])
+def test_one_vector_by_a_loop_is_one_among_many(
+    existing: int, loop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if loop is not None:  # not compiled
+        monkeypatch.setattr(held_ternary, "ternary_row", lambda: loop)
+    made, x = linear(draw(37, 65), existing), draw(4, 65, seed=1)
+    x[2, 7], x[3] = torch.nan, 0.0
+    made.held = HeldTernary(made.as_ternary(), torch.float32)
+    whole, each = made(x), torch.cat([made(row[None]) for row in x])
+    assert each[2].isnan().all()
+    assert not each[3].any()
+    torch.testing.assert_close(each[:2], whole[:2], rtol=0, atol=0 if existing == 65 else 2e-6)
+    half = x[:2].bfloat16()
+    torch.testing.assert_close(made(half[0]), made(half)[0], rtol=2e-2, atol=2e-2)
+
+
+def test_what_learns_is_made_again_although_it_is_held() -> None:
+    made, x = linear(draw(7, 16)), draw(5, 16, seed=1)
+    made.held = HeldTernary(made.as_ternary(), torch.float32)
+    made.weight.data.zero_()
+    assert not made(x).any()
