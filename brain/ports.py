@@ -138,9 +138,13 @@ class Brain(Protocol):
         """Summed nats of each row, (B,), for uint8 rows (B, T) read from a reset state; changes nothing."""
 
     def generate(
-        self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
-    ) -> Iterator[bytes]:
-        """Continue `prompt` in constant memory, a unit of the brain at a time; draws only from `generator`."""
+        self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator,
+        top_k: int = 0,
+    ) -> Iterator[bytes]:  # fmt: skip
+        """Continue `prompt` in constant memory, a unit of the brain at a time; draws only from `generator`.
+
+        From the likeliest units that make up the share `top_p`, at most `top_k` of them if that is not 0.
+        """
 
     def state(self) -> BrainState:
         """References to the live tensors (no copies), and the counters."""

@@ -268,14 +268,21 @@ class LabelledBrain(ABC):
         return right
 
     def generate(
-        self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
+        self,
+        prompt: bytes,
+        *,
+        max_bytes: int,
+        temperature: float,
+        top_p: float,
+        generator: torch.Generator,
+        top_k: int = 0,
     ) -> Iterator[bytes]:
         """The most probable label of `prompt`, whole, whatever temperature and `max_bytes`: an answer, no sample.
 
         What stands behind a separator is no part of the text. Before any label is known nothing comes.
         """
-        if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0:
-            raise ValueError("generate needs temperature >= 0, 0 < top_p <= 1 and max_bytes >= 0")
+        if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0 or top_k < 0:
+            raise ValueError("generate needs temperature, top_k and max_bytes >= 0, and 0 < top_p <= 1")
         del generator
         answer = self.answer(prompt)[0].encode() if self.labels and max_bytes else b""
         return iter([answer] if answer else [])

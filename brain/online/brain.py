@@ -229,11 +229,18 @@ class OnlineBrain(Generic[Spec]):
         return recall(self.reader(1), self.learner.hippocampus, context, max_bytes=max_bytes)
 
     def generate(
-        self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
+        self,
+        prompt: bytes,
+        *,
+        max_bytes: int,
+        temperature: float,
+        top_p: float,
+        generator: torch.Generator,
+        top_k: int = 0,
     ) -> Iterator[bytes]:
         """Continue `prompt` unit by unit in constant memory; changes nothing, draws only from `generator`."""
-        if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0:
-            raise ValueError("generate needs temperature >= 0, 0 < top_p <= 1 and max_bytes >= 0")
+        if temperature < 0 or not 0 < top_p <= 1 or max_bytes < 0 or top_k < 0:
+            raise ValueError("generate needs temperature, top_k and max_bytes >= 0, and 0 < top_p <= 1")
         memory, reader = self.learner.hippocampus, self.reader(1)
         pieces = continue_bytes(
             reader if memory is None else RememberingReader(reader, memory),
@@ -242,6 +249,7 @@ class OnlineBrain(Generic[Spec]):
             temperature=temperature,
             top_p=top_p,
             generator=generator,
+            top_k=top_k,
         )
         return while_held(self.network, reader.dtype, pieces) if self.spec.ternary else pieces
 

@@ -236,6 +236,7 @@ def continue_bytes(
     temperature: float,
     top_p: float,
     generator: torch.Generator,
+    top_k: int = 0,
 ) -> Iterator[bytes]:
     """Read `prompt`, then yield at most `max_bytes` bytes, unit by unit, each drawn and read in its turn."""
     begun = torch.frombuffer(bytearray(prompt), dtype=torch.uint8) if prompt else torch.empty(0)
@@ -244,19 +245,28 @@ def continue_bytes(
             reader.read(part)
     left = max_bytes
     while left > 0:
-        unit = draw(reader.predict()[0], temperature=temperature, top_p=top_p, generator=generator)
+        logits = reader.predict()[0]
+        unit = draw(logits, temperature=temperature, top_p=top_p, top_k=top_k, generator=generator)
         reader.accept(torch.tensor([unit], device=reader.device))
         piece = reader.codec.decode(unit)[:left]
         left -= len(piece)
         yield piece
 
 
-def draw(logits: Tensor, *, temperature: float, top_p: float, generator: torch.Generator) -> int:
+def draw(
+    logits: Tensor, *, temperature: float, top_p: float, generator: torch.Generator, top_k: int = 0
+) -> int:
     """One unit from logits (V,): the most probable ones that together reach `top_p`, in their proportions.
 
-    Temperature 0 takes the most probable, as does one so near to it that the logits would overflow.
+    At most `top_k` of them, if it is not 0. Temperature 0 takes the most probable, as does one so near to it that the
+    logits would overflow.
 
-    Source: Holtzman et al. 2020 (nucleus sampling).
+    Source: Holtzman et al. 2020 (nucleus sampling), Fan et al. 2018 (top-k).
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> likely = torch.tensor([1.0, 3.0, 2.0])
+    >>> {draw(likely, temperature=5.0, top_p=1.0, top_k=2, generator=generator) for _ in range(50)}
+    {1, 2}
     """
     logits = widened(logits.detach().to(generator.device))
     if temperature < COLDEST:
@@ -264,4 +274,6 @@ def draw(logits: Tensor, *, temperature: float, top_p: float, generator: torch.G
     probability, order = (logits / temperature).softmax(dim=-1).sort(descending=True, stable=True)
     # The first unit is always kept; each next one while those before it have not reached top_p.
     probability = probability.masked_fill(probability.cumsum(dim=-1) - probability >= top_p, 0.0)
+    if top_k:
+        probability[top_k:] = 0.0
     return int(order[torch.multinomial(probability, 1, generator=generator)])

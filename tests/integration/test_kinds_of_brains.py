@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from daemon.home import Home
+from daemon.trainer.offline.generating import generate as at_length
 from daemon.trainer.offline.inspecting import inspect
 from daemon.trainer.offline.questions import evaluate, generate
 from tests.trainer_process import newest, spawn, tiny_order
@@ -73,6 +74,7 @@ def test_after_kill_9_the_same_weights_come_out_and_a_checkpoint_answers(
     assert 0 < scored["mixed_bpc"] < scored["bpc"] < 8
     if kind == "agiformer":
         assert inspected(home, tmp_path) == {"held out", "book.txt"}
+        assert_generates(home)
     assert generate(home, "latest", "page 7", max_bytes=9, temperature=0.5, top_p=0.9)["bytes_generated"] == 9
 
 
@@ -85,6 +87,27 @@ def inspected(home: Home, tmp_path: Path) -> set[str]:
         assert found["num_bytes"] == 4096
         texts.add(Path(found["text"]).name)
     return texts
+
+
+def assert_generates(home: Home) -> None:
+    """The same seed draws the same; the number of steps is the one asked for, and at most those that there are."""
+    settings: dict[str, Any] = {"max_bytes": 24, "temperature": 1.0, "top_p": 1.0}
+    pieces: list[str] = []
+    first = at_length(
+        home, "latest", "page", **settings, top_k=0, seed=3, thinking_steps=None, on_text=pieces.append
+    )
+    assert "".join(pieces) == first["text"]
+    assert first["bytes_generated"] == 24
+    assert first["thinking_steps"] == 3
+    same = at_length(home, "latest", "page", **settings, top_k=0, seed=3, thinking_steps=0)
+    other = at_length(home, "latest", "page", **settings, top_k=0, seed=4, thinking_steps=None)
+    sure = [
+        at_length(home, "latest", "p", **settings, top_k=1, seed=seed, thinking_steps=5) for seed in (1, 2)
+    ]
+    assert (first["seed"], same["thinking_steps"]) == (3, 0)
+    assert other["text"] != first["text"]
+    assert sure[0]["text"] == sure[1]["text"]
+    assert sure[0]["thinking_steps"] == 5
 
 
 @pytest.mark.parametrize("kind", sorted(TINY))

@@ -71,7 +71,14 @@ class Network:
         raise NotImplementedError
 
     def generate(
-        self, prompt: bytes, *, max_bytes: int, temperature: float, top_p: float, generator: torch.Generator
+        self,
+        prompt: bytes,
+        *,
+        max_bytes: int,
+        temperature: float,
+        top_p: float,
+        generator: torch.Generator,
+        top_k: int = 0,
     ) -> Iterator[bytes]:
         raise NotImplementedError
 
