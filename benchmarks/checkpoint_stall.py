@@ -160,11 +160,11 @@ def _with_memory(repeats: int, *, long: bool) -> list[Result]:
 
 
 def _default_brain() -> OnlineBrain[Any]:
-    from brain.build import newborn  # noqa: PLC0415 - loaded in the benchmark's own process
+    from brain.build import fresh_brain  # noqa: PLC0415 - loaded in the benchmark's own process
     from daemon.config.loading import resolve_config  # noqa: PLC0415
 
     config = resolve_config(preset="default", environ={})
-    brain: OnlineBrain[Any] = newborn(  # type: ignore[assignment]
+    brain: OnlineBrain[Any] = fresh_brain(  # type: ignore[assignment]
         config.brain, optimizer=config.optimizer, lanes=1, device=torch.device("cpu"), seed=0
     )
     return brain

@@ -287,12 +287,12 @@ def learn_alone(pipe: Connection) -> None:
 
     import torch  # noqa: PLC0415 - only this child needs it, after it has settled
 
-    from brain.build import newborn  # noqa: PLC0415
+    from brain.build import fresh_brain  # noqa: PLC0415
     from daemon.config.loading import resolve_config  # noqa: PLC0415
 
     config = resolve_config(preset="default", overrides=SETTINGS, environ={})
     torch.set_num_threads(config.threads)
-    brain: Any = newborn(
+    brain: Any = fresh_brain(
         config.brain,
         optimizer=config.optimizer,
         lanes=config.stream.rows,

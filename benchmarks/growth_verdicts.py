@@ -21,7 +21,7 @@ import torch
 
 from benchmarks.result import Result, judged
 from brain.averaging.config import AveragingConfig
-from brain.build import newborn
+from brain.build import fresh_brain
 from brain.growth.apply import apply_growth
 from brain.growth.config import GrowthConfig
 from brain.growth.decision import plan_by_hand
@@ -233,7 +233,7 @@ def compare(counts: Sequence[int], steps: int, *, seed: int = 0) -> dict[str, Re
 
 def small(seed: int) -> Brain:
     """A brain of the first size."""
-    return newborn(BRAIN, optimizer=OPTIMIZER, lanes=ROWS, device=torch.device("cpu"), seed=seed)
+    return fresh_brain(BRAIN, optimizer=OPTIMIZER, lanes=ROWS, device=torch.device("cpu"), seed=seed)
 
 
 def grown_to_the_limit(seed: int) -> Brain:

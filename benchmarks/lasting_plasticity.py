@@ -26,7 +26,7 @@ from torch import Tensor
 
 from benchmarks.peers.plasticity import SelfNormalisedResets, SpectralRegularisation
 from benchmarks.result import Result, Spread, count_of, judged
-from brain.build import newborn
+from brain.build import fresh_brain
 from brain.models.synapse.model import Synapse
 from brain.plasticity.activations import recorded_activations
 from brain.plasticity.config import BrainPlasticityConfig
@@ -219,7 +219,7 @@ def live(
 def new_brain(seed: int, plasticity: Mapping[str, Any]) -> Synapse:
     """A brain of the tiny preset."""
     config = resolve_config(preset="tiny", overrides={}, environ={})
-    brain = newborn(
+    brain = fresh_brain(
         config.brain,
         optimizer=replace(config.optimizer, plasticity=BrainPlasticityConfig(**plasticity)),
         lanes=ROWS,

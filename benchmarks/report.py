@@ -164,7 +164,7 @@ def measured(figure: Figure) -> str:
 
 
 def reached(figure: Figure) -> str:
-    """Whether the target is, and whether the spread lets that be said."""
+    """Whether the target is, and whether the spread is small enough to decide that."""
     verdict = "yes" if figure["holds"] else "**missed**"
     return f"{verdict}, within the spread" if is_within_spread(figure) else verdict
 

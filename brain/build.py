@@ -51,7 +51,7 @@ def build_brain(
     )
 
 
-def newborn(
+def fresh_brain(
     settings: Mapping[str, Any], *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
 ) -> Brain:
     """As `build_brain`, of settings with the `kind` among them, as the config of a run holds them.
@@ -72,7 +72,7 @@ def begun_with(
     lanes: int,
     device: torch.device,
 ) -> Brain:
-    """A new brain that begins with the weights of a stored one; `settings` as for `newborn`.
+    """A new brain that begins with the weights of a stored one; `settings` as for `fresh_brain`.
 
     Raises:
         SettingsError: the stored one is of another kind, or its kind learns from the beginning only.

@@ -38,12 +38,12 @@ class PublicUrl:
         >>> PublicUrl.parse("https://Me.example:443/brain/")
         PublicUrl(scheme='https', netloc='me.example', prefix='/brain')
         """
-        says = f"--public-url {text!r}: an address such as https://me.example/brain is expected"
+        usage = f"--public-url {text!r}: an address such as https://me.example/brain is expected"
         try:
             parts = urlsplit(text.strip())
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            raise UsageError(f"{says} ({error})") from None
+            raise UsageError(f"{usage} ({error})") from None
         if (
             parts.scheme not in DEFAULT_PORTS
             or not host
@@ -51,13 +51,13 @@ class PublicUrl:
             or parts.fragment
             or "@" in parts.netloc
         ):
-            raise UsageError(says)
+            raise UsageError(usage)
         if not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host, re.ASCII):
-            raise UsageError(f"{says}; write other scripts' names in ASCII (xn--…)")
+            raise UsageError(f"{usage}; write other scripts' names in ASCII (xn--…)")
         prefix = parts.path.rstrip("/")
         segments = prefix.split("/")[1:]
         if not PREFIX.fullmatch(prefix) or {".", ".."} & set(segments):
-            raise UsageError(f"{says}; the path may have letters, digits and . _ ~ -")
+            raise UsageError(f"{usage}; the path may have letters, digits and . _ ~ -")
         if segments and segments[0] in OWN:
             raise UsageError(
                 f"--public-url {text!r}: /{segments[0]} is a path of the daemon's own; choose another"

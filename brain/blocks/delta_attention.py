@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 FASTEST = -4.0  # log decay of a position is between this and 0: e⁻⁴ forgets all, and float32 holds 16 of them
 CHUNK = 16
-SLOWEST_BORN, FASTEST_BORN = 1.5e-3, 0.18  # decay a position at the start: half-lives of 460 positions to 4
+SLOWEST_AT_START, FASTEST_AT_START = (
+    1.5e-3,
+    0.18,
+)  # decay a position at the start: half-lives of 460 positions to 4
 
 
 def delta_attention(
@@ -90,7 +93,7 @@ class KimiDeltaAttention(Mixer):
     def initialize(self, generator: torch.Generator) -> None:
         """Decays even in the logarithm."""
         del generator  # spread, not drawn
-        even = torch.linspace(math.log(SLOWEST_BORN), math.log(FASTEST_BORN), len(self.decay_bias))
+        even = torch.linspace(math.log(SLOWEST_AT_START), math.log(FASTEST_AT_START), len(self.decay_bias))
         self.decay_bias.copy_(torch.logit(even.exp() / -FASTEST))
 
     def new_state(self, rows: int, *, device: torch.device, dtype: torch.dtype) -> State:

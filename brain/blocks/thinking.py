@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 STOPPED = 0.5  # a position stops where its exits add up to this
-BORN_BIAS = -2.0  # an eighth stops at each step: at birth all steps are taken
+INITIAL_BIAS = -2.0  # an eighth stops at each step: at birth all steps are taken
 
 
 class ThinkingStep(MLP):
@@ -66,7 +66,7 @@ class Thinking(nn.ModuleList):
         del generator
         if self.exit is not None and self.exit_bias is not None:
             self.exit.zero_()
-            self.exit_bias.fill_(BORN_BIAS)
+            self.exit_bias.fill_(INITIAL_BIAS)
 
     @property
     def most(self) -> int | None:

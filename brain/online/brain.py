@@ -88,7 +88,7 @@ class OnlineBrain(Generic[Spec]):
         cls, config: Any, *, optimizer: OptimizerConfig, lanes: int, device: torch.device, seed: int
     ) -> Self:
         """A newborn of `config`."""
-        spec: Any = cls.architecture.newborn(config)
+        spec: Any = cls.architecture.initial(config)
         brain = cls(spec, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
         if isinstance(spec, BasedSpec):
             spec.load_base(brain.network)

@@ -32,7 +32,7 @@ class NetworkSpec(ABC):
 
     @classmethod
     @abstractmethod
-    def newborn(cls, config: Any) -> Self:
+    def initial(cls, config: Any) -> Self:
         """A brain that has not grown."""
 
     @classmethod

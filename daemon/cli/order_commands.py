@@ -133,13 +133,13 @@ def stop(
             _shut_down(daemon, opened)
     if as_json:
         print_json({"run": run, "daemon": "serving" if keep_serving else "stopped"})
-        _tell_crash(run)
+        _report_crash(run)
         return
     if run is not None:
         _print_summary(run, opened)
     if not keep_serving:
         say("The daemon has stopped.")
-    _tell_crash(run)
+    _report_crash(run)
 
 
 def feed(
@@ -301,7 +301,7 @@ def _shut_down(daemon: DaemonClient, home: Home) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _tell_crash(run: dict[str, Any] | None) -> None:
+def _report_crash(run: dict[str, Any] | None) -> None:
     """A run that crashed before it could stop counts as a failure.
 
     Raises:

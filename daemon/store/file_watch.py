@@ -37,7 +37,7 @@ class FileWatch:
         self._file = file
         self._monotonic = monotonic
         self._looked_at = monotonic()
-        self._told: DatabaseMissing | None = None  # last, if it could not be put back
+        self._reported: DatabaseMissing | None = None  # last, if it could not be put back
 
     def gone(self) -> bool:
         """The database is gone; whoever looked for it may have left an empty file there."""
@@ -62,8 +62,8 @@ class FileWatch:
             put_back()
         except (SQLAlchemyError, sqlite3.Error, OSError) as trouble:
             error = reason_of(trouble)
-        event, before = DatabaseMissing(path=str(self._file), error=error), self._told
-        self._told = event if error else None
+        event, before = DatabaseMissing(path=str(self._file), error=error), self._reported
+        self._reported = event if error else None
         return event if event != before else None
 
     def restore_file(self, connection: Connection) -> None:

@@ -75,8 +75,8 @@ class Writer:
         self._changed = threading.Condition()
         self._metric_rows = 0  # queued or in the batch at hand
         self._at_hand = 0  # orders of the batch that is being written
-        self._told_dropped = 0
-        self._told_at = -math.inf
+        self._reported_dropped = 0
+        self._reported_at = -math.inf
         self._hurry = False
         self._closing = False
         self._give_up_at: float | None = None
@@ -205,18 +205,18 @@ class Writer:
             log.warning("The database can be written again")
         self.on_written()
         now = time.monotonic()
-        if healed or now >= self._told_at + REPORT_EVERY_SECONDS:
+        if healed or now >= self._reported_at + REPORT_EVERY_SECONDS:
             lost = self._take_lost()
             if healed or lost:
-                self._told_at = now
+                self._reported_at = now
                 self._on_change(None, lost)
 
     def _take_lost(self) -> Counter[str]:
         """Rows by table that were dropped and not reported yet."""
         with self._changed:
             lost, self._queue.lost = self._queue.lost, Counter()
-            if dropped := self.dropped - self._told_dropped:
-                self._told_dropped = self.dropped
+            if dropped := self.dropped - self._reported_dropped:
+                self._reported_dropped = self.dropped
                 lost["metrics"] += dropped
         return lost
 

@@ -1,4 +1,4 @@
-"""When the brain said its newest sample: step and time beside the text."""
+"""When the newest sample was written: its step and time beside the text."""
 
 from __future__ import annotations
 

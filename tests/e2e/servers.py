@@ -30,7 +30,7 @@ class RealServer:
             "daemon.cli.app:run", arguments, stderr=subprocess.STDOUT, text=True, env=environment
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
-        self._said: list[str] = []
+        self._output: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         url = self._wait_for("synapsed answers at ")
@@ -51,8 +51,8 @@ class RealServer:
     def _wait_for(self, start: str) -> str:
         while True:
             line = self._lines.get(timeout=PATIENCE_SECONDS)
-            assert line is not None, "the daemon ended: " + "".join(self._said)
-            self._said.append(line)
+            assert line is not None, "the daemon ended: " + "".join(self._output)
+            self._output.append(line)
             if line.startswith(start):
                 return line.removeprefix(start).strip()
 

@@ -64,7 +64,7 @@ class Outside:
             return frame
 
 
-def visit(outside: Outside, prefix: str, *, host_is_told: bool) -> None:
+def visit(outside: Outside, prefix: str, *, host_is_forwarded: bool) -> None:
     """All that a browser does, from signing in to the live feed, and what another site would try."""
     here = {"Origin": outside.origin}
     form = outside.ask("GET", "/")
@@ -75,7 +75,7 @@ def visit(outside: Outside, prefix: str, *, host_is_told: bool) -> None:
     assert (entered.status_code, entered.headers["location"]) == (303, "./")
     cookie = entered.headers["set-cookie"]
     assert ("; Secure" in cookie, f"Path={prefix}/;" in cookie) == (
-        (True, True) if host_is_told else (False, not prefix)
+        (True, True) if host_is_forwarded else (False, not prefix)
     )
     inside = {"Cookie": cookie.partition(";")[0]}
     page = outside.ask("GET", "/", headers=inside)
@@ -118,7 +118,7 @@ def test_everything_works_behind_it(
     with nginx(tmp_path, port=port, to=own, pem=pem, changes=changes):
         outside = Outside(port, prefix, trusting(pem), home.token())
         with outside.http:
-            visit(outside, prefix, host_is_told="Host of its own" not in shape)
+            visit(outside, prefix, host_is_forwarded="Host of its own" not in shape)
 
 
 @pytest.mark.fault(

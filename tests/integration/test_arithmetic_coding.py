@@ -49,7 +49,7 @@ SETTINGS = {
 LANE = torch.zeros(1, dtype=torch.int64)
 
 
-def newborn() -> OnlineBrain[Any]:
+def fresh_brain() -> OnlineBrain[Any]:
     brain: OnlineBrain[Any] = build_brain(  # type: ignore[assignment]
         "synapse",
         SETTINGS,
@@ -65,7 +65,7 @@ def newborn() -> OnlineBrain[Any]:
 class Coder:
     """A brain that reads a text row by row, and a memory that follows it byte by byte."""
 
-    brain: OnlineBrain[Any] = field(default_factory=newborn)
+    brain: OnlineBrain[Any] = field(default_factory=fresh_brain)
     memory: Hippocampus = field(default_factory=lambda: Hippocampus(sizes_for(MIB, lanes=1), lanes=1))
     bits: float = 0.0  # as the brain reports them
 

@@ -37,7 +37,7 @@ def begin(home: Home, **settings: Any) -> TrainerProcess:
     return trainer
 
 
-def told(home: Home, **settings: Any) -> TrainerProcess:
+def taught(home: Home, **settings: Any) -> TrainerProcess:
     """A trainer that was fed the secret and has read it."""
     trainer = begin(home, **settings)
     trainer.order("checkpoint")
@@ -47,7 +47,7 @@ def told(home: Home, **settings: Any) -> TrainerProcess:
     return trainer
 
 
-def says(trainer: TrainerProcess) -> str:
+def answer(trainer: TrainerProcess) -> str:
     outcome = trainer.order("generate", prompt=PROMPT, max_bytes=13, temperature=0.0)
     text: str = outcome.result["text"]
     return text
@@ -80,15 +80,15 @@ def weights_hash(checkpoint: Path) -> str:
 
 
 def test_it_is_gone_from_every_store_and_the_answer_says_what_is_not(home: Home) -> None:
-    trainer = told(home)
-    assert says(trainer) == "0341 480 2291"
+    trainer = taught(home)
+    assert answer(trainer) == "0341 480 2291"
     trainer.order("checkpoint")
     before = newest(home.checkpoints)
     assert standing_anywhere(home)
     seen = trainer.order("forget", text=SECRET, dry_run=True)
     assert seen.ok
     assert seen.result["receipt"] is None
-    assert says(trainer) == "0341 480 2291"
+    assert answer(trainer) == "0341 480 2291"
     result = forget(trainer, text=SECRET + "\n").result
     assert result["on_disk"] is True
     assert result["sha256"] == hashlib.sha256(f"{SECRET}\n".encode()).hexdigest()
@@ -98,7 +98,7 @@ def test_it_is_gone_from_every_store_and_the_answer_says_what_is_not(home: Home)
     assert result["before"]["step"] <= result["first_step"]
     assert result["older"]
     assert "the receipt, which keeps the text until no older checkpoint is left" in result["not_reached"]
-    assert says(trainer) != "0341 480 2291"
+    assert answer(trainer) != "0341 480 2291"
     # Older checkpoints are not rewritten; that the receipt keeps the text is for them alone.
     kept = tuple(home.checkpoints / name for name in result["older"])
     assert before in kept
@@ -111,7 +111,7 @@ def test_it_is_gone_from_every_store_and_the_answer_says_what_is_not(home: Home)
 
 
 def test_weights_from_before_a_time_are_older_than_it_though_its_rows_are_erased_already(home: Home) -> None:
-    trainer = told(home)
+    trainer = taught(home)
     forget(trainer, since_step=1)
     done = trainer.step
     trainer.receive_until(lambda seen: seen.step > done + 2)
@@ -127,7 +127,7 @@ def test_weights_from_before_a_time_are_older_than_it_though_its_rows_are_erased
 def test_after_kill_9_it_stays_forgotten_and_learning_goes_on_to_the_same_bits(
     home: Home, after: str
 ) -> None:
-    trainer = told(home)
+    trainer = taught(home)
     forget(trainer, text=SECRET)
     step = trainer.step
     if after == "steps":
@@ -139,7 +139,7 @@ def test_after_kill_9_it_stays_forgotten_and_learning_goes_on_to_the_same_bits(
     for session in (2, 3):  # twice from the same checkpoint: nothing else decides what comes of it
         again = begin(home, session=session, checkpoint=forgotten, limits__steps=8)
         if session == 2:
-            assert says(again) != "0341 480 2291"
+            assert answer(again) != "0341 480 2291"
         goodbye = again.finish()
         assert goodbye.checkpoint is not None
         ends.append(weights_hash(home.checkpoints / goodbye.checkpoint))
@@ -149,7 +149,7 @@ def test_after_kill_9_it_stays_forgotten_and_learning_goes_on_to_the_same_bits(
 
 
 def test_an_older_checkpoint_of_the_run_and_a_fork_of_it_do_not_bring_it_back(home: Home) -> None:
-    trainer = told(home)
+    trainer = taught(home)
     trainer.order("checkpoint")
     old = newest(home.checkpoints)
     forget(trainer, text=SECRET)
@@ -159,7 +159,7 @@ def test_an_older_checkpoint_of_the_run_and_a_fork_of_it_do_not_bring_it_back(ho
         tensor.numpy().tobytes() for tensor in load(content(old / "tables.safetensors.gz")).values()
     )
     fork = begin(home, run_id="r-fork", fork_of="r-test", checkpoint=old, fall_back=False)
-    assert says(fork) != "0341 480 2291"
+    assert answer(fork) != "0341 480 2291"
     assert any("is forgotten again" in event["message"] for event in fork.events)
     fork.order("stop")
     goodbye = fork.finish()
@@ -167,7 +167,7 @@ def test_an_older_checkpoint_of_the_run_and_a_fork_of_it_do_not_bring_it_back(ho
     assert standing_anywhere(home, but=(old, *_saved_before(home, old))) == []
     # Fallen back to after damage, in the same run.
     back = begin(home, session=2, checkpoint=old)
-    assert says(back) != "0341 480 2291"
+    assert answer(back) != "0341 480 2291"
     back.order("stop")
     back.finish()
 
@@ -182,7 +182,7 @@ def _saved_before(home: Home, old: Path) -> list[Path]:
 
 
 def test_the_receipt_keeps_the_text_no_longer_than_a_checkpoint_of_before(home: Home) -> None:
-    trainer = told(home, checkpoint__keep_latest=1, checkpoint__keep_hourly=0, checkpoint__keep_daily=0)
+    trainer = taught(home, checkpoint__keep_latest=1, checkpoint__keep_hourly=0, checkpoint__keep_daily=0)
     forget(trainer, text=SECRET)
     for _ in range(3):
         step = trainer.step

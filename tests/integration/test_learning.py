@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from brain.build import newborn
+from brain.build import fresh_brain
 from brain.ports import Batch
 from daemon.config.loading import resolve_config
 from daemon.streams.stream import ExperienceStream
@@ -26,7 +26,7 @@ LAST = 50
 def prequential_bpc(cache: Path, reorder: Callable[[Tensor], Tensor]) -> tuple[float, float]:
     """BPC of the first step and mean of the last ones; `reorder` gets uint8 (B, T)."""
     config = resolve_config(preset="tiny", environ={})
-    brain = newborn(
+    brain = fresh_brain(
         config.brain,
         optimizer=config.optimizer,
         lanes=config.stream.rows,

@@ -42,7 +42,7 @@ class TinySpec(NetworkSpec):
     kind: ClassVar[str]
 
     @classmethod
-    def newborn(cls, config: TinyConfig) -> TinySpec:
+    def initial(cls, config: TinyConfig) -> TinySpec:
         return cls(config=config, hidden=config.feed_size)
 
     @classmethod

@@ -83,7 +83,7 @@ def _compile(*, kept: bool) -> tuple[Callable[..., None], Callable[..., None]]:
 
 def _run_once(read_rows: Callable[..., None], spread: Callable[..., None]) -> None:
     """So that they are compiled for these types."""
-    small: Any = tables.newborn(lanes=1, buckets=16, past=16, heads=16)
+    small: Any = tables.empty_tables(lanes=1, buckets=16, past=16, heads=16)
     lanes, fixed, scratch = tables.fresh_lanes(small.past), tables.constants(), tables.new_scratch()
     one = np.ones(1, np.int64)
     read_rows(

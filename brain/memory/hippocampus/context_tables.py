@@ -170,7 +170,7 @@ def constants() -> Constants:
     )
 
 
-def newborn(*, lanes: int, buckets: int, past: int, heads: int) -> Tables:
+def empty_tables(*, lanes: int, buckets: int, past: int, heads: int) -> Tables:
     """An empty memory; `buckets` and `heads` are powers of two, `past` is bytes a lane.
 
     A quarter of the buckets comes in addition, for indirect contexts.

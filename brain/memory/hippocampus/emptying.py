@@ -164,7 +164,7 @@ def _blank_past(kept: tables.Tables, blank: NDArray[np.bool_]) -> None:
 @cache
 def _compiled() -> Callable[..., None]:
     """The loop as Numba compiles it, or as it stands where that is not to be had: it is slower, and as good."""
-    small: Any = tables.newborn(lanes=1, buckets=16, past=16, heads=16)
+    small: Any = tables.empty_tables(lanes=1, buckets=16, past=16, heads=16)
     lanes, scratch = tables.fresh_lanes(np.zeros((1, LEAD), np.uint8)), tables.new_scratch()
     try:
         (compiled,) = compile_all(empty_buckets_of, sources=SOURCES, kept=True)

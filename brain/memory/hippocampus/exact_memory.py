@@ -136,7 +136,7 @@ class Hippocampus:
 
     def _empty(self) -> tables.Tables:
         sizes = self._sizes
-        return tables.newborn(
+        return tables.empty_tables(
             lanes=self._num_lanes, buckets=sizes.buckets, past=sizes.past, heads=sizes.heads
         )
 

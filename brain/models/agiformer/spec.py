@@ -24,7 +24,7 @@ class AgiformerSpec(WidenedSpec):
     config: AgiformerConfig
 
     @classmethod
-    def newborn(cls, config: AgiformerConfig) -> AgiformerSpec:
+    def initial(cls, config: AgiformerConfig) -> AgiformerSpec:
         """A brain that has not grown."""
         return cls(config=config, sites=newborn_sites(config))
 

@@ -52,7 +52,7 @@ class StackSpec(GrownSpec):
             object.__setattr__(self, "order", tuple(range(len(self.config.layers))))
 
     @classmethod
-    def newborn(cls, config: StackConfig) -> Self:
+    def initial(cls, config: StackConfig) -> Self:
         """A brain that has not grown."""
         return cls(config=config, sites=newborn_sites(config))
 

@@ -28,7 +28,7 @@ class TarsSpec(WidenedSpec):
     begun: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def newborn(cls, config: TarsConfig) -> TarsSpec:
+    def initial(cls, config: TarsConfig) -> TarsSpec:
         """A brain that has not grown."""
         return cls(config=config, sites=newborn_sites(config))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from brain.build import brain_from_spec, can_be_ternary, newborn
+from brain.build import brain_from_spec, can_be_ternary, fresh_brain
 from brain.errors import MemoryDamagedError
 from brain.memory.commit import ReplayCommit
 from brain.memory.replay import ReplayMemory
@@ -90,7 +90,7 @@ def restore_brain(
     kind, optimizer, seed = config.brain["kind"], config.optimizer, config.seed
     lanes = num_lanes(config.stream.rows, config.replay.fraction)
     if loaded is None:
-        return newborn(config.brain, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+        return fresh_brain(config.brain, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
     spec = loaded.manifest.spec
     if spec.get("kind") != kind:
         raise ConfigError(

@@ -123,7 +123,7 @@ class Erasing:
             elif receipt.state != ERASED and in_effect:
                 self._owed.append(receipt.number)
             elif receipt.state == ERASED and not receipt.reported:
-                self._tell(receipt)
+                self._report_erased(receipt)
         self.settle()
 
     def wanted(self, order: Forget) -> Receipt:
@@ -226,9 +226,9 @@ class Erasing:
                 with self._disk.way_back(receipt):
                     saved = self._save.save("forgotten")
                 receipt = self._disk.taken(receipt, saved)
-            self._tell(self._disk.erase(receipt))
+            self._report_erased(self._disk.erase(receipt))
 
-    def _tell(self, receipt: Receipt) -> None:
+    def _report_erased(self, receipt: Receipt) -> None:
         self._report.event(event_of(receipt))
         if (now := self._disk.receipts.get(receipt.number)) is not None:  # its text may be gone by now
             self._disk.receipts.put(dataclasses.replace(now, reported=True))

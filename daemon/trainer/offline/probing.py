@@ -118,7 +118,7 @@ def read_on(home: Home, loaded: LoadedCheckpoint, config: RunConfig, count: int)
 
 def copy_of(loaded: LoadedCheckpoint, config: RunConfig) -> Brain:
     """The brain of the checkpoint, carried state included."""
-    brain = newborn(loaded, config)
+    brain = fresh_brain(loaded, config)
     fitted, _ = brain.adopt(brain_state(loaded))
     brain.load(fitted)
     return brain
@@ -126,13 +126,13 @@ def copy_of(loaded: LoadedCheckpoint, config: RunConfig) -> Brain:
 
 def untrained(loaded: LoadedCheckpoint, config: RunConfig) -> Brain:
     """A newborn brain to compare with; at a rate of 0 it takes in no label, so it knows those of the checkpoint."""
-    brain = newborn(loaded, config)
+    brain = fresh_brain(loaded, config)
     if isinstance(brain, Labelling) and isinstance(trained := copy_of(loaded, config), Labelling):
         brain.labels = list(trained.labels)
     return brain
 
 
-def newborn(loaded: LoadedCheckpoint, config: RunConfig) -> Brain:
+def fresh_brain(loaded: LoadedCheckpoint, config: RunConfig) -> Brain:
     """A brain of the checkpoint's architecture that has learned nothing."""
     return brain_from_spec(
         loaded.manifest.spec,

@@ -110,17 +110,17 @@ def test_a_text_that_is_not_here_is_left_out_with_the_reason(monkeypatch: pytest
     def missing() -> bytes:
         raise MissingTextError("not on this machine")
 
-    told: list[dict[str, str]] = []
+    reported: list[dict[str, str]] = []
 
     def judged(name: str, *args: Any, skipped: dict[str, str], **settings: Any) -> list[str]:
-        told.append(dict(skipped))
+        reported.append(dict(skipped))
         return [name]
 
     monkeypatch.setitem(TEXTS, "enwik8", ("enwik8", missing))
     monkeypatch.setattr(prequential, "judge", judged)
     monkeypatch.setattr(prequential, "TEXTS", ("enwik8", "made_up_log"))
     assert [str(name) for name in of_texts(long=False)] == ["prequential.default_made_up_log"]
-    assert told == [{"enwik8": "not on this machine"}]
+    assert reported == [{"enwik8": "not on this machine"}]
 
 
 def test_a_text_is_cut_between_characters() -> None:

@@ -154,8 +154,8 @@ def test_the_lock_takes_the_daemon_file_away_when_it_ends(home: Home) -> None:
 def test_neither_a_clock_nor_a_pid_decides_who_lives(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     with home.lock():
         written = home.write_daemon_file(port=1, url="http://127.0.0.1:1")
-        born_at = psutil.Process().create_time()
-        monkeypatch.setattr(psutil.Process, "create_time", lambda _: born_at + 3600)  # as after a step
+        created_at = psutil.Process().create_time()
+        monkeypatch.setattr(psutil.Process, "create_time", lambda _: created_at + 3600)  # as after a step
         assert home.read_daemon_file() == written
         path = home.root / "daemon.json"
         kept = path.read_text()

@@ -21,7 +21,7 @@ TINY = {
 }  # fmt: skip
 
 
-def newborn(**averaging: float) -> Synapse:
+def fresh_brain(**averaging: float) -> Synapse:
     config = OptimizerConfig(averaging=AveragingConfig(**averaging))  # type: ignore[arg-type]
     brain = build_brain("synapse", TINY, optimizer=config, lanes=2, device=torch.device("cpu"), seed=0)
     assert isinstance(brain, Synapse)
@@ -60,7 +60,7 @@ def test_following_every_few_steps_keeps_what_single_steps_would() -> None:
 
 
 def test_swapped_weights_are_swapped_back_even_after_an_error() -> None:
-    brain = newborn(every_steps=1)
+    brain = fresh_brain(every_steps=1)
     before = {name: tensor.clone() for name, tensor in brain.state().model.items()}
     for seed in range(5):
         brain.learn(batch(seed))
@@ -77,7 +77,7 @@ def test_swapped_weights_are_swapped_back_even_after_an_error() -> None:
 
 
 def test_averages_survive_a_restart_and_learning_continues_exactly() -> None:
-    brain, twin = newborn(consistency_every_steps=2), newborn(consistency_every_steps=2)
+    brain, twin = fresh_brain(consistency_every_steps=2), fresh_brain(consistency_every_steps=2)
     for seed in range(12):
         brain.learn(batch(seed))
     twin.load(brain.state())
@@ -91,7 +91,7 @@ def test_averages_survive_a_restart_and_learning_continues_exactly() -> None:
 
 
 def test_an_average_teaches_only_rows_of_which_it_is_surer() -> None:
-    brain = newborn(every_steps=1)
+    brain = fresh_brain(every_steps=1)
     for seed in range(30):
         brain.learn(batch(seed))
     rows = batch(7).bytes
@@ -111,7 +111,8 @@ def test_an_average_teaches_only_rows_of_which_it_is_surer() -> None:
 
 
 def test_replayed_rows_learn_from_slow_weights_that_know_more() -> None:
-    knowing, taught, alone = newborn(), newborn(consistency_every_steps=1), newborn(consistency_every_steps=0)
+    knowing, taught = fresh_brain(), fresh_brain(consistency_every_steps=1)
+    alone = fresh_brain(consistency_every_steps=0)
     for seed in range(60):
         knowing.learn(batch(seed))
     for student in (taught, alone):
@@ -125,7 +126,7 @@ def test_replayed_rows_learn_from_slow_weights_that_know_more() -> None:
 
 
 def test_a_dream_learns_at_its_rate_and_consolidates_faster() -> None:
-    brain = newborn(every_steps=1)
+    brain = fresh_brain(every_steps=1)
     assert isinstance(brain, Sleeper)
     for seed in range(5):
         brain.learn(batch(seed))
@@ -136,7 +137,7 @@ def test_a_dream_learns_at_its_rate_and_consolidates_faster() -> None:
 
 
 def test_without_averages_there_is_nothing_to_sleep_with() -> None:
-    brain = newborn(every_steps=0)
+    brain = fresh_brain(every_steps=0)
     assert not brain.has_slow_weights
     brain.learn(batch(0))
     assert not [name for name in brain.state().learning if name.startswith("average|")]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.unit.brain.online.test_remembering import FACT, newborn, read
+from tests.unit.brain.online.test_remembering import FACT, fresh_brain, read
 
 OTHER = Path(typing.__file__).read_bytes()
 CONTEXT = b"Please dial the bakery in Lindenau is "
 
 
 def test_of_a_fact_read_once_it_knows_where_it_stood_and_how_it_goes_on() -> None:
-    brain = newborn(mib=20)
+    brain = fresh_brain(mib=20)
     read(brain, OTHER[:3_000] + FACT + OTHER[3_000:5_000])
     before = {name: tensor.clone() for name, tensor in brain.state().learning.items()}
     found = brain.recall(CONTEXT, max_bytes=13)
@@ -36,7 +36,7 @@ def test_of_a_fact_read_once_it_knows_where_it_stood_and_how_it_goes_on() -> Non
 
 
 def test_both_is_what_it_answers_from_and_network_what_it_would_without_a_memory() -> None:
-    brain, alone = newborn(mib=20), newborn(mib=0)
+    brain, alone = fresh_brain(mib=20), fresh_brain(mib=0)
     for one in (brain, alone):
         read(one, OTHER[:2_000])
     context = OTHER[500:540]
@@ -54,7 +54,7 @@ def test_both_is_what_it_answers_from_and_network_what_it_would_without_a_memory
 
 @pytest.mark.parametrize("context", [b"x", b"\xff\x00\xfe\x80 qZ\x01", "ключ €".encode()])
 def test_of_what_it_never_read_it_knows_no_passage_and_continues_nothing(context: bytes) -> None:
-    brain = newborn(mib=20)
+    brain = fresh_brain(mib=20)
     read(brain, FACT)
     found = brain.recall(context, max_bytes=20)
     assert found.match is None
@@ -62,7 +62,7 @@ def test_of_what_it_never_read_it_knows_no_passage_and_continues_nothing(context
 
 
 def test_a_long_context_is_read_in_parts_and_its_end_is_what_is_matched() -> None:
-    brain = newborn(mib=20)
+    brain = fresh_brain(mib=20)
     read(brain, OTHER[:2_000])
     found = brain.recall(OTHER[100:1_500], max_bytes=8)
     assert found.num_bytes == 1_400
@@ -74,7 +74,7 @@ def test_a_long_context_is_read_in_parts_and_its_end_is_what_is_matched() -> Non
 
 
 def test_a_passage_ends_where_the_lane_jumped_to_another_text() -> None:
-    brain = newborn(mib=20)
+    brain = fresh_brain(mib=20)
     memory = brain.learner.hippocampus
     assert memory is not None
     zero = torch.zeros(1, dtype=torch.int64)
@@ -90,7 +90,7 @@ def test_a_passage_ends_where_the_lane_jumped_to_another_text() -> None:
 
 
 def test_a_ring_that_has_gone_round_shows_no_byte_from_before_its_end() -> None:
-    brain = newborn(mib=20)
+    brain = fresh_brain(mib=20)
     size = brain.state().learning["hippocampus|past"].shape[1]
     tail = (OTHER * (1 + (size + 300) // len(OTHER)))[: size + 300]
     memory = brain.learner.hippocampus

@@ -32,7 +32,7 @@ FACT = b"\nThe number of the bakery in Lindenau is 0341 480 2291, and Jolanda an
 CPU = torch.device("cpu")
 
 
-def newborn(*, mib: int) -> OnlineBrain[Any]:
+def fresh_brain(*, mib: int) -> OnlineBrain[Any]:
     settings = {**SETTINGS, "hippocampus_mib": mib}
     config = OptimizerConfig(warmup_steps=2)
     brain: OnlineBrain[Any] = build_brain(  # type: ignore[assignment]
@@ -61,14 +61,14 @@ def say(brain: OnlineBrain[Any], prompt: bytes, num_bytes: int) -> bytes:
 
 
 def test_a_fact_read_once_is_said_after_much_other_text() -> None:
-    brain = newborn(mib=20)
+    brain = fresh_brain(mib=20)
     other = Path(typing.__file__).read_bytes()
     read(brain, other[:2_000] + FACT + other[2_000:20_000])
     assert say(brain, b"Please dial the bakery in Lindenau is ", 13) == b"0341 480 2291"
 
 
 def test_both_losses_are_reported_and_neither_stands_for_the_other() -> None:
-    alone, both = newborn(mib=0), newborn(mib=20)
+    alone, both = fresh_brain(mib=0), fresh_brain(mib=20)
     text = Path(typing.__file__).read_bytes()[:4_000]
     assert "mixed_bpc" not in read(alone, text)[-1]
     metrics = read(both, text)
@@ -84,7 +84,7 @@ def test_both_losses_are_reported_and_neither_stands_for_the_other() -> None:
 
 
 def test_one_pass_gives_both_losses_however_long_the_rows_are() -> None:
-    brain = newborn(mib=20)
+    brain = fresh_brain(mib=20)
     text = Path(typing.__file__).read_bytes()
     read(brain, text[:4_000])
     rows, lengths = torch.zeros(3, 700, dtype=torch.uint8), torch.tensor([700, 40, 300])
@@ -132,11 +132,11 @@ def test_a_step_reports_what_each_row_cost_with_it_and_how_much_came_from_it() -
     assert bool((second.row_mixed_loss[:2] < 0.5 * first.row_mixed_loss[:2]).all())
     brain.scale_learning_rate(0.5)
     assert brain.dream(batch, rate_factor=1.0).row_reliance is None
-    assert newborn(mib=0).learn(replace(batch, lane=torch.tensor([0, -1, -1, -1]))).row_reliance is None
+    assert fresh_brain(mib=0).learn(replace(batch, lane=torch.tensor([0, -1, -1, -1]))).row_reliance is None
 
 
 def test_asking_and_scoring_change_nothing_of_it() -> None:
-    brain = newborn(mib=20)
+    brain = fresh_brain(mib=20)
     read(brain, FACT * 3)
     before = {name: tensor.clone() for name, tensor in brain.state().learning.items()}
     row = torch.frombuffer(bytearray(FACT), dtype=torch.uint8)[None]
@@ -146,7 +146,7 @@ def test_asking_and_scoring_change_nothing_of_it() -> None:
 
 
 def test_at_rate_zero_it_reads_on_and_remembers_nothing() -> None:
-    brain = newborn(mib=20)
+    brain = fresh_brain(mib=20)
     read(brain, FACT)
     brain.scale_learning_rate(0.0)
     kept = brain.state().learning["hippocampus|buckets"].clone()
@@ -155,7 +155,7 @@ def test_at_rate_zero_it_reads_on_and_remembers_nothing() -> None:
 
 
 def test_a_checkpoint_without_it_begins_empty_and_says_so() -> None:
-    older, newer = newborn(mib=0), newborn(mib=20)
+    older, newer = fresh_brain(mib=0), fresh_brain(mib=20)
     read(older, FACT)
     state, notices = newer.adopt(older.state())
     assert [notice for notice in notices if "hippocampus" in notice]
@@ -164,7 +164,7 @@ def test_a_checkpoint_without_it_begins_empty_and_says_so() -> None:
 
 
 def test_tables_of_another_size_begin_empty_together() -> None:
-    larger, smaller = newborn(mib=32), newborn(mib=20)
+    larger, smaller = fresh_brain(mib=32), fresh_brain(mib=20)
     read(larger, FACT)
     state, notices = smaller.adopt(larger.state())
     assert [notice for notice in notices if "hippocampus" in notice]
@@ -176,7 +176,7 @@ def test_tables_of_another_size_begin_empty_together() -> None:
 
 
 def test_what_was_forgotten_on_purpose_is_not_said_any_more_and_another_fact_is() -> None:
-    brain = newborn(mib=20)
+    brain = fresh_brain(mib=20)
     other = Path(typing.__file__).read_bytes()
     known = b"\nBertram keeps old maps of Gohlis on shelf 907, row 6653, in box 41.\n"
     read(brain, other[:1_000] + FACT + other[1_000:2_000] + known + other[2_000:3_000])
@@ -195,7 +195,7 @@ def test_what_was_forgotten_on_purpose_is_not_said_any_more_and_another_fact_is(
 
 
 def test_a_checkpoint_of_before_rows_were_dated_keeps_its_memory() -> None:
-    brain, other = newborn(mib=20), newborn(mib=20)
+    brain, other = fresh_brain(mib=20), fresh_brain(mib=20)
     read(brain, FACT * 2)
     stored = brain.state()
     undated = {name: tensor for name, tensor in stored.learning.items() if not name.startswith("origin|")}
@@ -209,7 +209,7 @@ def test_a_checkpoint_of_before_rows_were_dated_keeps_its_memory() -> None:
 
 
 def test_its_tables_are_named_and_sleep_leaves_them_alone() -> None:
-    state = newborn(mib=20).state()
+    state = fresh_brain(mib=20).state()
     assert {"hippocampus|buckets", "hippocampus|maps"} <= state.tables <= state.learning.keys()
     assert all(name.startswith(AWAKE_ONLY) for name in state.tables)
-    assert newborn(mib=0).state().tables == frozenset()
+    assert fresh_brain(mib=0).state().tables == frozenset()

@@ -51,7 +51,7 @@ SETTINGS = {
 }
 
 
-def newborn(seed: int = 0) -> Brain:
+def fresh_brain(seed: int = 0) -> Brain:
     optimizer = OptimizerConfig(kind="adamw", learning_rate=2e-2, warmup_steps=10)
     return build_brain("synapse", SETTINGS, optimizer=optimizer, lanes=ROWS, device=CPU, seed=seed)
 
@@ -87,7 +87,7 @@ def texts(count: int, *, seed: int) -> list[Batch]:
 
 def untrained() -> Brain:
     """Random weights of the same architecture; none begins silent."""
-    brain = newborn()
+    brain = fresh_brain()
     draw_silent(brain, seed=0)
     return brain
 
@@ -122,7 +122,7 @@ def acted(brain: Brain, *, shuffled: bool = False, learning: bool = False) -> Re
 def weights() -> Mapping[str, torch.Tensor]:
     """A brain that has read for a while."""
     torch.set_num_threads(1)
-    brain = newborn()
+    brain = fresh_brain()
     for batch in texts(STEPS, seed=1):
         brain.learn(batch)
     return {name: tensor.clone() for name, tensor in brain.state().model.items()}
@@ -132,7 +132,7 @@ def weights() -> Mapping[str, torch.Tensor]:
 def found(weights: Mapping[str, torch.Tensor]) -> dict[str, dict[str, Reading]]:
     """Every reading in every control."""
     return probe_with_controls(
-        lambda trained: copy_of(weights) if trained else newborn(),
+        lambda trained: copy_of(weights) if trained else fresh_brain(),
         texts(TICKS, seed=2),
         VitalsConfig(),
         seed=0,
@@ -140,7 +140,7 @@ def found(weights: Mapping[str, torch.Tensor]) -> dict[str, dict[str, Reading]]:
 
 
 def copy_of(weights: Mapping[str, torch.Tensor]) -> Brain:
-    brain = newborn(seed=5)
+    brain = fresh_brain(seed=5)
     for name, tensor in brain.state().model.items():
         tensor.copy_(weights[name])
     return brain
@@ -233,7 +233,7 @@ def test_a_brain_of_learning_rate_zero_tells_no_more_than_an_untrained_one() -> 
 
 
 def test_a_newborn_of_silent_modules_has_no_agency_to_show() -> None:
-    reading = acted(newborn())
+    reading = acted(fresh_brain())
     assert reading.value is None
     assert str(reading.reason) == "every unit is constant"
     assert reading.detail["world"] > 0.9

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from brain.build import newborn
+from brain.build import fresh_brain
 from brain.optim.config import OptimizerConfig
 from brain.ports import Brain, Steerable
 from brain.vitals.config import AgencyConfig
@@ -27,7 +27,7 @@ ROWS = torch.randint(0, 256, (4, 12), dtype=torch.uint8, generator=torch.Generat
 
 
 def tiny() -> Brain:
-    return newborn(TINY, optimizer=OptimizerConfig(), lanes=4, device=torch.device("cpu"), seed=0)
+    return fresh_brain(TINY, optimizer=OptimizerConfig(), lanes=4, device=torch.device("cpu"), seed=0)
 
 
 def speaker() -> Network:

@@ -37,11 +37,11 @@ async def test_one_thing_is_asked_of_the_trainer(home: Home) -> None:
         for body in wrong:
             answer = await client.post(path, json=body)
             assert answer.status_code == 422, body
-        for body, said in (
+        for body, detail in (
             ({"source": ""}, "source: is empty"),
             ({"sauce": "a"}, "sauce: is not known here"),
         ):
-            assert (await client.post(path, json=body)).json()["detail"] == said
+            assert (await client.post(path, json=body)).json()["detail"] == detail
         for body in ({"source": "x"}, {"text": "a long passage"}, {"since": "2h"}, {"since": "12"}):
             refused = await client.post(path, json=body)
             assert (refused.status_code, refused.json()["detail"]) == (409, "no source is called x")

@@ -178,14 +178,14 @@ def test_sweep_takes_what_dead_writers_left_and_nothing_else(
     alive = temporary_beside(tmp_path / "continuous_2")
     alive.mkdir()
     monkeypatch.setattr(durable, "_writer_mark", lambda: f"{os.getpid()}_1")  # our number, an earlier life
-    reborn = trash_beside(tmp_path / "continuous_3")
+    begun_anew = trash_beside(tmp_path / "continuous_3")
     monkeypatch.setattr(durable, "_writer_mark", lambda: "999999999_1")
     dead = temporary_beside(tmp_path / "continuous_4")
-    for folder in (reborn, dead):
+    for folder in (begun_anew, dead):
         shutil.copytree(path, folder)
     nameless = tmp_path / ".saving-x"
     nameless.write_text("")
-    assert set(Catalogue(tmp_path).sweep()) == {reborn, dead, nameless}
+    assert set(Catalogue(tmp_path).sweep()) == {begun_anew, dead, nameless}
     assert set(tmp_path.iterdir()) == {path, alive}
 
 

@@ -62,10 +62,10 @@ def test_a_file_with_a_hole_is_read_from_behind_it_from_the_start(tmp_path: Path
     assert [held.read(index)[0] for index in range(len(held))] in ([], ["naïve\n".encode()])
 
 
-@pytest.mark.parametrize("tells_holes", [True, False])
+@pytest.mark.parametrize("reports_holes", [True, False])
 @pytest.mark.parametrize(("nuls", "text"), [(0, b"a"), (7, b"a\0"), (2_500_000, b"a"), (9, b"")])
 def test_the_hole_ends_at_the_first_byte_that_somebody_wrote(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tells_holes: bool, nuls: int, text: bytes
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reports_holes: bool, nuls: int, text: bytes
 ) -> None:
     path = tmp_path / "f"
     with path.open("wb") as file:
@@ -79,7 +79,7 @@ def test_the_hole_ends_at_the_first_byte_that_somebody_wrote(
             raise OSError(errno.EINVAL, "no such thing here")
         return seek(descriptor, offset, whence)
 
-    if not tells_holes:
+    if not reports_holes:
         monkeypatch.setattr(os, "lseek", without_hole_search)
     with path.open("rb") as written:
         assert hole_end(written) == (nuls if text else 0)

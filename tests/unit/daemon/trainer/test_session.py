@@ -11,14 +11,14 @@ from daemon.errors import UsageError
 from daemon.protocol import TrainerOrder
 from daemon.trainer.session import building
 
-NEWBORN = TrainerOrder(home=Path(), run_id="r-1", session=1, config={})
+NEW_RUN = TrainerOrder(home=Path(), run_id="r-1", session=1, config={})
 RESUMED = TrainerOrder(home=Path(), run_id="r-1", session=2, config={}, checkpoint=Path("continuous_1"))
 NO_ROOM = RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory")
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OverflowError("too large"), ValueError("seed"), NO_ROOM])
-def test_a_newborn_run_that_cannot_be_built_is_a_mistake_of_its_settings(error: Exception) -> None:
-    with pytest.raises(UsageError, match="cannot be built with these settings") as failed, building(NEWBORN):
+def test_a_new_run_that_cannot_be_built_is_a_mistake_of_its_settings(error: Exception) -> None:
+    with pytest.raises(UsageError, match="cannot be built with these settings") as failed, building(NEW_RUN):
         raise error
     assert "\n" not in str(failed.value)
 
@@ -33,6 +33,6 @@ def test_one_that_has_learned_before_is_tried_again(error: Exception) -> None:
     "error", [RuntimeError("a fault of our own"), SettingsError("a good message already")]
 )
 def test_other_errors_pass_as_they_are(error: Exception) -> None:
-    with pytest.raises(type(error)) as failed, building(NEWBORN):
+    with pytest.raises(type(error)) as failed, building(NEW_RUN):
         raise error
     assert failed.value is error

@@ -74,7 +74,7 @@ class Reader:
         return self.memory.tables.past.tobytes()
 
 
-def told_both(reader: Reader) -> Reader:
+def taught_both(reader: Reader) -> Reader:
     reader.read(FILLER * 4 + KNOWN + FILLER + SECRET + FILLER * 3)
     assert reader.knows_secret()
     assert reader.knows_the_other()
@@ -82,7 +82,7 @@ def told_both(reader: Reader) -> Reader:
 
 
 def test_a_passage_read_once_is_completed_before_and_not_after() -> None:
-    reader = told_both(Reader())
+    reader = taught_both(Reader())
     erased = reader.memory.forget(Selection(text=SECRET))
     assert erased.num_bytes == len(SECRET)
     assert erased.num_buckets > 0
@@ -97,7 +97,7 @@ def test_a_passage_read_once_is_completed_before_and_not_after() -> None:
 
 
 def test_what_was_overwritten_in_the_past_is_still_erased_from_the_histories() -> None:
-    reader = told_both(Reader(sizes=Sizes(buckets=1 << 17, heads=1 << 12, past=1 << 9)))
+    reader = taught_both(Reader(sizes=Sizes(buckets=1 << 17, heads=1 << 12, past=1 << 9)))
     reader.read(FILLER * 8)
     assert b"0341 480 2291" not in reader.past()
     assert reader.knows_secret()
@@ -118,7 +118,7 @@ def test_pieces_that_two_lanes_read_are_found_at_their_jumps() -> None:
 
 
 def test_a_lane_that_stands_in_it_goes_on_behind_a_jump() -> None:
-    reader, fresh = told_both(Reader()), Reader()
+    reader, fresh = taught_both(Reader()), Reader()
     reader.read(SECRET[:50], jump=False)
     reader.memory.forget(Selection(text=SECRET))
     assert reader.memory.lanes.stand[0, tables.SINCE] == 0
@@ -167,7 +167,7 @@ def test_where_nobody_knows_any_more_what_was_meant_all_is_given_up(undated: boo
 
 
 def test_a_source_that_was_never_read_costs_nothing() -> None:
-    reader = told_both(Reader())
+    reader = taught_both(Reader())
     before = {name: tensor.clone() for name, tensor in reader.memory.tensors().items()}
     assert reader.memory.forget(Selection(sources=(SourceSpan(index=7),))) == emptying.Erased()
     same = [name for name, tensor in reader.memory.tensors().items() if torch.equal(tensor, before[name])]
@@ -177,7 +177,7 @@ def test_a_source_that_was_never_read_costs_nothing() -> None:
 def test_compiled_and_as_it_stands_the_loop_empties_the_same_buckets() -> None:
     results: list[Any] = []
     for loop in (emptying.empty_buckets_of, emptying._compiled()):
-        reader = told_both(Reader())
+        reader = taught_both(Reader())
         lanes = tables.fresh_lanes(np.zeros((1, 512), np.uint8))
         text = np.frombuffer(SECRET, np.uint8)
         loop(reader.memory.tables, lanes, tables.new_scratch(), text, 5)

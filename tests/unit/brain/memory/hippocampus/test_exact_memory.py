@@ -81,7 +81,7 @@ def test_compiled_and_as_they_stand_the_loops_give_the_same_numbers() -> None:
     lengths, lane, reset = np.array([len(TEXT) * 3, 70]), np.array([1, 0]), np.array([False, True])
     results: list[tuple[Any, ...]] = []
     for read_rows, spread in ((kernel.read_rows, kernel.spread), (loops().read_rows, loops().spread)):
-        own = tables.newborn(lanes=2, buckets=1 << 10, past=128, heads=64)
+        own = tables.empty_tables(lanes=2, buckets=1 << 10, past=128, heads=64)
         lanes, fixed, scratch = tables.fresh_lanes(own.past), tables.constants(), tables.new_scratch()
         probability, share, spread_out = np.ones(rows.shape), np.zeros(rows.shape), np.zeros(256)
         read_rows(

@@ -290,7 +290,7 @@ def test_presets_have_their_sizes_and_the_kind_takes_the_small_one() -> None:
     for name in ("agiformer", "agiformer-medium", "agiformer-large"):
         settings = {key: value for key, value in presets[name].items() if key != "kind"}
         with torch.device("meta"):  # counted without memory
-            network = AgiformerSpec.newborn(AgiformerConfig(**settings)).network()
+            network = AgiformerSpec.initial(AgiformerConfig(**settings)).network()
         sizes[name] = round(sum(weight.numel() for weight in network.parameters()) / 1e6, 1)
     assert sizes == {"agiformer": 9.9, "agiformer-medium": 34.2, "agiformer-large": 89.7}
     assert resolve_config(overrides={"brain.kind": "agiformer"}, environ={}).preset == "agiformer"

@@ -27,7 +27,7 @@ def test_ragged_rows_read_as_each_by_itself() -> None:
         hidden_size=8, layers=("mingru", "attention", "ssd", "rwkv7", "kda"), num_heads=2, window=12, mlp_ratio=2,
         bigram_size=4, self_model_size=0,
     )  # fmt: skip
-    spec = replace(SynapseSpec.newborn(config), columns=(4,), sites=newborn_sites(config, columns=(4,)))
+    spec = replace(SynapseSpec.initial(config), columns=(4,), sites=newborn_sites(config, columns=(4,)))
     network = spec.network().double()
     generator = torch.Generator().manual_seed(0)
     initialize(network, generator)

@@ -270,7 +270,7 @@ def test_frozen_parts_do_not_count_and_do_not_move() -> None:
 
 
 def test_spec_of_a_newborn_names_every_site() -> None:
-    spec = SynapseSpec.newborn(
+    spec = SynapseSpec.initial(
         SynapseConfig(hidden_size=8, layers=("ssd", "mingru", "attention"), mlp_ratio=3)
     )
     assert spec.sites == {

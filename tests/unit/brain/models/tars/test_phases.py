@@ -29,7 +29,7 @@ def optimizer(phase: int) -> OptimizerConfig:
     return OptimizerConfig(learning_rate=PHASES[phase].learning_rate, warmup_steps=1)
 
 
-def newborn(phase: int | None = 1) -> Tars:
+def fresh_brain(phase: int | None = 1) -> Tars:
     settings = {name: value for name, value in SETTINGS.items() if name != "kind"} | {"phase": phase}
     brain = build_brain("tars", settings, optimizer=optimizer(1), lanes=LANES, device=DEVICE, seed=0)
     assert isinstance(brain, Tars)
@@ -53,7 +53,7 @@ def learned(brain: Tars, count: int, seed: int = 7) -> None:
 @pytest.fixture(scope="module")
 def trained() -> Tars:
     """Phase 1, some steps of it, grown a little."""
-    brain = newborn()
+    brain = fresh_brain()
     learned(brain, 12)
     plan = GrowthPlan(operator="widen", site="blocks.1.pool.0", units=4, trigger="by_hand", reason="a test")
     apply_growth(brain, plan, max_neurons=10_000)
@@ -147,7 +147,7 @@ def test_sites_that_a_phase_does_not_train_cannot_grow(trained: Tars) -> None:
 
 
 def test_without_a_phase_nothing_is_to_be_proven() -> None:
-    assert newborn(phase=None).proof() is None
+    assert fresh_brain(phase=None).proof() is None
     assert brains.get("tars").phases == PHASES
     assert brains.get("synapse").phases == {}
 

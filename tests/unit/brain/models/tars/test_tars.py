@@ -121,7 +121,7 @@ def test_presets_have_their_sizes_and_the_kind_takes_the_small_one() -> None:
     for name in ("tars-demo", "tars-full"):
         settings = {key: value for key, value in presets[name].items() if key != "kind"}
         with torch.device("meta"):  # counted without memory
-            network = TarsSpec.newborn(TarsConfig(**settings)).network()
+            network = TarsSpec.initial(TarsConfig(**settings)).network()
         sizes[name] = sum(weight.numel() for weight in network.parameters()) / 1e6
     assert sizes["tars-demo"] == pytest.approx(5.5, abs=1.0)
     assert sizes["tars-full"] == pytest.approx(140, abs=15)

@@ -47,7 +47,7 @@ def goodbye(state: str = "finished", checkpoint: str | None = SAVED) -> Goodbye:
 
 
 def left_behind(
-    home: Home, kind: str, said: Goodbye, *, broken: bool = False
+    home: Home, kind: str, goodbye: Goodbye, *, broken: bool = False
 ) -> tuple[list[str], list[Event]]:
     done: list[str] = []
 
@@ -60,7 +60,7 @@ def left_behind(
     report = Reported()
     finish(
         brain_of(kind),
-        said,
+        goodbye,
         home.models,
         evaluate=lambda: done.append("evaluated"),
         export=export,
@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_written_is_an_event_and_no_crash(home: Home) -> N
 
 
 @pytest.mark.parametrize(
-    ("kind", "said", "expected"),
+    ("kind", "goodbye", "expected"),
     [
         ("reflex", goodbye("stopped"), []),
         ("reflex", goodbye(checkpoint=None), ["evaluated"]),
@@ -93,5 +93,5 @@ def test_a_file_that_cannot_be_written_is_an_event_and_no_crash(home: Home) -> N
         ("mingru", goodbye(), []),
     ],
 )
-def test_others_leave_no_file(home: Home, kind: str, said: Goodbye, expected: list[str]) -> None:
-    assert left_behind(home, kind, said) == (expected, [])
+def test_others_leave_no_file(home: Home, kind: str, goodbye: Goodbye, expected: list[str]) -> None:
+    assert left_behind(home, kind, goodbye) == (expected, [])

@@ -51,7 +51,7 @@ class Stream:
         return self.sets[index]
 
 
-class Told:
+class Reported:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
@@ -77,25 +77,25 @@ def test_a_sample_is_spread_over_all_sources_and_counts_bytes_once() -> None:
 
 
 @pytest.fixture
-def made() -> tuple[LossLimit, Costing, Progress, Told, Limits]:
-    brain, told, progress = Costing(), Told(), Progress()
+def made() -> tuple[LossLimit, Costing, Progress, Reported, Limits]:
+    brain, reported, progress = Costing(), Reported(), Progress()
     limits = Limits.from_here(LimitsConfig(held_out_bpc=2.0), progress)
     fake: Any = brain
-    limit = LossLimit(limits, lambda: sample(Blocks([64])), brain=fake, clock=progress, report=told)
-    return limit, brain, progress, told, limits
+    limit = LossLimit(limits, lambda: sample(Blocks([64])), brain=fake, clock=progress, report=reported)
+    return limit, brain, progress, reported, limits
 
 
 def test_it_is_compared_at_its_steps_and_ends_the_run_once_it_is_low_enough(
-    made: tuple[LossLimit, Costing, Progress, Told, Limits],
+    made: tuple[LossLimit, Costing, Progress, Reported, Limits],
 ) -> None:
-    limit, brain, progress, told, limits = made
+    limit, brain, progress, reported, limits = made
     progress.step = EVERY_STEPS - 1
     assert limit.reached() is None
-    assert told.events == []
+    assert reported.events == []
     progress.step = EVERY_STEPS
     assert limit.reached() is None
     assert limit.reached() is None
-    assert [event.message for event in told.events] == [
+    assert [event.message for event in reported.events] == [
         "Held-out BPC 3.000 on a sample; the run ends at 2.000"
     ]
     brain.bits = 1.9
@@ -103,7 +103,7 @@ def test_it_is_compared_at_its_steps_and_ends_the_run_once_it_is_low_enough(
     assert limit.reached() == "held-out BPC 1.900"
     assert limit.reached() == "held-out BPC 1.900"  # until its last checkpoint is saved
     assert limits.target_bpc is None
-    assert len(told.events) == 2
+    assert len(reported.events) == 2
 
 
 def test_a_target_survives_a_restart_until_it_is_reached() -> None:
