@@ -42,7 +42,9 @@ SHORT_BYTES, LONG_BYTES = 96 * 1024, 384 * 1024
 HELD_OUT_FROM, HELD_OUT_BYTES, ROW_BYTES = 3_654_399, 32_000, 1000
 LOOKS = 4
 READ_WITH = (0, 1, 2, 3, 5, 8)
-BASE: Mapping[str, Any] = {"hidden_size": 128, "num_layers": 2, "num_heads": 4, "byte_size": 64}
+BASE: Mapping[str, Any] = {
+    "hidden_size": 128, "num_layers": 2, "num_heads": 4, "byte_size": 64, "patch_size": 4, "window": 128,
+}  # fmt: skip
 TIED, UNTIED, DRAWN, EXITS = "K = 3 tied", "K = 3 untied", "K = 0 to 3, drawn", "K = 3, exits"
 NONE, DEEPER, WIDER, PLAIN = "K = 0", "K = 0, one more block", "K = 0, wider", "K = 0, plain bytes"
 ARMS: Mapping[str, Mapping[str, Any]] = {

@@ -66,6 +66,7 @@ TINY: dict[str, list[dict[str, Any]]] = {
             "num_layers": 1,
             "num_heads": 2,
             "window": 6,
+            "patch_size": 4,
             "linear": linear,
             "mlp_ratio": 2,
             "byte_size": 12,

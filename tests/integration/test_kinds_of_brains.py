@@ -28,6 +28,7 @@ TINY: dict[str, dict[str, Any]] = {
         "num_layers": 1,
         "num_heads": 2,
         "window": 16,
+        "patch_size": 4,
         "byte_size": 12,
         "bigram_size": 4,
         "self_model_size": 8,

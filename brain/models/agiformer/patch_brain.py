@@ -7,9 +7,9 @@ from brain.online.brain import OnlineBrain
 
 
 class Agiformer(OnlineBrain[AgiformerSpec]):
-    """A learner without end whose blocks read four bytes at a time, and whose decoder gives each byte its chance.
+    """A learner without end whose blocks read patches of bytes, and whose decoder gives each byte its chance.
 
-    What it carries from byte to byte is of constant size: nine bytes, a latent, and two states a block.
+    What it carries from byte to byte is of constant size: a few bytes, a latent, and two states a block.
     """
 
     architecture = AgiformerSpec

@@ -287,12 +287,17 @@ def test_settings_that_do_not_fit_are_one_line(settings: dict[str, Any], message
 def test_presets_have_their_sizes_and_the_kind_takes_the_small_one() -> None:
     presets = {preset.name: preset.config.brain for preset in list_presets()}
     sizes = {}
-    for name in ("agiformer", "agiformer-medium", "agiformer-large"):
+    for name in ("agiformer", "agiformer-medium", "agiformer-large", "agiformer-patches"):
         settings = {key: value for key, value in presets[name].items() if key != "kind"}
         with torch.device("meta"):  # counted without memory
             network = AgiformerSpec.initial(AgiformerConfig(**settings)).network()
         sizes[name] = round(sum(weight.numel() for weight in network.parameters()) / 1e6, 1)
-    assert sizes == {"agiformer": 9.9, "agiformer-medium": 34.2, "agiformer-large": 89.7}
+    assert sizes == {
+        "agiformer": 9.7, "agiformer-medium": 33.6, "agiformer-large": 88.5, "agiformer-patches": 9.9,
+    }  # fmt: skip
+    sizes = {name: presets[name]["patch_size"] for name in sizes}
+    assert sizes == {"agiformer": 1, "agiformer-medium": 1, "agiformer-large": 1, "agiformer-patches": 4}
+    assert AgiformerSpec.from_json(make(patch_size=4).spec.to_json()).config.patch_size == 4  # stored whole
     assert resolve_config(overrides={"brain.kind": "agiformer"}, environ={}).preset == "agiformer"
 
 
