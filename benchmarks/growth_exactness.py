@@ -32,11 +32,11 @@ from brain.growth.operators import Growth, inherit, widen
 from brain.growth.plan import GrowthPlan, Newborns
 from brain.growth.signals import calibrated_scale, probe_sites
 from brain.growth.site import Site
-from brain.models.tensors import copy_named
 from brain.optim.config import OptimizerConfig
 from brain.optim.groups import groups_by_shape
 from brain.optim.online import OnlineOptimizer
 from brain.ports import BrainState
+from brain.tensors import copy_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from brain.memory.hippocampus.config import MEMORY_PREFIX, ORIGIN_PREFIX
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import torch
@@ -22,11 +20,11 @@ if TYPE_CHECKING:
     from brain.growth.signals import SiteProbe
     from brain.growth.site import Site
     from brain.memory.selection import Selection
+    from brain.online.reading import Continuing
+    from brain.packing import Packed, SignsPerByte
 
 CARRIED = "carried|"
 """What the names of carried tensors begin with in `BrainState.learning`."""
-AWAKE_ONLY = (CARRIED, MEMORY_PREFIX, ORIGIN_PREFIX)
-"""What the names of tensors begin with there that sleep leaves as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +90,7 @@ class Base:
     Attributes:
         id: what they are called where they come from.
         revision: which version of them.
-        sha256: over names, types, shapes and bytes; see `brain.models.tensors.sha256_of`.
+        sha256: over names, types, shapes and bytes; see `brain.tensors.sha256_of`.
         tensors: by the names of the brain's parameters.
     """
 
@@ -292,6 +290,36 @@ class Forgetful(Protocol):
 
         Returns:
             What the exact memory gave up; None of a brain without one.
+        """
+
+
+@runtime_checkable
+class Packable(Brain, Protocol):
+    """A brain whose weights can be packed in few bits once its spec is ternary."""
+
+    def reader(self, rows: int) -> Continuing:
+        """A reader of R rows of the network alone, without any memory, all in the reset state."""
+
+    def pack(self, weights: Mapping[str, Tensor], *, per_byte: SignsPerByte) -> Packed:
+        """Weights by name, packed; see `brain.packing.pack_within_share`."""
+
+    def hold_ternary(self) -> None:
+        """Make its matrices ternary once, not in each pass; its weights must not change any more."""
+
+
+@runtime_checkable
+class Thinking(Protocol):
+    """A brain that may take steps of thinking between what it reads and what it predicts."""
+
+    @property
+    def thinks(self) -> bool:
+        """False where its settings leave thinking out."""
+
+    def inspect_thinking(self, batches: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
+        """JSON values of what each step brings on uint8 rows (B, T) and bool masks of their bytes; changes nothing.
+
+        Raises:
+            SettingsError: it takes no steps.
         """
 
 

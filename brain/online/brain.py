@@ -13,7 +13,6 @@ import torch
 
 from brain.blocks.span import Span
 from brain.errors import SpecMismatchError
-from brain.models.tensors import copy_named, sha256_of
 from brain.online.adopting import adopted
 from brain.online.growing import grow, probe
 from brain.online.learner import Learner
@@ -23,8 +22,10 @@ from brain.online.recollecting import recall
 from brain.online.remembering import RememberingReader
 from brain.online.spec import BasedSpec, NetworkSpec, ternary_form
 from brain.online.step import take_step
-from brain.online.ternary_once import while_held
+from brain.online.ternary_once import hold, while_held
+from brain.packing import pack_within_share
 from brain.ports import Base, Batch, BrainState, Forgotten, StepReport
+from brain.tensors import copy_named, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from brain.online.network import SequenceNetwork
     from brain.optim.config import OptimizerConfig
     from brain.optim.online import OnlineOptimizer
+    from brain.packing import Packed, SignsPerByte
     from brain.plasticity.lasting import LastingPlasticity
 
 
@@ -287,6 +289,14 @@ class OnlineBrain(Generic[Spec]):
     def reader(self, rows: int) -> Reader:
         """A reader of `rows` rows, all in the reset state; the brain itself is only looked at."""
         return Reader(self.network, self.learner.codec, rows, device=self.device, dtype=self.learner.dtype)
+
+    def pack(self, weights: Mapping[str, Tensor], *, per_byte: SignsPerByte) -> Packed:
+        """Weights by name, packed in few bits; the spec is ternary."""
+        return pack_within_share(self.network, weights, per_byte=per_byte)
+
+    def hold_ternary(self) -> None:
+        """Make the matrices of a ternary brain ternary once; its weights do not change any more."""
+        hold(self.network, self.learner.dtype)
 
     # Growth.
 

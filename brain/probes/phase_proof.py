@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from brain.models.tensors import sha256_of
+from brain.tensors import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from brain.models.tensors import sha256_of
 from brain.packing import Packed, unpack
+from brain.tensors import sha256_of
 from brain.upgrades import SPEC
 from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, with_spec_of_today
 from daemon.checkpoint.manifest import DefectError, Manifest, manifest_from_json, unreadable

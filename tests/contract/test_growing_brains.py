@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from brain.build import brain_from_spec
+from brain.build import brain_from_spec, can_be_ternary
 from brain.errors import SpecMismatchError
 from brain.growth.apply import apply_growth
 from brain.growth.plan import GrowthPlan
 from brain.growth.ports import Twinned
-from brain.models.tensors import sha256_of
 from brain.online.brain import OnlineBrain
 from brain.optim.config import OptimizerConfig
-from brain.ports import Answering, Growable, Labelling
+from brain.ports import Answering, Growable, Labelling, Packable, Thinking
 from brain.registry import brains
+from brain.tensors import sha256_of
 from tests.contract.cases import (
     CASES,
     LABELLED,
@@ -65,6 +65,8 @@ def test_a_kind_declares_what_it_can_do_before_it_is_built(kind: str) -> None:
     assert entry.can_grow == isinstance(brain, Growable)
     assert entry.answers == isinstance(brain, Answering)
     assert entry.needs_labels == isinstance(brain, Labelling)
+    assert isinstance(brain, Packable) or not can_be_ternary(kind)
+    assert isinstance(brain, Thinking) == (kind == "agiformer")
 
 
 def test_a_twin_learns_as_the_brain_would_and_shares_nothing_with_it(case: Case) -> None:

@@ -19,9 +19,9 @@ from brain.errors import SpecMismatchError
 from brain.models.classifier.example_memory import ExampleMemory
 from brain.models.classifier.learn_reports import LearnReport, SleepReport
 from brain.models.classifier.online_mlp import OnlineMLP
-from brain.models.tensors import copy_named
 from brain.ports import BrainState
 from brain.sleep.schedule import is_worse, rate_factor
+from brain.tensors import copy_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,9 +16,9 @@ from brain.models.classifier.config import ClassifierConfig, learner_config
 from brain.models.classifier.features import features
 from brain.models.classifier.online_learner import Examples as Vectors
 from brain.models.classifier.online_learner import OnlineLearner
-from brain.models.tensors import copy_named
 from brain.online.adopting import adopted
 from brain.ports import CARRIED, BrainState
+from brain.tensors import copy_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

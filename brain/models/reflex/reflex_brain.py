@@ -17,9 +17,9 @@ from brain.labelled.labelled_brain import Examples, LabelledBrain, Taught
 from brain.models.reflex.config import ReflexConfig
 from brain.models.reflex.reflex_learner import ReflexLearner, with_other
 from brain.models.reflex.temperature import Temperature, is_withheld
-from brain.models.tensors import copy_named
 from brain.online.adopting import adopted
 from brain.ports import BrainState
+from brain.tensors import copy_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

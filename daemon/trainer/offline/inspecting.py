@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from brain.models.agiformer.introspection import inspect_thinking
-from brain.online.brain import OnlineBrain
+from brain.ports import Thinking
 from daemon.errors import UsageError
 from daemon.streams.stream import ExperienceStream
 from daemon.system.paths import shown
@@ -42,9 +41,9 @@ def inspect(home: Home, checkpoint: str, *, data: Path | None, max_bytes: int) -
     """
     loaded = open_checkpoint(home, checkpoint)
     config, brain = revive_to_read(loaded)
-    if not isinstance(brain, OnlineBrain) or not getattr(brain.network, "thinking_steps", 0):
+    if not isinstance(brain, Thinking) or not brain.thinks:
         raise UsageError(
-            f"the brain of {loaded.path.name} takes no steps of thinking; inspect one of kind agiformer with "
+            f"the brain of {loaded.path.name} takes no steps of thinking; inspect one that learned with "
             "brain.thinking_steps of at least 1"
         )
     blocks = held_out_of(home, config, max_bytes) if data is None else blocks_of(data, max_bytes)
@@ -56,7 +55,7 @@ def inspect(home: Home, checkpoint: str, *, data: Path | None, max_bytes: int) -
         )
     weights = better_weights(loaded)
     with swapped(brain, weights):
-        found = inspect_thinking(brain, list(batches_of(blocks)))
+        found = brain.inspect_thinking(list(batches_of(blocks)))
     return {
         "checkpoint": loaded.path.name,
         "step": loaded.manifest.step,

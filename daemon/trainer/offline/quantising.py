@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from brain.build import brain_from_spec, can_be_ternary
-from brain.online.brain import OnlineBrain
 from brain.online.reading import continue_bytes
 from brain.online.spec import TERNARY, ternary_form
-from brain.packing import SMALLEST_SHARE, SignsPerByte, float_bytes, pack_within_share
+from brain.packing import SMALLEST_SHARE, SignsPerByte, float_bytes
+from brain.ports import Packable
+from brain.stored_state import memory_off
 from daemon.checkpoint.resolve import PACKED
 from daemon.checkpoint.ternary_file import PackedBrain, load_packed, write_packed
 from daemon.config.loading import config_from_dict
@@ -156,11 +157,7 @@ def _weights(loaded: LoadedCheckpoint, sample: HeldOutSample | None) -> dict[str
 
 def _packed_spec(loaded: LoadedCheckpoint) -> dict[str, Any]:
     """The checkpoint's architecture, ternary and without its exact memory."""
-    return ternary_form(loaded.manifest.spec, **_without_memory(loaded))
-
-
-def _without_memory(loaded: LoadedCheckpoint) -> dict[str, int]:
-    return {"hippocampus_mib": 0} if "hippocampus_mib" in loaded.manifest.spec["config"] else {}
+    return ternary_form(loaded.manifest.spec, **memory_off(loaded.manifest.spec["config"]))
 
 
 def _packed(
@@ -170,18 +167,21 @@ def _packed(
     settings, spec = loaded.state.get("config", {}), _packed_spec(loaded)
     config = config_from_dict(settings, origin=loaded.path.name)
     brain = brain_from_spec(spec, optimizer=config.optimizer, lanes=1, device=CPU, seed=config.seed)
-    assert isinstance(brain, OnlineBrain)
+    assert isinstance(brain, Packable)
     return PackedBrain(
-        packed=pack_within_share(brain.network, weights, per_byte=per_byte),
+        packed=brain.pack(weights, per_byte=per_byte),
         spec=spec,
-        config={**settings, "brain": {**settings.get("brain", {}), TERNARY: True, **_without_memory(loaded)}},
+        config={
+            **settings,
+            "brain": {**settings.get("brain", {}), TERNARY: True, **memory_off(spec["config"])},
+        },
         manifest=loaded.manifest,
     )
 
 
 def _measured(brain: Brain, sample: HeldOutSample | None) -> dict[str, float | None]:
     """Loss, and bytes of one row read and written in a second of CPU: of the network alone, without any memory."""
-    assert isinstance(brain, OnlineBrain)
+    assert isinstance(brain, Packable)
     generator = torch.Generator().manual_seed(0)
     row = torch.randint(32, 127, (1, READ_BYTES), dtype=torch.uint8, generator=generator)
     started = time.process_time()

@@ -10,11 +10,10 @@ import torch
 
 from brain.build import brain_from_spec
 from brain.memory.commit import ReplayCommit
-from brain.memory.hippocampus.config import MEMORY_PREFIX
 from brain.memory.replay import ReplayMemory
-from brain.online.brain import OnlineBrain
-from brain.online.ternary_once import hold
 from brain.packing import described
+from brain.ports import Packable
+from brain.stored_state import lanes_to_read
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, load
 from daemon.checkpoint.portable import export_pt, load_pt
@@ -174,12 +173,10 @@ def revive(loaded: LoadedCheckpoint) -> tuple[RunConfig, Brain]:
     """The config and the brain of a checkpoint, on the CPU, for reading only."""
     config = config_from_dict(loaded.state.get("config", {}), origin=loaded.path.name)
     stored = brain_state(loaded)
-    # What an exact memory remembers stands in a past for each lane, so it needs the run's number of them.
-    past = stored.learning.get(f"{MEMORY_PREFIX}past")
     brain = brain_from_spec(
         loaded.manifest.spec,
         optimizer=config.optimizer,
-        lanes=1 if past is None else len(past),
+        lanes=lanes_to_read(stored),
         device=torch.device("cpu"),
         seed=config.seed,
     )
@@ -191,8 +188,8 @@ def revive(loaded: LoadedCheckpoint) -> tuple[RunConfig, Brain]:
 def revive_to_read(loaded: LoadedCheckpoint) -> tuple[RunConfig, Brain]:
     """As `revive`, for who changes no weight: those of a packed file are made ternary once."""
     config, brain = revive(loaded)
-    if loaded.packed is not None and isinstance(brain, OnlineBrain):
-        hold(brain.network, brain.learner.dtype)
+    if loaded.packed is not None and isinstance(brain, Packable):
+        brain.hold_ternary()
     return config, brain
 
 

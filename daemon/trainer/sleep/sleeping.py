@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from brain.ports import AWAKE_ONLY
 from brain.sleep.schedule import due_to_sleep, due_when_idle
+from brain.stored_state import AWAKE_ONLY
 from daemon.events import SettingRestored, SleepBegan
 from daemon.protocol import RunState
 from daemon.trainer.measures.slow_weights import can_sleep

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from brain.ports import AWAKE_ONLY
 from brain.sleep.carry_over import CarryOver
+from brain.stored_state import AWAKE_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,8 @@ import torch
 from brain.build import build_brain
 from brain.memory.selection import Selection, SourceSpan
 from brain.optim.config import OptimizerConfig
-from brain.ports import AWAKE_ONLY, Batch
+from brain.ports import Batch
+from brain.stored_state import AWAKE_ONLY
 
 if TYPE_CHECKING:
     from brain.online.brain import OnlineBrain

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from brain.models.tensors import sha256_of
 from brain.ports import Base
+from brain.tensors import sha256_of
 from daemon.checkpoint.bases import GRACE_SECONDS, Bases
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import load, load_newest

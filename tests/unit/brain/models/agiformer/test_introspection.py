@@ -39,6 +39,11 @@ def text() -> list[tuple[torch.Tensor, torch.Tensor]]:
     return [(first.bytes, first.mask), (second.bytes, second.mask)]
 
 
+@pytest.mark.parametrize("steps", [0, 2])
+def test_it_says_whether_it_thinks(steps: int) -> None:
+    assert make(thinking_steps=steps).thinks == bool(steps)
+
+
 def test_every_number_of_steps_costs_what_reading_with_it_costs() -> None:
     brain = make()
     found: dict[str, Any] = {}
