@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from brain.memory.hippocampus.config import MEMORY_PREFIX
-from brain.ports import BrainState
 from brain.stored_state import AWAKE_ONLY, lanes_to_read, memory_off
 from tests.contract.cases import LANES, TINY, make
+
+if TYPE_CHECKING:
+    from brain.ports import BrainState
 
 CPU = torch.device("cpu")
 
