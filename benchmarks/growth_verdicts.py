@@ -22,11 +22,12 @@ import torch
 from benchmarks.result import Result, judged
 from brain.averaging.config import AveragingConfig
 from brain.build import fresh_brain
+from brain.capabilities import Growable
 from brain.growth.apply import apply_growth
 from brain.growth.config import GrowthConfig
 from brain.growth.decision import plan_by_hand
 from brain.optim.config import OptimizerConfig
-from brain.ports import Batch, Growable
+from brain.ports import Batch
 from daemon.trainer.growth.growth_state import GrowthState
 from daemon.trainer.growth.growth_trial import Trials
 from daemon.trainer.growth.neurogenesis import Growing

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from brain.capabilities import Columnar
 from brain.errors import SettingsError
-from brain.ports import Columnar
 
 if TYPE_CHECKING:
+    from brain.capabilities import Growable
     from brain.growth.operators import Growth
     from brain.growth.plan import GrowthPlan
-    from brain.ports import Growable
 
 
 def apply_growth(brain: Growable, plan: GrowthPlan, *, max_neurons: int) -> Growth:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 import torch
 
 from brain.blocks.span import Span
+from brain.capabilities import Forgotten
 from brain.errors import SpecMismatchError
 from brain.online.adopting import adopted
 from brain.online.growing import grow, probe
@@ -24,7 +25,7 @@ from brain.online.spec import BasedSpec, NetworkSpec, ternary_form
 from brain.online.step import take_step
 from brain.online.ternary_once import hold, while_held
 from brain.packing import pack_within_share
-from brain.ports import Base, Batch, BrainState, Forgotten, StepReport
+from brain.ports import Base, Batch, BrainState, StepReport
 from brain.tensors import copy_named, sha256_of
 
 if TYPE_CHECKING:

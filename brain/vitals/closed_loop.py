@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from brain.ports import Steerable
+    from brain.capabilities import Steerable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from brain.ports import Batch, Brain, Moment, Observable, Reading, RowReader, Severable, Steerable, StepReport
+from brain.capabilities import Observable, RowReader, Severable, Steerable
+from brain.ports import Batch, Brain, Moment, Reading, StepReport
 from brain.vitals.build import build_vitals
 from brain.vitals.live import WARMING_UP, UnsupportedError
 from brain.vitals.twins import draw_silent

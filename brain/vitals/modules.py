@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brain.ports import Moment, Observable
+from brain.capabilities import Observable
 from brain.vitals.live import NotMeasurableError, UnsupportedError, is_constant
 from brain.vitals.live_text import live_pieces
 from brain.vitals.perturbation import SKIPPED_STEPS
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from brain.ports import Moment
     from brain.vitals.config import ProbeConfig
     from brain.vitals.gaussian import Matrix
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from brain.ports import Brain, Steerable
+    from brain.capabilities import Steerable
+    from brain.ports import Brain
     from brain.vitals.action_information import Agency
     from brain.vitals.config import AgencyConfig
 

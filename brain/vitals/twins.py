@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from brain.build import brain_from_spec
+from brain.capabilities import Severable
 from brain.errors import BrainError
 from brain.optim.config import OptimizerConfig
-from brain.ports import Severable
 from brain.vitals.live import NotMeasurableError
 
 if TYPE_CHECKING:

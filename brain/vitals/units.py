@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 
+from brain.capabilities import Growable
 from brain.plasticity.activations import EVIDENCE_PREFIX
-from brain.ports import Growable
 from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError
 from brain.vitals.modules import MAX_DROPPED_SHARE
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from brain.build import brain_from_spec
+from brain.capabilities import Forgetful
 from brain.errors import SpecMismatchError
 from brain.memory.selection import Selection
 from brain.optim.config import OptimizerConfig
-from brain.ports import CARRIED, Batch, Brain, Forgetful
+from brain.ports import CARRIED, Batch, Brain
 from brain.probes.coverage import share_learned
 from brain.probes.freezing import changed_by
 from brain.registry import brains

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from brain.ports import Batch, Choice, Labelling, Moment
+from brain.capabilities import Labelling
+from brain.ports import Batch, Choice, Moment
 from brain.probes.freezing import changed_by
 from brain.vitals.build import build_vitals
 from brain.vitals.config import VitalsConfig

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
+from brain.capabilities import Observable, Steerable
 from brain.memory.ports import Remembering
-from brain.ports import Brain, Observable, Steerable
 from brain.probes.causality import brain_leak
 from brain.probes.freezing import changed_by
 from tests.contract.cases import (
@@ -20,6 +20,9 @@ from tests.contract.cases import (
     batches,
     make,
 )
+
+if TYPE_CHECKING:
+    from brain.ports import Brain
 
 
 def test_no_future_leaks_into_the_score(case: Case) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brain.ports import Moment, Observable, Reading, Steerable
+from brain.capabilities import Observable, Steerable
 from brain.vitals.act_recognition import MIN_BYTES, ActRecognition, activity_after
 from brain.vitals.action_information import MIN_ACTION_ENTROPY, Agency
 from brain.vitals.choices import ChoiceFollower
@@ -25,6 +25,7 @@ from brain.vitals.world_response import WorldResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from brain.ports import Moment, Reading
     from brain.vitals.choices import Outcome
     from brain.vitals.config import AgencyConfig
     from brain.vitals.modules import ModuleWatch

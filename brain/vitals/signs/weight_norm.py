@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from brain.capabilities import Growable
 from brain.plasticity.health import weight_norm
-from brain.ports import Growable
 from brain.vitals.live import Clock, LiveSign, UnsupportedError
 
 if TYPE_CHECKING:

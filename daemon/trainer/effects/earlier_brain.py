@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from brain.ports import Growable
+from brain.capabilities import Growable
 from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, load
 from daemon.checkpoint.damage import set_aside
 from daemon.checkpoint.manifest import DefectError

@@ -11,8 +11,8 @@ from daemon.receipts import Receipt
 from daemon.trainer.errors import RefusalError
 
 if TYPE_CHECKING:
+    from brain.capabilities import Forgotten
     from brain.memory.replay_records import Recorded
-    from brain.ports import Forgotten
     from daemon.orders import Forget
     from daemon.trainer.state.source_names import SourceNames
 

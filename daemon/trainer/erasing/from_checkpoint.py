@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from brain.build import brain_from_spec
+from brain.capabilities import Forgetful
 from brain.memory.passages import spans
-from brain.ports import Forgetful
 from daemon.config.loading import config_from_dict
 from daemon.journal import Journal
 from daemon.receipts import Receipts
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from brain.ports import Brain, Forgotten
+    from brain.capabilities import Forgotten
+    from brain.ports import Brain
     from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint
     from daemon.receipts import Receipt
     from daemon.streams.pushed import Edit

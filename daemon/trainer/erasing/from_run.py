@@ -12,8 +12,8 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from brain.capabilities import Forgetful
 from brain.errors import SynapsedError
-from brain.ports import Forgetful
 from daemon.errors import CheckpointError
 from daemon.receipts import ERASED, ORDERED, TAKEN, Receipt
 from daemon.system.retry import Retry

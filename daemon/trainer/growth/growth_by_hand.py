@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
+from brain.capabilities import Growable
 from brain.errors import SettingsError
 from brain.growth.decision import (
     birth_seed,
@@ -18,7 +19,6 @@ from brain.growth.decision import (
 from brain.growth.plan import OperatorByHand, smallest_birth
 from brain.growth.signals import read_signal
 from brain.limits import why_not_growable
-from brain.ports import Growable
 from daemon.trainer.growth.growth_view import growth_view, next_column
 
 if TYPE_CHECKING:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from brain.capabilities import Columnar, Observable
 from brain.growth.cooldowns import Cooldowns
 from brain.growth.decision import newborn_units, room_for, why_no_column, why_no_expert, why_not_deeper
 from brain.growth.plan import Birth
-from brain.ports import Columnar, Observable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from brain.capabilities import Growable
     from brain.growth.config import GrowthConfig
     from brain.growth.site import Site
-    from brain.ports import Growable
     from daemon.trainer.growth.growth_state import GrowthState
 
 NOTHING = Birth(name="", units=0, parameters=0)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from brain.capabilities import Growable
 from brain.errors import SettingsError
 from brain.growth.apply import apply_growth
 from brain.growth.cooldowns import Cooldowns
 from brain.growth.decision import decide_growth
 from brain.growth.history import GrowthHistory
 from brain.growth.plan import WHOLE_PARTS, GrowthPlan
-from brain.ports import Growable
 from daemon.events import BrainGrew, SettingRestored
 
 if TYPE_CHECKING:

@@ -15,10 +15,11 @@ from brain.growth.signals import calibrated_scale, read_signal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from brain.capabilities import Growable
     from brain.growth.config import GrowthConfig
     from brain.growth.plan import GrowthPlan
     from brain.growth.signals import SiteProbe
-    from brain.ports import Batch, Growable
+    from brain.ports import Batch
     from daemon.trainer.growth.growth_state import GrowthState
     from daemon.trainer.state.progress import Progress
 

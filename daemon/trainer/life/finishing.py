@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from brain.capabilities import Labelling
 from brain.errors import SynapsedError
-from brain.ports import Labelling
 from brain.registry import brains
 from daemon.events import ModelWritten
 from daemon.interrupting import Interrupted

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from brain.capabilities import Labelling
 from brain.memory.ports import Remembering
-from brain.ports import Labelling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

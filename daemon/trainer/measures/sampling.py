@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from brain.ports import Answering
+from brain.capabilities import Answering
 from daemon.streams.encodings import cut_character
 
 if TYPE_CHECKING:

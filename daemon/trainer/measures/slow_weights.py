@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from brain.ports import Sleeper
+from brain.capabilities import Sleeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from brain.ports import Thinking
+from brain.capabilities import Thinking
 from daemon.errors import UsageError
 from daemon.streams.stream import ExperienceStream
 from daemon.system.paths import shown

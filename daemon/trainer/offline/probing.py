@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from brain.build import brain_from_spec
-from brain.ports import Labelling, Moment, Reading
+from brain.capabilities import Labelling
+from brain.ports import Moment, Reading
 from brain.vitals.build import build_vitals
 from brain.vitals.controls import CONTROLS, alone, probe_with_controls
 from daemon.config.loading import config_from_dict

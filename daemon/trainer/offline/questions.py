@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from brain.build import brain_from_spec
+from brain.capabilities import Packable
 from brain.memory.commit import ReplayCommit
 from brain.memory.replay import ReplayMemory
 from brain.packing import described
-from brain.ports import Packable
 from brain.stored_state import lanes_to_read
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, load

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from brain.ports import Sleeper
+from brain.capabilities import Sleeper
 from brain.sleep.schedule import is_worse, rate_factor
 from daemon.events import CarriedOver, NonFiniteStepSkipped, SleepEnded, SleepRolledBack
 from daemon.protocol import RunState

@@ -9,11 +9,12 @@ from torch import nn
 from brain.averaging.averages import Averages, kept
 from brain.averaging.config import AveragingConfig
 from brain.build import build_brain
+from brain.capabilities import Sleeper
 from brain.codecs.bytes import ByteCodec
 from brain.models.synapse.model import Synapse
 from brain.online.teaching import SoftTargets
 from brain.optim.config import OptimizerConfig
-from brain.ports import Batch, Sleeper
+from brain.ports import Batch
 
 TINY = {
     "hidden_size": 16, "layers": ["mingru", "attention"], "num_heads": 2, "window": 16, "mlp_ratio": 2,

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from brain.blocks.mlp import MLP, squared_relu
 from brain.build import brain_from_spec
+from brain.capabilities import Growable
 from brain.errors import SettingsError
 from brain.growth.apply import apply_growth
 from brain.growth.operators import recycle, widen
 from brain.growth.plan import GrowthPlan, Newborns
-from brain.ports import BrainState, Growable
+from brain.ports import BrainState
 from tests.unit.brain.growth.growing_brain import (
     CPU,
     LANES,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from brain.build import fresh_brain
+from brain.capabilities import Steerable
 from brain.optim.config import OptimizerConfig
-from brain.ports import Brain, Steerable
 from brain.vitals.config import AgencyConfig
 from brain.vitals.own_words import OwnWords, clipped
 from brain.vitals.signs.agency import AgencySign
@@ -17,6 +17,8 @@ from tests.unit.brain.vitals.networks import Network, moment
 
 if TYPE_CHECKING:
     import pytest
+
+    from brain.ports import Brain
 
 TINY = {
     "kind": "synapse", "hidden_size": 16, "layers": ["mingru"], "num_heads": 2, "window": 8, "mlp_ratio": 2,

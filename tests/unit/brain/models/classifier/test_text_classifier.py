@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from brain.build import brain_from_spec, build_brain
+from brain.capabilities import Answering, Sleeper
 from brain.errors import SettingsError, SpecMismatchError
 from brain.labelled.documents import Carry
 from brain.models.classifier.config import ClassifierConfig
 from brain.models.classifier.text_classifier import TextClassifier
 from brain.optim.config import OptimizerConfig
-from brain.ports import Answering, Batch, Sleeper
+from brain.ports import Batch
 
 WIDTH = 48
 CPU = torch.device("cpu")

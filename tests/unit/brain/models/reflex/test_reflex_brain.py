@@ -14,12 +14,12 @@ import torch
 
 import presets
 from brain.build import brain_from_spec, build_brain
+from brain.capabilities import Answering, Labelling, Sleeper
 from brain.errors import SettingsError, SpecMismatchError
 from brain.models.reflex.config import ReflexConfig
 from brain.models.reflex.reflex_brain import Reflex
 from brain.models.reflex.temperature import Temperature, is_withheld
 from brain.optim.config import OptimizerConfig
-from brain.ports import Answering, Labelling, Sleeper
 from tests.unit.brain.models.classifier.test_text_classifier import TEXTS, batch
 
 CPU = torch.device("cpu")

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from brain.blocks.span import Span
+from brain.capabilities import Columnar
 from brain.errors import SettingsError
 from brain.growth.apply import apply_growth
 from brain.growth.config import GrowthConfig
 from brain.growth.decision import deepen_by_hand, expert_by_hand, plan_by_hand, room_for
-from brain.ports import Columnar, Moment, Reading
+from brain.ports import Moment, Reading
 from brain.vitals.config import (
     DormantShareConfig,
     EffectiveRankConfig,

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     import torch
 
+    from brain.capabilities import Growable
     from brain.growth.operators import Growth
     from brain.growth.signals import SiteProbe
-    from brain.ports import Batch, Growable
+    from brain.ports import Batch
 
 COUNTS = {"num_neurons": 60, "num_parameters": 5000}
 
