@@ -166,8 +166,15 @@ class Thinking(Protocol):
     """A brain that may take steps of thinking between what it reads and what it predicts."""
 
     @property
-    def thinks(self) -> bool:
-        """False where its settings leave thinking out."""
+    def thinking_steps(self) -> int:
+        """Steps that it takes now."""
+
+    @property
+    def most_thinking_steps(self) -> int | None:
+        """Steps that it can take; 0 where its settings leave thinking out, None: any number."""
+
+    def think(self, steps: int) -> None:
+        """Take so many steps from now on; at most `most_thinking_steps`."""
 
     def inspect_thinking(self, batches: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
         """JSON values of what each step brings on uint8 rows (B, T) and bool masks of their bytes; changes nothing.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from brain.online.brain import OnlineBrain
+from brain.capabilities import Thinking
 from daemon.errors import UsageError
 from daemon.trainer.measures.slow_weights import swapped
 from daemon.trainer.offline.questions import better_weights, open_checkpoint, revive_to_read
@@ -76,7 +76,7 @@ def generate(
         "text": text,
         "bytes_generated": num_bytes,
         "seed": seed,
-        "thinking_steps": getattr(getattr(brain, "network", None), "thinking_steps", None),
+        "thinking_steps": brain.thinking_steps if isinstance(brain, Thinking) else None,
         "cpu_seconds": time.process_time() - started,
         "step": loaded.manifest.step,
         "checkpoint": loaded.path.name,
@@ -89,11 +89,10 @@ def think(brain: Brain, steps: int, *, name: str) -> None:
     Raises:
         UsageError: it does not think, or each of its steps has weights of its own and there are fewer.
     """
-    network: Any = brain.network if isinstance(brain, OnlineBrain) else None
-    own, thinking = getattr(network, "thinking_steps", 0), getattr(network, "thinking", None)
-    if not own and steps:
+    most = brain.most_thinking_steps if isinstance(brain, Thinking) else 0
+    if most == 0 and steps:
         raise UsageError(f"the brain of {name} takes no steps of thinking; leave --thinking-steps out")
-    if thinking is not None and thinking.most is not None and steps > thinking.most:
-        raise UsageError(f"the brain of {name} has {thinking.most} steps of thinking; ask for at most those")
-    if own:
-        network.thinking_steps = steps
+    if most is not None and steps > most:
+        raise UsageError(f"the brain of {name} has {most} steps of thinking; ask for at most those")
+    if isinstance(brain, Thinking) and most != 0:
+        brain.think(steps)

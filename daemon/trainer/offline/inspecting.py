@@ -41,7 +41,7 @@ def inspect(home: Home, checkpoint: str, *, data: Path | None, max_bytes: int) -
     """
     loaded = open_checkpoint(home, checkpoint)
     config, brain = revive_to_read(loaded)
-    if not isinstance(brain, Thinking) or not brain.thinks:
+    if not isinstance(brain, Thinking) or brain.most_thinking_steps == 0:
         raise UsageError(
             f"the brain of {loaded.path.name} takes no steps of thinking; inspect one that learned with "
             "brain.thinking_steps of at least 1"

@@ -39,9 +39,16 @@ def text() -> list[tuple[torch.Tensor, torch.Tensor]]:
     return [(first.bytes, first.mask), (second.bytes, second.mask)]
 
 
-@pytest.mark.parametrize("steps", [0, 2])
-def test_it_says_whether_it_thinks(steps: int) -> None:
-    assert make(thinking_steps=steps).thinks == bool(steps)
+@pytest.mark.parametrize(("steps", "tied", "most"), [(0, True, 0), (2, True, None), (2, False, 2)])
+def test_it_says_how_much_it_can_think(steps: int, tied: bool, most: int | None) -> None:
+    brain = make(thinking_steps=steps, thinking_tied=tied)
+    assert (brain.thinking_steps, brain.most_thinking_steps) == (steps, most)
+    if most is None:
+        brain.think(5)
+        assert brain.thinking_steps == 5
+    else:
+        with pytest.raises(SettingsError, match=f"has {most} steps"):
+            brain.think(most + 1)
 
 
 def test_every_number_of_steps_costs_what_reading_with_it_costs() -> None:
