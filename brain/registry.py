@@ -69,6 +69,11 @@ class Entry:
         return getattr(self.config, "model_file", None)
 
     @property
+    def shows_loss(self) -> bool:
+        """The terminal shows loss and rate of a run, not vital signs: `shows_loss: ClassVar[bool] = True`."""
+        return bool(getattr(self.config, "shows_loss", False))
+
+    @property
     def can_grow(self) -> bool:
         """The part may grow; the config of one that never does says so: `can_grow: ClassVar[bool] = False`."""
         return bool(getattr(self.config, "can_grow", True))

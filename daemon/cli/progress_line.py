@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from brain.registry import brains
 from daemon.cli.output import MISSING, duration, number
 from daemon.system.escaping import one_line
 
@@ -47,6 +48,8 @@ class Progress:
     checkpoint_step: int | None = None
     sample: str | None = None
     device: str | None = None
+    shows_loss: bool = False  # as the registry says of this kind of brain
+    best: float = math.inf  # lowest held-out loss at a checkpoint, in bits per byte
     values: dict[str, float | None] = field(default_factory=dict)
     unsupported: set[str] = field(default_factory=set)
     measured_at: dict[str, int] = field(default_factory=dict)  # step of each vital sign's newest reading
@@ -57,12 +60,13 @@ class Progress:
             self.values.clear()
             self.measured_at.clear()
             self.unsupported.clear()
-            self.sample = None
+            self.sample, self.best = None, math.inf
         self.run, self.name, self.state = run["id"], run.get("name") or run["id"], run["state"]
         self.degraded, self.reason = run.get("degraded"), run.get("reason")
         self.step, self.samples = run["step"], run["samples"]
         self.training_seconds = run["training_seconds"]
         self.device = run.get("device") or self.device
+        self.shows_loss = shows_loss(run.get("brain"))
         if run.get("checkpoint"):
             self.checkpoint, self.checkpoint_step = run["checkpoint"], run.get("checkpoint_step")
         self.sample = run.get("sample") or self.sample
@@ -88,7 +92,17 @@ class Progress:
             self.checkpoint, self.checkpoint_step = event["data"]["checkpoint"], event["step"]
 
     def line(self) -> str:
-        """`Step    1234 | Φ=0.452 | Agency=0.723 | BPC=2.91 | Time: 2m 34s`, as far as this kind of brain has them."""
+        """`Step    1234 | Φ=0.452 | Agency=0.723 | BPC=2.91 | Time: 2m 34s`, as far as this kind of brain has them.
+
+        Of a kind that shows its loss `Step 10: Loss = 2.8451 | BPC = 4.1046 | LR = 3.00e-05`.
+        """
+        if self.shows_loss:
+            bpc, rate = (
+                self.values.get("recent_bpc", self.values.get("bpc")),
+                self.values.get("learning_rate"),
+            )
+            shown = MISSING if rate is None else f"{rate:.2e}"
+            return f"Step {self.step}: {losses(bpc)} | LR = {shown}"
         parts = [f"{label}={self.value(metric, digits)}" for label, metric, digits in self.shown(LINE)]
         return " | ".join([f"Step {self.step:>7}", *parts, f"Time: {duration(self.training_seconds)}"])
 
@@ -127,9 +141,17 @@ class Progress:
             return None
         if event["kind"] == "checkpoint_saved":
             saved = f"[Checkpoint] Saved to {self.short(event['data']['path'])} ({event['data']['reason']})"
-            return one_line(saved)
+            return self._validation() + one_line(saved)
         prefix = {"warning": "Warning: ", "error": "Error: "}.get(event["severity"], "")
         return prefix + one_line(str(event["message"]))
+
+    def _validation(self) -> str:
+        """A line above that of a checkpoint: the held-out loss as it was measured last; without one nothing."""
+        bpc = self.values.get("held_out_bpc")
+        if not self.shows_loss or bpc is None or not math.isfinite(bpc):
+            return ""
+        best, self.best = bpc < self.best, min(bpc, self.best)
+        return f"-- VALIDATION: {losses(bpc)} --{' best so far' if best else ''}\n"
 
     def short(self, path: str) -> str:
         """A path from the home on."""
@@ -179,3 +201,18 @@ class Progress:
         if self.checkpoint:
             lines += ["", "To resume:", f"  {self.resume_command()}"]
         return "\n".join(lines)
+
+
+def losses(bpc: float | None) -> str:
+    """A loss in nats and in bits a byte.
+
+    >>> losses(2.2578), losses(None)
+    ('Loss = 1.5650 | BPC = 2.2578', 'Loss = – | BPC = –')
+    """
+    finite = bpc if bpc is not None and math.isfinite(bpc) else None
+    return f"Loss = {number(None if finite is None else finite * math.log(2), 4)} | BPC = {number(finite, 4)}"
+
+
+def shows_loss(kind: str | None) -> bool:
+    """Whether the line of a kind of brain is that of its loss; one that is not known here has the usual one."""
+    return any(entry.shows_loss for entry in brains if entry.name == kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from brain.ranges import (
     AMOUNT,
@@ -47,6 +47,8 @@ class AgiformerConfig:
             packed with `synapsed quantize`.
         precision: `bf16` autocasts matrix products, `fp32` does not.
     """
+
+    shows_loss: ClassVar[bool] = True
 
     hidden_size: Annotated[int, SIZE] = 256
     num_layers: Annotated[int, LAYERS] = 4

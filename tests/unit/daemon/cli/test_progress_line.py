@@ -73,6 +73,28 @@ def test_a_saved_checkpoint_is_shown_relative_to_the_home() -> None:
     assert progress.checkpoint == "continuous_1706123456"
 
 
+def test_a_kind_that_shows_its_loss_has_lines_of_its_own() -> None:
+    progress = Progress(home=HOME)
+    progress.take_run({**RUN, "brain": "agiformer", "step": 0, "latest": {}, "readings": {}})
+    assert progress.line() == "Step 0: Loss = – | BPC = – | LR = –"
+    progress.take_delta(delta(step=10, columns={"bpc": [4.1046], "learning_rate": [3e-5]}))
+    assert progress.line() == "Step 10: Loss = 2.8451 | BPC = 4.1046 | LR = 3.00e-05"
+    saved = "[Checkpoint] Saved to checkpoints/continuous_1706123456 (auto)"
+    event = {**EVENT, "data": {**EVENT["data"], "path": str(HOME / "checkpoints" / "continuous_1706123456")}}
+    assert progress.line_of(event) == saved
+    shown = {}
+    for bpc in (2.2578, 2.3, 2.25):
+        progress.values["held_out_bpc"] = bpc
+        shown[bpc] = progress.line_of(event)
+    assert shown == {
+        2.2578: f"-- VALIDATION: Loss = 1.5650 | BPC = 2.2578 -- best so far\n{saved}",
+        2.3: f"-- VALIDATION: Loss = 1.5942 | BPC = 2.3000 --\n{saved}",
+        2.25: f"-- VALIDATION: Loss = 1.5596 | BPC = 2.2500 -- best so far\n{saved}",
+    }
+    progress.take_run({**RUN, "brain": "of another version"})
+    assert progress.line().startswith("Step    1234 | ")
+
+
 def test_events_are_shown_by_their_weight() -> None:
     progress = Progress(home=HOME)
     event = {"kind": "rolled_back", "severity": "error", "message": "Rolled back to step 3", "data": {}}
