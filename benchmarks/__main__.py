@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import difflib
 import importlib
 import json
 import subprocess
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
+
+from brain.nearest_name import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,11 +46,8 @@ def choose(names: Sequence[str], known: Mapping[str, str]) -> list[str]:
     """
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
-            sys.stderr.write(
-                f"No benchmark is called {name!r}; {hint} See all: python -m benchmarks --list\n"
-            )
+            hint = did_you_mean(name, known, otherwise=f"there are {', '.join(known)}.", cutoff=0.4)
+            sys.stderr.write(f"No benchmark is called {name!r}{hint} See all: python -m benchmarks --list\n")
             raise SystemExit(2)
     return list(dict.fromkeys(names)) or list(known)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import typing
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
 from brain.errors import SettingsError, SpecMismatchError
+from brain.nearest_name import did_you_mean, nearest_name
 from brain.registry import Entry, brains
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ def _check_known(entry: Entry, config: Any) -> None:
         hints = typing.get_type_hints(of)
         for name, value in settings.items():
             if name not in hints:
-                near = difflib.get_close_matches(str(name), hints, n=1)
-                hint = f"; did it become {near[0]}?" if near else ""
+                near = nearest_name(str(name), hints)
+                hint = "" if near is None else f"; did it become {near}?"
                 raise SpecMismatchError(
                     f"the stored architecture of a {entry.name} brain has {where}.{name}, which this synapsed "
                     f"does not know{hint}"
@@ -155,9 +155,10 @@ def parse_settings(entry: Entry, settings: Mapping[str, Any]) -> Any:
     known = [f.name for f in dataclasses.fields(entry.config)]
     for name in settings:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean brain.{near[0]}?" if near else f"known: {', '.join(known)}"
-            raise SettingsError(f"brain.{name} is no setting of brain {entry.name!r}; {hint}")
+            hint = did_you_mean(
+                str(name), known, otherwise=f"known: {', '.join(known)}", shown="brain.{}".format
+            )
+            raise SettingsError(f"brain.{name} is no setting of brain {entry.name!r}{hint}")
     try:
         return TypeAdapter(entry.config).validate_python(dict(settings))
     except ValidationError as error:

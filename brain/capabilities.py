@@ -198,9 +198,13 @@ class Labelling(Protocol):
 
     Attributes:
         labels: those it knows, in the order of its outputs.
+        max_labels: how many it has room for.
+        labels_beyond: the first of those it met and has no room for, in this process.
     """
 
     labels: list[str]
+    max_labels: int
+    labels_beyond: list[str]
 
     def correct(self, rows: Tensor, mask: Tensor) -> Tensor:
         """1 for each row whose label is predicted, 0 for another label, nan for a row without one.

@@ -11,13 +11,13 @@ Folders are discovered, so a new part is one new file; the class behind a name i
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from brain.errors import DuplicateNameError, UnknownNameError
+from brain.nearest_name import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -125,8 +125,8 @@ class Registry(Generic[T]):
         """
         self._discover()
         if name not in self._entries:
-            near = difflib.get_close_matches(name, self._entries, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(self._entries))}"
+            known = sorted(self._entries)
+            hint = did_you_mean(name, known, otherwise=f"known: {', '.join(known)}", shown=repr)
             raise UnknownNameError(f"no {self.kind} is called {name!r}{hint}")
         return self._entries[name]
 

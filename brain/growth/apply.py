@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from brain.capabilities import Columnar
 from brain.errors import SettingsError
+from brain.growth.site import no_site
 
 if TYPE_CHECKING:
     from brain.capabilities import Growable
@@ -29,7 +30,7 @@ def apply_growth(brain: Growable, plan: GrowthPlan, *, max_neurons: int) -> Grow
         if not isinstance(brain, Columnar):
             raise SettingsError("this brain grows no columns")
     elif plan.site not in sites:
-        raise SettingsError(f"no growth site is called {plan.site!r}; there are {', '.join(sites)}")
+        raise no_site(plan.site, sites)
     elif sites[plan.site].frozen:
         raise SettingsError(f"{plan.site} cannot grow: {sites[plan.site].why_frozen}")
     elif plan.operator == "deepen" and not sites[plan.site].deeper_units:

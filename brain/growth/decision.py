@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from brain.errors import SettingsError
 from brain.growth.plan import BY_HAND, GrowthPlan, Proposal, smallest_birth
+from brain.growth.site import no_site
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -199,7 +200,7 @@ def newborn_units(units: int, fraction: float, *, room: int, newborns: str) -> i
 
 def _known(sites: Mapping[str, Site], site: str) -> None:
     if site not in sites:
-        raise SettingsError(f"no growth site is called {site!r}; there are {', '.join(sites)}")
+        raise no_site(site, sites)
 
 
 def _plan(proposal: Proposal, units: int, limits: GrowthConfig, *, trigger: str, seed: int) -> GrowthPlan:

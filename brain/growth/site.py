@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from brain.errors import SettingsError
 from brain.growth.plan import FROZEN
+from brain.nearest_name import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from brain.growth.plan import Birth
 
 
@@ -51,3 +55,10 @@ class Site:
     def axes(self) -> dict[str, int]:
         """Axis of units of every parameter."""
         return dict.fromkeys(self.incoming, 0) | dict.fromkeys(self.outgoing, 1)
+
+
+def no_site(name: str, sites: Iterable[str]) -> SettingsError:
+    """The error for a site that a brain does not have."""
+    known = list(sites)
+    hint = did_you_mean(name, known, otherwise=f"there are {', '.join(known)}")
+    return SettingsError(f"no growth site is called {name!r}{hint}")

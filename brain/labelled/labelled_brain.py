@@ -5,7 +5,6 @@ Shapes: B rows of a batch, T bytes of a row, n documents, O outputs, one for eac
 
 from __future__ import annotations
 
-import logging
 import math
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from brain.memory.selection import Selection
     from brain.optim.config import OptimizerConfig
 
-logger = logging.getLogger(__name__)
-
+MOST_NAMED = 20  # labels beyond the room for them
 ACCURACY_HORIZON = 1000  # examples that the running accuracy looks back on
 Which = Literal["fast", "stable"]
 
@@ -95,6 +93,7 @@ class LabelledBrain(ABC):
         self.max_labels, self.optimizer, self.device = max_labels, optimizer, device
         self.carry = Carry(lanes, max_document_bytes)
         self.labels: list[str] = []
+        self.labels_beyond: list[str] = []
         self.counters: dict[str, Any] = {
             "step": 0,
             "skipped": 0,
@@ -105,7 +104,6 @@ class LabelledBrain(ABC):
             "accuracy": 0.0,
         }
         self._weights: Which = "fast"
-        self._warned = False
 
     # What a learner does.
 
@@ -167,14 +165,8 @@ class LabelledBrain(ABC):
                 if len(labels) < self.max_labels:
                     labels.append(one.label)
                     known.add(one.label)
-                elif not self._warned:
-                    self._warned = True
-                    logger.warning(
-                        "label %r has no output: there are %d labels already; start over with a higher "
-                        "brain.max_labels to learn it",
-                        one.label,
-                        len(labels),
-                    )
+                elif one.label not in self.labels_beyond and len(self.labels_beyond) < MOST_NAMED:
+                    self.labels_beyond.append(one.label)
         return labels
 
     def _count(self, documents: Sequence[Document], step: _Step) -> None:
@@ -218,6 +210,7 @@ class LabelledBrain(ABC):
                 "examples": float(self.counters["examples"]),
                 "labels": float(len(self.labels)),
                 "unlabelled": float(self.counters["unlabelled"]),
+                "beyond_labels": float(self.counters["beyond_labels"]),
             },
             evidence=evidence,
         )

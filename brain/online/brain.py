@@ -14,6 +14,7 @@ import torch
 from brain.blocks.span import Span
 from brain.capabilities import Forgotten
 from brain.errors import SpecMismatchError
+from brain.nearest_name import did_you_mean
 from brain.online.adopting import adopted
 from brain.online.growing import grow, probe
 from brain.online.learner import Learner
@@ -266,9 +267,9 @@ class OnlineBrain(Generic[Spec]):
         nudges = inject or {}
         unknown = set(nudges) - set(self.module_names)
         if unknown:
-            raise ValueError(
-                f"no module is called {min(unknown)!r}; there are {', '.join(self.module_names)}"
-            )
+            name, known = min(unknown), self.module_names
+            hint = did_you_mean(name, known, otherwise=f"there are {', '.join(known)}")
+            raise ValueError(f"no module is called {name!r}{hint}")
         activity: dict[str, Tensor] = {}
 
         def watch(name: str, output: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Annotated, ClassVar
 
+from brain.nearest_name import did_you_mean
 from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, COUNT, COUNT_OR_ZERO, SHARE, SIZE, WINDOW
 from brain.vitals.registry import vitals
 
@@ -224,8 +225,7 @@ class VitalsConfig:
         )
         for name, (low, high) in self.bands.items():
             if name not in signs:
-                raise ValueError(
-                    f"vitals.bands.{name}: there is no such vital sign; there are {', '.join(signs)}"
-                )
+                hint = did_you_mean(name, signs, otherwise=f"there are {', '.join(signs)}")
+                raise ValueError(f"vitals.bands.{name}: there is no such vital sign{hint}")
             if low > high:
                 raise ValueError(f"vitals.bands.{name} = [{low:g}, {high:g}]: the lower edge comes first")

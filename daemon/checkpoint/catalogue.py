@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brain.nearest_name import nearest_name
 from daemon.checkpoint.known import Known, look_at
 from daemon.checkpoint.manifest import DefectError, check_file, read_manifest, unreadable
 from daemon.checkpoint.retention import CheckpointInfo, best_of, newest_first, newest_of_all
@@ -30,6 +31,7 @@ Defects = list[DefectError]
 Names = list[str]
 Refusals = list[tuple[Path, CheckpointError]]
 
+ALIKE = 0.5  # names of checkpoints are digits but for their beginning
 _NAME = re.compile(rf"{PREFIX}\d{{1,20}}(-\d{{1,6}})?", re.ASCII)
 
 
@@ -89,12 +91,25 @@ class Catalogue:
         Raises:
             NotFoundError: there is none of that name.
         """
-        path = self.folder / name
-        if not _NAME.fullmatch(name) or not path.is_dir():
-            raise NotFoundError(
-                f"No checkpoint is called {name!r} in {self.folder}. See them: synapsed checkpoints"
-            )
-        return path
+        if not self.has(name):
+            raise NotFoundError(f"No checkpoint is called {name!r} in {self.folder}.{self.hint(name)}")
+        return self.folder / name
+
+    def has(self, name: str) -> bool:
+        """Whether there is a directory of that name."""
+        return _NAME.fullmatch(name) is not None and (self.folder / name).is_dir()
+
+    def hint(self, name: str) -> str:
+        """What to add to a message about a checkpoint that does not exist: what became of it, or the nearest."""
+        aside = f"{DAMAGED_PREFIX}{name}"
+        if _NAME.fullmatch(name) and (self.folder / aside).is_dir():
+            return f" It is damaged and kept as {aside}. See the others: synapsed checkpoints"
+        names = [info.name for info in self.list()]
+        if near := nearest_name(name, names, cutoff=ALIKE):
+            return f" Did you mean {near}?"
+        if names:
+            return f" The newest is {names[0]}. See them: synapsed checkpoints"
+        return " There is none yet. Begin: synapsed start"
 
     def runs(self) -> Names:
         """Runs that have checkpoints, the most recently saved first."""

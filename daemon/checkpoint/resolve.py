@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
-from daemon.checkpoint.catalogue import DAMAGED_PREFIX, PREFIX, Catalogue
+from daemon.checkpoint.catalogue import PREFIX, Catalogue
 from daemon.checkpoint.manifest import MANIFEST, Manifest, read_manifest
 from daemon.errors import CheckpointError, NoCheckpointError, NotFoundError, UsageError
 from daemon.system.paths import as_path, is_file, shown, status_of
@@ -39,9 +38,9 @@ def resolve(catalogue: Catalogue, text: str) -> Path:
             "See them: synapsed checkpoints"
         )
     if len(path.parts) > 1 and path.parent != catalogue.folder:
-        raise UsageError(f"There is nothing at {shown(text)}.{_nearest(catalogue, path.name)}")
+        raise UsageError(f"There is nothing at {shown(text)}.{catalogue.hint(path.name)}")
     raise NotFoundError(
-        f"No checkpoint is called {shown(path.name)!r} in {catalogue.folder}.{_nearest(catalogue, path.name)}"
+        f"No checkpoint is called {shown(path.name)!r} in {catalogue.folder}.{catalogue.hint(path.name)}"
     )
 
 
@@ -114,20 +113,5 @@ def _named(catalogue: Catalogue, name: str) -> Path | None:
         return None
     if name.endswith(PORTABLE) and (catalogue.folder / name).is_file():
         return catalogue.folder / name
-    try:
-        return catalogue.path_of(name.removesuffix(PORTABLE))
-    except NotFoundError:
-        return None
-
-
-def _nearest(catalogue: Catalogue, name: str) -> str:
-    aside = f"{DAMAGED_PREFIX}{name}"
-    if (catalogue.folder / aside).is_dir():
-        return f" It is damaged and kept as {aside}. See the others: synapsed checkpoints"
-    names = [info.name for info in catalogue.list()]
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if near:
-        return f" Did you mean {near[0]}?"
-    if names:
-        return f" The newest is {names[0]}. See them: synapsed checkpoints"
-    return " There is none yet. Begin: synapsed start"
+    directory = name.removesuffix(PORTABLE)
+    return catalogue.folder / directory if catalogue.has(directory) else None

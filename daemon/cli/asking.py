@@ -55,16 +55,17 @@ def _live(home: Home, run_id: str | None, noun: str, question: dict[str, Any]) -
 
 def _newest(home: Home, run_id: str | None) -> str:
     """The name of the newest sound checkpoint of a run, or `latest`."""
+    from brain.nearest_name import did_you_mean
     from daemon.checkpoint.catalogue import Catalogue
     from daemon.checkpoint.resolve import LATEST
-    from daemon.cli.output import quoted
     from daemon.errors import NotFoundError
+    from daemon.system.escaping import one_line, quoted
 
     if run_id is None:
         return LATEST
-    newest = Catalogue(home.checkpoints).latest(run_id)
+    catalogue = Catalogue(home.checkpoints)
+    newest = catalogue.latest(run_id)
     if newest is None:
-        raise NotFoundError(
-            f"there is no sound checkpoint of a run {quoted(run_id)}; list them: synapsed checkpoints"
-        )
+        hint = did_you_mean(run_id, catalogue.runs(), otherwise="list them: synapsed checkpoints")
+        raise NotFoundError(f"there is no sound checkpoint of a run {quoted(one_line(run_id))}{hint}")
     return newest.name

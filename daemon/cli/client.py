@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import httpx
 
-from daemon.cli.output import quoted
 from daemon.errors import ConflictError, DaemonError, NotFoundError, NotRunningError, UsageError
 from daemon.home import Home
+from daemon.missing_run import no_run
 from daemon.protocol import RunState
 from daemon.system.escaping import one_line
 
@@ -106,7 +106,7 @@ class DaemonClient:
         """
         if run_id is not None:
             if not run_id.strip():
-                raise NotFoundError(f"there is no run {quoted(run_id)}; list them: synapsed runs")
+                raise no_run(run_id, ())
             found: dict[str, Any] = self.get(f"/runs/{quote(run_id, safe='')}")
             return found
         runs = list(self.items("/runs", limit=PAGE_LIMIT))

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from daemon.cli.options import HomeOption, JsonOption
-from daemon.cli.output import quoted
 from daemon.cli.printing import err, say
-from daemon.system.escaping import one_line, typeable
+from daemon.system.escaping import one_line, quoted, typeable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +134,8 @@ def _find(runs: list[dict[str, Any]], text: str) -> dict[str, Any]:
         NotFoundError: there is none.
         UsageError: several have that name.
     """
-    from daemon.errors import NotFoundError, UsageError
+    from daemon.errors import UsageError
+    from daemon.missing_run import no_run
 
     for run in runs:
         if run["id"] == text:
@@ -143,7 +143,7 @@ def _find(runs: list[dict[str, Any]], text: str) -> dict[str, Any]:
     named = [run for run in runs if run["name"] == text]
     named = named or [run for run in runs if text.strip() and typeable(run["name"]) == typeable(text)]
     if not named:
-        raise NotFoundError(f"there is no run {quoted(text)}; list them: synapsed runs")
+        raise no_run(text, runs)
     if len(named) > 1:
         ids = ", ".join(run["id"] for run in named)
         raise UsageError(f"{len(named)} runs are called {text}: {ids}; name one by its id")

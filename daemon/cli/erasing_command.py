@@ -10,7 +10,6 @@ import typer
 
 from daemon.cli.erasing_answer import found, lines_of, way_back
 from daemon.cli.options import HomeOption, JsonOption, RunOption
-from daemon.cli.output import quoted
 from daemon.cli.printing import err, say
 from daemon.system.escaping import one_line
 
@@ -187,12 +186,11 @@ def _run_of(held: OfflineHome, run_id: str | None) -> str:
         NoCheckpointError: nothing was saved here.
     """
     from daemon.checkpoint.resolve import newest_run
-    from daemon.errors import NotFoundError
 
     if run_id is None:
         return newest_run(held.checkpoints.catalogue)
     if (run := held.rows.load(run_id)) is None:
-        raise NotFoundError(f"there is no run {quoted(run_id)}; list them: synapsed runs")
+        raise held.rows.missing(run_id)
     return run.id
 
 

@@ -101,13 +101,15 @@ def _narrowed(view: dict[str, Any], site: str | None) -> dict[str, Any]:
     Raises:
         UsageError: there is no such site.
     """
+    from brain.nearest_name import did_you_mean
     from daemon.errors import UsageError
 
     names = [row["site"] for row in view["sites"]]
     if site is None:
         return view
     if site not in names:
-        raise UsageError(f"no growth site is called {site!r}; there are {', '.join(names)}")
+        hint = did_you_mean(site, names, otherwise=f"there are {', '.join(names)}")
+        raise UsageError(f"no growth site is called {site!r}{hint}")
     return {**view, "sites": [row for row in view["sites"] if row["site"] == site]}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Protocol
 
-from daemon.cli.output import local_time, quoted
+from daemon.cli.output import local_time
 from daemon.cli.printing import err
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Stored:
     def run(self, run_id: str | None) -> dict[str, Any]:
         """One of them."""
         from daemon.errors import NotFoundError
-        from daemon.supervisor.run_rows import loaded
+        from daemon.supervisor.run_rows import loaded, missing_run
 
         if run_id is None:
             newest = self._reader.runs(limit=1).items
@@ -109,7 +109,7 @@ class Stored:
             run_id = str(newest[0]["id"])
         run = loaded(self._reader, run_id)
         if run is None:
-            raise NotFoundError(f"there is no run {quoted(run_id)}; list them: synapsed runs")
+            raise missing_run(self._reader, run_id)
         return run.view()
 
     def events(self, run_id: str | None, kind: str | None, limit: int) -> list[dict[str, Any]]:
@@ -124,6 +124,8 @@ class Stored:
         """Alarms."""
         from daemon.supervisor.active_alarms import view
 
+        if run_id is not None:
+            self.run(run_id)
         found = _all(
             lambda cursor, size: self._reader.alarms(run_id, active=active, cursor=cursor, limit=size), limit
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from brain.nearest_name import did_you_mean
 from daemon.cli.options import HomeOption, JsonOption
 from daemon.cli.order_commands import connect
 from daemon.cli.printing import say
@@ -193,8 +194,9 @@ def schedule(
             jobs = listed["items"] if isinstance(listed, dict) else listed
             result = [entry for entry in jobs if job in (None, entry["id"])]
             if not result:
-                names = ", ".join(entry["id"] for entry in jobs)
-                raise UsageError(f"no job is called {job}; there are {names}")
+                names = [entry["id"] for entry in jobs]
+                hint = did_you_mean(job or "", names, otherwise=f"there are {', '.join(names)}")
+                raise UsageError(f"no job is called {job!r}{hint}")
     if as_json:
         print_json(result)
     elif run_now and isinstance(result, dict):
@@ -241,9 +243,8 @@ def brains(as_json: JsonOption = False) -> None:
 
 def _refuse_unknown_kind(kind: str) -> None:
     """Refuse a kind that no event has; a stored event of an older version may be of another than these."""
-    import difflib
-
     import daemon.events
+    from brain.nearest_name import did_you_mean
     from daemon.errors import UsageError
     from daemon.events import Event
 
@@ -253,20 +254,17 @@ def _refuse_unknown_kind(kind: str) -> None:
     )
     if kind in kinds:
         return
-    near = difflib.get_close_matches(kind, kinds, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(kinds)}"
-    raise UsageError(f"no event is of kind {one_line(kind)!r}; {hint}")
+    hint = did_you_mean(kind, kinds, otherwise=f"there are {', '.join(kinds)}")
+    raise UsageError(f"no event is of kind {one_line(kind)!r}{hint}")
 
 
 def _refuse_run_without_checkpoints(home: Home, run_id: str) -> None:
-    import difflib
-
+    from brain.nearest_name import did_you_mean
     from daemon.checkpoint.catalogue import Catalogue
     from daemon.errors import NotFoundError
 
     runs = Catalogue(home.checkpoints).runs()
-    near = difflib.get_close_matches(run_id, runs, n=1)
-    hint = f"; did you mean {near[0]}?" if near else "; list the runs: synapsed runs"
+    hint = did_you_mean(run_id, runs, otherwise="list the runs: synapsed runs")
     raise NotFoundError(f"no checkpoint in {home.checkpoints} is of a run {one_line(run_id)!r}{hint}")
 
 

@@ -171,8 +171,10 @@ def feed(
     from daemon.home import Home
     from daemon.system.paths import as_path, refuse_private
 
-    if label is not None and (begin_bytes or not unicode_of(label, "--label").strip()):
-        raise UsageError("--label takes a label, and whole files: it does not go with --from")
+    if label is not None and not unicode_of(label, "--label").strip():
+        raise UsageError("--label is empty; name what the text is to be labelled as")
+    if label is not None and begin_bytes:
+        raise UsageError("--label takes whole files; leave --from out")
     opened = Home.open(home, create=False)
     for name in set(files) - {STANDARD_INPUT}:
         refuse_private(as_path(name), opened.root)

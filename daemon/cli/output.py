@@ -84,15 +84,6 @@ def duration(seconds: float) -> str:
     return f"{minutes}m {rest}s" if minutes else f"{rest}s"
 
 
-def quoted(name: str) -> str:
-    """A name as it can stand in a sentence: in quotes where it would not be seen otherwise.
-
-    >>> print(quoted("first"), quoted(""), quoted(" x"))
-    first "" " x"
-    """
-    return f'"{name}"' if name != name.strip() or not name else name
-
-
 def size(num_bytes: float) -> str:
     """Bytes in the unit that suits them.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from brain.registry import brains
 from daemon.cli.output import MISSING, duration, number
+from daemon.protocol import RunState
 from daemon.system.escaping import one_line
 
 # Facts a person at the terminal does not want one line each for.
@@ -26,6 +27,8 @@ LINE: tuple[Metric, ...] = (
 COUNTED_BY_SOME = frozenset(
     {"accuracy", "growth_gain", "held_out_accuracy", "mixed_bpc", "held_out_mixed_bpc", "reliance"}
 )
+OF_THE_MOMENT = frozenset({"steps_per_second", "bytes_per_second"})  # nothing of a run that stands still
+LEARNING = frozenset({RunState.RUNNING, RunState.SLEEPING})
 OLD_STEPS = 100  # a reading that old is shown with its step
 UNSUPPORTED = "unsupported"  # in the detail of a reading: a brain of this kind cannot have it
 
@@ -111,7 +114,9 @@ class Progress:
         return [
             one
             for one in metrics
-            if one[1] not in self.unsupported and (one[1] in self.values or one[1] not in COUNTED_BY_SOME)
+            if one[1] not in self.unsupported
+            and (one[1] not in OF_THE_MOMENT or self.state in LEARNING)
+            and (one[1] in self.values or one[1] not in COUNTED_BY_SOME)
         ]
 
     def _take_readings(self, readings: Iterable[dict[str, Any]]) -> None:

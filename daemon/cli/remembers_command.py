@@ -49,7 +49,7 @@ def _print(answer: dict[str, Any]) -> None:
 
     match = answer["match"]
     if match is None:
-        say("No match: at least six bytes must have been read before.")
+        say("No match of six bytes or more.")
     else:
         say(one_line(f"The longest match has {match['length']:,} bytes, read {_when(match)}:"))
         say(shown(f"  {match['before']}[{match['matched']}]{match['after']}".replace("\n", "\n  ")))
@@ -61,7 +61,8 @@ def _print(answer: dict[str, Any]) -> None:
     say("Next byte:")
     print_table(rows, tuple(columns), empty="")
     if answer["completion"]:
-        say(one_line(f"Memory continues: {answer['completion']}"))
+        by = "Memory continues" if match is not None else "From fewer than six bytes, memory guesses"
+        say(one_line(f"{by}: {answer['completion']}"))
     else:
         say("Memory has no confident continuation.")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from brain.nearest_name import nearest_name
 from daemon.errors import UsageError
 from daemon.system.paths import (
     as_path,
@@ -109,7 +109,7 @@ def nearest_existing(path: Path) -> Path | None:
         names = os.listdir(parent)  # noqa: PTH208 (names alone are wanted)
     except OSError:
         return None
-    near = difflib.get_close_matches(path.name, names, n=1)
-    if near:
-        return parent / near[0]
+    near = nearest_name(path.name, names)
+    if near is not None:
+        return parent / near
     return parent if parent not in (Path(), Path(parent.anchor)) else None

@@ -7,10 +7,10 @@ setting is reported and has no effect.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from typing import TYPE_CHECKING
 
+from brain.nearest_name import did_you_mean
 from daemon.config.keep import PREFIX as KEEP_PREFIX
 from daemon.config.keep import KeepConfig
 from daemon.system.escaping import one_line
@@ -87,11 +87,7 @@ def foreign(environ: Mapping[str, str], names: Sequence[str], tables: Sequence[s
         *sorted(name.removeprefix(PREFIX) for name in keep),
     ]
     return [
-        f"{one_line(variable)} is no setting and has no effect{_nearest(variable, known)}"
+        f"{one_line(variable)} is no setting and has no effect"
+        + did_you_mean(variable.removeprefix(PREFIX), known, shown=PREFIX.__add__, cutoff=0.75)
         for variable in unknown
     ]
-
-
-def _nearest(variable: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(variable.removeprefix(PREFIX), known, n=1, cutoff=0.75)
-    return f"; did you mean {PREFIX}{near[0]}?" if near else ""

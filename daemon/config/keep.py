@@ -5,7 +5,6 @@ These bounds are the home's, over all its runs; what belongs to one run is in da
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import tomllib
@@ -13,6 +12,7 @@ import typing
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
+from brain.nearest_name import did_you_mean
 from brain.ranges import AMOUNT, COUNT, COUNT_OR_ZERO, Range
 from daemon.config.setting_ranges import range_in
 from daemon.errors import ConfigError
@@ -119,8 +119,8 @@ def _number(text: str) -> Any:
 def _check(name: str, value: Any, origin: str, hints: Mapping[str, type]) -> None:
     dotted = f"keep.{name}"
     if name not in hints:
-        near = difflib.get_close_matches(name, [field.name for field in fields(KeepConfig)], n=1)
-        hint = f"; did you mean keep.{near[0]}?" if near else ""
+        known = [field.name for field in fields(KeepConfig)]
+        hint = did_you_mean(name, known, otherwise=f"there are {', '.join(known)}", shown="keep.{}".format)
         raise ConfigError(f"no setting is called {dotted}{hint} ({origin})", path=dotted)
     kinds = (int,) if hints[name] is int else (int, float)
     if not isinstance(value, kinds) or isinstance(value, bool):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import typing
 from typing import TYPE_CHECKING
 
+from brain.nearest_name import did_you_mean, nearest_name
 from brain.registry import brains
 from daemon.config.tree import RunConfig
 from daemon.config.upgrades import MOVED
@@ -71,7 +71,7 @@ def nearest(name: str, names: list[str]) -> str:
     """A hint for a name that is no setting: what became of it, or the nearest that is one."""
     if name in MOVED:
         return f"; {MOVED[name]}"
-    near = difflib.get_close_matches(name, names, n=1)
-    if not near and "." not in name:
-        near = [known for known in names if known.rpartition(".")[2] == name][:1]
-    return f"; did you mean {near[0]}?" if near else ""
+    if nearest_name(name, names) is None and "." not in name:
+        names = [known for known in names if known.rpartition(".")[2] == name][:1]
+        return f"; did you mean {names[0]}?" if names else ""
+    return did_you_mean(name, names)

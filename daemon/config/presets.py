@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from brain.nearest_name import did_you_mean
 from daemon.config.data_paths import nearest_existing
 from daemon.errors import ConfigError, UsageError
 from daemon.system.paths import as_path, is_file, is_folder, shown, status_of
@@ -61,7 +61,10 @@ def _own_file(name: str) -> Path:
         raise ConfigError(
             f"there is no preset file {shown(name)}" + (f"; did you mean {shown(near)}?" if near else "")
         )
+    raise ConfigError(f"no preset is called {shown(name)}{preset_hint(name, ', or a TOML file')}")
+
+
+def preset_hint(name: str, further: str = "") -> str:
+    """What to add to a message about a preset that does not exist."""
     names = preset_names()
-    near_names = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near_names[0]}?" if near_names else f"known: {', '.join(names)}, or a TOML file"
-    raise ConfigError(f"no preset is called {shown(name)}; {hint}")
+    return did_you_mean(name, names, otherwise=f"known: {', '.join(names)}{further}")

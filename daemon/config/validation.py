@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import json
 import math
@@ -13,6 +12,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from brain.errors import UnknownNameError
+from brain.nearest_name import did_you_mean
 from brain.registry import Registry, brains
 from daemon.config.dotted_names import leaves, merge, not_unicode
 from daemon.config.layers import Layer, brain_kind, origin_of, show
@@ -184,8 +184,7 @@ def _complaint(name: str, error: Any, names: list[str], unknown: str) -> str:
     expected = f"{EXPECTED.get(error['type'], error['msg'])} is expected"
     if error["type"] == "literal_error":
         choices = [word.strip("' ") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
-        near = difflib.get_close_matches(str(error["input"]), choices, n=1)
-        expected = f"one of {', '.join(choices)} is expected" + (f"; did you mean {near[0]}?" if near else "")
+        expected = f"one of {', '.join(choices)} is expected{did_you_mean(str(error['input']), choices)}"
     return f"{name} = {show(error['input'])}: {expected}"
 
 

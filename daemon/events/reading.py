@@ -141,6 +141,28 @@ class LabelsMissing(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelsBeyond(Event):
+    """A brain that learns labels met some that it has no room for; their texts are counted, not learned.
+
+    Attributes:
+        labels: the first of them.
+        max_labels: how many there is room for.
+    """
+
+    severity: ClassVar[Severity] = "warning"
+    labels: tuple[str, ...]
+    max_labels: int
+
+    @property
+    def message(self) -> str:
+        named = ", ".join(map(repr, self.labels))
+        return (
+            f"Not learned: {named}, because brain.max_labels is {self.max_labels:,} and the labels met before fill it; "
+            "start over with a higher one"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class PassFinished(Event):
     """A source was read to its end; another pass begins."""
 

@@ -9,7 +9,6 @@ an event says that it was missed.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import logging
 import time
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from apscheduler.events import (  # type: ignore[import-untyped]
 )
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 
+from brain.nearest_name import did_you_mean
 from daemon.errors import ConflictError, NotFoundError, UsageError
 from daemon.events import Event, JobFailed, JobFinished, JobMissed
 from daemon.schedule.registry import JobContext, JobEntry, registered_jobs
@@ -276,9 +276,8 @@ class Diary:
 
     def _find(self, name: str) -> _Page:
         if name not in self._pages:
-            near = difflib.get_close_matches(name, self._pages, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self._pages)}"
-            raise NotFoundError(f"no job is called {name!r}; {hint}")
+            hint = did_you_mean(name, self._pages, otherwise=f"there are {', '.join(self._pages)}")
+            raise NotFoundError(f"no job is called {name!r}{hint}")
         return self._pages[name]
 
 

@@ -6,10 +6,10 @@ Reading begins at any record, so nothing is kept of those before it.
 from __future__ import annotations
 
 import csv
-import difflib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from brain.nearest_name import did_you_mean
 from daemon.streams.quotes import QuoteError, holds_records, is_unclosed, record_end, row_of
 from daemon.system.escaping import one_line
 
@@ -114,8 +114,7 @@ def form_of(head: bytes, name: str, *, form: str, delimiter: str, wanted: Sequen
     for field in wanted:
         if field not in found.fields:
             free = [known for known in found.fields if known not in wanted]
-            near = difflib.get_close_matches(field, free, n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
+            meant = did_you_mean(field, free, shown=repr)
             raise FormError(f"{name} has no field {field!r}; {_fields_in_words(found, head)}{meant}")
     return found
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from typing import TYPE_CHECKING
 
+from brain.nearest_name import did_you_mean
 from daemon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,9 +21,8 @@ def check_weights(weights: Mapping[str, float], names: Sequence[str]) -> None:
     for name, weight in weights.items():
         path = f"stream.weights.{name}"
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
-            raise ConfigError(f"{path}: no source is called that; {hint}", path=path)
+            hint = did_you_mean(name, names, otherwise=f"known: {', '.join(names)}", shown=repr)
+            raise ConfigError(f"{path}: no source is called that{hint}", path=path)
         if not (math.isfinite(weight) and weight >= 0):
             raise ConfigError(f"{path} is {weight}; a weight is a number of at least 0", path=path)
     if not any(weights.get(name, 1.0) for name in names):

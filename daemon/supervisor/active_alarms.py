@@ -9,8 +9,11 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from brain.nearest_name import did_you_mean
 from daemon.errors import NotFoundError
 from daemon.events import AlarmAcknowledged, AlarmCleared, AlarmRaised, StopHinted
+from daemon.missing_run import LOOKED_THROUGH
+from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,7 +93,9 @@ class ActiveAlarms:
         self._store.flush(FLUSH_SECONDS)
         row = self._store.alarm(alarm_id)
         if row is None:
-            raise NotFoundError(f"there is no alarm {alarm_id}; list them: synapsed alarms")
+            known = [row["id"] for row in self._store.alarms(None, active=False, limit=LOOKED_THROUGH).items]
+            hint = did_you_mean(alarm_id, known, otherwise="list them: synapsed alarms --all")
+            raise NotFoundError(f"there is no alarm {one_line(alarm_id)}{hint}")
         if row["acknowledged_at"] is not None:
             return view(row), False
         moment = self._now()

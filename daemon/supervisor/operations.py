@@ -9,6 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from brain.nearest_name import did_you_mean
 from daemon.supervisor.live_run import iso
 from daemon.system.patience import Timer
 
@@ -75,6 +76,11 @@ class Operations:
         self._on_change = on_change
         self._operations: OrderedDict[str, Operation] = OrderedDict()
         self._timeouts: dict[str, Timer] = {}
+
+    def hint(self, operation_id: str) -> str:
+        """What to add to a message about an operation that does not exist."""
+        otherwise = "the answer to an order names its operation; what was done: synapsed events"
+        return did_you_mean(operation_id, self._operations, otherwise=otherwise)
 
     def open(self, run: str | None, action: str, *, timeout_seconds: float | None = None) -> Operation:
         """Begin an operation; it fails with a timeout when nothing ends it in time."""

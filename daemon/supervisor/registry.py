@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from daemon.errors import NotFoundError
 from daemon.events import StateChanged
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class RunRegistry:
         """
         run = await self.look_up(run_id)
         if run is None:
-            raise NotFoundError(f"there is no run {run_id}; list them: synapsed runs")
+            raise await asyncio.to_thread(self._rows.missing, run_id)
         return run
 
     async def look_up(self, run_id: str) -> LiveRun | None:

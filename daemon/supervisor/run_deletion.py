@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from daemon.checkpoint.manifest import read_manifest
 from daemon.checkpoint.replay_room import drop_all, needed_segments, replayed_folders
 from daemon.checkpoint.run_lock import LOCK, RunLock
-from daemon.errors import CheckpointError, ConflictError, DaemonError, NotFoundError, UsageError
+from daemon.errors import CheckpointError, ConflictError, DaemonError, UsageError
 from daemon.events import RunDeleted
 from daemon.system.durable import remove_durably, sync_directory, write_whole
 from daemon.system.escaping import typeable
@@ -167,7 +167,7 @@ class OfflineHome:
         """
         run = self.rows.load(run_id)
         if run is None:
-            raise NotFoundError(f"there is no run {run_id}; list them: synapsed runs")
+            raise self.rows.missing(run_id)
         check_typed(run, confirm)
         deleted = self.deletion.delete(run_id, run.name, pinned_too=pinned_too)
         self.store.add_event(deleted.record())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from daemon.abilities import abilities_of
+from daemon.missing_run import LOOKED_THROUGH, no_run
 from daemon.protocol import RunState
 from daemon.store.forgetting_matrix import probe_losses
 from daemon.supervisor.live_run import LiveRun, held_out_losses, run_from_row
@@ -12,6 +13,7 @@ from daemon.supervisor.live_run import LiveRun, held_out_losses, run_from_row
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from daemon.errors import NotFoundError
     from daemon.protocol import Report
     from daemon.store.read_pool import Reader
     from daemon.store.store import Store
@@ -92,6 +94,10 @@ class RunRows:
         """Runs as lists show them, newest first, and where the list continues."""
         return listed(self._store, cursor, limit)
 
+    def missing(self, run_id: str) -> NotFoundError:
+        """The error for a run that does not exist."""
+        return missing_run(self._store, run_id)
+
     def newest_id(self) -> str | None:
         """The run created last."""
         items = self._store.runs(limit=1).items
@@ -110,6 +116,11 @@ def loaded(reader: Reader, run_id: str) -> LiveRun | None:
     saved = reader.checkpoints(run_id, limit=20).items
     steps = {checkpoint["name"]: checkpoint["step"] for checkpoint in saved}
     return run_from_row(row, checkpoint_step=steps.get(row["checkpoint"]))
+
+
+def missing_run(reader: Reader, run_id: str) -> NotFoundError:
+    """The error for a run that does not exist, with the nearest that does."""
+    return no_run(run_id, reader.runs(limit=LOOKED_THROUGH).items)
 
 
 def listed(reader: Reader, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from daemon.abilities import abilities_of
-from daemon.errors import ConflictError, NotFoundError, TrainerLostError, UsageError
+from daemon.errors import ConflictError, NotFoundError, TrainerLostError
 from daemon.orders import Feed, Stop
 from daemon.protocol import Command, RunState
-from daemon.streams.table_records import labelled
+from daemon.supervisor.labelled_text import text_to_feed
 from daemon.supervisor.operations import Operation, Operations, wait_for
+from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
     from daemon.orders import Generate, Order, Recall, ViewGrowth
@@ -60,15 +60,11 @@ class Steering:
         """Push text into a run's experience, with its label if it has one; done once it is journaled.
 
         Raises:
-            UsageError: it has a label, and the brain learns none.
+            UsageError: it has a label, and the brain learns none; it has none, and the brain learns nothing else; or
+                the label is none.
         """
-        if label is not None:
-            run = await self._runs.find(run_id)
-            if not (abilities_of(run.config.get("brain", {}).get("kind")) or {}).get("learns_labels"):
-                raise UsageError(
-                    f"label: the brain of {run.id} learns no labels; feed the text alone", path="label"
-                )
-            text = labelled(text, label)
+        run = await self._runs.find(run_id)
+        text = text_to_feed(text, label, run.config.get("brain", {}).get("kind"), run.id)
         return await self.act(run_id, Feed(text=text, origin=origin))
 
     async def ask(self, run_id: str, question: Generate | Recall | ViewGrowth) -> dict[str, Any]:
@@ -98,7 +94,8 @@ class Steering:
             return operation.view()
         stored = await asyncio.to_thread(self._reader.operation, operation_id)
         if stored is None:
-            raise NotFoundError(f"there is no operation {operation_id}")
+            hint = self._operations.hint(operation_id)
+            raise NotFoundError(f"there is no operation {one_line(operation_id)}{hint}")
         if stored["state"] == "pending":  # in an earlier life of the daemon
             stored |= {"state": "failed", "error": "the daemon ended before it was answered"}
         return stored

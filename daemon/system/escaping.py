@@ -39,6 +39,15 @@ def typeable(text: str) -> str:
     return " ".join(_IN_LINE.sub(" ", text).split())
 
 
+def quoted(name: str) -> str:
+    """A name as it can stand in a sentence: in quotes where it would not be seen otherwise.
+
+    >>> print(quoted("first"), quoted(""), quoted(" x"))
+    first "" " x"
+    """
+    return f'"{name}"' if name != name.strip() or not name else name
+
+
 def shown_json(text: str) -> str:
     r"""A JSON document whose every control character is escaped as JSON does, so that it reads back the same.
 

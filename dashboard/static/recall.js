@@ -56,10 +56,16 @@ export function mountRecall(page) {
 
 /** The longest match in words. */
 export function matchLine(match) {
-  if (match === null) return "No match: at least six bytes must have been read before.";
+  if (match === null) return "No match of six bytes or more.";
   const step = match.step === null ? "" : `, at step ${count(match.step)}`;
   const source = match.source === null ? "" : ` from ${match.source}`;
   return `The longest match has ${count(match.length)} bytes, read ${count(match.bytes_ago)} bytes ago${step}${source}.`;
+}
+
+/** What stands before the completion; without a match it follows from shorter contexts. */
+export function completionLine(completion, match) {
+  if (!completion) return "Memory has no confident continuation.";
+  return match === null ? "From fewer than six bytes, memory guesses: " : "Memory continues: ";
 }
 
 function recalled(answer, askToForget) {
@@ -75,7 +81,7 @@ function recalled(answer, askToForget) {
   }
   parts.push(nextBytes(next));
   parts.push(element("p", { id: "recalled-completion" },
-    completion ? "Memory continues: " : "Memory has no confident continuation.", completion ? element("code", { text: completion }) : null));
+    completionLine(completion, match), completion ? element("code", { text: completion }) : null));
   return parts;
 }
 

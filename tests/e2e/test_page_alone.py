@@ -420,7 +420,7 @@ def test_what_it_remembers_of_a_context_is_looked_up_and_shown_as_text(
     assert scripted.daemon.asked[-1][1:] == (f"/runs/{RUN}/remembers", {"context": "<i>the bakery is "})
     panel.get_by_label("Context").fill("ry")
     panel.get_by_label("Context").press("Control+Enter")
-    expect(panel).to_contain_text("No match: at least six bytes must have been read before.")
+    expect(panel).to_contain_text("No match of six bytes or more.")
     expect(page.locator("#recalled-completion")).to_have_text("Memory has no confident continuation.")
     scripted.daemon.answers["POST", f"/runs/{RUN}/remembers"] = (409, problem_body(409, "it is paused <b>"))
     button.click()

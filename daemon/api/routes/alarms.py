@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from daemon.api.context import AcknowledgingPort, AlarmsPort
+from daemon.api.context import AcknowledgingPort, AlarmsPort, RunsPort
 from daemon.api.list_pages import PRINTABLE, Cursor, Limit
 from daemon.api.shapes import Alarm, Page
 from daemon.api.wire import Json
@@ -17,6 +17,7 @@ router = APIRouter(prefix="/alarms", tags=["vitals"])
 
 @router.get("", response_model=Page[Alarm])
 async def alarms(
+    runs: RunsPort,
     stored: AlarmsPort,
     *,
     run: Annotated[
@@ -28,6 +29,8 @@ async def alarms(
 ) -> Any:
     """Alarms, newest first."""
     items, following = await asyncio.to_thread(stored.listed, run, active=active, cursor=cursor, limit=limit)
+    if run is not None and not items:
+        await runs.find(run)
     return Json({"items": items, "next": following})
 
 

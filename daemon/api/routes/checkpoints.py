@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from daemon.api.context import AdmissionPort, CheckpointsPort, DeletingPort
+from daemon.api.context import AdmissionPort, CheckpointsPort, DeletingPort, RunsPort
 from daemon.api.list_pages import PRINTABLE, Cursor, Limit, page_after
 from daemon.api.shapes import Checkpoint, FullCheckpoint, FullRun, Hours, Name, Page, Request, Settings, Steps
 from daemon.supervisor.requests import ResumeRequest
@@ -27,13 +27,17 @@ class Resumption(Request):
 
 @router.get("", response_model=Page[Checkpoint])
 async def checkpoints(
+    runs: RunsPort,
     on_disk: CheckpointsPort,
     run: Annotated[str | None, Query(max_length=200, pattern=PRINTABLE)] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Any:
     """Checkpoints on disk, newest first."""
-    return page_after(await asyncio.to_thread(on_disk.listed, run), cursor, limit)
+    found = await asyncio.to_thread(on_disk.listed, run)
+    if run is not None and not found:
+        await runs.find(run)
+    return page_after(found, cursor, limit)
 
 
 @router.get("/{checkpoint_id}", response_model=FullCheckpoint)

@@ -14,6 +14,7 @@ from daemon.api.list_pages import Cursor, Limit
 from daemon.api.shapes import FullRun, Hours, Name, Operation, Page, Request, Run, Settings, Steps
 from daemon.config.dotted_names import unfold
 from daemon.config.loading import list_presets, resolve_config
+from daemon.config.presets import preset_hint
 from daemon.errors import ConfigError, UsageError
 from daemon.orders import PUSH_LIMIT_BYTES, Generate
 from daemon.supervisor.requests import StartRequest
@@ -131,8 +132,7 @@ async def generate(steering: SteeringPort, run_id: str, prompt: Generate) -> Any
 def _start_request(new: NewRun) -> StartRequest:
     """Resolve the configuration as the command line would; a preset is named, never a path."""
     if new.preset is not None and new.preset not in {info.name for info in list_presets()}:
-        names = ", ".join(info.name for info in list_presets())
-        raise ConfigError(f"no preset is called {new.preset!r}; known: {names}", path="preset")
+        raise ConfigError(f"no preset is called {new.preset!r}{preset_hint(new.preset)}", path="preset")
     overrides = unfold(new.config or {}, origin="request")
     if isinstance(named := overrides.get("pretrained"), str) and (
         set(named) & set("/\\") or named.endswith(".pt")

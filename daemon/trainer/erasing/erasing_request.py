@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from brain.errors import SettingsError
 from brain.memory.passages import PIECE
+from brain.nearest_name import did_you_mean
 from daemon.receipts import Receipt
 from daemon.trainer.errors import RefusalError
 
@@ -42,7 +43,10 @@ def receipt_of(order: Forget, *, run: str, number: int, step: int, time: str, na
         )
     elif order.source is not None:
         if not (spans := names.spans(order.source)):
-            raise RefusalError(f"no source is called {order.source!r}; it has read {', '.join(names.ever)}")
+            hint = did_you_mean(
+                order.source, names.ever, otherwise=f"it has read {', '.join(names.ever)}", shown=repr
+            )
+            raise RefusalError(f"no source is called {order.source!r}{hint}")
         receipt = Receipt(**common, kind="source", asked=order.source, sources=spans)
     else:
         since = order.since_step or 0

@@ -65,7 +65,7 @@ class Measuring:
         self._clock = clock
         self._progressed = progressed
         self._reporter = reporter
-        self._labels = LabelWatch()
+        self._labels = LabelWatch(brain)
 
     def measure(self, batch: Batch, report: StepReport, context: bytes) -> None:
         """After a step: what is due of each.
@@ -88,8 +88,8 @@ class Measuring:
         if self._sampler.due():
             with self._better_weights():
                 self._reporter.sample(self._sampler.sample(self._brain, context))
-        if missing := self._labels.look(report.metrics, step):
-            self._reporter.event(missing)
+        for warning in self._labels.look(report.metrics, step):
+            self._reporter.event(warning)
 
     def evaluate(self) -> dict[str, dict[str, float]]:
         """Score the whole held-out set on demand: `bpc`, each by source and `total`; empty where nothing is held out.

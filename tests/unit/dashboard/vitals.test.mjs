@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { inOrder } from "../../../dashboard/static/alarms.js";
 import { wholeSet } from "../../../dashboard/static/heldout.js";
-import { matchLine } from "../../../dashboard/static/recall.js";
+import { completionLine, matchLine } from "../../../dashboard/static/recall.js";
 import { comparedWith, governorLine, headingOf, lossNow, whyMissing } from "../../../dashboard/static/tiles.js";
 import { isUnsupported, unsupportedLine } from "../../../dashboard/static/unsupported.js";
 
@@ -52,7 +52,10 @@ test("the longest match is a sentence, also where there is none", () => {
   const match = { length: 31, bytes_ago: 12345, step: null, source: null };
   assert.equal(matchLine(match), "The longest match has 31 bytes, read 12,345 bytes ago.");
   assert.equal(matchLine({ ...match, step: 1200, source: "notes" }), "The longest match has 31 bytes, read 12,345 bytes ago, at step 1,200 from notes.");
-  assert.match(matchLine(null), /^No match: at least six bytes/);
+  assert.match(matchLine(null), /^No match of six bytes/);
+  assert.match(completionLine("x", null), /^From fewer than six bytes/);
+  assert.match(completionLine("x", match), /^Memory continues/);
+  assert.match(completionLine("", match), /no confident continuation/);
 });
 
 test("how often vital signs are measured is shown once two measurements tell", () => {

@@ -30,7 +30,7 @@ def test_the_preview_shows_one_site_and_ignores_no_option(call: Call, daemon: Fa
     assert call("grow", "--preview", "--site", "self_model", "--json").json() == VIEW
     wrong = call("grow", "--preview", "--site", "self_modal")
     assert (wrong.code, wrong.err) == (
-        2, "synapsed: no growth site is called 'self_modal'; there are blocks.0.mlp, self_model\n",
+        2, "synapsed: no growth site is called 'self_modal'; did you mean self_model?\n",
     )  # fmt: skip
     whole = call("grow", "--preview", "--deepen")
     assert (whole.code, whole.err) == (

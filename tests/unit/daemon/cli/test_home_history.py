@@ -112,7 +112,7 @@ def test_runs_and_events_are_read_without_a_daemon(call: Call, home: Home, datab
     unknown = call("events", "--run", "r-9")
     assert (unknown.code, unknown.err.splitlines()[1:]) == (
         5,
-        ["synapsed: there is no run r-9; list them: synapsed runs"],
+        ["synapsed: there is no run r-9; did you mean r-2 (name of r-2)? List them: synapsed runs"],
     )
     assert database.read_bytes() == before
     assert not database.with_name("synapsed.db-wal").exists()

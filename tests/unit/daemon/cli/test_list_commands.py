@@ -57,7 +57,7 @@ def test_the_schedule_is_listed_changed_and_run(call: Call, daemon: FakeDaemon) 
     assert call("schedule", "backup", "--pause", "--json").json()["paused"] is True
     assert daemon.asked[-1] == ("PATCH", "/schedule/backup", {"paused": True})
     assert call("schedule", "backup", "--run").out == "backup: done\n"
-    assert "no job is called backap; there are backup" in call("schedule", "backap").err
+    assert "no job is called 'backap'; did you mean backup?" in call("schedule", "backap").err
 
 
 def test_presets_and_brains_need_no_daemon(call: Call) -> None:

@@ -184,8 +184,11 @@ def test_a_label_goes_with_each_file_as_a_whole(call: Call, daemon: FakeDaemon, 
     assert call("feed", "--label", "card arrival", str(name)).code == 0
     fed = ("POST", "/runs/r-1/experience", {"text": "where is my card?", "label": "card arrival"})
     assert [one for one in daemon.asked if one[0] == "POST"] == [fed]
-    for given in (["--label", " ", str(name)], ["--label", "x", "--from", "3", str(name)]):
-        assert "--label takes a label, and whole files" in call("feed", *given).err
+    assert (
+        "--label takes whole files; leave --from out"
+        in call("feed", "--label", "x", "--from", "3", str(name)).err
+    )
+    assert "--label is empty" in call("feed", "--label", " ", str(name)).err
     assert "is one record with its label" in call("feed", "--label", "x", str(long)).err
 
 

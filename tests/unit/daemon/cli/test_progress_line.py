@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.cli.progress_line import Progress
+from daemon.protocol import RunState
 from tests.fake_daemon.world import FakeDaemon
 
 SMALL = FakeDaemon.small()
@@ -50,6 +51,14 @@ def test_what_this_kind_of_brain_cannot_have_is_no_part_of_the_line() -> None:
     another = {**RUN, "latest": {}, "readings": {"agency": {"name": "agency", **lacking}}}
     progress.take_run(another)
     assert " | Φ=– | BPC=– | Time" in progress.line()
+
+
+def test_a_speed_is_shown_of_a_run_that_learns_and_of_no_other() -> None:
+    progress = Progress(home=Path("/home"))
+    speed = ("Steps/s", "steps_per_second", 3)
+    for state in RunState:
+        progress.take_delta(delta(state=str(state), columns={"steps_per_second": [2.5]}))
+        assert progress.shown([speed]) == ([speed] if state in {"running", "sleeping"} else [])
 
 
 def test_a_vital_sign_measured_long_ago_is_shown_with_its_step() -> None:

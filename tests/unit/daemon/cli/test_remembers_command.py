@@ -57,8 +57,12 @@ def test_match_next_bytes_and_completion_are_shown_and_steer_no_terminal(
 def test_what_it_does_not_know_is_said(call: Call, daemon: FakeDaemon) -> None:
     daemon.answers["POST", REMEMBERS] = (200, {**ANSWER, "match": None, "completion": ""})
     out = call("remembers", "xyz").out
-    assert out.startswith("No match: at least six bytes must have been read before.\n")
+    assert out.startswith("No match of six bytes or more.\n")
     assert out.endswith("Memory has no confident continuation.\n")
+    daemon.answers["POST", REMEMBERS] = (200, {**ANSWER, "match": None})
+    out = call("remembers", "xyz").out
+    assert "From fewer than six bytes, memory guesses: " in out
+    assert "Memory continues" not in out
 
 
 @pytest.mark.parametrize("flags", [["--checkpoint", "continuous_1"], []])
