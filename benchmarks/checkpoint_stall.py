@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from brain.online.brain import OnlineBrain
+    from brain.online.online_brain import OnlineBrain
 
 TOTAL_BYTES = 600_000_000
 NUM_PARAMETERS = 50

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.apart import call_apart
+from benchmarks.own_process import call_in_own_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ def compress(text: bytes) -> tuple[dict[str, Compressed], dict[str, str]]:
         if reason := missing():
             skipped[name] = reason
         else:
-            size = call_apart(size_of, text)
+            size = call_in_own_process(size_of, text)
             found[name] = Compressed(
                 bpc=8 * size.value / len(text), cpu_seconds=size.cpu_seconds, peak_bytes=size.peak_bytes
             )

@@ -25,10 +25,10 @@ from benchmarks.texts import five_sources
 from brain.memory.forgetting import Track
 from daemon.config.loading import resolve_config
 from daemon.config.tree import StreamConfig
-from daemon.protocol import RunState
 from daemon.streams.stream import ExperienceStream
 from daemon.trainer.life.ending import Ending
 from daemon.trainer.steps.batching import num_lanes, reading_lanes
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

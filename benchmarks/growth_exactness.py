@@ -33,8 +33,8 @@ from brain.growth.plan import GrowthPlan, Newborns
 from brain.growth.signals import calibrated_scale, probe_sites
 from brain.growth.site import Site
 from brain.optim.config import OptimizerConfig
-from brain.optim.groups import groups_by_shape
-from brain.optim.online import OnlineOptimizer
+from brain.optim.online_optimizer import OnlineOptimizer
+from brain.optim.parameter_groups import groups_by_shape
 from brain.ports import BrainState
 from brain.tensors import copy_named
 

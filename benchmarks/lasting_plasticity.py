@@ -27,7 +27,7 @@ from torch import Tensor
 from benchmarks.peers.plasticity import SelfNormalisedResets, SpectralRegularisation
 from benchmarks.result import Result, Spread, count_of, judged
 from brain.build import fresh_brain
-from brain.models.synapse.model import Synapse
+from brain.models.synapse.synapse_brain import Synapse
 from brain.plasticity.activations import recorded_activations
 from brain.plasticity.config import BrainPlasticityConfig
 from brain.plasticity.health import dormant_share, effective_rank, weight_norm

@@ -6,12 +6,12 @@ import multiprocessing
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from daemon.config.upgrades import config_to_dict
+from daemon.config.setting_upgrades import config_to_dict
 from daemon.home import Home
-from daemon.protocol import TrainerOrder
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.link.pipe import Pipe
 from daemon.trainer.link.reporting import Reporter
+from daemon.trainer_protocol import TrainerOrder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -123,8 +123,8 @@ def learn_on(pipe: Connection, preset: str, overrides: dict[str, Any]) -> None:
     from benchmarks.lone_loop import lone_loop  # noqa: PLC0415
     from benchmarks.reading import compile_memory  # noqa: PLC0415
     from daemon.config.loading import resolve_config  # noqa: PLC0415
-    from daemon.protocol import RunState  # noqa: PLC0415
     from daemon.trainer.life.ending import Ending  # noqa: PLC0415
+    from daemon.trainer_protocol import RunState  # noqa: PLC0415
 
     settings = {**overrides, "checkpoint.every_seconds": 1e6, "sample.max_bytes": 0}
     ends: list[float] = []

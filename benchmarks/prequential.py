@@ -28,8 +28,8 @@ from benchmarks.texts import MissingTextError, Text, take
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from benchmarks.apart import Apart
     from benchmarks.compressors import Compressed
+    from benchmarks.own_process import CallResult
     from benchmarks.reading import Reading
     from brain.ports import Brain
 
@@ -156,7 +156,7 @@ def judge(
     return results
 
 
-def spent(text: Text, preset: str, ours: Apart[Reading], found: Mapping[str, Compressed]) -> str:
+def spent(text: Text, preset: str, ours: CallResult[Reading], found: Mapping[str, Compressed]) -> str:
     """CPU seconds and peak memory of all, in a line."""
     each = [(preset, ours.value.cpu_seconds, ours.peak_bytes)]
     each += [(peer, by.cpu_seconds, by.peak_bytes) for peer, by in found.items()]

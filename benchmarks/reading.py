@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.apart import Apart, call_apart
+from benchmarks.own_process import CallResult, call_in_own_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -102,7 +102,7 @@ def read(
     *,
     until: Until | None = None,
     then: Callable[[Brain], Any] | None = None,
-) -> Apart[Reading]:
+) -> CallResult[Reading]:
     """Read a text in a process of its own, as polite as a trainer's.
 
     Args:
@@ -115,7 +115,7 @@ def read(
     Raises:
         RuntimeError: not every byte was scored once, or something failed in the other process.
     """
-    return call_apart(read_here, text, preset, overrides, until=until, then=then, settled=True)
+    return call_in_own_process(read_here, text, preset, overrides, until=until, then=then, settled=True)
 
 
 def read_here(
@@ -155,8 +155,8 @@ def follow(parts: Parts, num_bytes: int, cpu_seconds: float) -> Reading:
     """Let the loop run until so many bytes were read or so many CPU seconds are spent."""
     import torch  # noqa: PLC0415
 
-    from daemon.protocol import RunState  # noqa: PLC0415
     from daemon.trainer.life.ending import Ending  # noqa: PLC0415
+    from daemon.trainer_protocol import RunState  # noqa: PLC0415
 
     found, brain = Reading(), parts.brain
     learn, read_so_far, num_steps, in_vain = brain.learn, 0, 0, 0

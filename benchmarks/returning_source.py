@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.apart import call_apart
+from benchmarks.own_process import call_in_own_process
 from benchmarks.result import Result, count_of, judged
 from benchmarks.texts import five_sources
 
@@ -59,7 +59,7 @@ def run(*, long: bool) -> list[Result]:
     turns, mean = (TURNS_LONG, MEAN_BATCHES_LONG) if long else (TURNS, MEAN_BATCHES)
     found: dict[str, list[Measures]] = {}
     for seed in SEEDS_LONG if long else SEEDS:
-        of_seed = call_apart(
+        of_seed = call_in_own_process(
             learn_all, seed, turns=turns, batches=turns * mean, preset="default", overrides={}
         )
         for name, measures in of_seed.value.items():

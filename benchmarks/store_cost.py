@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.result import Result, judged
-from daemon.protocol import HOT_METRICS
 from daemon.store import Store
 from daemon.store.write_thread import BATCH_SECONDS
+from daemon.trainer_protocol import HOT_METRICS
 
 CPU_MICROSECONDS_MAX = 6.0
 BYTES_MAX = 20.0

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.lone_loop import lone_loop
 from benchmarks.vitals_overhead import Turn
 from daemon.config.loading import resolve_config
-from daemon.protocol import RunState
 from daemon.trainer.life.ending import Ending
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

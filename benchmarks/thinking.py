@@ -30,7 +30,7 @@ from benchmarks.texts import MissingTextError, take
 from brain.build import build_brain
 from brain.models.agiformer.introspection import inspect_thinking
 from brain.models.agiformer.network import AgiformerNetwork
-from brain.online.brain import OnlineBrain
+from brain.online.online_brain import OnlineBrain
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch
 

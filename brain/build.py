@@ -79,7 +79,7 @@ def begun_with(
         SpecMismatchError: what is stored does not fit together.
     """
     from brain.online.beginning import begun_with as begin  # noqa: PLC0415 - these load torch
-    from brain.online.brain import OnlineBrain  # noqa: PLC0415
+    from brain.online.online_brain import OnlineBrain  # noqa: PLC0415
 
     entry = brains.get(settings["kind"])
     if stored.spec.get("kind") != entry.name:

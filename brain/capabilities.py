@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from brain.memory.selection import Selection
     from brain.online.reading import Continuing
     from brain.packing import Packed, SignsPerByte
-    from brain.ports import Batch, StepReport
+    from brain.ports import Batch, BrainState, StepReport
 
 
 @runtime_checkable
@@ -60,6 +60,21 @@ class Growable(Protocol):
 
     def probe_sites(self, batch: Batch, generator: torch.Generator) -> Mapping[str, SiteProbe]:
         """How each site fares on a batch; changes nothing, draws only from `generator`."""
+
+
+@runtime_checkable
+class Twinned(Protocol):
+    """A brain that gives a copy of itself which learns beside it; a growth is judged against one."""
+
+    def twin(self, state: BrainState | None = None) -> Brain:
+        """A copy of the network and all that learns with it, or such a copy as it was stored.
+
+        An exact memory is left out: the network does not learn from it. Nothing is shared with this brain, and the
+        global random state stays as it is.
+
+        Raises:
+            SpecMismatchError: the stored state does not fit.
+        """
 
 
 @runtime_checkable

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from brain.online.network import SequenceNetwork
+    from brain.online.sequence_network import SequenceNetwork
 
 SignsPerByte = Literal[4, 5]
 TableBits = Literal[2, 4, 8]

@@ -2,7 +2,7 @@
 
 A part registers itself where its config is written::
 
-    @brains.register("synapse", builds="brain.models.synapse.model:Synapse")
+    @brains.register("synapse", builds="brain.models.synapse.synapse_brain:Synapse")
     @dataclass(frozen=True, kw_only=True)
     class SynapseConfig: ...
 

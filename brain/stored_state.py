@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from brain.limits import MEMORY_SETTING
 from brain.memory.hippocampus.config import MEMORY_PREFIX, ORIGIN_PREFIX
+from brain.missing_capabilities import MEMORY_SETTING
 from brain.ports import CARRIED
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 A child is spawned with its order and one end of the pipe. Whatever it sends is its heartbeat. A closed pipe means that
 the other side is gone: a child that reads it saves what it can and exits. Each kind of child has orders, messages and
-a goodbye of its own (the trainer's are in daemon.protocol); here is what they have in common.
+a goodbye of its own (the trainer's are in daemon.trainer_protocol); here is what they have in common.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ HERE = sys.platform != "win32"
 # Loaded once, by whoever forks first: one list for all, or the order of tests would decide what each pays.
 LOADED = (
     "torch",
-    "brain.models.synapse.model",
+    "brain.models.synapse.synapse_brain",
     "brain.blocks.thinking",
     "brain.memory.hippocampus.exact_memory",
     "brain.memory.policies.tiers",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from daemon.protocol import RunState
+    from daemon.trainer_protocol import RunState
     from tests.still_loop import StillLoop
 
 FILLER = "filler"

@@ -7,16 +7,16 @@ import multiprocessing
 import signal
 from typing import TYPE_CHECKING, Any
 
-from daemon.protocol import Goodbye, Outcome, Report
 from daemon.trainer.link.pipe import Pipe
 from daemon.trainer.link.reporting import Reporter
 from daemon.trainer.process import end_by_sigterm
 from daemon.trainer.session import learn
+from daemon.trainer_protocol import Goodbye, Outcome, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemon.protocol import TrainerOrder
+    from daemon.trainer_protocol import TrainerOrder
 
 
 class OneLife:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from daemon.protocol import Report
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.link.pipe import Pipe
 from daemon.trainer.link.reporting import Reporter
+from daemon.trainer_protocol import Report
 from tests.trainer_process import tiny_order
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from brain.ports import Batch, StepReport
     from daemon.home import Home
-    from daemon.protocol import Goodbye, RunState
     from daemon.trainer.life.ending import Ending
+    from daemon.trainer_protocol import Goodbye, RunState
 
 
 class StillLoop:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from daemon.config.loading import resolve_config
-from daemon.config.upgrades import config_to_dict
-from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
+from daemon.config.setting_upgrades import config_to_dict
 from daemon.supervisor.children.child_process import interrupts_held_back
 from daemon.trainer import process as trainer_process
 from daemon.trainer.process import trainer_main
+from daemon.trainer_protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 from tests.fork_server import HERE, fork_server
 from tests.orders import order_of
 

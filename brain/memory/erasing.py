@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brain.medium import sync_directory, sync_file
-from brain.memory.commit import list_of
+from brain.disk_sync import sync_directory, sync_file
+from brain.memory.replay_commit import list_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

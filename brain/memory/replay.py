@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from brain.errors import MemoryDamagedError
-from brain.memory.commit import ReplayCommit
 from brain.memory.policies import policies
-from brain.memory.policies.port import ReplayPolicy, SlotTable
+from brain.memory.policies.policy import ReplayPolicy, SlotTable
+from brain.memory.replay_commit import ReplayCommit
 from brain.memory.replay_records import Chosen, Recorded, ReplayRows, columns_of, look_through, record_type
 from brain.memory.segments import SegmentLog, unreferenced
 

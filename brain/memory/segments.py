@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from brain.disk_sync import sync_directory, sync_file
 from brain.errors import MemoryDamagedError
-from brain.medium import sync_directory, sync_file
-from brain.memory.commit import ReplayCommit, SegmentCommit, list_of
 from brain.memory.erasing import ErasedRows, erase, hash_rows, overwrite
+from brain.memory.replay_commit import ReplayCommit, SegmentCommit, list_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

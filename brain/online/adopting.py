@@ -15,8 +15,8 @@ import torch
 from brain.averaging.averages import PREFIX as AVERAGE_PREFIX
 from brain.growth.operators import STEP
 from brain.memory.hippocampus.config import MEMORY_PREFIX, ORIGIN_PREFIX
-from brain.memory.hippocampus.upgrading import upgraded
-from brain.plasticity.lasting import KNOWN_PREFIX, START_PREFIX
+from brain.memory.hippocampus.older_tables import upgraded
+from brain.plasticity.lasting_plasticity import KNOWN_PREFIX, START_PREFIX
 from brain.ports import CARRIED
 
 if TYPE_CHECKING:

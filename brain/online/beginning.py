@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from brain.probes.phase_proof import Phased
+from brain.phase_proof import Phased
 
 if TYPE_CHECKING:
     import torch
 
-    from brain.online.brain import OnlineBrain
+    from brain.online.online_brain import OnlineBrain
     from brain.optim.config import OptimizerConfig
     from brain.ports import BrainState
 

@@ -14,17 +14,17 @@ from brain.blocks.span import Span
 from brain.growth.operators import Growth, inherit, recycle, widen
 from brain.growth.plan import WHOLE_PARTS, GrowthPlan
 from brain.growth.signals import SiteProbe, probe_sites
-from brain.online.step import total_loss
-from brain.plasticity.lasting import START_PREFIX
+from brain.online.learning_step import total_loss
+from brain.plasticity.lasting_plasticity import START_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
-    from brain.online.brain import OnlineBrain
     from brain.online.learner import Learner
-    from brain.online.spec import NetworkSpec
+    from brain.online.network_spec import NetworkSpec
+    from brain.online.online_brain import OnlineBrain
     from brain.ports import Batch, BrainState
 
 PROBED_ROWS = 32

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from brain.errors import SettingsError, SpecMismatchError
-from brain.online.spec import PRECISIONS, NetworkSpec
+from brain.online.network_spec import PRECISIONS, NetworkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.blocks.mixer import State
-    from brain.codecs.port import Carry, Codec, Symbols
-    from brain.online.network import NetworkState, SequenceNetwork
+    from brain.codecs.codec import Carry, Codec, Symbols
+    from brain.online.sequence_network import NetworkState, SequenceNetwork
 
 CODEC = "codec"  # the part in which what is undecided is kept
 READER = "reader"  # the part in which the lanes keep where each stands

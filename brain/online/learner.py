@@ -11,15 +11,15 @@ from brain.blocks.linear import initialize
 from brain.memory.hippocampus.config import sizes_for
 from brain.online.lanes import Lanes
 from brain.online.teaching import Teacher
-from brain.optim.online import OnlineOptimizer
-from brain.plasticity.lasting import LastingPlasticity
+from brain.optim.online_optimizer import OnlineOptimizer
+from brain.plasticity.lasting_plasticity import LastingPlasticity
 from brain.ports import CARRIED
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.memory.hippocampus.exact_memory import Hippocampus
-    from brain.online.spec import NetworkSpec
+    from brain.online.network_spec import NetworkSpec
     from brain.optim.config import OptimizerConfig
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from brain.online.brain import OnlineBrain
+    from brain.online.online_brain import OnlineBrain
     from brain.ports import BrainState
 
 

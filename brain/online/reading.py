@@ -11,15 +11,15 @@ from torch.nn import functional
 
 from brain.blocks.loss import cap_logits
 from brain.blocks.span import Span
-from brain.codecs.port import Symbols
+from brain.codecs.codec import Symbols
 from brain.devices import has_float64, widened
 from brain.online.lanes import READER, fresh_state, select_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from brain.codecs.port import Carry, Codec, Opening
-    from brain.online.network import NetworkState, SequenceNetwork
+    from brain.codecs.codec import Carry, Codec, Opening
+    from brain.online.sequence_network import NetworkState, SequenceNetwork
 
 SPAN_SYMBOLS = 256
 COLDEST = 1e-9

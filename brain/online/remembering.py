@@ -18,7 +18,7 @@ from brain.online.reading import read_in_spans, up_to_last
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from brain.codecs.port import Codec
+    from brain.codecs.codec import Codec
     from brain.memory.hippocampus.exact_memory import Hippocampus, Mixed
     from brain.online.reading import Reader
 

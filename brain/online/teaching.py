@@ -14,13 +14,13 @@ from torch.nn import functional
 
 from brain.blocks.loss import cap_logits, soft_capped
 from brain.blocks.span import Span, per_row
-from brain.codecs.port import Symbols
+from brain.codecs.codec import Symbols
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from brain.averaging.averages import Averages, Which
-    from brain.online.network import SequenceNetwork
+    from brain.online.sequence_network import SequenceNetwork
 
 
 @dataclass(frozen=True)

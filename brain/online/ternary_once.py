@@ -11,7 +11,7 @@ from brain.blocks.held_ternary import HeldTernary
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from brain.online.network import SequenceNetwork
+    from brain.online.sequence_network import SequenceNetwork
 
 
 @torch.no_grad()

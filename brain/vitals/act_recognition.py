@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from brain.vitals.live import NotMeasurableError
-from brain.vitals.modules import observe
+from brain.vitals.live_sign import NotMeasurableError
+from brain.vitals.module_watch import observe
 from brain.vitals.perturbation import SKIPPED_STEPS
 from brain.vitals.scored_choices import CHUNK, ScoredChoices
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from brain.nearest_name import did_you_mean
 from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, COUNT, COUNT_OR_ZERO, SHARE, SIZE, WINDOW
-from brain.vitals.registry import vitals
+from brain.vitals.sign_registry import vitals
 
 
 @vitals.register("phi", builds="brain.vitals.signs.phi:PhiSign")

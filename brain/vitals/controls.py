@@ -15,8 +15,8 @@ from torch import Tensor
 
 from brain.capabilities import Observable, RowReader, Severable, Steerable
 from brain.ports import Batch, Brain, Moment, Reading, StepReport
-from brain.vitals.build import build_vitals
-from brain.vitals.live import WARMING_UP, UnsupportedError
+from brain.vitals.build_vitals import build_vitals
+from brain.vitals.live_sign import WARMING_UP, UnsupportedError
 from brain.vitals.twins import draw_silent
 
 if TYPE_CHECKING:

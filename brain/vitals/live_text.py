@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from brain.vitals.live import NotMeasurableError
+from brain.vitals.live_sign import NotMeasurableError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,7 @@ from brain.build import brain_from_spec
 from brain.capabilities import Severable
 from brain.errors import BrainError
 from brain.optim.config import OptimizerConfig
-from brain.vitals.live import NotMeasurableError
+from brain.vitals.live_sign import NotMeasurableError
 
 if TYPE_CHECKING:
     from brain.ports import Brain

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from daemon.api.mailbox import OVERFLOW_SECONDS, Mailbox
-from daemon.api.wire import dumps
+from daemon.api.wire_json import dumps
 from daemon.supervisor.audiences.backlog import Frame
 from daemon.supervisor.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from daemon.api.ports import Schedule
     from daemon.store.store import Store
-    from daemon.supervisor.registry import RunRegistry
+    from daemon.supervisor.run_registry import RunRegistry
     from daemon.supervisor.run_rows import RunRows
 
 logger = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from daemon.api.body import BODY
 from daemon.api.problems import Problem
-from daemon.api.wire import Json
+from daemon.api.request_body import BODY
+from daemon.api.wire_json import Json
 from daemon.orders import QUESTIONS
 
 if TYPE_CHECKING:

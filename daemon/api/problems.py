@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from brain.errors import SynapsedError, UnknownNameError
-from daemon.api.wire import Json
+from daemon.api.wire_json import Json
 from daemon.errors import (
     ConflictError,
     NoCheckpointError,

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from daemon.protocol import RunState
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

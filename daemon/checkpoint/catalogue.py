@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brain.nearest_name import nearest_name
-from daemon.checkpoint.known import Known, look_at
 from daemon.checkpoint.manifest import DefectError, check_file, read_manifest, unreadable
+from daemon.checkpoint.manifest_cache import ManifestCache, look_at
 from daemon.checkpoint.retention import CheckpointInfo, best_of, newest_first, newest_of_all
 from daemon.errors import CheckpointError, ConflictError, NotFoundError, TornCheckpointError
 from daemon.system.durable import Disk, is_left_over, remove_durably
@@ -48,7 +48,7 @@ class Catalogue:
     def __init__(self, folder: Path, *, disk: Disk | None = None) -> None:
         self.folder = folder
         self._disk = disk or Disk()
-        self._known = Known()
+        self._known = ManifestCache()
 
     def list(self, run_id: str | None = None) -> Infos:
         """Checkpoints whose manifest is sound, newest first; those of a run in the order they were saved."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from brain.errors import NewerVersionError, SettingsError
 from brain.upgrades import SPEC
 from daemon.checkpoint import tensor_file
-from daemon.checkpoint.bases import load_base
+from daemon.checkpoint.base_weights import load_base
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.damage import set_aside
 from daemon.checkpoint.manifest import (

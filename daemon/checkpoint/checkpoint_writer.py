@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from brain.upgrades import SPEC
-from daemon.checkpoint.bases import Bases
+from daemon.checkpoint.base_weights import Bases
 from daemon.checkpoint.catalogue import Catalogue, free_names
 from daemon.checkpoint.manifest import (
     MANIFEST,
@@ -30,7 +30,7 @@ from daemon.checkpoint.manifest import (
     Manifest,
     timestamp_of,
 )
-from daemon.checkpoint.prune import prune
+from daemon.checkpoint.prune_after_save import prune
 from daemon.checkpoint.snapshot import RANDOM_PREFIX, Buffers, Snapshot, file_contents
 from daemon.events import CheckpointFailed, CheckpointSaved, Event
 from daemon.system.durable import Disk, FileRecord, temporary_beside

@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 from brain.errors import SynapsedError
 from daemon.cli import (
     access_commands,
-    checkpoints,
+    checkpoint_commands,
     corpus_commands,
     delete_command,
     doctor,
@@ -29,8 +29,8 @@ from daemon.cli import (
     order_commands,
     quantize_command,
     remembers_command,
-    running,
     sleep_command,
+    start_commands,
     train_command,
 )
 from daemon.cli.printing import complain, guarded_output, out, say
@@ -48,7 +48,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (
-    running,
+    start_commands,
     train_command,
     corpus_commands,
     order_commands,
@@ -59,7 +59,7 @@ for module in (
     erasing_command,
     list_commands,
     follow_commands,
-    checkpoints,
+    checkpoint_commands,
     generate_command,
     inspect_command,
     quantize_command,

@@ -24,7 +24,7 @@ def answer_of(
         NotFoundError: there is no such run or checkpoint.
         SynapsedError: the brain cannot answer.
     """
-    from daemon.cli.checkpoints import offline
+    from daemon.cli.checkpoint_commands import offline
 
     if checkpoint is None and (answer := _live(home, run_id, noun, question)) is not None:
         return answer
@@ -36,7 +36,7 @@ def _live(home: Home, run_id: str | None, noun: str, question: dict[str, Any]) -
     """The learning brain's answer; None where none learns."""
     from daemon.cli.client import DaemonClient
     from daemon.errors import NotFoundError, NotRunningError
-    from daemon.protocol import RunState
+    from daemon.trainer_protocol import RunState
 
     try:
         with DaemonClient.connect(home) as daemon:

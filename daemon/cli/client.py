@@ -14,8 +14,8 @@ import httpx
 from daemon.errors import ConflictError, DaemonError, NotFoundError, NotRunningError, UsageError
 from daemon.home import Home
 from daemon.missing_run import no_run
-from daemon.protocol import RunState
 from daemon.system.escaping import one_line
+from daemon.trainer_protocol import RunState
 
 BASE = "/api/v1"
 TIMEOUT_SECONDS = 30.0

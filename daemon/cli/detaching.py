@@ -19,8 +19,8 @@ from daemon.cli.output import print_json
 from daemon.cli.printing import complain, say
 from daemon.errors import DaemonError, HomeBusyError
 from daemon.home import DaemonFile, Home
-from daemon.protocol import RunState
-from daemon.system.log_room import set_aside
+from daemon.system.child_logs import set_aside
+from daemon.trainer_protocol import RunState
 
 PROGRAM = "daemon"
 ANSWER_TIMEOUT_SECONDS = 60.0

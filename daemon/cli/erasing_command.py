@@ -150,9 +150,9 @@ class _Still:
 def _place(home: Home, run_id: str | None, stack: contextlib.ExitStack) -> _Alive | _Still:
     """Where the run is: in a trainer, or on disk alone."""
     from daemon.cli.client import DaemonClient
-    from daemon.protocol import RunState
     from daemon.since import step_since
     from daemon.supervisor.run_deletion import without_daemon
+    from daemon.trainer_protocol import RunState
 
     if home.read_daemon_file() is not None:
         daemon = stack.enter_context(DaemonClient.connect(home))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.checkpoints import CheckpointArgument, refuse_unknown
+from daemon.cli.checkpoint_commands import CheckpointArgument, refuse_unknown
 from daemon.cli.options import HomeOption, JsonOption, above_zero
 from daemon.cli.printing import err, out
 

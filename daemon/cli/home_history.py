@@ -170,7 +170,7 @@ def history_of(home: Home) -> Iterator[History]:
 
 def state_of(history: History, run: dict[str, Any]) -> str:
     """The state of a run as text; without a daemon one that had not ended is only known as it was."""
-    from daemon.protocol import RunState
+    from daemon.trainer_protocol import RunState
 
     state = RunState(run["state"])
     return str(state) if history.url is not None or state.ended else f"last known: {state}"

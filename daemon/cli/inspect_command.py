@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.cli.checkpoints import CheckpointArgument, refuse_unknown
+from daemon.cli.checkpoint_commands import CheckpointArgument, refuse_unknown
 from daemon.cli.options import HomeOption, JsonOption, given_path
 from daemon.cli.printing import say
 

@@ -64,7 +64,7 @@ def checkpoints(
 ) -> None:
     """List the checkpoints, newest first; works without a daemon."""
     from daemon.checkpoint.catalogue import Catalogue
-    from daemon.checkpoint.room import damaged
+    from daemon.checkpoint.disk_cap import damaged
     from daemon.cli.client import DaemonClient
     from daemon.cli.output import local_time, print_json, print_table, size
     from daemon.home import Home
@@ -214,7 +214,7 @@ def presets(as_json: JsonOption = False) -> None:
     """List the presets: ready-made runs."""
     from daemon.cli.output import print_json, print_table
     from daemon.config.loading import list_presets
-    from daemon.config.upgrades import config_to_dict
+    from daemon.config.setting_upgrades import config_to_dict
 
     rows = [
         {"name": preset.name, "summary": preset.summary, "config": config_to_dict(preset.config)}

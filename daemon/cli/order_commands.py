@@ -111,7 +111,7 @@ def stop(
     from daemon.cli.output import print_json
     from daemon.errors import NotFoundError
     from daemon.home import Home
-    from daemon.protocol import RunState
+    from daemon.trainer_protocol import RunState
 
     opened = Home.open(home, create=False)
     with connect(home) as daemon:
@@ -280,7 +280,7 @@ def _print_run(run: dict[str, Any], state: str) -> None:
 def _ended(daemon: DaemonClient, run_id: str) -> dict[str, Any]:
     """The run once no trainer belongs to it any more."""
     from daemon.errors import DaemonError
-    from daemon.protocol import RunState
+    from daemon.trainer_protocol import RunState
 
     deadline = time.monotonic() + SHUTDOWN_TIMEOUT_SECONDS
     while time.monotonic() < deadline:

@@ -10,8 +10,8 @@ from typing import Any
 
 from brain.registry import brains
 from daemon.cli.output import MISSING, duration, number
-from daemon.protocol import RunState
 from daemon.system.escaping import one_line
+from daemon.trainer_protocol import RunState
 
 # Facts a person at the terminal does not want one line each for.
 QUIET_KINDS = frozenset({"checkpoint_pruned", "job_finished"})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from daemon.cli.checkpoints import CheckpointArgument
+from daemon.cli.checkpoint_commands import CheckpointArgument
 from daemon.cli.options import DEFAULT_PORT, HomeOption, JsonOption, PortOption, given_path
 from daemon.cli.printing import err, say
 from daemon.system.escaping import one_line

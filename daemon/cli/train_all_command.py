@@ -22,7 +22,7 @@ from daemon.cli.options import (
     overrides_from,
 )
 from daemon.cli.printing import err, say
-from daemon.cli.running import begin, start_request
+from daemon.cli.start_commands import begin, start_request
 from daemon.cli.train_command import of_phase
 from daemon.system.escaping import one_line
 from daemon.system.paths import shown
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from daemon.home import Home
-    from daemon.stages import Records
     from daemon.supervisor.requests import ResumeRequest, StartRequest
+    from daemon.train_all_stages import Records
 
 Only = Literal["reflex", "mingru", "mamba2", "quantize"]
 OMEGA, REFLEX, MINGRU, MAMBA2, QUANTIZE = "omega", "reflex", "mingru", "mamba2", "quantize"
@@ -108,8 +108,8 @@ def train_all(
     from brain.registry import brains
     from daemon.errors import UsageError
     from daemon.home import Home
-    from daemon.stages import Records
     from daemon.system.paths import as_path
+    from daemon.train_all_stages import Records
 
     opened = Home.open(home)
     folder = opened.root / "models" if models is None else as_path(models).absolute()
@@ -212,7 +212,7 @@ def _trained(
     Raises:
         typer.Exit: it was stopped, or it failed; with its exit code.
     """
-    from daemon.stages import SHORT, fingerprint
+    from daemon.train_all_stages import SHORT, fingerprint
 
     request = start_request(None, settings, None)
     mark = fingerprint(
@@ -257,7 +257,7 @@ def _learn(asked: Asked, request: StartRequest | ResumeRequest) -> None:
 
 def _quantized(asked: Asked) -> None:
     """Every language brain that was trained, packed."""
-    from daemon.stages import fingerprint
+    from daemon.train_all_stages import fingerprint
 
     folder = asked.records.folder
     trained = {stage: folder / FILES[stage][-1] for stage in PACKED if (folder / FILES[stage][-1]).is_file()}

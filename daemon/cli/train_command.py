@@ -27,7 +27,7 @@ from daemon.cli.options import (
     StepsOption,
     overrides_from,
 )
-from daemon.cli.running import begin, start_request
+from daemon.cli.start_commands import begin, start_request
 
 EPOCHS = 3  # of a brain that is trained where nothing else is asked for
 

@@ -17,8 +17,8 @@ from daemon.cli.output import print_json
 from daemon.cli.printing import err, out
 from daemon.cli.progress_line import Progress
 from daemon.home import Home
-from daemon.protocol import RunState
 from daemon.system.standard_stream import OutputGoneError
+from daemon.trainer_protocol import RunState
 
 LINE_EVERY_SECONDS = 3.0
 STANDING = frozenset({RunState.PAUSED, RunState.WAITING})

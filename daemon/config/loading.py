@@ -28,9 +28,9 @@ from daemon.config.layers import (
 )
 from daemon.config.names import all_names, open_tables, setting_names
 from daemon.config.presets import preset_names, preset_of_brain, read_preset
+from daemon.config.setting_upgrades import brought_up, plain
 from daemon.config.source_list import check_named_weights, refuse_repeated
 from daemon.config.tree import RunConfig
-from daemon.config.upgrades import brought_up, plain
 from daemon.config.validation import adapter, check
 from daemon.errors import ConfigError, UsageError
 from daemon.streams.kinds import settings_of

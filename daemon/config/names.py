@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from brain.nearest_name import did_you_mean, nearest_name
 from brain.registry import brains
+from daemon.config.setting_upgrades import MOVED
 from daemon.config.tree import RunConfig
-from daemon.config.upgrades import MOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

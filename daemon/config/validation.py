@@ -18,8 +18,8 @@ from daemon.config.dotted_names import leaves, merge, not_unicode
 from daemon.config.layers import Layer, brain_kind, origin_of, show
 from daemon.config.names import brains_with, names_of, nearest, setting_names
 from daemon.config.setting_ranges import range_of
+from daemon.config.setting_upgrades import plain
 from daemon.config.tree import DEFAULT_BRAIN, RunConfig
-from daemon.config.upgrades import plain
 from daemon.errors import ConfigError
 from daemon.streams.kinds import sources
 from daemon.system.escaping import one_line

@@ -25,7 +25,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[impo
 from brain.nearest_name import did_you_mean
 from daemon.errors import ConflictError, NotFoundError, UsageError
 from daemon.events import Event, JobFailed, JobFinished, JobMissed
-from daemon.schedule.registry import JobContext, JobEntry, registered_jobs
+from daemon.schedule.job_registry import JobContext, JobEntry, registered_jobs
 from daemon.schedule.trigger import Trigger
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from daemon.errors import DaemonError
 from daemon.store.copying import GivenUpError, Patience, copy_database, opened, quick_check
 from daemon.store.engine import database_file
-from daemon.store.log_cutting import cut_log
 from daemon.store.opening import mark_suspect
 from daemon.store.privacy import create_private, tighten
+from daemon.store.wal_truncation import cut_log
 from daemon.system.durable import sync_directory
 
 if TYPE_CHECKING:

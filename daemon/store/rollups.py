@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import sqlalchemy as sa
 
-from daemon.protocol import HOT_METRICS
 from daemon.store.statements import driver_text
 from daemon.store.tables import LEVELS, metrics, points, rollups, runs
+from daemon.trainer_protocol import HOT_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

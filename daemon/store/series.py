@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from daemon.errors import UsageError
-from daemon.protocol import HOT_METRICS
 from daemon.store.floors import fine_floor, raw_floor
 from daemon.store.rollups import COARSE, FINE, Bucket, Span, merge, summarise, valid_spans
 from daemon.store.tables import metric_names, metrics, points, rollups, runs, sessions
+from daemon.trainer_protocol import HOT_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

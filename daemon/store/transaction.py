@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, cast
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, Table
 
-from daemon.protocol import HOT_METRICS
-from daemon.store.log_cutting import cut_log
 from daemon.store.rollups import FINE, Rollups, RunFacts, SessionFacts
 from daemon.store.statements import driver_text
 from daemon.store.tables import (
@@ -26,6 +24,7 @@ from daemon.store.tables import (
     runs,
     sessions,
 )
+from daemon.store.wal_truncation import cut_log
 from daemon.store.writes import (
     Columns,
     CutLog,
@@ -37,6 +36,7 @@ from daemon.store.writes import (
     StartSession,
     Write,
 )
+from daemon.trainer_protocol import HOT_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -15,7 +15,7 @@ import zlib
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from daemon.streams.cache_room import trim
+from daemon.streams.decoded_cache import trim
 from daemon.streams.encodings import (
     GZIP_WBITS,
     HEAD_BYTES,

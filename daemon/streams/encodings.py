@@ -6,7 +6,7 @@ import codecs
 import zlib
 from typing import NamedTuple
 
-from daemon.streams.latin import detect_latin
+from daemon.streams.latin_code_pages import detect_latin
 
 HEAD_BYTES = 64 << 10
 GZIP_MAGIC = b"\x1f\x8b"

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from daemon.streams.encodings import HEAD_BYTES, Verdict, classify, detect, has_hole
-from daemon.streams.holes import hole_end
+from daemon.streams.leading_nuls import hole_end
 from daemon.streams.walking import Walk
 from daemon.system.paths import shown
 

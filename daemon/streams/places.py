@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.streams.mixes.port import Candidate
+from daemon.streams.mixes.mix import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from brain.ports import Choice
     from daemon.config.tree import StreamConfig
     from daemon.streams.listing import SourceInfo
-    from daemon.streams.mixes.port import Mix
+    from daemon.streams.mixes.mix import Mix
     from daemon.streams.pushed import Edit
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from daemon.store.store import Store
     from daemon.supervisor.live_run import LiveRun
     from daemon.supervisor.publishing import Publisher
-    from daemon.supervisor.registry import RunRegistry
+    from daemon.supervisor.run_registry import RunRegistry
 
 Record = dict[str, Any]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.config.data_paths import require_data
-from daemon.config.upgrades import config_to_dict
+from daemon.config.setting_upgrades import config_to_dict
 from daemon.errors import ConflictError
-from daemon.protocol import RunState, TrainerOrder
 from daemon.supervisor.live_run import LiveRun
 from daemon.supervisor.run_queue import RunQueue
 from daemon.system.escaping import typeable
+from daemon.trainer_protocol import RunState, TrainerOrder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from daemon.supervisor.clock import Clock
     from daemon.supervisor.found_checkpoint import FoundCheckpoint
     from daemon.supervisor.publishing import Publisher
-    from daemon.supervisor.registry import RunRegistry
     from daemon.supervisor.requests import ResumeRequest, StartRequest
     from daemon.supervisor.run_checkpoints import RunCheckpoints
+    from daemon.supervisor.run_registry import RunRegistry
     from daemon.supervisor.run_rows import RunRows
     from daemon.supervisor.trainers import Trainers
 

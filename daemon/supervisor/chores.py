@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from daemon.config.keep import read_keep
 from daemon.errors import ConflictError, DaemonError
 from daemon.orders import Evaluate, Sleep
-from daemon.protocol import RunState
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from daemon.store.store import Store
     from daemon.supervisor.home_bounds import Tidier
     from daemon.supervisor.operations import Operation
-    from daemon.supervisor.registry import RunRegistry
+    from daemon.supervisor.run_registry import RunRegistry
     from daemon.supervisor.steering import Steering
 
 ANSWERS_KEPT_SECONDS = 24 * 3600.0

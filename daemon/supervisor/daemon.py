@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.config.keep import KeepConfig, read_keep
 from daemon.errors import TrainerLostError, UsageError
-from daemon.protocol import RunState
 from daemon.supervisor.audiences.log_file import problems_logged
 from daemon.supervisor.audiences.threaded import ThreadedAudience, ThreadedListener
 from daemon.supervisor.audiences.training_log import TrainingLog
@@ -22,6 +21,7 @@ from daemon.supervisor.os_signals import ending
 from daemon.supervisor.requests import ResumeRequest, StartRequest
 from daemon.supervisor.supervisor import Supervisor
 from daemon.supervisor.trainers import trainer_life
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     import socket

@@ -11,9 +11,9 @@ from daemon.supervisor.run_deletion import check_typed
 if TYPE_CHECKING:
     from daemon.events import RunDeleted
     from daemon.supervisor.publishing import Publisher
-    from daemon.supervisor.registry import RunRegistry
     from daemon.supervisor.run_checkpoints import RunCheckpoints
     from daemon.supervisor.run_deletion import RunDeletion
+    from daemon.supervisor.run_registry import RunRegistry
 
 
 class Deleting:

@@ -12,8 +12,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from daemon.checkpoint import room
-from daemon.checkpoint.replay_room import drop_all, drop_segments, needed_segments, replayed_folders
+from daemon.checkpoint import disk_cap
+from daemon.checkpoint.replay_references import drop_all, drop_segments, needed_segments, replayed_folders
 from daemon.checkpoint.retention import DAY_SECONDS
 from daemon.checkpoint.run_lock import LOCK, RunLock
 from daemon.config.keep import GIB, MIB, KeepConfig, read_keep
@@ -21,9 +21,9 @@ from daemon.config.loading import config_from_dict
 from daemon.config.tree import CheckpointConfig
 from daemon.errors import CheckpointError, ConfigError, ConflictError, DaemonError
 from daemon.events import CheckpointPruned
-from daemon.streams.cache_room import sweep, trim
+from daemon.streams.decoded_cache import sweep, trim
 from daemon.supervisor.found_checkpoint import stored_config
-from daemon.system.log_room import CHILD_LOGS, cut
+from daemon.system.child_logs import CHILD_LOGS, cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from daemon.home import Home
     from daemon.store.store import Store
     from daemon.supervisor.publishing import Publisher
-    from daemon.supervisor.registry import RunRegistry
     from daemon.supervisor.run_checkpoints import RunCheckpoints
+    from daemon.supervisor.run_registry import RunRegistry
     from daemon.supervisor.run_rows import RunRows
 
 logger = logging.getLogger(__name__)
@@ -144,8 +144,8 @@ class Tidier:
         held = holds.names()
         idle = [run for run in catalogue.runs() if run not in busy]
         now = self._clock()
-        names = room.prune(catalogue, idle, self._policy_of, now, held=held)
-        return names + room.fit(
+        names = disk_cap.prune(catalogue, idle, self._policy_of, now, held=held)
+        return names + disk_cap.fit(
             catalogue, keep.checkpoints_gib * GIB, self._policy_of, now, held=held | self._parents()
         )
 

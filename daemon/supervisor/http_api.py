@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemon.api.access import Access
 from daemon.api.addresses import Addresses
-from daemon.api.app import allowed_hosts, bracketed, create_app
+from daemon.api.asgi_app import allowed_hosts, bracketed, create_app
 from daemon.api.context import Context
 from daemon.api.feed import Hub
 from daemon.api.server import QuietServer

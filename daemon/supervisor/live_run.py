@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from daemon.abilities import abilities_of
-from daemon.protocol import Goodbye, Ready, Report, RunState
+from daemon.trainer_protocol import Goodbye, Ready, Report, RunState
 
 # What a run's row and the run in memory call and hold alike.
 AS_STORED = (

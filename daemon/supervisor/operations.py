@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from daemon.protocol import Outcome
     from daemon.supervisor.clock import Clock
+    from daemon.trainer_protocol import Outcome
 
 KEPT_IN_MEMORY = 1000
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from daemon.checkpoint.run_lock import RunLock
 from daemon.errors import ConflictError
-from daemon.protocol import RunState
 from daemon.system.patience import slices
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.store.recorder import Recorder
     from daemon.supervisor.live_run import LiveRun
-    from daemon.supervisor.registry import RunRegistry
     from daemon.supervisor.run_checkpoints import RunCheckpoints
+    from daemon.supervisor.run_registry import RunRegistry
     from daemon.supervisor.run_rows import RunRows
 
 logger = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from daemon.events import Event
-    from daemon.protocol import Report
     from daemon.store.recorder import Recorder
     from daemon.supervisor.clock import Clock
     from daemon.supervisor.live_run import LiveRun
     from daemon.supervisor.operations import Operation
+    from daemon.trainer_protocol import Report
 
     Record = dict[str, Any]
     Follower = Callable[[LiveRun | None, Record], None]

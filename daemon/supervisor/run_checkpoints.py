@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from daemon.checkpoint.damage import set_aside, set_aside_newest_run
-from daemon.checkpoint.holds import Holds
+from daemon.checkpoint.disk_cap import damaged
 from daemon.checkpoint.manifest import DefectError, read_manifest
 from daemon.checkpoint.resolve import PORTABLE, refuse_packed, resolve
+from daemon.checkpoint.resume_holds import Holds
 from daemon.checkpoint.retention import best_of, by_run
-from daemon.checkpoint.room import damaged
+from daemon.config.setting_upgrades import config_to_dict
 from daemon.config.tree import RunConfig
-from daemon.config.upgrades import config_to_dict
 from daemon.errors import CheckpointError, ConflictError, NoCheckpointError
 from daemon.events import CheckpointPruned, CheckpointSaved, CheckpointSetAside
 from daemon.supervisor.found_checkpoint import FoundCheckpoint, stored_config

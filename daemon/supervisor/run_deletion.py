@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.checkpoint.manifest import read_manifest
-from daemon.checkpoint.replay_room import drop_all, needed_segments, replayed_folders
+from daemon.checkpoint.replay_references import drop_all, needed_segments, replayed_folders
 from daemon.checkpoint.run_lock import LOCK, RunLock
 from daemon.errors import CheckpointError, ConflictError, DaemonError, UsageError
 from daemon.events import RunDeleted

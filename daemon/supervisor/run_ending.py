@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from daemon.orders import MAX_REASON, StopForGood
-from daemon.protocol import Command, Outcome, RunState
 from daemon.system.patience import happens
+from daemon.trainer_protocol import Command, Outcome, RunState
 
 if TYPE_CHECKING:
     from daemon.orders import Stop
     from daemon.supervisor.admission import Admission
     from daemon.supervisor.live_run import LiveRun
     from daemon.supervisor.operations import Operation, Operations
-    from daemon.supervisor.registry import RunRegistry
+    from daemon.supervisor.run_registry import RunRegistry
     from daemon.supervisor.trainers import TrainerLife
 
 # Of the daemon's grace time, this share goes into tries to save; the rest is for the trainer to end in.

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from daemon.protocol import TrainerOrder
+    from daemon.trainer_protocol import TrainerOrder
 
 
 class RunQueue:

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.abilities import abilities_of
 from daemon.missing_run import LOOKED_THROUGH, no_run
-from daemon.protocol import RunState
 from daemon.store.forgetting_matrix import probe_losses
 from daemon.supervisor.live_run import LiveRun, held_out_losses, run_from_row
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from daemon.errors import NotFoundError
-    from daemon.protocol import Report
     from daemon.store.read_pool import Reader
     from daemon.store.store import Store
+    from daemon.trainer_protocol import Report
 
 SAVE_EVERY_SECONDS = 1.0
 UNFINISHED = tuple(str(state) for state in RunState if not state.ended)

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.errors import ConflictError, NotFoundError, TrainerLostError
 from daemon.orders import Feed, Stop
-from daemon.protocol import Command, RunState
 from daemon.supervisor.labelled_text import text_to_feed
 from daemon.supervisor.operations import Operation, Operations, wait_for
 from daemon.system.escaping import one_line
+from daemon.trainer_protocol import Command, RunState
 
 if TYPE_CHECKING:
     from daemon.orders import Generate, Order, Recall, ViewGrowth
     from daemon.store.read_pool import Reader
     from daemon.supervisor.admission import Admission
     from daemon.supervisor.live_run import LiveRun
-    from daemon.supervisor.registry import RunRegistry
     from daemon.supervisor.run_ending import Ending
+    from daemon.supervisor.run_registry import RunRegistry
     from daemon.supervisor.trainers import TrainerLife
 
 # Their answer depends on the brain: it is waited for, so that a refusal is a 409 and not a failed operation.

@@ -14,10 +14,10 @@ from daemon.supervisor.home_bounds import Tidier
 from daemon.supervisor.operations import Operations
 from daemon.supervisor.orphaned_runs import OrphanedRuns
 from daemon.supervisor.publishing import Publisher
-from daemon.supervisor.registry import RunRegistry
 from daemon.supervisor.run_checkpoints import RunCheckpoints
 from daemon.supervisor.run_deletion import RunDeletion
 from daemon.supervisor.run_ending import Ending
+from daemon.supervisor.run_registry import RunRegistry
 from daemon.supervisor.run_rows import RunRows
 from daemon.supervisor.steering import Steering
 from daemon.supervisor.trainers import Trainers, trainer_life

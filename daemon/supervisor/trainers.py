@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from daemon.events import StateChanged, TrainerLost, TrainerSlow
-from daemon.protocol import Goodbye, Outcome, Ready, Report, RunState, TrainerOrder
 from daemon.supervisor.children.life import ChildKind, ChildLife, LifeSettings
 from daemon.supervisor.run_ending import lost, pending_stops, refused
+from daemon.trainer_protocol import Goodbye, Outcome, Ready, Report, RunState, TrainerOrder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from daemon.supervisor.live_run import LiveRun
     from daemon.supervisor.operations import Operations
     from daemon.supervisor.publishing import Publisher
-    from daemon.supervisor.registry import RunRegistry
     from daemon.supervisor.run_checkpoints import RunCheckpoints
+    from daemon.supervisor.run_registry import RunRegistry
     from daemon.supervisor.run_rows import RunRows
 
 Message = Ready | Report | Outcome

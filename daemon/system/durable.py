@@ -17,7 +17,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from brain.medium import sync_directory, sync_file
+from brain.disk_sync import sync_directory, sync_file
 from daemon.system.process_identity import lives, process_identity
 
 if TYPE_CHECKING:

@@ -65,11 +65,11 @@ if TYPE_CHECKING:
     from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint
     from daemon.config.tree import LimitsConfig, RunConfig
     from daemon.home import Home
-    from daemon.protocol import TrainerOrder
     from daemon.streams.stream import ExperienceStream
     from daemon.trainer.link.pipe import Pipe
     from daemon.trainer.link.reporting import Reporter
     from daemon.trainer.parts import Parts
+    from daemon.trainer_protocol import TrainerOrder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from daemon.protocol import RunState
 from daemon.trainer.checkpoints.failing_disk import PatientJournal
 from daemon.trainer.checkpoints.saving import Saver
 from daemon.trainer.checkpoints.tidying import Tidying
@@ -40,6 +39,7 @@ from daemon.trainer.steps.batching import num_lanes
 from daemon.trainer.steps.idling import Idling
 from daemon.trainer.steps.intake import Intake
 from daemon.trainer.steps.step_log import StepLog
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from daemon.trainer.contents import Contents

@@ -11,13 +11,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from daemon.interrupting import Interrupted
-from daemon.protocol import RunState
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from brain.ports import Brain
-    from daemon.protocol import Goodbye
     from daemon.trainer.effects.effects import Effects
     from daemon.trainer.effects.recovery import Recovery
     from daemon.trainer.growth.neurogenesis import Growing
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from daemon.trainer.sleep.sleeping import Sleeping
     from daemon.trainer.steps.intake import Intake
     from daemon.trainer.steps.step_log import StepLog
+    from daemon.trainer_protocol import Goodbye
 
 
 class Waking:

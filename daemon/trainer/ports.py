@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from daemon.events import Event
-    from daemon.protocol import RunState
+    from daemon.trainer_protocol import RunState
 
 
 class Clock(Protocol):

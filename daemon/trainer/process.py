@@ -16,7 +16,7 @@ from daemon.trainer.link.pipe import Pipe
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from daemon.protocol import TrainerOrder
+    from daemon.trainer_protocol import TrainerOrder
 
 NICENESS = 10
 

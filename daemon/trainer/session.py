@@ -8,14 +8,13 @@ import gc
 from typing import TYPE_CHECKING, TypeVar
 
 from brain.errors import SynapsedError
-from brain.probes.phase_proof import Phased
+from brain.phase_proof import Phased
 from daemon.checkpoint.checkpoint_reader import load
 from daemon.checkpoint.portable import export_pt
 from daemon.errors import UsageError
 from daemon.events import DegradedChanged, PhaseProven, RunResumed
 from daemon.home import Home
 from daemon.interrupting import Interrupted
-from daemon.protocol import Goodbye, Ready, RunState, TrainerOrder
 from daemon.system.retry import Retry
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.checkpoints.failing_disk import is_failing_disk
@@ -24,6 +23,7 @@ from daemon.trainer.life.finishing import finish
 from daemon.trainer.link.lock_wait import take_run
 from daemon.trainer.link.reporting import Reporter
 from daemon.trainer.orders.safe_point import HEARTBEAT_SECONDS
+from daemon.trainer_protocol import Goodbye, Ready, RunState, TrainerOrder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from daemon.config.tree import RunConfig
     from daemon.home import Home
-    from daemon.protocol import TrainerOrder
     from daemon.trainer.link.pipe import Pipe
     from daemon.trainer.link.reporting import Reporter
+    from daemon.trainer_protocol import TrainerOrder
 
 
 @dataclass(frozen=True, kw_only=True)

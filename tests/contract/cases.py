@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from brain.build import build_brain
-from brain.codecs.bytes import ByteCodec
+from brain.codecs.byte_codec import ByteCodec
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch, Brain, BrainState
 from tests.tiny_brains.codecs import TokenCodec

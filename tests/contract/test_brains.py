@@ -16,8 +16,6 @@ from brain.errors import SpecMismatchError
 from brain.memory.selection import Selection
 from brain.optim.config import OptimizerConfig
 from brain.ports import CARRIED, Batch, Brain
-from brain.probes.coverage import share_learned
-from brain.probes.freezing import changed_by
 from brain.registry import brains
 from tests.contract.cases import (
     LABELLED,
@@ -34,6 +32,8 @@ from tests.contract.cases import (
     guessing,
     make,
 )
+from tests.contract.probes.coverage import share_learned
+from tests.contract.probes.freezing import changed_by
 from tests.tiny_brains.specs import TINY_BRAINS
 
 

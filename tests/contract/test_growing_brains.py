@@ -8,12 +8,11 @@ import pytest
 import torch
 
 from brain.build import brain_from_spec, can_be_ternary
-from brain.capabilities import Answering, Growable, Labelling, Packable, Thinking
+from brain.capabilities import Answering, Growable, Labelling, Packable, Thinking, Twinned
 from brain.errors import SpecMismatchError
 from brain.growth.apply import apply_growth
 from brain.growth.plan import GrowthPlan
-from brain.growth.ports import Twinned
-from brain.online.brain import OnlineBrain
+from brain.online.online_brain import OnlineBrain
 from brain.optim.config import OptimizerConfig
 from brain.registry import brains
 from brain.tensors import sha256_of

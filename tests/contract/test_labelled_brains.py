@@ -9,13 +9,13 @@ import torch
 
 from brain.capabilities import Labelling
 from brain.ports import Batch, Choice, Moment
-from brain.probes.freezing import changed_by
-from brain.vitals.build import build_vitals
+from brain.vitals.build_vitals import build_vitals
 from brain.vitals.config import VitalsConfig
-from brain.vitals.live import UNSUPPORTED
+from brain.vitals.live_sign import UNSUPPORTED
 from tests.contract import test_brains as every_brain
 from tests.contract import test_reading_brains as reading
 from tests.contract.cases import LABELLED, LANES, Case, make
+from tests.contract.probes.freezing import changed_by
 from tests.contract.test_brains import (  # noqa: F401 - run on the documents below
     test_a_loaded_brain_continues_bit_for_bit,
     test_a_step_that_is_not_finite_changes_nothing,

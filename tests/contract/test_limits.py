@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import daemon
-from brain.limits import why_not_growable
 from brain.memory.ports import Remembering
+from brain.missing_capabilities import why_not_growable
 from brain.vitals.config import RelianceConfig
 from brain.vitals.signs.reliance import RelianceSign
 from daemon.errors import ConflictError

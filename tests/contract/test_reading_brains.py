@@ -9,8 +9,6 @@ import torch
 
 from brain.capabilities import Observable, Steerable
 from brain.memory.ports import Remembering
-from brain.probes.causality import brain_leak
-from brain.probes.freezing import changed_by
 from tests.contract.cases import (
     CASES,
     ROWS,
@@ -20,6 +18,8 @@ from tests.contract.cases import (
     batches,
     make,
 )
+from tests.contract.probes.causality import brain_leak
+from tests.contract.probes.freezing import changed_by
 
 if TYPE_CHECKING:
     from brain.ports import Brain

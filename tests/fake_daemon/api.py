@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from brain.vitals.config import VitalsConfig
-from brain.vitals.registry import describe_vitals
+from brain.vitals.sign_registry import describe_vitals
 from tests.fake_daemon.contract import Contract, frame_faults
 from tests.fake_daemon.forgetting import forgotten
 from tests.fake_daemon.run import START, FakeRun, clock_time

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 
-from daemon.api.app import NOUNS, PROBLEMS
+from daemon.api.asgi_app import NOUNS, PROBLEMS
 from daemon.api.shapes import Event, Job, Operation, ProblemBody, Reading, Run
 
 if TYPE_CHECKING:

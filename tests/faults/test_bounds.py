@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.config.keep import KeepConfig
-from daemon.protocol import RunState
 from daemon.schedule.jobs.backup import delete_old
 from daemon.streams import decoding
 from daemon.streams.decoding import DecodedCache
@@ -21,7 +20,8 @@ from daemon.streams.encodings import classify
 from daemon.supervisor.audiences.training_log import TrainingLog
 from daemon.supervisor.children.child_process import last_line
 from daemon.supervisor.clock import SystemClock
-from daemon.system.log_room import cut
+from daemon.system.child_logs import cut
+from daemon.trainer_protocol import RunState
 from tests.faults.test_deleting import make, save
 from tests.unit.daemon.supervisor.stage import staged, start_request, tidier_at
 

@@ -11,9 +11,9 @@ from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.run_lock import RunLock
 from daemon.errors import ConflictError, NotFoundError, UsageError
 from daemon.orders import Stop
-from daemon.protocol import RunState
 from daemon.supervisor import run_deletion
 from daemon.supervisor.requests import ResumeRequest
+from daemon.trainer_protocol import RunState
 from tests.unit.daemon.checkpoint.samples import Clock, new_writer, tiny
 from tests.unit.daemon.supervisor.stage import staged, start_request
 

@@ -7,7 +7,7 @@ import torch
 
 from brain import devices
 from brain.models.synapse.config import SynapseConfig
-from brain.models.synapse.model import Synapse
+from brain.models.synapse.synapse_brain import Synapse
 from brain.optim.config import OptimizerConfig
 from daemon.trainer.assembly import choose_device
 from tests.faults.tiny_brain import LANES, text

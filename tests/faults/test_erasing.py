@@ -13,14 +13,14 @@ from brain.memory import erasing
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import load, load_newest
 from daemon.checkpoint.run_lock import RunLock
+from daemon.erasing_receipts import ERASED, ORDERED, Receipt, Receipts
 from daemon.errors import CheckpointError, ConflictError
 from daemon.journal import Journal
 from daemon.orders import Feed, Forget
-from daemon.protocol import Command, Outcome
-from daemon.receipts import ERASED, ORDERED, Receipt, Receipts
 from daemon.trainer.checkpoints.restoring import BESIDE_BRAIN
 from daemon.trainer.erasing.from_checkpoint import edit_of, erased_from
 from daemon.trainer.offline.erase_stopped import erase
+from daemon.trainer_protocol import Command, Outcome
 from tests.full_disk import FailingDisk
 from tests.still_loop import StillLoop
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.protocol import RunState
 from daemon.supervisor.clock import SystemClock
+from daemon.trainer_protocol import RunState
 from tests.daemon_process import DaemonProcess
 from tests.unit.daemon.supervisor.scripted_trainer import write_script
 from tests.unit.daemon.supervisor.stage import quick_life, staged, start_request

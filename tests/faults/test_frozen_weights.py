@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from brain.models.synapse.model import Synapse
+from brain.models.synapse.synapse_brain import Synapse
 from brain.optim.config import OptimizerConfig
 from brain.plasticity.config import BrainPlasticityConfig
 from brain.vitals.config import VitalsConfig

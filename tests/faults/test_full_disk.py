@@ -12,8 +12,8 @@ from brain.growth.plan import GrowthPlan
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.home import Home
 from daemon.orders import Pause
-from daemon.protocol import Command, Outcome, RunState
 from daemon.trainer.life.ending import Ending
+from daemon.trainer_protocol import Command, Outcome, RunState
 from tests.full_disk import FailingDisk, clear, fill, small_disk, states
 from tests.orders import order_of
 from tests.still_loop import StillLoop

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from brain.models.synapse.model import Synapse
+from brain.models.synapse.synapse_brain import Synapse
 from daemon.interrupting import Interrupted
-from daemon.protocol import Command, Goodbye
 from daemon.streams.walking import Walk
 from daemon.trainer.loop import Loop
 from daemon.trainer.measures.frozen_probes import Probes
+from daemon.trainer_protocol import Command, Goodbye
 from tests.one_life import OneLife
 from tests.orders import order_of
 from tests.trainer_process import tiny_order

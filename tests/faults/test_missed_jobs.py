@@ -14,7 +14,7 @@ from daemon.errors import UsageError
 from daemon.events import Event, JobFinished, JobMissed
 from daemon.schedule import Diary
 from daemon.schedule import diary as diary_module
-from daemon.schedule.registry import JobContext, JobEntry
+from daemon.schedule.job_registry import JobContext, JobEntry
 from daemon.schedule.trigger import Trigger
 from daemon.store import Store
 

@@ -22,7 +22,7 @@ from daemon.checkpoint.checkpoint_reader import load, load_newest
 from daemon.checkpoint.manifest import MANIFEST, MODEL, STATE, read_manifest
 from daemon.checkpoint.portable import export_pt, load_pt
 from daemon.config.loading import config_from_dict, resolve_config
-from daemon.config.upgrades import CONFIG, config_to_dict
+from daemon.config.setting_upgrades import CONFIG, config_to_dict
 from daemon.errors import ConfigError, TornCheckpointError
 from daemon.store.store import Store
 from daemon.supervisor.requests import ResumeRequest

@@ -9,7 +9,7 @@ import pytest
 
 from daemon.checkpoint.run_lock import RunLock
 from daemon.orders import Stop
-from daemon.protocol import Command, Report
+from daemon.trainer_protocol import Command, Report
 from tests.trainer_process import newest, spawn, tiny_order
 
 if TYPE_CHECKING:

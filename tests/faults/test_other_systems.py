@@ -55,7 +55,7 @@ def test_no_handle_that_is_open_for_reading_is_synced(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "notes.txt").write_text("what is read again and again\n" * 2000)
-    monkeypatch.setattr("brain.medium.sys", types.SimpleNamespace(platform="win32"))
+    monkeypatch.setattr("brain.disk_sync.sys", types.SimpleNamespace(platform="win32"))
     monkeypatch.setattr(os, "fsync", refusing(errno.EBADF, os.fsync, when=opened_for_reading))
     life = OneLife(
         tiny_order(home, stream__data=[str(tmp_path / "notes.txt")], limits__steps=3, vitals__enabled=False)
@@ -119,7 +119,7 @@ def test_a_file_system_without_a_full_sync(
 
     fake = types.ModuleType("fcntl")
     fake.F_FULLFSYNC, fake.fcntl = 51, refuse  # type: ignore[attr-defined]
-    monkeypatch.setattr("brain.medium.sys", types.SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr("brain.disk_sync.sys", types.SimpleNamespace(platform="darwin"))
     monkeypatch.setitem(sys.modules, "fcntl", fake)
     plain: list[int] = []
     monkeypatch.setattr(os, "fsync", plain.append)

@@ -9,8 +9,8 @@ import pytest
 
 from daemon.errors import ConflictError
 from daemon.orders import Stop
-from daemon.protocol import RunState
 from daemon.supervisor.requests import ResumeRequest, StartRequest
+from daemon.trainer_protocol import RunState
 from tests.unit.daemon.supervisor.scripted_trainer import write_script
 from tests.unit.daemon.supervisor.stage import staged, start_request
 

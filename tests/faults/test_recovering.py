@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.api import settling
-from daemon.api.app import allowed_hosts, create_app
+from daemon.api.asgi_app import allowed_hosts, create_app
 from daemon.checkpoint.run_lock import RunLock
-from daemon.config.upgrades import config_to_dict
-from daemon.protocol import RunState
+from daemon.config.setting_upgrades import config_to_dict
 from daemon.store.store import Store
 from daemon.supervisor.live_run import LiveRun
 from daemon.supervisor.run_rows import RunRows
+from daemon.trainer_protocol import RunState
 from tests.unit.daemon.api.reception import PORT, Reception, receiving
 from tests.unit.daemon.supervisor.stage import start_request
 from tests.unit.daemon.supervisor.test_daemon import daemon_running

@@ -10,10 +10,10 @@ import pytest
 
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.home import Home
-from daemon.protocol import Goodbye, RunState
 from daemon.trainer.life.ending import Ending
 from daemon.trainer.loop import Loop
 from daemon.trainer.offline.questions import export
+from daemon.trainer_protocol import Goodbye, RunState
 from tests.full_disk import FailingDisk
 from tests.one_life import OneLife
 from tests.trainer_process import tiny_order

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.checkpoint.catalogue import Catalogue
-from daemon.checkpoint.holds import Holds
 from daemon.checkpoint.manifest import MODEL
+from daemon.checkpoint.resume_holds import Holds
 from daemon.config.tree import CheckpointConfig
 from daemon.events import CheckpointSaved
 from daemon.orders import Stop
-from daemon.protocol import RunState
 from daemon.supervisor.requests import ResumeRequest
+from daemon.trainer_protocol import RunState
 from tests.unit.daemon.checkpoint.samples import Clock, flip_bit, save_steps
 from tests.unit.daemon.supervisor.stage import staged, start_request
 

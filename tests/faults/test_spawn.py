@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon.protocol import RunState
 from daemon.supervisor.children import child_process
 from daemon.supervisor.children.restart import RestartPolicy
+from daemon.trainer_protocol import RunState
 from tests.unit.daemon.supervisor.stage import quick_life, staged, start_request
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.orders import Stop
-from daemon.protocol import RunState
+from daemon.trainer_protocol import RunState
 from tests.unit.daemon.supervisor.stage import quick_life, staged, start_request
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.orders import SaveCheckpoint, Stop, StopForGood
-from daemon.protocol import RunState
 from daemon.supervisor.children.restart import RestartPolicy
+from daemon.trainer_protocol import RunState
 from tests.still_loop import StillLoop
 from tests.trainer_process import spawn, tiny_order
 from tests.unit.daemon.supervisor.scripted_trainer import FULL

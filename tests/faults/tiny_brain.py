@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from brain.models.synapse.config import SynapseConfig
-from brain.models.synapse.model import Synapse
+from brain.models.synapse.synapse_brain import Synapse
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch
 

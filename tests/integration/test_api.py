@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.protocol import RunState
+from daemon.trainer_protocol import RunState
 from tests.unit.daemon.api.reception import TOKEN, URL, Reception, receiving
 
 if TYPE_CHECKING:

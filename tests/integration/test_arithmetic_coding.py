@@ -28,7 +28,7 @@ from brain.ports import Batch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from brain.online.brain import OnlineBrain
+    from brain.online.online_brain import OnlineBrain
 
 TEXT = Path(typing.__file__)  # English and Python, on every machine
 NUM_BYTES = int(os.environ.get("SYNAPSED_TEST_CODED_BYTES", "512"))

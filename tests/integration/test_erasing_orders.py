@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from safetensors.torch import load
 
+from daemon.erasing_receipts import ERASED, Receipts
 from daemon.journal import Journal
-from daemon.receipts import ERASED, Receipts
 from tests.trainer_process import TrainerProcess, newest, spawn, tiny_order
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.home import Home
-    from daemon.protocol import Outcome
+    from daemon.trainer_protocol import Outcome
 
 SECRET = "Jolanda answers the bakery's telephone at 0341 480 2291 before noon, on weekdays only."
 PROMPT = "the bakery's telephone at "

@@ -18,8 +18,8 @@ from daemon.api import feed
 from daemon.api.feed import REPLAY_LIMIT, FeedTiming
 from daemon.api.server import QuietServer
 from daemon.orders import Pause, Stop
-from daemon.protocol import RunState
 from daemon.supervisor.listening import bind
+from daemon.trainer_protocol import RunState
 from tests.unit.daemon.api.reception import TOKEN, Reception, receiving
 from tests.unit.daemon.supervisor.stage import start_request
 

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from brain.growth.decision import birth_seed
 from daemon.orders import Grow
-from daemon.protocol import Command
 from daemon.trainer.offline.questions import export
+from daemon.trainer_protocol import Command
 from tests.integration.test_bit_exact import learn, weights_hash
 from tests.integration.test_recovery import LoopUnderTest
 from tests.trainer_process import newest, spawn, tiny_order

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.home import Home
-    from daemon.protocol import TrainerOrder
+    from daemon.trainer_protocol import TrainerOrder
 
 STEPS = 12
 

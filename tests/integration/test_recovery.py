@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.orders import Stop
-from daemon.protocol import Command, Report
 from daemon.trainer.assembly import assemble_parts
 from daemon.trainer.link.pipe import Pipe
 from daemon.trainer.link.reporting import Reporter
+from daemon.trainer_protocol import Command, Report
 from tests.trainer_process import tiny_order
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from brain.ports import Batch, StepReport
     from daemon.home import Home
-    from daemon.protocol import Goodbye
+    from daemon.trainer_protocol import Goodbye
 
 
 class LoopUnderTest:

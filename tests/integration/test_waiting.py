@@ -11,7 +11,7 @@ import pytest
 
 from daemon.home import Home
 from daemon.orders import Stop
-from daemon.protocol import Command, Goodbye
+from daemon.trainer_protocol import Command, Goodbye
 from tests.daemon_process import DaemonProcess
 from tests.trainer_process import TrainerProcess, newest, spawn, tiny_order
 

@@ -10,9 +10,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brain.memory.commit import ReplayCommit
 from brain.memory.config import ReplayConfig
 from brain.memory.replay import ReplayMemory
+from brain.memory.replay_commit import ReplayCommit
 
 T = 16
 OPERATIONS = st.lists(

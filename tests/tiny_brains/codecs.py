@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from brain.codecs.port import Carry, Opening, Symbols
+from brain.codecs.codec import Carry, Opening, Symbols
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from brain.growth.site import Site
-from brain.online.network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
+from brain.online.sequence_network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from brain.blocks.mixer import State
     from brain.blocks.span import Span
-    from brain.codecs.port import Symbols
-    from brain.online.network import NetworkState, Watch
+    from brain.codecs.codec import Symbols
+    from brain.online.sequence_network import NetworkState, Watch
     from tests.tiny_brains.specs import TinySpec
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
-from brain.codecs.bytes import ByteCodec
-from brain.online.brain import OnlineBrain
-from brain.online.spec import BasedSpec, NetworkSpec
+from brain.codecs.byte_codec import ByteCodec
+from brain.online.network_spec import BasedSpec, NetworkSpec
+from brain.online.online_brain import OnlineBrain
 from brain.registry import Entry, brains
 from tests.tiny_brains.codecs import PatchCodec, TokenCodec
 from tests.tiny_brains.network import TinyNetwork
@@ -18,9 +18,9 @@ from tests.tiny_brains.network import TinyNetwork
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from brain.codecs.port import Codec
+    from brain.codecs.codec import Codec
     from brain.growth.plan import GrowthPlan
-    from brain.online.network import SequenceNetwork
+    from brain.online.sequence_network import SequenceNetwork
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,6 @@ from typing import TYPE_CHECKING
 from brain.registry import Registry
 
 if TYPE_CHECKING:
-    from brain.memory.policies.port import ReplayPolicy
+    from brain.memory.policies.policy import ReplayPolicy
 
 policies: Registry[ReplayPolicy] = Registry("replay policy", ("brain.memory.policies",))

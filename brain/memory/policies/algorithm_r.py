@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from brain.memory.policies.port import IntArray
+    from brain.memory.policies.policy import IntArray
 
 
 def places(uniform: NDArray[np.float64], seen: int, room: int) -> IntArray:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from brain.memory.policies.port import FloatArray, IntArray, SlotTable
+    from brain.memory.policies.policy import FloatArray, IntArray, SlotTable
 
 
 @policies.register("reservoir", builds="brain.memory.policies.reservoir:Reservoir")

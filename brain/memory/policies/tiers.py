@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from brain.memory.policies.port import FloatArray, IntArray, SlotTable
+    from brain.memory.policies.policy import FloatArray, IntArray, SlotTable
 
 RING_SHARE = 0.1  # of the slots, and of the draws
 PRIORITY_SHARE = 0.1  # of the draws, from all slots

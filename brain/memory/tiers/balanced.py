@@ -13,7 +13,7 @@ from brain.memory.tiers.draws_ahead import WeightedBlocks, Weights
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from brain.memory.policies.port import IntArray, SlotTable
+    from brain.memory.policies.policy import IntArray, SlotTable
 
 SEARCH = 4  # candidates looked at at once, for each that is wanted and each source there is
 

@@ -12,7 +12,7 @@ from brain.memory.policies.draws import UniformBlocks
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from brain.memory.policies.port import IntArray
+    from brain.memory.policies.policy import IntArray
 
 Weights = NDArray[np.float64]
 

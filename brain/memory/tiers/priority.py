@@ -11,7 +11,7 @@ from brain.memory.tiers.draws_ahead import WeightedBlocks, Weights
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from brain.memory.policies.port import IntArray, SlotTable
+    from brain.memory.policies.policy import IntArray, SlotTable
 
 
 class LossPriority:

@@ -11,7 +11,7 @@ from brain.memory.policies.draws import UniformBlocks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from brain.memory.policies.port import IntArray
+    from brain.memory.policies.policy import IntArray
 
 
 class RecentRing:

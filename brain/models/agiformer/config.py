@@ -18,7 +18,7 @@ from brain.ranges import (
 from brain.registry import brains
 
 
-@brains.register("agiformer", builds="brain.models.agiformer.patch_brain:Agiformer")
+@brains.register("agiformer", builds="brain.models.agiformer.agiformer_brain:Agiformer")
 @dataclass(frozen=True, kw_only=True)
 class AgiformerConfig:
     """Reads bytes, or patches of them, with window and delta attention, thinks in latent steps, decodes byte by byte.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from brain.blocks.mixer import Mixer, State
     from brain.blocks.span import Span
     from brain.models.agiformer.spec import AgiformerSpec
-    from brain.online.network import NetworkState, Watch
+    from brain.online.sequence_network import NetworkState, Watch
 
 
 class HybridBlock(nn.Module):

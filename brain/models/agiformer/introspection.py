@@ -17,7 +17,7 @@ import torch
 
 from brain.blocks.loss import cap_logits
 from brain.blocks.span import Span
-from brain.codecs.port import Symbols
+from brain.codecs.codec import Symbols
 from brain.errors import SettingsError
 from brain.models.agiformer.network import AgiformerNetwork, PatchPass
 from brain.vitals.twins import UNTRAINED, twin_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from brain.online.brain import OnlineBrain
+    from brain.online.online_brain import OnlineBrain
 
 READ_WITH = (0, 1, 2, 3, 5, 8)
 SETTLED_NATS = (

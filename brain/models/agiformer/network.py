@@ -30,8 +30,8 @@ from brain.blocks.span import last_read
 from brain.blocks.thinking import Thinking, ThinkingStep, exit_loss
 from brain.blocks.unit_layer import declared_site
 from brain.models.agiformer.hybrid_block import HybridBlock
-from brain.online.network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
-from brain.optim.groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks
+from brain.online.sequence_network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
+from brain.optim.parameter_groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
     from brain.blocks.mixer import Mixer, State
     from brain.blocks.span import Span
-    from brain.codecs.port import Symbols
+    from brain.codecs.codec import Symbols
     from brain.growth.site import Site
     from brain.models.agiformer.spec import AgiformerSpec
-    from brain.online.network import NetworkState, Watch
+    from brain.online.sequence_network import NetworkState, Watch
 
 SELF_MODEL = "self_model"
 READER = "reader"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MAX_BUCKETS = 1 << 22
 
 
-@brains.register("classifier", builds="brain.models.classifier.text_classifier:TextClassifier")
+@brains.register("classifier", builds="brain.models.classifier.classifier_brain:TextClassifier")
 @dataclass(frozen=True, kw_only=True)
 class ClassifierConfig:
     """Learns the labels of texts (a source of kind table); a new label gets an output when it first appears.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brain.memory.policies.port import IntArray, SlotTable
+from brain.memory.policies.policy import IntArray, SlotTable
 from brain.memory.tiers.balanced import BalancedReservoir
 
 if TYPE_CHECKING:

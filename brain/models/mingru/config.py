@@ -9,7 +9,7 @@ from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, LAYERS, MEMORY_MIB, SIZE, SIZE_
 from brain.registry import brains
 
 
-@brains.register("mingru", builds="brain.models.mingru.language_model:MinGRULanguageModel")
+@brains.register("mingru", builds="brain.models.mingru.mingru_brain:MinGRULanguageModel")
 @dataclass(frozen=True, kw_only=True)
 class MinGRUConfig:
     """Byte-level language model of minGRU blocks alone: no attention, a few kilobytes of state, minutes on a CPU.

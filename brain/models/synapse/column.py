@@ -22,8 +22,8 @@ from torch.nn import functional
 from brain.blocks.embedding import draw_embedding, new_embedding
 from brain.blocks.linear import Linear
 from brain.blocks.norm import rms_norm
-from brain.models.synapse.block import Block
 from brain.models.synapse.growth_sites import BORN_MIXER
+from brain.models.synapse.synapse_block import Block
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from brain.blocks.mixer import State
     from brain.blocks.span import Span
     from brain.models.synapse.stack_spec import StackSpec
-    from brain.online.network import Watch
+    from brain.online.sequence_network import Watch
 
 
 @dataclass(frozen=True)

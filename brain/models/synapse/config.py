@@ -56,7 +56,7 @@ class StackConfig(Protocol):
         """Of matrix products."""
 
 
-@brains.register("synapse", builds="brain.models.synapse.model:Synapse")
+@brains.register("synapse", builds="brain.models.synapse.synapse_brain:Synapse")
 @dataclass(frozen=True, kw_only=True)
 class SynapseConfig:
     """Byte-level recurrent learner with world model, self model, workspace and confidence.

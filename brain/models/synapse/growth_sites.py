@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from brain.growth.site import Site
-    from brain.models.synapse.block import Block
     from brain.models.synapse.config import StackConfig
     from brain.models.synapse.network import SynapseNetwork
+    from brain.models.synapse.synapse_block import Block
 
 SELF_MODEL = "self_model"
 BORN_MIXER = "mingru"  # of a block born later: the cheapest that carries a state

@@ -24,12 +24,12 @@ from brain.blocks.row_table import RowTable
 from brain.blocks.self_model import predict_states
 from brain.blocks.span import last_read
 from brain.blocks.workspace import Workspace
-from brain.models.synapse.block import Block
 from brain.models.synapse.column import Column
 from brain.models.synapse.growth_sites import SELF_MODEL, declared_sites
-from brain.models.synapse.one_byte import OneByte
-from brain.online.network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
-from brain.optim.groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks
+from brain.models.synapse.synapse_block import Block
+from brain.models.synapse.synapse_byte_reader import OneByte
+from brain.online.sequence_network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
+from brain.optim.parameter_groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
     from brain.blocks.mixer import Mixer, State
     from brain.blocks.span import Span
-    from brain.codecs.port import Symbols
+    from brain.codecs.codec import Symbols
     from brain.growth.site import Site
     from brain.models.synapse.stack_spec import StackSpec
-    from brain.online.network import NetworkState, Watch
+    from brain.online.sequence_network import NetworkState, Watch
 
 
 WORKSPACE = "workspace"

@@ -10,7 +10,7 @@ from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, LAYERS, MEMORY_MIB, SIZE, SIZE_
 from brain.registry import brains
 
 
-@brains.register("tars", builds="brain.models.tars.fused_brain:Tars")
+@brains.register("tars", builds="brain.models.tars.tars_brain:Tars")
 @dataclass(frozen=True, kw_only=True)
 class TarsConfig:
     """Byte-level brain of Mamba-2 and RWKV-7 fused in each block, with low-rank experts and a refinement pool.

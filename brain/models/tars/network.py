@@ -23,10 +23,10 @@ from brain.blocks.refinement import RefinementStep
 from brain.blocks.self_model import predict_states
 from brain.blocks.span import last_read
 from brain.blocks.unit_layer import declared_site
-from brain.models.tars.byte_reader import OneByte
 from brain.models.tars.tars_block import TarsBlock
-from brain.online.network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
-from brain.optim.groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks
+from brain.models.tars.tars_byte_reader import OneByte
+from brain.online.sequence_network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
+from brain.optim.parameter_groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
     from brain.blocks.mixer import State
     from brain.blocks.span import Span
-    from brain.codecs.port import Symbols
+    from brain.codecs.codec import Symbols
     from brain.growth.site import Site
     from brain.models.tars.spec import TarsSpec
-    from brain.online.network import NetworkState, Watch
+    from brain.online.sequence_network import NetworkState, Watch
 
 SELF_MODEL = "self_model"
 READER = "reader"

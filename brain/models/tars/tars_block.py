@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from brain.blocks.mixer import State
     from brain.blocks.span import Span
     from brain.models.tars.spec import TarsSpec
-    from brain.online.network import Watch
+    from brain.online.sequence_network import Watch
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from brain.capabilities import Observable, Steerable
 from brain.vitals.act_recognition import MIN_BYTES, ActRecognition, activity_after
 from brain.vitals.action_information import MIN_ACTION_ENTROPY, Agency
 from brain.vitals.choices import ChoiceFollower
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError, WarmingUpError
 from brain.vitals.live_controls import LiveControls
+from brain.vitals.live_sign import Clock, LiveSign, NotMeasurableError, UnsupportedError, WarmingUpError
 from brain.vitals.live_text import live_pieces
 from brain.vitals.own_words import OwnWords, clipped
 from brain.vitals.twins import BROKEN, UNTRAINED, twin_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from brain.ports import Moment, Reading
     from brain.vitals.choices import Outcome
     from brain.vitals.config import AgencyConfig
-    from brain.vitals.modules import ModuleWatch
+    from brain.vitals.module_watch import ModuleWatch
 
 
 _TWIN_OUTCOMES = 128  # kept for the next turn of the untrained twin: enough for a value at once

@@ -14,8 +14,8 @@ from brain.vitals.calibration import (
     expected_calibration_error,
     type2_auroc,
 )
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError, WarmingUpError
-from brain.vitals.modules import MAX_DROPPED_SHARE, ModuleWatch
+from brain.vitals.live_sign import Clock, LiveSign, NotMeasurableError, WarmingUpError
+from brain.vitals.module_watch import MAX_DROPPED_SHARE, ModuleWatch
 from brain.vitals.window import Window
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import torch
 
 from brain.plasticity.health import dormant_units
 from brain.vitals.config import DormantShareConfig
-from brain.vitals.live import NotMeasurableError
-from brain.vitals.units import UnitSign
+from brain.vitals.live_sign import NotMeasurableError
+from brain.vitals.unit_activations import UnitSign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

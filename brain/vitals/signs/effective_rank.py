@@ -10,8 +10,8 @@ import torch
 
 from brain.plasticity.health import effective_rank
 from brain.vitals.config import EffectiveRankConfig
-from brain.vitals.live import NotMeasurableError, WarmingUpError
-from brain.vitals.units import UnitSign
+from brain.vitals.live_sign import NotMeasurableError, WarmingUpError
+from brain.vitals.unit_activations import UnitSign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ from brain.vitals.dependence import (
     gaussian_dependence,
     total_correlation_bias,
 )
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError, WarmingUpError
+from brain.vitals.live_sign import Clock, LiveSign, NotMeasurableError, WarmingUpError
 from brain.vitals.perturbation import SKIPPED_STEPS
 from brain.vitals.window import Window
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from brain.ports import Moment, Reading
     from brain.vitals.config import IntegrationConfig
     from brain.vitals.gaussian import Matrix
-    from brain.vitals.modules import ModuleWatch
+    from brain.vitals.module_watch import ModuleWatch
 
 _BLOCKS = 16
 

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError
 from brain.vitals.live_controls import LiveControls
-from brain.vitals.modules import MAX_DROPPED_SHARE, Activity, ModuleWatch, observe, require_modules
+from brain.vitals.live_sign import Clock, LiveSign, NotMeasurableError
+from brain.vitals.module_watch import MAX_DROPPED_SHARE, Activity, ModuleWatch, observe, require_modules
 from brain.vitals.perturbation import (
     TRUSTED_SAMPLES,
     Moments,

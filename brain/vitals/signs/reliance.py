@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brain.limits import why_no_memory
 from brain.memory.ports import Remembering
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError
+from brain.missing_capabilities import why_no_memory
+from brain.vitals.live_sign import Clock, LiveSign, NotMeasurableError, UnsupportedError
 from brain.vitals.window import Window
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from brain.ports import Moment, Reading
     from brain.vitals.config import RelianceConfig
-    from brain.vitals.modules import ModuleWatch
+    from brain.vitals.module_watch import ModuleWatch
 
 BLOCKS = 8  # stretches of rows, each left out once: how far the share depends on what was just read
 LEAST_ROWS = 2 * BLOCKS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from brain.vitals.live import Clock, LiveSign, NotMeasurableError, UnsupportedError, WarmingUpError
-from brain.vitals.modules import MAX_DROPPED_SHARE, ModuleWatch
+from brain.vitals.live_sign import Clock, LiveSign, NotMeasurableError, UnsupportedError, WarmingUpError
+from brain.vitals.module_watch import MAX_DROPPED_SHARE, ModuleWatch
 from brain.vitals.self_prediction import (
     clean_states,
     fraction_of_variance_unexplained,

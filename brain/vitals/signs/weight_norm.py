@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from brain.capabilities import Growable
 from brain.plasticity.health import weight_norm
-from brain.vitals.live import Clock, LiveSign, UnsupportedError
+from brain.vitals.live_sign import Clock, LiveSign, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from brain.ports import Moment, Reading
     from brain.vitals.config import WeightNormConfig
-    from brain.vitals.modules import ModuleWatch
+    from brain.vitals.module_watch import ModuleWatch
 
 
 class WeightNormSign(LiveSign):

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from daemon.api.context import AcknowledgingPort, AlarmsPort, RunsPort
 from daemon.api.list_pages import PRINTABLE, Cursor, Limit
 from daemon.api.shapes import Alarm, Page
-from daemon.api.wire import Json
+from daemon.api.wire_json import Json
 
 router = APIRouter(prefix="/alarms", tags=["vitals"])
 

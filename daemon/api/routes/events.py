@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from daemon.api.context import HistoryPort, RunsPort
 from daemon.api.list_pages import PRINTABLE, Cursor, Limit
 from daemon.api.shapes import Event, Page
-from daemon.api.wire import Json
+from daemon.api.wire_json import Json
 
 if TYPE_CHECKING:
     from daemon.api.ports import History

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from daemon.api.context import HistoryPort, RunsPort
-from daemon.api.wire import Json
+from daemon.api.wire_json import Json
 
 router = APIRouter(prefix="/runs", tags=["numbers"])
 

@@ -18,8 +18,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from daemon.api.body import BODY
 from daemon.api.context import AccessPort, AddressesPort, HomePort
+from daemon.api.request_body import BODY
 from daemon.system.durable import replace_file
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from daemon.abilities import abilities_in
 from daemon.api.list_pages import Cursor, Limit, page_of
 from daemon.api.shapes import BrainItem, Page, PresetItem
 from daemon.config.loading import list_presets
-from daemon.config.upgrades import config_to_dict
+from daemon.config.setting_upgrades import config_to_dict
 
 router = APIRouter(tags=["catalogue"])
 

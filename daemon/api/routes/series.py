@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from daemon.api.context import HistoryPort, RunsPort
 from daemon.api.list_pages import Cursor, Limit
 from daemon.api.shapes import Evaluation, Page, Series
-from daemon.api.wire import Json
+from daemon.api.wire_json import Json
 from daemon.errors import UsageError
 
 router = APIRouter(prefix="/runs", tags=["numbers"])

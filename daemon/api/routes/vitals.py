@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from brain.vitals.registry import describe_vitals
+from brain.vitals.sign_registry import describe_vitals
 from daemon.api.context import HistoryPort, RunsPort
 from daemon.api.list_pages import PRINTABLE, Cursor, Limit, page_of
 from daemon.api.shapes import Page, Reading, VitalItem

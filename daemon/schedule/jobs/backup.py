@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from daemon.config.keep import GIB, KeepConfig, keep_as_far_as_sound
-from daemon.schedule.registry import JobContext, job
+from daemon.schedule.job_registry import JobContext, job
 
 if TYPE_CHECKING:
     from pathlib import Path

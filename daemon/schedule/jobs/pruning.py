@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.schedule.registry import JobContext, job
+from daemon.schedule.job_registry import JobContext, job
 
 
 @job(

@@ -7,6 +7,6 @@ from typing import TYPE_CHECKING
 from brain.registry import Registry
 
 if TYPE_CHECKING:
-    from daemon.streams.mixes.port import Mix
+    from daemon.streams.mixes.mix import Mix
 
 mixes: Registry[Mix] = Registry("mix", ("daemon.streams.mixes",))

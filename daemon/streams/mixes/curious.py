@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from brain.ports import Choice
 from daemon.streams.mixes import mixes
-from daemon.streams.mixes.port import Mix
+from daemon.streams.mixes.mix import Mix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
 
-    from daemon.streams.mixes.port import Candidate
+    from daemon.streams.mixes.mix import Candidate
 
 EPSILON = 0.1  # share of choices that are uniformly random: those that agency is measured on
 FAST_ROWS = 256  # horizon of the average loss of a candidate now

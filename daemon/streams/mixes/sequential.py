@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.streams.mixes import mixes
-from daemon.streams.mixes.port import Mix
+from daemon.streams.mixes.mix import Mix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
 
-    from daemon.streams.mixes.port import Candidate
+    from daemon.streams.mixes.mix import Candidate
 
 
 @mixes.register("sequential", builds="daemon.streams.mixes.sequential:Sequential")

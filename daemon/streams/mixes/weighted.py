@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.streams.mixes import mixes
-from daemon.streams.mixes.port import Mix
+from daemon.streams.mixes.mix import Mix
 from daemon.streams.weights import check_weights
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from daemon.streams.mixes.port import Candidate
+    from daemon.streams.mixes.mix import Candidate
 
 
 @mixes.register("weighted", builds="daemon.streams.mixes.weighted:Weighted")

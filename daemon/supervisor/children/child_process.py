@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from daemon.supervisor.children.entry import enter
-from daemon.system.log_room import cut
+from daemon.system.child_logs import cut
 from daemon.system.patience import slices
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import torch
 
 from brain.build import brain_from_spec, can_be_ternary, fresh_brain
 from brain.errors import MemoryDamagedError
-from brain.memory.commit import ReplayCommit
 from brain.memory.replay import ReplayMemory
-from brain.online.spec import TERNARY, ternary_form
+from brain.memory.replay_commit import ReplayCommit
+from brain.online.network_spec import TERNARY, ternary_form
 from brain.ports import Brain, BrainState
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, load, load_newest
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from brain.memory.selection import Selection
     from daemon.config.tree import RunConfig
     from daemon.home import Home
-    from daemon.protocol import TrainerOrder
+    from daemon.trainer_protocol import TrainerOrder
 
 VITALS_PREFIX = "vitals|"
 HELD_OUT_PREFIX = "held_out|"

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from daemon.checkpoint.snapshot import Snapshot
     from daemon.config.tree import CheckpointConfig
     from daemon.events import Event
-    from daemon.protocol import TrainerOrder
     from daemon.trainer.checkpoints.tidying import Tidying
     from daemon.trainer.ports import Clock, Life, Report
+    from daemon.trainer_protocol import TrainerOrder
 
 INTERVALS_BEFORE_PAUSE = 3
 

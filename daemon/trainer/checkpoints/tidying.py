@@ -6,9 +6,9 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from brain.memory.commit import ReplayCommit
+from brain.memory.replay_commit import ReplayCommit
+from daemon.erasing_receipts import Receipts
 from daemon.errors import CheckpointError
-from daemon.receipts import Receipts
 from daemon.system.retry import Retry
 
 if TYPE_CHECKING:

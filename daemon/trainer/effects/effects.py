@@ -11,8 +11,8 @@ from daemon.events import ExperiencePushed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from daemon.erasing_receipts import Receipt
     from daemon.journal import Entry, Journal
-    from daemon.receipts import Receipt
     from daemon.streams.stream import ExperienceStream
     from daemon.trainer.checkpoints.failing_disk import PatientJournal
     from daemon.trainer.effects.recovery import RollBack

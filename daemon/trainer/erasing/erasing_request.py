@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from brain.errors import SettingsError
 from brain.memory.passages import PIECE
 from brain.nearest_name import did_you_mean
-from daemon.receipts import Receipt
+from daemon.erasing_receipts import Receipt
 from daemon.trainer.errors import RefusalError
 
 if TYPE_CHECKING:

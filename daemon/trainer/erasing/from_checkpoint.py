@@ -12,8 +12,8 @@ from brain.build import brain_from_spec
 from brain.capabilities import Forgetful
 from brain.memory.passages import spans
 from daemon.config.loading import config_from_dict
+from daemon.erasing_receipts import Receipts
 from daemon.journal import Journal
-from daemon.receipts import Receipts
 from daemon.streams.cursor import Cursor
 from daemon.streams.pushed import cursor_edited
 from daemon.streams.sources import PUSHED
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from brain.capabilities import Forgotten
     from brain.ports import Brain
     from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint
-    from daemon.receipts import Receipt
+    from daemon.erasing_receipts import Receipt
     from daemon.streams.pushed import Edit
 
 logger = logging.getLogger(__name__)

@@ -9,13 +9,13 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from brain.memory.commit import ReplayCommit
-from daemon.checkpoint.replay_room import replayed_folders
+from brain.memory.replay_commit import ReplayCommit
+from daemon.checkpoint.replay_references import replayed_folders
 from daemon.checkpoint.run_lock import RunLock
+from daemon.erasing_receipts import ERASED, TAKEN, Receipts
 from daemon.errors import ConflictError, NotFoundError
 from daemon.events import ExperienceForgotten
 from daemon.journal_entry import VOID
-from daemon.receipts import ERASED, TAKEN, Receipts
 from daemon.trainer.erasing.from_checkpoint import edit_of
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from daemon.checkpoint.catalogue import Catalogue
     from daemon.checkpoint.manifest import Manifest
     from daemon.checkpoint.retention import CheckpointInfo
+    from daemon.erasing_receipts import Receipt
     from daemon.journal import Entry, Journal
-    from daemon.receipts import Receipt
     from daemon.streams.pushed import Edit
 
 NOT_REACHED = (

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from brain.capabilities import Forgetful
 from brain.errors import SynapsedError
+from daemon.erasing_receipts import ERASED, ORDERED, TAKEN, Receipt
 from daemon.errors import CheckpointError
-from daemon.receipts import ERASED, ORDERED, TAKEN, Receipt
 from daemon.system.retry import Retry
 from daemon.trainer.erasing.erasing_request import counts_of, memory_counts, receipt_of
 from daemon.trainer.erasing.from_checkpoint import edit_of

@@ -18,7 +18,7 @@ from brain.growth.decision import (
 )
 from brain.growth.plan import OperatorByHand, smallest_birth
 from brain.growth.signals import read_signal
-from brain.limits import why_not_growable
+from brain.missing_capabilities import why_not_growable
 from daemon.trainer.growth.growth_view import growth_view, next_column
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from brain.capabilities import Twinned
 from brain.errors import BrainError
 from brain.growth.cooldowns import Cooldowns
 from brain.growth.plan import BY_HAND
-from brain.growth.ports import Twinned
 from brain.growth.verdict import BLOCKS, Losses, judge
 from brain.ports import BrainState
 from brain.upgrades import SPEC

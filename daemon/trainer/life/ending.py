@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.events import LimitReached
-from daemon.protocol import Goodbye, RunState
+from daemon.trainer_protocol import Goodbye, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

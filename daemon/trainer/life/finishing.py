@@ -10,16 +10,16 @@ from brain.errors import SynapsedError
 from brain.registry import brains
 from daemon.events import ModelWritten
 from daemon.interrupting import Interrupted
-from daemon.protocol import RunState
 from daemon.system.paths import reason, shown
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from brain.ports import Brain
-    from daemon.protocol import Goodbye
     from daemon.trainer.ports import Report
+    from daemon.trainer_protocol import Goodbye
 
 
 def finish(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.protocol import RunState
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from daemon.trainer.checkpoints.saving import Saver

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from daemon.events import DegradedChanged, StateChanged
 from daemon.interrupting import Interrupted
-from daemon.protocol import RunState
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

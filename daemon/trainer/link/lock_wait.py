@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from daemon.checkpoint.run_lock import RunLock
 from daemon.errors import ConflictError
 from daemon.interrupting import Interrupted
-from daemon.protocol import RunState
 from daemon.system.patience import slices
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

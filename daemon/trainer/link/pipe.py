@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from daemon.protocol import Command
+    from daemon.trainer_protocol import Command
 
 
 class Pipe:

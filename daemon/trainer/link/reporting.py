@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from daemon.protocol import HOT_METRICS, Report, RunState
+from daemon.trainer_protocol import HOT_METRICS, Report, RunState
 
 if TYPE_CHECKING:
     from brain.ports import Reading

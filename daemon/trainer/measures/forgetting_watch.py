@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from brain.memory.fraction import next_fraction
+from brain.memory.replay_fraction import next_fraction
 
 if TYPE_CHECKING:
     from brain.memory.config import ReplayConfig

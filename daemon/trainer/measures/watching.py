@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from brain.vitals.build import build_vitals
+from brain.vitals.build_vitals import build_vitals
 from brain.vitals.governor import GovernorState, advance, after_tick, governor_points, is_due
-from brain.vitals.live import FAILED, OUT_OF_MEMORY
+from brain.vitals.live_sign import FAILED, OUT_OF_MEMORY
 from daemon.events import MeasurementFailed, MeasurementOutOfMemory, VitalSignRedefined
 from daemon.trainer.measures.alarm_events import AlarmJudge
 

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from brain.memory.commit import ReplayCommit
 from brain.memory.replay import ReplayMemory
+from brain.memory.replay_commit import ReplayCommit
 from daemon.checkpoint.catalogue import Catalogue
 from daemon.checkpoint.checkpoint_reader import load_newest
 from daemon.checkpoint.checkpoint_writer import CheckpointWriter
 from daemon.checkpoint.run_lock import RunLock
 from daemon.checkpoint.snapshot import Snapshot
 from daemon.config.loading import config_from_dict
+from daemon.erasing_receipts import ERASED
 from daemon.errors import CheckpointError, UsageError
 from daemon.events import CheckpointFailed
 from daemon.journal import Journal
 from daemon.orders import Forget
-from daemon.receipts import ERASED
 from daemon.streams.sources import PUSHED
 from daemon.trainer.checkpoints.restoring import SLOTS_PREFIX, loop_state, parts_of
 from daemon.trainer.erasing.erasing_request import counts_of, memory_counts, receipt_of
@@ -31,8 +31,8 @@ from daemon.trainer.state.journal_position import JournalPosition
 from daemon.trainer.state.source_names import SourceNames
 
 if TYPE_CHECKING:
+    from daemon.erasing_receipts import Receipt
     from daemon.home import Home
-    from daemon.receipts import Receipt
 
 STAMPS = ("run_id", "session", "step", "samples", "reason", "timestamp")
 NOTHING = "Nothing was forgotten"

@@ -10,7 +10,7 @@ import torch
 from brain.build import brain_from_spec
 from brain.capabilities import Labelling
 from brain.ports import Moment, Reading
-from brain.vitals.build import build_vitals
+from brain.vitals.build_vitals import build_vitals
 from brain.vitals.controls import CONTROLS, alone, probe_with_controls
 from daemon.config.loading import config_from_dict
 from daemon.streams.cursor import Cursor

@@ -16,8 +16,8 @@ import torch
 
 from brain.build import brain_from_spec, can_be_ternary
 from brain.capabilities import Packable
+from brain.online.network_spec import TERNARY, ternary_form
 from brain.online.reading import continue_bytes
-from brain.online.spec import TERNARY, ternary_form
 from brain.packing import SMALLEST_SHARE, SignsPerByte, float_bytes
 from brain.stored_state import memory_off
 from daemon.checkpoint.resolve import PACKED

@@ -10,8 +10,8 @@ import torch
 
 from brain.build import brain_from_spec
 from brain.capabilities import Packable
-from brain.memory.commit import ReplayCommit
 from brain.memory.replay import ReplayMemory
+from brain.memory.replay_commit import ReplayCommit
 from brain.packing import described
 from brain.stored_state import lanes_to_read
 from daemon.checkpoint.catalogue import Catalogue

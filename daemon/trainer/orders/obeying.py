@@ -20,10 +20,10 @@ from daemon.orders import (
     Sleep,
     ViewGrowth,
 )
-from daemon.protocol import RunState
 from daemon.streams.encodings import last_bytes
 from daemon.trainer.errors import RefusalError
 from daemon.trainer.orders.recalling import MAX_CONTEXT_BYTES, what_it_remembers
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from brain.limits import why_no_memory
 from brain.memory.ports import Recalling
+from brain.missing_capabilities import why_no_memory
 from daemon.errors import ConflictError
 from daemon.streams.encodings import cut_character
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from brain.errors import SynapsedError
 from daemon.interrupting import Interrupted
 from daemon.orders import Stop, StopForGood
-from daemon.protocol import Command, Outcome, RunState
 from daemon.trainer.errors import RefusalError
 from daemon.trainer.life.ending import Ending
+from daemon.trainer_protocol import Command, Outcome, RunState
 
 if TYPE_CHECKING:
     from daemon.trainer.effects.broken_orders import BrokenOrders

@@ -12,11 +12,11 @@ import torch
 from brain.capabilities import Sleeper
 from brain.sleep.schedule import is_worse, rate_factor
 from daemon.events import CarriedOver, NonFiniteStepSkipped, SleepEnded, SleepRolledBack
-from daemon.protocol import RunState
 from daemon.trainer.sleep.consolidation import CarryingOver
 from daemon.trainer.state.sleep_state import LEARNING, MODEL
 from daemon.trainer.steps.batching import replayed_batch
 from daemon.trainer.steps.idling import READ
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

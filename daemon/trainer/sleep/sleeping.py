@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from brain.sleep.schedule import due_to_sleep, due_when_idle
 from brain.stored_state import AWAKE_ONLY
 from daemon.events import SettingRestored, SleepBegan
-from daemon.protocol import RunState
 from daemon.trainer.measures.slow_weights import can_sleep
 from daemon.trainer.state.sleep_state import LEARNING, MODEL, SleepInProgress
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sized

@@ -13,7 +13,7 @@ import torch
 from benchmarks.peers import plain_loop
 from brain.averaging.config import AveragingConfig
 from brain.build import build_brain
-from brain.models.synapse.model import Synapse
+from brain.models.synapse.synapse_brain import Synapse
 from brain.plasticity.config import BrainPlasticityConfig
 from brain.ports import Batch
 from daemon.config.loading import resolve_config

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from benchmarks import prequential
-from benchmarks.apart import Apart, call_apart
 from benchmarks.compressors import Compressed, compress
 from benchmarks.facts import Fact, new_facts, share_completed, with_facts
+from benchmarks.own_process import CallResult, call_in_own_process
 from benchmarks.prequential import held_out_bpc, judge, judge_cpu, judge_facts, of_texts
 from benchmarks.reading import Reading, Until, read_here
 from benchmarks.texts import TEXTS, MissingTextError, Text, take, whole_characters
@@ -28,8 +28,8 @@ HALF = {"half": Compressed(bpc=4.0, cpu_seconds=0.5, peak_bytes=10_000_000)}
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads in this process, beside a compressor that halves."""
 
-    def read(*args: Any, **settings: Any) -> Apart[Reading]:
-        return Apart(value=read_here(*args, **settings), cpu_seconds=1.0, peak_bytes=20_000_000)
+    def read(*args: Any, **settings: Any) -> CallResult[Reading]:
+        return CallResult(value=read_here(*args, **settings), cpu_seconds=1.0, peak_bytes=20_000_000)
 
     monkeypatch.setattr(prequential, "read", read)
     monkeypatch.setattr(prequential, "compress", lambda text: (HALF, {"other": "not here"}))
@@ -156,11 +156,11 @@ def test_facts_are_asked_of_both_memories_and_of_the_network_alone() -> None:
 
 
 def test_a_function_is_called_in_a_process_of_its_own() -> None:
-    found = call_apart(sum, [1, 2])
+    found = call_in_own_process(sum, [1, 2])
     assert found.value == 3
     assert found.peak_bytes > 1_000_000
     with pytest.raises(RuntimeError, match=r"int failed in its own process(.|\n)*invalid literal"):
-        call_apart(int, "x")
+        call_in_own_process(int, "x")
 
 
 def test_a_compressor_that_is_not_installed_is_left_out_with_the_reason(

@@ -22,7 +22,7 @@ from brain.packing import (
 )
 
 if TYPE_CHECKING:
-    from brain.online.brain import OnlineBrain
+    from brain.online.online_brain import OnlineBrain
 
 CPU = torch.device("cpu")
 

@@ -10,8 +10,8 @@ from brain.averaging.averages import Averages, kept
 from brain.averaging.config import AveragingConfig
 from brain.build import build_brain
 from brain.capabilities import Sleeper
-from brain.codecs.bytes import ByteCodec
-from brain.models.synapse.model import Synapse
+from brain.codecs.byte_codec import ByteCodec
+from brain.models.synapse.synapse_brain import Synapse
 from brain.online.teaching import SoftTargets
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch

@@ -17,7 +17,7 @@ from brain.blocks.mixer import MixerOptions, mixers
 from brain.blocks.rwkv7 import RWKV7
 from brain.blocks.span import Span
 from brain.blocks.ssd import SSD
-from brain.probes.causality import sequence_leak
+from tests.contract.probes.causality import sequence_leak
 from tests.exact_gradients import assert_exact_gradients
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from brain.blocks.row_table import RowTable
 from brain.blocks.scan import linear_scan
 from brain.blocks.span import Span
 from brain.optim.config import OptimizerConfig
-from brain.optim.groups import groups_by_shape
-from brain.optim.online import OnlineOptimizer
+from brain.optim.online_optimizer import OnlineOptimizer
+from brain.optim.parameter_groups import groups_by_shape
 
 ROWS, SIZE = 12, 3
 FIRST, SECOND = torch.tensor([1, 4, 4, 7]), torch.tensor([[4, 2], [9, 4]])

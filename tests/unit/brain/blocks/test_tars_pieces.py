@@ -16,7 +16,7 @@ from brain.blocks.norm import rms_norm
 from brain.blocks.refinement import LEAST, RefinementPool, RefinementStep
 from brain.blocks.self_model import predict_states
 from brain.blocks.span import Span
-from brain.probes.causality import sequence_leak
+from tests.contract.probes.causality import sequence_leak
 
 WIDE = torch.float64
 SIZE = 6

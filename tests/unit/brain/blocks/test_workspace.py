@@ -9,7 +9,7 @@ from torch import Tensor
 from brain.blocks.linear import initialize
 from brain.blocks.span import Span
 from brain.blocks.workspace import Workspace
-from brain.probes.causality import sequence_leak
+from tests.contract.probes.causality import sequence_leak
 from tests.exact_gradients import assert_exact_gradients
 
 SIZE, ROWS, SLOTS, WIDTH = 6, 3, 3, 4

@@ -11,10 +11,10 @@ import pytest
 
 from brain.errors import MemoryDamagedError
 from brain.memory import erasing
-from brain.memory.commit import ReplayCommit, list_of
 from brain.memory.config import ReplayConfig
 from brain.memory.erasing import ErasedRows
 from brain.memory.replay import ReplayMemory
+from brain.memory.replay_commit import ReplayCommit, list_of
 from brain.memory.selection import Selection, SourceSpan
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from brain.memory.config import ReplayConfig
 from brain.memory.forgetting import Forgetting, Track
-from brain.memory.fraction import next_fraction
+from brain.memory.replay_fraction import next_fraction
 
 
 def test_what_was_never_learned_cannot_be_forgotten() -> None:

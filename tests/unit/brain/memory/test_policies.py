@@ -11,10 +11,10 @@ import pytest
 
 from brain.memory.policies import policies
 from brain.memory.policies.draws import BLOCK, UniformBlocks
-from brain.memory.policies.port import SlotTable
+from brain.memory.policies.policy import SlotTable
 
 if TYPE_CHECKING:
-    from brain.memory.policies.port import ReplayPolicy
+    from brain.memory.policies.policy import ReplayPolicy
 
 CAPACITY = 64
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from brain.errors import MemoryDamagedError
-from brain.memory.commit import ReplayCommit
 from brain.memory.config import ReplayConfig
 from brain.memory.replay import ReplayMemory
+from brain.memory.replay_commit import ReplayCommit
 from brain.memory.segments import SegmentFile, unreferenced
 
 if TYPE_CHECKING:

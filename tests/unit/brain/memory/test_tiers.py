@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brain.memory.policies.port import SlotTable
+from brain.memory.policies.policy import SlotTable
 from brain.memory.policies.tiers import Tiers
 from brain.memory.tiers.draws_ahead import WeightedBlocks, capped
 

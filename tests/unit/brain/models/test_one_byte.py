@@ -12,15 +12,15 @@ from brain.blocks import byte_step
 from brain.blocks.byte_step import ByteLoops
 from brain.blocks.loops import byte_loops
 from brain.models.mingru.config import MinGRUConfig
-from brain.models.mingru.language_model import MinGRULanguageModel
+from brain.models.mingru.mingru_brain import MinGRULanguageModel
 from brain.models.tars.config import TarsConfig
-from brain.models.tars.fused_brain import Tars
+from brain.models.tars.tars_brain import Tars
 from brain.online.reading import Reader
 from brain.online.ternary_once import hold
 from brain.optim.config import OptimizerConfig
 
 if TYPE_CHECKING:
-    from brain.online.brain import OnlineBrain
+    from brain.online.online_brain import OnlineBrain
 
 pytest.importorskip("numba")
 TEXT = torch.frombuffer(bytearray("Ой, the quick brown fox".encode()), dtype=torch.uint8)[None]

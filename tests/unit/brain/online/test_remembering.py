@@ -18,7 +18,7 @@ from brain.ports import Batch
 from brain.stored_state import AWAKE_ONLY
 
 if TYPE_CHECKING:
-    from brain.online.brain import OnlineBrain
+    from brain.online.online_brain import OnlineBrain
 
 SETTINGS = {
     "hidden_size": 16,

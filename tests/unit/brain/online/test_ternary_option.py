@@ -9,11 +9,11 @@ import torch
 from brain.build import build_brain
 from brain.growth.apply import apply_growth
 from brain.growth.plan import GrowthPlan
-from brain.online.spec import ternary_form
+from brain.online.network_spec import ternary_form
 from brain.optim.config import OptimizerConfig
 
 if TYPE_CHECKING:
-    from brain.online.brain import OnlineBrain
+    from brain.online.online_brain import OnlineBrain
 
 
 def brain(**settings: Any) -> OnlineBrain[Any]:

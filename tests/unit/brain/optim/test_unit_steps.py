@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from brain.optim.config import OptimizerConfig
-from brain.optim.groups import groups_by_shape
-from brain.optim.online import OnlineOptimizer
+from brain.optim.online_optimizer import OnlineOptimizer
+from brain.optim.parameter_groups import groups_by_shape
 from brain.optim.unit_steps import UnitAdamW, UnitMuon, orthogonalize
 
 

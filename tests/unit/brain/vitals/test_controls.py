@@ -11,7 +11,7 @@ import torch
 from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch, Brain, BrainState, Choice, Moment, Reading
-from brain.vitals.build import build_vitals
+from brain.vitals.build_vitals import build_vitals
 from brain.vitals.config import AgencyConfig, ConfidenceConfig, VitalsConfig
 from brain.vitals.controls import (
     CONTROLS,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from brain.vitals.build import build_vitals
+from brain.vitals.build_vitals import build_vitals
 from brain.vitals.config import VitalsConfig
 from tests.unit.brain.vitals.networks import moment
 

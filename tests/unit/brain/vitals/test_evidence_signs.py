@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from brain.vitals.config import ConfidenceConfig, SelfPredictionErrorConfig
-from brain.vitals.live import UNSUPPORTED
+from brain.vitals.live_sign import UNSUPPORTED
 from brain.vitals.signs.confidence import ConfidenceSign
 from brain.vitals.signs.self_prediction_error import SelfPredictionErrorSign
 from brain.vitals.window import Window

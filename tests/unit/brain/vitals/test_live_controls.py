@@ -11,7 +11,7 @@ from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
 from brain.vitals.config import PhiConfig, ProbeConfig
 from brain.vitals.live_controls import LiveControls
-from brain.vitals.modules import ModuleWatch
+from brain.vitals.module_watch import ModuleWatch
 from brain.vitals.signs.phi import PhiSign
 from brain.vitals.twins import draw_silent
 from tests.unit.brain.vitals.networks import Network, moment

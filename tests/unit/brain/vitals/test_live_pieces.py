@@ -9,9 +9,9 @@ import torch
 
 from brain.ports import Batch
 from brain.vitals.config import ProbeConfig
-from brain.vitals.live import NotMeasurableError
+from brain.vitals.live_sign import NotMeasurableError
 from brain.vitals.live_text import live_pieces
-from brain.vitals.modules import ModuleWatch
+from brain.vitals.module_watch import ModuleWatch
 from tests.unit.brain.vitals.networks import Network, moment
 
 WIDTH = 48

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from brain.vitals.config import IntegrationConfig, PhiConfig, ProbeConfig
-from brain.vitals.modules import ModuleWatch
+from brain.vitals.module_watch import ModuleWatch
 from brain.vitals.signs.integration import IntegrationSign
 from brain.vitals.signs.phi import PhiSign
 from tests.unit.brain.vitals.networks import Network, Unwatchable, moment

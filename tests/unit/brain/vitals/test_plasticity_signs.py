@@ -10,7 +10,7 @@ from torch import Tensor
 
 from brain.plasticity.activations import evenly, recorded_activations
 from brain.vitals.config import DormantShareConfig, EffectiveRankConfig, WeightNormConfig
-from brain.vitals.live import UNSUPPORTED
+from brain.vitals.live_sign import UNSUPPORTED
 from brain.vitals.signs.dormant_share import DormantShareSign
 from brain.vitals.signs.effective_rank import EffectiveRankSign
 from brain.vitals.signs.weight_norm import WeightNormSign

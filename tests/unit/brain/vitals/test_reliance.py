@@ -11,7 +11,7 @@ import torch
 
 from brain.ports import BrainState
 from brain.vitals.config import RelianceConfig
-from brain.vitals.live import UNSUPPORTED
+from brain.vitals.live_sign import UNSUPPORTED
 from brain.vitals.signs.reliance import RelianceSign
 from tests.unit.brain.vitals.networks import Network, batch_of, moment, report
 

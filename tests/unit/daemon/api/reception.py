@@ -9,7 +9,7 @@ import httpx
 
 from daemon.api.access import Access
 from daemon.api.addresses import Addresses
-from daemon.api.app import allowed_hosts, create_app
+from daemon.api.asgi_app import allowed_hosts, create_app
 from daemon.api.feed import FeedTiming, Hub
 from daemon.schedule.diary import Diary
 from daemon.supervisor.http_api import api_context

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon.protocol import RunState
+from daemon.trainer_protocol import RunState
 from tests.unit.daemon.api.reception import receiving
 
 if TYPE_CHECKING:

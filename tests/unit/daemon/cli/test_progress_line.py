@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.cli.progress_line import Progress
-from daemon.protocol import RunState
+from daemon.trainer_protocol import RunState
 from tests.fake_daemon.world import FakeDaemon
 
 SMALL = FakeDaemon.small()

@@ -9,7 +9,7 @@ import pytest
 
 import daemon.supervisor.daemon
 from tests.unit.daemon.checkpoint.samples import save_steps
-from tests.unit.daemon.cli.test_running import Stage
+from tests.unit.daemon.cli.test_start_commands import Stage
 
 if TYPE_CHECKING:
     from daemon.config.tree import RunConfig

@@ -24,8 +24,8 @@ from daemon.config.loading import (
     setting_names,
 )
 from daemon.config.setting_ranges import range_of
+from daemon.config.setting_upgrades import config_to_dict
 from daemon.config.tree import DEFAULT_BRAIN
-from daemon.config.upgrades import config_to_dict
 from daemon.errors import ConfigError
 
 if TYPE_CHECKING:

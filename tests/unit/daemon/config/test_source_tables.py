@@ -9,7 +9,7 @@ import pytest
 
 from daemon.config.data_paths import require_data
 from daemon.config.loading import config_from_dict, override_config, resolve_config
-from daemon.config.upgrades import config_to_dict
+from daemon.config.setting_upgrades import config_to_dict
 from daemon.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:

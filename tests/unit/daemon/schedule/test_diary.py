@@ -14,7 +14,7 @@ from brain.errors import DuplicateNameError
 from daemon.errors import ConflictError, NotFoundError, UsageError
 from daemon.events import Event, JobFailed, JobFinished
 from daemon.schedule import Diary
-from daemon.schedule.registry import JobContext, JobEntry, job, registered_jobs
+from daemon.schedule.job_registry import JobContext, JobEntry, job, registered_jobs
 from daemon.schedule.trigger import Trigger
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from daemon.errors import DaemonError
 from daemon.events import LimitReached
-from daemon.store import Store, engine, log_cutting
+from daemon.store import Store, engine, wal_truncation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,7 +120,7 @@ def raise_limit(store: Store) -> None:
 def test_a_log_that_a_reader_holds_is_cut_behind_a_later_batch(
     store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_cutting, "FOLD_TIMEOUT_MS", 1)
+    monkeypatch.setattr(wal_truncation, "FOLD_TIMEOUT_MS", 1)
     log = file.with_name(f"{file.name}-wal")
     store.create_run("r-1")
     store.flush()

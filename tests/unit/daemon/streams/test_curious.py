@@ -17,7 +17,7 @@ from daemon.streams.holdout import HoldOut
 from daemon.streams.kinds.files import FilesCorpus
 from daemon.streams.listing import Document, Listing
 from daemon.streams.mixes.curious import EPSILON, FLOOR, Curious, Learnt, shares
-from daemon.streams.mixes.port import Candidate
+from daemon.streams.mixes.mix import Candidate
 from daemon.streams.source_segments import cut
 from daemon.streams.sources import SourcePath
 from tests.unit.daemon.streams.opening import Opener, numbered, write_tree

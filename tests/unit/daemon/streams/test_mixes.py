@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from daemon.streams.mixes import mixes
-from daemon.streams.mixes.port import Candidate
+from daemon.streams.mixes.mix import Candidate
 
 if TYPE_CHECKING:
-    from daemon.streams.mixes.port import Mix
+    from daemon.streams.mixes.mix import Mix
 
 NAMES = ("books", "code", "logs", "mail")
 LANES = 6

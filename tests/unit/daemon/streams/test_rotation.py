@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.events import DocumentSkipped, SourceChanged
-from daemon.streams.holes import hole_end
+from daemon.streams.leading_nuls import hole_end
 from tests.unit.daemon.streams.opening import Opener, numbered, through_json, write_tree
 from tests.unit.daemon.streams.test_following import append, read_all
 
@@ -89,7 +89,7 @@ def test_a_hole_longer_than_is_read_through_is_no_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(os, "SEEK_DATA")
-    monkeypatch.setattr("daemon.streams.holes._MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("daemon.streams.leading_nuls._MOST_BYTES", 1 << 20)
     path = tmp_path / "f"
     path.write_bytes(bytes(3 << 20) + b"text")
     with path.open("rb") as file:

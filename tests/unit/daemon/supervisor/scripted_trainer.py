@@ -34,8 +34,8 @@ from daemon.orders import (
     StopForGood,
     ViewGrowth,
 )
-from daemon.protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 from daemon.system.durable import FileRecord
+from daemon.trainer_protocol import Command, Goodbye, Outcome, Ready, Report, TrainerOrder
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

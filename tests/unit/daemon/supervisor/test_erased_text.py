@@ -12,8 +12,8 @@ from daemon.supervisor.clock import SystemClock
 from daemon.supervisor.erased_text import ErasedText
 from daemon.supervisor.live_run import LiveRun
 from daemon.supervisor.publishing import Publisher
-from daemon.supervisor.registry import RunRegistry
 from daemon.supervisor.run_checkpoints import RunCheckpoints
+from daemon.supervisor.run_registry import RunRegistry
 from daemon.supervisor.run_rows import RunRows
 from tests.unit.daemon.supervisor.stage import News
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from daemon.protocol import Ready, Report
 from daemon.supervisor.live_run import LiveRun
+from daemon.trainer_protocol import Ready, Report
 
 
 def ready(step: int) -> Ready:

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from daemon.protocol import Outcome
 from daemon.supervisor.clock import SystemClock
 from daemon.supervisor.operations import Operation, Operations
+from daemon.trainer_protocol import Outcome
 
 pytestmark = pytest.mark.anyio
 

@@ -9,9 +9,9 @@ import pytest
 
 from daemon.errors import ConflictError, NoCheckpointError, NotFoundError, TornCheckpointError, UsageError
 from daemon.orders import Continue, Generate, Grow, Pause, SaveCheckpoint, Stop
-from daemon.protocol import RunState
 from daemon.supervisor.children.restart import RestartPolicy
 from daemon.supervisor.requests import ResumeRequest, StartRequest
+from daemon.trainer_protocol import RunState
 from tests.unit.daemon.supervisor.stage import quick_life, staged, start_request
 
 if TYPE_CHECKING:

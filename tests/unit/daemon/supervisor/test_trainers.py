@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daemon.protocol import TrainerOrder
 from daemon.supervisor.trainers import restarted
+from daemon.trainer_protocol import TrainerOrder
 
 FORK = TrainerOrder(
     home=Path("home"),

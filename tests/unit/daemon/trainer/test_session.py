@@ -8,8 +8,8 @@ import pytest
 
 from brain.errors import SettingsError
 from daemon.errors import UsageError
-from daemon.protocol import TrainerOrder
 from daemon.trainer.session import building
+from daemon.trainer_protocol import TrainerOrder
 
 NEW_RUN = TrainerOrder(home=Path(), run_id="r-1", session=1, config={})
 RESUMED = TrainerOrder(home=Path(), run_id="r-1", session=2, config={}, checkpoint=Path("continuous_1"))

@@ -12,13 +12,13 @@ import torch
 
 from brain.blocks.span import Span
 from brain.build import brain_from_spec, build_brain
-from brain.codecs.port import Symbols
+from brain.codecs.codec import Symbols
 from brain.errors import SettingsError, SpecMismatchError
 from brain.growth.apply import apply_growth
 from brain.growth.plan import GrowthPlan
+from brain.models.agiformer.agiformer_brain import Agiformer
 from brain.models.agiformer.config import AgiformerConfig
 from brain.models.agiformer.network import AgiformerNetwork, PatchPass
-from brain.models.agiformer.patch_brain import Agiformer
 from brain.models.agiformer.spec import AgiformerSpec
 from brain.online.lanes import fresh_state
 from brain.optim.config import OptimizerConfig

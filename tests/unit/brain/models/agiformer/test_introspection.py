@@ -10,13 +10,13 @@ import torch
 
 from brain.build import build_brain
 from brain.errors import SettingsError
+from brain.models.agiformer.agiformer_brain import Agiformer
 from brain.models.agiformer.introspection import inspect_thinking
 from brain.models.agiformer.network import AgiformerNetwork
-from brain.models.agiformer.patch_brain import Agiformer
 from brain.optim.config import OptimizerConfig
-from brain.probes.freezing import changed_by
 from brain.vitals.twins import draw_silent
 from tests.contract.cases import TINY, batches
+from tests.contract.probes.freezing import changed_by
 
 
 def make(**settings: Any) -> Agiformer:

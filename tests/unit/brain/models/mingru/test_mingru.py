@@ -12,7 +12,7 @@ from brain.build import brain_from_spec, build_brain
 from brain.errors import SettingsError, SpecMismatchError
 from brain.growth.apply import apply_growth
 from brain.growth.plan import GrowthPlan
-from brain.models.mingru.language_model import MinGRULanguageModel
+from brain.models.mingru.mingru_brain import MinGRULanguageModel
 from brain.optim.config import OptimizerConfig
 from tests.contract.cases import LANES, batches
 

@@ -20,7 +20,7 @@ from brain.models.reflex.config import ReflexConfig
 from brain.models.reflex.reflex_brain import Reflex
 from brain.models.reflex.temperature import Temperature, is_withheld
 from brain.optim.config import OptimizerConfig
-from tests.unit.brain.models.classifier.test_text_classifier import TEXTS, batch
+from tests.unit.brain.models.classifier.test_classifier_brain import TEXTS, batch
 
 CPU = torch.device("cpu")
 RUSSIAN = ["привет\x1fgreeting".encode(), "включи свет\x1fcommand".encode()]

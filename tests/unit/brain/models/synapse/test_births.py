@@ -16,7 +16,7 @@ from brain.growth.config import GrowthConfig
 from brain.growth.decision import column_by_hand, expert_by_hand
 from brain.growth.plan import GrowthPlan
 from brain.optim.config import OptimizerConfig
-from brain.probes.causality import brain_leak
+from tests.contract.probes.causality import brain_leak
 from tests.unit.brain.growth.growing_brain import (
     CPU,
     LANES,
@@ -31,7 +31,7 @@ from tests.unit.brain.growth.growing_brain import (
 )
 
 if TYPE_CHECKING:
-    from brain.models.synapse.model import Synapse
+    from brain.models.synapse.synapse_brain import Synapse
 
 LIMIT = 10**6
 PARTS = ["expert", "column"]

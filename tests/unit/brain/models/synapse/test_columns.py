@@ -23,7 +23,7 @@ from brain.vitals.config import (
     ProbeConfig,
     SelfPredictionErrorConfig,
 )
-from brain.vitals.modules import ModuleWatch
+from brain.vitals.module_watch import ModuleWatch
 from brain.vitals.signs.dormant_share import DormantShareSign
 from brain.vitals.signs.effective_rank import EffectiveRankSign
 from brain.vitals.signs.integration import IntegrationSign
@@ -33,7 +33,7 @@ from tests.unit.brain.growth.growing_brain import batch, learned, make, next_log
 from tests.unit.brain.models.synapse.test_births import BUSY, LIMIT, bear, plan
 
 if TYPE_CHECKING:
-    from brain.models.synapse.model import Synapse
+    from brain.models.synapse.synapse_brain import Synapse
 
 COLUMN_SITES = [f"columns.0.blocks.{index}.{part}" for index in (0, 1) for part in ("mixer", "mlp")]
 TRUNK_SITES = ["blocks.0.mixer", "blocks.0.mlp", "blocks.1.mlp"]

@@ -14,11 +14,11 @@ from brain.blocks.rope import Rope
 from brain.growth.apply import apply_growth
 from brain.growth.plan import GrowthPlan
 from brain.models.synapse.config import SynapseConfig
-from brain.models.synapse.model import Synapse
+from brain.models.synapse.synapse_brain import Synapse
 from brain.optim.config import OptimizerConfig
 from brain.plasticity.config import BrainPlasticityConfig
 from brain.ports import Batch, BrainState, Moment
-from brain.vitals.build import build_vitals
+from brain.vitals.build_vitals import build_vitals
 from brain.vitals.config import VitalsConfig
 from tests.limited_device import DEVICE, Elsewhere, RefusedError, limited_device
 

@@ -12,7 +12,7 @@ from brain.build import brain_from_spec, build_brain
 from brain.growth.config import GrowthConfig
 from brain.growth.decision import plan_by_hand
 from brain.growth.plan import GrowthPlan
-from brain.models.synapse.model import Synapse
+from brain.models.synapse.synapse_brain import Synapse
 from brain.optim.config import OptimizerConfig
 from brain.plasticity.config import BrainPlasticityConfig
 from brain.ports import BrainState

@@ -8,7 +8,7 @@ import torch
 
 from brain.blocks.linear import initialize
 from brain.blocks.span import Span
-from brain.codecs.port import Symbols
+from brain.codecs.codec import Symbols
 from brain.models.synapse.config import SynapseConfig
 from brain.models.synapse.growth_sites import newborn_sites
 from brain.models.synapse.spec import SynapseSpec

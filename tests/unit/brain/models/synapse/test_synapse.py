@@ -13,8 +13,8 @@ import torch
 from brain.build import brain_from_spec, build_brain
 from brain.errors import SettingsError, SpecMismatchError, UnknownNameError
 from brain.models.synapse.config import SynapseConfig
-from brain.models.synapse.model import Synapse
 from brain.models.synapse.spec import SynapseSpec
+from brain.models.synapse.synapse_brain import Synapse
 from brain.online.reading import draw
 from brain.optim.config import OptimizerConfig
 from brain.ports import Batch, BrainState

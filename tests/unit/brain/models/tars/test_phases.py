@@ -12,14 +12,14 @@ from brain.build import begun_with, brain_from_spec, build_brain
 from brain.errors import SettingsError
 from brain.growth.apply import apply_growth
 from brain.growth.plan import GrowthPlan
-from brain.models.tars.fused_brain import Tars
 from brain.models.tars.phases import PHASES
+from brain.models.tars.tars_brain import Tars
 from brain.optim.config import OptimizerConfig
 from brain.registry import brains
 from tests.contract.cases import LABELLED, LANES, TINY, batches, copied
 
 if TYPE_CHECKING:
-    from brain.probes.phase_proof import PhaseProof
+    from brain.phase_proof import PhaseProof
 
 DEVICE = torch.device("cpu")
 SETTINGS: dict[str, Any] = {"kind": "tars", **TINY["tars"][0]}

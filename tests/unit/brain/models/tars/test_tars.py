@@ -13,9 +13,9 @@ from brain.errors import SettingsError, SpecMismatchError
 from brain.growth.apply import apply_growth
 from brain.growth.plan import GrowthPlan
 from brain.models.tars.config import TarsConfig
-from brain.models.tars.fused_brain import Tars
 from brain.models.tars.network import TarsNetwork
 from brain.models.tars.spec import TarsSpec
+from brain.models.tars.tars_brain import Tars
 from brain.optim.config import OptimizerConfig
 from daemon.config.loading import list_presets, resolve_config
 from tests.contract.cases import LANES, TINY, batches

@@ -10,10 +10,10 @@ import pytest
 
 from daemon.errors import CheckpointError, UsageError
 from daemon.journal import Journal
-from daemon.protocol import RunState
 from daemon.system.retry import Retry
 from daemon.trainer.checkpoints.failing_disk import PatientJournal, is_failing_disk
 from daemon.trainer.session import wait_for_disk
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ import torch
 from daemon.checkpoint.checkpoint_reader import load
 from daemon.config.tree import RunConfig
 from daemon.errors import ConfigError, TornCheckpointError
-from daemon.protocol import TrainerOrder
 from daemon.trainer.checkpoints.restoring import load_checkpoint, with_option
+from daemon.trainer_protocol import TrainerOrder
 from tests.unit.daemon.checkpoint.samples import flip_bit, save_steps
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.journal import Journal
 from daemon.orders import Evaluate, Grow, Order
-from daemon.protocol import Command, Outcome, RunState
 from daemon.trainer.effects.broken_orders import BrokenOrders
 from daemon.trainer.effects.effects import Effects
 from daemon.trainer.orders.safe_point import Control
 from daemon.trainer.state.journal_position import JournalPosition
+from daemon.trainer_protocol import Command, Outcome, RunState
 
 if TYPE_CHECKING:
     from pathlib import Path

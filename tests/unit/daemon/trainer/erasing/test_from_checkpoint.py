@@ -8,7 +8,7 @@ import numpy as np
 
 from brain.memory.forgetting import Track
 from brain.memory.selection import Selection
-from daemon.receipts import Receipt
+from daemon.erasing_receipts import Receipt
 from daemon.streams.cursor import Cursor, Extent, LaneState, PushedText, SourceState, Tail
 from daemon.streams.pushed import cursor_edited
 from daemon.trainer.erasing.from_checkpoint import blanked, edit_of

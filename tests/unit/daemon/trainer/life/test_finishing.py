@@ -11,8 +11,8 @@ from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
 from daemon.errors import CheckpointError
 from daemon.events import Event, ModelWritten
-from daemon.protocol import Goodbye
 from daemon.trainer.life.finishing import finish
+from daemon.trainer_protocol import Goodbye
 from tests.contract.cases import LABELLED, TINY
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ import torch
 from daemon.config.tree import SampleConfig
 from daemon.interrupting import Interrupted
 from daemon.orders import Generate
-from daemon.protocol import Command, Outcome, RunState
 from daemon.streams.encodings import last_bytes
 from daemon.trainer.measures.sampling import Sampler
 from daemon.trainer.orders import obeying
 from daemon.trainer.orders.obeying import Questions
 from daemon.trainer.orders.safe_point import Control
+from daemon.trainer_protocol import Command, Outcome, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from daemon.journal import Entry, Journal
-from daemon.protocol import RunState
 from daemon.trainer.checkpoints.failing_disk import PatientJournal
 from daemon.trainer.effects.effects import Effects
 from daemon.trainer.state.journal_position import JournalPosition
 from daemon.trainer.steps.idling import Idling
+from daemon.trainer_protocol import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
