@@ -173,7 +173,7 @@ class Packable(Brain, Protocol):
         """Weights by name, packed; see `brain.packing.pack_within_share`."""
 
     def hold_ternary(self) -> None:
-        """Make its matrices ternary once, not in each pass; its weights must not change any more."""
+        """Make its matrices, if they are ternary, so once, not in each pass; its weights must not change any more."""
 
 
 @runtime_checkable

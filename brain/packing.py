@@ -48,9 +48,14 @@ class Packed:
 def described(packed: Packed) -> str:
     """What a packed brain is, for people.
 
+    >>> described(Packed({}, {}))
+    'single precision'
+
     >>> described(Packed({}, {"a": {"form": "ternary", "per_byte": 5}, "b": {"form": "table", "bits": 8}}))
     'ternary, signs at 1.6 bits, tables at 8 bits'
     """
+    if not packed.layout:
+        return "single precision"
     words = {"ternary"}
     for form in packed.layout.values():
         if form["form"] == "ternary":

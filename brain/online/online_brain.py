@@ -298,7 +298,8 @@ class OnlineBrain(Generic[Spec]):
 
     def hold_ternary(self) -> None:
         """Make the matrices of a ternary brain ternary once; its weights do not change any more."""
-        hold(self.network, self.learner.dtype)
+        if self.spec.ternary:
+            hold(self.network, self.learner.dtype)
 
     # Growth.
 

@@ -12,6 +12,7 @@ from daemon.system.paths import as_path, is_file, shown, status_of
 LATEST = "latest"
 PORTABLE = ".pt"
 PACKED = ".safetensors"
+MODEL_FILE, MODEL_CONFIG = "model.safetensors", "config.json"  # of a folder that model hubs know
 
 
 def resolve(catalogue: Catalogue, text: str) -> Path:
@@ -32,6 +33,8 @@ def resolve(catalogue: Catalogue, text: str) -> Path:
         return path
     if is_file(path / MANIFEST):
         return path
+    if is_file(path / MODEL_FILE) and is_file(path / MODEL_CONFIG):
+        return path / MODEL_FILE
     if status_of(path) is not None:
         raise UsageError(
             f"{shown(text)} is not a checkpoint: a directory with a {MANIFEST} or a {PORTABLE} file is one. "

@@ -34,7 +34,10 @@ def export(
     checkpoint: CheckpointArgument = "latest",
     *,
     file_format: Annotated[
-        Literal["pt"], typer.Option("--format", help="pt: one file for torch.load.")
+        Literal["pt", "hub"],
+        typer.Option(
+            "--format", help="pt: one file for torch.load. hub: a folder of weights, config and card, to ask."
+        ),
     ] = "pt",
     output: Annotated[
         Path | None,
@@ -43,20 +46,36 @@ def export(
             "-o",
             metavar="FILE",
             parser=given_path,
-            help="File to write; by default here, named after the checkpoint.",
+            help="File or folder to write; by default here, named after the checkpoint.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    hub: Annotated[
+        str | None,
+        typer.Option(
+            "--hub",
+            metavar="OWNER/NAME",
+            help="Send the folder to this private repository of huggingface.co.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --hub: write the folder, show what would be sent.")
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a checkpoint to a single file from which a run resumes exactly."""
+    """Write a checkpoint to a single file from which a run resumes exactly, or to a folder of weights to share."""
     from daemon.cli.output import print_json, size
     from daemon.errors import UsageError
     from daemon.home import Home
     from daemon.system.paths import as_path, is_folder, shown, status_of
 
     opened = Home.open(home, create=False)
+    if file_format == "hub" or hub is not None:
+        from daemon.cli.hub_export import export_to_hub
+
+        export_to_hub(opened, checkpoint, output, force=force, repo=hub, dry_run=dry_run, as_json=as_json)
+        return
     if output is not None:
         output = as_path(output)
         if status_of(output) is not None and not is_folder(output) and not force:
@@ -71,14 +90,35 @@ def export(
 
 
 def evaluate(
-    checkpoint: CheckpointArgument = "latest", home: HomeOption = None, as_json: JsonOption = False
+    checkpoint: CheckpointArgument = "latest",
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            parser=given_path,
+            help="A text that it did not learn; else what is held out.",
+        ),
+    ] = None,
+    split: Annotated[
+        Literal["all", "train", "validation", "test"],
+        typer.Option("--split", help="Of --data: the first 90 %, the next 5 % or the last 5 % of its bytes."),
+    ] = "all",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Score a checkpoint on the whole held-out set: loss, loss with memory, and accuracy."""
+    """Score a checkpoint on the whole held-out set: loss, loss with memory, and accuracy; or on a text."""
     from daemon.cli.output import print_json, print_table
     from daemon.home import Home
 
     opened = Home.open(home, create=False)
     refuse_unknown(opened, checkpoint)
+    if data is not None:
+        from daemon.cli.text_loss import score_text
+
+        score_text(opened, checkpoint, data, split=split, as_json=as_json)
+        return
     result = offline("evaluate", opened, checkpoint)
     if as_json:
         print_json(result)

@@ -58,7 +58,7 @@ def loss_of(home: Home, checkpoint: str) -> dict[str, Any]:
     loaded = open_checkpoint(home, checkpoint)
     _check(loaded)
     _, brain = revive(loaded)
-    sample = _sample(home, loaded)
+    sample = sample_of(home, loaded)
     with swapped(brain, better_weights(loaded)):
         bpc = sample.bpc(brain)
     return {
@@ -89,7 +89,7 @@ def quantise(home: Home, checkpoint: str, target: Path | None, *, bits: str) -> 
     target = target or Path.cwd() / f"{loaded.path.stem}{PACKED}"
     _, brain = revive(loaded)
     try:
-        sample, why = _sample(home, loaded), None
+        sample, why = sample_of(home, loaded), None
     except StreamError as error:  # its sources are gone, which hinders nothing but the comparison
         sample, why = None, str(error)
     with swapped(brain, better_weights(loaded)):
@@ -134,7 +134,12 @@ def _is_ternary(loaded: LoadedCheckpoint) -> bool:
     return bool(loaded.manifest.spec.get("config", {}).get(TERNARY))
 
 
-def _sample(home: Home, loaded: LoadedCheckpoint) -> HeldOutSample:
+def sample_of(home: Home, loaded: LoadedCheckpoint) -> HeldOutSample:
+    """A sample of what the checkpoint's sources hold out.
+
+    Raises:
+        StreamError: they are gone.
+    """
     config = config_from_dict(loaded.state.get("config", {}), origin=loaded.path.name)
     stream = ExperienceStream.open(
         config.stream,

@@ -93,6 +93,10 @@ def evaluate(home: Home, checkpoint: str) -> dict[str, Any]:
         SynapsedError: there is no such checkpoint, it is damaged, or its sources are gone.
     """
     loaded = open_checkpoint(home, checkpoint)
+    if loaded.packed is not None and not loaded.packed.layout:
+        raise UsageError(
+            f"{loaded.path} does not say what it read; name a text: synapsed evaluate … --data FILE"
+        )
     config, brain = revive_to_read(loaded)
     stream = ExperienceStream.open(
         config.stream,

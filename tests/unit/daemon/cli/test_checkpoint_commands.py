@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -143,3 +144,27 @@ def test_an_unknown_checkpoint_is_refused_before_torch_is_loaded(
     called = call(command, "nope")
     assert (called.code, called.err.count("\n")) == (5, 1)
     assert "No checkpoint is called 'nope'" in called.err
+
+
+def test_a_text_of_ones_own_is_scored_by_split(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def evaluate_text(home: object, checkpoint: str, data: Path, *, split: str) -> dict[str, Any]:
+        del home
+        asked.append((checkpoint, data, split))
+        counted = {"num_bytes": 5000, "num_resets": 1, "begin": 95000, "data": data, "packed": None}
+        return {"checkpoint": "continuous_1", "bpc": 2.25, "mixed_bpc": 2.0, **counted}
+
+    scoring = SimpleNamespace(evaluate_text=evaluate_text)
+    monkeypatch.setitem(sys.modules, "daemon.trainer.offline.scoring", scoring)
+    monkeypatch.setattr(checkpoint_commands, "refuse_unknown", lambda home, checkpoint: None)
+    book = tmp_path / "book"
+    out = call("evaluate", "continuous_1", "--data", str(book), "--split", "test").out
+    assert asked == [("continuous_1", book, "test")]
+    assert (
+        f"BPC 2.2500 over 5,000 bytes of {book}, test split from byte 95,000 on, each once, in 1 rows" in out
+    )
+    assert "BPC 2.0000 with its exact memory" in out
+    assert call("evaluate", "--data", str(book), "--split", "last").code == 2
