@@ -190,7 +190,8 @@ class LabelledBrain(ABC):
         if step.taught is not None:
             targets = self._targets(known, step.labels)
             nats = _nats(step.taught.outputs, targets)
-            chance, best = step.taught.outputs[:num_live].softmax(1).max(dim=1)
+            chances = self._chances(step.taught.outputs[:num_live], len(step.labels))
+            chance, best = chances.max(dim=1)
             evidence = {"confidence": chance, "correct": best == targets[:num_live]}
         row_nats, row_bytes = torch.zeros(2, len(batch.lane), dtype=torch.float64)
         rows = torch.tensor([one.row for one in known], dtype=torch.int64)
@@ -281,14 +282,18 @@ class LabelledBrain(ABC):
         return iter([answer] if answer else [])
 
     def confidence(self, prompt: bytes) -> float | None:
-        """Probability of the label that `generate` answers, among all outputs; None before any label is known."""
+        """Probability of the label that `generate` answers; None before any label is known."""
         return self.answer(prompt)[1] if self.labels else None
 
     def answer(self, prompt: bytes) -> tuple[str, float]:
-        """The most probable label known, and how probable it is; some label must be known."""
+        """The most probable label known, and how probable it is among those known; some label must be."""
         outputs = self._outputs([prompt.partition(SEPARATOR)[0]])
-        best = int(self._best(outputs, self.labels)[0])
-        return self.labels[best], float(outputs[0].softmax(0)[best])
+        chance, best = self._chances(outputs, len(self.labels))[0].max(dim=0)
+        return self.labels[int(best)], float(chance)
+
+    def _chances(self, outputs: Tensor, num_labels: int) -> Tensor:
+        """Probabilities (n, L) of the first `num_labels` labels; those to come have no say in it."""
+        return outputs[:, :num_labels].softmax(1)
 
     def _best(self, outputs: Tensor, labels: Sequence[str]) -> Tensor:
         """The most probable of these labels for each of n rows of outputs, (n,); -1 where there is none."""

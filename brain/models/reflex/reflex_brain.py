@@ -179,6 +179,10 @@ class Reflex(LabelledBrain):
         outputs[:, :known] = logits / self.temperatures[which].value
         return outputs
 
+    def _chances(self, outputs: Tensor, num_labels: int) -> Tensor:
+        """Probabilities (n, L) of the first `num_labels` labels; all labels to come are one rival to them."""
+        return outputs.softmax(1)[:, :num_labels]
+
     def num_parameters(self) -> int:
         """Weights of the network, and how often each feature was read."""
         return sum(tensor.numel() for tensor in self.learner.model_tensors().values())

@@ -35,6 +35,7 @@ COMMANDS = [
     "watch",
     "ask",
     "feed",
+    "generate",
     "grow",
     "sleep",
     "forget",

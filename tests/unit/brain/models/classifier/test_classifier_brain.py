@@ -74,6 +74,14 @@ def test_labels_get_outputs_in_the_order_they_come_and_are_the_answers() -> None
     assert learned.evidence["confidence"].item() == pytest.approx(sure)
 
 
+def test_an_answer_shares_its_probability_with_known_labels_alone() -> None:
+    brain = classifier(max_labels=256)
+    report = brain.learn(batch(TEXTS))
+    assert len(brain.labels) == 3
+    assert brain.answer(b"zzz qqq")[1] >= 1 / 3
+    assert bool((report.evidence["confidence"] >= 1 / 3).all())
+
+
 def test_a_document_without_a_label_teaches_nothing_and_is_counted() -> None:
     brain = classifier()
     brain.learn(batch(TEXTS))

@@ -48,6 +48,18 @@ def test_it_answers_in_the_languages_it_learned_with_a_confidence() -> None:
     assert brain.answer(b"zzz qqq")[1] < 0.6
 
 
+def test_room_for_more_labels_makes_no_answer_less_sure() -> None:
+    few, many = reflex(max_labels=4), reflex(max_labels=256)
+    for _ in range(20):
+        few.learn(batch(TEXTS))
+        many.learn(batch(TEXTS))
+    assert few.labels == many.labels
+    assert len(few.labels) < 4
+    for text in (b"plum", b"saw drill", b"zzz qqq"):
+        assert many.answer(text)[0] == few.answer(text)[0]
+        assert many.answer(text)[1] == pytest.approx(few.answer(text)[1], rel=1e-4)
+
+
 def test_it_learns_the_six_built_in_intents_of_either_language() -> None:
     """A fifth is held out; one of six is right by chance."""
     with (Path(presets.__file__).parent / "intents.csv").open(encoding="utf-8") as file:
