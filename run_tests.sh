@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=scripts/setup.sh
 . scripts/setup.sh
 
-# install_package NAME WHAT: from the system's packages, if we may; otherwise say so and go on (those tests will tell).
+# install_package NAME WHAT: from the system's packages, if we may; otherwise say so and continue (those tests will fail).
 install_package() {
     local as_root=()
     if ! command -v apt-get >/dev/null 2>&1; then

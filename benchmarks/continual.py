@@ -73,7 +73,7 @@ class Score:
 
 
 class Online:
-    """Our learner, asleep every so many examples and once more when the stream has ended; 0 for never.
+    """Our learner, asleep every `sleep_every_samples` examples and once more when the stream has ended; 0 for never.
 
     It answers by its fast weights, or by an average of them.
     """

@@ -1,15 +1,14 @@
 """Steps a CPU second of the full daemon beside a plain PyTorch loop and beside the brain learning alone.
 
-Full means replay, vital signs, held-out loss, store, feed and checkpoints; the exact memory is off, since the plain
-loop has none. The plain loop
-(`benchmarks/peers/plain_loop.py`) imports nothing of the project: the same architecture written out, the same batch,
-the same loss and updates. The brain alone is `learn` on ready-made batches: the difference to it is what the daemon
-costs, the difference to the plain loop is what the project costs.
+The full daemon has replay, vital signs, held-out loss, store, feed and checkpoints; its exact memory is off, since the
+plain loop has none. The plain loop (`benchmarks/peers/plain_loop.py`) imports nothing from the project: it has the same
+architecture written out, the same batch, loss and updates. The brain alone calls `learn` on ready-made batches. The
+difference from it is the cost of the daemon, the difference from the plain loop that of the whole project.
 
-CPU seconds are those of all threads of the process that learns, so that programs beside it hardly count; what the
-supervisor spends on another core stands in the details, and so do steps a second by the clock. All learn in turn: while
-one runs the others stand still, so that what else the machine does falls on all alike. The figure is the median of the
-ratios of turns that follow on one another.
+CPU seconds are those of all threads of the process that learns, so that other programs hardly count. The details also
+give the supervisor's CPU time on another core, and steps per second of wall-clock time. The three take turns: while one
+runs the others are paused, so that other load on the machine affects all of them alike. The figure is the median of the
+ratios of consecutive turns.
 """
 
 from __future__ import annotations
@@ -142,7 +141,7 @@ def judge(
 
 @dataclass(frozen=True)
 class Turn:
-    """Learn so many steps in a process of its own; steps a second."""
+    """Learn a number of steps in a process of its own; returns steps a second."""
 
     learn: Callable[[int], float]
     pid: int
@@ -354,7 +353,7 @@ def wait_for_daemon(home: Home) -> DaemonClient:
 
 
 def wait_for_step(client: DaemonClient, run_id: str, step: int) -> None:
-    """Until the run has finished so many steps."""
+    """Wait until the run has finished `step` steps."""
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while client.get(f"/runs/{run_id}")["step"] < step:
         if time.monotonic() > deadline:

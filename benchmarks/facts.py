@@ -24,7 +24,7 @@ SENTENCES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """A sentence in two parts: what is asked, and how it goes on."""
+    """A sentence in two parts: a prompt and its continuation."""
 
     prompt: str
     answer: str
@@ -54,7 +54,7 @@ def with_facts(text: bytes, facts: Sequence[Fact]) -> bytes:
 
 
 def complete(brain: Brain, facts: Sequence[Fact]) -> dict[str, list[str]]:
-    """How the brain goes on where each is asked, with its likeliest bytes: by all it has, and by its network alone."""
+    """How the brain continues each prompt, greedily: with its exact memory, and by its network alone."""
     import torch  # noqa: PLC0415 - of the process that learned
 
     from brain.online.reading import continue_bytes  # noqa: PLC0415

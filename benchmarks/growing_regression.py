@@ -45,7 +45,7 @@ FIXED = {
     "50 from the start, ours": replace(OURS, sizes=WIDE),
     "50 from the start, backpropagation": replace(PLAIN, sizes=WIDE),
     "50 from the start, continual backprop": replace(PLAIN, sizes=WIDE, plasticity=CONTINUAL),
-    "5 for ever, ours": OURS,
+    "5 forever, ours": OURS,
     "50 from the start, backpropagation, tanh": replace(PLAIN, sizes=WIDE, activation="tanh"),
     "50 from the start, continual backprop, tanh": replace(
         PLAIN, sizes=WIDE, activation="tanh", plasticity=CONTINUAL

@@ -257,7 +257,7 @@ class Course:
 
 
 def _follow(learner: Learner, text: Text, seed: int, elders: int | None = None) -> Course:
-    """Learn on for `STEPS_AFTER` steps; units behind the first `elders` are new."""
+    """Learn for another `STEPS_AFTER` steps; units behind the first `elders` are new."""
     course = Course([], [], [])
     for after in range(STEPS_AFTER):
         learner.learn(*text.batch(learner.step, seed))

@@ -212,7 +212,7 @@ def learned(train: Labelled, seed: int) -> Reflex:
 
 def batch(documents: Sequence[bytes]) -> Batch:
     """A row for each document."""
-    width = max(len(one) for one in documents) + 1  # what fills its row would go on in the next
+    width = max(len(one) for one in documents) + 1  # a document that fills its row would continue in the next
     rows = torch.zeros(len(documents), width, dtype=torch.uint8)
     for row, one in enumerate(documents):
         rows[row, : len(one)] = torch.frombuffer(bytearray(one), dtype=torch.uint8)

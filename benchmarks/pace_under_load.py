@@ -89,7 +89,7 @@ def judge(
 
 
 def pairs_of_ours(rounds: int) -> tuple[list[Pair], int]:
-    """The loop learns on while the busy program comes and goes; its steps are timed by itself. And its last threads."""
+    """The loop keeps learning while the busy program comes and goes, and times its own steps. And its last threads."""
     context = get_context("spawn")
     pipe, theirs = context.Pipe()
     process = context.Process(target=learn_on, args=(theirs, "default", {}), daemon=True)

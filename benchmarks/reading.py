@@ -152,7 +152,7 @@ def read_here(
 
 
 def follow(parts: Parts, num_bytes: int, cpu_seconds: float) -> Reading:
-    """Let the loop run until so many bytes were read or so many CPU seconds are spent."""
+    """Run the loop until `num_bytes` are read or `cpu_seconds` are spent."""
     import torch  # noqa: PLC0415
 
     from daemon.trainer.life.ending import Ending  # noqa: PLC0415

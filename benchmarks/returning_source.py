@@ -114,7 +114,7 @@ SERIES = {"both": "network and exact memory", "network": "network alone"}
 def learn_all(
     seed: int, *, turns: int, batches: int, preset: str, overrides: Mapping[str, Any]
 ) -> dict[str, Measures]:
-    """Ours and both LSTMs on the same batches; `batches` of each source in so many turns."""
+    """Ours and both LSTMs on the same batches; `batches` of each source, in `turns` turns."""
     from daemon.trainer.process import settle_process  # noqa: PLC0415 - torch reads what it sets
 
     settle_process()

@@ -1,9 +1,9 @@
-"""Learning a slowly changing function for ever: 20 bits in, a net too small for its target, one pass.
+"""Learning a slowly changing function forever: 20 bits in, a net too small for its target, one pass.
 
 Source: Dohare, Sutton & Mahmood 2021, "Continual backprop: stochastic gradient descent with persistent
 randomness", the bit-flipping problem. Of 20 bits the first 15 stand still, but for one, chosen again, that
 flips every 10,000 examples; the other 5 are drawn for each example. The target is a net of 100 threshold
-units with weights of ±1. The learner has 5 hidden units, so it must go on following. Error is squared, before
+units with weights of ±1. The learner has 5 hidden units, so it must keep tracking. Error is squared, before
 learning.
 
 All learners of all runs read the same examples, side by side, and make one update an example. In one more row the

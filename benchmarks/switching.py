@@ -33,7 +33,7 @@ class Turn:
 
 
 def draw_turns(sources: Sequence[str], *, turns: int, batches: int, seed: int) -> tuple[Turn, ...]:
-    """Each source so many times, never twice in a row, together for so many batches.
+    """`turns` turns of each source, never two in a row, with `batches` batches in all.
 
     >>> turns = draw_turns("ab", turns=2, batches=50, seed=0)
     >>> turns[0].begin, sum(turn.end - turn.begin for turn in turns if turn.source == "a"), turns[-1].end

@@ -109,7 +109,7 @@ TEXTS: Mapping[str, tuple[str, Callable[[], bytes]]] = {
 
 
 def five_sources(num_bytes: int) -> dict[str, bytes]:
-    """English, Python, JSON, logs and Russian, so many bytes of each."""
+    """English, Python, JSON, logs and Russian, `num_bytes` of each."""
     texts = {
         "english": shared("tinyshakespeare.txt") or english(),
         "python": python(),

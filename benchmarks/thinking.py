@@ -119,11 +119,11 @@ class Arm:
         return found
 
     def at(self, cpu_seconds: float) -> float:
-        """Bits per byte of the held-out text when so many CPU seconds were spent."""
+        """Bits per byte of the held-out text after this many CPU seconds."""
         return float(np.interp(math.log(cpu_seconds), np.log(self.spent), self.held_out))
 
     def by_steps(self, rows: torch.Tensor) -> dict[str, float]:
-        """Bits per byte when it is read with so many steps; untied ones end."""
+        """Bits per byte by the number of thinking steps; untied steps are limited."""
         thinking, own = self.network.thinking, self.network.thinking_steps
         if thinking is None:
             return {}

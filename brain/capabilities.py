@@ -189,7 +189,7 @@ class Thinking(Protocol):
         """Steps that it can take; 0 where its settings leave thinking out, None: any number."""
 
     def think(self, steps: int) -> None:
-        """Take so many steps from now on; at most `most_thinking_steps`."""
+        """Think for this many steps from now on; at most `most_thinking_steps`."""
 
     def inspect_thinking(self, batches: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
         """JSON values of what each step brings on uint8 rows (B, T) and bool masks of their bytes; changes nothing.

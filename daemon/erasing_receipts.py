@@ -1,8 +1,8 @@
 """Receipts: what a run was told to forget, kept beside its journal. Imports no torch.
 
 A receipt is written before the journal knows of the order, and says how far it has come: ordered, taken (a checkpoint
-holds the run without it), erased (so does the disk). A text stands in it for as long as a checkpoint of before is
-kept, from which it would come back; then only its hash is left.
+holds the run without it), erased (so does the disk). It holds a text while an older checkpoint is kept
+from which the text could come back; after that, only its hash.
 """
 
 from __future__ import annotations

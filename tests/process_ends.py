@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def still_alive(processes: Iterable[psutil.Process], *, timeout: float) -> list[psutil.Process]:
-    """Those that have not died within so many seconds; one that is dead but not collected yet is dead."""
+    """Those still alive after the timeout; one that is dead but not collected yet counts as dead."""
     deadline = time.monotonic() + timeout
     return [process for process in processes if not _dies(process, max(0.0, deadline - time.monotonic()))]
 

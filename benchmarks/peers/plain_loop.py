@@ -1,11 +1,11 @@
 """A plain PyTorch loop over the default brain's architecture, written out; nothing of the project is imported.
 
-The same network (byte embedding and bigram table, blocks of minGRU and window attention with squared-ReLU MLPs, self
-model), the same batch (8 rows that read on, 2 from a reset state), the same
-loss and the same updates (Muon for matrices between hidden layers, AdamW for the rest, sparse Adam for the table,
-clipped). What makes a run last is left out: averages, renewal, replay, vital signs, checkpoints; the exact memory, too.
+It has the same network (byte embedding and bigram table, blocks of minGRU and window attention with squared-ReLU MLPs,
+self model), the same batch (8 rows that continue their lanes, 2 from a reset state), the same loss and the same updates
+(Muon for matrices between hidden layers, AdamW for the rest, sparse Adam for the table, clipped). It leaves out weight
+averages, renewal of units, replay, vital signs, checkpoints and the exact memory.
 
-`python plain_loop.py [SPIN]`: for every number of steps on a line of standard input, one line of steps a second.
+`python plain_loop.py [SPIN]`: for each number of steps read from standard input, prints the steps per second.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class SelfNormalisedResets:
         sites: where the units lie.
         slices: the tensors around them.
         rejected: see `SilentTimes`.
-        every_steps: lengths are taken anew once in so many steps.
+        every_steps: thresholds are recomputed every this many steps.
         most: see `SilentTimes`.
         seed: of fresh weights.
 

@@ -10,16 +10,16 @@ from brain.ranges import AMOUNT_OR_ZERO, COUNT_OR_ZERO, SOME_LEFT
 
 @dataclass(frozen=True, kw_only=True)
 class AveragingConfig:
-    """Two averages of the weights, and how often they teach.
+    """Two running averages of the weights, and how often rows learn from them.
 
     Attributes:
-        plastic: share of the past that the plastic average keeps in a step.
-        stable: the same of the stable average.
-        every_steps: averages follow after this many steps, by as much as in so many single ones; 0: none.
-        consistency_every_steps: in one of so many steps replayed rows also learn from an average; 0: never.
-        consistency_weight: weight of that loss.
-        distillation_weight: weight of the stable average's teaching in sleep.
-        consolidation: share of the past that the stable average keeps in a step of sleep.
+        plastic: share of its old value that the plastic average keeps in a step.
+        stable: the same for the stable average.
+        every_steps: steps between updates of the averages, each worth that many single ones; 0: none.
+        consistency_every_steps: in one step out of this many, replayed rows also learn from an average; 0: never.
+        consistency_weight: weight of the loss on them.
+        distillation_weight: weight of the loss towards the stable average's predictions in sleep.
+        consolidation: share of its old value that the stable average keeps in a step of sleep.
     """
 
     plastic: Annotated[float, SOME_LEFT] = 0.99

@@ -48,7 +48,7 @@ def byte_loops() -> ByteLoops | None:
 
 
 def serves(span: Span, ids: Tensor, weight: Tensor) -> ByteLoops | None:
-    """The loops, if this pass is one position of one row that goes on, on a CPU and without gradients."""
+    """The loops, if this pass reads one position of one continuing row on a CPU without gradients."""
     if ids.shape != (1, 1) or torch.is_grad_enabled() or span.lengths is not None or span.fresh_only:
         return None
     fits = weight.device.type == "cpu" and weight.dtype in {torch.float32, torch.float64}

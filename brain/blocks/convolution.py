@@ -45,7 +45,7 @@ class CausalConv(nn.Module):
 
     Shapes: x (B, T, D), tail (B, 3, D) the inputs before the span, weight (4, D) with the present input last.
     Begins as the identity plus a little noise. `in_loops` lets compiled loops compute it; their last bits differ, so
-    what was stored before there were any goes on without.
+    brains stored before the loops existed continue without them.
     """
 
     def __init__(self, channels: int, *, in_loops: bool = False) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MARKED = recurrent_loops.EVERY
-UNROLLED = 4  # rows of a state are taken so many at a time
+UNROLLED = 4  # rows of a state processed at a time
 
 
 class Loops(NamedTuple):

@@ -4,7 +4,7 @@
 
 A step has matrices of its own. The gates of a position multiply, so it thinks on as long as they stay open; where
 the product falls below 1/32, that step and all behind it are left out, in learning and in reading alike. It follows
-from the position alone. When nothing is learned and no position goes on, the rest of the pool is not computed.
+from the position alone. When nothing is learned and no position continues, the rest of the pool is not computed.
 
 Source: Graves 2016, "Adaptive computation time", with the halting of a product of gates in place of a sum.
 """

@@ -105,7 +105,7 @@ class RWKV7(Mixer):
     """x and what stood before it are mixed six ways; heads of a matrix state; norm, bonus, gate, out-projection.
 
     `values_mixed` has it take its values in part from `first_value`, those of the first layer. With `out_size` its
-    out-projection has so many rows, for another part to fuse, and is drawn.
+    out-projection has that many rows, for another part to fuse, and random initial weights.
     State: hidden (R, H, K, K) and the last input, tail (R, 1, d), in float32.
     Source: Peng et al. 2025, "RWKV-7 Goose with expressive dynamic state evolution".
     """

@@ -13,23 +13,23 @@ from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, COUNT, COUNT_OR_ZERO, SHARE, Ra
 
 @dataclass(frozen=True, kw_only=True)
 class GrowthConfig:
-    """Whether the brain may grow by itself, and the limits of all growth, that by hand included.
+    """Whether the brain may grow by itself, and the limits of all growth, including growth by hand.
 
     Attributes:
-        enabled: whether the triggers below are asked.
+        enabled: whether the triggers below may start a growth.
         max_neurons: hard limit in hidden units of all growth sites.
-        every_steps: the sites are looked at, and the triggers asked, once in so many steps.
-        fraction: share of a site's units that is born at once.
-        cooldown_steps: after a growth nothing grows by itself for so many steps, at first: one that did not pay
-            doubles this, one that paid halves it.
-        trial_steps: a growth is judged against a twin that did not grow for so many steps; 0: never.
+        every_steps: steps between two checks of the sites by the triggers.
+        fraction: units added at once, as a share of the site's.
+        cooldown_steps: steps after a growth in which nothing grows by itself; a growth that did not pay doubles
+            them, one that paid halves them.
+        trial_steps: steps for which a growth is compared with a twin that did not grow; 0: never.
         worth: relative fall of the loss that pays for doubling the neurons; for a tenth more, a tenth of it.
-        maturity_steps: a site whose newborns are younger does not grow by itself, nor does a younger brain.
-        site_ratio: a site may have so many times the units it was born with.
-        newborns: `pairs` are born in twos that cancel out, `zero` with zero outgoing weights.
-        newborn_gradient: a pair's outgoing weights are as strong as lets its incoming ones begin with this share
-            of existing units' gradient.
-        recycle_above: a site with a larger share of dormant units has them renewed before it may grow.
+        maturity_steps: age in steps that new units, and a new brain, must reach before the next growth by itself.
+        site_ratio: the most units of a site, as a multiple of those it was born with.
+        newborns: `pairs`: new units come in pairs that cancel out; `zero`: with zero outgoing weights.
+        newborn_gradient: gradient of a pair's incoming weights at first, as a share of existing units'; it sets
+            the size of the outgoing weights.
+        recycle_above: above this share of dormant units a site renews them before it may grow.
     """
 
     enabled: bool = False

@@ -1,4 +1,4 @@
-"""Hashes of any stretches of a row of symbols: the same symbols have the same hash wherever they stand, for ever.
+"""Hashes of any stretches of a row of symbols: the same symbols have the same hash everywhere, forever.
 
 Stored weights belong to hashes, so nothing here may change. Source: Weinberger et al. 2009, "Feature hashing for
 large scale multitask learning".
@@ -37,7 +37,7 @@ def pairs(hashes: Hashes, kind: int) -> Hashes:
 
 
 def buckets(hashes: Hashes, num_buckets: int) -> Places:
-    """Which of so many buckets each falls into."""
+    """The bucket that each falls into."""
     return ((hashes >> np.uint64(32)) * np.uint64(num_buckets) >> np.uint64(32)).astype(np.int64)
 
 

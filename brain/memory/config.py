@@ -14,10 +14,10 @@ class ReplayConfig:
 
     Attributes:
         policy: which items are kept and drawn.
-        fraction: of the rows replay stored segments.
+        fraction: share of the rows that replay stored segments.
         max_fraction: forgetting raises the fraction up to this; at `fraction` or below nothing is raised.
-        capacity: items kept, one lane's segment of bytes each.
-        segment_mib: size of a file of them.
+        capacity: most items kept, each one lane's segment of bytes.
+        segment_mib: size of each file of items.
     """
 
     policy: Literal["tiers", "reservoir"] = "tiers"

@@ -77,8 +77,8 @@ class Recalling(Protocol):
         """False when the memory is switched off."""
 
     def recall(self, context: bytes, *, max_bytes: int) -> Recollection:
-        """What the exact memory knows of at least one byte of context, completed by up to so many. Changes nothing.
+        """What the exact memory knows of a context, with a completion of up to `max_bytes`. Changes nothing.
 
         Raises:
-            ValueError: the memory is switched off, or there is no context.
+            ValueError: the memory is switched off, or the context is empty.
         """

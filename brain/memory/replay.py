@@ -91,7 +91,7 @@ class ReplayMemory:
         commit: ReplayCommit,
         blocks: Iterable[Mapping[str, NDArray[Any]]],
     ) -> ReplayMemory:
-        """A memory from elsewhere, as `items` gave it, in segments of its own; draws go on where they stood.
+        """A memory from elsewhere, as `items` gave it, in segments of its own; draws resume where they stopped.
 
         Raises:
             MemoryDamagedError: the items do not fit the commit.
@@ -261,7 +261,7 @@ class ReplayMemory:
         """Everything added so far, on disk: what a checkpoint's manifest says about replay.
 
         Call `slots` at the same step. `sync=False` leaves the fsync to `sync`, which a writer thread may call
-        while learning goes on; the checkpoint must not be committed before.
+        while learning continues; the checkpoint must not be committed before.
 
         Raises:
             OSError: disk full; nothing is lost, try again later.
@@ -321,7 +321,7 @@ class ReplayMemory:
         )
 
     def _flush(self) -> bool:
-        """Write what waits. On a full disk learning goes on; the next try comes 1,024 rows later."""
+        """Write what waits. On a full disk learning continues; the next try comes 1,024 rows later."""
         try:
             self._log.flush()
         except OSError as error:

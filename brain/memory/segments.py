@@ -144,7 +144,7 @@ class SegmentLog:
         self._unsynced_lock = threading.Lock()
 
     def take_over(self, commits: Iterable[SegmentCommit], parents: Sequence[Path]) -> None:
-        """Verify and map committed segments; go on in the newest own one if nothing lies behind its head.
+        """Verify and map committed segments; continue in the newest own one if nothing follows its head.
 
         Raises:
             MemoryDamagedError: a segment is missing or differs.

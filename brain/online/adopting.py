@@ -59,7 +59,7 @@ def _part(name: str) -> str:
 
 
 def _continued(name: str, stored: BrainState, own: BrainState) -> torch.Tensor | None:
-    """What goes on as one tensor of the brain's learning; None where that must start anew."""
+    """The stored form of one tensor of the brain's learning; None where it must start anew."""
 
     def fits(one: str) -> bool:
         return one in stored.learning and stored.learning[one].shape == own.learning[one].shape
@@ -70,7 +70,7 @@ def _continued(name: str, stored: BrainState, own: BrainState) -> torch.Tensor |
     others = [one for one in own.learning if one.startswith(f"{owner}|") and one != name]
     if moment != STEP or not others or not all(fits(one) for one in others):
         return None
-    # The moments go on, so their age does: counted as a whole before and by units now, or the other way round.
+    # The moments continue, so their age must: counted as a whole then and by unit now, or the other way round.
     counted, wanted = stored.learning.get(name), own.learning[name]
     age = float(stored.counters.get(STEP, 0)) if counted is None else float(counted.max())
     return torch.full_like(wanted, age)

@@ -1,4 +1,4 @@
-"""A new brain that begins with the weights of another, of the same kind: nothing else of that one goes on."""
+"""A new brain that begins with the weights, and only the weights, of another of the same kind."""
 
 from __future__ import annotations
 

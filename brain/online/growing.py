@@ -31,7 +31,7 @@ PROBED_ROWS = 32
 
 
 def grow(brain: OnlineBrain[Any], plan: GrowthPlan) -> Growth:
-    """Build the grown architecture, load all that the brain had and what is new, and let the brain go on as that."""
+    """Build the grown architecture, load the old state and the new parts, and have the brain continue as that."""
     before = brain.state()
     grown = brain.grown_into(brain.spec.grown(plan), seed=0)
     if plan.operator in WHOLE_PARTS:

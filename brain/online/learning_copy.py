@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def twin_of(brain: OnlineBrain[Any], state: BrainState | None = None) -> OnlineBrain[Any]:
-    """A brain of its own that goes on from the state of `brain`, or from that of an earlier twin.
+    """A separate brain that continues from the state of `brain`, or from that of an earlier twin.
 
     Raises:
         SpecMismatchError: the stored state does not fit.

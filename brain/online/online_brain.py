@@ -144,7 +144,7 @@ class OnlineBrain(Generic[Spec]):
     def learn(self, batch: Batch) -> StepReport:
         """Score the batch, then learn from it; if loss or gradient is not finite only `skipped` changes.
 
-        In one of so many steps replayed rows also learn from whichever average is surer of them.
+        In one step of every few, replayed rows also learn from the average that is surer of them.
         """
         return self._step(batch)
 
@@ -180,7 +180,7 @@ class OnlineBrain(Generic[Spec]):
         self.counters["rate_scale"] *= factor
 
     def freeze(self, prefix: str, *, frozen: bool = True) -> tuple[str, ...]:
-        """Stop (or go on) learning every weight whose name begins with `prefix`; returns their names.
+        """Stop (or resume) learning every weight whose name begins with `prefix`; returns their names.
 
         It is part of the spec, so a restart keeps it. What a column has frozen stays frozen.
         """

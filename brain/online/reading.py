@@ -96,7 +96,7 @@ class Reader:
 
     @torch.no_grad()
     def accept(self, unit: Tensor) -> None:
-        """Go on with int64 units (R,) after `predict`, whose pass does not depend on them."""
+        """Read int64 units (R,) after `predict`, whose pass does not depend on them."""
         opening, pending = self._opening, self._pending
         if opening is None or pending is None:
             raise RuntimeError("`accept` follows `predict`")
@@ -114,7 +114,7 @@ class Reader:
 
     @torch.no_grad()
     def fork(self, rows: Tensor) -> Reader:
-        """A reader of its own whose row i goes on from row rows[i] of this one; rows is int64 (R′,)."""
+        """A separate reader whose row i continues row rows[i] of this one; rows is int64 (R′,)."""
         chosen = rows.to(self.device)
         forked = Reader(self.network, self.codec, len(rows), device=self.device, dtype=self.dtype)
         if self._begun:
@@ -219,13 +219,13 @@ class Continuing(Protocol):
         """Where it predicts."""
 
     def read(self, rows: Tensor) -> object:
-        """Go on with uint8 rows (1, T)."""
+        """Read further uint8 rows (1, T)."""
 
     def predict(self) -> Tensor:
         """Logits (1, V) of the unit to come."""
 
     def accept(self, unit: Tensor) -> None:
-        """Go on with an int64 unit (1,) after `predict`."""
+        """Read an int64 unit (1,) after `predict`."""
 
 
 def continue_bytes(

@@ -1,4 +1,4 @@
-"""What the hippocampus knows of a context: the longest match, the next byte by each memory, and how it goes on."""
+"""What the hippocampus knows of a context: the longest match, the next byte by each memory, a completion."""
 
 from __future__ import annotations
 

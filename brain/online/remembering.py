@@ -71,7 +71,7 @@ class RememberingReader:
         return self._network.device
 
     def read(self, rows: Tensor) -> Mixed:
-        """Go on with uint8 rows (R, T); what they cost."""
+        """Read further uint8 rows (R, T); returns their loss."""
         network = path_probability(self._network.read(rows).softmax(dim=-1), rows.to(self.device))
         return self._memory.read(rows, torch.ones_like(rows, dtype=torch.bool), network)
 
@@ -99,7 +99,7 @@ class RememberingReader:
         return self._memory.predict(self._expected).log().to(self.device)
 
     def accept(self, unit: Tensor) -> None:
-        """Go on with int64 bytes (R,) after `predict`."""
+        """Read int64 bytes (R,) after `predict`."""
         if self._expected is None:
             raise RuntimeError("`accept` follows `predict`")
         rows = unit.to(torch.uint8)[:, None]

@@ -12,10 +12,10 @@ from brain.ranges import AMOUNT, AMOUNT_OR_ZERO, COUNT_OR_ZERO, SOME_LEFT
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """Warm-up, then a constant rate for ever: a learner without end has no schedule to finish.
+    """Warm-up, then a constant rate: endless learning has no schedule to finish.
 
     `learning_rate` is AdamW's; with kind "muon" hidden matrices take `muon_learning_rate` and the rest stays
-    AdamW. A unit born or renewed later takes `unit_warmup_steps` of its own to come to the full rate.
+    AdamW. A unit born or renewed later warms up over `unit_warmup_steps` of its own.
     """
 
     kind: Literal["adamw", "muon"] = "adamw"

@@ -10,7 +10,7 @@ from brain.ranges import AMOUNT_OR_ZERO, COUNT, COUNT_OR_ZERO, SOME_LEFT
 
 @dataclass(frozen=True, kw_only=True)
 class PlasticityConfig:
-    """What keeps a network able to learn for ever; everything at 0 is plain backpropagation.
+    """What keeps a network able to learn forever; everything at 0 is plain backpropagation.
 
     Attributes:
         replacement_rate: share of the mature units of a layer renewed each step; 1e-4, and 1e-5 for layers of
@@ -23,8 +23,8 @@ class PlasticityConfig:
         shrink: share by which weights shrink towards zero each time shrink-and-perturb runs.
         perturb: spread of the noise then added, as a share of the spread with which weights begin.
         perturb_every_steps: how often shrink-and-perturb runs.
-        every_steps: units are looked at, renewed and drawn back once in so many steps, by as much as in so
-            many single ones.
+        every_steps: steps between two passes that renew units and pull weights back, each worth that many
+            single steps.
     """
 
     replacement_rate: Annotated[float, SOME_LEFT] = 1e-4
@@ -56,10 +56,10 @@ class PlasticityConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class BrainPlasticityConfig(PlasticityConfig):
-    """How a brain stays able to learn for ever: hidden units that serve nothing are born again, one by one.
+    """How a brain stays able to learn forever: hidden units that contribute nothing are reinitialised, one by one.
 
     Attributes:
-        replacement_rate: share of a site's mature units renewed each step; 0: none is.
+        replacement_rate: share of a site's mature units renewed each step; 0: none.
         maturity_steps: steps for which a renewed unit cannot be renewed again.
         utility_decay: of the running utility, in a step.
         utility: `contribution` is |h| Σ|w_out|; `adaptable` takes |h − mean h| and divides by Σ|w_in|, so
@@ -69,8 +69,8 @@ class BrainPlasticityConfig(PlasticityConfig):
         shrink: share by which matrices shrink towards zero each time shrink-and-perturb runs; 0: none.
         perturb: spread of the noise then added, as a share of the spread with which a matrix began; 0: none.
         perturb_every_steps: how often shrink-and-perturb runs.
-        every_steps: units are looked at, renewed and drawn back once in so many steps, by as much as in so
-            many single ones.
+        every_steps: steps between two passes that renew units and pull weights back, each worth that many
+            single steps.
     """
 
     replacement_rate: Annotated[float, SOME_LEFT] = 1e-5

@@ -1,4 +1,4 @@
-"""Keeps an online network able to learn for ever: renews its hidden units, draws its matrices back.
+"""Keeps an online network able to learn forever: renews its hidden units, pulls its matrices back.
 
 All of it follows from the step: nothing is drawn from a generator that would have to survive a restart.
 """

@@ -65,7 +65,7 @@ class CarryOver:
         return len(self.slots)
 
     def turn(self, first: int, count: int) -> NDArray[np.int64]:
-        """The slots of so many draws from the `first` on: each item in turn, `PASSES` times in all.
+        """The slots of `count` draws starting with the `first`: each item in turn, `PASSES` times in all.
 
         More often, and the network learns them by heart at the cost of all else.
 

@@ -15,14 +15,14 @@ class SleepConfig:
     """When the brain sleeps, and how long.
 
     Attributes:
-        every_steps: sleep after this many steps awake; 0: only when asked to.
-        steps: of one sleep, at most 10,000.
-        rest_steps: forgetting starts a sleep, at the earliest so many steps after the last; 0: never.
-        idle_awake_steps: an idle stream starts a sleep, at the earliest so many steps after the last; 0: never.
-        rows: replayed in each of them; None: as many as a batch awake has.
-        carried_share: of these rows, those that the exact memory knows better than the network, where there is one.
-        carried_items: so many different ones at most, each of them twice.
-        final_rate: share of the learning rate that is left at the end of a sleep.
+        every_steps: sleep after this many steps awake; 0: only on request.
+        steps: length of a sleep, at most 10,000.
+        rest_steps: least steps between two sleeps that forgetting starts; 0: it starts none.
+        idle_awake_steps: least steps between two sleeps that an idle stream starts; 0: it starts none.
+        rows: rows replayed in each step of sleep; None: as many as a batch awake has.
+        carried_share: share of these rows that the exact memory, if there is one, predicts better than the network.
+        carried_items: most different passages among them; each is replayed twice.
+        final_rate: learning rate at the end of a sleep, as a share of the usual one.
         tolerance: relative rise of the mean probe loss beyond which a sleep is undone; a loss below 0.2 bits per byte
             counts as 0.2 there, since near zero any change is a large share.
     """
@@ -44,16 +44,16 @@ class SleepConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ForgettingConfig:
-    """A frozen probe of each source, scored in turn by the step.
+    """A frozen probe of each source, scored slice by slice at fixed steps.
 
     Attributes:
-        enabled: without it neither replay nor sleep answers to forgetting.
-        rows: of each source's probe.
-        row_bytes: of a row, read from a reset state.
-        every_steps: a slice is scored after this many steps.
-        slice_rows: rows of a slice; from `rows` on a slice is the whole probe.
-        smoothing: share of the past in the smoothed loss; a turn over all rows of a source is an observation.
-        threshold: mean forgetting in BPC beyond which more is replayed, and sleep comes.
+        enabled: if false, neither replay nor sleep reacts to forgetting.
+        rows: rows of each source's probe.
+        row_bytes: bytes of a row; each is read from a reset state.
+        every_steps: steps after which the next slice is scored.
+        slice_rows: rows of a slice; at `rows` or more, a slice is the whole probe.
+        smoothing: share of the old value in the smoothed loss; each pass over all rows of a source is one observation.
+        threshold: mean forgetting in BPC above which more is replayed and the run sleeps.
     """
 
     enabled: bool = True

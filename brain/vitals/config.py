@@ -13,11 +13,11 @@ from brain.vitals.sign_registry import vitals
 @vitals.register("phi", builds="brain.vitals.signs.phi:PhiSign")
 @dataclass(frozen=True, kw_only=True)
 class PhiConfig:
-    """How much a known nudge to one half of the brain tells about the other half, beyond the halves alone.
+    """How much a known nudge to one half of the brain changes the other half, beyond what each does alone.
 
     Attributes:
         nudge: α, injected noise in units of each component's natural standard deviation.
-        half_life_ticks: after this many ticks a measurement weighs half.
+        half_life_ticks: ticks after which a measurement's weight has halved.
         control_every_ticks: ticks between two measurements of a control, disconnected and untrained in turn; 0: none.
     """
 
@@ -32,20 +32,20 @@ class PhiConfig:
 @vitals.register("agency", builds="brain.vitals.signs.agency:AgencySign")
 @dataclass(frozen=True, kw_only=True)
 class AgencyConfig:
-    """How much the brain can tell of its own acts from what they did to it.
+    """How well the brain recognises its own acts by their effect on it.
 
     Attributes:
-        window_choices: randomised choices that count, the newest.
+        window_choices: how many of the newest randomised choices count.
         warm_up_choices: randomised choices needed before agency is shown.
-        choices_per_tick: outcomes of randomised choices that the brain reads at a tick, the newest.
+        choices_per_tick: how many of the newest outcomes of randomised choices the brain reads at a tick.
         rows_after: rows of the lane read after a choice that count as its outcome.
-        bytes_after: of these, so much is read by the brain.
+        bytes_after: bytes of these rows that the brain reads.
         actions: counterfactual bytes of a closed-loop probe.
-        next_bytes: own bytes that follow each.
-        contexts: contexts that count, the newest.
-        contexts_per_tick: new contexts probed at a tick; one where the brain acts, for there it is a companion.
-        context_bytes: bytes of experience before the own byte.
-        control_every_ticks: ticks between two looks at what an untrained twin tells of the same acts; 0: none.
+        next_bytes: bytes that the brain then generates after each.
+        contexts: how many of the newest contexts count.
+        contexts_per_tick: new contexts probed at a tick; only one in a brain that acts, where this is a side value.
+        context_bytes: bytes of experience before each counterfactual byte.
+        control_every_ticks: ticks between two measurements of an untrained twin on the same acts; 0: none.
     """
 
     label: ClassVar[str] = "Agency"
@@ -70,7 +70,7 @@ class IntegrationConfig:
     """How much of what the modules do is shared, whether or not wires carry it (effective dependence).
 
     Attributes:
-        window_states: states that count, the newest.
+        window_states: how many of the newest states count.
     """
 
     label: ClassVar[str] = "Integration"
@@ -85,7 +85,7 @@ class ConfidenceConfig:
     """Whether the brain is surer when it is right than when it is wrong (type-2 AUROC).
 
     Attributes:
-        window_predictions: predictions that count, the newest, each scored before it was learned from.
+        window_predictions: how many of the newest predictions count, each scored before it was learned from.
         warm_up_predictions: predictions needed before a value is shown.
     """
 
@@ -102,7 +102,7 @@ class RelianceConfig:
     """How much of the evidence for the brain's predictions comes from its exact memory, not from its network.
 
     Attributes:
-        window_rows: rows of text that count, the newest, each predicted before it was learned from.
+        window_rows: how many of the newest rows of text count, each predicted before it was learned from.
     """
 
     label: ClassVar[str] = "Reliance on memory"
@@ -119,8 +119,8 @@ class SelfPredictionErrorConfig:
     """How much of its next internal state the brain fails to foresee (fraction of variance unexplained).
 
     Attributes:
-        window_states: states that count, the newest, each predicted before it was learned from.
-        states_per_step: at most this many are kept of a step, evenly spread.
+        window_states: how many of the newest states count, each predicted before it was learned from.
+        states_per_step: most states kept from a step, evenly spread.
     """
 
     label: ClassVar[str] = "Self-prediction error"
@@ -133,10 +133,10 @@ class SelfPredictionErrorConfig:
 @vitals.register("dormant_share", builds="brain.vitals.signs.dormant_share:DormantShareSign")
 @dataclass(frozen=True, kw_only=True)
 class DormantShareConfig:
-    """Share of hidden units with next to no activity: what a brain loses first when it stiffens.
+    """Share of hidden units with hardly any activity: the first sign of a loss of plasticity.
 
     Attributes:
-        threshold: a unit is dormant at this share of its layer's mean activity, or below.
+        threshold: a unit is dormant if its activity is at most this share of its layer's mean.
     """
 
     label: ClassVar[str] = "Dormant share"
@@ -148,10 +148,10 @@ class DormantShareConfig:
 @vitals.register("effective_rank", builds="brain.vitals.signs.effective_rank:EffectiveRankSign")
 @dataclass(frozen=True, kw_only=True)
 class EffectiveRankConfig:
-    """How many directions the hidden units use, as a share of their number: a stiff brain uses few.
+    """How many directions the hidden units use, as a share of their number: few without plasticity.
 
     Attributes:
-        sites_per_tick: sites looked at in a tick, in turn; the others keep what was found last.
+        sites_per_tick: sites measured at a tick, in turn; the others keep their last value.
     """
 
     label: ClassVar[str] = "Effective rank"
@@ -163,7 +163,7 @@ class EffectiveRankConfig:
 @vitals.register("weight_norm", builds="brain.vitals.signs.weight_norm:WeightNormSign")
 @dataclass(frozen=True, kw_only=True)
 class WeightNormConfig:
-    """Root mean square of the weights into and out of the hidden units: it creeps up as a brain stiffens."""
+    """Root mean square of the weights into and out of the hidden units: rises as plasticity is lost."""
 
     label: ClassVar[str] = "Weight norm"
     band: ClassVar[tuple[float, float]] = (0.0, 0.5)
@@ -174,13 +174,13 @@ class ProbeConfig:
     """How the modules of a brain are watched.
 
     Attributes:
-        rows: rows of recent experience a tick.
+        rows: rows of recent experience read at a tick.
         length: bytes of each.
-        modules: architectural modules are joined, in order, to this many.
+        modules: how many modules to watch; the architecture's are joined, in order, to this many.
         components: leading principal components of each module.
-        refresh_every_seconds: the components are found again after so much training, and when the brain grew.
-        refresh_below: they are too once they keep less than this share of the variance that they kept at first: a
-            young brain soon leaves the directions it was first seen in.
+        refresh_every_seconds: seconds of training after which the components are computed anew; growth does so, too.
+        refresh_below: so does a fall of the variance they keep below this share of what they kept at first: a young
+            brain soon leaves its first directions.
     """
 
     rows: Annotated[int, SIZE] = 16

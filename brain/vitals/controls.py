@@ -92,7 +92,7 @@ def probe_with_controls(
     Args:
         make: gives a fresh copy of the brain, True, or an untrained twin of it, False.
         batches: text to read, at most one batch a tick.
-        ticks: so many are read, and more as long as a sign of the brain is warming up; None: all.
+        ticks: how many to read, more while a sign of the brain is warming up; None: all.
         config: of the vital signs.
         seed: of their generators and of all shuffling.
         on_progress: called with the name of each control before it is measured.
@@ -132,7 +132,7 @@ def watch(
 ) -> Readings:
     """Read batch after batch, a tick at each; the readings of the last.
 
-    So many are read, and more as long as a sign is warming up; None: all.
+    It reads `ticks` of them, more while a sign is warming up; None: all.
     """
     signs, readings = build_vitals(alone(config), seed=seed), {}
     for step, batch in enumerate(batches, start=1):

@@ -86,7 +86,7 @@ class LiveSign(ABC):
     """A vital sign over a live brain; subclasses gather in `observe` and estimate in `_estimate`."""
 
     name: ClassVar[str]
-    definition: ClassVar[int] = 1  # a new number where values of before cannot be compared with those to come
+    definition: ClassVar[int] = 1  # changed when new values cannot be compared with earlier ones
     version: str  # the definition, and the settings that a value depends on
 
     def __init__(self, *, clock: Clock = time.perf_counter) -> None:

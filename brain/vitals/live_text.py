@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def whole_pieces(batch: Batch, length: int, *, most: int, generator: torch.Generator) -> Tensor:
     """Pieces of exactly `length` bytes of the live rows, one behind another, uint8 (P, length).
 
-    Of more than `most` so many are drawn. A row shorter than `length` has none.
+    Of more than `most`, `most` are drawn. A row shorter than `length` has none.
     """
     live = (batch.lane >= 0).nonzero().squeeze(1)
     each = batch.bytes.shape[1] // length

@@ -31,9 +31,9 @@ _CONTROLS = "words."
 class OwnWords:
     """Over the newest probed contexts.
 
-    An untrained twin probes contexts of its own, a few in every `control_every_ticks`-th tick, and goes on with as many
-    as are missing once a value would stand without it. Shuffled are the choices of what was probed: each continuation
-    is put behind another byte than the one that it followed, so that what is recognised then is chance.
+    An untrained twin probes contexts of its own, a few in every `control_every_ticks`-th tick, and all that are missing
+    as soon as a value would otherwise be shown without this control. In the shuffled control each continuation is put
+    behind another byte than the one that it followed, so that recognition is at chance.
 
     Args:
         config: of agency.

@@ -275,7 +275,7 @@ class Hub:
             await asyncio.sleep(min(0.5, limit / 4))
 
     async def _close(self, websocket: WebSocket, code: int, reason: str) -> None:
-        """Close, without waiting for ever for a client that does not read."""
+        """Close, without waiting forever for a client that does not read."""
         if websocket.application_state is WebSocketState.DISCONNECTED:
             return
         with contextlib.suppress(TimeoutError, RuntimeError, OSError, WebSocketDisconnect):

@@ -8,7 +8,7 @@ from fastapi import Query
 
 from daemon.errors import UsageError
 
-Limit = Annotated[int, Query(ge=1, le=500, description="At most so many items.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="Most items to return.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
 
 # What can be no name of anything; PostgreSQL takes no NUL.

@@ -1,7 +1,7 @@
 """Right after its start a daemon may still be ending the runs of one that died: until then, what needs runs waits.
 
-Looking waits until every run is shown as it is (an instant); changing waits until none is held by a trainer of
-before. What cannot wait that long is a 503 with a Retry-After.
+Reading waits until every run is shown as it is (an instant); changing waits until no earlier trainer holds one.
+A request that would have to wait longer gets a 503 with a Retry-After.
 """
 
 from __future__ import annotations

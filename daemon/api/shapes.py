@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 T = TypeVar("T")
 
 Hours = Annotated[
-    float, Field(gt=0, le=1e6, allow_inf_nan=False, description="Ends the run after so many hours.")
+    float, Field(gt=0, le=1e6, allow_inf_nan=False, description="Hours after which the run ends.")
 ]
-Steps = Annotated[int, Field(gt=0, lt=2**53, description="Ends the run after so many steps.")]
+Steps = Annotated[int, Field(gt=0, lt=2**53, description="Steps after which the run ends.")]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Settings = Annotated[
     dict[str, Any], Field(description="Settings as dotted keys (`stream.rows`) or nested objects.")
@@ -215,7 +215,7 @@ class Evaluation(BaseModel):
     """Held-out loss of one source; `coverage` is the share of its held-out set behind it.
 
     `bpc` is that of the network alone, `mixed_bpc` that of network and exact memory together; null without one.
-    `accuracy` is that of a brain that predicts labels, over so many held-out `examples`; null for others.
+    `accuracy` is that of a brain that predicts labels, over `examples` held-out examples; null for others.
     """
 
     source: str

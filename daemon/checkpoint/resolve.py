@@ -48,7 +48,7 @@ def resolve(catalogue: Catalogue, text: str) -> Path:
 
 
 def refuse_packed(path: Path) -> None:
-    """Refuse to learn on from what `resolve` found.
+    """Refuse to resume a packed file that `resolve` found.
 
     Raises:
         UsageError: it is a packed file.

@@ -31,7 +31,7 @@ def generate(
         float, typer.Option(min=0.0, max=10.0, help="Randomness; 0 always takes the likeliest byte.")
     ] = 0.8,
     top_k: Annotated[
-        int, typer.Option(min=0, help="Draw from so many of the likeliest bytes; 0: from all.")
+        int, typer.Option(min=0, help="How many of the likeliest bytes to draw from; 0: all.")
     ] = 0,
     top_p: Annotated[
         float,

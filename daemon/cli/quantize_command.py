@@ -99,10 +99,10 @@ def quantize(
 
 
 def _target(output: Path | None, *, force: bool) -> Path | None:
-    """Where to, made sure of before anything takes time.
+    """The file to write, checked before anything slow begins.
 
     Raises:
-        UsageError: something is there already.
+        UsageError: a file of that name exists.
     """
     from daemon.errors import UsageError
     from daemon.system.paths import as_path, shown, status_of
@@ -118,7 +118,7 @@ def _target(output: Path | None, *, force: bool) -> Path | None:
 
 
 def _goal(home: Home, checkpoint: str, until: float) -> dict[str, Any]:
-    """The loss to be reached, and the checkpoint to go on from.
+    """The loss to reach, and the checkpoint to continue from.
 
     Raises:
         UsageError: nothing is held out, or it learns as a ternary brain already, for no such loss.
@@ -135,7 +135,7 @@ def _goal(home: Home, checkpoint: str, until: float) -> dict[str, Any]:
     if begun["is_ternary"]:
         if begun["target_bpc"] is None:
             raise UsageError(
-                f"{name} is ternary already, so its loss in full precision is not known; learn on: synapsed resume "
+                f"{name} is ternary already, so its loss in full precision is unknown; keep learning: synapsed resume "
                 f"{name}{home.flag}, then pack it: synapsed quantize {name}{home.flag}"
             )
         return {**begun, "full_bpc": None}
@@ -217,10 +217,10 @@ def _print_loss(bpc: float, result: dict[str, Any]) -> None:
     above = _above(bpc, beside)
     say(f"Held-out BPC {bpc:.4f} packed, {beside:.4f} {what} ({above}), over {result['num_bytes']:,} bytes")
     if goal is None and not result["was_ternary"]:
-        say(f"Win it back by learning on: synapsed quantize {name} --until 3%")
+        say(f"Recover it by further learning: synapsed quantize {name} --until 3%")
     elif goal is not None and bpc > goal["target_bpc"]:
         say(
-            f"The goal of {goal['target_bpc']:.4f} is not reached; learn on: synapsed quantize {name} --until 3%"
+            f"The goal of {goal['target_bpc']:.4f} is not reached; keep learning: synapsed quantize {name} --until 3%"
         )
     elif goal is not None:
         say(f"The goal of {goal['target_bpc']:.4f} is reached")

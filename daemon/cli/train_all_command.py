@@ -104,7 +104,7 @@ def train_all(
     port: PortOption = DEFAULT_PORT,
     as_json: JsonOption = False,
 ) -> None:
-    """Omega, reflex, minGRU, Mamba-2, quantize: each stage in its turn; the same command goes on where it was."""
+    """Omega, reflex, minGRU, Mamba-2, quantize: one stage after another; repeat the command to resume."""
     from brain.registry import brains
     from daemon.errors import UsageError
     from daemon.home import Home
@@ -194,13 +194,13 @@ def _omega(asked: Asked) -> None:
         check=False,
     )
     if ended.returncode:
-        asked.say("Nothing is compiled; the stages go on without")
+        asked.say("Nothing is compiled; the stages continue without it")
 
 
 def _trained(
     asked: Asked, stage: str, settings: dict[str, Any], *, record: str, built_on: Sequence[str | None] = ()
 ) -> None:
-    """One brain: begun, or gone on with where it was; then its files.
+    """One brain, trained from the start or resumed; then its files.
 
     Args:
         asked: for.
@@ -227,7 +227,7 @@ def _trained(
         _learn(asked, _going_on(asked.opened, run) or start_request(None, settings, name))
         run = _run_called(asked.opened, name)
     if run is None or run["state"] != "finished":
-        asked.say(f"{stage} was stopped; the same command goes on with it")
+        asked.say(f"{stage} was stopped; repeat the command to resume it")
         raise typer.Exit(0)
     files = [asked.records.folder / file for file in FILES[stage]]
     for file, checkpoint in zip(files, _checkpoints_of(asked.opened, run["id"]), strict=False):
@@ -308,7 +308,7 @@ def _run_called(home: Home, name: str) -> dict[str, Any] | None:
 
 
 def _going_on(home: Home, run: dict[str, Any] | None) -> ResumeRequest | None:
-    """How to go on with a run that has not finished; None where nothing of it was saved.
+    """How to resume a run that has not finished; None if it saved nothing.
 
     The newest run of all is resumed as `latest`, which the daemon looks up once it has waited for the trainer of one
     that was killed: that may be saving still.

@@ -1,4 +1,4 @@
-"""`synapsed train`: so many samples, steps or epochs, and the run ends by itself."""
+"""`synapsed train`: a run that ends by itself, after a number of samples, steps or epochs."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def of_phase(kind: str, phase: int | None, pretrained: str | None) -> dict[str, 
         raise UsageError(f"--phase {phase}: brain {kind} is trained in no such phase; {hint}")
     if phase != min(phases) and pretrained is None:
         raise UsageError(
-            f"--phase {phase} goes on from trained weights: name them with --pretrained CKPT (see synapsed checkpoints)"
+            f"--phase {phase} starts from trained weights: name them with --pretrained CKPT (see synapsed checkpoints)"
         )
     return {
         "brain.phase": phase,

@@ -33,23 +33,23 @@ MIB = 1024**2
 class KeepConfig:
     """What a home keeps at most, over all its runs.
 
-    Set in `keep.toml` in the home (`cache_gib = 2`), or in the environment (`SYNAPSED_KEEP__CACHE_GIB=2`), which has
-    the last word. A changed file counts from the next tidying on, without a restart.
+    Set in `keep.toml` in the home (`cache_gib = 2`), or in the environment (`SYNAPSED_KEEP__CACHE_GIB=2`), which wins.
+    A changed file takes effect at the next clean-up, without a restart.
 
     Attributes:
-        checkpoints_gib: checkpoints of all runs. Never taken: a pinned one, the only sound one of a run, one that a
-            run is about to resume, one whose memories a fork still replays.
-        cache_gib: decoded documents; those in use at the moment stay.
-        cache_days: a decoded document that nobody read for so long goes.
-        replay_days: remembered experience of a run that has no checkpoint left goes after so long.
-        log_mib: each log in `logs/`; older lines go to a part beside it.
-        log_files: such older parts of each log.
-        metric_rows: rows of single steps and values in the database; beyond, the oldest are kept as rollups only.
-        rollup_rows: rows of rollups of 100 steps; beyond, the oldest are kept as rollups of 10 000 steps only.
+        checkpoints_gib: size of the checkpoints of all runs. Never deleted: a pinned one, the only sound one of a run,
+            one that a run is about to resume, one whose memories a fork still replays.
+        cache_gib: size of decoded documents; those in use stay.
+        cache_days: days after which a decoded document that nobody read is deleted.
+        replay_days: days after which the replay memory of a run without checkpoints is deleted.
+        log_mib: size of each log in `logs/`; older lines move to a part beside it.
+        log_files: how many older parts of each log are kept.
+        metric_rows: rows of single steps and values in the database; above that, the oldest are kept as rollups only.
+        rollup_rows: rows of rollups of 100 steps; above that, the oldest are kept as rollups of 10,000 steps.
         history_rows: rows of each of events, operations, alarms, readings, held-out losses, forgetting, deleted
-            checkpoints; beyond, the oldest go.
-        backups: copies of the database; the newest stays always.
-        backups_gib: these copies together.
+            checkpoints; above that, the oldest are deleted.
+        backups: copies of the database; the newest is always kept.
+        backups_gib: size of these copies together.
     """
 
     checkpoints_gib: Annotated[float, AMOUNT] = 50.0

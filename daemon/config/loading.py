@@ -71,7 +71,7 @@ def resolve_config(
     """Merge all layers and check the result.
 
     Args:
-        preset: name of a shipped preset or path of a TOML file, which lies on the shipped preset of its kind of
+        preset: name of a shipped preset or path of a TOML file, which extends the shipped preset of its kind of
             brain if there is one; None takes SYNAPSED_PRESET, else that of the kind of brain that is asked for,
             else `default`.
         overrides: from the command line or the API, nested or with dotted keys.

@@ -26,15 +26,15 @@ class StreamConfig:
         data: files and folders, each one source of kind `files`; without these and `source` the standard library's.
         source: more sources, each a table of its own with a `kind` and that kind's settings.
         mix: how a lane chooses its next source at the end of a stretch.
-        weights: relative weight of a source by its name, for the weighted mix.
-        rows: rows of a batch, replayed ones included; beside a single one they come in addition.
+        weights: relative weight of each source, by its name, for the weighted mix.
+        rows: rows of a batch, replayed ones included; if there is only one, replayed rows are added to it.
         segment_bytes: bytes of a row.
         stretch_bytes: a lane may change source after this many bytes.
-        held_out_share: share of blocks never trained on.
-        samples_per_pass: end a pass after this many rows (classic epochs); None reads everything.
+        held_out_share: share of blocks that are never trained on.
+        samples_per_pass: rows after which a pass ends (classic epochs); None reads everything.
         at_end: `again` reads a source from its beginning once it is read; `wait` reads nothing twice and waits for
             more: text appended to files, new and changed files, what is pushed.
-        idle_after_seconds: with nothing to read for so long the run sleeps, then waits.
+        idle_after_seconds: seconds without anything to read after which the run sleeps, then waits.
     """
 
     data: tuple[str, ...] = ()
@@ -65,11 +65,11 @@ class CheckpointConfig:
     checkpoints; the room of all runs together is the home's: `keep.checkpoints_gib`.
 
     Attributes:
-        every_seconds: from the beginning of a save to the commit of the next, while that takes no longer than the one
-            before: so much learning is lost at most.
-        keep_latest: newest ones.
-        keep_hourly: the last of each of so many hours.
-        keep_daily: the last of each of so many days.
+        every_seconds: from the start of one save to the commit of the next, if that takes no longer than the one
+            before it: the most learning that a crash can cost.
+        keep_latest: how many of the newest are kept.
+        keep_hourly: for how many hours the last of each hour is kept.
+        keep_daily: for how many days the last of each day is kept.
     """
 
     every_seconds: Annotated[float, AMOUNT] = 300.0
@@ -98,13 +98,13 @@ class RecoveryConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LimitsConfig:
-    """Where a run ends by itself; None never.
+    """When a run ends by itself; None: never.
 
     Attributes:
-        hours: of learning.
-        steps: of learning.
+        hours: hours of learning.
+        steps: steps of learning.
         epochs: passes over every source.
-        held_out_bpc: held-out loss of the network alone, on a sample of at most 64 blocks, looked at every 200 steps.
+        held_out_bpc: held-out loss of the network alone, measured every 200 steps on a sample of at most 64 blocks.
     """
 
     hours: Annotated[float | None, Range(at_most=1000000.0, above=0)] = None
@@ -115,7 +115,7 @@ class LimitsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig:
-    """A short sample of the brain's text, drawn for the page every so often, but for at most 1/200 of the time."""
+    """A short sample of the brain's text for the page, drawn at intervals, in at most 1/200 of the time."""
 
     every_seconds: Annotated[float, AMOUNT] = 60.0
     max_bytes: Annotated[int, Range(at_least=0, at_most=8192)] = 120
@@ -130,7 +130,7 @@ class RunConfig:
     `brain` holds `kind` and that kind's own settings, checked against the registry's config class.
 
     Attributes:
-        pretrained: checkpoint with whose weights the brain of a new run begins; nothing else of it goes on.
+        pretrained: checkpoint whose weights, and only those, the brain of a new run starts from.
     """
 
     preset: str = "default"

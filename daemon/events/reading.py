@@ -31,7 +31,7 @@ class ExperienceForgotten(Event):
         what: was asked for; of a text its length.
         receipt: number of the receipt, and of the journal entry.
         sha256: of the text as it was given; empty for anything else.
-        rows: records of replayed text that were erased on disk, with so many `row_bytes`.
+        rows: records of replayed text that were erased on disk; `row_bytes` is their size.
         memory_bytes: of the exact memory's past that were blanked.
         memory_contexts: of it that were emptied, some of them shared with other text.
         memory_emptied: all of the exact memory was given up.

@@ -40,7 +40,7 @@ class CarriedOver(Event):
     """What a sleep taught the network of items that only the exact memory knew; losses in bits per byte of them.
 
     Attributes:
-        items: so many.
+        items: how many.
         share: of the gap between the network's loss and that with memory, by which the network's own fell.
         before: loss of the network alone before the sleep.
         after: and behind it.

@@ -1,4 +1,4 @@
-"""When a job runs: every so many seconds, or by the five fields of cron in local time."""
+"""When a job runs: at a fixed interval in seconds, or by the five fields of cron in local time."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def backup(
         copy_database(file, temporary, patience, on_pages=on_pages)
         temporary.replace(path)
         sync_directory(path.parent)
-        tighten(path.parent.glob("*.db"))  # copies of before they were private
+        tighten(path.parent.glob("*.db"))  # copies from before they were private
     except (sqlite3.Error, OSError) as error:
         raise DaemonError(
             f"The database was not copied to {path}: {error}. Is there room and the right to write?"

@@ -278,7 +278,7 @@ evaluations = Table(
     Column("age_steps", Double),
     Column("step", BigInteger, nullable=False),
     Column("time", UnixTime, nullable=False),
-    Column("accuracy", Double),  # of a brain that predicts labels, over so many examples; else null
+    Column("accuracy", Double),  # of a brain that predicts labels, over `examples`; else null
     Column("examples", BigInteger),
     Column("mixed_bpc", Double),  # of network and exact memory together; null without one
     Index(None, "run", "step"),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
 
-# So many newest steps of a run keep their rows as long as older rows, of whatever run, can go instead.
+# The newest steps of a run keep their rows as long as older rows, of any run, can go instead.
 SPARED_STEPS = 10_000
 
 

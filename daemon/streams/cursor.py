@@ -69,7 +69,7 @@ class DocumentMark(NamedTuple):
         file_bytes: of the file as it was then.
         mtime_ns: modification time of the file then.
         tail: hash over the last bytes of the file then; a file that still holds them there was appended to.
-        verdict: how its text is read, whatever is appended; None in checkpoints of before that was kept.
+        verdict: how its text is read, whatever is appended; None in older checkpoints.
     """
 
     document: str

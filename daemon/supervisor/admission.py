@@ -37,7 +37,7 @@ class Admission:
     """Starts and resumes runs, or queues them.
 
     Args:
-        settle: waits, so many seconds at most, until what was written down is on disk.
+        settle: waits at most this many seconds until what was recorded is on disk.
 
     Attributes:
         lock: held while a run is begun, or must not be.

@@ -1,4 +1,4 @@
-// What the exact memory knows of a typed context: the longest match, the next byte by each memory, how it goes on.
+// What the exact memory knows of a typed context: the longest match, the next byte by each memory, a completion.
 
 import { allow, perform, setStatus } from "./actions.js";
 import { byId, element } from "./dom.js";

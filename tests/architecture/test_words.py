@@ -1,4 +1,4 @@
-"""Names are made of the field's standard words; the words that others stand for are refused in identifiers."""
+"""Names use the field's standard words, and text plain English: words and phrases that sound translated are refused."""
 
 from __future__ import annotations
 
@@ -30,6 +30,19 @@ WHERE_UNITS_ARE_BORN = (
 )  # fmt: skip
 # File names of revisions that databases know.
 STORED_NAMES = {"0002_when_samples_were_said"}
+PHRASES = {
+    r"so many": "a number; one step in N",
+    r"(go|goes|going|gone|went) on": "continue, resume",
+    r"for ever": "forever",
+    r"of before": "earlier",
+    r"of whatever": "any",
+    r"nothing else of": "only",
+    r"of its own accord": "by itself",
+    r"over night": "overnight",
+    r"lies? on (that|the shipped) preset": "extends",
+}
+PHRASE = re.compile(rf"\b(?:{'|'.join(PHRASES)})\b", re.IGNORECASE)
+WRITTEN = (".md", ".py", ".js", ".mjs", ".html", ".toml", ".sh", ".bat")
 IDENTIFIER_FIELDS = ("id", "attr", "name", "arg", "asname")
 
 
@@ -71,3 +84,25 @@ def test_no_name_holds_a_word_that_the_field_does_not_use() -> None:
 def test_such_a_word_is_found_in_any_form(name: str) -> None:
     assert words_of(name) & set(BANNED)
     assert not words_of("untold_unheard") & set(BANNED)
+
+
+def translated(text: str) -> set[str]:
+    """The refused phrases in a text, across line ends and comment signs.
+
+    >>> sorted(translated("It goes\\n    # on for ever."))
+    ['for ever', 'goes on']
+    """
+    plain = re.sub(r"\s+(?:(?:#|//|\*)\s+)?", " ", text)
+    return {found.group() for found in PHRASE.finditer(plain)}
+
+
+def test_no_text_holds_a_phrase_that_sounds_translated() -> None:
+    rooms = (*ROOMS, "migrations", "docs", "dashboard", "presets")
+    files = [path for room in rooms for path in (ROOT / room).rglob("*") if path.suffix in WRITTEN]
+    files += [path for path in ROOT.iterdir() if path.suffix in WRITTEN]
+    found = {
+        path.relative_to(ROOT).as_posix(): phrases
+        for path in files
+        if path != Path(__file__) and (phrases := translated(path.read_text(encoding="utf-8")))
+    }
+    assert found == {}, f"write it as a native would: {PHRASES}"

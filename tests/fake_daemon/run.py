@@ -84,7 +84,7 @@ class FakeRun:
     sample: str | None = None
     hours_ago: float = 0.0
     limits: dict[str, Any] = field(default_factory=dict)
-    training_seconds: float | None = None  # None: what so many steps take
+    training_seconds: float | None = None  # None: what its steps take
     latest: dict[str, float | None] | None = None  # None: what the script measures
     readings: dict[str, Any] = field(default_factory=dict)  # beside `latest`
     abilities: dict[str, bool] | None = None

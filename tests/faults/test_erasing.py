@@ -232,7 +232,7 @@ def test_a_full_disk_refuses_it_or_puts_the_erasing_off(home: Home, monkeypatch:
 
 @pytest.mark.fault(
     "Forgetting on purpose",
-    tried="the checkpoint without it is damaged, so that the run falls back to one of before",
+    tried="the checkpoint without it is damaged, so that the run falls back to an earlier one",
     happens="it is taken out of that one when it is loaded, and again at its step; all else is fed again",
 )
 def test_falling_back_behind_it_does_not_bring_it_back(home: Home) -> None:
@@ -270,7 +270,7 @@ def test_a_fork_that_is_alive_hinders_it_and_says_so(home: Home) -> None:
     assert standing(home) == []
     newest = max(path.name for path in home.checkpoints.iterdir() if path.name != life.parts.saver.newest())
     life.let_go()
-    # The fork goes on with what is left; to forget what is its own it is asked itself.
+    # The fork continues with what is left; its own text is forgotten by an order to the fork.
     again = Life(home, run_id="r-fork", session=2, checkpoint=home.checkpoints / newest, **SETTINGS)
     assert sound(again)
     again.die()
@@ -281,7 +281,7 @@ def test_a_fork_that_is_alive_hinders_it_and_says_so(home: Home) -> None:
 @pytest.mark.fault(
     "Forgetting on purpose",
     tried="a run that stands still is to forget, its disk full; then with room; then it is resumed",
-    happens="nothing is forgotten without a checkpoint that holds it; then the run goes on from a new one",
+    happens="nothing is forgotten without a checkpoint that holds it; then the run resumes from a new one",
 )
 def test_a_run_that_stands_still_forgets_on_its_newest_checkpoint(
     home: Home, monkeypatch: pytest.MonkeyPatch

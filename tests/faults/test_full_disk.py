@@ -173,7 +173,7 @@ def test_continue_gives_three_intervals_again(
             disk.mend()
 
     assert loop.run(Story(loop, on_pause)).error is None
-    # Each time it learned on: at once paused again it would stand at the same step, or one later.
+    # Each time it continued learning: at once paused again it would stand at the same step, or one later.
     assert paused_at[1] - paused_at[0] > 1
     assert paused_at[2] - paused_at[1] > 1
 

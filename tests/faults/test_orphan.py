@@ -1,4 +1,4 @@
-"""A trainer of an earlier life that still holds its run: waited for, in words, and what it saves is gone on from."""
+"""A trainer of a killed daemon still holds its run: the next one waits, says so, and continues from what it saves."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def learning(home: Home, url: str) -> dict[str, Any]:
 
 
 def learn_on(home: Home, url: str, *, steps: int) -> None:
-    """Wait for the run to learn so many steps more."""
+    """Wait for the run to learn that many steps more."""
     wanted = learning(home, url)["step"] + steps
     until_learned(home, url, lambda run: run["step"] >= wanted)
 
@@ -248,7 +248,7 @@ def test_a_terminal_that_stands_still_holds_nothing_up(home: Home, start: Start,
 @pytest.mark.fault(
     "Output that nobody reads",
     tried="the terminal's window is closed",
-    happens="the run is saved, the daemon ends; under `nohup` it learns on",
+    happens="the run is saved, the daemon ends; under `nohup` it keeps learning",
 )
 @pytest.mark.parametrize("nohup", [False, True])
 def test_a_closed_terminal_ends_it_with_a_last_save(home: Home, start: Start, nohup: bool) -> None:

@@ -80,7 +80,7 @@ def test_hours_of_a_lock_wait_as_one_order_a_row(store: Store, lock: sqlite3.Con
 
 @pytest.mark.fault(
     "Unwritable database",
-    tried="so many events and answers that memory would fill while it is locked",
+    tried="it is locked, and more events and answers come than memory may hold",
     happens="the oldest are dropped, repeatable ones first; an event reports how many once it heals",
 )
 def test_what_had_to_go_is_counted_and_reported(

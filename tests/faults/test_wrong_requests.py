@@ -77,7 +77,7 @@ class Live:
         return answer
 
     def check_alive(self) -> None:
-        """It learned on in the same session, and what it saves can be loaded."""
+        """It kept learning in the same session, and what it saves can be loaded."""
         seen = self.http.get(f"/runs/{self.run}").json()
         assert (seen["session"], seen["degraded"]) == (1, None)
         if seen["state"] == "paused":

@@ -49,7 +49,7 @@ def test_half_and_half_equals_the_whole(home: Home, tmp_path: Path, kind: str, s
     if kind == "adamw":
         whole = straight
     else:
-        settings["brain__hippocampus_mib"] = 20  # the exact memory goes on to the same bits, too
+        settings["brain__hippocampus_mib"] = 20  # the exact memory resumes bit for bit, too
         other = Home.open(tmp_path / "other", environ={})
         other.prepare()
         whole = learn(other, limits__steps=STEPS, **settings)

@@ -75,7 +75,7 @@ def test_a_resume_in_the_middle_of_a_trial_leads_to_the_same_verdicts(home: Home
     first, second = (record["verdict"] for record in history[:2])
     assert (first["step"], second["step"]) == (26, 46)
     assert {first["cooldown_steps"], second["cooldown_steps"]} <= {2, 5, 20, 40}
-    # Learn on from step 20, in the trial of the first growth.
+    # Continue from step 20, in the trial of the first growth.
     half = learn(home, session=2, limits__steps=10, checkpoint=before_growth(home)[0], **judged)
     stored = load_file(half / "optimizer.safetensors")
     assert [name for name in stored if name.startswith("trial|model|")]

@@ -69,7 +69,7 @@ def test_it_continues_to_the_same_bits(continued: Continued) -> None:
         pytest.skip(f"the bits were written down elsewhere: {'; '.join(continued.elsewhere)}")
     assert continued.bpc == continued.expected["bpc"]
     assert weights_hash(continued.end) == continued.expected["weights"]
-    if continued.stored == NEWEST:  # tables of before have been upgraded
+    if continued.stored == NEWEST:  # older tables have been upgraded
         assert tables_hash(continued.end) == continued.expected["tables"]
 
 
@@ -81,7 +81,7 @@ def test_none_that_had_an_exact_memory_begins_it_anew(continued: Continued) -> N
 
 @pytest.mark.parametrize("continued", [NEWEST], indirect=True, ids=lambda path: path.name)
 def test_what_is_saved_today_is_what_is_stored(continued: Continued) -> None:
-    """Else the format has changed, and the one of before is among those to be read: store a new one."""
+    """Otherwise the format has changed and the older one must stay readable: store a new one."""
     assert set(read_manifest(continued.start).files) == set(read_manifest(continued.end).files)
     for name in ALL_FILES:
         assert _names(continued.start / name) == _names(continued.end / name), f"{name}: make a new fixture"

@@ -1,4 +1,4 @@
-"""A stream with nothing to read, in a real trainer: it sleeps once, waits, obeys, and learns on when text comes."""
+"""A stream with nothing to read, in a real trainer: it sleeps once, waits, obeys, and resumes when text arrives."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def follow(home: Home, log: Path, **settings: Any) -> TrainerProcess:
 
 @pytest.fixture(autouse=True)
 def _none_left() -> Generator[None]:
-    """A test that fails leaves a trainer that would wait for ever."""
+    """A test that fails leaves a trainer that would wait forever."""
     yield
     for child in multiprocessing.active_children():
         child.kill()

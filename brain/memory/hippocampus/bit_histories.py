@@ -16,9 +16,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# How many of one kind are told apart beside so many of the other.
+# The most bits of one value that a history counts, by its count of the other value.
 MOST = (40, 40, 20, 12, 8, 6, 5, 4, 4, 3, 3, 3, 3)
-# A bit of the other kind leaves of more than so many no more than so many.
+# On a bit of the other value, a count above the first number falls to the second.
 FADED = ((25, 6), (12, 5), (6, 4), (2, 3))
 
 

@@ -63,7 +63,7 @@ class Loops:
     def _compile_anew(self) -> None:
         try:
             self.read_rows, self.spread = _compile(kept=False)
-        except Exception as error:  # noqa: BLE001 - it goes on without
+        except Exception as error:  # noqa: BLE001 - it works without, too
             logger.warning("the hippocampus learns slowly: Numba cannot compile it here (%s)", error)
 
 

@@ -31,7 +31,7 @@ class Sizes:
 
 
 def sizes_for(mib: int, *, lanes: int) -> Sizes:
-    """What fits into so many MiB: as many buckets as fit, then the past and its index.
+    """What fits into a number of MiB: as many buckets as fit, then the past and its index.
 
     >>> sizes_for(128, lanes=32)
     Sizes(buckets=4194304, heads=2097152, past=344064)

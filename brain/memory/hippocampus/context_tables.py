@@ -20,7 +20,7 @@ ORDERS = (1, 2, 3, 4, 5, 6, 8)  # bytes of each context that is hashed, the shor
 WORDS, PAIRS, LEAPS, SKIPS, HOLES, AFTER_ONE, AFTER_TWO = range(len(ORDERS), len(ORDERS) + 7)
 CONTEXTS = len(ORDERS) + 7
 INDIRECT = (
-    5  # of so many buckets one is for the last two of these contexts, which cannot be told from a text later
+    5  # one bucket in five is for the last two of these contexts, which cannot be found again from a text
 )
 KINDS, WORD_KNOWN = 16, 8  # rows of the gates by how long a context is known, and whether the word is
 ORDER1 = 2 * CONTEXTS  # inputs of memory: two of each context, one of the last byte, two of the match
@@ -37,7 +37,7 @@ WAYS = 3  # buckets that a context may be found in
 NODES = 16  # of a bucket: a check, and the history of each of the 15 places in half a byte
 MATCHED = 6  # bytes that a match begins with
 LONGEST = 400
-ALONE = 5  # a match stands alone where fewer orders than so many are known
+ALONE = 5  # a match is judged alone where fewer orders than this are known
 LENGTHS = 32  # classes of the length of a match
 # By what is known of its context: nothing else ever followed it; something did, but behind fewer bytes of it; or behind
 # all of it. The first two are unbranched.
@@ -62,8 +62,9 @@ class Lanes(NamedTuple):
 
     Attributes:
         past: uint8 (L, H), a ring of bytes for each.
-        stand: int64 (L, 7): bytes read; of these since the last jump; where in the memory's past, flat, the match goes
-            on, plus one, or 0 without; its length; hashes of the word so far, of the one before it, and before that.
+        stand: int64 (L, 7): bytes read; of these since the last jump; position in the memory's past, flat, where the
+            match continues, plus one, or 0 without a match; its length; hashes of the word so far and of the two
+            before it.
     """
 
     past: NDArray[np.uint8]
@@ -82,7 +83,7 @@ class Tables(NamedTuple):
         trust: float64 (1536, 5), weights of what five of these rows predict, by match and known contexts.
         disputes: float64 (96, 2), weights of that sum and of a long match that disputes it, by the class of the match.
         maps: float32 (2, 65536, 33), the prediction corrected, by the last byte and by a hash of the last two.
-        matches: float64 (96,), probability that a match goes on, by its class.
+        matches: float64 (96,), probability that a match continues, by its class.
         heads: int32 (M,), M a power of two: where in the past a hash of six bytes was last met, plus one.
         past: uint8 (L, H), what the lanes that are learned from have read.
         branches: uint8 (L, H), of each byte there: the longest context behind which another byte is known to have

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from brain.memory.hippocampus.origins import Origins
     from brain.memory.selection import Selection
 
-LEAD = 512  # bytes before a text that may begin the word it goes on with
+LEAD = 512  # bytes before a text that may begin the word that it continues
 WORTH_COMPILING = 16_384  # bytes; what is shorter is through before the loop is compiled
 
 

@@ -106,7 +106,7 @@ class Hippocampus:
         return MemoryReader(self, tables.fresh_lanes(np.zeros((rows, READER_PAST), np.uint8)))
 
     def forget(self, selection: Selection, *, dry_run: bool = False) -> Erased:
-        """Forget what is meant; every lane goes on behind a jump. With `dry_run` nothing changes. See `emptying`."""
+        """Forget a selection; every lane continues as after a jump. With `dry_run` nothing changes. See `emptying`."""
         kept, lanes, origins = self.tables, self.lanes, self.origins
         if dry_run:
             kept, lanes, origins = copy.deepcopy((kept, lanes, origins))
@@ -183,7 +183,7 @@ class MemoryReader:
         self._memory, self._lanes = memory, lanes
 
     def read(self, rows: Tensor, mask: Tensor, network: Tensor) -> Mixed:
-        """Go on with uint8 rows (R, T); `network` (R, T, 8) is that of `path_probability`."""
+        """Read further uint8 rows (R, T); `network` (R, T, 8) is that of `path_probability`."""
         lane = torch.arange(len(rows))
         return self._memory._read(
             self._lanes, rows, mask, lane, torch.zeros(len(rows), dtype=torch.bool), network, learn=False

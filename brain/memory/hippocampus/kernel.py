@@ -55,7 +55,7 @@ def read_rows(
 
     Args:
         tables: changed in place, unless `learn` is False.
-        lanes: those that read; they go on behind what was read. Where `learn` is True their past is that of the tables.
+        lanes: those that read; each is moved behind its row. If `learn` is True, their past is that of the tables.
         constants: tables that never change.
         scratch: room to work in.
         rates: how fast each part learns.

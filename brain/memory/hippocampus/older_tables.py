@@ -1,7 +1,7 @@
-"""What a hippocampus of before knew, in the tables of today.
+"""Converts the tables of an older hippocampus to today's form.
 
-It did not know where contexts branched: its gates, trust and meaning of matches hold for each kind of branching at
-first. Its past was longer for the same room: the newest of it is kept, and what pointed further back is not.
+The older form did not know where contexts branched: its gates, trust and match probabilities serve each kind of
+branching at first. Its past was longer for the same room: the newest part is kept, and pointers behind it are dropped.
 """
 
 from __future__ import annotations

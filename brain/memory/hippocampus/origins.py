@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from brain.memory.selection import Selection
 
-ROW_BYTES = 64  # rows of a lane are remembered for so many bytes of its past each; usual ones are longer
+ROW_BYTES = 64  # bytes of a lane's past for each remembered row; usual rows are longer
 BEGIN, STEP, SOURCE, RESET = range(4)
 SOURCES = 256  # numbers of sources that are told apart once their rows have left; all above count as the last
 
@@ -63,7 +63,7 @@ class Origins:
         step: int,
         reset: NDArray[np.bool_],
     ) -> None:
-        """Rows (R,) of different lanes, each beginning behind so many bytes of its lane."""
+        """Rows (R,) of different lanes, each with the position in its lane at which it begins."""
         place = self._count[lane] % self._rows.shape[1]
         gone = self._rows[lane, place][self._count[lane] >= self._rows.shape[1]]
         note_left(self._left, gone)
@@ -76,7 +76,7 @@ class Origins:
         return {f"{ORIGIN_PREFIX}{name}": torch.from_numpy(table) for name, table in kept.items()}
 
     def runs(self, lane: int, read: int) -> list[Run]:
-        """What a lane that has read so many bytes still holds, cut where it jumped; what is not noted is one."""
+        """What a lane still holds after `read` bytes, cut where it jumped; the part without a note is one run."""
         oldest = max(0, read - self._past)
         rows = self._ordered(lane)
         cuts = {oldest, read} | {int(row[BEGIN]) for row in rows if row[RESET]}
@@ -105,7 +105,7 @@ class Origins:
         ]
 
     def complete(self, selection: Selection, read: NDArray[np.int64]) -> bool:
-        """Whether `meant` finds all that was ever read of a selection, by lanes that have read so many bytes, (L,)."""
+        """Whether `meant` finds all that lanes ever read of a selection; `read` is the bytes read by each, (L,)."""
         left = np.arange(SOURCES)
         if bool((selection.dated(self._left, left) & (self._left >= 0)).any()):
             return False

@@ -1,4 +1,4 @@
-"""What is known of a prefix: the histories of its contexts, and where the longest match goes on."""
+"""What is known of a prefix: the histories of its contexts, and where the longest match continues."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @jitable
 def begin_byte(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int) -> None:
-    """Hash the contexts of the byte to come, and look where the longest match goes on."""
+    """Hash the contexts of the byte to come, and find where the longest match continues."""
     last, hashes = scratch.last, scratch.hashes
     size = lanes.past.shape[1]
     read, since = int(lanes.stand[lane, READ]), int(lanes.stand[lane, SINCE])
@@ -197,7 +197,7 @@ def _branches_at(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int, byte
 
 @jitable
 def end_byte(tables: Tables, lanes: Lanes, scratch: Scratch, lane: int, byte: int, learn: bool) -> None:
-    """Go on behind a byte, and remember where it followed the six before it, if it is to be learned."""
+    """Move past a byte and, if learning, note its place behind the six bytes before it."""
     stand = lanes.stand
     size, own_size, read = tables.past.shape[1], lanes.past.shape[1], int(stand[lane, READ])
     if learn:

@@ -32,7 +32,7 @@ def places(uniform: NDArray[np.float64], seen: int, room: int) -> IntArray:
 
 
 def even_share(sources: IntArray, room: int, seed: int) -> IntArray:
-    """Indices, sorted, of those items of these sources (n,) that go on where there is less room.
+    """Indices, sorted, of the items to keep in a smaller memory, from the sources of all, (n,).
 
     Every source keeps as nearly the same number as it can, at random among its own: a uniform sample of a uniform
     sample is one.

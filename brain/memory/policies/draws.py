@@ -47,7 +47,7 @@ class UniformBlocks:
         return {"generator": self._before, "used": self._used}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly where `state` was taken."""
+        """Continue exactly from where `state` was taken."""
         self._generator.bit_generator.state = state["generator"]
         self._refill()
         self._used = int(state["used"])

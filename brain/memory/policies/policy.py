@@ -67,12 +67,12 @@ class ReplayPolicy(Protocol):
         """Losses of drawn slots are known anew; the table holds them already."""
 
     def carry_over(self, before: SlotTable, state: Mapping[str, Any] | None) -> IntArray:
-        """Slots of a table from before that go on in this one, in the order in which they lie here, (m,).
+        """Slots of an earlier table that this one takes over, in their new order, (m,).
 
         They follow from the two alone, and are all when there is room. `load` came before.
 
         Args:
-            before: the table as it was committed.
+            before: the table at its commit.
             state: of this policy at that time; None when another one ruled.
         """
 
@@ -89,4 +89,4 @@ class ReplayPolicy(Protocol):
         """JSON-able: counts, generator, what is left of a pre-drawn block."""
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly where `state` was taken."""
+        """Continue exactly from where `state` was taken."""

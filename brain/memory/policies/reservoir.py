@@ -73,7 +73,7 @@ class Reservoir:
         return {"num_seen": self.num_seen, "placing": self._placing.state(), "drawing": self._drawing.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly where `state` was taken."""
+        """Continue exactly from where `state` was taken."""
         self.num_seen = int(state["num_seen"])
         self._placing.load(state["placing"])
         self._drawing.load(state["drawing"])

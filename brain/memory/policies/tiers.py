@@ -116,7 +116,7 @@ class Tiers:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly where `state` was taken; in a table of another size the ring begins at its oldest."""
+        """Continue exactly from where `state` was taken; in a table of another size the ring begins at its oldest."""
         self.num_seen = int(state["num_seen"])
         self._choosing.load(state["choosing"])
         self._recent.load(state["recent"])

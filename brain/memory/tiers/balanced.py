@@ -93,7 +93,7 @@ class BalancedReservoir:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly where `state` was taken; `begin` follows once the table is there, if it is full."""
+        """Continue exactly from where `state` was taken; `begin` follows once the table is there, if it is full."""
         self._seen = {int(source): int(seen) for source, seen in state["seen"]}
         self._full = {int(source) for source in state["full"]}
         self._placing.load(state["placing"])

@@ -56,7 +56,7 @@ class WeightedBlocks:
         return {"uniform": self._uniform.state(), "ahead": self._ahead.tolist()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly where `state` was taken."""
+        """Continue exactly from where `state` was taken."""
         self._uniform.load(state["uniform"])
         self._ahead = np.array(state["ahead"], np.int64)
 

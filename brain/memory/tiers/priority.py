@@ -38,7 +38,7 @@ class LossPriority:
         return self._blocks.state()
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly where `state` was taken."""
+        """Continue exactly from where `state` was taken."""
         self._blocks.load(state)
 
     def _weigh(self, first: int, end: int) -> Weights:

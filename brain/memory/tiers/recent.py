@@ -44,6 +44,6 @@ class RecentRing:
         return {"head": self._head, "uniform": self._uniform.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly where `state` was taken."""
+        """Continue exactly from where `state` was taken."""
         self._head = int(state["head"]) % self.size
         self._uniform.load(state["uniform"])

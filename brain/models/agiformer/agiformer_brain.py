@@ -36,7 +36,7 @@ class Agiformer(OnlineBrain[AgiformerSpec]):
         return 0 if thinking is None else thinking.most
 
     def think(self, steps: int) -> None:
-        """Take so many steps from now on."""
+        """Think for this many steps from now on."""
         most = self.most_thinking_steps
         if most is not None and steps > most:
             raise SettingsError(f"it has {most} steps of thinking, {steps} are too many")

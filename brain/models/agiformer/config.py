@@ -27,23 +27,23 @@ class AgiformerConfig:
         hidden_size: width d of the residual stream, which has a position for each patch.
         num_layers: blocks of window attention and delta attention side by side, and an MLP.
         num_heads: heads of window attention.
-        window: patches that attention looks back on; of plain bytes, bytes.
+        window: patches that attention looks back at; with plain bytes, bytes.
         linear: kind of delta attention: `gated_delta` (one decay a head) or `kda` (one a channel).
         mlp_ratio: hidden units of an MLP per unit of width.
-        patch_size: bytes of a patch; 1 reads plain bytes, 4 costs half of that and learns less from a text.
-        byte_size: width of what a byte is to encoder and decoder.
+        patch_size: bytes of a patch; 1 reads plain bytes, 4 costs half as much and learns less from a text.
+        byte_size: width of a byte's embedding in encoder and decoder.
         bigram_size: width of the exact 65,536-row bigram table; 0 leaves it out.
         decoder_layers: MLPs of the local byte decoder.
-        thinking_steps: K steps that the latent thinks; 0 leaves thinking out.
+        thinking_steps: K, the steps of thinking on the latent; 0 leaves thinking out.
         thinking_tied: all steps have the same weights; else each has its own.
         random_thinking: a learning step takes 0 to K steps, drawn from its bytes; reading takes K.
-        halting: an exit learns what further steps bring, and reading stops thinking where they bring no more.
-        halting_price: nats that a step must save a patch to be worth it.
+        halting: an exit learns what further steps gain, and reading stops thinking where they gain no more.
+        halting_price: nats per patch that a step must save to be worth its cost.
         self_model_size: hidden units of the self model; 0 leaves it out.
         self_model_weight: weight of the self model's loss; behind a stop-gradient, so the rest is not moved.
         logit_cap: soft cap of the logits.
-        hippocampus_mib: room for an exact memory of contexts, mixed with what the network expects; 0: none.
-        ternary: matrices between layers are used as −1, 0 or 1 times a scale while they learn, so that the brain can be
+        hippocampus_mib: room for an exact memory of contexts, mixed with the network's predictions; 0: none.
+        ternary: matrices between layers learn as −1, 0 or 1 times a scale, so that the brain can be
             packed with `synapsed quantize`.
         precision: `bf16` autocasts matrix products, `fp32` does not.
     """

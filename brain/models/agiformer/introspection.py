@@ -1,4 +1,4 @@
-"""What thinking does in an AGIFORMER brain: loss, entropy and movement by step, and for which bytes it goes on longest.
+"""What thinking does in an AGIFORMER brain: loss, entropy and change by step, and the bytes that take longest.
 
 Every byte is read once for each brain, from a reset state, with exits off; what exits do is measured in a further pass.
 
@@ -210,7 +210,7 @@ def _pass(network: AgiformerNetwork, rows: Tensor, mask: Tensor) -> PatchPass:
 
 @contextmanager
 def _thinking(network: AgiformerNetwork, num_steps: int, *, halts: bool) -> Iterator[None]:
-    """The network takes so many steps meanwhile, and obeys exits or not."""
+    """Have the network think for `num_steps`, with exits on or off."""
     thinking = network.thinking
     assert thinking is not None
     before = network.thinking_steps, thinking.halts

@@ -71,7 +71,7 @@ class PatchPass(Pass):
     ids: Tensor
 
     def latents(self, num_steps: int | None = None) -> Tensor:
-        """(B, 1 + S, d), the carried one first, as if it had been thought for so many steps; None: for all."""
+        """(B, 1 + S, d), the carried one first, after `num_steps` of thinking; None: after all."""
         carried = self.carried.unsqueeze(1)
         if not self.thoughts:
             return carried
@@ -157,7 +157,7 @@ class AgiformerNetwork(SequenceNetwork):
             }
         line = torch.cat([carried["bytes"], symbols.ids.long()], dim=1)
         valid = torch.cat([torch.ones_like(carried["bytes"], dtype=torch.bool), symbols.valid], dim=1)
-        # The last byte is to be predicted, and nothing else of this span follows from it.
+        # The last byte is only predicted: nothing in this span depends on it.
         features = self.features(line[:, :-1], valid[:, :-1], self.embedding, span.dtype)
         thoughts, update = self._read(features, grid, symbols, state, watch) if grid.span.length else ((), {})
         done = PatchPass(

@@ -29,7 +29,7 @@ class ClassifierConfig:
         hidden_size: units between words and labels.
         num_buckets: buckets that n-grams and words are hashed into.
         max_labels: how many labels it can learn; further ones are counted but not learned.
-        max_document_bytes: of a longer record the first and the last bytes are read.
+        max_document_bytes: bytes read of a record; of a longer one, its first and its last bytes.
     """
 
     needs_labels: ClassVar[bool] = True
@@ -67,7 +67,7 @@ class MLPConfig:
         sizes: inputs, hidden layers, outputs.
         activation: of the hidden units.
         optimizer: Adam, or plain gradient descent.
-        learning_rate: constant for ever.
+        learning_rate: constant.
         betas: of Adam.
         eps: of Adam.
         gain: spread of first weights as a multiple of 1 / √inputs; √2 suits ReLU.
@@ -131,7 +131,7 @@ class AverageConfig:
         plastic: share of itself that the plastic average keeps in an update.
         stable: the same of the stable average.
         consolidation: the same of the stable average in an update of a sleep that others schedule.
-        every_updates: they follow after so many updates, by as much as in so many single ones.
+        every_updates: updates between two moves of the averages, each worth that many single ones.
     """
 
     plastic: float = 0.99

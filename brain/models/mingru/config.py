@@ -22,8 +22,8 @@ class MinGRUConfig:
         self_model_size: hidden units of the self model; 0 leaves it out.
         self_model_weight: weight of the self model's loss; behind a stop-gradient, so the trunk is not moved.
         logit_cap: soft cap of the logits.
-        hippocampus_mib: room for an exact memory of contexts, mixed with what the network expects; 0: none.
-        ternary: matrices between layers are used as −1, 0 or 1 times a scale while they learn, so that the brain can be
+        hippocampus_mib: room for an exact memory of contexts, mixed with the network's predictions; 0: none.
+        ternary: matrices between layers learn as −1, 0 or 1 times a scale, so that the brain can be
             packed with `synapsed quantize`.
         precision: `bf16` autocasts matrix products, `fp32` does not.
     """

@@ -23,12 +23,12 @@ class ReflexConfig:
         hidden_size: units between words and labels.
         num_buckets: buckets that words and characters are hashed into.
         max_labels: how many labels it can learn; further ones are counted but not learned.
-        max_document_bytes: of a longer record the first and the last bytes are read.
-        row_rate: rate of rows of words, in learning rates.
-        row_memory: share of its squared gradients that a row keeps when it learns; 1 is Adagrad.
-        feature_dropout: share of the features of a text that are left out when it is learned.
-        label_smoothing: share of the target that goes to all labels alike.
-        calibration_share: share of texts never learned, chosen by hash, with which the confidence is calibrated.
+        max_document_bytes: bytes read of a record; of a longer one, its first and its last bytes.
+        row_rate: learning rate of rows of words, as a multiple of the usual one.
+        row_memory: share of its summed squared gradients that a row keeps when it learns; 1 is Adagrad.
+        feature_dropout: share of a text's features that are dropped while it is learned.
+        label_smoothing: share of the target that is spread evenly over all labels.
+        calibration_share: share of texts, chosen by hash, that are never learned and calibrate the confidence.
     """
 
     needs_labels: ClassVar[bool] = True

@@ -74,8 +74,8 @@ class SynapseConfig:
         workspace_slots: slots of a workspace to which modules write and from which later blocks read; 0: none.
         workspace_size: width of a slot.
         logit_cap: soft cap of the logits.
-        hippocampus_mib: room for an exact memory of contexts, mixed with what the network expects; 0: none.
-        ternary: matrices between layers are used as −1, 0 or 1 times a scale while they learn, so that the brain can be
+        hippocampus_mib: room for an exact memory of contexts, mixed with the network's predictions; 0: none.
+        ternary: matrices between layers learn as −1, 0 or 1 times a scale, so that the brain can be
             packed with `synapsed quantize`.
         precision: `bf16` autocasts matrix products, `fp32` does not.
     """

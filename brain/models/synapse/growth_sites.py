@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 SELF_MODEL = "self_model"
 BORN_MIXER = "mingru"  # of a block born later: the cheapest that carries a state
-EXPERT_SHARE = 4  # an expert is born with the hidden units of the MLP beside it, over so many
-COLUMN_SHARE = 2  # a column is born as wide as the trunk, over so many
+EXPERT_SHARE = 4  # an expert is born with the hidden units of the MLP beside it, divided by this
+COLUMN_SHARE = 2  # a column is born as wide as the trunk, divided by this
 COLUMN_DEPTH = "a column stays as deep as it was born"
 
 

@@ -18,22 +18,22 @@ class TarsConfig:
     Attributes:
         hidden_size: width d of the residual stream.
         num_layers: blocks.
-        rotated_channels: first channels of the stream that each block turns by a learned rotation.
+        rotated_channels: how many of the stream's first channels each block turns by a learned rotation.
         num_experts: low-rank adapters of a block.
         expert_rank: rank of each.
-        active_experts: that a byte gets, the best by the router.
-        balance_weight: weight of the loss that has experts chosen equally often.
+        active_experts: experts that the router chooses for a byte.
+        balance_weight: weight of the loss that balances how often experts are chosen.
         pool_steps: refinement steps that a byte may take in a block.
         pool_ratio: hidden units of a step per unit of width.
-        pool_weight: weight of the steps that a byte takes, as a loss.
+        pool_weight: weight of the loss that counts the steps a byte takes.
         self_model_size: hidden units of the self model; 0 leaves it out.
         self_model_weight: weight of the self model's loss; behind a stop-gradient, so the trunk is not moved.
         logit_cap: soft cap of the logits.
-        hippocampus_mib: room for an exact memory of contexts, mixed with what the network expects; 0: none.
-        ternary: matrices between layers are used as −1, 0 or 1 times a scale while they learn, so that the brain can be
+        hippocampus_mib: room for an exact memory of contexts, mixed with the network's predictions; 0: none.
+        ternary: matrices between layers learn as −1, 0 or 1 times a scale, so that the brain can be
             packed with `synapsed quantize`.
         precision: `bf16` autocasts matrix products, `fp32` does not.
-        phase: of training, which says what learns; none: everything does, and nothing is to be proven.
+        phase: phase of training, which decides what learns; none: everything learns, and nothing is proven at the end.
     """
 
     phases: ClassVar = PHASES

@@ -38,7 +38,7 @@ async def forgetting(
     runs: RunsPort,
     history: HistoryPort,
     run_id: str,
-    rows: Annotated[int, Query(ge=1, le=100_000, description="At most so many rows, the newest.")] = 5000,
+    rows: Annotated[int, Query(ge=1, le=100_000, description="Most rows to return, the newest.")] = 5000,
 ) -> Any:
     """Forgetting of a run by source, with the mean, the worst, backward transfer and the stability gap."""
     run = await runs.find(run_id)

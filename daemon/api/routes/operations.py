@@ -17,7 +17,7 @@ async def operation(
     steering: SteeringPort,
     operation_id: str,
     wait: Annotated[
-        float, Query(ge=0, le=30, description="Answer once it has ended, within so many seconds.")
+        float, Query(ge=0, le=30, description="Seconds to wait for it to end before answering.")
     ] = 0.0,
 ) -> Any:
     """An operation, now or once it has ended."""

@@ -45,7 +45,7 @@ class Remembered(BaseModel):
     """What is known of a context; `completion` is by memory alone, while it follows a match or is sure."""
 
     step: int
-    context_bytes: int = Field(description="Of the context, its last bytes, so many were read.")
+    context_bytes: int = Field(description="How many bytes of the context were read, its last ones.")
     match: Passage | None
     next: NextByte
     completion: str

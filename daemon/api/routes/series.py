@@ -29,7 +29,7 @@ async def series(
     metrics: Annotated[str, Query(max_length=2000, description="Names with commas between.")] = "bpc",
     start: Annotated[Step, Query(alias="from", description="First step.")] = None,
     end: Annotated[Step, Query(alias="to", description="Last step.")] = None,
-    points: Annotated[int, Query(ge=1, le=10_000, description="At most so many buckets.")] = 1000,
+    points: Annotated[int, Query(ge=1, le=10_000, description="Most buckets to return.")] = 1000,
 ) -> Any:
     """Metrics over steps: min, max, mean, last and n of each bucket."""
     await runs.find(run_id)

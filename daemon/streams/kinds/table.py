@@ -25,9 +25,9 @@ class TableConfig:
         path: file, or folder of such files (`.csv`, `.tsv`, `.jsonl`, `.ndjson`, also with `.gz`).
         name: what the source is called, in weights and reports; empty: as its path.
         text_field: the field that is read.
-        label_field: the field with the label of a record; its bytes follow those of the text behind the byte 0x1F.
+        label_field: the field with a record's label; its bytes follow the text and a separator byte 0x1F.
         format: how the files are written; `auto` goes by their names, then by how they begin.
-        delimiter: between the fields of CSV; empty finds it among comma, semicolon, tab and bar.
+        delimiter: separator of CSV fields; empty: detected among comma, semicolon, tab and bar.
         order: `shuffled` reads the records of each file in a random order that is the same in every pass, for files
             sorted by label; a followed table is read in the order of the file.
     """

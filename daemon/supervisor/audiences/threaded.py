@@ -23,7 +23,7 @@ class Delivery:
     """Hands frames over on a thread of its own, through a bounded backlog; who puts one in never waits.
 
     It gives up when `deliver` cannot reach anybody (OSError), or fails `MAX_FAILURES` times in a row;
-    `failure` holds the reason. A thread that waits for ever keeps no process from ending.
+    `failure` holds the reason. A thread that waits forever keeps no process from ending.
     """
 
     def __init__(

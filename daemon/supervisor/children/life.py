@@ -62,7 +62,7 @@ class LifeSettings:
         silence_seconds: a child that neither sends anything nor uses the processor for so long is killed; counts
             as death. Here and below, time in which the supervisor stood still itself does not count.
         loading_seconds: the same, before it is ready: reading a large checkpoint or source takes its time.
-        busy_factor: a silent child that does use the processor has so many times as long.
+        busy_factor: how many times as long a silent child may take that does use the processor.
         cpu_seconds: processor time that the process of this pid has used; None: not known.
         linger_seconds: time to end in, after the goodbye.
         restart: a new policy for each piece of work.
@@ -92,7 +92,7 @@ class ChildObserver(Protocol[Order, Message_contra, Goodbye_contra]):
         """It has sent nothing for so long, and yet it works; once for each such silence."""
 
     def on_death(self, subject: str, reason: str, restart_seconds: float | None) -> None:
-        """It died; the next one starts in so many seconds, None: none does."""
+        """It died; the next one starts after `restart_seconds`; None: none does."""
 
     def on_end(self, subject: str, goodbye: Goodbye_contra | None, reason: str) -> None:
         """No further child is started; without a goodbye the last one died, or was ended by hand between two lives."""

@@ -69,7 +69,7 @@ def load_checkpoint(order: TrainerOrder, home: Home, emit: Emit) -> LoadedCheckp
     if order.fall_back:
         run, start = order.fork_of or order.run_id, order.checkpoint
         if order.newest and (newest := catalogue.list(run)):
-            # A trainer of before may have saved since the order was made; only now does nobody else hold the run.
+            # An earlier trainer may have saved since the order was made; only now does nobody else hold the run.
             start = newest[0].path
         return load_newest(catalogue, run, start=start, emit=emit)
     try:

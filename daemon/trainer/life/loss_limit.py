@@ -18,7 +18,7 @@ EVERY_STEPS = 200
 
 
 class LossLimit:
-    """Compares the loss of the network alone, by its better weights, on a sample of held-out text every so many steps.
+    """Compares the network's own loss, by its better weights, on a held-out sample every `EVERY_STEPS` steps.
 
     It follows the step and changes nothing, so a resumed run ends where an uninterrupted one does.
 
@@ -61,7 +61,7 @@ class LossLimit:
         bpc, _ = found
         self._report.event(LossCompared(step=step, bpc=bpc, target_bpc=target))
         if bpc <= target:
-            # A resume of this checkpoint learns on.
+            # A resume of this checkpoint continues.
             self._limits.target_bpc = None
             self._reached = f"held-out BPC {bpc:.3f}"
         return self._reached

@@ -42,7 +42,7 @@ def take_run(
             lock.acquire()
         except ConflictError:
             holder = lock.holder()
-            who = f"process {holder}, its trainer of before," if holder else "its trainer of before"
+            who = f"process {holder}, its earlier trainer," if holder else "its earlier trainer"
             degrade(f"the run cannot begin yet: {who} still holds it and may be saving")
         else:
             degrade(None)

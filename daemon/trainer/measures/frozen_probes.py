@@ -1,4 +1,4 @@
-"""The frozen probes of all sources: a slice scored every so many steps, the whole in sleep and on demand.
+"""The frozen probes of all sources: a slice scored every few steps, the whole in sleep and on demand.
 
 What steers learning (the share of replay, sleep) follows from these scores, so they are taken by the step
 and never by the clock, and all of them survive a restart. A probe is fixed when its source

@@ -19,7 +19,7 @@ BLOCKS_AT_ONCE = 8
 
 
 class HeldOutSample:
-    """At most so many blocks, evenly spaced over all that the sources hold out now.
+    """A limited number of blocks, evenly spaced over all that the sources hold out now.
 
     Args:
         stream: whose sources they are.

@@ -43,14 +43,14 @@ def generate(
         prompt: text that it reads first.
         max_bytes: generated at most.
         temperature: randomness; 0 takes the likeliest byte.
-        top_k: draw from so many of the likeliest bytes; 0: from all.
+        top_k: how many of the likeliest bytes to draw from; 0: all.
         top_p: draw from the likeliest bytes that make up this share.
         seed: of the draws; None: any, which the answer names.
         thinking_steps: steps of thinking in place of the brain's own.
         on_text: is given each piece of text once its characters are whole.
 
     Raises:
-        UsageError: the brain does not think, or cannot take so many steps.
+        UsageError: the brain does not think, or cannot take that many steps.
         SynapsedError: there is no such checkpoint, or it is damaged.
     """
     loaded = open_checkpoint(home, checkpoint)
@@ -84,7 +84,7 @@ def generate(
 
 
 def think(brain: Brain, steps: int, *, name: str) -> None:
-    """Have a brain take so many steps of thinking.
+    """Have a brain take this many steps of thinking.
 
     Raises:
         UsageError: it does not think, or each of its steps has weights of its own and there are fewer.

@@ -45,7 +45,7 @@ class CarryingOver:
         self._life = life
 
     def choose(self, steps: int, rows: int) -> CarryOver | None:
-        """What a sleep of so many steps is to carry over, chosen by the step alone; None without an exact memory.
+        """What a sleep of `steps` steps should carry over, chosen by the step alone; None without an exact memory.
 
         Raises:
             Interrupted: the run is to end.

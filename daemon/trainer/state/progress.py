@@ -94,7 +94,7 @@ class Limits(Stored):
         )
 
     def drop_reached(self, clock: Clock, emit: Callable[[Event], None]) -> None:
-        """Learn on without those limits of an earlier session that were reached in it."""
+        """Drop the limits that an earlier session has reached, and continue."""
         dropped = []
         if self.target_step is not None and clock.step >= self.target_step:
             self.target_step = None

@@ -21,7 +21,7 @@ TEXT = torch.tensor(list(b"def f(x):\n    return x + 1\n" * 40), dtype=torch.uin
 
 
 def fire(silent: SilentTimes, *times: int) -> None:
-    """Let the only unit fire after so many steps each."""
+    """Let the only unit fire after each of these numbers of steps."""
     for time in times:
         for _ in range(time - 1):
             assert not bool(silent.observe(torch.tensor([False])))

@@ -107,7 +107,7 @@ def test_deepening_is_exact_to_the_bit_and_shifts_no_name() -> None:
 def test_recycled_units_start_over_and_no_neuron_is_added() -> None:
     brain = make()
     learned(brain, 0, 8)
-    brain.network.get_parameter("blocks.0.mlp.into.weight").data[3] = 0.0  # silent for ever
+    brain.network.get_parameter("blocks.0.mlp.into.weight").data[3] = 0.0  # silent forever
     dormant = brain.probe_sites(batch(50), torch.Generator().manual_seed(0))["blocks.0.mlp"].dormant()
     assert 3 in dormant
     before, neurons = next_logits(brain), brain.num_neurons()

@@ -163,7 +163,7 @@ def test_older_checkpoints_and_forks_load_without_the_rows(tmp_path: Path) -> No
         restored = ReplayMemory.restore(tmp_path / folder, config(), commit, slots)
         assert len(restored) == count
         assert SECRET[:64] not in texts(restored)
-    # Once more: heads of before the first time are known by both.
+    # Once more: heads from before the first time are known by both.
     forget(memory, Selection(since=85), old, new, others=(of_fork,))
     assert len(ReplayMemory.restore(tmp_path / "run", config(), old, old_slots)) == 40
     assert len(ReplayMemory.restore(tmp_path / "fork", config(), of_fork, fork_slots)) == 45

@@ -33,7 +33,7 @@ def test_plasticity_switched_on_later_begins_where_the_brain_stands(kind: str) -
     assert [notice.partition(" ")[0] for notice in notices] == ["optimizer.plasticity.l2_init", "the"]
     assert "which units are of use" in notices[1]
 
-    # And back: the moments of every unit go on in one optimizer, as old as its elders.
+    # And back: the moments of every unit continue in one optimizer, as old as its oldest unit.
     plastic.load(fitted)
     learned(plastic, 5, 6)
     again = make(kind, plasticity={"replacement_rate": 0.0, "l2_init": 0.0})

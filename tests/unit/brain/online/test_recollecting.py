@@ -1,4 +1,4 @@
-"""What an exact memory knows of a context: the passage, the next byte by each memory, and how it goes on."""
+"""What an exact memory knows of a context: the passage, the next byte by each memory, a completion."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Network:
 
     Args:
         across: scale of the weights between modules; 0 disconnects them.
-        dead: modules whose activity is always 0; `constant` gives every unit the same value for ever.
+        dead: modules whose activity is always 0; `constant` gives every unit the same value forever.
     """
 
     def __init__(self, *, across: float = 1.0, dead: int = 0, constant: bool = False, seed: int = 0) -> None:

@@ -18,7 +18,7 @@ WIDTH = 48
 
 
 def batch_of_lengths(*lengths: int, replayed: int = 0) -> Batch:
-    """Live rows of so many bytes, and replayed ones that are full."""
+    """Live rows of these lengths, and replayed ones that are full."""
     count = len(lengths) + replayed
     held = torch.tensor([*lengths, *[WIDTH] * replayed])
     drawn = torch.randint(97, 123, (count, WIDTH), generator=torch.Generator().manual_seed(0))

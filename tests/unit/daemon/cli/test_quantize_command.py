@@ -1,4 +1,4 @@
-"""quantize: what it asks for, how it learns on, and what it prints."""
+"""quantize: what it requests, how it continues learning, and what it prints."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_it_prints_size_loss_and_pace_beside_those_of_the_checkpoint(
     out = call("quantize", "continuous_1").out
     assert "1/16.0 of 16.0 KiB in single precision; matrices at 1.6 bits a weight, its table at 8" in out
     assert "Held-out BPC 2.0500 packed, 2.0000 in full precision (+2.5 %), over 4,096 bytes" in out
-    assert "Win it back by learning on: synapsed quantize continuous_1 --until 3%" in out
+    assert "Recover it by further learning: synapsed quantize continuous_1 --until 3%" in out
     assert "In a second of CPU it reads 1,000 bytes (before: 1,000) and writes 100 bytes (before: 100)" in out
     assert "No GGUF is written" in out
     assert quantising.asked == [("continuous_1", None, "1.6")]

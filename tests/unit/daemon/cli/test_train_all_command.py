@@ -1,4 +1,4 @@
-"""train all: the order of its stages, what is not repeated, and how an interrupted one goes on."""
+"""train all: the order of its stages, what is not repeated, and how an interrupted one resumes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Training:
             self.begun.append(name.split()[1])
         else:
             name = next(n for n, run in self.runs.items() if f"of-{run['id']}" == request.checkpoint)
-            self.begun.append(f"{name.split()[1]} goes on")
+            self.begun.append(f"{name.split()[1]} resumes")
         stopped = name.split()[1] == self.stop_in
         self.runs[name]["state"] = "stopped" if stopped else "finished"
         raise typer.Exit(0)
@@ -106,7 +106,7 @@ def test_a_stage_that_was_stopped_goes_on_and_what_follows_waits(training: Train
     assert training.begun == ["reflex", "mingru"]
     training.stop_in = ""
     call(*WITHOUT_OMEGA)
-    assert training.begun == ["reflex", "mingru", "mingru goes on", "mamba2"]
+    assert training.begun == ["reflex", "mingru", "mingru resumes", "mamba2"]
 
 
 def test_a_run_that_finished_just_before_it_was_killed_is_only_written_out(
@@ -147,7 +147,7 @@ def test_omega_that_fails_ends_nothing(
     monkeypatch.setattr("subprocess.run", run)
     done = call("train", "all", "--only", "mingru")
     assert asked == [["-m", "brain.omega"]]
-    assert "go on without" in done.out
+    assert "continue without" in done.out
     assert training.begun == ["mingru"]
 
 

@@ -96,7 +96,7 @@ def test_a_phase_sets_what_learns_and_how_fast(
         ),
         (
             ["--brain", "tars", "--phase", "3"],
-            "--phase 3 goes on from trained weights: name them with --pretrained",
+            "--phase 3 starts from trained weights: name them with --pretrained",
         ),
         (
             ["--brain", "tars", "--phase", "2", "--pretrained", "nothing"],

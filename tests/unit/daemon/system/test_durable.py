@@ -24,7 +24,7 @@ from daemon.system.durable import (
 
 
 class InUse:
-    """A call that Windows refuses so many times, because another program has the file open."""
+    """A call that Windows refuses a number of times, because another program has the file open."""
 
     def __init__(self, call: Any, times: int) -> None:
         self._call, self.left = call, times

@@ -156,7 +156,7 @@ def test_where_nobody_knows_any_more_what_was_meant_all_is_given_up(undated: boo
     reader = Reader(sizes=Sizes(buckets=1 << 15, heads=1 << 12, past=1 << 10))
     reader.read(SECRET, source=1)
     reader.read(FILLER * (3 if undated else 40), source=0)
-    if undated:  # as in a checkpoint of before rows were dated
+    if undated:  # as in a checkpoint from before rows were dated
         reader.memory.origins.clear()
         reader.read(FILLER, source=0)
     erased = reader.memory.forget(Selection(sources=(SourceSpan(index=1),)))

@@ -205,7 +205,7 @@ def test_it_knows_behind_how_much_of_a_context_something_else_has_followed() -> 
     barn = mill.replace(b"mill", b"barn")
 
     def branches(first: bytes, second: bytes) -> list[int]:
-        """Those of the digits, where two sentences went on with one each."""
+        """Those of the two digits that followed in two sentences."""
         memory, text = Hippocampus(SMALL, lanes=1), b"<" + first + b"3\n>" + second + b"7\n"
         read(memory, text)
         return [int(memory.tables.branches[0, text.index(digit)]) for digit in (b"3", b"7")]

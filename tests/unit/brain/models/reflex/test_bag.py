@@ -1,4 +1,4 @@
-"""Bags of features: any script, whatever stands between words, the same for ever."""
+"""Bags of features: any script, any separators between words, the same forever."""
 
 from __future__ import annotations
 

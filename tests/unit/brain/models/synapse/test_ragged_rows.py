@@ -1,4 +1,4 @@
-"""A row that ends inside a span and goes on is read as by itself: bytes before it, mixers and columns carry it all."""
+"""A row that ends inside a span and continues is read as if alone: bytes before it, mixers and columns carry it all."""
 
 from __future__ import annotations
 

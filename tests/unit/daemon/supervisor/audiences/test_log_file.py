@@ -59,7 +59,7 @@ def test_lost_lines_are_counted_in_the_first_one_behind_them(tmp_path: Path) -> 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_log_that_takes_nothing_holds_nobody_up(tmp_path: Path) -> None:
-    """A named pipe without a reader: opening it waits for ever, as a disk that does not answer."""
+    """A named pipe without a reader: opening it waits forever, as a disk that does not answer."""
     path = tmp_path / "problems.log"
     os.mkfifo(path)
     done = threading.Event()

@@ -102,7 +102,7 @@ def test_a_journal_that_cannot_be_written_puts_off(tmp_path: Path, monkeypatch: 
 
 
 class FakePipe:
-    """Lets time pass on the clock; the run is to end after so many waits."""
+    """Lets time pass on the clock; the run is to end after a number of waits."""
 
     def __init__(self, clock: Clock, *, ends_after: int = 1000) -> None:
         self._clock, self.waits, self._ends_after = clock, 0, ends_after

@@ -90,6 +90,6 @@ def test_numbers_of_sources_mean_what_they_meant_then() -> None:
     assert later.spans("nothing") == ()
     assert later.ever == ["news", "novels", "pushed"]
     assert SourceNames.of(later.state(), 90, ["news", "novels", "pushed"]).state() == later.state()
-    # A checkpoint of before they were kept knows them by its cursor.
+    # A checkpoint from before they were kept knows them by its cursor.
     old = SourceNames.of({"cursor": {"sources": [{"name": "novels"}]}}, 70, ["news", "pushed"])
     assert old.spans("novels") == ((0, 0, 70),)

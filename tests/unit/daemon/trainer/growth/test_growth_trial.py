@@ -128,7 +128,7 @@ def test_the_second_half_is_judged_and_the_verdict_is_written_down_and_reported(
 
 def test_text_that_gets_harder_right_after_a_growth_is_held_against_nobody() -> None:
     bench = Bench(lambda step: 4.0 if step > 1 else 2.0)
-    bench.learn(STEPS, lambda step: 3.99 if step > 1 else 2.0)  # a curve of before promised 2.0
+    bench.learn(STEPS, lambda step: 3.99 if step > 1 else 2.0)  # an earlier curve promised 2.0
     assert bench.judged.paid
     easier = Bench(lambda step: 1.0 if step > 1 else 2.0)
     easier.learn(STEPS, lambda step: 1.0 if step > 1 else 2.0)

@@ -1,4 +1,4 @@
-"""A run ends at a loss: compared every so many steps on the same sample, by the weights it is evaluated with."""
+"""A run ends at a loss: compared at a fixed interval on the same sample, by the weights it is evaluated with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Costing:
-    """So many bits for every byte."""
+    """A fixed number of bits for every byte."""
 
     bits = 3.0
 
