@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.optim._muon import DEFAULT_A, DEFAULT_B, DEFAULT_C, DEFAULT_NS_STEPS, EPS, muon
 from torch.optim.adamw import adamw
 
+from brain.optim.stacked_muon import stacked_muon, stacks
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -71,6 +73,15 @@ class FusedMuon:
     def step(self, learning_rate: float) -> None:
         """Update every matrix that has a gradient."""
         gradients = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
+        for names in stacks({name: self._parameters[name] for name in gradients}):
+            stacked_muon(
+                [self._parameters[name] for name in names],
+                [gradients.pop(name) for name in names],
+                [self._buffers[name] for name in names],
+                learning_rate=learning_rate,
+                weight_decay=self.config.weight_decay,
+                momentum=self.config.muon_momentum,
+            )
         muon(
             [self._parameters[name] for name in gradients],
             list(gradients.values()),
