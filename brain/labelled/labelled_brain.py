@@ -8,17 +8,21 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
+from brain.errors import SpecMismatchError
 from brain.labelled.documents import SEPARATOR, Carry, Document, labelled
-from brain.ports import Batch, StepReport
+from brain.labelled.examples import Examples, Step, Taught, nats_of, per_byte
+from brain.online.adopting import adopted
+from brain.ports import Batch, BrainState, StepReport
+from brain.tensors import copy_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from brain.memory.selection import Selection
     from brain.optim.config import OptimizerConfig
@@ -28,70 +32,52 @@ ACCURACY_HORIZON = 1000  # examples that the running accuracy looks back on
 Which = Literal["fast", "stable"]
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Texts and the outputs of their labels (n,)."""
+class LabelledConfig(Protocol):
+    """What the settings of every brain that learns labels hold."""
 
-    texts: list[bytes]
-    targets: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class Taught:
-    """What a learner saw of a step before it learned.
-
-    Attributes:
-        outputs: (n, O) for the live examples, and behind them those for the replayed ones.
-        grad_norm: before clipping.
-        applied: False when something was not finite; then nothing was changed.
-    """
-
-    outputs: Tensor
-    grad_norm: float
-    applied: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Step:
-    """What a step learns from: documents with a label, the labels in the order of their outputs, the rate."""
-
-    live: list[Document]
-    replayed: list[Document]
-    labels: list[str]
-    rate: float
-    taught: Taught | None = None
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
-    def applied(self) -> bool:
-        """Nothing was learned, or all of it was finite."""
-        return self.taught is None or self.taught.applied
+    def max_labels(self) -> int:
+        """How many labels there is room for."""
+
+    @property
+    def max_document_bytes(self) -> int:
+        """Of a longer record the first and the last bytes are read."""
 
 
-class LabelledBrain(ABC):
+Config = TypeVar("Config", bound=LabelledConfig)
+
+
+class LabelledBrain(ABC, Generic[Config]):
     """Predicts the label of a text and learns from the true one: `Brain` and `Sleeper`, all but the learner.
 
     A document is `text + 0x1F + label`; without a label it teaches nothing. Losses are those of the label given
     the text, in nats per byte of the whole document, of the documents that ended in a row; nan where none did.
 
     Args:
-        max_labels: how many labels there is room for.
-        max_document_bytes: of a longer record the first and the last bytes are read.
+        config: settings of this kind of brain.
         optimizer: how it learns.
         lanes: how many streams it reads.
         device: where its tensors live.
+        seed: of first weights.
     """
+
+    kind: ClassVar[str]
+    settings: ClassVar[type[Any]]
 
     def __init__(
         self,
+        config: Config,
         *,
-        max_labels: int,
-        max_document_bytes: int,
         optimizer: OptimizerConfig,
         lanes: int,
         device: torch.device,
+        seed: int,
     ) -> None:
-        self.max_labels, self.optimizer, self.device = max_labels, optimizer, device
-        self.carry = Carry(lanes, max_document_bytes)
+        self.config, self.optimizer, self.device = config, optimizer, device
+        self.max_labels = config.max_labels
+        self.carry = Carry(lanes, config.max_document_bytes)
         self.labels: list[str] = []
         self.labels_beyond: list[str] = []
         self.counters: dict[str, Any] = {
@@ -104,8 +90,45 @@ class LabelledBrain(ABC):
             "accuracy": 0.0,
         }
         self._weights: Which = "fast"
+        self._begin(seed)
+
+    @classmethod
+    def build(
+        cls,
+        config: Config,
+        *,
+        optimizer: OptimizerConfig,
+        lanes: int,
+        device: torch.device,
+        seed: int,
+    ) -> Self:
+        """A new one that knows no label yet."""
+        return cls(config, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
+
+    @classmethod
+    def from_spec(
+        cls,
+        spec: Mapping[str, Any],
+        *,
+        optimizer: OptimizerConfig,
+        lanes: int,
+        device: torch.device,
+        seed: int,
+    ) -> Self:
+        """One of a stored spec, its tensors still to be loaded."""
+        try:
+            config = cls.settings(**spec["config"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise SpecMismatchError(
+                f"the stored architecture of a {cls.kind} brain cannot be read: {error}"
+            ) from error
+        return cls(config, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
 
     # What a learner does.
+
+    @abstractmethod
+    def _begin(self, seed: int) -> None:
+        """Make the learner that the settings ask for."""
 
     @abstractmethod
     def _teach(self, live: Examples, replayed: Examples, *, rate: float, num_labels: int) -> Taught:
@@ -127,7 +150,7 @@ class LabelledBrain(ABC):
         labels = self._labels_with(reading.documents) if rate else self.labels
         has_output = set(labels)
         known = [one for one in reading.documents if one.label in has_output]
-        step = _Step(
+        step = Step(
             live=[one for one in known if one.live],
             replayed=[one for one in known if not one.live],
             labels=labels,
@@ -145,7 +168,7 @@ class LabelledBrain(ABC):
     def dream(self, batch: Batch, *, rate_factor: float) -> StepReport:
         """One step of sleep: replayed documents with a known label, held to the stable average."""
         replayed = [one for one in self.carry.read(batch).documents if one.label in self.labels]
-        step = _Step(live=[], replayed=replayed, labels=self.labels, rate=self._rate() * rate_factor)
+        step = Step(live=[], replayed=replayed, labels=self.labels, rate=self._rate() * rate_factor)
         if replayed:
             examples = self._examples(replayed, self.labels)
             step = replace(step, taught=self._teach_asleep(examples, rate=step.rate))
@@ -169,7 +192,7 @@ class LabelledBrain(ABC):
                     self.labels_beyond.append(one.label)
         return labels
 
-    def _count(self, documents: Sequence[Document], step: _Step) -> None:
+    def _count(self, documents: Sequence[Document], step: Step) -> None:
         """What a step that was applied leaves behind, beside weights."""
         counters, new = self.counters, [one for one in documents if one.live]
         unlabelled = sum(one.label is None for one in new)
@@ -183,13 +206,13 @@ class LabelledBrain(ABC):
                 counters["accuracy"] += (float(correct) - counters["accuracy"]) * share
         self.labels = step.labels
 
-    def _report(self, batch: Batch, step: _Step) -> StepReport:
+    def _report(self, batch: Batch, step: Step) -> StepReport:
         known, num_live = [*step.live, *step.replayed], len(step.live)
         nats = torch.zeros(0, dtype=torch.float64)
         evidence: dict[str, Tensor] = {}
         if step.taught is not None:
             targets = self._targets(known, step.labels)
-            nats = _nats(step.taught.outputs, targets)
+            nats = nats_of(step.taught.outputs, targets)
             chances = self._chances(step.taught.outputs[:num_live], len(step.labels))
             chance, best = chances.max(dim=1)
             evidence = {"confidence": chance, "correct": best == targets[:num_live]}
@@ -199,8 +222,8 @@ class LabelledBrain(ABC):
         row_bytes.index_add_(0, rows, torch.tensor([one.num_bytes for one in known], dtype=torch.float64))
         is_live = batch.lane.cpu() >= 0
         return StepReport(
-            loss=_per_byte(nats[:num_live], step.live),
-            replay_loss=None if bool(is_live.all()) else _per_byte(nats[num_live:], step.replayed),
+            loss=per_byte(nats[:num_live], step.live),
+            replay_loss=None if bool(is_live.all()) else per_byte(nats[num_live:], step.replayed),
             num_bytes=sum(one.num_bytes for one in step.live),
             row_loss=(row_nats / row_bytes.where(row_bytes > 0, torch.nan)).float(),
             grad_norm=0.0 if step.taught is None else step.taught.grad_norm,
@@ -246,7 +269,7 @@ class LabelledBrain(ABC):
         nats = torch.full((len(rows),), torch.nan, dtype=torch.float64)
         if examples := labelled(rows, mask):
             outputs = self._outputs([one.text for one in examples])
-            nats[[one.row for one in examples]] = _nats(outputs, self._targets(examples, self.labels))
+            nats[[one.row for one in examples]] = nats_of(outputs, self._targets(examples, self.labels))
         return nats
 
     def correct(self, rows: Tensor, mask: Tensor) -> Tensor:
@@ -311,18 +334,50 @@ class LabelledBrain(ABC):
         targets = [free if one.label is None else index.get(one.label, free) for one in documents]
         return torch.tensor(targets, dtype=torch.int64, device=self.device)
 
+    # What survives a restart.
+
+    def state(self) -> BrainState:
+        """References to weights, moments and carried state, and the labels in the order of their outputs."""
+        model, learning, counters = self._learner_state()
+        return BrainState(
+            model=model,
+            learning={**learning, **self.carry.tensors()},
+            counters={**self.counters, "labels": list(self.labels), **counters},
+            spec={"kind": self.kind, "config": asdict(self.config)},
+        )
+
+    @abstractmethod
+    def _learner_state(self) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor], dict[str, Any]]:
+        """The learner's weights, what else it learns with, and what of it is no tensor."""
+
+    @abstractmethod
+    def _take_learner_state(self, counters: Mapping[str, Any], learning: Mapping[str, Tensor]) -> None:
+        """Take over what of a learner's state is no tensor; weights, moments and labels are there already."""
+
+    def adopt(self, stored: BrainState) -> tuple[BrainState, tuple[str, ...]]:
+        """A stored state of this config made to fit: what it lacks of learning starts over, and is named."""
+        own = self.state()
+        fitting, notices = adopted(stored, own)
+        counters = {name: stored.counters.get(name, value) for name, value in own.counters.items()}
+        return replace(fitting, counters=counters), notices
+
+    def load(self, state: BrainState) -> None:
+        """Take over a state of this config.
+
+        Raises:
+            SpecMismatchError: naming what does not fit; then nothing was changed.
+        """
+        own = self.state()
+        if dict(state.spec) != own.spec:
+            raise SpecMismatchError(
+                f"the stored {self.kind} has other settings; build it with the stored ones"
+            )
+        copy_named([("model", state.model, own.model), ("learning", state.learning, own.learning)])
+        self.labels = [str(label) for label in state.counters["labels"]]
+        self.counters = {name: state.counters[name] for name in self.counters}
+        self._take_learner_state(state.counters, state.learning)
+
     def forget(self, selection: Selection, *, dry_run: bool = False) -> None:  # noqa: ARG002 - all goes
         """Forget on purpose what each lane carries; weights and labels stay."""
         if not dry_run:
             self.carry.clear()
-
-
-def _nats(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Of each target (n,), float64 on the CPU."""
-    return -outputs.double().log_softmax(1).gather(1, targets[:, None]).squeeze(1).cpu()
-
-
-def _per_byte(nats: Tensor, documents: Sequence[Document]) -> float:
-    """Mean over the bytes of these documents; nan without any."""
-    num_bytes = sum(one.num_bytes for one in documents)
-    return float(nats.sum()) / num_bytes if num_bytes else math.nan

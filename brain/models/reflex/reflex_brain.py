@@ -6,88 +6,39 @@ Shapes: n texts, L labels known, O labels there is room for.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from brain.errors import SpecMismatchError
-from brain.labelled.labelled_brain import Examples, LabelledBrain, Taught
+from brain.labelled.examples import Examples, Taught
+from brain.labelled.labelled_brain import LabelledBrain
 from brain.models.reflex.config import ReflexConfig
 from brain.models.reflex.reflex_learner import ReflexLearner, with_other
 from brain.models.reflex.temperature import Temperature, is_withheld
-from brain.online.adopting import adopted
-from brain.ports import BrainState
-from brain.tensors import copy_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from brain.models.reflex.reflex_learner import Texts
-    from brain.optim.config import OptimizerConfig
 
 KIND = "reflex"
 
 
-class Reflex(LabelledBrain):
+class Reflex(LabelledBrain[ReflexConfig]):
     """Predicts the intent of a text and learns from the true one: a `LabelledBrain` around a `ReflexLearner`.
 
     Labels yet to come count together as one with the logit 0, from which a new one begins. Logits are divided by a
     temperature that follows texts which are never learned; the fast weights and their stable average have one each.
     """
 
-    def __init__(
-        self,
-        config: ReflexConfig,
-        *,
-        optimizer: OptimizerConfig,
-        lanes: int,
-        device: torch.device,
-        seed: int,
-    ) -> None:
-        super().__init__(
-            max_labels=config.max_labels,
-            max_document_bytes=config.max_document_bytes,
-            optimizer=optimizer,
-            lanes=lanes,
-            device=device,
-        )
-        self.config = config
-        self.learner = ReflexLearner(config, optimizer=optimizer, seed=seed, device=device)
+    kind = KIND
+    settings = ReflexConfig
+
+    def _begin(self, seed: int) -> None:
+        self.learner = ReflexLearner(self.config, optimizer=self.optimizer, seed=seed, device=self.device)
         self.temperatures = {"fast": Temperature(), "stable": Temperature()}
-
-    @classmethod
-    def build(
-        cls,
-        config: ReflexConfig,
-        *,
-        optimizer: OptimizerConfig,
-        lanes: int,
-        device: torch.device,
-        seed: int,
-    ) -> Reflex:
-        """A new one that knows no label yet."""
-        return cls(config, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
-
-    @classmethod
-    def from_spec(
-        cls,
-        spec: Mapping[str, Any],
-        *,
-        optimizer: OptimizerConfig,
-        lanes: int,
-        device: torch.device,
-        seed: int,
-    ) -> Reflex:
-        """One of a stored spec, its tensors still to be loaded."""
-        try:
-            config = ReflexConfig(**spec["config"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise SpecMismatchError(
-                f"the stored architecture of a {KIND} brain cannot be read: {error}"
-            ) from error
-        return cls(config, optimizer=optimizer, lanes=lanes, device=device, seed=seed)
 
     # Learning.
 
@@ -193,39 +144,13 @@ class Reflex(LabelledBrain):
 
     # What survives a restart.
 
-    def state(self) -> BrainState:
-        """References to weights, moments and carried state, and the labels in the order of their outputs."""
-        return BrainState(
-            model=self.learner.model_tensors(),
-            learning={**self.learner.learning_tensors(), **self.carry.tensors()},
-            counters={
-                **self.counters,
-                "labels": list(self.labels),
-                "learner": self.learner.counters(),
-                "temperatures": {name: asdict(one) for name, one in self.temperatures.items()},
-            },
-            spec={"kind": KIND, "config": asdict(self.config)},
-        )
+    def _learner_state(self) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor], dict[str, Any]]:
+        counters = {
+            "learner": self.learner.counters(),
+            "temperatures": {name: asdict(one) for name, one in self.temperatures.items()},
+        }
+        return self.learner.model_tensors(), self.learner.learning_tensors(), counters
 
-    def adopt(self, stored: BrainState) -> tuple[BrainState, tuple[str, ...]]:
-        """A stored state of this config made to fit: what it lacks of learning starts over, and is named."""
-        own = self.state()
-        fitting, notices = adopted(stored, own)
-        counters = {name: stored.counters.get(name, value) for name, value in own.counters.items()}
-        return replace(fitting, counters=counters), notices
-
-    def load(self, state: BrainState) -> None:
-        """Take over a state of this config.
-
-        Raises:
-            SpecMismatchError: naming what does not fit; then nothing was changed.
-        """
-        own = self.state()
-        if dict(state.spec) != own.spec:
-            raise SpecMismatchError("the stored reflex has other settings; build it with the stored ones")
-        copy_named([("model", state.model, own.model), ("learning", state.learning, own.learning)])
-        counters = dict(state.counters)
-        self.labels = [str(label) for label in counters.pop("labels")]
-        self.learner.take_counters(counters.pop("learner"))
-        self.temperatures = {name: Temperature(**one) for name, one in counters.pop("temperatures").items()}
-        self.counters = {name: counters[name] for name in self.counters}
+    def _take_learner_state(self, counters: Mapping[str, Any], learning: Mapping[str, Tensor]) -> None:  # noqa: ARG002
+        self.learner.take_counters(counters["learner"])
+        self.temperatures = {name: Temperature(**one) for name, one in counters["temperatures"].items()}
