@@ -1,7 +1,8 @@
 """Run the benchmarks: `python -m benchmarks [NAME…] [--json] [--list] [--long]`.
 
 A benchmark is a module of this folder with a docstring and `run(*, long: bool) -> list[Result]`; to add one,
-add its file. Each runs in a process of its own, so none warms, fills or crashes another.
+add its file and declare its rows in `benchmarks/rows.py`: what a row may decide follows from that. Each runs in a
+process of its own, so none warms, fills or crashes another.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.rows import decided
 from brain.nearest_name import did_you_mean
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 Figures = list[dict[str, Any]]
+VERDICTS = {True: "[green]yes[/green]", False: "[bold red]no[/bold red]", None: "–"}
 
 
 def discover(folder: Path = FOLDER) -> dict[str, str]:
@@ -75,9 +78,9 @@ def run_apart(name: str, *, long: bool) -> Figures | None:
 
 
 def run_here(name: str, *, long: bool, target: Path) -> None:
-    """Run one benchmark in this process and leave its results in a file."""
+    """Run one benchmark in this process and leave its results, as far as they decide anything, in a file."""
     results = importlib.import_module(f"benchmarks.{name}").run(long=long)
-    target.write_text(json.dumps([result.to_json() for result in results]), encoding="utf-8")
+    target.write_text(json.dumps([decided(result.to_json()) for result in results]), encoding="utf-8")
 
 
 def run_all(
@@ -87,12 +90,12 @@ def run_all(
     runner: Callable[..., Figures | None] = run_apart,
     show: Callable[[Figures], None],
 ) -> bool:
-    """Run one after the other and show each as it ends; True when all ran and every target holds."""
+    """Run one after the other and show each as it ends; True when all ran and no target is missed."""
     good = True
     for name in names:
         figures = runner(name, long=long)
         show(figures or [])
-        good = good and figures is not None and all(figure["holds"] for figure in figures)
+        good = good and figures is not None and all(figure["holds"] is not False for figure in figures)
     return good
 
 
@@ -120,13 +123,13 @@ def table_of(figures: Figures) -> Table:
             peers or "–",
             "–" if figure["ratio"] is None else f"× {figure['ratio']:.3g}",
             figure["target"],
-            "[green]yes[/green]" if figure["holds"] else "[bold red]no[/bold red]",
+            VERDICTS[figure["holds"]],
         )
     return table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 when all ran and hold, 1 when one failed or misses its target, 2 for an unknown name."""
+    """Exit code 0 when all ran and none misses its target, 1 when one failed or does, 2 for an unknown name."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure synapsed beside its peers."
     )

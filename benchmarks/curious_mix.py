@@ -19,7 +19,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from benchmarks.result import Result, count_of, judged
+from benchmarks.result import Result, Spread, count_of, judged
 from benchmarks.texts import SHARED
 from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
@@ -93,25 +93,38 @@ def compare(name: str, data: tuple[str, ...], what: str, *, at_most: float, long
     peers: dict[Way, list[Outcome]] = {
         way: [learn(way, data, steps=steps, seed=seed) for seed in seeds] for way in ("round_robin", "chance")
     }
+    differences: dict[str, list[float]] = {
+        way: [a.mean - b.mean for a, b in zip(ours, found, strict=True)] for way, found in peers.items()
+    }
+    means: dict[str, float] = {
+        way: statistics.fmean(outcome.mean for outcome in found) for way, found in peers.items()
+    }
+    best = min(means, key=lambda way: means[way])
     return judged(
         name,
         measures=f"{what} after {steps * ROWS * 64 / 1e6:.1f} MB, curious beside round robin and chance, "
         f"{count_of(seeds)}",
         ours=statistics.fmean(outcome.mean for outcome in ours),
-        peers={way: statistics.fmean(outcome.mean for outcome in found) for way, found in peers.items()},
+        peers=means,
         unit="bits per byte",
         at_most=at_most,
         of="ratio",
         long=long,
         details={
-            "difference_by_seed": {
-                way: [a.mean - b.mean for a, b in zip(ours, found, strict=True)]
-                for way, found in peers.items()
-            },
+            "difference_by_seed": differences,
             "sources": {way: averaged(found) for way, found in {"curious": ours, **peers}.items()},
             "steps": steps,
             "seeds": len(seeds),
         },
+        spread=spread_of(differences[best], means[best]),
+    )
+
+
+def spread_of(differences: list[float], peer: float) -> Spread:
+    """Of the ratio to a peer that learned from the same first weights on every seed."""
+    return Spread(
+        what=f"the standard deviation of the difference to the best peer over {len(differences)} seeds, in its mean",
+        ratio=statistics.pstdev(differences) / peer if len(differences) > 1 else None,
     )
 
 

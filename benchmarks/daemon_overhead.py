@@ -1,6 +1,6 @@
-"""Steps a CPU second of the full daemon beside a plain PyTorch loop and beside the brain learning alone.
+"""Steps a CPU second of the daemon, without the exact memory, beside a plain PyTorch loop and its brain alone.
 
-The full daemon has replay, vital signs, held-out loss, store, feed and checkpoints; its exact memory is off, since the
+The daemon has replay, vital signs, held-out loss, store, feed and checkpoints; its exact memory is off, since the
 plain loop has none. The plain loop (`benchmarks/peers/plain_loop.py`) imports nothing from the project: it has the same
 architecture written out, the same batch, loss and updates. The brain alone calls `learn` on ready-made batches. The
 difference from it is the cost of the daemon, the difference from the plain loop that of the whole project.
@@ -104,12 +104,14 @@ def judge(
     median = Rates(*(statistics.median(of) for of in zip(*rates, strict=True)))
     note = (
         f"Median steps a CPU second: daemon {median.daemon:.3f}, plain loop {median.plain:.3f}, brain alone "
-        f"{median.alone:.3f}; ratios to the plain loop {min(beside_plain):.3f}–{max(beside_plain):.3f}."
+        f"{median.alone:.3f}, all without the exact memory that the default preset has; "
+        f"ratios to the plain loop {min(beside_plain):.3f}–{max(beside_plain):.3f}."
     )
     return [
         judged(
             "daemon_overhead",
-            measures="steps a CPU second of the full daemon in those of a plain PyTorch loop, median of paired ratios",
+            measures="steps a CPU second of the daemon without the exact memory in those of a plain PyTorch loop, "
+            "median of paired ratios",
             ours=statistics.median(beside_plain),
             peers={"plain PyTorch loop": 1.0},
             unit="× plain loop",
@@ -126,7 +128,7 @@ def judge(
         ),
         judged(
             "daemon_overhead.alone",
-            measures="steps a CPU second of the full daemon in those of its brain learning alone, "
+            measures="steps a CPU second of the daemon without the exact memory in those of its brain learning alone, "
             "median of paired ratios",
             ours=statistics.median(beside_alone),
             peers={"brain alone": 1.0},

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.result import Result, judged
+from benchmarks.result import Result, Spread, judged
 from brain.blocks.linear import initialize
 from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
@@ -337,6 +337,7 @@ def _judged(name: str, outcomes: dict[str, list[Outcome]], *, long: bool) -> lis
                 "by_seed": [one.spike_percent for one in own],
                 "after_100_steps": end,
             },
+            spread=Spread.over("seeds", [one.spike_percent for one in own]),
         ),
         judged(
             f"{name}.gradient",
@@ -350,6 +351,7 @@ def _judged(name: str, outcomes: dict[str, list[Outcome]], *, long: bool) -> lis
                 "by_seed": [one.gradient for one in own],
                 "outgoing": statistics.mean(one.outgoing_gradient for one in own),
             },
+            spread=Spread.over("seeds", [one.gradient for one in own]),
         ),
     ]
 

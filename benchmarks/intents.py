@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from benchmarks.peers.environment import HINT, PYTHON
-from benchmarks.result import judged
+from benchmarks.result import Spread, judged
 from benchmarks.texts import shared_bytes
 from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
@@ -82,6 +82,7 @@ def run(*, long: bool) -> list[Result]:
                 peers={SVM: svm[name]["accuracy"]} if svm else {},
                 long=long,
                 details={"seeds": [round(one.accuracy, 2) for one in trials[name]], "skipped": skipped},
+                spread=spread_of(trials[name], "accuracy"),
             )
             for name, goal in (("banking77", 91.2), ("clinc150", 92.7))
         ),
@@ -115,6 +116,7 @@ def run(*, long: bool) -> list[Result]:
                 at_most=5.0,
                 peers={"without temperature": mean(trials[name], "uncalibrated_error")},
                 long=long,
+                spread=spread_of(trials[name], "calibration_error"),
             )
             for name in splits
         ),
@@ -132,6 +134,7 @@ def run(*, long: bool) -> list[Result]:
                 f"{mean(trials['clinc150'], 'rejected'):.1f} % of its test texts of no intent and "
                 f"{100 - mean(trials['clinc150'], 'kept'):.1f} % of those with one."
             },
+            spread=spread_of(trials["clinc150"], "auroc"),
         ),
     ]
 
@@ -139,6 +142,11 @@ def run(*, long: bool) -> list[Result]:
 def mean(trials: Sequence[Trial], name: str) -> float:
     """Over the seeds."""
     return float(statistics.mean(getattr(one, name) for one in trials))
+
+
+def spread_of(trials: Sequence[Trial], name: str) -> Spread:
+    """Over the seeds; the peer has none."""
+    return Spread.over("seeds", [getattr(one, name) for one in trials])
 
 
 def official_splits() -> dict[str, Split]:

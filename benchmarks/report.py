@@ -3,7 +3,8 @@
 Each file holds what `python -m benchmarks … --json` printed. The page keeps its figures in `figures.jsonl`, so one
 benchmark can be measured again without the others; its new figures replace all its old ones. The report fails, and
 writes nothing, while a benchmark has no figure at all. A missed target is marked in its table, in its drawing and
-at the top of the page.
+at the top of the page; a figure that reaches a target but can decide nothing carries none (`benchmarks/rows.py`). Rows
+and peers that a benchmark declares and its stored figures lack are named.
 
 Every figure is drawn beside its peers and its target; where a benchmark follows something over time
 (`details["curves"]`), the curves are drawn instead. Needs matplotlib: `pip install -e .[bench]`.
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.__main__ import discover
+from benchmarks.rows import DECIDES_NOTHING, decided, is_known, missing_arms, missing_rows, why_undecided
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -39,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     known = discover()
     figures = [
-        figure for figure in read([chosen.into / STORED, *chosen.files]) if benchmark_of(figure) in known
+        decided(figure)
+        for figure in read([chosen.into / STORED, *chosen.files])
+        if benchmark_of(figure) in known
     ]
     if missing := without_figure(known, figures):
         sys.stderr.write(
@@ -106,10 +110,15 @@ def head(figures: Sequence[Figure]) -> str:
         "",
         *(f"- {machine}" for machine in sorted({str(figure["machine"]) for figure in figures})),
     ]
-    missed = [figure for figure in figures if not figure["holds"]]
-    undecided = [figure for figure in figures if is_within_spread(figure)]
-    if undecided:
-        found = f"{len(undecided)} of {len(figures)} verdicts lie within the spread of what was measured"
+    missed = [figure for figure in figures if figure["holds"] is False]
+    if without := [figure for figure in figures if figure["holds"] is None]:
+        found = f"{len(without)} of {len(figures)} rows decide nothing, though they lie on the better side of a target"
+        lines += [
+            "",
+            f"{found}: their short form is too short, or they rest on one seed. A miss is always shown.",
+        ]
+    if close := [figure for figure in figures if is_within_spread(figure)]:
+        found = f"{len(close)} of {len(figures)} verdicts lie within the spread of what was measured"
         lines += ["", f"{found}: measured again, they may turn out otherwise."]
     if missed:
         lines += ["", f"Missed: {len(missed)} of {len(figures)} targets.", ""]
@@ -164,9 +173,12 @@ def measured(figure: Figure) -> str:
 
 
 def reached(figure: Figure) -> str:
-    """Whether the target is, and whether the spread is small enough to decide that."""
+    """Whether the target is, and what keeps the figure from deciding it."""
+    if figure["holds"] is None:
+        return "–"
     verdict = "yes" if figure["holds"] else "**missed**"
-    return f"{verdict}, within the spread" if is_within_spread(figure) else verdict
+    reason = why_undecided(figure)
+    return ", ".join([verdict, *["within the spread"] * is_within_spread(figure), *[reason] * bool(reason)])
 
 
 def is_within_spread(figure: Figure) -> bool:
@@ -179,7 +191,7 @@ def is_within_spread(figure: Figure) -> bool:
     False
     """
     spread, ours, bound = spread_of(figure), figure["ours"], bound_of(figure)
-    if not spread or ours is None:
+    if not spread or ours is None or figure["target"].endswith(DECIDES_NOTHING):
         return False
     if bound is not None:
         return bool(abs(ours - bound) <= (spread.get("ours") or 0.0))
@@ -198,11 +210,6 @@ def spread_of(figure: Figure) -> Mapping[str, Any]:
     return found
 
 
-def is_known(spread: Mapping[str, Any]) -> bool:
-    """Of a single run there is none."""
-    return bool(spread) and (bool(spread["peers"]) or {spread["ours"], spread["ratio"]} != {None})
-
-
 def plus_minus(value: float | None) -> str:
     """A spread, behind what it belongs to."""
     return "" if value is None else f" ± {value:.2g}"
@@ -217,7 +224,19 @@ def notes(figures: Sequence[Figure]) -> list[str]:
     for figure in figures:
         skipped = {**skipped, **figure["details"].get("skipped", {})}
     found += [f"Left out: {peer} ({reason})." for peer, reason in skipped.items()]
+    found += missing(figures)
     return [f"\n{note}" for note in found]
+
+
+def missing(figures: Sequence[Figure]) -> list[str]:
+    """What the benchmark declares today and these figures, measured before, lack."""
+    arms = dict.fromkeys(arm for figure in figures for arm in missing_arms(figure))
+    lacking = [("rows", missing_rows(figures)), ("peers", list(arms))]
+    return [
+        f"Not yet measured, {what} that the benchmark has: {'; '.join(f'`{name}`' for name in names)}."
+        for what, names in lacking
+        if names
+    ]
 
 
 def beside(figure: Figure) -> str:
@@ -250,8 +269,8 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
     axes = canvas.subplots(len(figures), 1, squeeze=False, height_ratios=heights)[:, 0]
     for one, figure in zip(axes, figures, strict=True):
         (draw_curves if curves_of(figure) else draw_bars)(one, figure)
-        title = f"{figure['measures']} ({figure['unit']})" + ("" if figure["holds"] else ": missed")
-        one.set_title(title, fontsize=9, color=INK if figure["holds"] else TARGET, loc="left")
+        title = f"{figure['measures']} ({figure['unit']})" + (": missed" if figure["holds"] is False else "")
+        one.set_title(title, fontsize=9, color=TARGET if figure["holds"] is False else INK, loc="left")
         one.tick_params(labelsize=8, colors=INK)
         one.spines[["top", "right"]].set_visible(False)
     canvas.savefig(path, metadata={"Date": None})
@@ -294,13 +313,13 @@ def draw_curves(axes: Axes, figure: Figure) -> None:
 
 
 def bound_of(figure: Figure) -> float | None:
-    """The target as a number; None where it is set on the ratio.
+    """The target as a number; None where it is set on the ratio, or where there is none.
 
     >>> bound_of({"target": "≥ 94.5 %"}), bound_of({"target": "≥ 0.97 × best peer"})
     (94.5, None)
     """
     target = str(figure["target"])
-    return None if target.endswith("best peer") else float(target.split()[1])
+    return None if target.endswith(("best peer", DECIDES_NOTHING)) else float(target.split()[1])
 
 
 if __name__ == "__main__":

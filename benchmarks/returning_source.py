@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.own_process import call_in_own_process
-from benchmarks.result import Result, count_of, judged
+from benchmarks.result import Result, Spread, count_of, judged
 from benchmarks.texts import five_sources
 
 if TYPE_CHECKING:
@@ -101,6 +101,11 @@ def judge(found: Mapping[str, Sequence[Measures]], *, num_bytes: int, long: bool
             of="ratio" if targets[which][1] == "ratio" else "ours",
             long=long,
             details=details,
+            spread=Spread.over(
+                "seeds",
+                [getattr(measures, which) for measures in found[name]],
+                {peer: [getattr(measures, which) for measures in found[peer]] for peer in peers},
+            ),
         )
         for name in SERIES
         if name in found

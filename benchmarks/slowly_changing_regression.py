@@ -203,6 +203,7 @@ def _flatness() -> Result:
     """Ours through 10 M examples: the worst tenth after the first, over the mean of the others."""
     series = follow({"ours": OURS}, runs=5, steps=10_000_000, seed=100)["ours"]
     tenths = _means(series, 10)
+    of_run = torch.stack([part.mean(1) for part in series.tensor_split(10, dim=1)])
     return judged(
         "slowly_changing_regression.flat",
         measures="squared error over the last million of 10 M examples, over that of the second",
@@ -216,6 +217,7 @@ def _flatness() -> Result:
             "worst": max(tenths[1:]),
             "median": statistics.median(tenths),
         },
+        spread=Spread.over("runs", (of_run[-1] / of_run[1]).tolist()),
     )
 
 

@@ -19,6 +19,7 @@ from benchmarks.lasting_plasticity import (
     source,
     steps_to,
 )
+from benchmarks.rows import row_of
 
 TEXT = torch.tensor(list(b"def f(x):\n    return x + 1\n" * 40), dtype=torch.uint8)
 
@@ -72,5 +73,10 @@ def test_the_figure_is_the_mean_over_five_seeds_and_shows_each(monkeypatch: pyte
     assert result.peers == dict.fromkeys(
         ("naive", "continual backprop", "self-normalised resets", "spectral regularisation"), 2.0
     )
-    assert result.details["note"].startswith("Ours by seed: 1.00, 1.10. ")
+    assert result.details["note"].startswith("Ours by seed: 1.00, 1.10. Of 150,000 steps")
+    long = measure(length, long=True)
+    assert (long.details["note"], "one seed" in long.measures) == ("Ours by seed: 1.00, 1.10.", False)
+    row = row_of("lasting_plasticity")
+    assert row is not None
+    assert set(row.beside) == set(result.peers)
     assert "after 15,000 steps" in result.measures

@@ -9,6 +9,7 @@ import torch
 
 from benchmarks import permuted_digits, slowly_changing_regression, split_digits
 from benchmarks.continual import BATCH_SIZE, Online, Score, Task, mean_of, score, split_tasks
+from benchmarks.rows import ROWS
 from benchmarks.split_digits import MLP, OURS, judge_matched, matched
 from brain.models.classifier.config import MLPConfig
 
@@ -58,6 +59,11 @@ def test_matched_peers_have_our_activation() -> None:
         assert matched_config.activation == permuted_digits.OURS.activation == "tanh"
     tanh = {name: own for name, own in slowly_changing_regression.LEARNERS.items() if "tanh" in name}
     assert len(tanh) == 5
+    rows = {row.name: set(row.beside) for row in ROWS}
+    assert rows["slowly_changing_regression.matched"] == set(tanh)
+    assert rows["permuted_digits.matched"] == set(permuted_digits.MATCHED)
+    both = rows["slowly_changing_regression"] | rows["slowly_changing_regression.matched"] | {"ours"}
+    assert both == set(slowly_changing_regression.LEARNERS)
     for own in tanh.values():
         config = own.args[0] if isinstance(own, partial) else own
         assert isinstance(config, MLPConfig)
