@@ -30,6 +30,7 @@ from daemon.cli import (
     quantize_command,
     remembers_command,
     sleep_command,
+    sources_command,
     start_commands,
     train_command,
 )
@@ -51,6 +52,7 @@ for module in (
     start_commands,
     train_command,
     corpus_commands,
+    sources_command,
     order_commands,
     remembers_command,
     grow_command,

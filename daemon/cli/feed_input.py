@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from daemon.config.data_paths import nearest_existing
 from daemon.errors import UsageError
-from daemon.streams.decoding import UndecodableError, decode
+from daemon.streams.decoding import decode
+from daemon.streams.errors import UndecodableError
 from daemon.system.paths import as_path, reason, shown, status_of
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Gzip and other encodings than UTF-8 become a UTF-8 file in the cache, once, to be read at any offset."""
+"""Gzip, other encodings than UTF-8 and PDFs become a UTF-8 file in the cache, once, to be read at any offset."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from daemon.streams.decoded_cache import trim
+from daemon.streams.documents.extracting import text_of
 from daemon.streams.encodings import (
     GZIP_WBITS,
     HEAD_BYTES,
@@ -25,11 +26,12 @@ from daemon.streams.encodings import (
     detect,
     has_hole,
 )
+from daemon.streams.errors import UndecodableError
 from daemon.system.durable import replace_file
 from daemon.system.retry import Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from io import FileIO
     from pathlib import Path
 
@@ -37,10 +39,6 @@ MAX_DECODED_BYTES = 1 << 30
 IN_USE_SECONDS = 60.0
 _CHUNK_BYTES = 1 << 20
 _CUT_SUFFIX = ".cut.txt"
-
-
-class UndecodableError(Exception):
-    """A document cannot be decoded; the message says why. Stays within the streams."""
 
 
 class CacheUnwritableError(OSError):
@@ -88,7 +86,7 @@ class DecodedCache:
 
     def prepare(self, path: Path, size: int, mtime_ns: int, verdict: Verdict) -> None:
         """Begin to decode a document that will be asked for soon."""
-        order = _Order(path, verdict, self._stem(path, size, mtime_ns))
+        order = _Order(path, verdict, self._stem(path, size, mtime_ns, verdict.form))
         if order.stem in self._ahead or self._made(order.stem):
             return
         future = self._ahead[order.stem] = Future()
@@ -101,11 +99,11 @@ class DecodedCache:
         """The decoded form of a document, made now if it is not there.
 
         Raises:
-            UndecodableError: damaged gzip, or an encoding that cannot be detected.
+            UndecodableError: damaged or locked, without text, or in an encoding that cannot be detected.
             CacheUnwritableError: ask again when `due`.
             OSError: the original cannot be read.
         """
-        order = _Order(path, verdict, self._stem(path, size, mtime_ns))
+        order = _Order(path, verdict, self._stem(path, size, mtime_ns, verdict.form))
         if (future := self._ahead.pop(order.stem, None)) is not None:
             return future.result()
         made = self._made(order.stem)
@@ -133,8 +131,9 @@ class DecodedCache:
             except Exception as error:  # noqa: BLE001 - raised where the document is asked for
                 future.set_exception(error)
 
-    def _stem(self, path: Path, size: int, mtime_ns: int) -> str:
-        key = f"{path}\0{size}\0{mtime_ns}\0{self._max_bytes}".encode("utf-8", "surrogateescape")
+    def _stem(self, path: Path, size: int, mtime_ns: int, form: str | None) -> str:
+        parts = (path, size, mtime_ns, self._max_bytes, *(() if form is None else (form,)))
+        key = "\0".join(map(str, parts)).encode("utf-8", "surrogateescape")
         return hashlib.blake2b(key, digest_size=16).hexdigest()
 
     def _made(self, stem: str) -> Decoded | None:
@@ -175,19 +174,27 @@ class DecodedCache:
     def _decode(self, path: Path, verdict: Verdict, target: Path) -> bool:
         """Write the UTF-8 form; returns whether it had to be cut."""
         written = 0
-        with path.open("rb") as original, _created(target) as file:
-            original.seek(verdict.hole)
-            decoder = codecs.getincrementaldecoder(_encoding(original, verdict))(errors="replace")
-            for chunk in _inflated(original) if verdict.gzip else _chunks(original):
-                text = decoder.decode(chunk).encode("utf-8", "replace")
+        pieces = _decoded(path, verdict) if verdict.form is None else text_of(path, verdict.form)
+        with contextlib.closing(pieces), _created(target) as file:
+            for piece in pieces:
+                text = piece.encode("utf-8", "replace")
                 if written + len(text) > self._max_bytes:
                     kept = text[: self._max_bytes - written]
                     _write(file, kept[: len(kept) - cut_character(kept)])
                     return True
                 _write(file, text)
                 written += len(text)
-            # A character that is not complete is no text yet: what is appended to a followed file completes it.
         return False
+
+
+def _decoded(path: Path, verdict: Verdict) -> Generator[str]:
+    """Pieces of a text file that is packed, or in another encoding."""
+    with path.open("rb") as original:
+        original.seek(verdict.hole)
+        decoder = codecs.getincrementaldecoder(_encoding(original, verdict))(errors="replace")
+        for chunk in _inflated(original) if verdict.gzip else _chunks(original):
+            yield decoder.decode(chunk)
+        # A character that is not complete is no text yet: what is appended to a followed file completes it.
 
 
 @contextlib.contextmanager

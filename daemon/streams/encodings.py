@@ -40,6 +40,7 @@ class Verdict(NamedTuple):
         gzip: whether it is compressed.
         start: bytes of a UTF-8 mark in front, which are no text.
         hole: NULs before all of that, left where a file was emptied under its writer.
+        form: what its text must be taken out of, one of `documents.forms.FORMS`; None: nothing.
     """
 
     skip: str | None = None
@@ -47,6 +48,7 @@ class Verdict(NamedTuple):
     gzip: bool = False
     start: int = 0
     hole: int = 0
+    form: str | None = None
 
     @property
     def begin(self) -> int:
@@ -56,7 +58,7 @@ class Verdict(NamedTuple):
     @property
     def plain(self) -> bool:
         """The file's own bytes are the document's."""
-        return self.encoding is None and not self.gzip
+        return self.encoding is None and not self.gzip and self.form is None
 
 
 def classify(head: bytes) -> Verdict:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from daemon.streams.documents.forms import form_of
 from daemon.streams.encodings import HEAD_BYTES, Verdict, classify, detect, has_hole
 from daemon.streams.leading_nuls import hole_end
 from daemon.streams.walking import Walk
@@ -59,6 +60,7 @@ class Document:
     mtime_ns: int
     verdict: Verdict | None = None  # None: not looked at yet
     identity: tuple[int, int] = (0, 0)  # device and inode: a link that leads elsewhere has another
+    converted: bool = False  # its text is taken out of PDF, HTML …
 
 
 @dataclass
@@ -157,6 +159,7 @@ def list_documents(
     documents: list[Document] = []
     obstacles: dict[str, str] = {}
     walk = Walk(source, progressed)
+    converted = source.settings is not None and source.settings.converts
     files = sorted(walk.files(), key=lambda found: sort_key(found[1]))
     for path, name in files:
         progressed(len(files))
@@ -168,7 +171,9 @@ def list_documents(
             walk.private.append(name)
             continue
         identity = status.st_dev, status.st_ino
-        document = Document(name, path, status.st_size, status.st_mtime_ns, identity=identity)
+        document = Document(
+            name, path, status.st_size, status.st_mtime_ns, identity=identity, converted=converted
+        )
         before = known.find(name) if known is not None else None
         if before is not None and (before.size, before.mtime_ns) == (document.size, document.mtime_ns):
             document.verdict = before.verdict
@@ -199,6 +204,9 @@ def sniff(document: Document, *, detecting: bool = False) -> Verdict:
                     head = file.read(HEAD_BYTES)
         except OSError:
             document.verdict = Verdict(skip="unreadable")
+            return document.verdict
+        if document.converted and (form := form_of(head, document.name)):
+            document.verdict = Verdict(form=form)
             return document.verdict
         verdict = classify(head)
         if detecting and verdict.encoding == "?":

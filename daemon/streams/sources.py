@@ -91,6 +91,7 @@ def require_text(
     """
     for source in resolve(data, tables, home=home):
         skipped: Counter[str] = Counter()
+        converted = source.settings is not None and source.settings.converts
         walk = Walk(source)
         for path, name in itertools.islice(walk.files(), SNIFFED_FILES):
             status = None if path is None else walk.look(path)
@@ -99,7 +100,7 @@ def require_text(
                 continue
             if walk.is_private(status):
                 continue
-            verdict = sniff(Document(name, path, 0, 0))
+            verdict = sniff(Document(name, path, 0, 0, converted=converted))
             if verdict.skip is None:
                 break
             skipped[verdict.skip] += 1
@@ -112,7 +113,10 @@ def nothing_to_read(source: SourcePath, skipped: Mapping[str, int]) -> StreamErr
     """The error that lists what a source holds instead of text."""
     found = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items())) or "it is empty"
     kind = "folder" if is_folder(source.path) else "file"
-    return StreamError(f"nothing to read in {kind} {shown(source.path)}: {found}; name one that holds text")
+    hint = "name one that holds text"
+    if "binary" in skipped and source.settings is not None and not source.settings.converts:
+        hint += ', or read PDF and EPUB as a source of kind "documents"'
+    return StreamError(f"nothing to read in {kind} {shown(source.path)}: {found}; {hint}")
 
 
 def resolve(

@@ -31,6 +31,10 @@ class SourceConfig(Protocol):
     def has_labels(self) -> bool:
         """Its documents end in a label: text, 0x1F, label."""
 
+    @property
+    def converts(self) -> bool:
+        """Text is taken out of PDF, HTML and the like, which else is passed over or read as it stands."""
+
     def check(self, *, may_fill: bool) -> None:
         """A cheap look at what is there, before any process is started; what `may_fill` may be empty.
 

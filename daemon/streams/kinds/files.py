@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.streams.corpus import Run
-from daemon.streams.decoding import CacheUnwritableError, Decoded, DecodedCache, UndecodableError
+from daemon.streams.decoding import CacheUnwritableError, Decoded, DecodedCache
 from daemon.streams.encodings import Verdict, cut_character
+from daemon.streams.errors import UndecodableError
 from daemon.streams.holdout import BLOCK_BYTES, HeldDocument, HeldOutSet, HoldOut
 from daemon.streams.kinds import sources
 from daemon.streams.listing import SNIFFED_FILES, Document, Listing, list_documents, sniff
@@ -42,6 +43,11 @@ class FilesConfig:
     @property
     def has_labels(self) -> bool:
         """Plain text has none."""
+        return False
+
+    @property
+    def converts(self) -> bool:
+        """Text is read as it stands."""
         return False
 
     def check(self, *, may_fill: bool) -> None:

@@ -54,6 +54,11 @@ class TableConfig:
         return (self.text_field,) if self.label_field is None else (self.text_field, self.label_field)
 
     @property
+    def converts(self) -> bool:
+        """A table is text as it stands."""
+        return False
+
+    @property
     def has_labels(self) -> bool:
         """A field holds them."""
         return self.label_field is not None

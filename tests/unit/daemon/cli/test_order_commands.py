@@ -15,7 +15,8 @@ from daemon.cli import feed_input
 from daemon.cli.feed_input import read_text
 from daemon.cli.text_upload import CHUNK_CHARACTERS
 from daemon.errors import UsageError
-from daemon.streams.decoding import UndecodableError, decode
+from daemon.streams.decoding import decode
+from daemon.streams.errors import UndecodableError
 
 if TYPE_CHECKING:
     from tests.fake_daemon.world import FakeDaemon

@@ -13,8 +13,9 @@ import pytest
 from daemon.errors import StreamError
 from daemon.events import DocumentSkipped, ListingContinued
 from daemon.interrupting import Interrupted
-from daemon.streams.decoding import DecodedCache, UndecodableError
+from daemon.streams.decoding import DecodedCache
 from daemon.streams.encodings import Verdict, classify, detect
+from daemon.streams.errors import UndecodableError
 from daemon.streams.listing import list_documents
 from daemon.streams.sources import SourcePath, check_data, resolve
 from daemon.streams.walking import Walk
