@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from brain.blocks.mlp import MLP
 
+SELF_MODEL = "self_model"  # the name of the part, its growth site and its loss
+
 
 def predict_states(
     self_model: MLP, states: Tensor, read: Tensor, dtype: torch.dtype

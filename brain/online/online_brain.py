@@ -9,18 +9,15 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
-import torch
-
-from brain.blocks.span import Span
 from brain.capabilities import Forgotten
 from brain.errors import SpecMismatchError
-from brain.nearest_name import did_you_mean
 from brain.online.adopting import adopted
 from brain.online.growing import grow, probe
 from brain.online.learner import Learner
 from brain.online.learning_copy import twin_of
 from brain.online.learning_step import take_step
 from brain.online.network_spec import BasedSpec, NetworkSpec, ternary_form
+from brain.online.observing import activity_of
 from brain.online.reading import Reader, continue_bytes, score_rows
 from brain.online.recollecting import recall
 from brain.online.remembering import RememberingReader
@@ -33,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    import torch
     from torch import Tensor
 
     from brain.averaging.averages import Averages
@@ -257,32 +255,13 @@ class OnlineBrain(Generic[Spec]):
         )
         return while_held(self.network, reader.dtype, pieces) if self.spec.ternary else pieces
 
-    @torch.no_grad()
     def observe(self, rows: Tensor, *, inject: Mapping[str, Tensor] | None = None) -> Mapping[str, Tensor]:
         """Activity of each module over uint8 rows (B, T) from a reset state, nudges included.
 
         Shapes: float32 (B, S, d) each. Runs in float32 whatever the precision of learning, so that small
         perturbations are not lost in rounding.
         """
-        nudges = inject or {}
-        unknown = set(nudges) - set(self.module_names)
-        if unknown:
-            name, known = min(unknown), self.module_names
-            hint = did_you_mean(name, known, otherwise=f"there are {', '.join(known)}")
-            raise ValueError(f"no module is called {name!r}{hint}")
-        activity: dict[str, Tensor] = {}
-
-        def watch(name: str, output: Tensor) -> Tensor:
-            nudge = nudges.get(name)
-            output = output if nudge is None else output + nudge.to(output)
-            activity[name] = output
-            return output
-
-        rows = rows.to(self.device)
-        symbols, _ = self.learner.codec.encode(rows, torch.ones_like(rows, dtype=torch.bool), None)
-        span = Span.beginning(*symbols.ids.shape[:2], device=self.device, dtype=torch.float32)
-        self.network(symbols, span, None, watch=watch)
-        return activity
+        return activity_of(self.network, self.learner.codec, rows.to(self.device), inject or {})
 
     def sever(self) -> None:
         """Cut every wire between modules: each reads the input alone, and all still add to the logits."""

@@ -10,9 +10,10 @@ from torch import nn
 from brain.blocks.embedding import EMBEDDING_SPREAD
 from brain.blocks.linear import Linear
 from brain.blocks.row_table import RowTable
+from brain.blocks.self_model import SELF_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 Rule = Literal["matrix", "vector", "rows"]
 
@@ -96,11 +97,41 @@ def grouped(
     )
 
 
-def spread_of_blocks(one: Owned, network: nn.Module) -> float | None:
-    """As `grouped` asks for it, where all matrices are `Linear` and the network's own parameter is its embedding."""
-    if isinstance(one.module, Linear):
-        return one.module.spread
-    return EMBEDDING_SPREAD if one.module is network else None
+def groups_of_blocks(
+    network: nn.Module,
+    *,
+    self_model: nn.Module | None,
+    no_matrices: Collection[nn.Module],
+    learns: Callable[[Owned], bool] = lambda one: one.weight.requires_grad,
+) -> tuple[ParamGroup, ...]:
+    """Groups of a network of blocks, whose matrices are `Linear` and whose own parameter is its embedding.
+
+    Args:
+        network: its parameters.
+        self_model: a part whose gradients are clipped apart: through a shared norm it would move the trunk after all.
+        no_matrices: modules whose matrices lie between no hidden layers, as a head's or a gate's.
+        learns: whether a parameter does.
+    """
+    own = set() if self_model is None else set(self_model.modules())
+
+    def rule(one: Owned) -> Rule:
+        if isinstance(one.module, RowTable):
+            return "rows"
+        return "matrix" if isinstance(one.module, Linear) and one.module not in no_matrices else "vector"
+
+    def spread(one: Owned) -> float | None:
+        if isinstance(one.module, Linear):
+            return one.module.spread
+        return EMBEDDING_SPREAD if one.module is network else None
+
+    return grouped(
+        network,
+        rule=rule,
+        part=lambda one: SELF_MODEL if one.module in own else "trunk",
+        learns=learns,
+        spread=spread,
+        apart=SELF_MODEL,
+    )
 
 
 def groups_by_shape(network: nn.Module) -> tuple[ParamGroup, ...]:

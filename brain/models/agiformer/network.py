@@ -24,14 +24,13 @@ from brain.blocks.patches import (
     kept_bytes,
     patches_before,
 )
-from brain.blocks.row_table import RowTable
-from brain.blocks.self_model import predict_states
+from brain.blocks.self_model import SELF_MODEL, predict_states
 from brain.blocks.span import last_read
 from brain.blocks.thinking import Thinking, ThinkingStep, exit_loss
 from brain.blocks.unit_layer import declared_site
 from brain.models.agiformer.hybrid_block import HybridBlock
 from brain.online.sequence_network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
-from brain.optim.parameter_groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks
+from brain.optim.parameter_groups import ParamGroup, groups_of_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
     from brain.models.agiformer.spec import AgiformerSpec
     from brain.online.sequence_network import NetworkState, Watch
 
-SELF_MODEL = "self_model"
 READER = "reader"
 THINKING = "thinking"
 NOT_DEEPER = "a block of this brain is born with it"
@@ -272,21 +270,10 @@ class AgiformerNetwork(SequenceNetwork):
 
     def param_groups(self) -> tuple[ParamGroup, ...]:
         """Matrices between hidden layers, rows of the bigram table, the rest, the self model."""
-        apart: set[nn.Module] = {self.head, *self.features.modules()}
-        own = set() if self.self_model is None else set(self.self_model.modules())
-
-        def rule(one: Owned) -> Rule:
-            if isinstance(one.module, RowTable):
-                return "rows"
-            return "matrix" if isinstance(one.module, Linear) and one.module not in apart else "vector"
-
-        return grouped(
+        return groups_of_blocks(
             self,
-            rule=rule,
-            part=lambda one: SELF_MODEL if one.module in own else "trunk",
-            learns=lambda one: one.weight.requires_grad,
-            spread=lambda one: spread_of_blocks(one, self),
-            apart=SELF_MODEL,  # through a shared norm it would move the trunk after all
+            self_model=self.self_model,
+            no_matrices={self.head, *self.features.modules()},
         )
 
     def sites(self) -> dict[str, Site]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from brain.blocks.self_model import SELF_MODEL
 from brain.models.agiformer.config import AgiformerConfig
-from brain.models.agiformer.network import SELF_MODEL, AgiformerNetwork
+from brain.models.agiformer.network import AgiformerNetwork
 from brain.online.grown_spec import WidenedSpec
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from brain.blocks.mixer import mixers
+from brain.blocks.self_model import SELF_MODEL
 from brain.blocks.unit_layer import declared_site
 from brain.growth.plan import Birth
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from brain.models.synapse.network import SynapseNetwork
     from brain.models.synapse.synapse_block import Block
 
-SELF_MODEL = "self_model"
 BORN_MIXER = "mingru"  # of a block born later: the cheapest that carries a state
 EXPERT_SHARE = 4  # an expert is born with the hidden units of the MLP beside it, divided by this
 COLUMN_SHARE = 2  # a column is born as wide as the trunk, divided by this

@@ -20,16 +20,15 @@ from brain.blocks.experts import Expert
 from brain.blocks.linear import Linear
 from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
-from brain.blocks.row_table import RowTable
-from brain.blocks.self_model import predict_states
+from brain.blocks.self_model import SELF_MODEL, predict_states
 from brain.blocks.span import last_read
 from brain.blocks.workspace import Workspace
 from brain.models.synapse.column import Column
-from brain.models.synapse.growth_sites import SELF_MODEL, declared_sites
+from brain.models.synapse.growth_sites import declared_sites
 from brain.models.synapse.synapse_block import Block
 from brain.models.synapse.synapse_byte_reader import OneByte
 from brain.online.sequence_network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
-from brain.optim.parameter_groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks
+from brain.optim.parameter_groups import ParamGroup, groups_of_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,20 +90,10 @@ class SynapseNetwork(SequenceNetwork):
 
     def param_groups(self) -> tuple[ParamGroup, ...]:
         """Matrices between hidden layers, rows of the bigram table, the rest, the self model; older columns."""
-        own, apart = set(self.self_model.modules()), self._between_no_layers()
-
-        def rule(one: Owned) -> Rule:
-            if isinstance(one.module, RowTable):
-                return "rows"
-            return "matrix" if isinstance(one.module, Linear) and one.module not in apart else "vector"
-
-        return grouped(
+        return groups_of_blocks(
             self,
-            rule=rule,
-            part=lambda one: SELF_MODEL if one.module in own else "trunk",
-            learns=lambda one: one.weight.requires_grad,
-            spread=lambda one: spread_of_blocks(one, self),
-            apart=SELF_MODEL,  # through a shared norm it would move the trunk after all
+            self_model=self.self_model,
+            no_matrices=self._between_no_layers(),
         )
 
     def _between_no_layers(self) -> set[nn.Module]:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
+from brain.blocks.self_model import SELF_MODEL
 from brain.errors import SettingsError, SpecMismatchError
 from brain.growth.plan import BY_HAND, Birth, GrowthPlan
 from brain.models.synapse.growth_sites import (
     BORN_MIXER,
     COLUMN_SHARE,
-    SELF_MODEL,
     block_sites,
     column_paths,
     column_sites,

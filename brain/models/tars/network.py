@@ -20,13 +20,13 @@ from brain.blocks.linear import Linear
 from brain.blocks.mlp import MLP
 from brain.blocks.norm import rms_norm
 from brain.blocks.refinement import RefinementStep
-from brain.blocks.self_model import predict_states
+from brain.blocks.self_model import SELF_MODEL, predict_states
 from brain.blocks.span import last_read
 from brain.blocks.unit_layer import declared_site
 from brain.models.tars.tars_block import TarsBlock
 from brain.models.tars.tars_byte_reader import OneByte
 from brain.online.sequence_network import Auxiliary, AuxiliaryLoss, Pass, SequenceNetwork
-from brain.optim.parameter_groups import Owned, ParamGroup, Rule, grouped, spread_of_blocks
+from brain.optim.parameter_groups import ParamGroup, groups_of_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from brain.models.tars.spec import TarsSpec
     from brain.online.sequence_network import NetworkState, Watch
 
-SELF_MODEL = "self_model"
 READER = "reader"
 NOT_DEEPER = "a block of this brain is born with it"
 
@@ -162,19 +161,11 @@ class TarsNetwork(SequenceNetwork):
 
     def param_groups(self) -> tuple[ParamGroup, ...]:
         """Matrices between hidden layers, the rest, the self model; what does not learn in its phase."""
-        apart = self._between_no_layers()
-        own = set() if self.self_model is None else set(self.self_model.modules())
-
-        def rule(one: Owned) -> Rule:
-            return "matrix" if isinstance(one.module, Linear) and one.module not in apart else "vector"
-
-        return grouped(
+        return groups_of_blocks(
             self,
-            rule=rule,
-            part=lambda one: SELF_MODEL if one.module in own else "trunk",
+            self_model=self.self_model,
+            no_matrices=self._between_no_layers(),
             learns=lambda one: self.spec.learns(one.name),
-            spread=lambda one: spread_of_blocks(one, self),
-            apart=SELF_MODEL,  # through a shared norm it would move the trunk after all
         )
 
     def _between_no_layers(self) -> set[nn.Module]:

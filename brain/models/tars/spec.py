@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from brain.blocks.self_model import SELF_MODEL
 from brain.models.tars.config import TarsConfig
-from brain.models.tars.network import SELF_MODEL, TarsNetwork
+from brain.models.tars.network import TarsNetwork
 from brain.models.tars.phases import PHASES
 from brain.online.grown_spec import WidenedSpec
 
