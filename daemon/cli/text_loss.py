@@ -34,3 +34,5 @@ def score_text(home: Home, checkpoint: str, data: Path, *, split: str, as_json: 
     )
     if found["mixed_bpc"] is not None:
         say(f"BPC {found['mixed_bpc']:.4f} with its exact memory")
+    for name, bpc in found["compressors"].items():
+        say(f"BPC {bpc:.4f} by {name}, of these bytes alone")

@@ -41,6 +41,7 @@ def test_a_folder_reads_as_its_checkpoint_and_says_nothing_of_its_sources(
     of_checkpoint = evaluate_text(home, checkpoint.name, book, split="test")
     assert of_folder["bpc"] == pytest.approx(of_checkpoint["bpc"], rel=1e-6)
     assert of_folder["mixed_bpc"] is None
+    assert 1 < of_folder["compressors"]["PPMd order 12"] < 8
     assert of_checkpoint["mixed_bpc"] < of_checkpoint["bpc"]
     size = book.stat().st_size
     assert (of_folder["begin"], of_folder["num_bytes"]) == (round(0.95 * size), size - round(0.95 * size))

@@ -18,6 +18,7 @@ from daemon.errors import UsageError
 from daemon.system.paths import shown
 from daemon.trainer.measures.slow_weights import swapped
 from daemon.trainer.offline.questions import better_weights, open_checkpoint, revive_to_read
+from daemon.trainer.offline.text_compressors import compressed_bpc
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,7 @@ def evaluate_text(home: Home, checkpoint: str, data: Path, *, split: str) -> dic
         "num_resets": len(rows),
         "bpc": alone / bits,
         "mixed_bpc": None if math.isnan(mixed) else mixed / bits,
+        "compressors": compressed_bpc(text),
     }
 
 

@@ -155,7 +155,13 @@ def test_a_text_of_ones_own_is_scored_by_split(
         del home
         asked.append((checkpoint, data, split))
         counted = {"num_bytes": 5000, "num_resets": 1, "begin": 95000, "data": data, "packed": None}
-        return {"checkpoint": "continuous_1", "bpc": 2.25, "mixed_bpc": 2.0, **counted}
+        return {
+            "checkpoint": "continuous_1",
+            "bpc": 2.25,
+            "mixed_bpc": 2.0,
+            "compressors": {"PPM": 3.5},
+            **counted,
+        }
 
     scoring = SimpleNamespace(evaluate_text=evaluate_text)
     monkeypatch.setitem(sys.modules, "daemon.trainer.offline.scoring", scoring)
@@ -167,4 +173,5 @@ def test_a_text_of_ones_own_is_scored_by_split(
         f"BPC 2.2500 over 5,000 bytes of {book}, test split from byte 95,000 on, each once, in 1 rows" in out
     )
     assert "BPC 2.0000 with its exact memory" in out
+    assert "BPC 3.5000 by PPM, of these bytes alone" in out
     assert call("evaluate", "--data", str(book), "--split", "last").code == 2
