@@ -79,6 +79,11 @@ class Entry:
         return bool(getattr(self.config, "can_grow", True))
 
     @property
+    def observable(self) -> bool:
+        """Φ and integration can watch its modules; of one without any: `observable: ClassVar[bool] = False`."""
+        return bool(getattr(self.config, "observable", True))
+
+    @property
     def phases(self) -> Mapping[int, Phase]:
         """Phases in which the part may be trained; its config lists them: `phases: ClassVar = {1: Phase(…)}`."""
         return dict(getattr(self.config, "phases", {}))

@@ -10,7 +10,7 @@ def abilities_of(kind: str | None) -> dict[str, bool] | None:
     """Those of a kind of brain; None where the kind is not known here.
 
     >>> abilities_of("classifier")
-    {'answers': True, 'learns_labels': True, 'can_grow': False}
+    {'answers': True, 'learns_labels': True, 'can_grow': False, 'observable': False}
     """
     try:
         return None if kind is None else abilities_in(brains.get(kind))
@@ -20,4 +20,9 @@ def abilities_of(kind: str | None) -> dict[str, bool] | None:
 
 def abilities_in(entry: Entry) -> dict[str, bool]:
     """Those that a registered kind declares."""
-    return {"answers": entry.answers, "learns_labels": entry.needs_labels, "can_grow": entry.can_grow}
+    return {
+        "answers": entry.answers,
+        "learns_labels": entry.needs_labels,
+        "can_grow": entry.can_grow,
+        "observable": entry.observable,
+    }

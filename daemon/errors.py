@@ -4,6 +4,7 @@ SynapsedError
 └── DaemonError
     ├── UsageError              2  bad option, key, value, path or preset
     │   └── ConfigError         2  names the path and the nearest right key
+    ├── UnwritableError         1  a file that was asked for cannot be written
     ├── HomeBusyError           3  another daemon holds the home; names its address
     ├── PortTakenError          3
     ├── NotRunningError         4  no daemon answers
@@ -57,6 +58,10 @@ class StoreError(DaemonError):
     """The database cannot be opened or read: locked, not writable, newer than this program."""
 
     exit_code = 2
+
+
+class UnwritableError(DaemonError):
+    """A file that was asked for cannot be written."""
 
 
 class HomeBusyError(DaemonError):

@@ -79,12 +79,14 @@ class Reading(BaseModel):
 class Abilities(BaseModel):
     """What a brain of a kind can do.
 
-    It `answers` a prompt (others continue it), learns from labelled texts alone (`learns_labels`), or `can_grow`.
+    It `answers` a prompt (others continue it), learns from labelled texts alone (`learns_labels`), `can_grow`, or is
+    `observable`: its modules can be watched, which some vital signs need.
     """
 
     answers: bool
     learns_labels: bool
     can_grow: bool
+    observable: bool
 
 
 class Run(BaseModel):

@@ -10,7 +10,6 @@ file holds them once, and a reader of the seed's format finds a tensor.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import math
@@ -27,8 +26,8 @@ from brain.upgrades import SPEC
 from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, with_spec_of_today
 from daemon.checkpoint.manifest import DefectError, Manifest, manifest_from_json, unreadable
 from daemon.checkpoint.tensor_file import memory_of
-from daemon.errors import CheckpointError
-from daemon.system.durable import replace_file, sync_directory, sync_file, temporary_beside
+from daemon.errors import CheckpointError, UnwritableError
+from daemon.whole_file import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,19 +72,11 @@ def export_pt(
         target = target / f"{checkpoint.path.stem}.pt"
     content = _content(checkpoint, list(replay_rows) or list(checkpoint.replay_rows))
     content["sha256"] = _digest(content)
-    temporary = temporary_beside(target)
     try:
-        with temporary.open("xb") as file:
+        with whole_file(target) as file:
             torch.save(content, file)
-            file.flush()
-            sync_file(file.fileno())
-        replace_file(temporary, target)
-        sync_directory(target.parent)
-    except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as RuntimeError
-        with contextlib.suppress(OSError):  # a read-only disk: nothing was written there either
-            temporary.unlink()
-        cause = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
-        raise CheckpointError(f"{target} could not be written ({cause}). Choose a place with room") from error
+    except UnwritableError as error:
+        raise CheckpointError(str(error)) from error
     return target
 
 

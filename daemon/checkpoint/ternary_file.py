@@ -7,7 +7,6 @@ bit. Nothing in it can run.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ from brain.tensors import sha256_of
 from brain.upgrades import SPEC
 from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint, with_spec_of_today
 from daemon.checkpoint.manifest import DefectError, Manifest, manifest_from_json, unreadable
-from daemon.errors import CheckpointError
-from daemon.system.durable import replace_file, sync_directory, sync_file, temporary_beside
+from daemon.errors import CheckpointError, UnwritableError
+from daemon.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,20 +68,11 @@ def write_packed(brain: PackedBrain, target: Path) -> int:
     }
     about["sha256"] = _digest(brain.packed, about)
     content = save(brain.packed.tensors, {ABOUT: json.dumps(about, sort_keys=True)})
-    temporary = temporary_beside(target)
     try:
-        with temporary.open("xb") as file:
+        with whole_file(target) as file:
             file.write(content)
-            file.flush()
-            sync_file(file.fileno())
-        replace_file(temporary, target)
-        sync_directory(target.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise CheckpointError(
-            f"{target} could not be written ({error.strerror}). Choose a place with room"
-        ) from error
+    except UnwritableError as error:
+        raise CheckpointError(str(error)) from error
     return len(content)
 
 

@@ -10,6 +10,7 @@ import typer
 
 from daemon.cli.options import HomeOption, JsonOption, given_path
 from daemon.cli.printing import err, say
+from daemon.system.counting import counted
 
 if TYPE_CHECKING:
     from daemon.home import Home
@@ -66,9 +67,9 @@ def export(
 ) -> None:
     """Write a checkpoint to a single file from which a run resumes exactly, or to a folder of weights to share."""
     from daemon.cli.output import print_json, size
-    from daemon.errors import UsageError
     from daemon.home import Home
-    from daemon.system.paths import as_path, is_folder, shown, status_of
+    from daemon.system.paths import as_path, is_folder
+    from daemon.whole_file import check_writable
 
     opened = Home.open(home, create=False)
     if file_format == "hub" or hub is not None:
@@ -78,10 +79,8 @@ def export(
         return
     if output is not None:
         output = as_path(output)
-        if status_of(output) is not None and not is_folder(output) and not force:
-            raise UsageError(
-                f"{shown(output)} is there already; replace it with --force, or name another with --output"
-            )
+        if not is_folder(output):
+            check_writable(output, force=force, option="--output")
     written = Path(offline("export", opened, checkpoint, output or Path.cwd()))
     if as_json:
         print_json({"path": str(written), "size_bytes": written.stat().st_size, "format": file_format})
@@ -129,13 +128,13 @@ def evaluate(
         )
         return
     what = f"{checkpoint}; {result['packed']}" if result.get("packed") else checkpoint
-    say(f"Held-out BPC {result['bpc']:.4f} over {result['num_bytes']:,} bytes ({what})")
+    say(f"Held-out BPC {result['bpc']:.4f} over {counted(result['num_bytes'], 'byte')} ({what})")
     columns = ["source", "bpc"]
     if result["mixed_bpc"] is not None:
         say(f"Held-out BPC {result['mixed_bpc']:.4f} with its exact memory")
         columns.append("with memory")
     if result["accuracy"] is not None:
-        say(f"Held-out accuracy {result['accuracy']:.3f} over {result['num_examples']:,} examples")
+        say(f"Held-out accuracy {result['accuracy']:.3f} over {counted(result['num_examples'], 'example')}")
         columns += ["accuracy", "examples"]
     rows = [
         {

@@ -9,6 +9,7 @@ import typer
 
 from daemon.cli.options import JsonOption, given_path
 from daemon.cli.printing import err, say
+from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
     from daemon.streams.wiki_dump import Extracted
@@ -47,23 +48,30 @@ def wiki(
     from daemon.cli.output import print_json, size
     from daemon.errors import UsageError
     from daemon.streams.wiki_dump import extract_articles
-    from daemon.system.paths import as_path, shown, status_of
+    from daemon.system.counting import counted
+    from daemon.system.paths import as_path
+    from daemon.whole_file import check_writable
 
     output = as_path(output)
     if importlib.util.find_spec("mwparserfromhell") is None:
         raise UsageError("reading a dump needs mwparserfromhell: pip install 'synapsed[wiki]'")
-    if status_of(output) is not None and not force:
-        raise UsageError(
-            f"{shown(output)} is there already; replace it with --force, or name another with -o"
-        )
+    check_writable(output, force=force, option="-o")
+
+    def articles(done: Extracted) -> str:
+        return counted(done.num_articles, "article")
 
     def on_page(done: Extracted) -> None:
         if done.num_pages % EVERY_PAGES == 0:
-            err().say(f"{done.num_pages:,} pages, {done.num_articles:,} articles, {size(done.num_bytes)}")
+            err().say(f"{done.num_pages:,} pages, {articles(done)}, {size(done.num_bytes)}")
 
     done = extract_articles(as_path(dump), output, on_page=on_page)
     if as_json:
         print_json({"path": str(output), "num_articles": done.num_articles, "size_bytes": done.num_bytes})
         return
-    say(f"Wrote {done.num_articles:,} articles ({size(done.num_bytes)}) to {output}")
+    say(one_line(f"Wrote {articles(done)} ({size(done.num_bytes)}) to {output}"))
+    if not done.num_articles:
+        err().say(
+            f"synapsed: of {counted(done.num_pages, 'page')} none is an article of more than 100 characters"
+        )
+        return
     say(f"Learn from it: synapsed start --data {output}")

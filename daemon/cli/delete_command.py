@@ -9,6 +9,7 @@ import typer
 
 from daemon.cli.options import HomeOption, JsonOption
 from daemon.cli.printing import err, say
+from daemon.system.counting import counted
 from daemon.system.escaping import one_line, quoted, typeable
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _ask(run: dict[str, Any], sizes: list[int]) -> str:
     name, asking = one_line(run["name"]), err()
     asking.say(
         f"{name} ({run['id']}): step {run['step']:,}, {duration(run['training_seconds'])} of learning, "
-        f"{len(sizes)} checkpoints of {size(sum(sizes))}. All of it is deleted permanently."
+        f"{counted(len(sizes), 'checkpoint')} of {size(sum(sizes))}. All of it is deleted permanently."
     )
     asking.write(f"Type its name ({quoted(name)}) or its id to delete it: ")
     typed = sys.stdin.readline() if sys.stdin is not None else ""

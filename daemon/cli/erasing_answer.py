@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from daemon.system.counting import counted
+
 MOST_NAMES = 5
 
 
@@ -25,10 +27,10 @@ def found(answer: dict[str, Any]) -> list[str]:
 
     dry, first = answer["receipt"] is None, answer.get("first_step")
     rows, num_bytes = answer.get("rows", 0), size(answer.get("row_bytes", 0))
-    parts = [f"{rows:,} rows of replayed text ({num_bytes})", *_memory(answer)]
+    parts = [f"{counted(rows, 'row')} of replayed text ({num_bytes})", *_memory(answer)]
     if not dry:
-        parts.append(f"{answer.get('probe_rows', 0):,} rows of frozen probes")
-        parts.append(f"{answer.get('pushed_texts', 0):,} pushed texts")
+        parts.append(f"{counted(answer.get('probe_rows', 0), 'row')} of frozen probes")
+        parts.append(counted(answer.get("pushed_texts", 0), "pushed text"))
     since = "" if first is None else f"; first read at step {first:,}, as far back as its memories reach"
     return [f"{'Would forget' if dry else 'Forgot'} {answer['what']}: {', '.join(parts)}{since}"]
 
@@ -39,11 +41,11 @@ def _memory(answer: dict[str, Any]) -> list[str]:
     if answer["memory_emptied"]:
         return ["the whole exact memory, which can no longer tell it from the rest"]
     num_bytes, contexts = answer["memory_bytes"], answer["memory_contexts"]
-    of_it = f"{num_bytes:,} bytes of the exact memory"
+    of_it = f"{counted(num_bytes, 'byte')} of the exact memory"
     # Contexts belong to other text too: before, their number would not show how much is there of this one.
     if answer["receipt"] is None:
         return [of_it]
-    return [f"{of_it} ({contexts:,} contexts emptied, some shared with other text)"]
+    return [f"{of_it} ({counted(contexts, 'context')} emptied, some shared with other text)"]
 
 
 def _receipt(answer: dict[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ import typer
 from daemon.cli.options import HomeOption, JsonOption, RunOption, above_zero
 from daemon.cli.order_commands import connect
 from daemon.cli.printing import say
+from daemon.system.counting import counted
 
 SHOWN_GROWTHS = 5
 
@@ -141,13 +142,14 @@ def _print_sites(view: dict[str, Any]) -> None:
         say(f"No column can be added: {column['reason']}.")
     else:
         say(
-            f"A column would add {column['newborns']:,} neurons and {column['parameters']:,} parameters, and freeze "
+            f"A column would add {counted(column['newborns'], 'neuron')} and "
+            f"{counted(column['parameters'], 'parameter')}, and freeze "
             f"{column['freezes']:,}."
         )
     state = "on" if view["enabled"] else "off; switch it on with: synapsed resume latest --neurogenesis"
     say(f"{view['num_neurons']:,} of at most {view['max_neurons']:,} neurons. Automatic growth is {state}.")
     for record in view["history"][-SHOWN_GROWTHS:]:
-        units = f"{record['units_before']:,} to {record['units_after']:,} units"
+        units = f"{record['units_before']:,} to {counted(record['units_after'], 'unit')}"
         say(f"Step {record['step']:,}: {record['site']}, {units}: {_verdict(record, view['trial'])}")
 
 

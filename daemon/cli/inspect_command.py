@@ -10,7 +10,8 @@ import typer
 
 from daemon.cli.checkpoint_commands import CheckpointArgument, refuse_unknown
 from daemon.cli.options import HomeOption, JsonOption, given_path
-from daemon.cli.printing import say
+from daemon.cli.printing import err, say
+from daemon.system.counting import counted
 
 STEPS = (
     "steps", "bpc", "entropy", "delta_z", "untrained_bpc", "untrained_entropy", "untrained_delta_z",
@@ -50,6 +51,8 @@ def inspect(
     )  # torch comes in here and nowhere else
     text = None if data is None else as_path(data)
     found: dict[str, Any] = module.inspect(opened, checkpoint, data=text, max_bytes=max_bytes)
+    if found["warning"]:
+        err().say(f"synapsed: {found['warning']}")
     if as_json:
         print_json(found)
     else:
@@ -62,7 +65,8 @@ def show_inspection(found: dict[str, Any]) -> None:
 
     own = found["thinking_steps"]
     say(
-        f"{found['checkpoint']}, step {found['step']:,}: {own} steps of thinking, {found['num_bytes']:,} bytes "
+        f"{found['checkpoint']}, step {found['step']:,}: {counted(own, 'step')} of thinking, "
+        f"{counted(found['num_bytes'], 'byte')} "
         f"({found['text']})\n"
     )
     print_table(found["steps"], STEPS, empty="")

@@ -10,6 +10,7 @@ from typing import Any
 
 from brain.registry import brains
 from daemon.cli.output import MISSING, duration, number
+from daemon.system.counting import counted
 from daemon.system.escaping import one_line
 from daemon.trainer_protocol import RunState
 
@@ -27,8 +28,10 @@ LINE: tuple[Metric, ...] = (
 COUNTED_BY_SOME = frozenset(
     {"accuracy", "growth_gain", "held_out_accuracy", "mixed_bpc", "held_out_mixed_bpc", "reliance"}
 )
+OF_MODULES = frozenset({"phi", "integration", "agency", "self_prediction_error"})
 OF_THE_MOMENT = frozenset({"steps_per_second", "bytes_per_second"})  # nothing of a run that stands still
 LEARNING = frozenset({RunState.RUNNING, RunState.SLEEPING})
+MODEL_NOT_WRITTEN = "model_not_written"
 OLD_STEPS = 100  # a reading that old is shown with its step
 UNSUPPORTED = "unsupported"  # in the detail of a reading: a brain of this kind cannot have it
 
@@ -51,6 +54,7 @@ class Progress:
     checkpoint_step: int | None = None
     sample: str | None = None
     device: str | None = None
+    not_written: str | None = None  # why a file that the run was to leave is not there
     shows_loss: bool = False  # as the registry says of this kind of brain
     best: float = math.inf  # lowest held-out loss at a checkpoint, in bits per byte
     values: dict[str, float | None] = field(default_factory=dict)
@@ -74,6 +78,8 @@ class Progress:
             self.checkpoint, self.checkpoint_step = run["checkpoint"], run.get("checkpoint_step")
         self.sample = run.get("sample") or self.sample
         self.values.update(run.get("latest") or {})
+        if not (run.get("abilities") or {}).get("observable", True):  # known before anything is measured
+            self.unsupported |= OF_MODULES
         self._take_readings((run.get("readings") or {}).values())
 
     def take_delta(self, delta: dict[str, Any]) -> None:
@@ -93,6 +99,8 @@ class Progress:
         """Take over an Event of the API."""
         if event["kind"] == "checkpoint_saved":
             self.checkpoint, self.checkpoint_step = event["data"]["checkpoint"], event["step"]
+        elif event["kind"] == MODEL_NOT_WRITTEN:
+            self.not_written = str(event["message"])
 
     def line(self) -> str:
         """`Step    1234 | Φ=0.452 | Agency=0.723 | BPC=2.91 | Time: 2m 34s`, as far as this kind of brain has them.
@@ -189,7 +197,8 @@ class Progress:
         if self.checkpoint is None:
             return "Final checkpoint: none"
         if lost := self.unsaved_steps():
-            return f"Last checkpoint: checkpoints/{self.checkpoint} ({lost:,} steps since then are lost)"
+            steps = counted(lost, "step since then is", "steps since then are")
+            return f"Last checkpoint: checkpoints/{self.checkpoint} ({steps} lost)"
         known = "Newest" if self.checkpoint_step is None else "Final"
         return f"{known} checkpoint: checkpoints/{self.checkpoint}"
 

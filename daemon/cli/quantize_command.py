@@ -13,12 +13,14 @@ import typer
 from daemon.cli.checkpoint_commands import CheckpointArgument
 from daemon.cli.options import DEFAULT_PORT, HomeOption, JsonOption, PortOption, given_path
 from daemon.cli.printing import err, say
+from daemon.system.counting import counted
 from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
     from daemon.home import Home
 
 MOST_PERCENT = 100.0
+SLOWER = 1.5  # times; less is noise of so short a measurement
 NO_GGUF = "No GGUF is written: llama.cpp has none of these architectures, so it would load nowhere."
 
 
@@ -102,18 +104,15 @@ def _target(output: Path | None, *, force: bool) -> Path | None:
     """The file to write, checked before anything slow begins.
 
     Raises:
-        UsageError: a file of that name exists.
+        UsageError: it cannot be written there.
     """
-    from daemon.errors import UsageError
-    from daemon.system.paths import as_path, shown, status_of
+    from daemon.system.paths import as_path
+    from daemon.whole_file import check_writable
 
     if output is None:
         return None
     output = as_path(output)
-    if status_of(output) is not None and not force:
-        raise UsageError(
-            f"{shown(output)} is there already; replace it with --force, or name another with --output"
-        )
+    check_writable(output, force=force, option="--output")
     return output
 
 
@@ -159,8 +158,8 @@ def _learn_on(home: Home, goal: dict[str, Any], *, steps: int, port: int, as_jso
         words += ["--fork", "--set", "brain.ternary=true"]
     write = err().say if as_json else say
     write(
-        f"Held-out BPC {goal['bpc']:.4f} over {goal['num_bytes']:,} bytes; learning on as a ternary brain until "
-        f"{goal['target_bpc']:.4f}, for {steps:,} steps at most"
+        f"Held-out BPC {goal['bpc']:.4f} over {counted(goal['num_bytes'], 'byte')}; learning on as a ternary brain "
+        f"until {goal['target_bpc']:.4f}, for {counted(steps, 'step')} at most"
     )
     child = subprocess.Popen(  # noqa: S603 - ourselves
         [sys.executable, "-m", "daemon", *words], stdin=subprocess.DEVNULL, stdout=2 if as_json else None
@@ -203,6 +202,8 @@ def _print(result: dict[str, Any]) -> None:
         for pace in ("read_bytes_per_cpu_second", "written_bytes_per_cpu_second")
     )
     say(f"In a second of CPU it reads {read} and writes {written}")
+    if (times := before["written_bytes_per_cpu_second"] / after["written_bytes_per_cpu_second"]) > SLOWER:
+        say(f"It generates {times:.1f} times slower than before")
     say(f"Ask it: synapsed ask 'hello' --checkpoint {result['path']}")
     say(NO_GGUF)
 
@@ -215,7 +216,9 @@ def _print_loss(bpc: float, result: dict[str, Any]) -> None:
     if known is not None:
         beside, what = known, "in full precision"
     above = _above(bpc, beside)
-    say(f"Held-out BPC {bpc:.4f} packed, {beside:.4f} {what} ({above}), over {result['num_bytes']:,} bytes")
+    say(
+        f"Held-out BPC {bpc:.4f} packed, {beside:.4f} {what} ({above}), over {counted(result['num_bytes'], 'byte')}"
+    )
     if goal is None and not result["was_ternary"]:
         say(f"Recover it by further learning: synapsed quantize {name} --until 3%")
     elif goal is not None and bpc > goal["target_bpc"]:

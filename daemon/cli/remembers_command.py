@@ -8,6 +8,7 @@ import typer
 
 from daemon.cli.options import AskedCheckpointOption, HomeOption, JsonOption, RunOption
 from daemon.cli.printing import say
+from daemon.system.counting import counted
 from daemon.system.escaping import one_line, shown
 
 
@@ -51,7 +52,7 @@ def _print(answer: dict[str, Any]) -> None:
     if match is None:
         say("No match of six bytes or more.")
     else:
-        say(one_line(f"The longest match has {match['length']:,} bytes, read {_when(match)}:"))
+        say(one_line(f"The longest match has {counted(match['length'], 'byte')}, read {_when(match)}:"))
         say(shown(f"  {match['before']}[{match['matched']}]{match['after']}".replace("\n", "\n  ")))
     columns = {"memory_alone": "memory", "network_alone": "network", "both": "both"}
     rows = [
@@ -75,7 +76,7 @@ def _when(match: dict[str, Any]) -> str:
     """
     step = "" if match["step"] is None else f", at step {match['step']:,}"
     source = "" if match["source"] is None else f" from {match['source']}"
-    return f"{match['bytes_ago']:,} bytes ago{step}{source}"
+    return f"{counted(match['bytes_ago'], 'byte')} ago{step}{source}"
 
 
 def _likely(one: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import typer
 from daemon.cli.options import HomeOption, JsonOption, RunOption
 from daemon.cli.order_commands import connect
 from daemon.cli.printing import say
+from daemon.system.counting import counted
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,5 +39,5 @@ def sleep(
     else:
         result = answer["result"]
         say(
-            f"Sleeping for {result['steps']:,} steps, from step {result['step']:,}; follow it: synapsed events"
+            f"Sleeping for {counted(result['steps'], 'step')}, from step {result['step']:,}; follow it: synapsed events"
         )

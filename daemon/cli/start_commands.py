@@ -263,6 +263,9 @@ def begin(
     daemon = Daemon(home, host=host, port=port, allow_remote=allow_remote, public_url=public, listener=view)
     with stray_output_logged():
         exit_code = daemon.run(request, exit_when_finished=request is not None)
+    if exit_code == 0 and (missing := view.progress.not_written) is not None:
+        complain(f"synapsed: {missing}")
+        raise typer.Exit(1)
     out().lost = None  # a run that was learned is a success, whatever became of its lines
     if exit_code and daemon.reason:
         complain(f"synapsed: {daemon.reason}")

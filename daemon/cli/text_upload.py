@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.cli.feed_input import STANDARD_INPUT
 from daemon.cli.output import size
 from daemon.errors import ConflictError, DaemonError, UsageError
+from daemon.system.counting import counted
 from daemon.system.escaping import one_line
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _typed(name: str) -> str:
 def _from(text: str, begin_bytes: int, name: str) -> str:
     content = text.encode()
     if begin_bytes and begin_bytes >= len(content):
-        raise UsageError(f"--from {begin_bytes}: {name} has {len(content):,} bytes of text")
+        raise UsageError(f"--from {begin_bytes}: {name} has {counted(len(content), 'byte')} of text")
     try:
         return content[begin_bytes:].decode()
     except UnicodeDecodeError:

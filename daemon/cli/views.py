@@ -17,6 +17,7 @@ from daemon.cli.output import print_json
 from daemon.cli.printing import err, out
 from daemon.cli.progress_line import Progress
 from daemon.home import Home
+from daemon.system.counting import counted
 from daemon.system.standard_stream import OutputGoneError
 from daemon.trainer_protocol import RunState
 
@@ -98,7 +99,8 @@ class PlainView:
 
     def on_gap(self, dropped: int) -> None:
         """Some of what happened while nobody read was dropped."""
-        self._write(f"({dropped:,} lines are left out here: nobody read them; see: synapsed events)")
+        left_out = counted(dropped, "line is", "lines are")
+        self._write(f"({left_out} left out here: nobody read them; see: synapsed events)")
 
     def on_stopping(self) -> None:
         """The daemon was asked to end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import zlib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,8 @@ from daemon.config.layers import origin_of
 from daemon.errors import ConfigError
 from daemon.streams.encodings import HEAD_BYTES, classify, detect
 from daemon.streams.kinds.table import TableConfig
-from daemon.streams.table_records import SUFFIXES, FormError, form_of
-from daemon.system.paths import as_path, as_text, is_file, shown
+from daemon.streams.table_records import SUFFIXES, FormError, fields_in_words, form_of
+from daemon.system.paths import as_path, as_text, is_file, reason, shown
 
 if TYPE_CHECKING:
     from brain.registry import Entry
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 # Usual names of the two fields, the likeliest first.
 TEXTS = ("text", "utterance", "question", "query", "sentence", "prompt", "message")
+GIVEN = (*SUFFIXES, ".json", ".json.gz")
 LABELS = ("label", "intent", "category", "class", "tag", "kind", "target")
 
 
@@ -32,7 +34,7 @@ def with_tables(stream: StreamConfig, entry: Entry, layers: list[Layer]) -> Stre
     """
     if not (stream.data or stream.source) and entry.built_in_table is not None:
         return dataclasses.replace(stream, source=(_built_in(entry.built_in_table),))
-    tables = [path for path in stream.data if path.lower().endswith(SUFFIXES) and is_file(as_path(path))]
+    tables = [path for path in stream.data if path.lower().endswith(GIVEN) and is_file(as_path(path))]
     return dataclasses.replace(
         stream,
         data=tuple(path for path in stream.data if path not in tables),
@@ -46,15 +48,19 @@ def _built_in(name: str) -> dict[str, Any]:
 
 
 def _table(path: str, stream: StreamConfig, layers: list[Layer]) -> dict[str, Any]:
-    """The table of a path, with the fields it must mean."""
-    fields = _fields(path)
+    """The table of a path, with the fields it must mean.
+
+    Raises:
+        ConfigError: it is no table, or its fields cannot be told.
+    """
+    fields = _fields(path, origin_of(layers, ("stream", "data")))
     text, label = _named(fields, TEXTS), _named(fields, LABELS)
     if len(fields) == 2 and (text is None) != (label is None):  # then the other field is the other
         (other,) = set(fields) - {text or label}
         text, label = text or other, label or other
     if text is None or label is None:
         raise ConfigError(
-            f"{shown(path)} has the fields {', '.join(fields) or 'none'}, and which is the text and which the label "
+            f"{shown(path)} has the fields {fields_in_words(fields)}, and which is the text and which the label "
             f"cannot be told{origin_of(layers, ('stream', 'data'))}; name them: --set "
             f"""'stream.source=[{{kind="table", path="{shown(path)}", text_field="…", label_field="…"}}]'""",
             path="stream.data",
@@ -68,17 +74,34 @@ def _complete(**settings: Any) -> dict[str, Any]:
     return {"kind": "table", **dataclasses.asdict(TableConfig(**settings))}
 
 
-def _fields(path: str) -> tuple[str, ...]:
-    """The fields of a table, by its head; none where it cannot be read, which whoever opens it reports."""
+def _fields(path: str, origin: str) -> tuple[str, ...]:
+    """The fields of a table, by its head.
+
+    Raises:
+        ConfigError: it cannot be read, is empty, or is no table.
+    """
+
+    def refused(why: str) -> ConfigError:
+        return ConfigError(f"{why}{origin}", path="stream.data")
+
     try:
         opened = gzip.open if path.lower().endswith(".gz") else open
         with opened(as_path(path), "rb") as file:
             head = file.read(HEAD_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        why = reason(error) if isinstance(error, OSError) and error.errno else "its gzip data is damaged"
+        raise refused(f"cannot read {shown(path)}: {why}") from error
+    if not head.strip():
+        raise refused(
+            f"{shown(path)} is empty; a table has a header line and records, or a JSON object a line"
+        )
+    if classify(head).skip is not None:
+        raise refused(f"{shown(path)} is no text, so no table of texts and labels")
+    try:
         final = len(head) < HEAD_BYTES
-        head = _as_utf8(head)
-        return form_of(head, path, form="auto", delimiter="", wanted=(), final=final).fields
-    except (OSError, EOFError, FormError):
-        return ()
+        return form_of(_as_utf8(head), shown(path), form="auto", delimiter="", wanted=(), final=final).fields
+    except FormError as error:
+        raise refused(str(error)) from error
 
 
 def _as_utf8(head: bytes) -> bytes:

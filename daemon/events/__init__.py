@@ -9,6 +9,7 @@ from daemon.events.checkpoints import (
     CheckpointPruned,
     CheckpointSaved,
     CheckpointSetAside,
+    ModelNotWritten,
     ModelWritten,
 )
 from daemon.events.database import DatabaseHealed, DatabaseMissing, DatabaseStalled
@@ -86,6 +87,7 @@ __all__ = [
     "LossCompared",
     "MeasurementFailed",
     "MeasurementOutOfMemory",
+    "ModelNotWritten",
     "ModelWritten",
     "NonFiniteStepSkipped",
     "OrderBroke",

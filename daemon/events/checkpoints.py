@@ -28,16 +28,26 @@ class CheckpointSaved(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelWritten(Event):
-    """A finished run left its brain as one file, which resumes and which other programs load; or why it could not."""
+    """A finished run left its brain as one file, which resumes and which other programs load."""
 
     path: str
-    error: str = ""
 
     @property
     def message(self) -> str:
-        if self.error:
-            return f"[Model] NOT written to {self.path}: {self.error}"
         return f"[Model] Written to {self.path}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelNotWritten(Event):
+    """A finished run could not leave its brain as one file; its checkpoints are untouched."""
+
+    severity: ClassVar[Severity] = "error"
+    path: str
+    error: str
+
+    @property
+    def message(self) -> str:
+        return f"The model file is not written: {self.error}. Its checkpoints are: synapsed export"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from daemon.events.event import Event, Severity
+from daemon.system.counting import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +91,9 @@ class EvaluationFinished(Event):
 
     @property
     def message(self) -> str:
-        loss = f"Held-out BPC {self.bpc:.3f} over {self.num_bytes:,} bytes"
+        loss = f"Held-out BPC {self.bpc:.3f} over {counted(self.num_bytes, 'byte')}"
         if self.mixed_bpc is not None:
             loss += f"; with memory {self.mixed_bpc:.3f}"
         if self.accuracy is None:
             return loss
-        return f"{loss}; accuracy {self.accuracy:.3f} over {self.num_examples:,} examples"
+        return f"{loss}; accuracy {self.accuracy:.3f} over {counted(self.num_examples, 'example')}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from daemon.events.event import Event, Severity
+from daemon.system.counting import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class ExperiencePushed(Event):
 
     @property
     def message(self) -> str:
-        return f"{self.num_bytes:,} bytes of text were fed (from {self.origin})"
+        return f"{counted(self.num_bytes, 'byte of text was', 'bytes of text were')} fed (from {self.origin})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +60,12 @@ class ExperienceForgotten(Event):
         memory = (
             "the whole exact memory"
             if self.memory_emptied
-            else f"{self.memory_bytes:,} bytes of the exact memory"
+            else f"{counted(self.memory_bytes, 'byte')} of the exact memory"
         )
         return (
-            f"Forgot {self.what} (receipt {self.receipt}): {self.rows:,} remembered rows, {memory}, "
-            f"{self.probe_rows:,} probe rows and {self.pushed_texts:,} pushed texts; the weights are unchanged"
+            f"Forgot {self.what} (receipt {self.receipt}): {counted(self.rows, 'remembered row')}, {memory}, "
+            f"{counted(self.probe_rows, 'probe row')} and {counted(self.pushed_texts, 'pushed text')}; "
+            "the weights are unchanged"
         )
 
 
@@ -77,7 +79,8 @@ class ListingContinued(Event):
 
     @property
     def message(self) -> str:
-        return f"Source {self.source}: {self.num_files:,} files found in {self.seconds:.0f} s; the search continues"
+        files = counted(self.num_files, "file")
+        return f"Source {self.source}: {files} found in {self.seconds:.0f} s; the search continues"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +97,8 @@ class SourceOpened(Event):
     def message(self) -> str:
         skipped = ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.items())
         tail = f"; skipped {skipped}" if skipped else ""
-        documents = "1 document" if self.num_documents == 1 else f"{self.num_documents:,} documents"
-        return f"Source {self.source}: {documents}, {self.num_bytes:,} bytes{tail}"
+        documents = counted(self.num_documents, "document")
+        return f"Source {self.source}: {documents}, {counted(self.num_bytes, 'byte')}{tail}"
 
 
 @dataclass(frozen=True, kw_only=True)

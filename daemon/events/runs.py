@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from daemon.events.event import Event, Severity
+from daemon.system.counting import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +128,6 @@ class RunDeleted(Event):
     @property
     def message(self) -> str:
         """What went, and what stays for whom."""
-        checkpoints = "1 checkpoint" if self.num_checkpoints == 1 else f"{self.num_checkpoints} checkpoints"
+        checkpoints = counted(self.num_checkpoints, "checkpoint")
         kept = f"; memories that {', '.join(self.kept_for)} still replays are kept" if self.kept_for else ""
         return f"Run {self.name} ({self.run}) deleted with {checkpoints}{kept}"

@@ -11,6 +11,7 @@ from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import
 
 from daemon.errors import UsageError
 from daemon.schedule.wall_clock import WallClockCron
+from daemon.system.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +84,7 @@ def _cron_trigger(cron: str, timezone: tzinfo | None) -> WallClockCron:
         "write five fields: minute hour day month weekday, such as '30 3 * * *' for half past three at night"
     )
     if len(fields) != 5:
-        raise UsageError(f"cron {cron!r} has {len(fields)} fields; {advice}")
+        raise UsageError(f"cron {cron!r} has {counted(len(fields), 'field')}; {advice}")
     if not cron.isascii():  # Python reads the digits of every script as numbers
         raise UsageError(f"cron {cron!r} is not understood (digits are 0 to 9, names are English); {advice}")
     minute, hour, day, month, weekday = fields

@@ -26,6 +26,7 @@ _MARKS = (
 _MULTIBYTE = ("cp932", "shift_jis_2004", "euc_jis_2004", "gb18030", "big5hkscs", "cp950", "cp949", "johab")
 _JAPANESE = ("cp932", "shift_jis_2004", "euc_jis_2004")
 _KANA_CHARACTERS = 4000
+PDF_MAGIC = b"%PDF-"  # its first NUL may come late, and what is readable before is no text
 _SAMPLES = 16  # of half a KiB; the library's five may all miss where two codecs differ
 _MOST_CHAOS = 0.6  # what the library finds unlikely is still compared
 _LONGEST_CHARACTER_BYTES = 4
@@ -72,7 +73,7 @@ def classify(head: bytes) -> Verdict:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return Verdict(encoding=encoding)
-    if b"\0" in head[:_NUL_HEAD_BYTES]:
+    if b"\0" in head[:_NUL_HEAD_BYTES] or head.startswith(PDF_MAGIC):
         return Verdict(skip="binary")
     start = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
     if start == len(head):

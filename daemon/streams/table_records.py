@@ -122,9 +122,14 @@ def form_of(head: bytes, name: str, *, form: str, delimiter: str, wanted: Sequen
 def _fields_in_words(form: Form, head: bytes) -> str:
     if form.delimiter and is_unclosed(head[: form.first], form.delimiter):
         return "its first line has a quote that is not closed"
-    # What is longer is no name, and may be a secret in a file that is no table.
-    names = [one_line(known) for known in form.fields if len(known) <= _LONGEST_NAME][:10]
-    return f"it has {', '.join(names)}" if names else "its first line names no fields"
+    names = fields_in_words(form.fields)
+    return f"it has {names}" if names != "none" else "its first line names no fields"
+
+
+def fields_in_words(fields: Sequence[str]) -> str:
+    """The first of them; what is longer than a name may be a secret in a file that is no table."""
+    names = [one_line(known) for known in fields if 0 < len(known) <= _LONGEST_NAME][:10]
+    return ", ".join(names) or "none"
 
 
 def _form_by_name(name: str) -> str | None:
@@ -149,7 +154,9 @@ def _csv_form(head: bytes, delimiter: str, wanted: Sequence[str]) -> Form:
 
 def _jsonl_form(head: bytes, name: str, *, final: bool) -> Form:
     if head.lstrip().startswith(b"["):
-        raise FormError(f"{name} is one JSON list; a table has an object a line (jq -c '.[]' makes it so)")
+        raise FormError(
+            f"{name} is one JSON array; a table has an object a line (jq -c '.[]' {name} > records.jsonl makes it so)"
+        )
     lines = head.split(b"\n")
     fields: dict[str, None] = {}
     for line in lines if final or len(lines) == 1 else lines[:-1]:

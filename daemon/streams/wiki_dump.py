@@ -12,8 +12,9 @@ from typing import IO, TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from daemon.errors import StreamError
-from daemon.system.durable import replace_file, sync_directory, sync_file, temporary_beside
+from daemon.system.counting import counted
 from daemon.system.paths import shown
+from daemon.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,23 +79,16 @@ def extract_articles(
         StreamError: the dump is damaged or ends early, or one of the files cannot be opened; nothing is left then.
     """
     done = Extracted()
-    temporary = temporary_beside(output)
     try:
-        with _opened(dump) as source, temporary.open("xb") as target:
+        with _opened(dump) as source, whole_file(output) as target:
             for text in _articles(source, done):
                 if len(article := plain(text)) > MIN_CHARACTERS:
                     piece = article.encode("utf-8", "replace")
                     done.num_bytes += target.write(piece if not done.num_articles else BETWEEN + piece)
                     done.num_articles += 1
                 on_page(done)
-            target.flush()
-            sync_file(target.fileno())
-        replace_file(temporary, output)
-        sync_directory(output.parent)
     except (EOFError, OSError, ET.ParseError) as error:
-        raise StreamError(_what_is_wrong(dump, output, error, done)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise StreamError(_what_is_wrong(dump, error, done)) from error
     return done
 
 
@@ -126,8 +120,14 @@ def _text(parts: dict[str, ET.Element], name: str) -> str:
     return (parts[name].text or "") if name in parts else ""
 
 
-def _what_is_wrong(dump: Path, output: Path, error: Exception, done: Extracted) -> str:
+def _what_is_wrong(dump: Path, error: Exception, done: Extracted) -> str:
     if isinstance(error, OSError) and error.errno is not None:
-        return f"{shown(error.filename or output)}: {os.strerror(error.errno)}"
+        return f"{shown(dump)} cannot be read: {os.strerror(error.errno)}"
+    if not done.num_pages and not isinstance(error, EOFError):
+        return (
+            f"{shown(dump)} is no MediaWiki dump ({error}); give a …-pages-articles.xml.bz2, or the XML in it. "
+            "Nothing was written"
+        )
     reason = "it ends early" if isinstance(error, EOFError) else str(error)
-    return f"{shown(dump)} is damaged after {done.num_pages:,} pages ({reason}); download it again. Nothing was written"
+    after = counted(done.num_pages, "page")
+    return f"{shown(dump)} is damaged after {after} ({reason}); download it again. Nothing was written"

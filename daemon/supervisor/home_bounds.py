@@ -24,6 +24,7 @@ from daemon.events import CheckpointPruned
 from daemon.streams.decoded_cache import sweep, trim
 from daemon.supervisor.found_checkpoint import stored_config
 from daemon.system.child_logs import CHILD_LOGS, cut
+from daemon.system.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,8 @@ class Tidier:
         async with self._at_work:
             freed = await asyncio.to_thread(self._tidy_memories, busy)
             files = await asyncio.to_thread(self._tidy_cache)
-        return f"{len(names)} checkpoints, {freed / MIB:.1f} MiB of memories and {files} decoded documents deleted"
+        decoded = counted(files, "decoded document")
+        return f"{counted(len(names), 'checkpoint')}, {freed / MIB:.1f} MiB of memories and {decoded} deleted"
 
     async def watch_logs(self) -> None:
         """Cut the logs that children write, for as long as the daemon lives."""

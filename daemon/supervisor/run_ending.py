@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from daemon.orders import MAX_REASON, StopForGood
+from daemon.system.counting import counted
 from daemon.system.patience import happens
 from daemon.trainer_protocol import Command, Outcome, RunState
 
@@ -104,7 +105,9 @@ def lost(run: LiveRun) -> str:
     """
     if run.checkpoint is None:
         return (
-            f"nothing was saved: all {run.step:,} steps are lost" if run.step else "nothing was learned yet"
+            f"nothing was saved: all {counted(run.step, 'step is', 'steps are')} lost"
+            if run.step
+            else "nothing was learned yet"
         )
     since = f"; {unsaved}" if (unsaved := unsaved_steps(run)) else ", nothing is lost"
     return f"the last checkpoint is {run.checkpoint}{'' if run.checkpoint_step is None else since}"
@@ -115,4 +118,4 @@ def unsaved_steps(run: LiveRun) -> str:
     steps = 0 if run.checkpoint_step is None else run.step - run.checkpoint_step
     if steps <= 0:
         return ""
-    return f"the {steps:,} steps since then are lost" if steps > 1 else "the 1 step since then is lost"
+    return f"the {counted(steps, 'step since then is', 'steps since then are')} lost"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from brain.build import brain_from_spec, can_be_ternary
-from brain.capabilities import Answering, Growable, Labelling, Packable, Thinking, Twinned
+from brain.capabilities import Answering, Growable, Labelling, Observable, Packable, Thinking, Twinned
 from brain.errors import SpecMismatchError
 from brain.growth.apply import apply_growth
 from brain.growth.plan import GrowthPlan
@@ -62,6 +62,7 @@ def test_a_kind_declares_what_it_can_do_before_it_is_built(kind: str) -> None:
     brain = make(kind, {**TINY, **LABELLED}[kind][0], torch.device("cpu"))
     entry = brains.get(kind)
     assert entry.can_grow == isinstance(brain, Growable)
+    assert entry.observable == isinstance(brain, Observable)
     assert entry.answers == isinstance(brain, Answering)
     assert entry.needs_labels == isinstance(brain, Labelling)
     assert isinstance(brain, Packable) or not can_be_ternary(kind)

@@ -35,6 +35,7 @@ class ClassifierConfig:
     needs_labels: ClassVar[bool] = True
     answers: ClassVar[bool] = True
     can_grow: ClassVar[bool] = False
+    observable: ClassVar[bool] = False
 
     hidden_size: Annotated[int, SIZE] = 64
     num_buckets: Annotated[int, Range(at_least=2, at_most=4194304)] = 16_384

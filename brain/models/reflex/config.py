@@ -34,6 +34,7 @@ class ReflexConfig:
     needs_labels: ClassVar[bool] = True
     answers: ClassVar[bool] = True
     can_grow: ClassVar[bool] = False
+    observable: ClassVar[bool] = False
     built_in_table: ClassVar[str] = "intents.csv"
     training_steps: ClassVar[int] = 2500
     model_file: ClassVar[str] = "reflex/reflex.pt"

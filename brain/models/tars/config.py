@@ -57,6 +57,10 @@ class TarsConfig:
     phase: Literal[1, 2, 3, 4] | None = None
 
     def __post_init__(self) -> None:
+        if self.hidden_size % 2:
+            raise ValueError(
+                f"hidden_size = {self.hidden_size} is odd, and would give heads of one unit; a multiple of 64 is best"
+            )
         if self.active_experts > self.num_experts:
             raise ValueError(
                 f"active_experts = {self.active_experts} are more than num_experts = {self.num_experts}"

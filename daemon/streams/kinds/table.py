@@ -11,6 +11,7 @@ from daemon.errors import UsageError
 from daemon.streams.encodings import HEAD_BYTES, classify
 from daemon.streams.kinds import sources
 from daemon.streams.table_records import SUFFIXES, Form, FormError, RecordError, form_of
+from daemon.system.counting import counted
 from daemon.system.paths import as_path, is_folder, shown
 
 _CHECKED_FILES = 1000  # of a folder, before anything starts
@@ -118,7 +119,4 @@ class TableConfig:
             begin = end
         if not faults:
             return "only a header line" if form.delimiter else "no records"
-        return ", ".join(
-            f"{count} {'record' if count == 1 else 'records'} {fault}"
-            for fault, count in sorted(faults.items())
-        )
+        return ", ".join(f"{counted(count, 'record')} {fault}" for fault, count in sorted(faults.items()))

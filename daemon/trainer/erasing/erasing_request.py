@@ -9,6 +9,7 @@ from brain.errors import SettingsError
 from brain.memory.passages import PIECE
 from brain.nearest_name import did_you_mean
 from daemon.erasing_receipts import Receipt
+from daemon.system.counting import counted
 from daemon.trainer.errors import RefusalError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def receipt_of(order: Forget, *, run: str, number: int, step: int, time: str, na
         receipt = Receipt(
             **common,
             kind="text",
-            asked=f"{len(text):,} bytes",
+            asked=counted(len(text), "byte"),
             text=text,
             sha256=hashlib.sha256(whole).hexdigest(),
         )

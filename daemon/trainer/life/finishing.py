@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from brain.capabilities import Labelling
 from brain.errors import SynapsedError
 from brain.registry import brains
-from daemon.events import ModelWritten
+from daemon.events import ModelNotWritten, ModelWritten
 from daemon.interrupting import Interrupted
 from daemon.system.paths import reason, shown
 from daemon.trainer_protocol import RunState
@@ -54,7 +54,12 @@ def finish(
         target.parent.mkdir(parents=True, exist_ok=True)
         export(goodbye.checkpoint, target)
     except SynapsedError as failed:
-        error = str(failed)
+        error = str(failed).rstrip(".")
     except OSError as failed:
-        error = reason(failed)
-    report.event(ModelWritten(step=goodbye.step, path=shown(target), error=error))
+        error = f"{shown(target.parent)} cannot be made: {reason(failed)}"
+    path = shown(target)
+    report.event(
+        ModelNotWritten(step=goodbye.step, path=path, error=error)
+        if error
+        else ModelWritten(step=goodbye.step, path=path)
+    )

@@ -9,8 +9,12 @@ import torch
 
 from brain.capabilities import Thinking
 from daemon.errors import UsageError
+from daemon.streams.decoding import decode
+from daemon.streams.errors import UndecodableError
 from daemon.streams.stream import ExperienceStream
-from daemon.system.paths import shown
+from daemon.system.counting import counted
+from daemon.system.paths import reason, shown
+from daemon.system.special_files import require_file_or_folder
 from daemon.trainer.measures.held_out_sample import HeldOutSample
 from daemon.trainer.measures.slow_weights import swapped
 from daemon.trainer.offline.questions import better_weights, open_checkpoint, revive_to_read
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from daemon.home import Home
 
 BLOCK_BYTES, BLOCKS_AT_ONCE = 4096, 2
+MOST_READ_BYTES = 64 << 20
+ENOUGH_BYTES = 4096  # figures of less are chance
 
 
 def inspect(home: Home, checkpoint: str, *, data: Path | None, max_bytes: int) -> dict[str, Any]:
@@ -61,8 +67,16 @@ def inspect(home: Home, checkpoint: str, *, data: Path | None, max_bytes: int) -
         "step": loaded.manifest.step,
         "weights": weights,
         "text": "held out" if data is None else str(data),
+        "warning": too_little(sum(map(len, blocks))),
         **found,
     }
+
+
+def too_little(num_bytes: int) -> str | None:
+    """What to add where too few bytes were read for the figures to mean anything."""
+    if num_bytes >= ENOUGH_BYTES:
+        return None
+    return f"only {counted(num_bytes, 'byte')} read: figures of less than {ENOUGH_BYTES:,} bytes are chance"
 
 
 def held_out_of(home: Home, config: RunConfig, max_bytes: int) -> Sequence[bytes]:
@@ -74,20 +88,39 @@ def held_out_of(home: Home, config: RunConfig, max_bytes: int) -> Sequence[bytes
         cache=home.cache,
         emit=lambda _: None,
     )
-    return HeldOutSample(stream, torch.device("cpu"), most=max(1, max_bytes // BLOCK_BYTES)).blocks
+    blocks = HeldOutSample(stream, torch.device("cpu"), most=-(-max_bytes // BLOCK_BYTES)).blocks
+    return first_of(blocks, max_bytes)
+
+
+def first_of(blocks: Sequence[bytes], max_bytes: int) -> list[bytes]:
+    """Blocks of at most `max_bytes` in all, the last one cut.
+
+    >>> first_of([b"abcd", b"efgh", b"i"], 6)
+    [b'abcd', b'ef']
+    """
+    found: list[bytes] = []
+    for block in blocks:
+        if max_bytes <= 0:
+            break
+        found.append(block[:max_bytes])
+        max_bytes -= len(block)
+    return found
 
 
 def blocks_of(path: Path, max_bytes: int) -> Sequence[bytes]:
-    """The first bytes of a file in blocks.
+    """The first bytes of a file's text in blocks, decoded as what is learned is.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: it cannot be read, or is no text.
     """
     try:
+        require_file_or_folder(path, path.stat())
         with path.open("rb") as file:
-            text = file.read(max_bytes)
+            text = decode(file.read(MOST_READ_BYTES)).encode()[:max_bytes]
     except OSError as error:
-        raise UsageError(f"{shown(path)} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{shown(path)} cannot be read: {reason(error)}") from error
+    except UndecodableError as error:
+        raise UsageError(f"{shown(path)} cannot be read: {error}") from error
     return [text[first : first + BLOCK_BYTES] for first in range(0, len(text), BLOCK_BYTES)]
 
 

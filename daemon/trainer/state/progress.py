@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from daemon.events import SettingRestored
+from daemon.system.counting import counted
 from daemon.trainer.state.checkpoint_form import Stored
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Limits(Stored):
     def reached(self, clock: Clock, passes_finished: int) -> str | None:
         """The limit at which the run ends now, in words; None before that."""
         if self.target_step is not None and clock.step >= self.target_step:
-            return f"{self.target_step:,} steps"
+            return counted(self.target_step, "step")
         if self.target_seconds is not None and clock.training_seconds >= self.target_seconds:
             return f"{self.target_seconds / SECONDS_PER_HOUR:g} hours of learning"
         if self.target_epochs is not None and passes_finished >= self.target_epochs:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from brain.packing import Packed
+from daemon import whole_file
 from daemon.checkpoint import ternary_file
 from daemon.checkpoint.manifest import Manifest
 from daemon.checkpoint.ternary_file import ABOUT, PackedBrain, load_packed, write_packed
@@ -100,7 +101,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(ternary_file, "sync_file", full)
-    with pytest.raises(CheckpointError, match="No space left on device"):
+    monkeypatch.setattr(whole_file, "sync_file", full)
+    with pytest.raises(CheckpointError, match="no space left on device"):
         write_packed(brain(), tmp_path / "brain.safetensors")
     assert list(tmp_path.iterdir()) == []

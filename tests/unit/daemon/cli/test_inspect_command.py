@@ -31,6 +31,7 @@ class Inspecting:
             "step": 1200,
             "weights": "fast",
             "text": "held out" if data is None else str(data),
+            "warning": "only 2 bytes read",
             "thinking_steps": 3,
             "num_bytes": 65_536,
             "steps": [
@@ -63,6 +64,7 @@ def test_it_shows_loss_and_movement_by_steps_beside_an_untrained_twin(
     ]
     assert "Its 3 steps change the loss by -0.2500 bits a byte; the lowest is that with 3." in called.out
     assert "exits" not in called.out
+    assert called.err == "synapsed: only 2 bytes read\n"
 
 
 def test_a_text_of_ones_own_exits_and_json(call: Call, inspecting: Inspecting, tmp_path: Path) -> None:

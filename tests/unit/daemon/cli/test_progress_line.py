@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from daemon.abilities import abilities_of
 from daemon.cli.progress_line import Progress
 from daemon.trainer_protocol import RunState
 from tests.fake_daemon.world import FakeDaemon
@@ -51,6 +52,17 @@ def test_what_this_kind_of_brain_cannot_have_is_no_part_of_the_line() -> None:
     another = {**RUN, "latest": {}, "readings": {"agency": {"name": "agency", **lacking}}}
     progress.take_run(another)
     assert " | Φ=– | BPC=– | Time" in progress.line()
+
+
+def test_signs_of_modules_are_no_part_of_the_line_of_a_brain_without_any() -> None:
+    run = {"id": "r-1", "state": "crashed", "step": 3, "samples": 9, "training_seconds": 1.0, "readings": {}}
+    lines = {}
+    for kind in ("reflex", "classifier", "synapse"):
+        progress = Progress(home=Path("/home"))
+        progress.take_run({**run, "abilities": abilities_of(kind)})
+        lines[kind] = progress.line()
+    assert lines["reflex"] == lines["classifier"] == "Step       3 | BPC=– | Time: 1s"
+    assert "Φ=– | Agency=–" in lines["synapse"]
 
 
 def test_a_speed_is_shown_of_a_run_that_learns_and_of_no_other() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import daemon.supervisor.daemon
 from daemon.errors import PortTakenError
+from daemon.events import ModelNotWritten
 from daemon.supervisor.requests import ResumeRequest, StartRequest
 from tests.fake_daemon.world import FakeDaemon
 from tests.unit.daemon.checkpoint.samples import save_steps
@@ -31,6 +32,7 @@ class Stage:
     exit_code: int = 0
     error: Exception | None = None
     reason: str | None = None
+    event: dict[str, Any] | None = None
     made: dict[str, Any] = field(default_factory=dict)
     request: Any = None
     exit_when_finished: bool | None = None
@@ -46,6 +48,8 @@ class Stage:
         view: PlainView = self.made["listener"]
         if first is not None:
             view.on_run({**FakeDaemon.small().runs["r-1"].view(), "reason": self.reason})
+            if self.event is not None:
+                view.on_event(self.event)
             view.on_stopping()
             view.on_ended()
         return self.exit_code
@@ -194,6 +198,15 @@ def test_the_daemons_exit_code_and_reason_are_passed_on(call: Call, stage: Stage
     stage.exit_code, stage.reason = 7, "trainer died too often"
     called = call("start")
     assert (called.code, called.err) == (7, "synapsed: trainer died too often\n")
+
+
+def test_a_model_file_that_is_not_written_is_a_failure(call: Call, stage: Stage) -> None:
+    stage.event = ModelNotWritten(path="reflex.pt", error="no space left on device").record()
+    called = call("train", "--config", "fast")
+    assert called.code == 1
+    assert called.err.splitlines()[-1].startswith(
+        "synapsed: The model file is not written: no space left on device"
+    )
 
 
 @pytest.mark.parametrize(

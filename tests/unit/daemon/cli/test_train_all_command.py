@@ -72,6 +72,8 @@ def training(home: Home, monkeypatch: pytest.MonkeyPatch) -> Training:
 
 
 def test_stages_run_in_their_order_and_leave_their_files(training: Training, call: Call) -> None:
+    refused = call(*WITHOUT_OMEGA, "--d-model", "7")
+    assert (refused.code, "hidden_size = 7 is odd" in refused.err) == (2, True)
     assert call(*WITHOUT_OMEGA, "--d-model", "32", "--reflex-epochs", "7").code == 0
     assert training.begun == ["reflex", "mingru", "mamba2"]
     configs = {name.split()[1]: run["config"] for name, run in training.runs.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,29 @@ def test_other_data_takes_the_place_of_the_tables_before(tmp_path: Path) -> None
 def test_a_language_brain_reads_a_table_as_plain_text(tmp_path: Path) -> None:
     config = resolve({"brain.kind": "synapse", "stream.data": [table(tmp_path, "text,label,n")]})
     assert (len(config.stream.data), config.stream.source) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("a.csv", b"", "a.csv is empty; a table has a header line"),
+        ("a.csv", b" \n\n", "a.csv is empty"),
+        ("a.jsonl", b'[{"text": "a", "label": "b"}]', "a.jsonl is one JSON array; .*jq"),
+        ("a.json", b'["a", "b"]', "a.json is one JSON array; .*jq"),
+        ("a.csv", b"\0\1\2", "a.csv is no text"),
+        ("a.csv", b"%PDF-1.4 text,label", "a.csv is no text"),
+        ("a.csv.gz", b"\x1f\x8bno gzip", "cannot read .*a.csv.gz: its gzip data is damaged"),
+        ("a.csv", b"this is a whole sentence and no name of a field\n", "has the fields none, and which"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_what_it_is(
+    tmp_path: Path, name: str, content: bytes, why: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert re.search(why, complaint({**REFLEX, "stream.data": [str(tmp_path / name)]}))
+
+
+def test_json_lines_may_be_called_json(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"text": "hello", "label": "greeting"}\n')
+    (source,) = sources(str(tmp_path / "a.json"))
+    assert (source["text_field"], source["label_field"]) == ("text", "label")

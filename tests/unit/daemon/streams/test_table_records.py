@@ -66,7 +66,7 @@ def test_what_is_no_table_of_the_fields_is_one_line() -> None:
         form("text,intent\n", "zzz")
     with pytest.raises(FormError, match=r"; its first line names no fields$"):
         form("x" * 43, "text", name="token")
-    with pytest.raises(FormError, match="is one JSON list"):
+    with pytest.raises(FormError, match="is one JSON array"):
         form('[{"text": 1}]', "text")
     with pytest.raises(FormError, match="an object a line"):
         form('{\n  "text": 1\n}', "text")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.errors import StreamError
+from daemon.errors import StreamError, UnwritableError
 from daemon.streams.wiki_dump import extract_articles, plain_text
 
 if TYPE_CHECKING:
@@ -57,9 +57,12 @@ def test_articles_longer_than_100_characters_become_text(tmp_path: Path, name: s
     ("content", "reason"),
     [
         (bz2.compress(dump_of(PAGES * 50))[:-20], "ends early"),
-        (b"BZh9 is how it begins, no more", "Invalid data stream"),
-        (bz2.compress(dump_of(PAGES)[:-30]), "no element found"),
-        (bz2.compress(b"<html></html>"), "not <mediawiki>"),
+        (b"BZh9 is how it begins, no more", r"is no MediaWiki dump \(Invalid data stream\)"),
+        (bz2.compress(dump_of(PAGES)[:-30]), "damaged after 4 pages .*no element found"),
+        (bz2.compress(dump_of(PAGES[:2])[:-30]), r"damaged after 1 page \("),
+        (bz2.compress(b"<html></html>"), "is no MediaWiki dump .*not <mediawiki>"),
+        (bz2.compress(b"a plain text"), "is no MediaWiki dump"),
+        (bz2.compress(b""), "is no MediaWiki dump"),
     ],
 )
 def test_a_damaged_dump_is_one_line_and_leaves_nothing(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -74,7 +77,7 @@ def test_a_damaged_dump_is_one_line_and_leaves_nothing(tmp_path: Path, content: 
 
 
 def test_a_dump_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(StreamError, match=r"dump\.xml\.bz2: No such file"):
+    with pytest.raises(StreamError, match=r"dump\.xml\.bz2 cannot be read: No such file"):
         extract_articles(tmp_path / "dump.xml.bz2", tmp_path / "wiki.txt", plain=str.strip)
     assert not list(tmp_path.iterdir())
 
@@ -84,3 +87,12 @@ def test_markup_is_left_out() -> None:
         "'''Кот''' — [[Домашние животные|животное]].<ref>Книга</ref> {{шаблон|a=1}}\n{| class=x\n| ячейка\n|}"
     )
     assert plain_text(text) == "Кот — животное."
+
+
+def test_a_place_that_cannot_be_written_is_named_itself(tmp_path: Path) -> None:
+    (tmp_path / "dump.xml").write_bytes(dump_of(PAGES))
+    with pytest.raises(
+        UnwritableError, match=r"nope/wiki\.txt cannot be written: there is no folder"
+    ) as raised:
+        extract_articles(tmp_path / "dump.xml", tmp_path / "nope" / "wiki.txt", plain=str.strip)
+    assert ".saving" not in str(raised.value)

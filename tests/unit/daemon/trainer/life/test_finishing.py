@@ -10,7 +10,7 @@ import torch
 from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
 from daemon.errors import CheckpointError
-from daemon.events import Event, ModelWritten
+from daemon.events import Event, ModelNotWritten
 from daemon.trainer.life.finishing import finish
 from daemon.trainer_protocol import Goodbye
 from tests.contract.cases import LABELLED, TINY
@@ -80,8 +80,12 @@ def test_a_file_that_cannot_be_written_is_an_event_and_no_crash(home: Home) -> N
     done, events = left_behind(home, "reflex", goodbye(), broken=True)
     assert done == ["evaluated"]
     (event,) = events
-    assert isinstance(event, ModelWritten)
-    assert event.message.endswith("reflex.pt: the disk is full")
+    assert isinstance(event, ModelNotWritten)
+    assert event.severity == "error"
+    assert (
+        event.message
+        == "The model file is not written: the disk is full. Its checkpoints are: synapsed export"
+    )
 
 
 @pytest.mark.parametrize(
