@@ -133,9 +133,8 @@ class RecordReader:
         """What is learned of a record, or what is wrong with it; neither of a blank line."""
         if len(raw) > MAX_RECORD_BYTES:
             return b"", "longer than 16 MiB"
-        settings = self._settings
         try:
-            return form.payload(raw, text_field=settings.text_field, label_field=settings.label_field), ""
+            return self._settings.payload(form, raw), ""
         except RecordError as error:
             return b"", str(error)
 

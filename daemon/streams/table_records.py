@@ -16,6 +16,8 @@ from daemon.system.escaping import one_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from daemon.streams.record_template import Template
+
 SEPARATOR = b"\x1f"  # ASCII's unit separator, between a text and its label
 MAX_RECORD_BYTES = 16 << 20
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
@@ -61,11 +63,17 @@ class Form(NamedTuple):
             return line_end
         return record_end(text, begin, delimiter=self.delimiter, num_fields=len(self.fields), final=final)
 
-    def payload(self, record: bytes, *, text_field: str, label_field: str | None) -> bytes:
+    def payload(
+        self, record: bytes, *, template: Template, label_field: str | None, joins: bool = False
+    ) -> bytes:
         r"""What is learned of a record: its text, or text, 0x1F, label; empty for a blank line.
 
-        >>> Form(("a", "b"), ",").payload(b"hello,greeting\n", text_field="a", label_field="b")
-        b'hello\x1fgreeting'
+        `joins`: a field of the text may be a list of texts.
+
+        >>> from daemon.streams.record_template import Template
+        >>> form = Form(("a", "b"), ",")
+        >>> form.payload(b"hello,greeting\n", template=Template.of("{a}!"), label_field="b")
+        b'hello!\x1fgreeting'
 
         Raises:
             RecordError: it cannot be parsed, or lacks a field.
@@ -73,8 +81,8 @@ class Form(NamedTuple):
         if not record.strip():
             return b""
         values = self._values(record)
-        parts = [_part(values, field) for field in (text_field, label_field) if field is not None]
-        return SEPARATOR.join(parts)
+        text = template.fill(lambda field: _part(values, field, joins=joins))
+        return text if label_field is None else SEPARATOR.join((text, _part(values, label_field)))
 
     def holds_records(self, record: bytes) -> bool:
         """Whether it looks as if a quote was missing: a record of CSV that consists of others."""
@@ -190,8 +198,10 @@ def labelled(text: str, label: str) -> str:
     return between.join(part.replace(between, " ") for part in (text, label))
 
 
-def _part(values: dict[str, Any], field: str) -> bytes:
+def _part(values: dict[str, Any], field: str, *, joins: bool = False) -> bytes:
     value = values.get(field)
+    if joins and isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = ", ".join(value)
     if isinstance(value, bool):
         value = str(value).lower()
     if not isinstance(value, str) or not value.strip():

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from daemon.errors import UsageError
 from daemon.streams.encodings import HEAD_BYTES, classify
 from daemon.streams.kinds import sources
+from daemon.streams.record_template import Template
 from daemon.streams.table_records import SUFFIXES, Form, FormError, RecordError, form_of
 from daemon.system.counting import counted
 from daemon.system.paths import as_path, is_folder, shown
@@ -26,6 +28,7 @@ class TableConfig:
         path: file, or folder of such files (`.csv`, `.tsv`, `.jsonl`, `.ndjson`, also with `.gz`).
         name: what the source is called, in weights and reports; empty: as its path.
         text_field: the field that is read.
+        template: text made of several fields instead, as `Q: {question} A: {answer}`; a brace itself is doubled.
         label_field: the field with a record's label; its bytes follow the text and a separator byte 0x1F.
         format: how the files are written; `auto` goes by their names, then by how they begin.
         delimiter: separator of CSV fields; empty: detected among comma, semicolon, tab and bar.
@@ -36,13 +39,21 @@ class TableConfig:
     path: str
     name: str = ""
     text_field: str = "text"
+    template: str = ""
     label_field: str | None = None
     format: Literal["auto", "csv", "jsonl"] = "auto"
     delimiter: str = ""
     order: Literal["file", "shuffled"] = "file"
 
     def __post_init__(self) -> None:
-        if self.label_field == self.text_field:
+        if self.template:
+            if self._template.fields == (self.label_field,):
+                raise ValueError(
+                    "template has no field but label_field; a label stands in a field of its own"
+                )
+            if self.text_field != "text":
+                raise ValueError("template and text_field are both given; name the field in the template")
+        elif self.label_field == self.text_field:
             raise ValueError("text_field and label_field are the same; a label stands in a field of its own")
         if len(self.delimiter) > 1 or self.delimiter in {'"', "\r", "\n"}:
             raise ValueError(
@@ -52,7 +63,19 @@ class TableConfig:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields that a record must have."""
-        return (self.text_field,) if self.label_field is None else (self.text_field, self.label_field)
+        text = self._template.fields
+        return text if self.label_field is None else (*text, self.label_field)
+
+    @cached_property
+    def _template(self) -> Template:
+        """Of a single field where none is written."""
+        return Template.of(self.template) if self.template else Template((("", self.text_field),))
+
+    def payload(self, form: Form, record: bytes) -> bytes:
+        """What is learned of a record: text, or text, 0x1F, label; empty for a blank line. Raises RecordError."""
+        return form.payload(
+            record, template=self._template, label_field=self.label_field, joins=bool(self.template)
+        )
 
     @property
     def converts(self) -> bool:
@@ -112,7 +135,7 @@ class TableConfig:
         begin = form.first
         while (end := form.end(text, begin, final=True)) is not None and end > begin:
             try:
-                if form.payload(text[begin:end], text_field=self.text_field, label_field=self.label_field):
+                if self.payload(form, text[begin:end]):
                     return ""
             except RecordError as error:
                 faults[str(error)] += 1

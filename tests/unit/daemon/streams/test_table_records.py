@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.streams.record_template import Template
 from daemon.streams.table_records import Form, FormError, RecordError, form_of
 
 CSV = Form(("text", "label"), ",")
@@ -74,7 +75,7 @@ def test_what_is_no_table_of_the_fields_is_one_line() -> None:
 
 def test_a_label_stands_behind_its_text() -> None:
     def payload(line: str, form: Form = JSONL) -> bytes:
-        return form.payload(line.encode(), text_field="text", label_field="label")
+        return form.payload(line.encode(), template=Template.of("{text}"), label_field="label")
 
     assert payload('{"label": 7, "text": "a\\u001fb"}') == b"a b\x1f7"
     assert payload('{"text": "x", "label": 1e5}') == b"x\x1f1e5"  # as it is written
@@ -99,6 +100,41 @@ def test_a_label_stands_behind_its_text() -> None:
 
 def test_bytes_that_are_no_utf_8_stay_what_they_are() -> None:
     record = b"caf\xe9,x\n"
-    assert CSV.payload(record, text_field="text", label_field=None) == b"caf\xe9"
+    assert CSV.payload(record, template=Template.of("{text}"), label_field=None) == b"caf\xe9"
     line = b'{"text": "caf\xe9"}'
-    assert JSONL.payload(line, text_field="text", label_field=None) == b"caf\xe9"
+    assert JSONL.payload(line, template=Template.of("{text}"), label_field=None) == b"caf\xe9"
+
+
+def test_a_template_makes_one_text_of_several_fields() -> None:
+    template = Template.of("Q: {the question}\nA: {answer}. {{{answer}}}")
+    assert template.fields == ("the question", "answer")
+
+    def payload(line: str) -> bytes:
+        return JSONL.payload(line.encode(), template=template, label_field=None, joins=True)
+
+    assert (
+        payload('{"the question": "why?", "answer": ["so", "thus"]}') == b"Q: why?\nA: so, thus. {so, thus}"
+    )
+    assert payload("\n") == b""
+    for line, fault in (
+        ('{"the question": "why?"}', "without answer"),
+        ('{"the question": "why?", "answer": []}', "without answer"),
+        ('{"the question": "why?", "answer": [1]}', "without answer"),
+    ):
+        with pytest.raises(RecordError, match=fault):
+            payload(line)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("no field", "has no field"),
+        ("{}", "more or less than a field's name"),
+        ("{a:>9}", "more or less than a field's name"),
+        ("{a!r}", "more or less than a field's name"),
+        ("{a", "expected '}'"),
+    ],
+)
+def test_a_template_that_is_none_says_how_one_is_written(written: str, words: str) -> None:
+    with pytest.raises(ValueError, match=f"{words}.*; write it as 'Q: {{question}}'$"):
+        Template.of(written)
