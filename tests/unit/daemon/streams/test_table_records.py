@@ -119,7 +119,7 @@ def test_a_template_makes_one_text_of_several_fields() -> None:
     for line, fault in (
         ('{"the question": "why?"}', "without answer"),
         ('{"the question": "why?", "answer": []}', "without answer"),
-        ('{"the question": "why?", "answer": [1]}', "without answer"),
+        ('{"the question": "why?", "answer": [null]}', "without answer"),
     ):
         with pytest.raises(RecordError, match=fault):
             payload(line)
