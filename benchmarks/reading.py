@@ -3,10 +3,13 @@
 What follows from the clock (checkpoints, samples for the page) is off, so that a busy machine reads the same. Nothing
 is held out and nothing read twice: every byte is scored once, before it is learned from. Whatever else the preset does
 stays: lanes, replay, vital signs, growth, sleep.
+
+`python -m benchmarks.reading PRESET… [--bytes N]` shows what the first bytes of enwik8 cost, by one thread.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 import tempfile
 import time
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.own_process import CallResult, call_in_own_process
+from benchmarks.texts import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -194,3 +198,24 @@ def compile_memory(brain: Any) -> None:
         from brain.memory.hippocampus.compiled import loops  # noqa: PLC0415
 
         loops().wait()
+
+
+def main() -> None:
+    """Print bits per byte and CPU seconds of each preset."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reading", description="Read enwik8 once.")
+    parser.add_argument("presets", nargs="+", metavar="PRESET")
+    parser.add_argument("--bytes", type=int, default=65_536, metavar="N")
+    chosen = parser.parse_args()
+    text = take("enwik8", chosen.bytes).data
+    for preset in chosen.presets:
+        found = read(text, preset, {"threads": 1}).value
+        both = f"{found.mixed_bpc:.3f}" if found.remembers else "–"
+        print(
+            f"{preset}: {found.network_bpc:.3f} bits per byte by the network alone, {both} with the exact memory, "
+            f"{found.cpu_seconds:.1f} CPU seconds",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
