@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from daemon.cli.options import HomeOption, JsonOption, given_path
+from daemon.cli.options import ForceOption, HomeOption, JsonOption, UnlearnedTextOption, given_path
 from daemon.cli.printing import err, say
 from daemon.system.counting import counted
 
@@ -50,7 +50,7 @@ def export(
             help="File or folder to write; by default here, named after the checkpoint.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    force: ForceOption = False,
     hub: Annotated[
         str | None,
         typer.Option(
@@ -91,15 +91,7 @@ def export(
 def evaluate(
     checkpoint: CheckpointArgument = "latest",
     *,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="FILE",
-            parser=given_path,
-            help="A text that it did not learn; else what is held out.",
-        ),
-    ] = None,
+    data: UnlearnedTextOption = None,
     split: Annotated[
         Literal["all", "train", "validation", "test"],
         typer.Option("--split", help="Of --data: the first 90 %, the next 5 % or the last 5 % of its bytes."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.cli.options import JsonOption, given_path
+from daemon.cli.options import ForceOption, JsonOption, given_path
 from daemon.cli.printing import err, say
 from daemon.system.escaping import one_line
 
@@ -39,7 +39,7 @@ def wiki(
         Path,
         typer.Option("--output", "-o", metavar="FILE", parser=given_path, help="Where to write the text."),
     ],
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write the articles of a wiki's dump as plain text; those of 100 characters and less are left out."""

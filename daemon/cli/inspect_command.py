@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from daemon.cli.checkpoint_commands import CheckpointArgument, refuse_unknown
-from daemon.cli.options import HomeOption, JsonOption, given_path
+from daemon.cli.options import HomeOption, JsonOption, UnlearnedTextOption
 from daemon.cli.printing import err, say
 from daemon.system.counting import counted
 
@@ -26,15 +25,7 @@ def add_to(app: typer.Typer) -> None:
 def inspect(
     checkpoint: CheckpointArgument = "latest",
     *,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="FILE",
-            parser=given_path,
-            help="A text that it did not learn; else what is held out.",
-        ),
-    ] = None,
+    data: UnlearnedTextOption = None,
     max_bytes: Annotated[int, typer.Option("--max-bytes", min=1, help="Read at most so much.")] = 65_536,
     home: HomeOption = None,
     as_json: JsonOption = False,

@@ -45,6 +45,16 @@ AskedCheckpointOption = Annotated[
     str | None,
     typer.Option("--checkpoint", metavar="CKPT", help="Ask this checkpoint instead of the live brain."),
 ]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
+UnlearnedTextOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        parser=given_path,
+        help="A text that it did not learn; else what is held out.",
+    ),
+]
 HostOption = Annotated[
     str, typer.Option("--host", envvar="SYNAPSED_HOST", help="Address to listen on.", rich_help_panel=AS)
 ]

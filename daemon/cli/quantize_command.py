@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from daemon.cli.checkpoint_commands import CheckpointArgument
-from daemon.cli.options import DEFAULT_PORT, HomeOption, JsonOption, PortOption, given_path
+from daemon.cli.options import DEFAULT_PORT, ForceOption, HomeOption, JsonOption, PortOption, given_path
 from daemon.cli.printing import err, say
 from daemon.system.counting import counted
 from daemon.system.escaping import one_line
@@ -74,7 +74,7 @@ def quantize(
             help="File to write; by default here, named after the checkpoint.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    force: ForceOption = False,
     home: HomeOption = None,
     port: PortOption = DEFAULT_PORT,
     as_json: JsonOption = False,
