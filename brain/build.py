@@ -158,7 +158,7 @@ def parse_settings(entry: Entry, settings: Mapping[str, Any]) -> Any:
             hint = did_you_mean(
                 str(name), known, otherwise=f"known: {', '.join(known)}", shown="brain.{}".format
             )
-            raise SettingsError(f"brain.{name} is no setting of brain {entry.name!r}{hint}")
+            raise SettingsError(f"brain.{name} is not a setting of brain {entry.name!r}{hint}")
     try:
         return TypeAdapter(entry.config).validate_python(dict(settings))
     except ValidationError as error:

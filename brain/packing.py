@@ -204,7 +204,7 @@ def unpack_signs(packed: Tensor, count: int, per_byte: SignsPerByte) -> Tensor:
     """
     digits = _unpack_digits(packed, count, base=4 if per_byte == 4 else 3, per_byte=per_byte)
     if bool((digits > 2).any()):
-        raise ValueError("a digit is no sign")
+        raise ValueError("a digit is not a sign")
     return digits.to(torch.int8) - 1
 
 

@@ -22,7 +22,7 @@ PRIVATE = 0o600
 NO_LINKS = frozenset(
     {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EINVAL}
 )
-UNSENDABLE = "is no token: a line end, a control character or a letter beyond ASCII is in it"
+UNSENDABLE = "is not a token: a line end, a control character or a letter beyond ASCII is in it"
 WAIT_SECONDS = 0.05
 WAITS = 10
 
@@ -52,7 +52,7 @@ def read_token(path: Path) -> str | None:
             f"cannot read the token {shown(path)}: {reason(error)}; is it another user's?"
         ) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"the token {shown(path)} is no text; delete it for a new one") from error
+        raise UsageError(f"the token {shown(path)} is not text; delete it for a new one") from error
     if not can_be_sent(text):  # what stands in it is a secret: it is not shown
         raise UsageError(f"what is in the token {shown(path)} {UNSENDABLE}; delete it for a new one")
     if os.name == "posix" and mode & 0o077:

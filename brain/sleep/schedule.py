@@ -56,7 +56,7 @@ def due_when_idle(awake_steps: int, config: SleepConfig) -> bool:
 
 
 def is_worse(before: float, after: float, tolerance: float) -> bool:
-    """Whether a sleep must be undone: the mean probe loss rose by more than `tolerance`, or is no number.
+    """Whether a sleep must be undone: the mean probe loss rose by more than `tolerance`, or is not a number.
 
     The share is one of the loss before or, where that is lower, of `LEAST_LOSS`: near zero any change is a large share.
 

@@ -219,7 +219,7 @@ def _tensors(named: Any) -> dict[str, Tensor]:
         raise TypeError("names and tensors expected")
     for name, tensor in named.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise TypeError(f"{name!r} is no named tensor")
+            raise TypeError(f"{name!r} is not a named tensor")
     # Not detached in general: tied tensors come back as one object and shall stay one.
     return {name: tensor.detach() if tensor.requires_grad else tensor for name, tensor in named.items()}
 

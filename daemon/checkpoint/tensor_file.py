@@ -126,5 +126,5 @@ def memory_of(tensor: Tensor) -> memoryview:
 def _odd_dtype(name: str) -> torch.dtype:
     dtype = getattr(torch, name.removeprefix("torch."))
     if not isinstance(dtype, torch.dtype):
-        raise TypeError(f"{name} is no dtype")
+        raise TypeError(f"{name} is not a dtype")
     return dtype

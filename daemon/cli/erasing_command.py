@@ -1,4 +1,4 @@
-"""`synapsed forget`: asked of a living trainer, or done on the newest checkpoint of a run that stands still."""
+"""`synapsed forget`: asked of a living trainer, or done on the newest checkpoint of a stopped run."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class _Alive:
 
 
 class _Still:
-    """A run that stands still."""
+    """A stopped run."""
 
     def __init__(
         self,

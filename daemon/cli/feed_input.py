@@ -79,7 +79,7 @@ def _file(name: str, room: int) -> bytes:
     if stat.S_ISDIR(status.st_mode):
         raise UsageError(f"{shown(name)} is a folder; name its files, or learn from it with --data")
     if not stat.S_ISREG(status.st_mode):  # a pipe would block, a device may never end
-        raise UsageError(f"{shown(name)} is no regular file; pipe its text in: … | synapsed feed -")
+        raise UsageError(f"{shown(name)} is not a regular file; pipe its text in: … | synapsed feed -")
     try:
         with path.open("rb") as file:
             return _read(file, room)

@@ -29,7 +29,7 @@ def repository(text: str) -> str:
         UsageError: it is none.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", text, flags=re.ASCII):
-        raise UsageError(f"{text!r} is no repository; name it as OWNER/NAME")
+        raise UsageError(f"{text!r} is not a repository; name it as OWNER/NAME")
     return text
 
 

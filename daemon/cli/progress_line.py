@@ -29,7 +29,7 @@ COUNTED_BY_SOME = frozenset(
     {"accuracy", "growth_gain", "held_out_accuracy", "mixed_bpc", "held_out_mixed_bpc", "reliance"}
 )
 OF_MODULES = frozenset({"phi", "integration", "agency", "self_prediction_error"})
-OF_THE_MOMENT = frozenset({"steps_per_second", "bytes_per_second"})  # nothing of a run that stands still
+OF_THE_MOMENT = frozenset({"steps_per_second", "bytes_per_second"})  # not shown for a stopped run
 LEARNING = frozenset({RunState.RUNNING, RunState.SLEEPING})
 MODEL_NOT_WRITTEN = "model_not_written"
 OLD_STEPS = 100  # a reading that old is shown with its step

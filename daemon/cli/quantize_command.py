@@ -43,7 +43,7 @@ def above_full(text: str) -> float:
     except ValueError:
         percent = -1.0
     if not 0 <= percent <= MOST_PERCENT:
-        raise typer.BadParameter(f"{text!r} is no percentage from 0% to 100%, such as 3%")
+        raise typer.BadParameter(f"{text!r} is not a percentage from 0% to 100%, such as 3%")
     return percent / 100
 
 

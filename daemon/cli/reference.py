@@ -149,7 +149,7 @@ def _sections(title: str, config: type, prefix: str) -> list[str]:
 
 
 def _range(config: type, name: str, hint: Any) -> str:
-    """Which numbers a setting, or each of its items, may be; empty for what is no number."""
+    """Which numbers a setting, or each of its items, may be; empty for what is not a number."""
     if not {hint, *typing.get_args(hint)} & {int, float}:
         return ""
     allowed = range_in(config, [name.rpartition(".")[2]])

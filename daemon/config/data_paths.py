@@ -32,7 +32,7 @@ def locate(paths: Sequence[str], *, may_fill: bool = False) -> tuple[str, ...]:
     `may_fill` lets an empty folder pass.
 
     Raises:
-        UsageError: when one is missing (names the nearest that exists), cannot be looked at, is no regular file
+        UsageError: when one is missing (names the nearest that exists), cannot be looked at, is not a regular file
             or folder, or is a folder without any file.
     """
     return tuple(as_text(_located(as_path(path), may_fill=may_fill)) for path in paths)

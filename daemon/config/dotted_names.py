@@ -9,7 +9,7 @@ from typing import Any
 from daemon.config.names import name_tables
 from daemon.errors import ConfigError
 
-MAX_DEPTH = 16  # settings are tables in tables; what is deeper is no setting, and may be deeper than a stack
+MAX_DEPTH = 16  # settings are tables in tables; anything deeper is not a setting and may overflow a stack
 
 
 def unfold(settings: Mapping[str, Any], *, origin: str, path: tuple[str, ...] = ()) -> dict[str, Any]:

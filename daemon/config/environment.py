@@ -87,7 +87,7 @@ def foreign(environ: Mapping[str, str], names: Sequence[str], tables: Sequence[s
         *sorted(name.removeprefix(PREFIX) for name in keep),
     ]
     return [
-        f"{one_line(variable)} is no setting and has no effect"
+        f"{one_line(variable)} is not a setting and has no effect"
         + did_you_mean(variable.removeprefix(PREFIX), known, shown=PREFIX.__add__, cutoff=0.75)
         for variable in unknown
     ]

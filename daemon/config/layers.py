@@ -38,7 +38,7 @@ def preset_layer(preset: str | Path) -> Layer:
 
 
 def asked_layer(overrides: Mapping[str, Any], origin: str) -> Layer:
-    """What is asked for on top; a preset is no setting, but what settings lie on."""
+    """What is asked for on top; a preset is not a setting, but what settings lie on."""
     settings = unfold(overrides, origin=origin)
     if "preset" in settings:
         raise ConfigError(

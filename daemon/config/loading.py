@@ -103,7 +103,7 @@ def _preset_of_brain(asked: Layer) -> str:
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ, *, kind: str | None = None) -> list[str]:
-    """A line for each SYNAPSED_* variable that is no setting and so has no effect, with the nearest that has.
+    """A line for each SYNAPSED_* variable that is not a setting and so has no effect, with the nearest that has.
 
     `kind` is that of the brain; without it the settings of every kind count.
     """

@@ -68,7 +68,7 @@ def brains_with(setting: str) -> list[str]:
 
 
 def nearest(name: str, names: list[str]) -> str:
-    """A hint for a name that is no setting: what became of it, or the nearest that is one."""
+    """A hint for a name that is not a setting: what became of it, or the nearest that is one."""
     if name in MOVED:
         return f"; {MOVED[name]}"
     if nearest_name(name, names) is None and "." not in name:

@@ -37,7 +37,7 @@ def parse_url(url: str | Path) -> URL:
         parsed = make_url(url)
     except ArgumentError as error:
         raise UsageError(
-            f"{url!r} is no database URL; write sqlite:///path/to/synapsed.db or postgresql+psycopg://user@host/name"
+            f"{url!r} is not a database URL; write sqlite:///path/to/synapsed.db or postgresql+psycopg://user@host/name"
         ) from error
     if is_sqlite(parsed) and parsed.database in {None, "", ":memory:"}:
         raise UsageError(

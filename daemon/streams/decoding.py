@@ -194,7 +194,7 @@ def _decoded(path: Path, verdict: Verdict) -> Generator[str]:
         decoder = codecs.getincrementaldecoder(_encoding(original, verdict))(errors="replace")
         for chunk in _inflated(original) if verdict.gzip else _chunks(original):
             yield decoder.decode(chunk)
-        # A character that is not complete is no text yet: what is appended to a followed file completes it.
+        # A character that is not complete is not text yet: what is appended to a followed file completes it.
 
 
 @contextlib.contextmanager
@@ -235,7 +235,7 @@ def decode(content: bytes, *, max_bytes: int = MAX_DECODED_BYTES) -> str:
     if verdict.skip == "empty":
         return ""
     if verdict.skip:
-        raise UndecodableError("it is no text" if verdict.skip == "binary" else "its gzip data is damaged")
+        raise UndecodableError("it is not text" if verdict.skip == "binary" else "its gzip data is damaged")
     if verdict.gzip:
         content = _unpacked(content, max_bytes)
     encoding = _encoding(io.BytesIO(content), verdict._replace(gzip=False))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from daemon.streams.listing import Document, Listing
 
 NO_TEXT = {
-    "binary": "it is no text",
+    "binary": "it is not text",
     "unreadable": "it cannot be read",
     "undecodable": "its encoding cannot be detected, or its packing is damaged",
 }

@@ -56,7 +56,7 @@ def check_data(data: Sequence[str], *, home: Path | None = None) -> None:
     """Cheap check of the configured paths, before any process is started.
 
     Raises:
-        StreamError: a path does not exist (names the nearest that does), cannot be looked at, is no regular file
+        StreamError: a path does not exist (names the nearest that does), cannot be looked at, is not a regular file
             or folder, or leads to what synapsed keeps in its home for itself.
     """
     for given in data:

@@ -46,7 +46,7 @@ class Walk:
         except OSError as error:
             return error.strerror or str(error)
         if not stat.S_ISREG(status.st_mode):
-            return "it is no regular file"
+            return "it is not a regular file"
         if status.st_dev in self._devices:
             return "it lies in a special file system"
         return status if os.access(path, os.R_OK) else "no permission to read it"

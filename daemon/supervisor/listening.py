@@ -19,7 +19,7 @@ def bind(host: str, port: int) -> socket.socket:
 
     Raises:
         PortTakenError: something else listens there.
-        UsageError: the host is no address of this machine, or the port cannot be had.
+        UsageError: the host is not an address of this machine, or the port cannot be had.
     """
     if not 0 <= port <= 65535:  # getaddrinfo would take it modulo 65536
         raise UsageError(f"port {port}: a number from 0 to 65535 is expected")
@@ -56,7 +56,7 @@ def check_host(host: str, *, allow_remote: bool) -> None:
     """Refuse an address other machines reach, unless that is meant.
 
     Raises:
-        UsageError: with what it would mean; or when it is no address of this machine.
+        UsageError: with what it would mean; or when it is not an address of this machine.
     """
     if is_loopback(host) or allow_remote:  # whether they can be bound, `bind` checks
         return
@@ -65,7 +65,7 @@ def check_host(host: str, *, allow_remote: bool) -> None:
         with socket.socket(family, kind, protocol) as sock:
             sock.bind(address)
     except (OSError, UnicodeError) as error:
-        raise UsageError(f"--host {host} is no address of this machine; try --host 127.0.0.1") from error
+        raise UsageError(f"--host {host} is not an address of this machine; try --host 127.0.0.1") from error
     raise UsageError(
         f"--host {host} lets other machines in: whoever has the token can steer the daemon and read what "
         "it learns, and the connection is not encrypted; add --allow-remote if that is meant"

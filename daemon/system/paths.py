@@ -41,7 +41,7 @@ def as_path(given: str | Path) -> Path:
     if text.startswith(URI):
         text = os.fsdecode(unquote_to_bytes(urlsplit(text).path))
     if "\0" in text:
-        raise UsageError(f"{one_line(text)} is no path: there is a NUL in it")
+        raise UsageError(f"{one_line(text)} is not a path: there is a NUL in it")
     try:
         path = Path(text).expanduser()
         os.fsencode(path)
@@ -51,7 +51,7 @@ def as_path(given: str | Path) -> Path:
             "write the folder's whole path"
         ) from None
     except UnicodeEncodeError:
-        raise UsageError(f"{one_line(text)} is no path: no file can be called so") from None
+        raise UsageError(f"{one_line(text)} is not a path: no file can be called so") from None
     return path
 
 
@@ -65,7 +65,7 @@ def as_text(path: Path | str) -> str:
 
 
 def storable(given: str) -> str:
-    """A path as it was given, if it can be stored, else as `as_text` names it; what is no path stays as it is."""
+    """A path as it was given, if it can be stored, else as `as_text` names it; what is not a path stays as it is."""
     try:
         return as_text(given)
     except (UnicodeEncodeError, ValueError):

@@ -54,7 +54,7 @@ def require_file_or_folder(path: Path, status: os.stat_result) -> None:
     kind = _KINDS.get(stat.S_IFMT(status.st_mode))
     if kind is not None:
         raise UsageError(
-            f"{shown(path)} is {kind}, no regular file or folder; there is no text to learn from"
+            f"{shown(path)} is {kind}, not a regular file or folder; there is no text to learn from"
         )
     if status.st_dev in special_devices():
         raise UsageError(

@@ -60,7 +60,7 @@ class Pace:
 @pytest.mark.fault(
     "Database backup",
     tried="a step is committed between any two pages of the copy",
-    happens="the copy ends in one go, whole, as of the moment at which it began",
+    happens="the copy is consistent, as of the moment at which it began",
 )
 @pytest.mark.usefixtures("by_single_pages")
 def test_a_copy_ends_while_a_run_commits_all_the_time(store: Store, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_copy_ends_while_a_run_commits_all_the_time(store: Store, tmp_path: Pa
 @pytest.mark.fault(
     "Database backup",
     tried="the daemon stops in the middle of a copy, or more is written than the log may hold",
-    happens="the copy is given up at once; nothing of it remains; the copy of the day before does",
+    happens="the copy is abandoned at once and removed; the copy of the day before stays",
 )
 @pytest.mark.usefixtures("by_single_pages")
 @pytest.mark.parametrize("why", ["the daemon stops", "was written meanwhile"])
@@ -109,7 +109,7 @@ def test_a_copy_is_given_up(store: Store, tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.fault(
     "Database backup",
     tried="the copy comes out damaged; a copy before it was killed half-way",
-    happens="it replaces no older copy, an error reports it; the left-over half is cleared away",
+    happens="it replaces no older copy, an error reports it; the partial copy is removed",
 )
 def test_a_damaged_copy_replaces_nothing(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -156,7 +156,7 @@ def test_nobody_else_reads_database_or_copies(tmp_path: Path) -> None:
 @pytest.mark.fault(
     "Database backup",
     tried="the daily check of the database when the daemon stops, and beside a reader that will not end",
-    happens="the check is given up, the reader is not waited for; the writer continues",
+    happens="the check is abandoned without waiting for the reader; the writer continues",
 )
 def test_the_daily_check_keeps_nobody_waiting(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.file is not None

@@ -51,7 +51,7 @@ def decode(cache: DecodedCache, path: Path) -> Path:
 @pytest.mark.fault(
     "Growth without bound",
     tried="a run decodes ten times as many documents as the cache may hold",
-    happens="those not read for longest go while it learns, and are decoded again when they are asked for",
+    happens="those unread for longest are deleted while it learns, and decoded again when needed",
 )
 def test_the_cache_keeps_its_bound_while_it_is_filled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -68,8 +68,8 @@ def test_the_cache_keeps_its_bound_while_it_is_filled(
 
 @pytest.mark.fault(
     "Growth without bound",
-    tried="a cache over its bound, documents unread for weeks, halves of killed processes, while a run learns",
-    happens="the next tidying brings it within the bound; what is read now stays",
+    tried="a cache over its bound, documents unread for weeks, partial files of killed processes, while a run learns",
+    happens="the next clean-up brings it within the bound; what is in use stays",
 )
 async def test_the_cache_is_tidied_while_a_run_learns(home: Home) -> None:
     (home.root / "keep.toml").write_text(f"cache_gib = {10_000 / 1024**3}\ncache_days = 30\n")
@@ -91,7 +91,7 @@ async def test_the_cache_is_tidied_while_a_run_learns(home: Home) -> None:
 @pytest.mark.fault(
     "Growth without bound",
     tried="trainers are killed in the middle of saving; a checkpoint was set aside as damaged",
-    happens="their halves go as soon as a trainer is lost; what is damaged stays",
+    happens="their partial files are deleted as soon as a trainer is lost; damaged checkpoints stay",
 )
 async def test_what_killed_trainers_left_is_swept(home: Home) -> None:
     left = [f".saving-continuous_1.{DEAD}.abcd", f".trash-continuous_2.{DEAD}.abcd"]
@@ -108,7 +108,7 @@ async def test_what_killed_trainers_left_is_swept(home: Home) -> None:
 @pytest.mark.fault(
     "Growth without bound",
     tried="memories of runs without a checkpoint, beside those that checkpoints and forks replay",
-    happens="after a week they go; what anybody replays, and what learns, stays",
+    happens="after a week they are deleted; what any run replays, or is learning from, stays",
 )
 async def test_memories_that_nobody_replays_go(home: Home) -> None:
     async with staged(home) as (supervisor, news):
@@ -160,7 +160,7 @@ for line in sys.stdin:
 @pytest.mark.fault(
     "Growth without bound",
     tried="a child writes a hundred times the bound to a log that it was given as its output",
-    happens="the log is cut in place, older lines go to its parts, and the child writes on without a hole",
+    happens="the log is cut in place, older lines go to its parts, and the child keeps writing without a hole",
 )
 async def test_a_log_that_a_child_writes_is_cut_in_place(tmp_path: Path) -> None:
     log = tmp_path / "daemon.log"
@@ -189,7 +189,7 @@ async def test_a_log_that_a_child_writes_is_cut_in_place(tmp_path: Path) -> None
 
 @pytest.mark.fault(
     "Growth without bound",
-    tried="the two logs of the daemon's own, written far beyond their bound",
+    tried="the daemon's own two logs, written far beyond their bound",
     happens="they rotate within it",
 )
 async def test_the_daemons_own_logs_rotate(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_files_of_two_checkpoints_do_not_mix(tmp_path: Path) -> None:
 @pytest.mark.fault(
     "Damaged checkpoints",
     tried="every checkpoint of a run is damaged",
-    happens="one clear error; nothing is deleted, nothing starts over in silence",
+    happens="one clear error; nothing is deleted, nothing silently starts over",
 )
 def test_damage_to_all_is_a_clear_error_and_deletes_nothing(tmp_path: Path) -> None:
     paths = save_steps(tmp_path, [1, 2, 3])

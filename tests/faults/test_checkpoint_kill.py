@@ -84,7 +84,7 @@ def acknowledged_until_killed(folder: Path, session: int, first_step: int, dice:
 @pytest.mark.fault(
     "Killed processes",
     tried="a writer of checkpoints is killed with SIGKILL at random moments",
-    happens="what was committed loads; no half checkpoint is taken for a whole one",
+    happens="what was committed loads; no partial checkpoint is mistaken for a complete one",
 )
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     dice = random.Random(11)

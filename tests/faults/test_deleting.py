@@ -82,7 +82,7 @@ def remains(supervisor: Supervisor, run: str) -> list[str]:
 @pytest.mark.fault(
     "Deleting a run",
     tried="a stopped run with checkpoints, memories and history, beside another",
-    happens="all of it is gone, nothing of the other; an event reports it to everybody",
+    happens="all of it is deleted, nothing of the other; an event reports it to everybody",
 )
 async def test_all_of_a_run_goes_and_nothing_of_another(home: Home) -> None:
     async with staged(home) as (supervisor, news):

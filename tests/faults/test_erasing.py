@@ -138,7 +138,7 @@ def test_killed_before_the_checkpoint_it_is_erased_at_the_next_start_and_again_a
 
 @pytest.mark.fault(
     "Forgetting on purpose",
-    tried="the trainer is killed before the order's checkpoint, and the run forgets while it stands still",
+    tried="the trainer is killed before the order's checkpoint, and the run is to forget while it is stopped",
     happens="both orders are carried out, text that waits in the journal included; what else waits takes effect later",
 )
 def test_a_run_that_stands_still_forgets_though_its_journal_waits(
@@ -171,7 +171,7 @@ def test_a_run_that_stands_still_forgets_though_its_journal_waits(
 @pytest.mark.fault(
     "Forgetting on purpose",
     tried="the trainer is killed between the checkpoint without it and each write that erases it on disk",
-    happens="the next start finishes the erasing; nothing of it stands in replay and journal then",
+    happens="the next start finishes the erasing; then replay and journal contain nothing of it",
 )
 @pytest.mark.parametrize("moment", ["list", "zeros", "journal", "receipt"])
 def test_killed_in_the_middle_of_erasing_it_is_finished_at_the_next_start(
@@ -202,7 +202,7 @@ def test_killed_in_the_middle_of_erasing_it_is_finished_at_the_next_start(
 @pytest.mark.fault(
     "Forgetting on purpose",
     tried="the disk is full when it is ordered, and when its checkpoint is to be saved",
-    happens="refused with the reason, nothing changed; or out of memory at once, off the disk when there is room",
+    happens="refused with the reason, nothing changed; or erased from memory at once, from disk once there is room",
 )
 def test_a_full_disk_refuses_it_or_puts_the_erasing_off(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     life = run_with_secret(home)
@@ -233,7 +233,7 @@ def test_a_full_disk_refuses_it_or_puts_the_erasing_off(home: Home, monkeypatch:
 @pytest.mark.fault(
     "Forgetting on purpose",
     tried="the checkpoint without it is damaged, so that the run falls back to an earlier one",
-    happens="it is taken out of that one when it is loaded, and again at its step; all else is fed again",
+    happens="it is erased from that one when it is loaded, and again at its step; all else is fed again",
 )
 def test_falling_back_behind_it_does_not_bring_it_back(home: Home) -> None:
     life = run_with_secret(home)
@@ -280,7 +280,7 @@ def test_a_fork_that_is_alive_hinders_it_and_says_so(home: Home) -> None:
 
 @pytest.mark.fault(
     "Forgetting on purpose",
-    tried="a run that stands still is to forget, its disk full; then with room; then it is resumed",
+    tried="a stopped run is to forget with a full disk, then with room; then it is resumed",
     happens="nothing is forgotten without a checkpoint that holds it; then the run resumes from a new one",
 )
 def test_a_run_that_stands_still_forgets_on_its_newest_checkpoint(
@@ -336,7 +336,7 @@ def test_the_way_back_survives_the_checkpoint_of_the_order(home: Home, alive: bo
 @pytest.mark.fault(
     "Forgetting on purpose",
     tried="a checkpoint forgets in the middle of a sleep, of a trial of growth, with vital signs and an exact memory",
-    happens="what stands beside the brain in it is all there afterwards, and tables in a file of their own",
+    happens="all other state in it is kept, and tables stay in a file of their own",
 )
 def test_what_stands_beside_the_brain_is_kept(home: Home) -> None:
     run_with_secret(home, brain__hippocampus_mib=20).let_go()

@@ -26,7 +26,7 @@ ROOM = 16 << 20
 
 
 def command(home: Home, *arguments: str | bytes) -> subprocess.CompletedProcess[str]:
-    """The command, as a process; in an interpreter of its own where an argument is no text."""
+    """The command, as a process; in an interpreter of its own where an argument is not text."""
     whole = [*arguments, "--home", str(home.root)]
     texts = [argument for argument in whole if isinstance(argument, str)]
     if len(texts) < len(whole):
@@ -109,9 +109,9 @@ def test_what_never_ends_is_refused(home: Home, tmp_path: Path) -> None:
         (f"yes | {feed} -", "more than the 64 MiB that feed takes in one command"),
         (f"{feed} - < /dev/zero", "more than the 64 MiB"),
         (f"{feed} - <&-", "there is no standard input to read"),
-        (f"{feed} /dev/zero", "is no regular file"),
-        (f"{feed} /dev/tty", "is no regular file"),
-        (f"{feed} {pipe}", "is no regular file"),
+        (f"{feed} /dev/zero", "is not a regular file"),
+        (f"{feed} /dev/tty", "is not a regular file"),
+        (f"{feed} {pipe}", "is not a regular file"),
         (f"{feed} {tmp_path}", "is a folder"),
     ):
         printed = subprocess.run(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @pytest.mark.fault(
     "Foreign SYNAPSED_* variables",
-    tried="those that Kubernetes makes of a service called synapsed; a misspelt setting",
-    happens="the former change nothing; the latter is reported on standard error with the nearest; it starts",
+    tried="those that Kubernetes sets for a service called synapsed; a misspelt setting",
+    happens="the former have no effect; the latter is reported on standard error with the nearest; it starts",
 )
 def test_a_start_among_foreign_variables(
     launch: Callable[..., DaemonProcess], monkeypatch: pytest.MonkeyPatch
@@ -29,7 +29,7 @@ def test_a_start_among_foreign_variables(
     assert daemon.wait() == 0
     reported = [line for line in daemon.output().splitlines() if "no effect" in line]
     assert reported == [
-        "synapsed: SYNAPSED_STREM__ROWS is no setting and has no effect; did you mean SYNAPSED_STREAM__ROWS?"
+        "synapsed: SYNAPSED_STREM__ROWS is not a setting and has no effect; did you mean SYNAPSED_STREAM__ROWS?"
     ]
 
 

@@ -65,7 +65,7 @@ def impatient_daemon(home: Home) -> Iterator[DaemonProcess]:
 @pytest.mark.fault(
     "Frozen and suspended",
     tried="daemon and trainer are stopped (SIGSTOP to the group, as by Ctrl+Z) for longer than a silence may last",
-    happens="they continue where they were; no trainer is taken for dead",
+    happens="they resume where they stopped; no trainer is considered dead",
 )
 def test_a_frozen_group_learns_on(home: Home) -> None:
     write_script(home.root, step_seconds=0.5)
@@ -96,7 +96,7 @@ class Jumping(SystemClock):
 
 @pytest.mark.fault(
     "Frozen and suspended",
-    tried="the clock jumps two hours ahead again and again while a trainer works that seldom sends a message",
+    tried="the clock jumps two hours ahead again and again while a trainer that rarely sends a message is working",
     happens="it is left alone",
 )
 @pytest.mark.anyio

@@ -135,7 +135,7 @@ def test_a_run_begins_on_a_full_disk(tmp_path: Path, text: Path) -> None:
 @pytest.mark.fault(
     "Full disk",
     tried="only the replay memory cannot be written: no space, over quota, input/output error, read-only",
-    happens="it counts as a save that failed: degraded, paused after three intervals, healed by itself",
+    happens="it counts as a save that failed: degraded, paused after three intervals, and it recovers by itself",
 )
 def test_replay_that_cannot_be_written_is_a_save_that_failed(
     still: Callable[..., StillLoop], monkeypatch: pytest.MonkeyPatch, number: int
@@ -231,7 +231,7 @@ def test_a_save_on_the_way_may_fail(still: Callable[..., StillLoop], monkeypatch
 @pytest.mark.parametrize("by_hand", [False, True])
 @pytest.mark.fault(
     "Full disk",
-    tried="a run holds still for lack of room, paused by a person or not; then there is room again",
+    tried="a run halts for lack of space, paused by a person or not; then there is space again",
     happens="it continues by itself, or stays paused if a person paused it",
 )
 def test_a_pause_by_hand_outlives_the_want_of_room(

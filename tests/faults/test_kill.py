@@ -45,7 +45,7 @@ def kill_some(daemon: DaemonProcess, trainers: list[psutil.Process], whom: str) 
 @pytest.mark.fault(
     "Killed processes",
     tried="supervisor, trainer or both are killed with SIGKILL, 6 times (with `--long` 24)",
-    happens="each resume continues from no less than what was reported as saved; a trainer comes back; no orphan stays",
+    happens="each resume continues from no less than what was reported as saved; a trainer restarts; no orphan remains",
 )
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3, 4))])
 def test_killed_again_and_again_it_always_continues(home: Home, launch: Launch, seed: int) -> None:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.faults
 
 @pytest.mark.fault(
     "Listening on the network",
-    tried="--host 0.0.0.0 with --allow-remote; the address for other machines is opened as it was printed",
+    tried="--host 0.0.0.0 with --allow-remote; the printed address for other machines is opened",
     happens="start, open and the API show one beside 127.0.0.1, and its one-time address lets a browser in",
 )
 @pytest.mark.skipif(reachable_address() is None, reason="this machine has no network")

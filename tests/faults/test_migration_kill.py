@@ -168,7 +168,7 @@ def test_killed_for_real_the_old_tables_are_whole(file: Path) -> None:
 @pytest.mark.fault(
     "Killed migrations",
     tried="the copy kept before a change was cut off half-way, or is of something else",
-    happens="it is not trusted: a whole, checked copy takes its place before anything is changed",
+    happens="it is not trusted: a complete, checked copy replaces it before anything is changed",
 )
 @pytest.mark.parametrize("half", ["empty", "half", "other"])
 def test_a_half_written_copy_is_not_trusted(file: Path, half: str) -> None:

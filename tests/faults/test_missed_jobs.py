@@ -132,7 +132,7 @@ def test_a_job_slept_through_runs_late_once(machine: Machine) -> None:
 
 @pytest.mark.fault(
     "Missed jobs",
-    tried="the same for a job that is of no use late, as the sleep at night",
+    tried="the same for a job that is useless when late, such as the sleep at night",
     happens="it does not run by day; an event reports that it was missed and why",
 )
 def test_a_job_of_no_use_late_is_reported(machine: Machine) -> None:

@@ -24,7 +24,7 @@ def event(message: str) -> dict[str, object]:
 @pytest.mark.parametrize("how", ["deleted", "moved", "deleted, and an empty one was made"])
 @pytest.mark.fault(
     "Missing database",
-    tried="the database is deleted or moved under a daemon that lives, with its log or alone",
+    tried="the database is deleted or moved while the daemon runs, with its log or alone",
     happens="within seconds the whole history is back in its place, and an event reports it",
 )
 @pytest.mark.parametrize("log_too", [True, False])

@@ -190,7 +190,7 @@ def test_an_unknown_name_of_the_same_version_is_reported_with_its_place() -> Non
 
 @pytest.mark.fault(
     "Settings stored by another version",
-    tried="a version that is no number, and settings that do not fit their version",
+    tried="a version that is not a number, and settings that do not fit their version",
     happens="one line with the reason; no traceback",
 )
 @pytest.mark.usefixtures("upgraded")

@@ -55,7 +55,7 @@ def test_what_the_orphan_saves_meanwhile_is_gone_on_from(home: Home) -> None:
 @pytest.mark.fault(
     "Orphaned trainers",
     tried="a stop arrives while a trainer waits for one that keeps the lock",
-    happens="it is obeyed at once; the run stands where it stood",
+    happens="it is obeyed at once; the run's state is unchanged",
 )
 def test_a_stop_is_obeyed_while_it_waits(home: Home) -> None:
     with RunLock(home.root, RUN):

@@ -117,7 +117,7 @@ def test_a_request_with_a_bad_path_is_refused(given: str) -> None:
 @pytest.mark.fault(
     "Data that is not a file",
     tried="/dev/zero, /proc/self/mem, /proc or a named pipe as data, at the command line, over HTTP and at a resume",
-    happens="refused at once, as no regular file or folder, or as one of a special file system",
+    happens="refused at once, as not a regular file or folder, or as one of a special file system",
 )
 @pytest.mark.skipif(not MOUNTS.exists(), reason="only Linux shows itself so")
 @pytest.mark.parametrize("given", ["/dev/zero", "/proc/self/mem", "/proc", "pipe"])
@@ -126,7 +126,7 @@ def test_what_is_no_file_is_no_data(
 ) -> None:
     monkeypatch.chdir(home.root)
     os.mkfifo("pipe")
-    reason = r"no regular file or folder|special file system"
+    reason = r"not a regular file or folder|special file system"
     for at_end in ("again", "wait"):
         with pytest.raises(ConfigError, match=reason):
             resolve_config(overrides={"stream.data": [given], "stream.at_end": at_end}, environ={})
@@ -159,7 +159,7 @@ def test_special_file_systems_are_passed_over(tmp_path: Path, opener: Opener) ->
 @pytest.mark.fault(
     "Names that are not UTF-8",
     tried="files, folders and sources whose names hold other bytes, line ends or escape codes",
-    happens="they are read, and shown with what is odd about them escaped",
+    happens="they are read, and shown with the odd characters escaped",
 )
 def test_odd_names_are_read(tmp_path: Path, opener: Opener) -> None:
     folder = tmp_path / os.fsdecode(b"caf\xe9")
@@ -205,8 +205,8 @@ def test_nothing_of_the_home_is_learned(tmp_path: Path, home: Home, opener: Open
 
 @pytest.mark.fault(
     "Data that leads into the home",
-    tried="--data, feed and a followed link that lead to the token itself, by whatever name",
-    happens="refused in one line before anything starts; a link set so later is passed over with an event",
+    tried="--data, feed and a followed link that lead to the token itself, under any name",
+    happens="refused in one line before anything starts; a link made later is skipped with an event",
 )
 def test_the_token_itself_is_refused(
     tmp_path: Path,

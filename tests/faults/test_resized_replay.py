@@ -56,7 +56,7 @@ def test_it_continues_from_what_was_remembered(
 @pytest.mark.fault(
     "Replay of another size",
     tried="every batch holds items of more sources than there is room for",
-    happens="each slot holds what it is counted as, and learning continues",
+    happens="each slot holds an item of the source it counts for, and learning continues",
 )
 def test_more_sources_than_room_are_no_trap(tmp_path: Path) -> None:
     config = ReplayConfig(capacity=31, segment_mib=1)

@@ -103,7 +103,7 @@ def visit(outside: Outside, prefix: str, *, host_is_forwarded: bool) -> None:
 
 @pytest.mark.fault(
     "A reverse proxy in front",
-    tried="nginx with TLS as in the guide: below a path that it leaves on or takes off, without one, with another Host",
+    tried="nginx with TLS as in the guide: below a path that it keeps or strips, without one, with another Host",
     happens="form, login, page, API, its docs and the live feed work; other origins are refused; the cookie is Secure",
 )
 @pytest.mark.parametrize("shape", SHAPES)
@@ -123,7 +123,7 @@ def test_everything_works_behind_it(
 
 @pytest.mark.fault(
     "A reverse proxy in front",
-    tried="the page through a tunnel from another port, and by a name the daemon does not know",
+    tried="the page through a tunnel from another port, and by a name unknown to the daemon",
     happens="the tunnel works, to its own origin only; the unknown name gets a page with what to do",
 )
 def test_a_tunnel_works_and_an_unknown_name_gets_a_page_with_what_to_do(

@@ -54,8 +54,8 @@ def test_a_run_deletes_no_checkpoint_of_another(home: Home) -> None:
 
 @pytest.mark.fault(
     "Checkpoint retention",
-    tried="two ended runs with rules of their own are tidied while a third, with others, is the newest",
-    happens="each is tidied by its own rules",
+    tried="two ended runs with rules of their own are pruned while a third, with other rules, is the newest",
+    happens="each is pruned by its own rules",
 )
 async def test_an_ended_run_is_tidied_by_its_own_rules(home: Home) -> None:
     async with staged(home) as (supervisor, _):
@@ -71,7 +71,7 @@ async def test_an_ended_run_is_tidied_by_its_own_rules(home: Home) -> None:
 
 @pytest.mark.fault(
     "Checkpoint retention",
-    tried="no room at all for checkpoints, of several runs",
+    tried="no room at all for the checkpoints of several runs",
     happens="the cap of the home leaves each run its sound one, and every pinned one",
 )
 async def test_the_cap_leaves_each_run_a_sound_one_and_pinned_ones(home: Home) -> None:

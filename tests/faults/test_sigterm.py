@@ -19,7 +19,7 @@ pytestmark = pytest.mark.faults
 @pytest.mark.fault(
     "Stopping",
     tried="SIGTERM reaches a trainer while its process boots, imports torch or opens its data",
-    happens="it says goodbye without a step, and the run is where it was: stopped, not lost",
+    happens="it ends without taking a step, and the run is stopped, not lost",
 )
 def test_a_trainer_that_loads_ends_quietly(home: Home) -> None:
     trainer = spawn(tiny_order(home), method="spawn")

@@ -118,7 +118,7 @@ async def test_it_is_tried_again_and_then_learns(
 
 @pytest.mark.fault(
     "A trainer that cannot be started",
-    tried="the same, without end",
+    tried="the same, permanently",
     happens="six tries in ten minutes, then the run has crashed, with the reason; nothing is left open",
 )
 @pytest.mark.parametrize("refusal", REFUSALS)

@@ -164,7 +164,7 @@ def test_the_trainer_refuses_tries_again_and_obeys(home: Home) -> None:
 @pytest.mark.fault(
     "Stopping in trouble",
     tried="a run reaches its limit, and its last checkpoint cannot be saved",
-    happens="it holds still until it can be saved, then finishes with a final checkpoint",
+    happens="it halts until it can be saved, then finishes with a final checkpoint",
 )
 def test_a_run_at_its_limit_is_saved_before_it_has_finished(home: Home) -> None:
     loop = StillLoop(home, limits__steps=2)

@@ -138,7 +138,7 @@ def test_what_is_read_only_is_not_made_writable(file: Path) -> None:
 @pytest.mark.fault(
     "Unusable database",
     tried="no right to move a damaged file aside; a folder in its place; a newer program's database",
-    happens="one line, exit code 2; the file stays as it was",
+    happens="one line, exit code 2; the file stays unchanged",
 )
 def test_what_is_in_the_way_stays(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "folder").mkdir()
@@ -196,7 +196,7 @@ ODD_NAMES = [
 @pytest.mark.fault(
     "Odd home paths",
     tried="homes with ? # % & ; : quotes, spaces and other scripts in their path",
-    happens="the database lies in that home, and in no other place",
+    happens="the database is in that home and nowhere else",
 )
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_a_home_of_any_name_has_its_own_database(tmp_path: Path, name: str) -> None:
@@ -215,7 +215,7 @@ def test_a_home_of_any_name_has_its_own_database(tmp_path: Path, name: str) -> N
 @pytest.mark.fault(
     "Odd home paths",
     tried="SYNAPSED_DATABASE_URL names a SQLite path with a ?",
-    happens="refused in a line, for the rest of the path would be taken for options",
+    happens="refused in a line, because the rest of the path would be read as options",
 )
 @pytest.mark.parametrize("tail", ["what?/synapsed.db", "a.db?mode=ro", "a?b=c"])
 def test_a_url_cannot_carry_a_question_mark(tmp_path: Path, tail: str) -> None:

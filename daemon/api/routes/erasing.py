@@ -42,7 +42,7 @@ async def forget(
 ) -> Any:
     """Forget on purpose; the operation is done once a checkpoint holds the run without it and the disk is erased.
 
-    409 where nothing is meant by it, or no trainer of the run is alive: of a run that stands still the command
+    409 if it matches nothing, or no trainer of the run is alive: of a stopped run the command
     `synapsed forget` makes a new checkpoint.
     """
     if sum(one is not None for one in (wanted.text, wanted.source, wanted.since)) != 1:

@@ -30,7 +30,7 @@ WHOLE_DOCUMENT_BYTES = 64 << 10  # a document of at most this size is not cut th
 @sources.register("files", builds="daemon.streams.kinds.files:FilesCorpus")
 @dataclass(frozen=True, kw_only=True)
 class FilesConfig:
-    """Text as it stands in files; what each path in `stream.data` is.
+    """Plain text in files; the kind of each path in `stream.data`.
 
     Attributes:
         path: file or folder.

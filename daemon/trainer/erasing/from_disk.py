@@ -1,6 +1,6 @@
 """What a run was told to forget, taken off the disk: records of replay, journal, receipts; and the report of it.
 
-Serves the trainer of a living run, and the command line for one that stands still.
+Serves the trainer of a living run, and the command line for a stopped one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Erasing on purpose in a run that stands still: on its newest checkpoint, of which a new one is made."""
+"""Erasing on purpose in a stopped run: in its newest checkpoint, of which a new one is made."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def erase(
 
 
 class Standing:
-    """A run that stands still, and what of it a new checkpoint is made of."""
+    """A stopped run, and the parts of a new checkpoint."""
 
     def __init__(self, home: Home, run_id: str) -> None:
         self._run_id = run_id

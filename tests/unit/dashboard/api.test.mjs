@@ -27,10 +27,10 @@ test("queries leave out what is not set; only posts carry an idempotency key", a
 });
 
 test("a problem becomes an error in its words, with the fields it names", async () => {
-  const { client } = api(answer(422, { title: "Wrong", detail: "replay.capcity is no setting", errors: [{ path: "replay.capcity", message: "unknown" }] }));
+  const { client } = api(answer(422, { title: "Wrong", detail: "replay.capcity is not a setting", errors: [{ path: "replay.capcity", message: "unknown" }] }));
   await assert.rejects(client.post("/runs", {}), (error) => {
     assert.ok(error instanceof ApiError);
-    assert.equal(error.message, "replay.capcity is no setting");
+    assert.equal(error.message, "replay.capcity is not a setting");
     assert.equal(error.fields[0].path, "replay.capcity");
     return true;
   });

@@ -85,6 +85,6 @@ def test_it_is_sent_with_a_token_and_not_in_a_dry_run(
     assert failed.code == 1
     assert "ada/brain was not sent (no route to host); the folder is whole" in failed.err
     assert "secret" not in failed.err
-    assert "'brain' is no repository" in call(*words[:-1], "brain").err
+    assert "'brain' is not a repository" in call(*words[:-1], "brain").err
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     assert "pip install 'synapsed[hub]'" in call(*words).err

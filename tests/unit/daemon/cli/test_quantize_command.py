@@ -156,4 +156,4 @@ def test_where_nothing_is_held_out_no_loss_can_be_compared(call: Call, quantisin
 def test_a_share_that_is_none_is_named(call: Call, quantising: Quantising, wrong: str) -> None:
     called = call("quantize", "latest", f"--until={wrong}")
     assert called.code == 2
-    assert "is no percentage" in called.err
+    assert "is not a percentage" in called.err

@@ -65,7 +65,7 @@ def test_the_homes_own_variables_are_known() -> None:
 )
 def test_what_is_no_setting_is_reported_and_has_no_effect(variable: str, nearest: str) -> None:
     (line,) = unknown_variables({variable: "17"})
-    assert line.endswith(f"is no setting and has no effect{nearest}")
+    assert line.endswith(f"is not a setting and has no effect{nearest}")
     assert "\x1b" not in line
     assert resolve_config(environ={variable: "17"}) == resolve_config(environ={})
 

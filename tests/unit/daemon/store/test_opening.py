@@ -51,7 +51,7 @@ def test_a_database_is_made_with_its_folder(tmp_path: Path, clock: FakeClock) ->
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("nonsense", "is no database URL"),
+        ("nonsense", "is not a database URL"),
         ("sqlite://", "must be a file"),
         ("sqlite:///:memory:", "must be a file"),
         ("oddbase://host/name", "no driver for oddbase"),

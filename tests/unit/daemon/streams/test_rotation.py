@@ -171,7 +171,7 @@ def test_a_file_that_turns_binary_is_reported_once_and_again_when_it_is_text(
         assert read_all(stream) == {}
     stream = opener(folder, at_end="wait", cursor=through_json(stream.cursor()))
     assert read_all(stream) == {}
-    found = [message for message in opener.messages(DocumentSkipped) if "it is no text" in message]
+    found = [message for message in opener.messages(DocumentSkipped) if "it is not text" in message]
     assert len(found) == len(opener.messages(DocumentSkipped)) == 2
     write_tree(folder, {"a": "text again\n"})
     opener.seconds += 1.0

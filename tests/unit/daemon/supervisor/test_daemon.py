@@ -221,7 +221,7 @@ def test_a_taken_port_is_a_clear_line(home: Home) -> None:
     ("host", "port", "words"),
     [
         ("0.0.0.0", 0, "--allow-remote"),
-        ("no.such.host.invalid", 0, "is no address of this machine"),
+        ("no.such.host.invalid", 0, "is not an address of this machine"),
         ("127.0.0.1", 70000, "65535"),
     ],
 )

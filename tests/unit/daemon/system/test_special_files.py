@@ -35,7 +35,7 @@ def test_devices_pipes_and_sockets_are_no_data(tmp_path: Path) -> None:
             (tmp_path / "socket", "a socket"),
             (Path("/dev/zero"), "a device"),
         ):
-            with pytest.raises(UsageError, match=f"is {kind}, no regular file or folder"):
+            with pytest.raises(UsageError, match=f"is {kind}, not a regular file or folder"):
                 require_file_or_folder(path, path.stat())
     require_file_or_folder(tmp_path, tmp_path.stat())
 

@@ -80,7 +80,7 @@ def test_it_grows_as_the_default_brain_does_and_comes_back_as_itself(operator: s
 
 
 def test_it_has_no_setting_of_attention() -> None:
-    with pytest.raises(SettingsError, match=r"brain\.window is no setting of brain 'mingru'"):
+    with pytest.raises(SettingsError, match=r"brain\.window is not a setting of brain 'mingru'"):
         make(window=16)
 
 

@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_refused_in_a_line() -> None:
         reflex(hidden_size=9).load(reflex().state())
     with pytest.raises(SpecMismatchError, match="cannot be read"):
         brain_from_spec({"kind": "reflex"}, optimizer=OptimizerConfig(), lanes=1, device=CPU, seed=0)
-    with pytest.raises(SettingsError, match=r"brain\.feature_dropuot is no setting"):
+    with pytest.raises(SettingsError, match=r"brain\.feature_dropuot is not a setting"):
         build_brain(
             "reflex", {"feature_dropuot": 1}, optimizer=OptimizerConfig(), lanes=1, device=CPU, seed=0
         )
