@@ -32,7 +32,8 @@ def no_run(wanted: str, runs: Iterable[Mapping[str, Any]]) -> NotFoundError:
     for run in runs:
         name = str(run.get("name") or "")
         ids[str(run["id"])] = name
-        names.setdefault(name, str(run["id"]))
+        for part in (name, *name.split()[:1]):  # a name that was made up begins with the preset's
+            names.setdefault(part, str(run["id"]))
     near = nearest_name(wanted, [*ids, *(name for name in names if name)])
     missing = f"there is no run {quoted(one_line(wanted))}"
     if near is None:

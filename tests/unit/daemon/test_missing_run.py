@@ -6,7 +6,11 @@ import pytest
 
 from daemon.missing_run import no_run
 
-RUNS = [{"id": "r-20261201-0216-8baf", "name": "books"}, {"id": "r-20261130-1101-00aa", "name": "logs"}]
+RUNS = [
+    {"id": "r-20261201-0216-8baf", "name": "books"},
+    {"id": "r-20261130-1101-00aa", "name": "logs"},
+    {"id": "r-20261129-0900-1f1f", "name": "reflex 2026-11-29 09:00"},
+]
 
 
 @pytest.mark.parametrize(
@@ -16,6 +20,7 @@ RUNS = [{"id": "r-20261201-0216-8baf", "name": "books"}, {"id": "r-20261130-1101
         ("LOGS", "did you mean r-20261130-1101-00aa (logs)? List them: synapsed runs"),
         ("r-20261130-1101-00ab", "did you mean r-20261130-1101-00aa (logs)? List them: synapsed runs"),
         ("r-20261130", "did you mean r-20261130-1101-00aa (logs)? List them: synapsed runs"),
+        ("reflx", "did you mean r-20261129-0900-1f1f (reflex 2026-11-29 09:00)? List them: synapsed runs"),
         ("zzz", "list them: synapsed runs"),
         ("", "list them: synapsed runs"),
     ],

@@ -37,6 +37,8 @@ class FakeLabeller(FakeBrain):
     """Right about examples of an even number of bytes; one of twelve has no label."""
 
     labels = ["odd", "even"]  # noqa: RUF012 - as the port has it
+    max_labels = 2
+    labels_beyond: list[str] = []  # noqa: RUF012
 
     def correct(self, rows: Tensor, mask: Tensor) -> Tensor:
         num_bytes = mask.sum(dim=1)
