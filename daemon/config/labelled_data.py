@@ -96,7 +96,7 @@ def _fields(path: str, origin: str) -> tuple[str, ...]:
             f"{shown(path)} is empty; a table has a header line and records, or a JSON object a line"
         )
     if classify(head).skip is not None:
-        raise refused(f"{shown(path)} is no text, so no table of texts and labels")
+        raise refused(f"{shown(path)} is not text, so it is no table of texts and labels")
     try:
         final = len(head) < HEAD_BYTES
         return form_of(_as_utf8(head), shown(path), form="auto", delimiter="", wanted=(), final=final).fields

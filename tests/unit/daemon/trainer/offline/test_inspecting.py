@@ -32,8 +32,8 @@ def test_a_file_is_decoded_as_what_is_learned(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"%PDF-1.7 words", "it is no text"),
-        (b"\x00\x01\x02\xff", "it is no text"),
+        (b"%PDF-1.7 words", "it is not text"),
+        (b"\x00\x01\x02\xff", "it is not text"),
         (b"\x1f\x8bnot gzip at all", "gzip data is damaged"),
     ],
 )
