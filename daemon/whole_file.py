@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from daemon.config.data_paths import nearest_existing
 from daemon.errors import UnwritableError, UsageError
 from daemon.system.durable import replace_file, sync_directory, sync_file, temporary_beside
-from daemon.system.paths import is_folder, is_there, reason, shown
+from daemon.system.paths import is_folder, is_there, reason, shown, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,11 +108,13 @@ def check_writable(target: Path, *, force: bool, option: str) -> None:
         option: with which another is named.
 
     Raises:
-        UsageError: it is there already or is a folder, or its folder is missing or must not be written to.
+        UsageError: it is there already or is a folder, or its folder is missing, must not be written to or cannot be
+            looked at.
     """
+    found = status_of(target)
     if is_folder(target):
         raise UsageError(f"{shown(target)} is a folder; name a file in it ({option})")
-    if is_there(target) and not force:
+    if found is not None and not force:
         raise UsageError(
             f"{shown(target)} is there already; replace it with --force, or name another with {option}"
         )

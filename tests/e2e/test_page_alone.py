@@ -336,7 +336,7 @@ def test_what_a_kind_of_brain_cannot_have_steps_back_and_its_accuracy_is_shown(
         state="stopped",
         latest={"bpc": 0.02, "accuracy": 0.717, "held_out_accuracy": 0.444, "held_out_examples": 108.0},
         readings=readings,
-        abilities={"answers": True, "learns_labels": True, "can_grow": False},
+        abilities={"answers": True, "learns_labels": True, "can_grow": False, "observable": False},
     )
     tiles = page.locator("#tiles .tile-name")
     expect(tiles).to_have_count(6)

@@ -103,5 +103,5 @@ def test_without_locks_nothing_is_started(home: Home, number: int, monkeypatch: 
 def test_a_token_that_is_no_text_is_reported(home: Home) -> None:
     (home.root / "token").write_bytes(b"\xff\xfe\0")
     (home.root / "token").chmod(0o600)
-    with pytest.raises(UsageError, match="no text; delete it"):
+    with pytest.raises(UsageError, match="not text; delete it"):
         home.token()

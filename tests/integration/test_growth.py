@@ -249,7 +249,7 @@ def test_orders_that_do_not_fit_are_refused_in_words(home: Home) -> None:
     trainer.receive_until(lambda seen: seen.step >= 1)
     unknown = trainer.order("grow", site="blocks.7.mlp")
     assert unknown.conflict
-    assert "no growth site is called 'blocks.7.mlp'; there are blocks.0.mixer" in str(unknown.error)
+    assert "no growth site is called 'blocks.7.mlp'; did you mean blocks.1.mlp?" in str(unknown.error)
     whole = trainer.order("grow", operator="deepen", fraction=0.5)
     assert whole.conflict
     assert "leave fraction out" in str(whole.error)
