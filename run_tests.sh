@@ -80,7 +80,7 @@ trap 'kill "$checks" 2>/dev/null || true' EXIT
 (
     python -c 'from brain.memory.hippocampus.compiled import loops; loops().wait()'
     python -m brain.omega >/dev/null
-    python -m pytest -q tests/unit/brain/models/test_one_byte.py >/dev/null 2>&1
+    python -m pytest -q tests/unit/brain/models/test_one_byte.py tests/unit/brain/blocks/test_mixers.py >/dev/null 2>&1
 ) &
 compiling=$!
 

@@ -47,7 +47,7 @@ def test_each_phase_has_an_alphabet_of_its_own_and_is_the_same_again() -> None:
 
 
 def test_every_arm_lives_and_is_judged_in_the_last_phases() -> None:
-    length = Length(phases=2, phase_steps=60, judged_phases=1, new_brains=1, seeds=(0,))
+    length = Length(phases=2, phase_steps=40, judged_phases=1, new_brains=1, seeds=(0,))
     new_steps, lives = live(TEXT, length, 0)
     assert len(new_steps) == 1
     assert SMOOTHED_STEPS < new_steps[0] <= 30
