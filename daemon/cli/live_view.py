@@ -114,11 +114,7 @@ class LiveView(PlainView):
             f"   step {progress.step:,}   {duration(progress.training_seconds)}   ",
             (one_line(f"{progress.device or ''}   checkpoint {progress.checkpoint or MISSING}"), "dim"),
         )
-        rows = [
-            _row(progress.dated_value, row)
-            for all_of in (VITALS, LEARNING)
-            if (row := progress.shown(all_of))
-        ]
+        rows = [_row(progress.value, row) for all_of in (VITALS, LEARNING) if (row := progress.shown(all_of))]
         parts: list[RenderableType] = [head, *rows]
         if progress.degraded:
             parts.append(Text(one_line(f"degraded: {progress.degraded}"), style="red"))

@@ -266,14 +266,14 @@ def _print_run(run: dict[str, Any], state: str) -> None:
     from daemon.cli.progress_line import Progress
 
     progress = Progress(home=Path())
-    progress.take_run(run)
+    progress.take_run({**run, "state": state})  # without a daemon nothing learns, whatever its record says
     why = f": {run['reason']}" if run.get("reason") else ""
     say(one_line(f"{run['name']} ({run['id']}) is {state}{why}"))
     if progress.degraded:
         say(one_line(f"Degraded: {progress.degraded}"))
     say(progress.line())
     further = progress.shown(FURTHER_METRICS)
-    say(" | ".join(f"{label}={progress.dated_value(metric, digits)}" for label, metric, digits in further))
+    say(" | ".join(f"{label}={progress.value(metric, digits)}" for label, metric, digits in further))
     say(f"Newest checkpoint: {run.get('checkpoint') or 'none'}")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from brain.registry import brains
 from daemon.cli.output import MISSING, duration, number
-from daemon.system.counting import counted
+from daemon.system.counting import counted, dated
 from daemon.system.escaping import one_line
 from daemon.trainer_protocol import RunState
 
@@ -32,7 +32,6 @@ OF_MODULES = frozenset({"phi", "integration", "agency", "self_prediction_error"}
 OF_THE_MOMENT = frozenset({"steps_per_second", "bytes_per_second"})  # not shown for a stopped run
 LEARNING = frozenset({RunState.RUNNING, RunState.SLEEPING})
 MODEL_NOT_WRITTEN = "model_not_written"
-OLD_STEPS = 100  # a reading that old is shown with its step
 UNSUPPORTED = "unsupported"  # in the detail of a reading: a brain of this kind cannot have it
 
 
@@ -59,7 +58,7 @@ class Progress:
     best: float = math.inf  # lowest held-out loss at a checkpoint, in bits per byte
     values: dict[str, float | None] = field(default_factory=dict)
     unsupported: set[str] = field(default_factory=set)
-    measured_at: dict[str, int] = field(default_factory=dict)  # step of each vital sign's newest reading
+    measured_at: dict[str, int] = field(default_factory=dict)  # step of each newest value, where it is known
 
     def take_run(self, run: dict[str, Any]) -> None:
         """Take over a Run of the API; of another run, and of steps that were lost, nothing stays."""
@@ -78,6 +77,7 @@ class Progress:
             self.checkpoint, self.checkpoint_step = run["checkpoint"], run.get("checkpoint_step")
         self.sample = run.get("sample") or self.sample
         self.values.update(run.get("latest") or {})
+        self.measured_at.update(run.get("latest_steps") or {})
         if not (run.get("abilities") or {}).get("observable", True):  # known before anything is measured
             self.unsupported |= OF_MODULES
         self._take_readings((run.get("readings") or {}).values())
@@ -90,9 +90,9 @@ class Progress:
         self.sample = delta.get("sample") or self.sample
         for name, column in (delta.get("columns") or {}).items():
             if column:
-                self.values[name] = column[-1]
-        for metric, _step, _time, value in delta.get("points") or []:
-            self.values[metric] = value
+                self._note(name, column[-1], step=delta["columns"].get("step", [delta["step"]])[-1])
+        for metric, step, _time, value in delta.get("points") or []:
+            self._note(metric, value, step=step)
         self._take_readings(delta.get("readings") or [])
 
     def take_event(self, event: dict[str, Any]) -> None:
@@ -129,24 +129,28 @@ class Progress:
 
     def _take_readings(self, readings: Iterable[dict[str, Any]]) -> None:
         for reading in readings:
-            self.values[reading["name"]] = reading["value"]
-            if (step := reading.get("step")) is not None:
-                self.measured_at[reading["name"]] = step
+            self._note(reading["name"], reading["value"], step=reading.get("step"))
             if (reading.get("detail") or {}).get(UNSUPPORTED):
                 self.unsupported.add(reading["name"])
             else:
                 self.unsupported.discard(reading["name"])
 
-    def value(self, metric: str, digits: int) -> str:
-        """Newest value of a metric, or a dash; before there is a mean of the newest losses the newest."""
-        value = self.values.get(metric, self.values.get("bpc") if metric == "recent_bpc" else None)
-        return number(value if value is None or math.isfinite(value) else None, digits)
+    def _note(self, metric: str, value: float | None, *, step: int | None) -> None:
+        self.values[metric] = value
+        if step is not None:
+            self.measured_at[metric] = step
 
-    def dated_value(self, metric: str, digits: int) -> str:
-        """The same, and of a vital sign measured a while ago the step: the rarer, the dearer its measurement is."""
-        value, step = self.value(metric, digits), self.measured_at.get(metric)
-        old = step is not None and value != MISSING and self.step - step >= OLD_STEPS
-        return f"{value} (step {step:,})" if old else value
+    def value(self, metric: str, digits: int) -> str:
+        """Newest value of a metric, with its step if that is long past, or a dash.
+
+        Before there is a mean of the newest losses it is the newest loss.
+        """
+        if metric == "recent_bpc" and metric not in self.values:
+            metric = "bpc"
+        value = self.values.get(metric)
+        if value is None or not math.isfinite(value):
+            return MISSING
+        return dated(number(value, digits), self.measured_at.get(metric), now=self.step)
 
     def line_of(self, event: dict[str, Any]) -> str | None:
         """An event as one line; None for one that is not worth it."""

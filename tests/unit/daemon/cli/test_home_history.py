@@ -136,6 +136,17 @@ def test_status_alarms_and_forgetting_are_read_without_a_daemon(
     assert database.exists()
 
 
+def test_a_speed_is_not_shown_where_no_daemon_runs(call: Call, database: Path) -> None:
+    with sqlite3.connect(database) as writer:
+        writer.execute(
+            """UPDATE runs SET latest = '{"steps_per_second": 4.981, "integration": 0.5}' WHERE id = 'r-2'"""
+        )
+    shown = call("status").out
+    assert "last known: running" in shown
+    assert "Integration=0.500" in shown
+    assert "Steps/s" not in shown
+
+
 def test_a_log_that_was_not_folded_in_is_read_and_left(call: Call, database: Path) -> None:
     with sqlite3.connect(database) as writer:
         writer.execute("PRAGMA wal_autocheckpoint=0")

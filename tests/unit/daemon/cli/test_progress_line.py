@@ -77,13 +77,28 @@ def test_a_vital_sign_measured_long_ago_is_shown_with_its_step() -> None:
     progress = Progress(home=HOME)
     reading = {"name": "reliance", "value": 0.5, "step": 50}
     progress.take_run({**RUN, "step": 149, "readings": {"reliance": reading}})
-    assert progress.dated_value("reliance", 3) == "0.500"
+    assert progress.value("reliance", 3) == "0.500"
     progress.take_delta(delta(step=1063))
-    assert progress.dated_value("reliance", 3) == "0.500 (step 50)"
+    assert progress.value("reliance", 3) == "0.500 (step 50)"
     progress.take_delta(delta(step=1100, readings=[{**reading, "step": 1080, "value": 0.25}]))
-    assert progress.dated_value("reliance", 3) == "0.250"
+    assert progress.value("reliance", 3) == "0.250"
     progress.take_delta(delta(step=2000, readings=[{**reading, "step": 1080, "value": None}]))
-    assert progress.dated_value("reliance", 3) == progress.dated_value("phi", 3) == "–"
+    assert progress.value("reliance", 3) == progress.value("phi", 3) == "–"
+
+
+def test_what_was_measured_long_ago_is_dated_in_the_line_however_it_came() -> None:
+    readings = {"agency": {"name": "agency", "value": 0.7, "step": 3_450}}
+    run = {**RUN, "step": 3_521, "latest": {"phi": 0.152, "recent_bpc": 2.52}, "readings": readings}
+    progress = Progress(home=HOME)
+    progress.take_run({**run, "latest_steps": {"phi": 1_288, "recent_bpc": 3_519}})
+    assert "Φ=0.152 (step 1,288) | Agency=0.700 | BPC=2.52 |" in progress.line()
+    progress.take_delta(delta(step=3_600, columns={"step": [3_600], "bpc": [2.5]}))
+    assert "Agency=0.700 (step 3,450) | BPC=2.52 |" in progress.line()
+    progress.take_delta(
+        delta(step=3_700, points=[["phi", 3_700, 0.0, 0.2], ["held_out_bpc", 3_600, 0.0, 2.4]])
+    )
+    assert "Φ=0.200 | Agency=0.700 (step 3,450) | BPC=2.52 (step 3,519) |" in progress.line()
+    assert progress.value("held_out_bpc", 3) == "2.400 (step 3,600)"
 
 
 def test_a_saved_checkpoint_is_shown_relative_to_the_home() -> None:

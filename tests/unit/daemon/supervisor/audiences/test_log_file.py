@@ -32,6 +32,25 @@ def test_control_characters_of_messages_are_shown(tmp_path: Path) -> None:
     assert second.endswith(r"feed failed: \x07 bell")
 
 
+def test_a_status_line_dates_what_was_measured_long_ago_and_shows_the_mean_loss(tmp_path: Path) -> None:
+    log = TrainingLog(tmp_path / "training.log", SystemClock())
+    latest = {"phi": 0.152, "agency": 0.7, "recent_bpc": 2.5}
+    log.on_run({"id": "r-1", "latest": latest, "latest_steps": {"phi": 1_288, "agency": 3_500}})
+    columns = {"step": [3_521], "bpc": [3.9]}
+    delta = {
+        "run": "r-1",
+        "step": 3_521,
+        "training_seconds": 60.0,
+        "points": [],
+        "readings": [],
+        "columns": columns,
+    }
+    log.on_delta(delta)
+    log.close()
+    line = (tmp_path / "training.log").read_text(encoding="utf-8").strip()
+    assert line.endswith("Step    3521 | Φ=0.152 (step 1,288) | Agency=0.700 | BPC=2.50 | Time: 1m 0s")
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")  # noqa: PTH110
 def test_a_full_disk_neither_fails_nor_ends_with_an_error(tmp_path: Path) -> None:
     (tmp_path / "training.log").symlink_to("/dev/full")
