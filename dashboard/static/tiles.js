@@ -198,7 +198,9 @@ export function comparedWith(reading) {
   }
   for (const name of ["disconnected", "untrained", "shuffled"]) {
     const known = detail[`control.${name}`] !== undefined || detail[`control.${name}.step`] !== undefined;
-    if (known) values.push(`${name} ${fixed(detail[`control.${name}`])}`);
+    const error = detail[`control.${name}.error`];
+    const spread = error === undefined ? "" : ` ± ${fixed(error)}`;
+    if (known) values.push(`${name} ${fixed(detail[`control.${name}`])}${spread}`);
   }
   return values.join(" · ");
 }

@@ -113,7 +113,9 @@ class PhiSign(LiveSign):
         with suppress(*BROKEN):
             twin = twin_of(moment.brain, control, seed=self._seed)
             found = self._of_control[control].measure(replace(moment, brain=twin))
-            value, error = found.value, found.uncertainty
+            # Uncut: below the trusted number of samples the value of a small φ is 0, which a control must not seem.
+            value = None if found.raw is None else max(found.raw, 0.0)
+            error = found.uncertainty
         self._controls.note(control, value, error, step=moment.step)
 
     def _version_of(self, modules: int, components: int) -> str:

@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 LOG_LIMIT_BYTES = 8 * 1024 * 1024
 TAIL_BYTES = 4096
+_FROM_OUTSIDE = {"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,8 @@ class Death:
         elif self.exit_code < 0:
             name = signal_name(-self.exit_code)
             cause = f"killed by {name}" + (", perhaps out of memory" if name == "SIGKILL" else "")
+            if name in _FROM_OUTSIDE:
+                return cause  # whatever it printed before does not explain that
         else:
             cause = f"exit code {self.exit_code}"
         return f"{cause}: {self.last_line}" if self.last_line else cause
@@ -247,7 +250,7 @@ def rotate(log_path: Path) -> int:
 
 
 def last_line(log_path: Path, offset: int) -> str:
-    """The line written behind `offset` that explains most: a fatal error, else the last one."""
+    """The line written behind `offset` that explains most: a fatal error, the end of a traceback, else the last one."""
     try:
         with log_path.open("rb") as file:
             end = file.seek(0, 2)
@@ -258,4 +261,12 @@ def last_line(log_path: Path, offset: int) -> str:
         return ""
     lines = [line.strip() for line in tail.splitlines() if line.strip()]
     fatal = [line for line in lines if line.startswith("Fatal Python error")]
-    return (fatal or lines)[-1][:300] if lines else ""
+    return (fatal or _raised(tail) or lines)[-1][:300] if lines else ""
+
+
+def _raised(tail: str) -> list[str]:
+    """The line of the exception behind the last traceback: the first that is not indented."""
+    _, begins, rest = tail.rpartition("Traceback (most recent call last):\n")
+    if not begins:
+        return []
+    return next(([line.strip()] for line in rest.splitlines() if line.strip() and not line[0].isspace()), [])

@@ -26,6 +26,7 @@ test("a value stands beside its controls, and a control without a value is no ze
   const ownWords = { name: "agency", detail: { acts: 0, world: 0, self: 0.4, "control.untrained": 0.2, "control.shuffled": 0 } };
   assert.equal(comparedWith(ownWords), "untrained 0.200 · shuffled 0.000");
   assert.equal(comparedWith({ name: "agency", detail: { acts: 0, world: 0, self: 0.4 } }), "");
+  assert.equal(comparedWith({ name: "phi", detail: { "control.untrained": 0.04, "control.untrained.error": 0.02 } }), "untrained 0.040 ± 0.020");
   assert.equal(comparedWith(undefined), "");
 });
 

@@ -9,15 +9,16 @@ import torch
 
 from brain.build import build_brain
 from brain.optim.config import OptimizerConfig
+from brain.ports import Reading
 from brain.vitals.config import PhiConfig, ProbeConfig
 from brain.vitals.live_controls import LiveControls
 from brain.vitals.module_watch import ModuleWatch
 from brain.vitals.signs.phi import PhiSign
-from brain.vitals.twins import draw_silent
+from brain.vitals.twins import DISCONNECTED, UNTRAINED, draw_silent
 from tests.unit.brain.vitals.networks import Network, moment
 
 if TYPE_CHECKING:
-    from brain.ports import Brain
+    from brain.ports import Brain, Moment
 
 
 def test_each_has_a_turn_at_the_beginning_and_then_one_in_so_many_ticks() -> None:
@@ -62,6 +63,24 @@ def test_phi_stands_beside_its_own_controls() -> None:
     assert detail["control.disconnected.step"] == 1.0
     assert detail["control.untrained.error"] > 0.0
     assert detail["control.untrained.step"] == 2.0
+
+
+class Unsure:
+    """A sign whose small value counts as 0, its samples being few."""
+
+    def measure(self, _: Moment) -> Reading:
+        return Reading(name="phi", value=0.0, raw=0.05, uncertainty=0.1)
+
+
+def test_a_control_is_not_cut_to_nothing_while_its_samples_are_few() -> None:
+    settings = {"hidden_size": 16, "layers": ["mingru"], "num_heads": 2, "mlp_ratio": 2, "bigram_size": 0}
+    brain = build_brain(
+        "synapse", settings, optimizer=OptimizerConfig(), lanes=1, device=torch.device("cpu"), seed=3
+    )
+    sign = PhiSign(PhiConfig(control_every_ticks=1), watch=ModuleWatch(ProbeConfig(), seed=1), seed=0)
+    vars(sign)["_of_control"] = dict.fromkeys((DISCONNECTED, UNTRAINED), Unsure())
+    detail = [sign.measure(moment(brain, step)).detail for step in (1, 2)][-1]
+    assert (detail["control.untrained"], detail["control.untrained.error"]) == (0.05, 0.1)
 
 
 def test_a_brain_without_a_twin_is_measured_all_the_same() -> None:
