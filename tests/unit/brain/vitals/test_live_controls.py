@@ -77,6 +77,7 @@ def test_a_control_is_not_cut_to_nothing_while_its_samples_are_few() -> None:
     brain = build_brain(
         "synapse", settings, optimizer=OptimizerConfig(), lanes=1, device=torch.device("cpu"), seed=3
     )
+    draw_silent(brain, seed=3)
     sign = PhiSign(PhiConfig(control_every_ticks=1), watch=ModuleWatch(ProbeConfig(), seed=1), seed=0)
     vars(sign)["_of_control"] = dict.fromkeys((DISCONNECTED, UNTRAINED), Unsure())
     detail = [sign.measure(moment(brain, step)).detail for step in (1, 2)][-1]
