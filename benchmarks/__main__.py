@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.rows import decided
+from benchmarks.rows import PEER_BETTER, decided, is_peer_better
 from brain.nearest_name import did_you_mean
 
 if TYPE_CHECKING:
@@ -123,9 +123,14 @@ def table_of(figures: Figures) -> Table:
             peers or "–",
             "–" if figure["ratio"] is None else f"× {figure['ratio']:.3g}",
             figure["target"],
-            VERDICTS[figure["holds"]],
+            verdict_of(figure),
         )
     return table
+
+
+def verdict_of(figure: Mapping[str, Any]) -> str:
+    """Whether the target is reached, and whether a peer does better."""
+    return VERDICTS[figure["holds"]] + f", {PEER_BETTER}" * is_peer_better(figure)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

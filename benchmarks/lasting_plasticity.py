@@ -136,12 +136,6 @@ SHORT = Length(phases=30, phase_steps=500, judged_phases=5, new_brains=2, seeds=
 LONG = Length(phases=300, phase_steps=500, judged_phases=8, new_brains=2, seeds=SEEDS)
 
 
-LONGEST = (
-    "Of 150,000 steps (`--long`, the same five seeds) only one seed, 101, has been run, on 2026-11-21 by a script: "
-    "1.04 (lab notebook)."
-)
-
-
 @dataclass
 class Life:
     """What one aged brain came to: steps of each judged phase, and how it fares at the end."""
@@ -190,7 +184,7 @@ def measure(length: Length, *, long: bool = False) -> Result:
         details={
             **details,
             "ratios": ratios,
-            "note": f"Ours by seed: {spread}." + ("" if long else f" {LONGEST}"),
+            "note": f"Ours by seed: {spread}.",
         },
     )
 

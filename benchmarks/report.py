@@ -3,8 +3,9 @@
 Each file holds what `python -m benchmarks … --json` printed. The page keeps its figures in `figures.jsonl`, so one
 benchmark can be measured again without the others; its new figures replace all its old ones. The report fails, and
 writes nothing, while a benchmark has no figure at all. A missed target is marked in its table, in its drawing and
-at the top of the page; a figure that reaches a target but can decide nothing carries none (`benchmarks/rows.py`). Rows
-and peers that a benchmark declares and its stored figures lack are named.
+at the top of the page; a figure that reaches a target but can decide nothing carries none (`benchmarks/rows.py`).
+Where a peer does better than ours the row is marked so. Rows and peers that a benchmark declares and its stored figures
+lack are named.
 
 Every figure is drawn beside its peers and its target; where a benchmark follows something over time
 (`details["curves"]`), the curves are drawn instead. Needs matplotlib: `pip install -e .[bench]`.
@@ -20,7 +21,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.__main__ import discover
-from benchmarks.rows import DECIDES_NOTHING, decided, is_known, missing_arms, missing_rows, why_undecided
+from benchmarks.rows import (
+    DECIDES_NOTHING,
+    PEER_BETTER,
+    decided,
+    is_known,
+    is_peer_better,
+    missing_arms,
+    missing_rows,
+    why_undecided,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -113,13 +123,19 @@ def head(figures: Sequence[Figure]) -> str:
     missed = [figure for figure in figures if figure["holds"] is False]
     if without := [figure for figure in figures if figure["holds"] is None]:
         found = f"{len(without)} of {len(figures)} rows decide nothing, though they lie on the better side of a target"
-        lines += [
-            "",
-            f"{found}: their short form is too short, or they rest on one seed. A miss is always shown.",
-        ]
+        why = "their short form is too short, they rest on one or two seeds, or a peer has not been measured yet"
+        lines += ["", f"{found}: {why}. A miss is always shown."]
     if close := [figure for figure in figures if is_within_spread(figure)]:
         found = f"{len(close)} of {len(figures)} verdicts lie within the spread of what was measured"
         lines += ["", f"{found}: measured again, they may turn out otherwise."]
+    if behind := [figure for figure in figures if figure["holds"] and is_peer_better(figure)]:
+        found = (
+            f"{len(behind)} of {len(figures)} rows reach their target though a peer or a bound does better"
+        )
+        lines += [
+            "",
+            f"{found}: they are marked “{PEER_BETTER}”. × is ours over the best of those beside it.",
+        ]
     if missed:
         lines += ["", f"Missed: {len(missed)} of {len(figures)} targets.", ""]
         lines += [
@@ -164,21 +180,24 @@ def what(figure: Figure, command: str) -> str:
 
 
 def measured(figure: Figure) -> str:
-    """Our figure with its unit, and its ratio to the best peer where the target is set on that."""
+    """Our figure with its unit, and its ratio to the best peer where it is not that ratio itself."""
     ratio, spread = figure["ratio"], spread_of(figure)
     on_ratio = ""
-    if ratio is not None and bound_of(figure) is None:
+    if ratio is not None and ratio != figure["ours"]:
         on_ratio = f" (× {short(ratio)}{plus_minus(spread.get('ratio'))})"
     return f"**{short(figure['ours'])}**{plus_minus(spread.get('ours'))} {figure['unit']}{on_ratio}"
 
 
 def reached(figure: Figure) -> str:
-    """Whether the target is, and what keeps the figure from deciding it."""
+    """Whether the target is, whether a peer does better, and what keeps the figure from deciding it."""
     if figure["holds"] is None:
         return "–"
     verdict = "yes" if figure["holds"] else "**missed**"
     reason = why_undecided(figure)
-    return ", ".join([verdict, *["within the spread"] * is_within_spread(figure), *[reason] * bool(reason)])
+    close, behind = is_within_spread(figure), is_peer_better(figure)
+    return ", ".join(
+        [verdict, *["within the spread"] * close, *[PEER_BETTER] * behind, *[reason] * bool(reason)]
+    )
 
 
 def is_within_spread(figure: Figure) -> bool:

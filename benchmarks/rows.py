@@ -1,12 +1,14 @@
 """What each row of each benchmark rests on, stands beside, and may therefore decide.
 
 The rule: a figure that reaches its target says so only where it can decide something. A row whose short form is too
-short for its question, or that rests on seeds and shows no spread over them, carries no target instead. A missed
-target stays a miss. A row that is not declared here decides nothing.
+short for its question, that rests on seeds and shows no spread over them or one over two alone, or that lacks a peer it
+is declared beside, carries no target instead. A missed target stays a miss. A row that is not declared here decides
+nothing. Where the best peer does better than ours the row says so, whatever its target.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 Figure = dict[str, Any]
 DECIDES_NOTHING = "decides nothing"
+PEER_BETTER = "peer better"
+FEWEST_SEEDS = 3  # the deviation of two is their distance, whatever the distribution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +190,8 @@ def row_of(name: str) -> Row | None:
 def why_undecided(figure: Mapping[str, Any]) -> str:
     """Why a figure decides nothing, in a word or two; empty where it does.
 
-    >>> why_undecided({"name": "prequential.facts", "command": "python -m benchmarks prequential", "details": {}})
+    >>> figure = {"name": "prequential.facts", "peers": {"network alone": 0.0}, "details": {}}
+    >>> why_undecided({**figure, "command": "python -m benchmarks prequential"})
     'short form'
     """
     row = row_of(figure["name"])
@@ -194,8 +199,14 @@ def why_undecided(figure: Mapping[str, Any]) -> str:
         return "not declared"
     if not row.short and not figure["command"].endswith(" --long"):
         return "short form"
-    if row.rests_on == "seeds" and not is_known(figure["details"].get("spread", {})):
-        return "no spread over seeds"
+    if row.rests_on == "seeds":
+        spread = figure["details"].get("spread", {})
+        if not is_known(spread):
+            return "no spread over seeds"
+        if (number := number_of_seeds(spread)) is not None and number < FEWEST_SEEDS:
+            return f"only {number} seeds"
+    if missing_arms(figure):
+        return "not every peer measured"
     return row.undecided
 
 
@@ -210,6 +221,31 @@ def decided(figure: Figure) -> Figure:
 def is_known(spread: Mapping[str, Any]) -> bool:
     """Of a single run there is none."""
     return bool(spread) and (bool(spread["peers"]) or {spread["ours"], spread["ratio"]} != {None})
+
+
+def number_of_seeds(spread: Mapping[str, Any]) -> int | None:
+    """Over how many seeds, runs or pairs a spread is.
+
+    >>> number_of_seeds({"what": "the standard deviation over 5 seeds"})
+    5
+    """
+    found = re.search(r"over (\d+) ", str(spread.get("what", "")))
+    return int(found.group(1)) if found else None
+
+
+def is_peer_better(figure: Mapping[str, Any]) -> bool:
+    """Whether the best peer does better than ours, in the direction of the target.
+
+    >>> is_peer_better({"ours": 20.0, "peers": {"a": 4.0, "b": None}, "target": "≤ 30 s"})
+    True
+    >>> is_peer_better({"ours": 20.0, "peers": {"a": 4.0}, "target": "≥ 10 %"})
+    False
+    """
+    ours, sign = figure["ours"], str(figure["target"])[:1]
+    peers = [value for value in figure["peers"].values() if value is not None]
+    if ours is None or not peers or sign not in ("≤", "≥"):
+        return False
+    return bool(ours > min(peers) if sign == "≤" else ours < max(peers))
 
 
 def missing_arms(figure: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """What keeping every step costs: CPU a step and bytes a value, beside trackio and TensorBoard.
 
-Measured twice: as fast as it goes, in commits of 100 steps, and at the pace of the default preset,
+Measured twice: as fast as it goes, in commits of 100 steps, and at a pace of the default preset,
 where the writer commits what gathered in a quarter of a second, a step or two. The second is what a run really pays.
 
 The peers live in an environment of their own, so that they cannot change what the project is measured with:
@@ -28,11 +28,11 @@ from daemon.trainer_protocol import HOT_METRICS
 CPU_MICROSECONDS_MAX = 6.0
 BYTES_MAX = 20.0
 STEPS_A_COMMIT = 100
-STEPS_A_SECOND = 5.2  # of the default preset, exact memory included, by the clock (vitals_overhead)
+STEPS_A_SECOND = 5.2  # as vitals_overhead counted for the default preset, exact memory included
 PACE_NOTE = (
-    f"{STEPS_A_SECOND} steps a second is the pace of the default preset by the clock, its exact memory included "
-    "(vitals_overhead; in a CPU second `prequential` makes about 7 over a megabyte). Beside other programs it is "
-    "slower; then fewer steps share a commit, and each costs more."
+    f"{STEPS_A_SECOND} steps a second is what vitals_overhead counted for the default preset, its exact memory "
+    "included. A quiet machine makes more; beside other programs it makes fewer, then fewer steps share a commit and "
+    "each costs more."
 )
 REPEATS = 3
 

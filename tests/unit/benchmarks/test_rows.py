@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.__main__ import FOLDER, discover
-from benchmarks.report import INTO, STORED, benchmark_of, head, missing, reached, read, section
+from benchmarks.__main__ import FOLDER, discover, verdict_of
+from benchmarks.report import INTO, STORED, benchmark_of, head, measured, missing, reached, read, section
 from benchmarks.rows import ROWS, Row, decided, missing_arms, row_of, why_undecided
 
 SPREAD = {"what": "the standard deviation over 5 seeds", "ours": 0.1, "peers": {}, "ratio": None}
@@ -22,9 +22,14 @@ def figure(
     command = f"python -m benchmarks {benchmark_of({'name': name})}" + " --long" * long
     details = {} if spread is None else {"spread": spread}
     return {
-        "name": name, "measures": "loss", "ours": 1.0, "peers": {"a": 4.0}, "unit": "bits", "ratio": 0.25,
+        "name": name, "measures": "loss", "ours": 1.0, "peers": peers_of(name), "unit": "bits", "ratio": 0.25,
         "target": "≤ 2 bits", "holds": holds, "command": command, "machine": "one", "details": details,
     }  # fmt: skip
+
+
+def peers_of(name: str) -> dict[str, float]:
+    row = row_of(name)
+    return dict.fromkeys((arm.replace("*", "9") for arm in row.beside) if row else (), 4.0)
 
 
 def name_of(row: Row) -> str:
@@ -63,6 +68,39 @@ def test_every_benchmark_declares_its_rows_by_the_names_it_gives_them() -> None:
 def test_a_row_that_nobody_declared_decides_nothing() -> None:
     shown = decided(figure("elsewhere", long=True, spread=SPREAD))
     assert (shown["holds"], shown["target"]) == (None, "not declared: decides nothing")
+
+
+def test_a_row_that_lacks_a_declared_peer_decides_nothing() -> None:
+    whole = figure("lasting_plasticity", long=False, spread=SPREAD)
+    assert reached(decided(whole)) == "yes"
+    naive_alone = whole | {"peers": {"naive": 4.0}}
+    assert reached(decided(naive_alone)) == "–"
+    assert decided(naive_alone)["target"] == "not every peer measured: decides nothing"
+    assert reached(decided(naive_alone | {"holds": False})) == "**missed**, not every peer measured"
+    rest = [peer for peer in whole["peers"] if peer != "naive"]
+    left_out = {"spread": SPREAD, "skipped": dict.fromkeys(rest, "not installed")}
+    assert reached(decided(naive_alone | {"details": left_out})) == "yes"
+
+
+@pytest.mark.parametrize(("seeds", "verdict"), [(2, "–"), (3, "yes")])
+def test_two_seeds_decide_nothing(seeds: int, verdict: str) -> None:
+    spread = {**SPREAD, "what": f"the standard deviation of the difference over {seeds} seeds, in its mean"}
+    shown = decided(figure("curious_mix", long=False, spread=spread))
+    assert reached(shown) == verdict
+    assert (shown["target"] == "only 2 seeds: decides nothing") is (seeds == 2)
+
+
+def test_a_peer_that_does_better_is_marked_whatever_the_target() -> None:
+    behind = figure("intents.any_seconds", long=False) | {"ours": 1.5, "ratio": 3.0}
+    behind["peers"] = dict.fromkeys(behind["peers"], 0.5)
+    assert reached(behind) == "yes, peer better"
+    assert measured(behind) == "**1.5** bits (× 3)"
+    assert reached(behind | {"holds": False}) == "**missed**, peer better"
+    assert verdict_of(behind) == f"{verdict_of(behind | {'ours': 0.4})}, peer better"
+    assert reached(behind | {"ours": 0.4}) == "yes"
+    more = behind | {"target": "≥ 1 × best peer"}
+    assert (reached(more), reached(more | {"ours": 0.4})) == ("yes", "yes, peer better")
+    assert "1 of 2 rows reach their target though a peer or a bound does better" in head([behind, more])
 
 
 def test_the_stored_figures_keep_the_rule_and_the_page_names_what_they_lack() -> None:
