@@ -201,6 +201,7 @@ class Checkpoint(BaseModel):
     reason: str | None
     size_bytes: int | None
     bpc: float | None
+    recent_bpc: float | None = None
     pinned: bool
     verified: bool | None
     best: bool

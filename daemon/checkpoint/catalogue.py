@@ -244,6 +244,7 @@ class Catalogue:
             "reason": manifest.reason,
             "size_bytes": info.size_bytes,
             "bpc": manifest.bpc,
+            "recent_bpc": manifest.recent_bpc,
             "pinned": info.pinned,
             "verified": info.verified,
             "best": best,

@@ -156,8 +156,13 @@ class Manifest:
 
     @property
     def bpc(self) -> float | None:
-        """Bits per byte when it was saved, if measured."""
+        """Smoothed bits per byte when it was saved, if measured; decides which is the best."""
         return self.metrics.get("bpc")
+
+    @property
+    def recent_bpc(self) -> float | None:
+        """Mean of the newest steps when it was saved; None in checkpoints that were saved without it."""
+        return self.metrics.get("recent_bpc")
 
     @property
     def names(self) -> tuple[str, ...]:

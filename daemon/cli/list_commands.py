@@ -46,7 +46,7 @@ def runs(limit: LimitOption = 20, home: HomeOption = None, as_json: JsonOption =
         {
             **run,
             "state": state_of(history, run),
-            "bpc": (run.get("latest") or {}).get("bpc"),
+            "bpc": newest_loss(run.get("latest") or {}),
             "learned_for": duration(run["training_seconds"]),
             "started": local_time(run["started_at"]),
         }
@@ -54,6 +54,16 @@ def runs(limit: LimitOption = 20, home: HomeOption = None, as_json: JsonOption =
     ]
     columns = ("id", "name", "state", "step", "bpc", "learned_for", "started", "checkpoint")
     print_table(rows, columns, empty="No run has been started here yet: synapsed start")
+
+
+def newest_loss(latest: dict[str, Any]) -> float | None:
+    """The mean loss of the newest steps, as status shows it; before there is one the newest loss.
+
+    >>> newest_loss({"bpc": 3.9, "recent_bpc": 2.5}), newest_loss({"bpc": 3.9})
+    (2.5, 3.9)
+    """
+    found: float | None = latest.get("recent_bpc", latest.get("bpc"))
+    return found
 
 
 def checkpoints(
@@ -83,9 +93,16 @@ def checkpoints(
         print_json(items)
         return
     rows = [
-        {**item, "size": size(item["size_bytes"]), "saved": local_time(item["created_at"])} for item in items
+        {
+            **item,
+            "bpc": item.get("recent_bpc"),
+            "smooth_bpc": item["bpc"],
+            "size": size(item["size_bytes"]),
+            "saved": local_time(item["created_at"]),
+        }
+        for item in items
     ]
-    columns = ("id", "run", "step", "bpc", "reason", "size", "saved", "pinned", "best")
+    columns = ("id", "run", "step", "bpc", "smooth_bpc", "reason", "size", "saved", "pinned", "best")
     print_table(rows, columns, empty=f"There is no checkpoint in {opened.checkpoints}")
     aside = damaged(Catalogue(opened.checkpoints))
     if aside:
@@ -289,6 +306,7 @@ def _checkpoints_on_disk(home: Home, run_id: str | None) -> list[dict[str, Any]]
             "reason": info.manifest.reason,
             "size_bytes": info.size_bytes,
             "bpc": info.manifest.bpc,
+            "recent_bpc": info.manifest.recent_bpc,
             "pinned": info.pinned,
             "verified": info.verified,
             "best": info.name in best,

@@ -89,7 +89,7 @@ class Contents:
         slots = {f"{SLOTS_PREFIX}{name}": column for name, column in self.replay.slots().items()}
         held_out = {f"{HELD_OUT_PREFIX}{name}": one for name, one in self.evaluation.state_arrays().items()}
         probes = {f"{PROBES_PREFIX}{name}": array for name, array in self.probes.arrays().items()}
-        bpc = self.progress.smooth_bpc
+        losses = {"bpc": self.progress.smooth_bpc, "recent_bpc": self.progress.recent_bpc}
         return Snapshot(
             step=self.progress.step,
             samples=self.progress.samples,
@@ -110,7 +110,7 @@ class Contents:
             base=brain.base,
             tables=brain.tables,
             journal=self.journal.last_sequence,
-            metrics={} if bpc is None else {"bpc": bpc},
+            metrics={name: value for name, value in losses.items() if value is not None},
             environment=current_environment(str(self.device)),
         )
 

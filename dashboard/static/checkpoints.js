@@ -3,7 +3,7 @@
 import { allow, perform, refusal, setStatus } from "./actions.js";
 import { confirm } from "./confirm.js";
 import { byId, element, setText, timeElement } from "./dom.js";
-import { bytes, count, fixed, NONE } from "./format.js";
+import { bytes, count, fixed, NONE, savedLoss } from "./format.js";
 import { availability } from "./state.js";
 import { rowButton, table } from "./table.js";
 
@@ -78,7 +78,7 @@ export function mountCheckpoints(page) {
       element("td", { class: "number", text: count(item.step) }),
       element("td", { class: "nowrap" }, timeElement(item.created_at)),
       element("td", { text: item.reason ?? NONE }),
-      element("td", { class: "number", text: fixed(item.bpc) }),
+      element("td", { class: "number", text: savedLoss(item), title: `smoothed: ${fixed(item.bpc)}; the lowest is the best` }),
       element("td", { class: "number", text: bytes(item.size_bytes) }),
       element("td", {}, ...flags),
       element("td", { class: "actions" }, ...actions(item)),

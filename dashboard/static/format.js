@@ -16,6 +16,17 @@ export function fixed(value, digits = 3) {
   return isNumber(value) ? value.toFixed(digits).replace(/^-(0(\.0*)?)$/, "$1") : NONE;
 }
 
+/** The mean loss of the newest steps, as the terminal shows it; before there is one the newest loss. */
+export function newestLoss(latest) {
+  return latest?.recent_bpc ?? latest?.bpc;
+}
+
+/** The same of a checkpoint; older ones have only the smoothed loss. */
+export function savedLoss(item) {
+  const known = item.recent_bpc ?? null;
+  return known === null && typeof item.bpc === "number" ? `${fixed(item.bpc)} smoothed` : fixed(known);
+}
+
 /** Three significant digits over many magnitudes: 0.0123, 45.6, 1.20e-7. */
 export function significant(value, digits = 3) {
   if (!isNumber(value)) return NONE;

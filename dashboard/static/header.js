@@ -1,7 +1,7 @@
 // The masthead: the run, its state, the connection and the progress.
 
 import { byId, element, setAttribute, setText } from "./dom.js";
-import { count, duration, fixed, rate } from "./format.js";
+import { count, duration, fixed, newestLoss, rate } from "./format.js";
 import { degradedReason, knownState } from "./state.js";
 
 const FACTS = [
@@ -45,7 +45,7 @@ export function mountHeader(page) {
     setText(facts.brain, run?.brain ? `${run.brain}${run.device ? ` on ${run.device}` : ""}` : "–");
     setText(facts.size, count(run?.num_parameters));
     setText(byId("footer-run"), run ? `${run.id} · session ${run.session ?? "–"}` : "");
-    document.title = run ? `${known.sign === "unknown" ? "?" : (STATE_SIGN[run.state] ?? "■")} ${fixed(run.latest?.bpc, 2)} BPC · ${run.name || run.id}` : "synapsed";
+    document.title = run ? `${known.sign === "unknown" ? "?" : (STATE_SIGN[run.state] ?? "■")} ${fixed(newestLoss(run.latest), 2)} BPC · ${run.name || run.id}` : "synapsed";
   };
 }
 

@@ -4,7 +4,7 @@ import { allow, perform, setStatus } from "./actions.js";
 import { ApiError } from "./api.js";
 import { confirmTyped } from "./confirm.js";
 import { byId, element, reconcile, setAttribute, setText, timeElement } from "./dom.js";
-import { bytes, count, duration, fixed } from "./format.js";
+import { bytes, count, duration, fixed, newestLoss } from "./format.js";
 import { ended, knownState, runList } from "./state.js";
 import { rowButton, table } from "./table.js";
 
@@ -86,7 +86,7 @@ function update(node, run, shown, connection) {
   setAttribute(badge, "data-state", known.sign);
   allow(node.querySelector('[data-act="delete"]'), ended(run.state) ? null : `the run is ${run.state}; stop it first`);
   setText(cell("step"), count(run.step));
-  setText(cell("bpc"), fixed(run.latest?.bpc));
+  setText(cell("bpc"), fixed(newestLoss(run.latest)));
   setText(cell("time"), duration(run.training_seconds));
   setAttribute(node, "aria-current", run.id === shown?.id ? "true" : null);
 }

@@ -251,6 +251,7 @@ class FakeDaemon:
                 "reason": reason,
                 "size_bytes": 24_117_248 + step,
                 "bpc": 2.1,
+                "recent_bpc": 2.1,
                 "pinned": False,
                 "verified": True,
                 "best": False,

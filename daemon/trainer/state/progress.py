@@ -34,6 +34,7 @@ class Progress(Stored):
         smooth_bpc: smoothed prequential BPC; checkpoints are compared by it, not by one lucky batch.
         metrics_history: a thinned record of the headline metrics, newest last.
         session_seconds: time spent learning in this session.
+        recent_bpc: mean of its newest steps, as it is reported; None before the first.
     """
 
     step: int = 0
@@ -42,6 +43,7 @@ class Progress(Stored):
     smooth_bpc: float | None = None
     metrics_history: list[dict[str, float]] = field(default_factory=list)
     session_seconds: float = field(default=0.0, init=False)
+    recent_bpc: float | None = field(default=None, init=False)
 
     def count(self, bpc: float, *, num_samples: int, seconds: float) -> None:
         """Count a finished step; a step without live bytes has the BPC nan, which is left out."""

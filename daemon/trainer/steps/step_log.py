@@ -57,5 +57,7 @@ class StepLog:
             learning_rate=report.learning_rate,
             step_seconds=seconds,
         )
-        self._pace.report(self._reporter, self._progress.step, self._recent.follow(report, metrics))
+        shown = self._recent.follow(report, metrics)
+        self._progress.recent_bpc = shown.get("recent_bpc", self._progress.recent_bpc)
+        self._pace.report(self._reporter, self._progress.step, shown)
         self._life.alive()

@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bytes, clock, count, duration, fixed, metricValue, percent, rate, significant, uncertainty, utc } from "../../../dashboard/static/format.js";
+import { bytes, clock, count, duration, fixed, metricValue, newestLoss, percent, rate, savedLoss, significant, uncertainty, utc } from "../../../dashboard/static/format.js";
 
 test("what is not a number reads as a dash everywhere", () => {
   for (const write of [count, fixed, significant, uncertainty, percent, rate, duration, bytes, clock]) {
     for (const value of [null, undefined, NaN]) assert.equal(write(value), "–", `${write.name}(${value})`);
   }
   assert.equal(utc(null), "");
+});
+
+test("a loss is the mean of the newest steps, and of older checkpoints named for what it is", () => {
+  assert.deepEqual([newestLoss({ bpc: 3.9, recent_bpc: 2.5 }), newestLoss({ bpc: 3.9 }), newestLoss(undefined)], [2.5, 3.9, undefined]);
+  assert.equal(savedLoss({ bpc: 3.934, recent_bpc: 2.52 }), "2.520");
+  assert.equal(savedLoss({ bpc: 3.934, recent_bpc: null }), "3.934 smoothed");
+  assert.equal(savedLoss({ bpc: null }), "–");
 });
 
 test("counts are grouped, decimals fixed, and no zero is negative", () => {

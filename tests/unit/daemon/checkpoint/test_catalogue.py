@@ -195,7 +195,7 @@ def test_record_is_the_api_form(tmp_path: Path) -> None:
     record = catalogue.record(catalogue.verify(path), best=True)
     assert record == {
         "id": path.name, "name": path.name, "run": "r-1", "session": 1, "step": 4, "samples": 128,
-        "created_at": "2024-01-24T19:10:56+00:00", "reason": "auto", "bpc": 2.5, "pinned": False,
+        "created_at": "2024-01-24T19:10:56+00:00", "reason": "auto", "bpc": 2.5, "recent_bpc": None, "pinned": False,
         "verified": True, "best": True, "path": str(path),
         "size_bytes": sum(file.stat().st_size for file in path.iterdir()),
     }  # fmt: skip

@@ -28,6 +28,18 @@ def test_checkpoints_come_from_the_daemon_when_one_runs(call: Call, daemon: Fake
     assert daemon.asked[-1][2]["run"] == "r-1"
 
 
+def test_checkpoints_and_runs_show_the_loss_that_status_shows(call: Call, daemon: FakeDaemon) -> None:
+    daemon.runs["r-1"].latest = {"bpc": 4.5, "recent_bpc": 2.52}
+    daemon.checkpoints[0] |= {"bpc": 3.934, "recent_bpc": 2.52}
+    head, row = (" ".join(line.split()) for line in call("checkpoints").out.splitlines()[:2])
+    assert " bpc smooth bpc " in head
+    assert " 2.520 3.934 " in row
+    assert "BPC=2.52" in call("status").out
+    assert " 2.520 " in call("runs").out
+    del daemon.checkpoints[0]["recent_bpc"]  # saved before there was one
+    assert " – 3.934 " in " ".join(call("checkpoints").out.split())
+
+
 def test_checkpoints_come_from_the_disk_when_none_runs(call: Call) -> None:
     assert "There is no checkpoint" in call("checkpoints").out
     assert call("checkpoints", "--json").json() == []
