@@ -155,7 +155,7 @@ class Forgetful(Protocol):
     """A brain that can forget on purpose what it keeps beside its weights; these it cannot."""
 
     def forget(self, selection: Selection, *, dry_run: bool = False) -> Forgotten | None:
-        """Forget what is meant, and all that is carried from row to row; with `dry_run` nothing changes.
+        """Forget a selection, and all that is carried from row to row; with `dry_run` nothing changes.
 
         Returns:
             What the exact memory gave up; None of a brain without one.

@@ -29,7 +29,7 @@ FLOAT_BYTES = 4
 
 
 class PackingError(ValueError):
-    """What is to be unpacked is not what was packed."""
+    """A packed file lacks tensors, or they do not fit its layout."""
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ class Registry(Generic[T]):
         self._discover()
         if name not in self._entries:
             known = sorted(self._entries)
-            hint = did_you_mean(name, known, otherwise=f"known: {', '.join(known)}", shown=repr)
+            hint = did_you_mean(name, known, otherwise=f"known: {', '.join(known)}")
             raise UnknownNameError(f"no {self.kind} is called {name!r}{hint}")
         return self._entries[name]
 

@@ -152,8 +152,8 @@ class Receipts:
                 _ = receipt.selection
             except (OSError, ValueError, LookupError, TypeError, SettingsError) as error:
                 raise CheckpointError(
-                    f"The receipt {path} of what was forgotten cannot be read ({error}). Restore it, or delete it if "
-                    "what it made forgotten may come back"
+                    f"The receipt {path} of what was forgotten cannot be read ({error}). Restore it; "
+                    "if you delete it, what was forgotten may come back"
                 ) from error
             found.append(receipt)
         return found

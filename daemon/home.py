@@ -48,7 +48,7 @@ class DaemonFile:
     Attributes:
         started_at: its process's start in unix seconds, for people: it moves with the clock.
         remote_url: where other machines reach it, if that is another address.
-        identity: tells the process from a later one with its pid, where the file system knows no locks.
+        identity: tells the process from a later one with its pid, where the file system does not support locks.
     """
 
     pid: int
@@ -75,7 +75,7 @@ class Home:
         With `create` it is made if missing and must be writable; without, it must be there.
 
         Raises:
-            UsageError: when it cannot be made, is no folder, is missing or cannot be written.
+            UsageError: when it cannot be made, is not a folder, is missing or cannot be written.
         """
         origin = "--home" if path is not None else "SYNAPSED_HOME"
         root = _resolved(path) if path is not None else usual_root(environ)
@@ -158,7 +158,7 @@ class Home:
         """The home's secret: SYNAPSED_TOKEN, else the file `token`, made on first use with mode 0600.
 
         Raises:
-            UsageError: it can be no part of a request, or its file cannot be read or made.
+            UsageError: it cannot be sent in a request, or its file cannot be read or made.
         """
         given = self.environ.get("SYNAPSED_TOKEN", "").strip()
         if given and not can_be_sent(given):
@@ -172,7 +172,7 @@ class Home:
 
         Raises:
             HomeBusyError: when another daemon holds it; names that daemon's address.
-            UsageError: its folders or its lock cannot be made, or the file system knows no locks.
+            UsageError: its folders or its lock cannot be made, or the file system does not support locks.
         """
         if (
             not (self.root / LOCK).exists()
@@ -207,7 +207,7 @@ class Home:
                     return True
             except OSError as error:
                 raise UsageError(
-                    f"the file system of {self.root} knows no locks ({error.strerror}): two daemons could work "
+                    f"the file system of {self.root} does not support locks ({error.strerror}): two daemons could work "
                     "in it at once; choose another with --home"
                 ) from error
             time.sleep(LOCK_AGAIN_SECONDS)
@@ -271,7 +271,7 @@ def _resolved(given: str | Path) -> Path:
         str(root).encode()
     except UnicodeEncodeError:
         raise UsageError(
-            f"cannot use {shown(path)} as home: its name is no UTF-8; choose another with --home"
+            f"cannot use {shown(path)} as home: its name is not valid UTF-8; choose another with --home"
         ) from None
     except (OSError, RuntimeError) as error:  # a loop of links
         raise UsageError(f"cannot use {shown(path)} as home: {error}; choose another with --home") from error

@@ -188,7 +188,7 @@ class Journal:
             for damaged in self.folder.glob("journal-*.damaged") if changed else ():
                 damaged.unlink()  # nobody knows what stands in it
         except OSError as error:
-            raise self._failed("rewritten; some of what is forgotten stands in it still", error) from error
+            raise self._failed("rewritten; some of what was forgotten is still in it", error) from error
         self._entries = _counting(self._segments)
         return changed
 

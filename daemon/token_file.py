@@ -40,7 +40,7 @@ def read_token(path: Path) -> str | None:
     """The secret in the file, which only its owner may read from then on; None without one.
 
     Raises:
-        UsageError: it cannot be read, or can be no part of a request.
+        UsageError: it cannot be read, or cannot be sent in a request.
     """
     try:
         mode = path.stat().st_mode

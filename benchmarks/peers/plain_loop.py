@@ -320,7 +320,7 @@ class Loop:
 
 
 def batches(text: Tensor, rows: int, length: int) -> Any:
-    """Without end: rows that read on from places spread over the text."""
+    """Endless: rows that read on from places spread over the text."""
     start = torch.arange(rows) * (len(text) // rows)
     step = 0
     while True:

@@ -53,7 +53,7 @@ class SilentTimes:
     def observe(self, fired: Tensor) -> Tensor:
         """Take in which units (…, H) fired in a step; True for those that have been silent for too long.
 
-        Those are taken to be reset: their silence begins anew, and stands in their history as one that ended here.
+        Those are taken to be reset: their silence starts over, and stands in their history as one that ended here.
         """
         self.age += 1
         reset = ~fired & (self.age >= self.too_long)

@@ -45,7 +45,7 @@ class Site:
     carried: tuple[str, ...] = ()
     next_bias: str | None = None
     deeper_units: int = 0
-    not_deeper: str = "it stands in no block"
+    not_deeper: str = "it is not in a block"
     per_patch: bool = False
     expert: Birth | None = None
     frozen: bool = False

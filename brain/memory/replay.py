@@ -226,7 +226,7 @@ class ReplayMemory:
         """What a selection means of all that lies on disk, drawn or not.
 
         Args:
-            selection: what is meant.
+            selection: what to look for.
             commits: those of this run.
             before_step: what was read later stays, unless nobody has committed it: it is of a life that was lost.
             others: commits of other runs.

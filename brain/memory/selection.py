@@ -61,7 +61,7 @@ class Selection:
             )
 
     def dated(self, step: IntArray, source: IntArray) -> NDArray[np.bool_]:
-        """Which of what was read at these steps (n,) of these sources (n,) is meant; none where a text is."""
+        """Which of what was read at these steps (n,) of these sources (n,) is selected; none if a text is."""
         meant = np.zeros(len(step), np.bool_)
         if self.since is not None:
             meant |= step >= self.since

@@ -1,4 +1,4 @@
-"""A stored state made to fit a brain: what it lacks, or what has another form now, begins anew and is named.
+"""A stored state made to fit a brain: what is missing or has another form now starts over, and is reported.
 
 They differ where a resume changes the optimizer, its plasticity or the number of rows, or where a single-file
 checkpoint lacks them. Averages, and the weights that L2-Init draws back to, begin at the stored weights and never at
@@ -27,16 +27,16 @@ _OF_WEIGHTS = (AVERAGE_PREFIX, START_PREFIX)
 _ANEW = {
     CARRIED: "the carried state of the lanes does not fit the checkpoint and starts over",
     AVERAGE_PREFIX: "the slow weights do not fit the checkpoint and begin at its weights",
-    START_PREFIX: "optimizer.plasticity.l2_init draws back to the weights of the checkpoint, which kept no first",
-    KNOWN_PREFIX: "the checkpoint does not know which units are of use: it is found out again",
+    START_PREFIX: "optimizer.plasticity.l2_init pulls towards the checkpoint's weights: it lacks the first ones",
+    KNOWN_PREFIX: "the checkpoint does not say how useful each unit is; that is measured again",
     MEMORY_PREFIX: "the hippocampus does not fit the checkpoint and begins empty",
-    ORIGIN_PREFIX: "what the hippocampus knows is not dated: to forget a source or a time empties it",
+    ORIGIN_PREFIX: "the hippocampus lacks sources and times: forgetting by source or time will empty it",
     _MOMENTS: "optimizer state does not fit the checkpoint and starts over",
 }
 
 
 def adopted(stored: BrainState, own: BrainState) -> tuple[BrainState, tuple[str, ...]]:
-    """`stored` with a tensor of `learning` for each of `own`, and in words what begins anew."""
+    """`stored` with a tensor of `learning` for each of `own`, and in words what starts over."""
     stored = replace(stored, learning=dict(upgraded(stored.learning, own.learning)))
     found = {name: _continued(name, stored, own) for name in own.learning}
     of_memory = [name for name in found if _part(name) == MEMORY_PREFIX]

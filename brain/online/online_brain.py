@@ -52,7 +52,7 @@ Spec = TypeVar("Spec", bound=NetworkSpec)
 
 
 class OnlineBrain(Generic[Spec]):
-    """A learner without end over one `NetworkSpec`: `Brain` and all optional protocols of `brain.ports`.
+    """An online learner over one `NetworkSpec`: `Brain` and all optional protocols of `brain.ports`.
 
     A registered brain is a subclass that names its `architecture` and says what it is.
     """
@@ -68,7 +68,7 @@ class OnlineBrain(Generic[Spec]):
         self._begin(spec, seed=seed)
 
     def _begin(self, spec: Spec, *, seed: int) -> None:
-        """A fresh learner of this architecture; counters begin anew."""
+        """A fresh learner of this architecture; counters start at zero."""
         self.spec = spec
         self.learner = Learner(
             spec, optimizer=self._config, lanes=self._num_lanes, device=self.device, seed=seed
@@ -192,7 +192,7 @@ class OnlineBrain(Generic[Spec]):
         self.learner.freeze(self.spec.frozen_by_hand)
 
     def forget(self, selection: Selection, *, dry_run: bool = False) -> Forgotten | None:
-        """Forget on purpose: the hippocampus what is meant, and every lane what it carries. Weights stay."""
+        """Forget on purpose: erase the selection from the hippocampus, and reset the lanes; weights stay."""
         for carried in () if dry_run else self.lanes.tensors().values():
             carried.zero_()
         if self.learner.hippocampus is None:
@@ -295,7 +295,7 @@ class OnlineBrain(Generic[Spec]):
         return grow(self, plan)
 
     def rebuild(self, spec: Mapping[str, Any]) -> None:
-        """Take on another architecture, its tensors still to be loaded; counters begin anew."""
+        """Take on another architecture, its tensors still to be loaded; counters start at zero."""
         # What has become ternary stays so, also where it goes back to a time before that.
         self._begin(type(self.spec).from_json(ternary_form(spec) if self.spec.ternary else spec), seed=0)
 
@@ -337,7 +337,7 @@ class OnlineBrain(Generic[Spec]):
         return self._base
 
     def adopt(self, stored: BrainState) -> tuple[BrainState, tuple[str, ...]]:
-        """A stored state made to fit this brain, and in words what begins anew; see `brain.online.adopting`."""
+        """A stored state made to fit this brain, and in words what starts over; see `brain.online.adopting`."""
         return adopted(stored, self.state())
 
     def load(self, state: BrainState) -> None:

@@ -45,7 +45,7 @@ class OwnWords:
         self._probed = Window(config.contexts, _COLUMNS)
         self._of_twin = Window(config.contexts, _COLUMNS)
         self._controls = LiveControls((UNTRAINED,), every_ticks=config.control_every_ticks)
-        # The twin's turns begin anew with a session, so it must not draw from what a restart continues.
+        # The twin's turns start over with a session, so it must not draw from what a restart continues.
         self._generator = torch.Generator().manual_seed(seed)
 
     @property

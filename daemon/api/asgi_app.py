@@ -81,7 +81,7 @@ def create_app(context: Context, *, hosts: Iterable[str]) -> Guard:
     app = FastAPI(
         title="synapsed",
         version=context.version,
-        summary="Steer and watch a brain that learns without end.",
+        summary="Steer and watch a brain that learns continuously.",
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",

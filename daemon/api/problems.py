@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+NOT_AN_OBJECT = ("model_attributes_type", "dataclass_type")
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST")
 STATUS_OF: tuple[tuple[type[SynapsedError], int], ...] = (
     (NotFoundError, 404),
@@ -137,20 +138,21 @@ def fault_of(error: Mapping[str, Any], content_type: str | None) -> dict[str, st
     >>> fault_of({"type": "missing", "loc": ("body", "action"), "msg": "Field required"}, "application/json")
     {'path': 'action', 'message': 'is missing'}
     >>> fault_of({"type": "json_invalid", "loc": ("body", 9), "msg": "JSON decode error"}, "application/json")
-    {'path': 'body', 'message': 'no JSON from character 9 on'}
+    {'path': 'body', 'message': 'not valid JSON from character 9'}
     >>> fault_of({"type": "int_type", "loc": ("body", "sleep", "arguments", "steps"), "msg": "No"}, None)
     {'path': 'arguments.steps', 'message': 'No'}
+    >>> fault_of({"type": "dataclass_type", "loc": ("body",), "msg": "a dictionary or an instance"}, "application/json")
+    {'path': 'body', 'message': 'a JSON object is expected'}
     """
     place, *inside = error["loc"]
     if len(inside) > 1 and inside[0] in ORDERS:
         del inside[0]  # which of the actions it is: no part of the body's own path
     if error["type"] == "json_invalid":
-        return {"path": str(place), "message": f"no JSON from character {inside[0]} on"}
+        return {"path": str(place), "message": f"not valid JSON from character {inside[0]}"}
     message = _plain(error)
-    if place == "body" and not inside and error["type"] == "model_attributes_type":
-        message = "a JSON object is expected"
-        if not (content_type or "").lower().startswith("application/json"):
-            message += ", sent with Content-Type: application/json"
+    as_json = (content_type or "").lower().startswith("application/json")
+    if place == "body" and not inside and error["type"] in NOT_AN_OBJECT and not as_json:
+        message += ", sent with Content-Type: application/json"
     return {"path": ".".join(str(part) for part in inside) or str(place), "message": message}
 
 
@@ -158,6 +160,8 @@ def _plain(error: Mapping[str, Any]) -> str:
     """What is wrong with a value, without the words of the library that found it."""
     limits = error.get("ctx", {})
     match error["type"]:
+        case kind if kind in NOT_AN_OBJECT:
+            return "a JSON object is expected"
         case "missing":
             return "is missing"
         case "extra_forbidden":

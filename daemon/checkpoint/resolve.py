@@ -1,4 +1,4 @@
-"""From what a person typed to the checkpoint that is meant. Imports no torch."""
+"""Find the checkpoint that a person named. Imports no torch."""
 
 from __future__ import annotations
 

@@ -63,8 +63,7 @@ class RunLock:
 
         Raises:
             ConflictError: another process still holds it.
-            UsageError: the file system knows no locks.
-            UsageError: the file system knows no locks.
+            UsageError: the file system does not support locks.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -125,6 +124,6 @@ class RunLock:
             return try_lock(descriptor)
         except OSError as error:
             raise UsageError(
-                f"the file system of {shown(self.path.parent)} knows no locks ({reason(error)}): two trainers could "
-                "write there at once; choose another --home"
+                f"the file system of {shown(self.path.parent)} does not support locks ({reason(error)}): "
+                "two trainers could write there at once; choose another --home"
             ) from error

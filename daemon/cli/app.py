@@ -42,7 +42,7 @@ EXIT_LOST_OUTPUT = 1
 
 app = typer.Typer(
     name=PROGRAM,
-    help="Keep a brain learning without end on your own machine, with a live page to watch and steer it.",
+    help="Keep a brain learning continuously on your own machine, with a live page to watch and steer it.",
     epilog="Start with: synapsed start   ·   then: synapsed status, synapsed open, synapsed ask 'hello'",
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -86,7 +86,7 @@ def synapsed(
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Keep a brain learning without end on your own machine, with a live page to watch and steer it."""
+    """Keep a brain learning continuously on your own machine, with a live page to watch and steer it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

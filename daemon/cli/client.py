@@ -153,7 +153,7 @@ class DaemonClient:
             answer = self._http.request(method, path, **request)
         except UnicodeEncodeError as error:
             given = one_line(error.object[max(0, error.start - 20) : error.start + 1])
-            raise UsageError(f"an argument is no UTF-8 (at …{given}); type it in UTF-8") from None
+            raise UsageError(f"an argument is not valid UTF-8 (at …{given}); type it in UTF-8") from None
         except httpx.ConnectError as error:
             raise NotRunningError(
                 f"nothing answers at {self.url}; start a daemon: synapsed start{self._home_flag}"
@@ -164,7 +164,7 @@ class DaemonClient:
             ) from error
         except httpx.LocalProtocolError:  # its message has the header in it, with the token
             raise UsageError(
-                "the token can be no part of a request; is SYNAPSED_TOKEN set rightly?"
+                "the token has characters that no HTTP header can hold; check SYNAPSED_TOKEN"
             ) from None
         except httpx.HTTPError as error:
             raise NotRunningError(

@@ -81,7 +81,6 @@ def _wanted(source: str | None, text: str | None, since: str | None) -> dict[str
     Raises:
         UsageError: nothing, or more than one thing; the file cannot be read, or is too large.
     """
-    from daemon.cli.feed_input import read_text
     from daemon.errors import UsageError
     from daemon.since import parse_since
 
@@ -94,12 +93,25 @@ def _wanted(source: str | None, text: str | None, since: str | None) -> dict[str
         if not source.strip():
             raise UsageError("--source is empty; name a source, as synapsed status --json lists them")
         return {"source": source}
-    content = read_text(text or "")
+    content = _passage(text or "")
     if len(content.encode()) > MAX_TEXT_BYTES:
         raise UsageError(
             f"--text {text}: more than {MAX_TEXT_BYTES >> 20} MiB; forget its source, or parts of it"
         )
     return {"text": content}
+
+
+def _passage(text: str) -> str:
+    from daemon.cli.feed_input import STANDARD_INPUT, read_text
+    from daemon.errors import UsageError
+    from daemon.system.paths import as_path, is_there
+
+    try:
+        return read_text(text)
+    except UsageError as error:
+        if text in ("", STANDARD_INPUT) or is_there(as_path(text)):
+            raise
+        raise UsageError(f"--text takes a file, or - for standard input; {error}") from error
 
 
 class _Alive:

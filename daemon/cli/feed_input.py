@@ -1,4 +1,4 @@
-"""What `feed` is to send, read whole before any of it is sent: so files and streams without end are refused."""
+"""What `feed` is to send, read whole before any of it is sent: so endless files and streams are refused."""
 
 from __future__ import annotations
 

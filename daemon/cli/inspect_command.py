@@ -63,7 +63,7 @@ def show_inspection(found: dict[str, Any]) -> None:
     print_table(found["steps"], STEPS, empty="")
     say(
         "\nbpc and entropy are in bits a byte; delta_z is the share of its length by which the last step moved the "
-        "latent.\nA twin with random weights moves, too: movement alone is no thought."
+        "latent.\nA twin with random weights moves, too: movement alone does not show thinking."
     )
     best = min(found["steps"], key=lambda row: float(row["bpc"]))
     none, taken = (next(row for row in found["steps"] if row["steps"] == steps) for steps in (0, own))

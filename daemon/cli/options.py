@@ -21,7 +21,7 @@ def given_path(text: str) -> Path:
         typer.BadParameter: the text is empty.
     """
     if not text:
-        raise typer.BadParameter("an empty text names no path")
+        raise typer.BadParameter("the path is empty")
     return Path(text)
 
 

@@ -136,7 +136,7 @@ def unicode_of(text: str, what: str) -> str:
     except UnicodeEncodeError as error:
         byte = ord(text[error.start]) & 0xFF
         raise UsageError(
-            f"{what} is no UTF-8: byte 0x{byte:02x} at character {error.start + 1}; type it in UTF-8, or set LANG "
-            "to the encoding of the terminal"
+            f"{what} is not valid UTF-8: byte 0x{byte:02x} at character {error.start + 1}; type it in UTF-8, or set "
+            "LANG to the encoding of the terminal"
         ) from None
     return text

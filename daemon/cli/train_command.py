@@ -159,7 +159,7 @@ def of_phase(kind: str, phase: int | None, pretrained: str | None) -> dict[str, 
 
 
 def _found(pretrained: str, home_path: Path | None) -> str:
-    """The checkpoint that is meant, so that the daemon finds the same from wherever it runs.
+    """The checkpoint that was named, so that the daemon finds the same from wherever it runs.
 
     Raises:
         SynapsedError: there is none.

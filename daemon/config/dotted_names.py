@@ -29,7 +29,7 @@ def unfold(settings: Mapping[str, Any], *, origin: str, path: tuple[str, ...] = 
     for dotted, value in settings.items():
         *parents, last = _parts(str(dotted), path)
         if len(parents) > MAX_DEPTH:
-            raise ConfigError(f"no setting is called {str(dotted)[:60]}… ({origin})", path=str(dotted)[:60])
+            raise ConfigError(f"no setting is called '{str(dotted)[:60]}…' ({origin})", path=str(dotted)[:60])
         table = nested
         for parent in parents:
             inner = table.setdefault(parent, {})

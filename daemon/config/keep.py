@@ -121,7 +121,7 @@ def _check(name: str, value: Any, origin: str, hints: Mapping[str, type]) -> Non
     if name not in hints:
         known = [field.name for field in fields(KeepConfig)]
         hint = did_you_mean(name, known, otherwise=f"there are {', '.join(known)}", shown="keep.{}".format)
-        raise ConfigError(f"no setting is called {dotted}{hint} ({origin})", path=dotted)
+        raise ConfigError(f"no setting is called {dotted!r}{hint} ({origin})", path=dotted)
     kinds = (int,) if hints[name] is int else (int, float)
     if not isinstance(value, kinds) or isinstance(value, bool):
         expected = "a whole number" if hints[name] is int else "a number"

@@ -30,7 +30,7 @@ def with_tables(stream: StreamConfig, entry: Entry, layers: list[Layer]) -> Stre
     """Each table among `data` read as one, with its labels; without any data the table built into the brain's kind.
 
     Raises:
-        ConfigError: which field of a table is the text, and which the label, cannot be told.
+        ConfigError: the names of a table's fields do not show which is the text and which is the label.
     """
     if not (stream.data or stream.source) and entry.built_in_table is not None:
         return dataclasses.replace(stream, source=(_built_in(entry.built_in_table),))
@@ -51,7 +51,7 @@ def _table(path: str, stream: StreamConfig, layers: list[Layer]) -> dict[str, An
     """The table of a path, with the fields it must mean.
 
     Raises:
-        ConfigError: it is no table, or its fields cannot be told.
+        ConfigError: it is not a table, or the names of its fields do not show which is which.
     """
     fields = _fields(path, origin_of(layers, ("stream", "data")))
     text, label = _named(fields, TEXTS), _named(fields, LABELS)
@@ -60,8 +60,8 @@ def _table(path: str, stream: StreamConfig, layers: list[Layer]) -> dict[str, An
         text, label = text or other, label or other
     if text is None or label is None:
         raise ConfigError(
-            f"{shown(path)} has the fields {fields_in_words(fields)}, and which is the text and which the label "
-            f"cannot be told{origin_of(layers, ('stream', 'data'))}; name them: --set "
+            f"{shown(path)} has the fields {fields_in_words(fields)}; their names do not show "
+            f"which is the text and which is the label{origin_of(layers, ('stream', 'data'))}; name them: --set "
             f"""'stream.source=[{{kind="table", path="{shown(path)}", text_field="…", label_field="…"}}]'""",
             path="stream.data",
         )
@@ -78,7 +78,7 @@ def _fields(path: str, origin: str) -> tuple[str, ...]:
     """The fields of a table, by its head.
 
     Raises:
-        ConfigError: it cannot be read, is empty, or is no table.
+        ConfigError: it cannot be read, is empty, or is not a table.
     """
 
     def refused(why: str) -> ConfigError:
@@ -96,7 +96,7 @@ def _fields(path: str, origin: str) -> tuple[str, ...]:
             f"{shown(path)} is empty; a table has a header line and records, or a JSON object a line"
         )
     if classify(head).skip is not None:
-        raise refused(f"{shown(path)} is not text, so it is no table of texts and labels")
+        raise refused(f"{shown(path)} is not text, so it cannot be a table of texts and labels")
     try:
         final = len(head) < HEAD_BYTES
         return form_of(_as_utf8(head), shown(path), form="auto", delimiter="", wanted=(), final=final).fields

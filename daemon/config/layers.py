@@ -38,11 +38,11 @@ def preset_layer(preset: str | Path) -> Layer:
 
 
 def asked_layer(overrides: Mapping[str, Any], origin: str) -> Layer:
-    """What is asked for on top; a preset is not a setting, but what settings lie on."""
+    """What is asked for on top; a preset is refused, because it is not a setting."""
     settings = unfold(overrides, origin=origin)
     if "preset" in settings:
         raise ConfigError(
-            f"preset = {show(settings['preset'])}: no setting, but what settings lie on; start with "
+            f"preset = {show(settings['preset'])}: a preset is not a setting; start with "
             f"--preset {settings['preset']} ({origin})",
             path="preset",
         )
@@ -60,7 +60,7 @@ def environment_layers(environ: Mapping[str, str], names: list[str]) -> list[Lay
                 value = parse_value(environ[variable])
             except tomllib.TOMLDecodeError as error:
                 raise ConfigError(
-                    f"{dotted}: the value is no TOML: {error} ({origin})", path=dotted
+                    f"{dotted}: the value is not valid TOML: {error} ({origin})", path=dotted
                 ) from error
             layers.append(Layer(origin, unfold({dotted: value}, origin=origin)))
     return layers
@@ -79,7 +79,9 @@ def parse_set(assignment: str) -> tuple[str, Any]:
     try:
         return key.strip(), parse_value(text.strip())
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"--set {key.strip()}: the value is no TOML: {error}", path=key.strip()) from error
+        raise ConfigError(
+            f"--set {key.strip()}: the value is not valid TOML: {error}", path=key.strip()
+        ) from error
 
 
 def parse_value(text: str) -> Any:

@@ -232,5 +232,5 @@ def _located_source(
 def _refuse_empty(text: str, path: tuple[str, ...], layers: list[Layer]) -> None:
     if not text:
         name = ".".join(path)
-        line = f'{name} = "": an empty text names no path{origin_of(layers, path)}'
+        line = f'{name} = "": the path is empty{origin_of(layers, path)}'
         raise ConfigError(line, path=name)

@@ -61,7 +61,7 @@ def _own_file(name: str) -> Path:
         raise ConfigError(
             f"there is no preset file {shown(name)}" + (f"; did you mean {shown(near)}?" if near else "")
         )
-    raise ConfigError(f"no preset is called {shown(name)}{preset_hint(name, ', or a TOML file')}")
+    raise ConfigError(f"no preset is called {shown(name)!r}{preset_hint(name, ', or a TOML file')}")
 
 
 def preset_hint(name: str, further: str = "") -> str:

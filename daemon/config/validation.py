@@ -160,7 +160,7 @@ def _validate(
             path = (*parents, *odd)
             name = one_line(".".join(path))
             raise ConfigError(
-                f"{name} is text that is no Unicode{origin_of(layers, path)}", path=name
+                f"{name} is not valid Unicode text{origin_of(layers, path)}", path=name
             ) from None
         name = ".".join(path)
         raise ConfigError(
@@ -171,7 +171,7 @@ def _validate(
 def _complaint(name: str, error: Any, names: list[str], unknown: str) -> str:
     """What is wrong with a setting, and what is expected."""
     if error["type"] == "unexpected_keyword_argument":
-        message = unknown.format(".".join(map(str, error["loc"]))) or f"no setting is called {name}"
+        message = unknown.format(".".join(map(str, error["loc"]))) or f"no setting is called {name!r}"
         if others := brains_with(name):
             return f"{message}; {name} is a setting of {' and '.join(others)}"
         return message + nearest(name, names)

@@ -47,7 +47,9 @@ class ModelNotWritten(Event):
 
     @property
     def message(self) -> str:
-        return f"The model file is not written: {self.error}. Its checkpoints are: synapsed export"
+        return (
+            f"The model file could not be written: {self.error}. Its checkpoints are intact: synapsed export"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

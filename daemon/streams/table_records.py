@@ -122,7 +122,7 @@ def form_of(head: bytes, name: str, *, form: str, delimiter: str, wanted: Sequen
     for field in wanted:
         if field not in found.fields:
             free = [known for known in found.fields if known not in wanted]
-            meant = did_you_mean(field, free, shown=repr)
+            meant = did_you_mean(field, free)
             raise FormError(f"{name} has no field {field!r}; {_fields_in_words(found, head)}{meant}")
     return found
 
@@ -207,7 +207,7 @@ def _part(values: dict[str, Any], field: str, *, joins: bool = False) -> bytes:
     if not isinstance(value, str) or not value.strip():
         raise RecordError(f"without {field}")
     try:
-        data = value.encode("utf-8", "surrogateescape")  # a byte that is no UTF-8 stays what it is
+        data = value.encode("utf-8", "surrogateescape")  # a byte that is not valid UTF-8 stays what it is
     except UnicodeEncodeError:
         data = value.encode("utf-8", "replace")
     return data.replace(SEPARATOR, b" ")

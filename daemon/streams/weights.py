@@ -21,7 +21,7 @@ def check_weights(weights: Mapping[str, float], names: Sequence[str]) -> None:
     for name, weight in weights.items():
         path = f"stream.weights.{name}"
         if name not in names:
-            hint = did_you_mean(name, names, otherwise=f"known: {', '.join(names)}", shown=repr)
+            hint = did_you_mean(name, names, otherwise=f"known: {', '.join(names)}")
             raise ConfigError(f"{path}: no source is called that{hint}", path=path)
         if not (math.isfinite(weight) and weight >= 0):
             raise ConfigError(f"{path} is {weight}; a weight is a number of at least 0", path=path)

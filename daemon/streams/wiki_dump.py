@@ -125,7 +125,7 @@ def _what_is_wrong(dump: Path, error: Exception, done: Extracted) -> str:
         return f"{shown(dump)} cannot be read: {os.strerror(error.errno)}"
     if not done.num_pages and not isinstance(error, EOFError):
         return (
-            f"{shown(dump)} is no MediaWiki dump ({error}); give a …-pages-articles.xml.bz2, or the XML in it. "
+            f"{shown(dump)} is not a MediaWiki dump ({error}); give a …-pages-articles.xml.bz2, or the XML in it. "
             "Nothing was written"
         )
     reason = "it ends early" if isinstance(error, EOFError) else str(error)

@@ -48,7 +48,7 @@ class Daemon:
         home: where everything is kept; held by this daemon alone while it runs.
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
-        allow_remote: whether an address that other machines reach is meant.
+        allow_remote: whether an address that other machines reach is allowed.
         listener: the foreground view.
         public_url: where a reverse proxy answers for it.
         allowed_hosts: further names clients call this machine by, for the Host allow-list.

@@ -53,7 +53,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def check_host(host: str, *, allow_remote: bool) -> None:
-    """Refuse an address other machines reach, unless that is meant.
+    """Refuse an address other machines reach, unless that is wanted.
 
     Raises:
         UsageError: with what it would mean; or when it is not an address of this machine.
@@ -68,7 +68,7 @@ def check_host(host: str, *, allow_remote: bool) -> None:
         raise UsageError(f"--host {host} is not an address of this machine; try --host 127.0.0.1") from error
     raise UsageError(
         f"--host {host} lets other machines in: whoever has the token can steer the daemon and read what "
-        "it learns, and the connection is not encrypted; add --allow-remote if that is meant"
+        "it learns, and the connection is not encrypted; add --allow-remote if you want that"
     )
 
 

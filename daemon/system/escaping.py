@@ -60,6 +60,6 @@ def shown_json(text: str) -> str:
 def _escape(found: re.Match[str]) -> str:
     character = found.group()
     number = ord(character)
-    if 0xDC80 <= number <= 0xDCFF:  # a byte that is no UTF-8, as Python carries it
+    if 0xDC80 <= number <= 0xDCFF:  # a byte that is not valid UTF-8, as Python carries it
         number -= 0xDC00
     return _SHORT.get(character) or (f"\\x{number:02x}" if number <= 0xFF else f"\\u{number:04x}")

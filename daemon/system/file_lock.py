@@ -18,7 +18,7 @@ def try_lock(descriptor: int) -> bool:
     """Take an exclusive lock on an open file; False when another holds it.
 
     Raises:
-        OSError: the file system knows no locks.
+        OSError: the file system does not support locks.
     """
     try:
         if sys.platform == "win32":

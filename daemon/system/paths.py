@@ -37,7 +37,7 @@ def as_path(given: str | Path) -> Path:
     """
     text = str(given)
     if not text:
-        raise UsageError("an empty text names no path")
+        raise UsageError("the path is empty")
     if text.startswith(URI):
         text = os.fsdecode(unquote_to_bytes(urlsplit(text).path))
     if "\0" in text:
@@ -56,7 +56,7 @@ def as_path(given: str | Path) -> Path:
 
 
 def as_text(path: Path | str) -> str:
-    """A path as text that can be stored; a `file:///` address where its bytes are no UTF-8."""
+    """A path as text that can be stored; a `file:///` address where its bytes are not valid UTF-8."""
     try:
         str(path).encode()
     except UnicodeEncodeError:

@@ -142,7 +142,7 @@ function question(given, run) {
   const labels = {
     text: ["The passage, exactly as it was read", "8 bytes to 1 MiB. Rows that hold only a piece of it are found too; the same in other words is not."],
     source: ["Source", "“pushed” is what was fed to it."],
-    since: ["Since", "How long ago (90m, 2h, 3d), a time of yours (2026-01-31 18:00) or a step (1200)."],
+    since: ["Since", "How long ago (90m, 2h, 3d), a local time (2026-01-31 18:00) or a step (1200)."],
   };
   const parts = Object.fromEntries(Object.entries(fields).map(([kind, control]) => {
     const [label, hint] = labels[kind];

@@ -38,6 +38,11 @@ PHRASES = {
     r"of whatever": "any",
     r"nothing else of": "only",
     r"of its own accord": "by itself",
+    r"without end": "continuously, endless",
+    r"(begin|begins|began|begun) anew": "start over",
+    r"(is|are) no (TOML|JSON|UTF-8|Unicode|HTML)": "is not valid",
+    r"names no path": "the path is empty",
+    r"(knows|know) no locks": "does not support",
     r"over night": "overnight",
     r"lies? on (that|the shipped) preset": "extends",
 }

@@ -75,7 +75,7 @@ def test_more_than_there_is_room_for_can_be_gone_on_with(
 
 @pytest.mark.fault(
     "Text pushed in",
-    tried="ask, names and settings whose bytes are no UTF-8, from a terminal of another encoding",
+    tried="ask, names and settings whose bytes are not valid UTF-8, from a terminal of another encoding",
     happens="one line names the byte and what to do; no traceback, no 500",
 )
 def test_an_argument_that_is_no_text_is_one_line(home: Home) -> None:
@@ -97,7 +97,7 @@ def test_an_argument_that_is_no_text_is_one_line(home: Home) -> None:
 
 @pytest.mark.fault(
     "Text pushed in",
-    tried="a stream without end, /dev/zero, a pipe nobody writes to, a terminal's device, a folder",
+    tried="an endless stream, /dev/zero, a pipe nobody writes to, a terminal's device, a folder",
     happens="one line: what it is, and how to feed it or how much is taken at most; no waiting, bounded memory",
 )
 def test_what_never_ends_is_refused(home: Home, tmp_path: Path) -> None:

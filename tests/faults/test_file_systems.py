@@ -89,9 +89,9 @@ def test_a_token_that_cannot_be_shut_is_warned_of(
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_without_locks_nothing_is_started(home: Home, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fcntl, "flock", refusing(number))
-    with pytest.raises(UsageError, match="knows no locks"), home.lock():
+    with pytest.raises(UsageError, match="does not support locks"), home.lock():
         pass
-    with pytest.raises(UsageError, match="knows no locks"), RunLock(home.root, "r-one"):
+    with pytest.raises(UsageError, match="does not support locks"), RunLock(home.root, "r-one"):
         pass
 
 

@@ -53,7 +53,7 @@ def opener(home: Home) -> Opener:
 
 @pytest.mark.fault(
     "Paths that cannot be looked at",
-    tried="~nosuchuser, 300 characters, link loops, bytes that are no UTF-8, line ends and escape codes; all commands",
+    tried="~nosuchuser, 300 characters, link loops, bytes that are not UTF-8, line ends and escape codes; all commands",
     happens="one line with what and why, exit code 1 to 6; nothing is started, no code reaches the terminal",
 )
 @pytest.mark.parametrize("given", BAD_NAMES.values(), ids=BAD_NAMES)

@@ -222,7 +222,7 @@ async def test_every_error_is_a_problem(home: Home) -> None:
         path = {"config": {"pretrained": "/tmp/checkpoints/continuous_1"}}
         assert_problem(await client.post("/api/v1/runs", json=path), 422, "named by its id")
         table = {"config": {"stream.source": [{"kind": "tabel", "path": "/tmp"}]}}
-        missing = assert_problem(await client.post("/api/v1/runs", json=table), 422, "did you mean 'table'?")
+        missing = assert_problem(await client.post("/api/v1/runs", json=table), 422, "did you mean table?")
         assert missing["errors"][0]["path"] == "stream.source.0.kind"
         run = await learning(reception, client)
         assert_problem(await client.post(f"/api/v1/runs/{run}/actions", json={"action": "fly"}), 422)

@@ -56,13 +56,13 @@ def erase(
     *,
     empty: tables.Tables,
 ) -> Erased:
-    """Forget what is meant; every lane stands behind a jump then.
+    """Forget a selection; each lane then continues as after a jump.
 
     Args:
         kept: all that is remembered; changed in place.
         lanes: those that are learned from; their past is that of the tables.
         origins: what their past was read from.
-        selection: what is meant.
+        selection: what to forget.
         empty: what the tables were when they knew nothing.
     """
     read = lanes.stand[:, tables.READ]
@@ -97,7 +97,7 @@ def _used(kept: tables.Tables) -> int:
 def _places(
     kept: tables.Tables, origins: Origins, selection: Selection, lane: int, read: int
 ) -> Iterator[tuple[int, int]]:
-    """What a lane still holds of what is meant, as it counts its bytes."""
+    """Where a lane still holds bytes of the selection, by its own count of bytes."""
     if not selection.text:
         runs = [(run.begin, run.end) for run in origins.meant(selection, lane, read)]
         jumps = {run.begin for run in origins.runs(lane, read)}

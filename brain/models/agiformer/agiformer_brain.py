@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Agiformer(OnlineBrain[AgiformerSpec]):
-    """A learner without end whose blocks read patches of bytes, and whose decoder gives each byte its chance.
+    """An online learner whose blocks read patches of bytes, and whose decoder predicts each byte.
 
     What it carries from byte to byte is of constant size: a few bytes, a latent, and two states a block.
     """

@@ -7,7 +7,7 @@ from brain.online.online_brain import OnlineBrain
 
 
 class MinGRULanguageModel(OnlineBrain[MinGRUSpec]):
-    """A byte-level learner without end whose blocks are gated linear recurrences with an MLP each, and nothing else.
+    """A byte-level online learner whose blocks are gated linear recurrences with an MLP each, and nothing else.
 
     What it carries from byte to byte is d numbers a block and the last three inputs of its convolution.
     Source: Feng et al. 2024, "Were RNNs all we needed?".

@@ -110,7 +110,7 @@ class StackSpec(GrownSpec):
         for path in self._paths():
             if site in (f"{path}.mixer", f"{path}.mlp", *self.experts_of(path)):
                 return path
-        raise SettingsError(f"{site} {'stands in no block' if site in self.sites else 'is no growth site'}")
+        raise SettingsError(f"{site} {'is not in a block' if site in self.sites else 'is not a growth site'}")
 
     def next_column(self) -> Birth:
         """The column that can be born beside all that is there, which is then frozen but for the self model."""

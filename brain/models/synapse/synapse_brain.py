@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Synapse(OnlineBrain[SynapseSpec]):
-    """A byte-level learner without end.
+    """A byte-level online learner.
 
     World model: the next byte. Self model: its own next state, behind a stop-gradient. Workspace: the mixer
     and the MLP of each block, those of columns included. Confidence: the probability of its best guess.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Tars(OnlineBrain[TarsSpec]):
-    """A byte-level learner without end: state space and WKV side by side, experts and refinement by the byte.
+    """A byte-level online learner: state space and WKV side by side, experts and refinement by the byte.
 
     What it carries from byte to byte is of constant size: two matrix states a block, and the last inputs.
     """

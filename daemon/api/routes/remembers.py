@@ -14,7 +14,7 @@ router = APIRouter(prefix="/runs", tags=["remembers"])
 
 
 class Passage(BaseModel):
-    """Where the longest match stands in what was read; a byte that is no UTF-8 is shown as its escape."""
+    """Where the longest match stands in what was read; a byte that is not valid UTF-8 is shown as its escape."""
 
     length: int = Field(description="Bytes of the match.")
     bytes_ago: int = Field(description="Bytes that its lane has read since then.")

@@ -44,7 +44,7 @@ def text_of(content: bytes) -> str:
         tree = html.document_fromstring(_as_utf8(content), parser=parser)
         return str(Inscriptis(tree, ParserConfig(css=CSS_PROFILES["strict"])).get_text())
     except (etree.ParserError, etree.XMLSyntaxError) as error:
-        raise UndecodableError(f"it is no HTML ({error})") from error
+        raise UndecodableError(f"it is not HTML ({error})") from error
     except RecursionError as error:
         raise UndecodableError("its elements are nested too deeply") from error
 

@@ -48,13 +48,11 @@ class TableConfig:
     def __post_init__(self) -> None:
         if self.template:
             if self._template.fields == (self.label_field,):
-                raise ValueError(
-                    "template has no field but label_field; a label stands in a field of its own"
-                )
+                raise ValueError("template has no field but label_field; the label needs a field of its own")
             if self.text_field != "text":
                 raise ValueError("template and text_field are both given; name the field in the template")
         elif self.label_field == self.text_field:
-            raise ValueError("text_field and label_field are the same; a label stands in a field of its own")
+            raise ValueError("text_field and label_field are the same; the label needs a field of its own")
         if len(self.delimiter) > 1 or self.delimiter in {'"', "\r", "\n"}:
             raise ValueError(
                 f"delimiter is {self.delimiter!r}; it is one character, and no quote or line end"

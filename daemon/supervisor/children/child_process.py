@@ -181,7 +181,9 @@ class ChildProcess:
         except (EOFError, OSError):
             pass
         except Exception:  # its messages cannot be read: no good can come of it any more
-            logger.exception("the %s of %s sent what is no message", self._noun, self.order.subject)
+            logger.exception(
+                "the %s of %s sent something that is not a message", self._noun, self.order.subject
+            )
             process.kill()
         for seconds in slices(self._linger_seconds):
             process.join(seconds)

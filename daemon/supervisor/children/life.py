@@ -86,7 +86,7 @@ class ChildObserver(Protocol[Order, Message_contra, Goodbye_contra]):
         """A child is being spawned."""
 
     def on_message(self, subject: str, message: Message_contra) -> None:
-        """It sent something that is no goodbye."""
+        """It sent something that is not a goodbye."""
 
     def on_slow(self, subject: str, silent_seconds: float) -> None:
         """It has sent nothing for so long, and yet it works; once for each such silence."""

@@ -44,9 +44,7 @@ def receipt_of(order: Forget, *, run: str, number: int, step: int, time: str, na
         )
     elif order.source is not None:
         if not (spans := names.spans(order.source)):
-            hint = did_you_mean(
-                order.source, names.ever, otherwise=f"it has read {', '.join(names.ever)}", shown=repr
-            )
+            hint = did_you_mean(order.source, names.ever, otherwise=f"it has read {', '.join(names.ever)}")
             raise RefusalError(f"no source is called {order.source!r}{hint}")
         receipt = Receipt(**common, kind="source", asked=order.source, sources=spans)
     else:

@@ -60,7 +60,7 @@ class ErasingOnDisk:
         self._catalogue = catalogue
 
     def find(self, receipt: Receipt) -> Recorded:
-        """Records of what is meant.
+        """The records that a receipt covers.
 
         Raises:
             OSError: they cannot be read, or what waits not be written.

@@ -130,7 +130,7 @@ class Erasing:
         """The receipt of an order, and what it would find; changes nothing.
 
         Raises:
-            RefusalError: nothing is meant by it, or a run that shares its memories is alive.
+            RefusalError: it selects nothing, or a run that shares its memories is alive.
             OSError: what is remembered cannot be read.
         """
         receipt = receipt_of(

@@ -34,7 +34,7 @@ def take_run(
     Raises:
         ConflictError: another process still holds it after `timeout_seconds`.
         Interrupted: the run is to end meanwhile.
-        UsageError: the file system knows no locks.
+        UsageError: the file system does not support locks.
     """
     lock = RunLock(home, run_id)
     for seconds in slices(timeout_seconds):

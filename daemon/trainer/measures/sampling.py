@@ -31,7 +31,7 @@ def never_stop() -> bool:
 
 @dataclass(frozen=True)
 class Continuation:
-    """What the brain generated, in whole characters; bytes that are no UTF-8 show as the replacement character.
+    """What the brain generated, in whole characters; bytes that are not valid UTF-8 show as the replacement character.
 
     Attributes:
         num_bytes: every byte drawn, those of a character that was cut too.

@@ -45,7 +45,7 @@ def erase(
 
     Raises:
         ConflictError: a trainer holds the run or one that shares its memories.
-        UsageError: nothing is meant by it.
+        UsageError: it selects nothing.
         CheckpointError: no checkpoint of it is sound, or the new one could not be saved; then nothing is erased.
     """
     torch.set_num_threads(1)
@@ -82,7 +82,7 @@ class Standing:
         """The receipt of an order, and what it would find on disk.
 
         Raises:
-            UsageError: nothing is meant by it.
+            UsageError: it selects nothing.
         """
         read = [str(source["name"]) for source in self._kept.get("cursor", {}).get("sources", ())]
         names = SourceNames.of(self._kept, self._step, [*read, PUSHED])

@@ -134,7 +134,7 @@ tags:
 
 # A {kind} brain of synapsed
 
-A byte-level language model that learned online, without end; this is how it stood after {about["step"]:,} steps.
+A byte-level language model that learns online and continuously; these are its weights after {about["step"]:,} steps.
 
 | | |
 |---|---|

@@ -111,7 +111,7 @@ def blocks_of(path: Path, max_bytes: int) -> Sequence[bytes]:
     """The first bytes of a file's text in blocks, decoded as what is learned is.
 
     Raises:
-        UsageError: it cannot be read, or is no text.
+        UsageError: it cannot be read, or is not text.
     """
     try:
         require_file_or_folder(path, path.stat())

@@ -52,7 +52,7 @@ def whole(workspace: Workspace, x: Tensor) -> Tensor:
 
 
 def read_in(workspace: Workspace, x: Tensor, lengths: list[int], resets: Tensor | None = None) -> Tensor:
-    """Span after span; before the second, `resets` rows begin anew."""
+    """Span after span; before the second, `resets` rows start over."""
     state = workspace.new_state(ROWS, device=torch.device("cpu"), dtype=WIDE)
     position, parts = torch.zeros(ROWS, dtype=torch.int64), []
     for index, part in enumerate(torch.split(x, lengths, dim=1)):

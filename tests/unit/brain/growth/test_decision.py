@@ -219,7 +219,7 @@ def test_a_block_by_hand_is_born_whole_or_not_at_all() -> None:
     assert plan.reason == "By hand (50 units)"
     for limits, asked, words in (
         (GrowthConfig(max_neurons=377), "b", "max_neurons = 377 leaves room for 49"),
-        (GrowthConfig(), "self_model", "after self_model: it stands in no block"),
+        (GrowthConfig(), "self_model", "after self_model: it is not in a block"),
         (GrowthConfig(), "c", "no growth site is called 'c'; there are a, b, self_model"),
     ):
         with pytest.raises(SettingsError, match=words):

@@ -36,7 +36,7 @@ VIEW: dict[str, Any] = {
             "cooldown_steps": 2000,
             "signals": None,
             "preview": {"newborns": 2, "units": 18, "num_neurons": 178, "num_parameters": 9128},
-            "deeper": {"newborns": 0, "reason": "it stands in no block"},
+            "deeper": {"newborns": 0, "reason": "it is not in a block"},
             "expert": {"newborns": 0, "parameters": 0, "reason": "experts stand beside the MLP of a block"},
         }
     ],

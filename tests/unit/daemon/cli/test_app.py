@@ -117,7 +117,7 @@ def test_the_version_is_one_line(call: Call) -> None:
         (["start", "--set", "replay.capcity=3"], "did you mean replay.capacity?"),
         (["start", "--set", "rows"], "key=value"),
         (["start", "--preset", "tinny"], "did you mean tiny?"),
-        (["start", "--brain", "synaps"], "did you mean 'synapse'?"),
+        (["start", "--brain", "synaps"], "did you mean synapse?"),
         (["start", "--device", "gpu"], "one of auto, cpu, cuda, mps is expected"),
         (["start", "--data", "/nowhere/at/all"], "there is no file or folder /nowhere/at/all"),
         (["start", "--port", "70000"], "--port 70000: a number of at most 65535 is expected"),
@@ -193,5 +193,5 @@ def test_no_option_takes_an_empty_text_for_the_current_folder(call: Call) -> Non
     for arguments in (["start", "--data", ""], ["start", "--home", ""], ["export", "--output", ""]):
         called = call(*arguments)
         assert (called.code, called.out) == (2, "")
-        assert "an empty text names no path" in called.err
+        assert "the path is empty" in called.err
         assert called.err.count("\n") == 1

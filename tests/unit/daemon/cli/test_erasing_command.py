@@ -70,7 +70,10 @@ def test_a_mistake_is_one_line(call: Call, daemon: FakeDaemon, tmp_path: Path) -
         (("--source", "a", "--since", "2h"), "name one thing"),
         (("--since", "soon"), "is expected"),
         (("--source", ""), "--source is empty"),
-        (("--text", str(tmp_path / "letter.txt")), "there is no file"),
+        (
+            ("--text", str(tmp_path / "letter.txt")),
+            "--text takes a file, or - for standard input; there is no file",
+        ),
         (("--text", str(large)), "more than 1 MiB"),
     ):
         called = call("forget", *arguments, "--yes")

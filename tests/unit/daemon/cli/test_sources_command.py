@@ -41,7 +41,7 @@ def test_a_table_is_shown_by_its_field(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_mistakes_name_the_nearest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, words in (
-        ([str(tmp_path), "--kind", "documnts"], "did you mean 'documents'?"),
+        ([str(tmp_path), "--kind", "documnts"], "did you mean documents?"),
         ([str(tmp_path), "--kind", "table", "--set", "text_fild=a"], "text_field"),
         ([str(tmp_path / "gone")], "there is no file or folder"),
     ):

@@ -205,7 +205,7 @@ def test_a_model_file_that_is_not_written_is_a_failure(call: Call, stage: Stage)
     called = call("train", "--config", "fast")
     assert called.code == 1
     assert called.err.splitlines()[-1].startswith(
-        "synapsed: The model file is not written: no space left on device"
+        "synapsed: The model file could not be written: no space left on device"
     )
 
 

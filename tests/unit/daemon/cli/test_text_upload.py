@@ -146,5 +146,5 @@ def test_where_to_continue_must_be_in_the_text(begin: int) -> None:
 
 def test_an_argument_of_other_bytes_is_named() -> None:
     assert unicode_of("café 🧠", "x") == "café 🧠"
-    with pytest.raises(UsageError, match="the text to ask is no UTF-8: byte 0xe9 at character 4"):
+    with pytest.raises(UsageError, match="the text to ask is not valid UTF-8: byte 0xe9 at character 4"):
         unicode_of("caf\udce9", "the text to ask")

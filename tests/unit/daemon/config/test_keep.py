@@ -31,7 +31,7 @@ def test_the_environment_lies_over_the_file_and_the_file_over_the_defaults(tmp_p
     [
         (
             "cache_gb = 2",
-            r"no setting is called keep\.cache_gb; did you mean keep\.cache_gib\? \(.*keep\.toml\)",
+            r"no setting is called 'keep\.cache_gb'; did you mean keep\.cache_gib\? \(.*keep\.toml\)",
         ),
         ('cache_gib = "much"', r"keep\.cache_gib = 'much': a number is expected"),
         ("backups = 1.5", r"keep\.backups = 1\.5: a whole number is expected"),
@@ -58,7 +58,9 @@ def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path) -> None
 
 
 def test_what_moved_from_the_run_is_found_here() -> None:
-    with pytest.raises(ConfigError, match=r"no setting is called checkpoint\.max_gib; it is the home's now"):
+    with pytest.raises(
+        ConfigError, match=r"no setting is called 'checkpoint\.max_gib'; it is the home's now"
+    ):
         resolve_config(preset="tiny", overrides={"checkpoint.max_gib": 3}, environ={})
 
 

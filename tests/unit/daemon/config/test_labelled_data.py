@@ -71,7 +71,8 @@ def test_fields_that_could_be_anything_are_listed(tmp_path: Path) -> None:
     path = table(tmp_path, "a,b,c")
     message = complaint({**REFLEX, "stream.data": [path]})
     assert (
-        f"{path} has the fields a, b, c, and which is the text and which the label cannot be told" in message
+        f"{path} has the fields a, b, c; their names do not show which is the text and which is the label"
+        in message
     )
     assert "(command line); name them: --set 'stream.source=" in message
 
@@ -103,7 +104,11 @@ def test_a_language_brain_reads_a_table_as_plain_text(tmp_path: Path) -> None:
         ("a.csv", b"\0\1\2", "a.csv is not text"),
         ("a.csv", b"%PDF-1.4 text,label", "a.csv is not text"),
         ("a.csv.gz", b"\x1f\x8bno gzip", "cannot read .*a.csv.gz: its gzip data is damaged"),
-        ("a.csv", b"this is a whole sentence and no name of a field\n", "has the fields none, and which"),
+        (
+            "a.csv",
+            b"this is a whole sentence and no name of a field\n",
+            "has the fields none; their names do",
+        ),
     ],
 )
 def test_what_is_no_table_is_refused_with_what_it_is(

@@ -131,9 +131,9 @@ def test_the_environment_chooses_the_preset_and_ignores_what_is_no_setting() -> 
     [
         (
             {"replay.capcity": 3},
-            "no setting is called replay.capcity; did you mean replay.capacity? (command line)",
+            "no setting is called 'replay.capcity'; did you mean replay.capacity? (command line)",
         ),
-        ({"rows": 3}, "no setting is called rows; did you mean stream.rows? (command line)"),
+        ({"rows": 3}, "no setting is called 'rows'; did you mean stream.rows? (command line)"),
         (
             {"brain.hiden_size": 3},
             "the brain synapse has no setting hiden_size; did you mean brain.hidden_size? (command line)",
@@ -182,7 +182,7 @@ def test_the_environment_chooses_the_preset_and_ignores_what_is_no_setting() -> 
             {"device": "gpu"},
             'device = "gpu": one of auto, cpu, cuda, mps is expected; did you mean cpu? (command line)',
         ),
-        ({"brain.kind": "synaps"}, "no brain is called 'synaps'; did you mean 'synapse'? (command line)"),
+        ({"brain.kind": "synaps"}, "no brain is called 'synaps'; did you mean synapse? (command line)"),
         (
             {"brain": "synapse"},
             'brain = "synapse": a table with kind is expected, such as brain.kind=synapse (command line)',
@@ -213,8 +213,8 @@ def test_a_preset_is_no_setting() -> None:
 
 def test_an_unknown_or_broken_preset_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("[stream\n")
-    assert complaint(preset="tinny") == "no preset is called tinny; did you mean tiny?"
-    assert complaint(preset="zzzz").startswith("no preset is called zzzz; known: agiformer, ")
+    assert complaint(preset="tinny") == "no preset is called 'tinny'; did you mean tiny?"
+    assert complaint(preset="zzzz").startswith("no preset is called 'zzzz'; known: agiformer, ")
     assert complaint(preset=tmp_path / "mime.toml").endswith(f"did you mean {tmp_path / 'mine.toml'}?")
     assert "is not TOML" in complaint(preset=tmp_path / "mine.toml")
 
@@ -437,14 +437,14 @@ def test_every_number_of_the_core_configuration_has_a_range() -> None:
         ({"brain.hidden_size": 10**9}, "at most 65536 is expected"),
         ({"stream.rows": 10**9}, "at most 65536 is expected"),
         ({"checkpoint.every_seconds": 1e300}, "at most 1,000,000,000 is expected"),
-        ({"a." * 100_000 + "b": 1}, "no setting is called a.a."),
+        ({"a." * 100_000 + "b": 1}, "no setting is called 'a.a."),
         (deep_table(900), "at most 16 deep"),
         ({"stream.data": deep_list(900)}, "nested too deep"),
         (
             {"brain.hippocampus_mib": 19},
             "brain.hippocampus_mib = 19: a number of 0, or of at least 20 and at most 65536 is expected",
         ),
-        ({"stream.data": ["\ud800"]}, "stream.data is text that is no Unicode"),
+        ({"stream.data": ["\ud800"]}, "stream.data is not valid Unicode text"),
     ],
 )
 def test_what_would_end_a_trainer_is_refused_at_the_edge(settings: dict[str, Any], message: str) -> None:
@@ -473,7 +473,7 @@ def test_an_exact_memory_stored_smaller_than_the_least_is_what_it_was_taken_for(
     ],
 )
 def test_text_that_is_no_unicode_is_named_by_its_setting(settings: dict[str, Any], path: str) -> None:
-    with pytest.raises(ConfigError, match="is text that is no Unicode") as refused:
+    with pytest.raises(ConfigError, match="is not valid Unicode text") as refused:
         resolve(settings)
     assert refused.value.path == path
     assert path in str(refused.value)
@@ -534,15 +534,15 @@ def test_no_hint_names_a_setting_of_a_brain_that_was_not_chosen() -> None:
     ],
 )
 def test_an_empty_path_is_not_the_current_folder(settings: dict[str, Any], name: str) -> None:
-    assert complaint(settings) == f'{name} = "": an empty text names no path (command line)'
-    with pytest.raises(ConfigError, match="an empty text names no path"):
+    assert complaint(settings) == f'{name} = "": the path is empty (command line)'
+    with pytest.raises(ConfigError, match="the path is empty"):
         override_config(resolve(), settings)
 
 
 def test_a_list_or_table_that_does_not_parse_is_no_text() -> None:
-    with pytest.raises(ConfigError, match=r"^--set stream\.source: the value is no TOML: "):
+    with pytest.raises(ConfigError, match=r"^--set stream\.source: the value is not valid TOML: "):
         parse_set('stream.source=[{kind="table", path="a.csv"}')
-    with pytest.raises(ConfigError, match=r"^--set vitals\.bands: the value is no TOML: "):
+    with pytest.raises(ConfigError, match=r"^--set vitals\.bands: the value is not valid TOML: "):
         parse_set("vitals.bands={phi=[0.1, 0.2]")
     assert "(environment SYNAPSED_STREAM__DATA)" in complaint(environ={"SYNAPSED_STREAM__DATA": '["a'})
     assert parse_set("stream.data=a[1].txt") == ("stream.data", "a[1].txt")

@@ -107,7 +107,7 @@ def test_weighted_draws_by_weight_and_names_the_nearest_source(tmp_path: Path, o
     counts = np.bincount(np.concatenate([stream.next(range(8))[0].source for _ in range(800)]), minlength=2)
     assert counts.sum() == 6400
     assert 0.65 < counts[0] / 6400 < 0.85
-    with pytest.raises(ConfigError, match="did you mean 'books'"):
+    with pytest.raises(ConfigError, match="did you mean books"):
         opener(*folders, mix="weighted", weights={"boks": 1})
     with pytest.raises(ConfigError, match="at least 0"):
         opener(*folders, mix="weighted", weights={"books": -1})

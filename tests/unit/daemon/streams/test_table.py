@@ -291,7 +291,7 @@ def test_a_mistake_in_a_table_is_one_line_before_anything_starts(tmp_path: Path,
 
     assert (
         complaint(label_field="intnet")
-        == "a.csv has no field 'intnet'; it has text, intent; did you mean 'intent'? (command line)"
+        == "a.csv has no field 'intnet'; it has text, intent; did you mean intent? (command line)"
     )
     (folder := tmp_path / "many").mkdir()
     write_csv(folder / "a.csv")

@@ -57,12 +57,12 @@ def test_articles_longer_than_100_characters_become_text(tmp_path: Path, name: s
     ("content", "reason"),
     [
         (bz2.compress(dump_of(PAGES * 50))[:-20], "ends early"),
-        (b"BZh9 is how it begins, no more", r"is no MediaWiki dump \(Invalid data stream\)"),
+        (b"BZh9 is how it begins, no more", r"is not a MediaWiki dump \(Invalid data stream\)"),
         (bz2.compress(dump_of(PAGES)[:-30]), "damaged after 4 pages .*no element found"),
         (bz2.compress(dump_of(PAGES[:2])[:-30]), r"damaged after 1 page \("),
-        (bz2.compress(b"<html></html>"), "is no MediaWiki dump .*not <mediawiki>"),
-        (bz2.compress(b"a plain text"), "is no MediaWiki dump"),
-        (bz2.compress(b""), "is no MediaWiki dump"),
+        (bz2.compress(b"<html></html>"), "is not a MediaWiki dump .*not <mediawiki>"),
+        (bz2.compress(b"a plain text"), "is not a MediaWiki dump"),
+        (bz2.compress(b""), "is not a MediaWiki dump"),
     ],
 )
 def test_a_damaged_dump_is_one_line_and_leaves_nothing(tmp_path: Path, content: bytes, reason: str) -> None:

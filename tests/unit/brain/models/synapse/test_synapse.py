@@ -84,7 +84,7 @@ def test_a_wrong_setting_is_named(settings: dict[str, Any], message: str) -> Non
 
 
 def test_an_unknown_kind_is_named() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'synapse'"):
+    with pytest.raises(UnknownNameError, match="did you mean synapse"):
         build_brain("synapsee", {}, **ARGUMENTS)
 
 

@@ -78,7 +78,7 @@ def test_a_block_beside_a_column_is_refused_for_all_sites(still: Callable[..., S
     with pytest.raises(SettingsError) as refused:
         grow(loop, None, operator="deepen")
     assert str(refused.value) == (
-        "a block can be added at no site: a column stays as deep as it was born; it stands in no block"
+        "a block can be added at no site: a column stays as deep as it was born; it is not in a block"
     )
 
 

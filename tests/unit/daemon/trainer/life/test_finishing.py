@@ -83,8 +83,8 @@ def test_a_file_that_cannot_be_written_is_an_event_and_no_crash(home: Home) -> N
     assert isinstance(event, ModelNotWritten)
     assert event.severity == "error"
     assert (
-        event.message
-        == "The model file is not written: the disk is full. Its checkpoints are: synapsed export"
+        event.message == "The model file could not be written: the disk is full. "
+        "Its checkpoints are intact: synapsed export"
     )
 
 
