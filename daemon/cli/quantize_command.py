@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from daemon.home import Home
 
 MOST_PERCENT = 100.0
-SLOWER = 1.5  # times; less is noise of so short a measurement
+SLOWER = 1.5  # times; less may be noise of a short measurement
 NO_GGUF = "No GGUF is written: llama.cpp has none of these architectures, so it would load nowhere."
 
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,15 +33,16 @@ from daemon.trainer.offline.questions import better_weights, open_checkpoint, re
 from daemon.trainer.steps.batching import num_lanes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from brain.ports import Brain
     from daemon.checkpoint.checkpoint_reader import LoadedCheckpoint
     from daemon.home import Home
 
 CPU = torch.device("cpu")
-READ_BYTES = 32_768
-WRITTEN_BYTES = 256
+READ_BYTES = 8_192
+WRITTEN_BYTES = 64
+REPEATS = 3  # timed, after one that compiles loops and fills caches
 PER_BYTE: dict[str, SignsPerByte] = {"1.6": 5, "2": 4}
 
 
@@ -189,17 +191,34 @@ def _measured(brain: Brain, sample: HeldOutSample | None) -> dict[str, float | N
     assert isinstance(brain, Packable)
     generator = torch.Generator().manual_seed(0)
     row = torch.randint(32, 127, (1, READ_BYTES), dtype=torch.uint8, generator=generator)
-    started = time.process_time()
-    brain.score(row, torch.ones_like(row, dtype=torch.bool))
-    read = time.process_time() - started
-    started = time.process_time()
-    for _ in continue_bytes(
-        brain.reader(1), b"The ", max_bytes=WRITTEN_BYTES, temperature=0.8, top_p=0.95, generator=generator
-    ):
-        pass
-    written = time.process_time() - started
+
+    def read() -> None:
+        brain.score(row, torch.ones_like(row, dtype=torch.bool))
+
+    def write() -> None:
+        for _ in continue_bytes(
+            brain.reader(1),
+            b"The ",
+            max_bytes=WRITTEN_BYTES,
+            temperature=0.8,
+            top_p=0.95,
+            generator=generator,
+        ):
+            pass
+
     return {
         "bpc": sample.bpc(brain) if sample is not None else None,
-        "read_bytes_per_cpu_second": READ_BYTES / read,
-        "written_bytes_per_cpu_second": WRITTEN_BYTES / written,
+        "read_bytes_per_cpu_second": READ_BYTES / cpu_seconds(read),
+        "written_bytes_per_cpu_second": WRITTEN_BYTES / cpu_seconds(write),
     }
+
+
+def cpu_seconds(work: Callable[[], None]) -> float:
+    """The median CPU time of some work once it is warm: its first call compiles loops and counts for nothing."""
+    work()
+    taken = []
+    for _ in range(REPEATS):
+        started = time.process_time()
+        work()
+        taken.append(time.process_time() - started)
+    return statistics.median(taken)
