@@ -45,7 +45,8 @@ def _memory(answer: dict[str, Any]) -> list[str]:
     # Contexts belong to other text too: before, their number would not show how much is there of this one.
     if answer["receipt"] is None:
         return [of_it]
-    return [f"{of_it} ({counted(contexts, 'context')} emptied, some shared with other text)"]
+    whole = "those by what followed earlier as a whole, whatever text is in them"
+    return [f"{of_it} ({counted(contexts, 'context')} emptied, {whole})"]
 
 
 def _receipt(answer: dict[str, Any]) -> list[str]:

@@ -34,7 +34,7 @@ class ExperienceForgotten(Event):
         sha256: of the text as it was given; empty for anything else.
         rows: records of replayed text that were erased on disk; `row_bytes` is their size.
         memory_bytes: of the exact memory's past that were blanked.
-        memory_contexts: of it that were emptied, some of them shared with other text.
+        memory_contexts: of it that were emptied; those by what followed earlier go as a whole.
         memory_emptied: all of the exact memory was given up.
         probe_rows: of frozen probes.
         pushed_texts: journal entries that were blanked.

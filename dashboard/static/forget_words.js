@@ -43,7 +43,7 @@ export function foundLines(answer) {
 
 /** What was emptied belongs to other text too: before, their number would not show how much is there of this one. */
 function emptied(answer) {
-  return answer.receipt === null ? "" : ` (${count(answer.memory_contexts)} contexts emptied, some shared with other text)`;
+  return answer.receipt === null ? "" : ` (${count(answer.memory_contexts)} contexts emptied, those by what followed earlier as a whole, whatever text is in them)`;
 }
 
 function nothingFound(answer) {

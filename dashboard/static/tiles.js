@@ -205,7 +205,11 @@ export function comparedWith(reading) {
   return values.join(" · ");
 }
 
-function readingDetail(reading) {
+// Conditions, not measurements: heading and reason name them.
+const CONDITIONS = new Set(["acts", "warming_up", "unsupported", "failed", "out_of_memory"]);
+
+/** What is known of a reading, as rows of a name and a text; of the world only once it acts there. */
+export function readingDetail(reading) {
   const rows = [
     ["standard error", uncertainty(reading.uncertainty)],
     ["raw estimate", fixed(reading.raw)],
@@ -215,7 +219,9 @@ function readingDetail(reading) {
   ];
   if (reading.step !== undefined) rows.push(["measured at step", count(reading.step)]);
   if (reading.time !== undefined) rows.push(["measured", clock(reading.time), utc(reading.time)]);
-  for (const [name, value] of Object.entries(reading.detail ?? {})) rows.push([words(name), significant(value)]);
+  const detail = reading.detail ?? {};
+  const isShown = (name) => !CONDITIONS.has(name) && (name !== "world" || Boolean(detail.acts));
+  for (const [name, value] of Object.entries(detail)) if (isShown(name)) rows.push([words(name), significant(value)]);
   return rows;
 }
 

@@ -28,7 +28,7 @@ test("what is found names each memory, and an emptied one as such", () => {
   assert.deepEqual(foundLines(answer()), ["2 rows of replayed text (2.00 KiB)", "first read at step 40, as far back as its memories reach"]);
   const memory = { memory_bytes: 5, memory_contexts: 8207, memory_emptied: false };
   assert.equal(foundLines(answer(memory))[1], "5 bytes of the exact memory");
-  assert.equal(foundLines(answer({ ...memory, receipt: 3 }))[1], "5 bytes of the exact memory (8,207 contexts emptied, some shared with other text)");
+  assert.equal(foundLines(answer({ ...memory, receipt: 3 }))[1], "5 bytes of the exact memory (8,207 contexts emptied, those by what followed earlier as a whole, whatever text is in them)");
   assert.match(foundLines(answer({ memory_bytes: 5, memory_contexts: 7, memory_emptied: true }))[1], /^the whole exact memory/);
   assert.deepEqual(foundLines(answer({ rows: 0, row_bytes: 0, first_step: null })), ["0 rows of replayed text (0 B)", "frozen probes and fed text are searched once you confirm"]);
   assert.ok(foundLines(answer({ receipt: 3, probe_rows: 1, pushed_texts: 2 })).includes("1 rows of frozen probes, 2 fed texts"));

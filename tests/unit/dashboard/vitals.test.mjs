@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { inOrder } from "../../../dashboard/static/alarms.js";
 import { wholeSet } from "../../../dashboard/static/heldout.js";
 import { completionLine, matchLine } from "../../../dashboard/static/recall.js";
-import { comparedWith, governorLine, headingOf, lossNow, whyMissing } from "../../../dashboard/static/tiles.js";
+import { comparedWith, governorLine, headingOf, lossNow, readingDetail, whyMissing } from "../../../dashboard/static/tiles.js";
 import { isUnsupported, unsupportedLine } from "../../../dashboard/static/unsupported.js";
 
 test("agency over own words is labelled so, world agency is not", () => {
@@ -14,6 +14,13 @@ test("agency over own words is labelled so, world agency is not", () => {
   assert.equal(headingOf("Agency", { name: "agency", value: 0.4, detail: { acts: 1 } }), "Agency");
   assert.equal(headingOf("Agency", undefined), "Agency");
   assert.equal(headingOf("Φ", { name: "phi", detail: { acts: 0 } }), "Φ");
+});
+
+test("conditions are no numbers, and the world is shown once it acts there", () => {
+  const names = (detail) => readingDetail({ name: "agency", value: null, detail }).map(([name]) => name).slice(5);
+  assert.deepEqual(names({ acts: 0, world: 0, warming_up: 1, self: 0.4 }), ["self"]);
+  assert.deepEqual(names({ unsupported: 1 }), []);
+  assert.deepEqual(names({ acts: 1, world: 0.9 }), ["world"]);
 });
 
 test("a value stands beside its controls, and a control without a value is no zero", () => {

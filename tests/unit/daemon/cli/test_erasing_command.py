@@ -107,7 +107,11 @@ def test_a_mistake_is_one_line(call: Call, daemon: FakeDaemon, tmp_path: Path) -
         ),
         ({"receipt": None, "on_disk": None}, ("Would forget source novels",), "Receipt"),
         ({"receipt": None}, ("bytes of the exact memory",), "contexts"),
-        ({}, ("2,048 contexts emptied, some shared with other text",), "on disk"),
+        (
+            {},
+            ("2,048 contexts emptied, those by what followed earlier as a whole, whatever text is in them",),
+            "on disk",
+        ),
         (
             {"sources_read_on": False},
             ("Older checkpoints may still hold it (continuous_1)",),
