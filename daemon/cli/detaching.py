@@ -20,6 +20,7 @@ from daemon.cli.printing import complain, say
 from daemon.errors import DaemonError, HomeBusyError
 from daemon.home import DaemonFile, Home
 from daemon.system.child_logs import set_aside
+from daemon.system.own_modules import command_of, environment
 from daemon.trainer_protocol import RunState
 
 PROGRAM = "daemon"
@@ -75,7 +76,7 @@ def spawn(arguments: Sequence[str], home: Home, log_path: Path) -> subprocess.Po
     if sys.platform == "win32":
         own_session = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
     # The home again and last: the one in the arguments may be relative.
-    command = [sys.executable, "-m", PROGRAM, *arguments, "--no-open", "--home", str(home.root)]
+    command = [*command_of(PROGRAM), *arguments, "--no-open", "--home", str(home.root)]
     with contextlib.ExitStack() as stack:
         log: int | IO[bytes] = subprocess.DEVNULL
         try:
@@ -85,7 +86,12 @@ def spawn(arguments: Sequence[str], home: Home, log_path: Path) -> subprocess.Po
         except OSError as error:
             complain(f"synapsed: what the daemon prints is lost: cannot write {log_path}: {error.strerror}")
         return subprocess.Popen(  # noqa: S603 (our own command line)
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **own_session
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment(),
+            **own_session,
         )
 
 

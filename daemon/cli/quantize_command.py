@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,6 +14,7 @@ from daemon.cli.options import DEFAULT_PORT, ForceOption, HomeOption, JsonOption
 from daemon.cli.printing import err, say
 from daemon.system.counting import counted
 from daemon.system.escaping import one_line
+from daemon.system.own_modules import command_of, environment
 
 if TYPE_CHECKING:
     from daemon.home import Home
@@ -162,7 +162,10 @@ def _learn_on(home: Home, goal: dict[str, Any], *, steps: int, port: int, as_jso
         f"until {goal['target_bpc']:.4f}, for {counted(steps, 'step')} at most"
     )
     child = subprocess.Popen(  # noqa: S603 - ourselves
-        [sys.executable, "-m", "daemon", *words], stdin=subprocess.DEVNULL, stdout=2 if as_json else None
+        [*command_of("daemon"), *words],
+        stdin=subprocess.DEVNULL,
+        stdout=2 if as_json else None,
+        env=environment(),
     )
     while True:
         try:

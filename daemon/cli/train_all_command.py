@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,6 +24,7 @@ from daemon.cli.printing import err, say
 from daemon.cli.start_commands import begin, start_request
 from daemon.cli.train_command import of_phase
 from daemon.system.escaping import one_line
+from daemon.system.own_modules import command_of, environment
 from daemon.system.paths import shown
 
 if TYPE_CHECKING:
@@ -187,8 +187,9 @@ def _omega(asked: Asked) -> None:
 
     What they cost not to have is time alone, so a failure ends nothing.
     """
-    ended = subprocess.run(
-        [sys.executable, "-m", "brain.omega"],
+    ended = subprocess.run(  # noqa: S603 - ourselves
+        command_of("brain.omega"),
+        env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=2 if asked.as_json else None,
         check=False,
@@ -284,7 +285,8 @@ def _command(asked: Asked, *words: str) -> None:
     """
     home = ["--home", str(asked.opened.root)]
     ended = subprocess.run(  # noqa: S603 - ourselves
-        [sys.executable, "-m", "daemon", *words, *home],
+        [*command_of("daemon"), *words, *home],
+        env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=2 if asked.as_json else None,
         check=False,

@@ -222,7 +222,9 @@ class FollowingReader(SourceReader):
 
     def _goes_on_at(self, document: Document, before: DocumentMark) -> int:
         """Where the text continues behind what was read: its beginning, if it is not the same text any more."""
-        if _still_holds(document.path, document.size, before):
+        # Bytes appended to a PDF or a mailbox are no text appended to its text.
+        converted = before.verdict is not None and before.verdict.form is not None
+        if not converted and _still_holds(document.path, document.size, before):
             return before.num_bytes
         self._report_rewritten(document.name)
         return 0

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from daemon.errors import CheckpointError
+from daemon.system.own_modules import command_of, environment
 
 READ_WITHIN_SECONDS = 300.0
 
@@ -24,7 +24,7 @@ def describe(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it cannot be read.
     """
-    command = [sys.executable, "-m", "daemon.supervisor.single_file", str(path)]
+    command = [*command_of("daemon.supervisor.single_file"), str(path)]
     try:
         reading = subprocess.run(  # noqa: S603 - our own module, and a path that is there
             command,
@@ -32,7 +32,7 @@ def describe(path: Path) -> dict[str, Any]:
             capture_output=True,
             timeout=READ_WITHIN_SECONDS,
             check=False,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
+            env=environment(),
         )
         answer: dict[str, Any] = json.loads(reading.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
-NEEDED = ("pypdfium2", "inscriptis")
+NEEDED = ("pypdfium2", "lxml")
 INSTALL = "pip install 'synapsed[documents]'"
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")

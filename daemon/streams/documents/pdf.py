@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.streams.errors import UndecodableError
+from daemon.system.own_modules import command_of, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +32,10 @@ def pages(path: Path) -> Iterator[str]:
     Raises:
         UndecodableError: locked, damaged, or too long to read.
     """
-    command = [sys.executable, "-m", __name__, os.fspath(path)]
+    command = [*command_of(__name__), os.fspath(path)]
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with subprocess.Popen(  # noqa: S603
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     ) as reader:
         assert reader.stdout is not None
         assert reader.stderr is not None

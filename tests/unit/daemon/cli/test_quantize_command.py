@@ -119,7 +119,7 @@ def test_it_learns_on_in_a_fork_until_so_little_above(
     out = call("quantize", "latest", "--until", "3%", "--steps", "400", "--port", "0").out
     assert "Held-out BPC 2.0000 over 4,096 bytes; learning on as a ternary brain until 2.0600" in out
     (words,) = children
-    assert words[1:5] == ["-m", "daemon", "resume", "continuous_1"]
+    assert words[1:6] == ["-P", "-m", "daemon", "resume", "continuous_1"]
     assert "--fork" in words
     assert {"limits.held_out_bpc=2.060000", "brain.ternary=true", "400"} <= set(words)
     assert quantising.asked == [("continuous_2", None, "1.6")]

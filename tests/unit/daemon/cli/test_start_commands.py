@@ -280,8 +280,8 @@ def test_detach_returns_once_the_daemon_answers(call: Call, home: Home, backgrou
     assert info is not None
     assert (document["pid"], document["url"]) == (info.pid, info.url)
     command = background.lines[0]
-    assert command[1:3] == ["-m", "daemon"]
-    assert command[3:] == ["start", "--preset", "tiny", "--no-open", "--home", str(home.root)]
+    assert command[1:4] == ["-P", "-m", "daemon"]
+    assert command[4:] == ["start", "--preset", "tiny", "--no-open", "--home", str(home.root)]
     called = call("start", "--detach")
     assert called.code == 3
     assert info.url in called.err

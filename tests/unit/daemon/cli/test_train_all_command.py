@@ -148,7 +148,7 @@ def test_omega_that_fails_ends_nothing(
 
     monkeypatch.setattr("subprocess.run", run)
     done = call("train", "all", "--only", "mingru")
-    assert asked == [["-m", "brain.omega"]]
+    assert asked == [["-P", "-m", "brain.omega"]]
     assert "continue without" in done.out
     assert training.begun == ["mingru"]
 

@@ -61,6 +61,26 @@ def test_a_document_that_changed_is_taken_out_again(tmp_path: Path, opener: Open
     assert b"quite other words" in read_on(opener(source=(source,), lanes=1), 0, 1)[0]
 
 
+def test_followed_a_mailbox_that_grows_is_another_text(tmp_path: Path, opener: Opener) -> None:
+    folder = write_tree(tmp_path / "mail", {"Inbox": mbox(mail("One"))})
+    stream = opener(
+        source=({"kind": "documents", "path": str(folder)},),
+        lanes=1,
+        at_end="wait",
+        segment_bytes=512,
+        stretch_bytes=512,
+    )
+    first, _ = read_on(stream, 0, 1)
+    assert b"Subject: One" in first
+    with (folder / "Inbox").open("ab") as box:
+        box.write(b"and a last line of it\n" + mbox(mail("Two")))
+    opener.seconds += 1000.0
+    rest, _ = read_on(stream, 0, 1)
+    assert rest.startswith(b"Subject: One")
+    assert b"and a last line of it" in rest
+    assert b"Subject: Two" in rest
+
+
 def test_as_files_they_are_what_they_were(tmp_path: Path, opener: Opener) -> None:
     folder = write_tree(tmp_path / "papers", {"page.html": "<p>words"})
     assert b"<p>words" in read_on(opener(folder, lanes=1), 0, 1)[0]
@@ -71,8 +91,6 @@ def test_as_files_they_are_what_they_were(tmp_path: Path, opener: Opener) -> Non
 
 
 def test_what_takes_the_text_out_must_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "missing_libraries", lambda: ["pypdfium2", "inscriptis"])
-    with pytest.raises(
-        UsageError, match=r"needs pypdfium2 and inscriptis: pip install 'synapsed\[documents\]'"
-    ):
+    monkeypatch.setattr(documents, "missing_libraries", lambda: ["pypdfium2", "lxml"])
+    with pytest.raises(UsageError, match=r"needs pypdfium2 and lxml: pip install 'synapsed\[documents\]'"):
         documents.DocumentsConfig(path=str(tmp_path)).check(may_fill=False)
