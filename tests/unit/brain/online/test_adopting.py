@@ -31,7 +31,7 @@ def test_plasticity_switched_on_later_begins_where_the_brain_stands(kind: str) -
     assert learning["blocks.1.mlp.out.weight|step"].tolist() == [[5.0] * 32]
     assert learning["blocks.0.mlp.out.weight|step"].tolist() == [[5.0] * 32 + [2.0] * grown.units]
     assert [notice.partition(" ")[0] for notice in notices] == ["optimizer.plasticity.l2_init", "the"]
-    assert "which units are of use" in notices[1]
+    assert "how useful each unit is" in notices[1]
 
     # And back: the moments of every unit continue in one optimizer, as old as its oldest unit.
     plastic.load(fitted)
