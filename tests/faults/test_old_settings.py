@@ -180,7 +180,7 @@ def test_a_later_version_is_one_clear_line(home: Home) -> None:
 def test_an_unknown_name_of_the_same_version_is_reported_with_its_place() -> None:
     config = config_to_dict(resolve_config(preset="tiny", environ={}))
     rename(config["stream"], "rows", "rowz")
-    with pytest.raises(ConfigError, match=r"stream\.rowz; did you mean stream\.rows\? \(continuous_7\)"):
+    with pytest.raises(ConfigError, match=r"stream\.rowz'; did you mean stream\.rows\? \(continuous_7\)"):
         config_from_dict(config, origin="continuous_7")
     spec = dict(load(FORMAT_1).manifest.spec)
     rename(spec["config"], "hidden_size", "hiden_size")

@@ -201,7 +201,7 @@ def test_a_checkpoint_of_before_rows_were_dated_keeps_its_memory() -> None:
     stored = brain.state()
     undated = {name: tensor for name, tensor in stored.learning.items() if not name.startswith("origin|")}
     state, notices = other.adopt(replace(stored, learning=undated))
-    assert [notice for notice in notices if "not dated" in notice]
+    assert [notice for notice in notices if "lacks sources and times" in notice]
     other.load(state)
     assert torch.equal(other.state().learning["hippocampus|buckets"], stored.learning["hippocampus|buckets"])
     forgotten = other.forget(Selection(sources=(SourceSpan(index=0),)))
