@@ -40,13 +40,23 @@ def text_of(path: Path, form: str) -> Generator[str]:
     if form in (PDF, EPUB, HTML) and (missing := missing_libraries()):
         raise UndecodableError(f"reading it needs {' and '.join(missing)}: {INSTALL}")
     empty = True
-    for piece in _pieces(path, form):
+    for piece in _guarded(_pieces(path, form)):
         text = _LINE_ENDS.sub("\n", piece)
         text = _BLANK_LINES.sub("\n\n", _CONTROLS.sub("", text))
         empty = empty and not any(map(str.isalnum, text))
         yield text
     if empty:
         raise UndecodableError("it holds no text" + (", only pictures perhaps" if form == PDF else ""))
+
+
+def _guarded(pieces: Iterator[str]) -> Iterator[str]:
+    """The pieces; whatever a damaged document breaks in a library costs that document alone."""
+    try:
+        yield from pieces
+    except (UndecodableError, OSError):
+        raise
+    except Exception as error:
+        raise UndecodableError(f"it is damaged ({type(error).__name__}: {error})") from error
 
 
 def _pieces(path: Path, form: str) -> Iterator[str]:

@@ -154,3 +154,10 @@ def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(extracting, "missing_libraries", lambda: ["pypdfium2"])
     with pytest.raises(UndecodableError, match=r"needs pypdfium2: pip install 'synapsed\[documents\]'"):
         extracted(tmp_path, samples.pdf("a"), "pdf")
+
+
+def test_whatever_breaks_in_a_library_costs_its_document_alone(tmp_path: Path) -> None:
+    nested = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n" for n in range(1200))
+    for content in (f"From: a@b.c\r\n{nested}".encode(), samples.mail(kind='text/plain; charset="a\0b"')):
+        with pytest.raises(UndecodableError, match=r"it is damaged|it holds no text"):
+            extracted(tmp_path, content, "mail")
