@@ -52,8 +52,6 @@ def try_(
     table: dict[str, Any] = {"kind": kind, "path": str(path), **dict(map(parse_set, settings or []))}
     _check(table)
     (source,) = resolve((), (table,))
-    if source.settings is not None:
-        source.settings.check(may_fill=True)
     with tempfile.TemporaryDirectory(prefix="synapsed-") as cache:
         looks, num_files = look_into(source, cache=Path(cache), limit=limit)
     if as_json:

@@ -159,7 +159,6 @@ def list_documents(
     documents: list[Document] = []
     obstacles: dict[str, str] = {}
     walk = Walk(source, progressed)
-    converted = source.settings is not None and source.settings.converts
     files = sorted(walk.files(), key=lambda found: sort_key(found[1]))
     for path, name in files:
         progressed(len(files))
@@ -172,7 +171,7 @@ def list_documents(
             continue
         identity = status.st_dev, status.st_ino
         document = Document(
-            name, path, status.st_size, status.st_mtime_ns, identity=identity, converted=converted
+            name, path, status.st_size, status.st_mtime_ns, identity=identity, converted=source.converts
         )
         before = known.find(name) if known is not None else None
         if before is not None and (before.size, before.mtime_ns) == (document.size, document.mtime_ns):

@@ -11,7 +11,6 @@ from daemon.streams.kinds import sources
 from daemon.streams.listing import sniff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from daemon.streams.corpus import Corpus
@@ -41,16 +40,13 @@ class Look:
     skipped: str
 
 
-def look_into(
-    source: SourcePath, *, cache: Path, limit: int, on_look: Callable[[Look], None] = lambda _: None
-) -> tuple[list[Look], int]:
+def look_into(source: SourcePath, *, cache: Path, limit: int) -> tuple[list[Look], int]:
     """The first `limit` files of a source, in reading order, and how many files there are.
 
     Args:
         source: what is looked into; nothing of it is changed.
         cache: an empty folder for documents that must be decoded.
         limit: files to read at most.
-        on_look: is given each as soon as it is read.
     """
     complaints: dict[str, str] = {}
 
@@ -66,13 +62,9 @@ def look_into(
         grows=False,
     )
     listing = corpus.list(lambda _: None)
-    looks = []
-    for document in listing.documents[:limit]:
-        looks.append(_look(corpus, document, complaints))
-        on_look(looks[-1])
+    looks = [_look(corpus, document, complaints) for document in listing.documents[:limit]]
     for name, why in list(listing.obstacles.items())[: limit - len(looks)]:
         looks.append(Look(name=name, form="", num_bytes=0, begins="", skipped=why))
-        on_look(looks[-1])
     return looks, len(listing.documents) + len(listing.obstacles)
 
 

@@ -51,6 +51,11 @@ class SourcePath:
     kind: str = "files"
     settings: SourceConfig | None = None
 
+    @property
+    def converts(self) -> bool:
+        """Text is taken out of documents such as PDF."""
+        return self.settings is not None and self.settings.converts
+
 
 def check_data(data: Sequence[str], *, home: Path | None = None) -> None:
     """Cheap check of the configured paths, before any process is started.
@@ -91,7 +96,6 @@ def require_text(
     """
     for source in resolve(data, tables, home=home):
         skipped: Counter[str] = Counter()
-        converted = source.settings is not None and source.settings.converts
         walk = Walk(source)
         for path, name in itertools.islice(walk.files(), SNIFFED_FILES):
             status = None if path is None else walk.look(path)
@@ -100,7 +104,7 @@ def require_text(
                 continue
             if walk.is_private(status):
                 continue
-            verdict = sniff(Document(name, path, 0, 0, converted=converted))
+            verdict = sniff(Document(name, path, 0, 0, converted=source.converts))
             if verdict.skip is None:
                 break
             skipped[verdict.skip] += 1
@@ -114,7 +118,7 @@ def nothing_to_read(source: SourcePath, skipped: Mapping[str, int]) -> StreamErr
     found = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items())) or "it is empty"
     kind = "folder" if is_folder(source.path) else "file"
     hint = "name one that holds text"
-    if "binary" in skipped and source.settings is not None and not source.settings.converts:
+    if "binary" in skipped and source.settings is not None and not source.converts:
         hint += ', or read PDF and EPUB as a source of kind "documents"'
     return StreamError(f"nothing to read in {kind} {shown(source.path)}: {found}; {hint}")
 

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from typing import TYPE_CHECKING
 
 from daemon.streams.documents.forms import EPUB, FORMS, HTML, MAIL, MBOX, PDF
+from daemon.streams.documents.libraries import INSTALL, missing_libraries
 from daemon.streams.errors import UndecodableError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
-NEEDED = ("pypdfium2", "lxml")
-INSTALL = "pip install 'synapsed[documents]'"
-
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 _LINE_ENDS = re.compile(r"\r\n?")
 _BLANK_LINES = re.compile(r"[ \t]*\n(?:[ \t]*\n){2,}")
-
-
-def missing_libraries() -> list[str]:
-    """Those of the extra `documents` that are not installed."""
-    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 
 def text_of(path: Path, form: str) -> Generator[str]:

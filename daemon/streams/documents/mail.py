@@ -8,7 +8,7 @@ import mailbox
 from typing import TYPE_CHECKING
 
 from daemon.streams.documents import html
-from daemon.streams.documents.extracting import missing_libraries
+from daemon.streams.documents.libraries import missing_libraries
 from daemon.streams.errors import UndecodableError
 
 if TYPE_CHECKING:

@@ -5,27 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from daemon.errors import UsageError
-from daemon.streams.documents.extracting import INSTALL, missing_libraries
+from daemon.streams.documents.libraries import INSTALL, missing_libraries
 from daemon.streams.kinds import sources
+from daemon.streams.kinds.files import FilesConfig
 
 
 @sources.register("documents", builds="daemon.streams.kinds.files:FilesCorpus")
 @dataclass(frozen=True, kw_only=True)
-class DocumentsConfig:
+class DocumentsConfig(FilesConfig):
     """Text taken out of PDF, EPUB, HTML and mail (mbox, maildir, .eml); other files of text are read as they stand.
 
     Attributes:
         path: file or folder.
         name: what the source is called, in weights and reports; empty: as its path.
     """
-
-    path: str
-    name: str = ""
-
-    @property
-    def has_labels(self) -> bool:
-        """Documents have none."""
-        return False
 
     @property
     def converts(self) -> bool:
