@@ -40,4 +40,4 @@ def no_run(wanted: str, runs: Iterable[Mapping[str, Any]]) -> NotFoundError:
         return NotFoundError(f"{missing}; {LIST_RUNS}")
     found = near if near in ids else names[near]
     called = f" ({one_line(ids[found])})" if ids[found] not in {"", found} else ""
-    return NotFoundError(f"{missing}; did you mean {found}{called}? L{LIST_RUNS[1:]}")
+    return NotFoundError(f"{missing}; did you mean {found}{called}? {LIST_RUNS.capitalize()}")

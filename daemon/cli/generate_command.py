@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.cli.checkpoint_commands import CheckpointArgument, refuse_unknown
-from daemon.cli.options import HomeOption, JsonOption, above_zero
+from daemon.cli.options import HomeOption, JsonOption, TemperatureOption, TopPOption
 from daemon.cli.printing import err, out
 
 if TYPE_CHECKING:
@@ -27,20 +27,11 @@ def generate(
     *,
     prompt: Annotated[str, typer.Option("--prompt", help="Text that it continues.")] = "",
     length: Annotated[int, typer.Option("--length", min=1, help="How many bytes to generate.")] = 500,
-    temperature: Annotated[
-        float, typer.Option(min=0.0, max=10.0, help="Randomness; 0 always takes the likeliest byte.")
-    ] = 0.8,
+    temperature: TemperatureOption = 0.8,
     top_k: Annotated[
         int, typer.Option(min=0, help="How many of the likeliest bytes to draw from; 0: all.")
     ] = 0,
-    top_p: Annotated[
-        float,
-        typer.Option(
-            max=1.0,
-            callback=above_zero,
-            help="Draw from the likeliest bytes that make up this share, above 0.",
-        ),
-    ] = 0.95,
+    top_p: TopPOption = 0.95,
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=LARGEST_SEED, help="The same seed draws the same text; else any."),

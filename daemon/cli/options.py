@@ -55,6 +55,9 @@ UnlearnedTextOption = Annotated[
         help="A text that it did not learn; else what is held out.",
     ),
 ]
+TemperatureOption = Annotated[
+    float, typer.Option(min=0.0, max=10.0, help="Randomness; 0 always takes the likeliest byte.")
+]
 HostOption = Annotated[
     str, typer.Option("--host", envvar="SYNAPSED_HOST", help="Address to listen on.", rich_help_panel=AS)
 ]
@@ -156,6 +159,16 @@ def above_zero(value: float | None) -> float | None:
     if value is not None and not value > 0:
         raise typer.BadParameter("a number above 0 is expected")
     return value
+
+
+TopPOption = Annotated[
+    float,
+    typer.Option(
+        max=1.0,
+        callback=above_zero,
+        help="Draw from the likeliest bytes that make up this share, above 0.",
+    ),
+]
 
 
 def overrides_from(

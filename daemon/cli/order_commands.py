@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.options import AskedCheckpointOption, HomeOption, JsonOption, RunOption, above_zero
+from daemon.cli.options import (
+    AskedCheckpointOption,
+    HomeOption,
+    JsonOption,
+    RunOption,
+    TemperatureOption,
+    TopPOption,
+)
 from daemon.cli.printing import say
 from daemon.system.escaping import one_line
 
@@ -206,17 +213,8 @@ def ask(
     text: Annotated[str, typer.Argument(help="Text to continue, or to label.")],
     *,
     max_bytes: Annotated[int, typer.Option(min=1, max=8192, help="How many bytes to generate.")] = 200,
-    temperature: Annotated[
-        float, typer.Option(min=0.0, max=10.0, help="Randomness; 0 always takes the likeliest byte.")
-    ] = 0.8,
-    top_p: Annotated[
-        float,
-        typer.Option(
-            max=1.0,
-            callback=above_zero,
-            help="Draw from the likeliest bytes that make up this share, above 0.",
-        ),
-    ] = 0.95,
+    temperature: TemperatureOption = 0.8,
+    top_p: TopPOption = 0.95,
     checkpoint_name: AskedCheckpointOption = None,
     run_id: RunOption = None,
     home: HomeOption = None,

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from brain.ports import Brain
     from daemon.home import Home
 
-LARGEST_SEED = 2**63 - 1
-
 
 def generate(
     home: Home,
@@ -57,7 +55,7 @@ def generate(
     _, brain = revive_to_read(loaded)
     if thinking_steps is not None:
         think(brain, thinking_steps, name=loaded.path.name)
-    seed = torch.seed() % LARGEST_SEED if seed is None else seed
+    seed = torch.seed() % 2**63 if seed is None else seed
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     text, num_bytes, started = "", 0, time.process_time()
     with swapped(brain, better_weights(loaded)):
