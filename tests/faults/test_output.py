@@ -53,9 +53,9 @@ os.execv(sys.argv[2], sys.argv[2:])
 Start = Callable[..., Any]  # a `subprocess.Popen[bytes]`, or what is used like one
 
 
-def command(home: Home, *arguments: str) -> list[str]:
+def words_of(home: Home, *arguments: str) -> list[str]:
     begins = [] if arguments[0] not in ("start", "serve") else ["--port", "0", "--no-open"]
-    return [sys.executable, "-m", "tests.scripted_daemon", *arguments, *begins, "--home", str(home.root)]
+    return [*arguments, *begins, "--home", str(home.root)]
 
 
 @pytest.fixture
@@ -64,18 +64,17 @@ def start(home: Home) -> Iterator[Start]:
     processes: list[Any] = []
 
     def begin(*arguments: str, as_if: str = "", **settings: Any) -> Any:
-        if not as_if and "env" not in settings:
-            processes.append(program(home, *arguments, **settings))
-            return processes[-1]
-        settings = {
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.PIPE,
-            "start_new_session": True,
-            **settings,
-        }
-        prelude = [sys.executable, "-c", BEGIN, as_if] if as_if else []
-        line = [*prelude, *command(home, *arguments)]
-        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, **settings)
+        if as_if:
+            line = [sys.executable, "-c", BEGIN, as_if, sys.executable, "-m", "tests.scripted_daemon"]
+            settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **settings}
+            process: Any = subprocess.Popen(
+                [*line, *words_of(home, *arguments)],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                **settings,
+            )
+        else:
+            process = program(home, *arguments, spawning="env" in settings, **settings)
         processes.append(process)
         return process
 
@@ -93,7 +92,7 @@ def start(home: Home) -> Iterator[Start]:
 
 
 def program(home: Home, *arguments: str, **settings: Any) -> Any:
-    return start_program("tests.scripted_daemon:main", command(home, *arguments)[3:], **settings)
+    return start_program("tests.scripted_daemon:main", words_of(home, *arguments), **settings)
 
 
 def run(home: Home, *arguments: str) -> subprocess.CompletedProcess[bytes]:
